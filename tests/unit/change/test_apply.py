@@ -156,6 +156,18 @@ def test_a_run_whose_end_cannot_be_noted_tells_what_it_did_and_can_go_on(
     assert read_run(journal_path(tmp_path)).is_resumable
 
 
+def full_at(turn: int) -> Callable[[AuditLog, bytes], None]:
+    """The audit file has no room for the line of this turn, and has room again."""
+    write, turns = AuditLog._write, count()
+
+    def full(self: AuditLog, data: bytes) -> None:
+        if next(turns) == turn:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, data)
+
+    return full
+
+
 @pytest.mark.parametrize(("turn", "stored"), [(0, False), (1, True)])
 def test_an_audit_file_that_is_full_ends_the_run_as_incomplete(
     tmp_path: Path,
@@ -164,14 +176,7 @@ def test_an_audit_file_that_is_full_ends_the_run_as_incomplete(
     turn: int,
     stored: bool,  # noqa: FBT001
 ) -> None:
-    write, turns = AuditLog._write, count()
-
-    def full(self: AuditLog, data: bytes) -> None:
-        if next(turns) == turn:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(self, data)
-
-    monkeypatch.setattr(AuditLog, "_write", full)
+    monkeypatch.setattr(AuditLog, "_write", full_at(turn))
     store = MemoryStore()
     with AuditLog(tmp_path / "audit") as audit:
         outcome = apply(store, plan_of(write_of(store, "a", A="1")), audit)
@@ -182,6 +187,21 @@ def test_an_audit_file_that_is_full_ends_the_run_as_incomplete(
     assert ("a" in store.versions, entry.after) == (stored, "v1" if stored else None)
     # What was not sent leaves nothing open that an undo would have to wait for.
     assert stored or not entry.maybe_stored
+
+
+def test_a_recovery_that_a_full_audit_file_leaves_out_stays_open(
+    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AuditLog, "_write", full_at(1))
+    store = MemoryStore()
+    store.seed("a", A="old")
+    store.deleted.add("a")
+    with AuditLog(tmp_path / "audit") as audit:
+        outcome = apply(store, plan_of(write_of(store, "a", A="new")), audit)
+    assert (outcome.results[0].code, store.deleted, len(store.versions["a"])) == ("unrecorded", set(), 1)
+    # It was sent: the run has to go on, and the audit file still needs the line.
+    entry = entries_of(read_run(journal_path(tmp_path)))["a"]
+    assert (entry.recovered, entry.maybe_stored, entry.audit_pending) == (True, True, True)
 
 
 def test_each_write_is_announced_in_the_audit_file_before_it_is_sent(
