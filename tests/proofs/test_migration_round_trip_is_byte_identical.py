@@ -8,7 +8,7 @@ LIKE_JSON = st.sampled_from(['{"a": 1}', "[]", "null", "1e3", '"', "\\u0041", "t
 TEXT = st.one_of(st.text(max_size=300), LIKE_JSON, st.text(min_size=1, max_size=6).map(lambda part: part * 2_500))
 
 
-@settings(max_examples=20)
+@settings(max_examples=40)
 @given(token=TEXT, url=TEXT)
 def test_there_and_back_is_byte_identical_or_refused_before_the_first_write(world: World, token: str, url: str) -> None:
     name = "agents-jira"
