@@ -449,7 +449,7 @@ def _why_rotating(plan: Plan, run_id: str, who: str) -> tuple[str, str]:
         line = command_line(COMMAND, plan.environment, "--confirm-revoked", run_id)
         way = f"{journal_place(who)}: continue it there, or close it there: {line}"
         return f"{under_way(run_id, 'it', who)}, is under way", way
-    words = [COMMAND, run.environment, *words_of(run)]
+    words = [COMMAND, run.environment, *to_arguments(run)]
     if run.is_undo_begun:
         words[2:] = ["--undo", run_id, "--apply"]
     elif run.phase is RotationPhase.CLOSED or run.ended == "conflict":
@@ -468,7 +468,7 @@ def journal_place(who: str) -> str:
     return f"its journal is {f'with {who}' if who else 'in the folder of the project where it began'}"
 
 
-def words_of(run: Run) -> tuple[str, ...]:
+def to_arguments(run: Run) -> tuple[str, ...]:
     """The arguments that name a run's secret, and its keys where only the same keys go on with it."""
     keys = run.identity.get("keys") if run.is_resumable else None
     return (*run.secrets, *(map(str, keys) if isinstance(keys, list) else ()))

@@ -119,7 +119,7 @@ class _Asking:
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
             answers.put((pair, error))
 
-    def rest(self, workers: int) -> None:
+    def read_rest(self, workers: int) -> None:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
         try:
             for asking in [pool.submit(self._ask) for _ in range(min(workers, len(self._rest)))]:
@@ -157,7 +157,7 @@ def read_all(wanted: Iterable[RemoteName], workers: int = WORKERS) -> dict[Remot
     """Each remote secret, or the error of reading it, by store and name; read in at most `workers` threads."""
     asking = _Asking(wanted)
     asking.first(needs_all=False)
-    asking.rest(workers)
+    asking.read_rest(workers)
     return asking.found
 
 
@@ -169,7 +169,7 @@ def read_many(wanted: Iterable[RemoteName], workers: int = WORKERS) -> dict[Remo
     """
     asking = _Asking(wanted)
     asking.first(needs_all=True)
-    asking.rest(workers)
+    asking.read_rest(workers)
     by_store: dict[SecretReader, list[Reading]] = {}
     for (reader, _), reading in asking.found.items():
         if isinstance(reading, StoreError) and is_of_store(reading):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from compiler.change.apply import Change, Listener, expect_servers
-from compiler.change.attributes import COMMAND, journal_place, mark, tags_of, under_way, unmark, words_of
+from compiler.change.attributes import COMMAND, journal_place, mark, tags_of, to_arguments, under_way, unmark
 from compiler.change.compare import plan_change
 from compiler.change.journal import Run, find_run, identity_of, journals, new_id, runs
 from compiler.change.plan import (
@@ -366,7 +366,7 @@ def close_rotation(run_id: str, environment: Environment, options: Options) -> R
     """
     run = own_run(_run_here(run_id, environment, options, "--confirm-revoked"), COMMAND, environment.name)
     if run.is_resumable and _is_continued(run, environment):
-        line = command_line(COMMAND, environment.name, *words_of(run))
+        line = command_line(COMMAND, environment.name, *to_arguments(run))
         message = f"the rotation {run.id} is not complete: the new value is not in every place"
         raise Refusal("found", message, f"run the same command again: {line}")
     if run.is_undo_begun:

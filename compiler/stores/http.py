@@ -34,7 +34,7 @@ from urllib3.util import SKIP_HEADER, Url, parse_url
 from urllib3.util.ssltransport import SSLTransport
 
 from compiler.model.store import Address
-from compiler.stores.pacing import call_in_time, rest
+from compiler.stores.pacing import call_in_time, remaining_seconds
 
 
 def silence(*names: str) -> None:
@@ -72,7 +72,7 @@ class _Bounded(io.RawIOBase):
         left = self._end - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        self._sock.settimeout(rest(left if self._silence is None else min(left, self._silence)))
+        self._sock.settimeout(remaining_seconds(left if self._silence is None else min(left, self._silence)))
         count: int | None = self._raw.readinto(buffer)
         self.taken += count or 0
         if self.taken > self._largest:
@@ -264,7 +264,7 @@ class TimedConnection(HTTPConnection):
         self._cut_timeout()
 
     def _cut_timeout(self) -> None:
-        self.sock.settimeout(rest(self.sock.gettimeout()))
+        self.sock.settimeout(remaining_seconds(self.sock.gettimeout()))
 
 
 class TimedTlsConnection(TimedConnection, HTTPSConnection):
@@ -285,10 +285,10 @@ def open_socket(host: str, port: int, timeout: float | None) -> socket.socket:
             failure = error
             continue
         try:
-            opened.settimeout(rest(timeout))
+            opened.settimeout(remaining_seconds(timeout))
             opened.connect(address)
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            opened.settimeout(rest(timeout))
+            opened.settimeout(remaining_seconds(timeout))
         except OSError as error:
             opened.close()
             failure = error

@@ -42,7 +42,7 @@ class _Limit:
     operation: float
     answered: threading.Event
 
-    def rest(self) -> float:
+    def remaining_seconds(self) -> float:
         end = self.operation if self.answered.is_set() else min(self.operation, self.first_contact)
         return end - time.monotonic()
 
@@ -159,19 +159,19 @@ def note_answer() -> None:
         limit.answered.set()
 
 
-def rest(at_most: float | None = None) -> float | None:
+def remaining_seconds(at_most: float | None = None) -> float | None:
     """Return how many seconds may still be waited: `at_most`, or less. Raises TimeoutError where none are left."""
     if (limit := _LIMIT.get()) is None:
         return at_most
-    if (left := limit.rest()) <= 0:
+    if (left := limit.remaining_seconds()) <= 0:
         raise TimeoutError
     return left if at_most is None else min(left, at_most)
 
 
 @contextmanager
-def held(lock: threading.Lock) -> Iterator[None]:
+def acquire_within_deadline(lock: threading.Lock) -> Iterator[None]:
     """Hold the lock. Raises TimeoutError where the request under way ends before it is free."""
-    seconds = rest()
+    seconds = remaining_seconds()
     if not lock.acquire(timeout=-1 if seconds is None else seconds):
         raise TimeoutError
     try:
@@ -189,7 +189,7 @@ def call_in_time(call: Callable[[], T]) -> T:
 
     Raises TimeoutError at the end of the request under way.
     """
-    return call() if (seconds := rest()) is None else call_within(seconds, call)
+    return call() if (seconds := remaining_seconds()) is None else call_within(seconds, call)
 
 
 def call_within(seconds: float, call: Callable[[], T]) -> T:

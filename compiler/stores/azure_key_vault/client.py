@@ -32,7 +32,7 @@ from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.http import MOST_VALUES, HttpReply, Proxy, ReplyTooLargeError, Transport, parse_proxy, silence
 from compiler.stores.interface import Attributes, Identity, Problem, StoreOptions
 from compiler.stores.no_answer import Server, named_authorities, no_answer, trusting
-from compiler.stores.pacing import held, note_answer
+from compiler.stores.pacing import acquire_within_deadline, note_answer
 from compiler.stores.secret_value import UNWRITABLE, SecretValue, Trait, traits
 
 # The SDK's own.
@@ -353,7 +353,7 @@ class SdkClient:
         if not self._warm:
             # The first answer brings the challenge and the token; threads that start cold would ask for one each.
             try:
-                with held(self._first_call):
+                with acquire_within_deadline(self._first_call):
                     if not self._warm:
                         return self._attempt(name, action, send)
             except TimeoutError as error:

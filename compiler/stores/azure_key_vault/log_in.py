@@ -23,7 +23,7 @@ from azure.core.pipeline.transport import HttpTransport
 from compiler.stores.azure_key_vault.provider import CLOUDS, cloud_of
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Identity
-from compiler.stores.pacing import call_in_time, held
+from compiler.stores.pacing import acquire_within_deadline, call_in_time
 from compiler.text.wording import install_line, shell_line
 
 TOKEN_VARIABLE: Final = "AZURE_KEYVAULT_TOKEN"  # noqa: S105 - a variable's name
@@ -185,7 +185,7 @@ class SharedCredential:
         return f"{self.method} returned no token"
 
     def _token(self, scopes: tuple[str, ...], options: Mapping[str, Any]) -> AccessToken:
-        with held(self._lock):
+        with acquire_within_deadline(self._lock):
             # A claims challenge says that the token at hand is not good enough any more.
             if self._held is not None and not options.get("claims") and self._held[0] == scopes:
                 token = self._held[1]

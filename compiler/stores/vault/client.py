@@ -32,7 +32,7 @@ from compiler.stores.http import (
 )
 from compiler.stores.interface import Cluster, Identity, StoreOptions
 from compiler.stores.no_answer import Server, named_authorities, no_answer, trusting
-from compiler.stores.pacing import UNLIMITED, held, note_answer
+from compiler.stores.pacing import UNLIMITED, acquire_within_deadline, note_answer
 from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
 from compiler.stores.vault.access import Request, VaultQuestions
 from compiler.stores.vault.log_in import Token, VaultLogin
@@ -218,7 +218,7 @@ class VaultConnection:
         """Let one thread log in, and the others wait for it no longer than for an answer."""
         with self.deadlines.request(), ExitStack() as stack:
             try:
-                stack.enter_context(held(self._lock))
+                stack.enter_context(acquire_within_deadline(self._lock))
             except TimeoutError as error:
                 raise no_answer(error, self._server, self._place, Action.LOG_IN) from None
             yield

@@ -10,12 +10,12 @@ from compiler.stores.pacing import (
     Clock,
     Deadlines,
     OutOfTimeError,
+    acquire_within_deadline,
     call_in_time,
     call_within,
-    held,
     note_answer,
     one_operation,
-    rest,
+    remaining_seconds,
 )
 from tests.pace import allowed_wall
 from tests.virtual_clock import VirtualClock
@@ -92,23 +92,23 @@ def test_the_first_contact_is_one_for_all_operations_until_the_store_has_answere
 
 def test_what_may_still_be_waited_is_what_is_left_and_no_more_than_was_asked_for(clock: VirtualClock) -> None:
     deadlines = Deadlines(clock, patience=120, first_contact=10)
-    assert rest() is None
-    assert rest(5) == 5
+    assert remaining_seconds() is None
+    assert remaining_seconds(5) == 5
     with deadlines.operation(), deadlines.request():
-        assert rest(5) == 5
-        assert rest() == pytest.approx(10, abs=1)
+        assert remaining_seconds(5) == 5
+        assert remaining_seconds() == pytest.approx(10, abs=1)
         # As while a credential is asked after the vault's challenge.
         note_answer()
-        assert rest() == pytest.approx(120, abs=1)
+        assert remaining_seconds() == pytest.approx(120, abs=1)
         with deadlines.request(keep=100):
-            assert rest() == pytest.approx(120, abs=1), "one request has one limit"
+            assert remaining_seconds() == pytest.approx(120, abs=1), "one request has one limit"
     with deadlines.operation(), deadlines.request(keep=100):
-        assert rest() == pytest.approx(20, abs=1)
+        assert remaining_seconds() == pytest.approx(20, abs=1)
     with deadlines.operation():
         clock.sleep(119)
         with deadlines.request():
-            assert rest() == pytest.approx(1, abs=0.5)
-    assert rest() is None
+            assert remaining_seconds() == pytest.approx(1, abs=0.5)
+    assert remaining_seconds() is None
     assert deadlines.answered.is_set()
 
 
@@ -117,7 +117,7 @@ def test_after_the_end_nothing_is_waited_for(clock: VirtualClock) -> None:
     with deadlines.operation():
         clock.sleep(2)
         with deadlines.request(), pytest.raises(TimeoutError):
-            rest(5)
+            remaining_seconds(5)
 
 
 def test_an_answer_outside_of_a_request_is_nobodys() -> None:
@@ -145,10 +145,16 @@ def test_a_method_is_one_operation(clock: VirtualClock) -> None:
 def test_a_lock_is_waited_for_until_the_request_ends() -> None:
     lock = threading.Lock()
     deadlines = limited(0.1)
-    with held(lock), deadlines.operation(), deadlines.request(), pytest.raises(TimeoutError), held(lock):
+    with (
+        acquire_within_deadline(lock),
+        deadlines.operation(),
+        deadlines.request(),
+        pytest.raises(TimeoutError),
+        acquire_within_deadline(lock),
+    ):
         pass
     assert not lock.locked()
-    with suppress(ValueError), held(lock):
+    with suppress(ValueError), acquire_within_deadline(lock):
         raise ValueError
     assert not lock.locked()
 
@@ -164,7 +170,7 @@ def test_a_lock_is_waited_for_without_an_end_outside_of_a_request() -> None:
         def release(self) -> None:
             pass
 
-    with held(cast("threading.Lock", Lock())):
+    with acquire_within_deadline(cast("threading.Lock", Lock())):
         # What a lock takes for "however long it takes".
         assert Lock.waits == [-1]
 
@@ -208,6 +214,6 @@ def test_what_has_not_returned_in_its_seconds_is_told_apart_from_a_deadline_insi
 def test_a_call_has_the_context_of_its_caller() -> None:
     deadlines = limited(60)
     with deadlines.operation(), deadlines.request():
-        left = call_within(60, rest)
+        left = call_within(60, remaining_seconds)
     assert left is not None
-    assert call_within(math.inf, rest) is None
+    assert call_within(math.inf, remaining_seconds) is None

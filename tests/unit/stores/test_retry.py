@@ -15,7 +15,7 @@ from compiler.stores.pacing import (
     Retrier,
     RetryPolicy,
     parse_retry_after,
-    rest,
+    remaining_seconds,
     unheard,
 )
 from tests.refusals import is_refused
@@ -219,7 +219,7 @@ def test_an_attempt_is_told_what_is_left_of_the_operation(retrier: Retrier, cloc
     told: list[float | None] = []
 
     def send() -> str:
-        told.append(rest())
+        told.append(remaining_seconds())
         clock.sleep(50)
         raise failure(Code.BUSY)
 
@@ -235,13 +235,13 @@ def test_of_a_write_some_time_is_kept_for_finding_out_what_became_of_it(retrier:
     settled_at: list[float] = []
 
     def send() -> str:
-        told.append(rest())
+        told.append(remaining_seconds())
         clock.sleep(110)
         raise failure(Code.UNAVAILABLE)
 
     def settle() -> str:
         settled_at.append(clock.now())
-        return retrier.read(lambda: f"{rest():.0f} s")
+        return retrier.read(lambda: f"{remaining_seconds():.0f} s")
 
     assert retrier.write(send, settle) == "10 s"
     assert told == [pytest.approx(110, abs=1)]

@@ -12,7 +12,7 @@ from compiler.stores.azure_key_vault.replies import Bundle
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import Action, Code, DisabledError, NotFoundError, StoreError, VersionGoneError
 from compiler.stores.interface import StoreOptions, StoreState
-from compiler.stores.pacing import UNLIMITED, rest
+from compiler.stores.pacing import UNLIMITED, remaining_seconds
 from tests.faulty_key_vault import Fault, FaultKind, FaultyKeyVault, VaultOptions
 from tests.refusals import is_refused
 from tests.unit.stores.conftest import address_of, opened_with
@@ -96,7 +96,7 @@ def test_a_list_of_slow_pages_ends_with_its_operation(
 
     def page(*_: object) -> tuple[list[Bundle], str]:
         clock.sleep(1)
-        rest()
+        remaining_seconds()
         return [], str(next(asked))
 
     monkeypatch.setattr(store._client, "page_of_versions", page)
