@@ -333,6 +333,16 @@ def test_what_several_keys_share_is_noted_once_and_of_each_origin() -> None:
     ]
 
 
+def test_a_key_whose_remote_name_is_spelled_otherwise_is_noted_too() -> None:
+    steps = (
+        step_of("A", origin=origin("one")),
+        step_of("B", "b", "azure:REMOTE", origin=origin("two", tags={"a": "b"})),
+    )
+    plan = planned(memory(AZURE), *steps)
+    assert [len(write.steps) for write in plan.writes] == [2]
+    assert [(note.kind, note.place.name) for note in plan.notes] == [(T, "two")]
+
+
 def test_a_secret_that_is_there_keeps_its_own_and_lacks_only_what_no_vault_can_have() -> None:
     step = step_of("A", origin=RemoteSecret("source", "1", {}, ALL))
     for provider, expected in ((AZURE, []), (VAULT, [E, B, C])):
