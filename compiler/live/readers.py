@@ -216,11 +216,14 @@ def in_cluster(view: ClusterView, store: Store, readers: ReadIndex) -> None:
     try:
         found = {plural: view.every_object(plural) for plural in KINDS}
     except ClusterError as error:
-        raise Refusal("cannot run", f"{_UNKNOWN}: {error}", error.remedy) from None
-    if found["externalsecrets"] is None:
+        failure = Refusal("cannot run", f"{_UNKNOWN}: {error}", error.remedy)
+    else:
+        if found["externalsecrets"] is not None:
+            _Search(store, readers, {plural: each or () for plural, each in found.items()}).run()
+            return
         message = f"{_UNKNOWN}: it does not serve external-secrets.io/v1"
-        raise Refusal("cannot run", message, "choose the cluster with --context")
-    _Search(store, readers, {plural: each or () for plural, each in found.items()}).run()
+        failure = Refusal("cannot run", message, "choose the cluster with --context")
+    raise failure
 
 
 class _Search:

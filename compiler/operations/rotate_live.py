@@ -180,12 +180,14 @@ def wait_for_pods(see: Callable[[], OldPods], seconds: float, tell: Callable[[Ol
         try:
             found = see()
         except ClusterError as error:
-            raise Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy) from None
+            failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
+            break
         tell(found)
         left = end - time.monotonic()
         if found.is_over or left <= 0:
             return found
         time.sleep(min(_PAUSE, left))
+    raise failure
 
 
 def force_others(view: ClusterView, readings: Readings) -> None:

@@ -171,6 +171,8 @@ def test_a_cluster_that_does_not_tell_all_ends_the_command(bench: Bench, plural:
     with pytest.raises(Refusal) as refused:
         read(bench, Cluster(**{plural: error}))
     assert (refused.value.kind, refused.value.help) == ("cannot run", "get a role")
+    # That of the client has frames with what it sends.
+    assert refused.value.__context__ is None
     assert str(refused.value).endswith(f"in the cluster is not known: you are not allowed to list {plural}")
 
 

@@ -7,7 +7,7 @@ import pytest
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind
 from compiler.cluster.judge import ClusterState
-from compiler.cluster.view import ClusterView, refreshed_at
+from compiler.cluster.view import ClusterError, ClusterView, refreshed_at
 from compiler.operations import rotate_live, status_wait
 from compiler.operations.rotate_live import (
     OldPods,
@@ -134,3 +134,14 @@ def test_a_wait_ends_once_no_pod_is_left_or_its_time_is_over(monkeypatch: pytest
     assert wait_for_pods(lambda: next(looks), 5, told.append) is over
     assert told == [left, left, over]
     assert wait_for_pods(lambda: left, 0.03, told.append) is left
+
+
+def test_a_cluster_that_no_longer_answers_ends_the_wait() -> None:
+    def see() -> OldPods:
+        raise ClusterError("it does not answer", "run again")
+
+    with pytest.raises(Refusal, match="the cluster cannot be asked: it does not answer") as refused:
+        wait_for_pods(see, 5, lambda _: None)
+    assert (refused.value.kind, refused.value.help) == ("cannot run", "run again")
+    # That of the client has frames with what it sends.
+    assert refused.value.__context__ is None
