@@ -356,7 +356,7 @@ def refusal(write: Write, error: StoreError) -> WriteResult:
     return WriteResult(*write.target, state, None, found, error.code, error.reason, error.remedy)
 
 
-AGAIN = "run the same command again to resume the run"
+_AGAIN = "run the same command again to resume the run"
 _NEW_PLAN = "run the command again for a new plan"
 # Seconds between two reports: a thread that wakes for each result takes the processor from those that make them.
 _PACE = 0.05
@@ -455,7 +455,7 @@ class _Work:
             self.broke(error)
             # It may have come after the write.
             reason = "this program failed with an internal error"
-            result = WriteResult(*write.target, State.FAILED, code="defect", reason=reason, remedy=AGAIN)
+            result = WriteResult(*write.target, State.FAILED, code="defect", reason=reason, remedy=_AGAIN)
             with suppress(Exception):
                 self._log.settled(result, maybe_stored=True)
         if result.state is State.FAILED and self._stops_at_failure:
@@ -481,7 +481,7 @@ class _Work:
             # What cannot be noted must not go on; the next run finds out by comparing how far this one came.
             self.failed.set()
             reason = unrecorded(error)
-            result = WriteResult(*write.target, State.FAILED, code="unrecorded", reason=reason, remedy=AGAIN)
+            result = WriteResult(*write.target, State.FAILED, code="unrecorded", reason=reason, remedy=_AGAIN)
             if isinstance(error, AuditError) and error.is_before:
                 # Nothing was sent, so that nothing stays open.
                 with suppress(OSError):
