@@ -61,7 +61,7 @@ def file_error(rule: str, path: str, message: str, way_out: str | None = None) -
 
 
 def first_of_a_kind(found: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
-    """As many as anybody reads, and where there are more, one that says so."""
+    """The first MOST_OF_A_KIND of `found`, and where there are more, one that says so."""
     for count, diagnostic in enumerate(found):
         if count == MOST_OF_A_KIND:
             yield and_more(diagnostic)

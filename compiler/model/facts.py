@@ -100,7 +100,7 @@ def is_released(minor: tuple[int, int]) -> bool:
     return minor[1] <= _LAST.get(minor[0], -1)
 
 
-# Characters of a label of DNS, and of a name of such labels, as Kubernetes takes them.
+# The longest DNS label and the longest DNS name that Kubernetes takes.
 LONGEST_LABEL = 63
 LONGEST_NAME = 253
 
@@ -230,7 +230,7 @@ def days_in_words(text: str) -> int | None:
 
 def short_duration(seconds: int) -> str:
     """The shortest form of a number of seconds, as a person writes it: `1h30m`."""
-    # Behind another part, one of zero says nothing.
+    # After another part, a zero says nothing.
     return re.sub(r"(?<=[hm])0[ms]", "", duration_text(seconds))
 
 

@@ -37,7 +37,7 @@ def render_text(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) 
 def lines(
     shown: Sequence[Shown], left_out: Sequence[Diagnostic] = (), see_all: str = "", *, each_place: bool = False
 ) -> Iterator[Line]:
-    """The lines of the whole output, with how many are `left_out` of a rule; `each_place` has a note of its own."""
+    """The lines of the whole output, and how many of a rule are `left_out`; by `each_place`, a note for each place."""
     for number, each in enumerate(shown):
         yield from _text_lines(each, each_place=each_place)
         # Those without a source line are told one below the other: many at once are the usual case.

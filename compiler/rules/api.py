@@ -162,12 +162,12 @@ def places_below(root: Node, *groups: str) -> Iterator[tuple[Node, tuple[str, ..
 
 # The mistake in a name, as the end of the sentence `the name "…" …`, or None.
 Judgement: TypeAlias = Callable[[str], str | None]
-# The way out, given the name, empty for a mount or a prefix, and its mistake.
+# The way out for a name, which is empty for a mount or a prefix, and its mistake.
 Advice: TypeAlias = Callable[[str, str], str]
 
 
 def wrong_names(subject: Catalogue | Environment, provider: Provider, judge: Judgement, advise: Advice) -> Findings:
-    """The wrong ones of the names that a catalogue has for `provider`, or that an environment makes itself of them.
+    """Finds wrong names for `provider`: those that a catalogue has, or those that an environment makes itself.
 
     An environment that uses the catalogue's names unchanged is not checked again: they were, once, with the catalogue.
     """
@@ -191,7 +191,7 @@ def _wrong_in_catalogue(catalogue: Catalogue, provider: Provider, judge: Judgeme
 
 
 def _wrong_in_environment(environment: Environment, provider: Provider, judge: Judgement, advise: Advice) -> Findings:
-    """The wrong ones that the environment makes itself, by a `remote`, or a store's mount or prefix."""
+    """Finds those that the environment makes itself: by a `remote`, or by a store's mount or prefix."""
     wrong_prefixes = []
     for store in environment.stores.values():
         if store.provider is not provider:

@@ -27,7 +27,7 @@ from compiler.text.wording import quoted, typing_mistake
 
 # TotalAnnotationSizeLimitB of k8s.io/apimachinery.
 _ANNOTATION_BYTES = 256 * 1024
-# Of what gives its name to a label as well.
+# For an object whose name is also the value of a label.
 _labelled_name_problem = partial(facts.object_name_problem, longest=facts.LONGEST_LABEL)
 
 

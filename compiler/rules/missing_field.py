@@ -59,7 +59,7 @@ def check(environment: Environment) -> Findings:
     if environment.damaged:
         return
     found = list(_found(environment))
-    # By itself without saying so, most often as its base was not checked in.
+    # It stands alone and does not say so, most often because its base was not checked in.
     if found and len(environment.layers) == 1 and "extends" not in environment.document.root.children:
         _, such_as, example = (found[0].help or "").partition(", such as ")
         there = "environments/base.yaml, on which it builds without `extends:`, is not there"

@@ -320,7 +320,7 @@ _TYPES = {
     "integer": "a whole number",
     "null": "null",
 }
-# What the schema's limits say, each with its own.
+# The message for each limit of the schema; the limit fills the braces.
 _BOUNDS = {
     "minLength": "this must not be empty",
     "maxLength": "this is longer than {} characters",
@@ -334,7 +334,7 @@ _Path = tuple[str | int, ...]
 
 
 def broken_path(error: ValidationError) -> _Path:
-    """The part of the document that one error spoils; a key that cannot stand there is one by itself."""
+    """The path of the part that one error spoils; a key that may not stand there is a part by itself."""
     path: _Path = tuple(error.absolute_path)
     is_key = error.validator == "additionalProperties" or "propertyNames" in error.absolute_schema_path
     return (*path, str(error.instance)) if is_key else path
