@@ -277,9 +277,9 @@ def _of_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
             yield ClusterProblem(ClusterState.EDITED, f"{who} since the operator did{f', at {time}' if time else ''}")
 
 
-def controllers_of(secret: LiveObject) -> list[tuple[object, object]]:
-    """Kind and name of the owner that controls a Secret; empty for none."""
-    owners = child(secret, "metadata").get("ownerReferences") or ()
+def controllers_of(found: LiveObject) -> list[tuple[object, object]]:
+    """Kind and name of the owner that controls an object; empty for none."""
+    owners = child(found, "metadata").get("ownerReferences") or ()
     return [(each.get("kind"), each.get("name")) for each in owners if each.get("controller")]
 
 

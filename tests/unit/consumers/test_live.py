@@ -74,6 +74,15 @@ def test_every_kind_of_workload_is_read_and_what_it_owns_is_not(fake: FakeCluste
     assert SENTINEL not in repr(found)
 
 
+def test_a_workload_without_a_template_reads_nothing(fake: FakeCluster, view: ClusterView) -> None:
+    # Such a Rollout runs the pods of a Deployment, which is listed as well.
+    reference = {"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"}}
+    put(fake, "/apis/argoproj.io/v1alpha1/namespaces/agents/rollouts", "rollout", reference)
+    put(fake, f"{BATCH}/cronjobs", "cron", {})
+    found = gather(view, ["agents"])[0]
+    assert [(each.name, each.readings) for each in found.workloads] == [("cron", ()), ("rollout", ())]
+
+
 def test_pods_without_an_owner_are_workloads(fake: FakeCluster, view: ClusterView) -> None:
     put(fake, "/api/v1/namespaces/agents/pods", "alone", pods("a"))
     put(fake, "/api/v1/namespaces/agents/pods", "owned", pods("a"), **OWNED)
