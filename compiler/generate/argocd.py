@@ -314,12 +314,12 @@ def _application_set(options: ArgoOptions, environments: Sequence[Environment]) 
         for each in environments
     ]
     # One template for all: pruning is off for each where one of them would be pruned unasked.
-    destination = {"name": "{{ .cluster }}", "namespace": "{{ .namespace }}"}
-    spec = _secrets_spec(options, "{{ .env }}", destination, prunes=all(map(_is_asked, environments)))
-    made = _application(f"{options.project}-{{{{ .env }}}}", options, spec)
+    name, destination = "{{ .env }}", {"name": "{{ .cluster }}", "namespace": "{{ .namespace }}"}
+    deploying = _secrets_spec(options, name, destination, prunes=all(map(_is_asked, environments)))
+    made = _application(f"{options.project}-{name}", options, deploying)
     template = {
         "metadata": {"name": made["metadata"]["name"], "annotations": made["metadata"]["annotations"]},
-        "spec": spec,
+        "spec": deploying,
     }
     spec = {
         "goTemplate": True,

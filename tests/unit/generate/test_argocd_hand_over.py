@@ -107,3 +107,17 @@ def test_an_environment_that_is_left_out_is_not_renamed(environments: tuple[Envi
 )
 def test_a_file_in_another_form_names_nothing(text: str, environments: tuple[Environment, ...]) -> None:
     assert list(hand_over([text], texts("application", NEW, environments), environments, NEW)) == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_former_file_that_somebody_edited_still_names_what_it_deploys(
+    form: str, environments: tuple[Environment, ...]
+) -> None:
+    after = texts(form, NEW, environments)
+    usual = list(hand_over(texts(form, OLD, environments), after, environments, NEW))
+    for old, new in (("name: ", "name: &own "), ("releaseName: ", "releaseName: !!str ")):
+        edited = [text.replace(old, new) for text in texts(form, OLD, environments)]
+        assert list(hand_over(edited, after, environments, NEW)) == usual
+    # What follows it may be damaged: it was deployed before.
+    damaged = [f"{text}---\nkind: [\n" for text in texts(form, OLD, environments)]
+    assert list(hand_over(damaged, after, environments, NEW)) == usual
