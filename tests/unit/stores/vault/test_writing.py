@@ -415,6 +415,16 @@ def test_a_write_that_cannot_be_read_back_is_unknown_and_not_sent_again(
     assert len(vault.bodies(DATA)) == 1
 
 
+def test_a_first_version_that_later_ones_evicted_is_unknown_and_not_sent_again(
+    vault: ScriptedVault, store: VaultStore
+) -> None:
+    vault.on("POST", DATA, CUT)
+    vault.on("GET", DATA, version(12, A="others"), ABSENT)
+    with pytest.raises(StoreError, check=is_refused(Code.OUTCOME_UNKNOWN)):
+        store.write("github", NEW, None)
+    assert len(vault.bodies(DATA)) == 1
+
+
 def test_a_first_attempt_that_is_stored_after_its_reading_back_is_found_by_the_seconds_refusal(
     vault: ScriptedVault, store: VaultStore
 ) -> None:
