@@ -1,7 +1,8 @@
 """Finds since when each key of a remote secret has its value, and whether that is longer than its limit allows.
 
 A store has one date for all keys of a version, and anybody can move a date. So the value itself is compared with that
-of earlier versions, in at most four reads of a remote secret, the one of its newest version included.
+of earlier versions, in at most four reads of a remote secret, the one of its newest version included. A copy takes the
+date along without these versions, so it is looked for in more reads, and never later than that of the value.
 """
 
 import re
@@ -19,7 +20,7 @@ from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import quoted
 
 MOST_READS: Final = 4
-# How many versions a Vault keeps where nobody says otherwise: older ones are looked for last.
+# How many versions a Vault keeps where nobody says otherwise: older ones are looked for last. A copy may read so many.
 _USUALLY_KEPT: Final = 10
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 # How far a server's clock may be ahead of this one.
@@ -95,13 +96,14 @@ def age_keys(
 def values_since(
     reader: SecretReader, newest: RemoteSecret, keys: Mapping[Key, tuple[int, str | None]], now: datetime
 ) -> dict[Key, datetime | None]:
-    """Since when each key has its value, as `age_keys` finds it; None where that is not known.
+    """Since when each key has its value, for a copy of it; None where that is not known.
 
-    Each of `keys` has its limit in days and its property, None for the whole value.
+    Each of `keys` has its limit in days and its property, None for the whole value. Where not each version was read,
+    it is the earliest date that is possible.
     """
     looks = {key: (days, partial(value_at, property_=each)) for key, (days, each) in keys.items()}
-    ages = _Ages(reader, newest, looks, now).judge()
-    return {key: age.changed if age.state is not AgeState.NOT_KNOWN else None for key, age in ages.items()}
+    ages = _Ages(reader, newest, looks, now, _USUALLY_KEPT)
+    return {key: ages.earliest(key, age) for key, age in ages.judge().items()}
 
 
 def may_have_since(reader: SecretReader, newest: RemoteSecret) -> bool:
@@ -241,12 +243,18 @@ class _Ages(Generic[Key]):
     """Judges the keys of one remote secret that have a limit."""
 
     def __init__(
-        self, reader: SecretReader, newest: RemoteSecret, keys: Mapping[Key, tuple[int, Look]], now: datetime
+        self,
+        reader: SecretReader,
+        newest: RemoteSecret,
+        keys: Mapping[Key, tuple[int, Look]],
+        now: datetime,
+        most_reads: int = MOST_READS,
     ) -> None:
         self._reader = reader
         self._newest = newest
         self._keys = keys
         self._now = now
+        self._most_reads = most_reads
         self._comparer = Comparer()
         self._history = _History(lambda _place: newest.version, {}, {0: newest})
 
@@ -264,7 +272,7 @@ class _Ages(Generic[Key]):
         except StoreError as error:
             doubt = KeyAge(AgeState.NOT_KNOWN, why=f"its versions cannot be listed: {error.reason}")
             return {**dict.fromkeys(young, doubt), **ages}
-        left = MOST_READS - 1
+        left = self._most_reads - 1
         while left and (place := self._next(young)) is not None:
             left = left - 1 if self._read(place) else 0
         return ages | {key: self._judged(key) for key in young}
@@ -346,6 +354,18 @@ class _Ages(Generic[Key]):
         if why := doubt or self._doubt(key, limit):
             return KeyAge(AgeState.NOT_KNOWN, changed, why=why)
         return KeyAge(AgeState.IN_TIME, changed, due)
+
+    def earliest(self, key: Key, age: KeyAge) -> datetime | None:
+        """The earliest date that the value of a key may have, which has this `age`; None where that is not known."""
+        if age.state is not AgeState.IN_TIME:
+            return age.changed if age.state is AgeState.OVERDUE else None
+        history = self._history
+        other = max((place for place in history.found if not self._is_same(key, place)), default=-1)
+        if history.tagged is not None and history.tagged > other and self._is_tagged(key):
+            return age.changed
+        # A list dates the version after it even where that was not read.
+        after = max(history.dates[place] for place in (other, other + 1) if place in history.dates)
+        return min(age.changed or after, after)
 
     def _is_held(self, key: Key, place: int, *, is_same: bool) -> bool:
         return place in self._history.found and self._is_same(key, place) is is_same

@@ -24,18 +24,18 @@ _LIMITED = [(secret, key) for secret, keys in KEYS.items() for key in keys if ke
 
 @dataclass
 class Ages:
-    """When each value was `first` put somewhere, and since when it was `said` to be there.
+    """When each value was `first` put somewhere.
 
-    Both begin anew where a value is given once more, and after a copy that was cut off before its date was written.
-    With more versions in a place than the program reads, a value may be said to be younger than it is, not in time.
+    That begins anew where a value is given once more, and after a copy that was cut off before its date was written.
+    Where a value lies with more versions than the program reads, it may be said to be younger than it is, not in time;
+    a copy of it may not, nor what an undo puts back.
     """
 
     platform: Platform
     first: dict[str, datetime] = field(default_factory=dict)
-    said: dict[str, datetime] = field(default_factory=dict)
 
     def check(self, asked: Asked, moved: Moved) -> None:
-        """Only a command that gives a value makes it younger than it was said to be. Raises BrokenError."""
+        """Only a command that gives a value makes it younger. Raises BrokenError."""
         self.note()
         is_giving = asked.words[0] in {"put", "rotate"} and asked.run is None
         for store in STORES:
@@ -46,17 +46,16 @@ class Ages:
                 if value is None or remote is None:
                     continue
                 is_given = is_giving and asked.words[2] == secret and key in {*asked.values, *asked.keys}
-                is_written = is_changed and (moved.before.get((store, name)) or {}).get(prop) != value
+                is_written = is_changed and _value_of(shelf, name, prop, moved.versions.get((store, name))) != value
+                first = self.first[value]
                 if (is_changed and is_given) or (is_written and moved.fired):
-                    for dates in (self.first, self.said):
-                        dates[value] = max(dates[value], remote.attributes.created or dates[value])
+                    first = self.first[value] = max(first, remote.attributes.created or first)
                 if (changed := _green_since(shelf, name, prop)) is None:
                     continue
                 is_exact = is_written or _is_read_whole(shelf, name)
-                if (changed > self.said[value] and is_exact) or self.first[value] + LIMIT <= datetime.now(UTC):
-                    since = f"{changed}, and it is of {self.first[value]}, said to be of {self.said[value]}"
+                if (changed > first and is_exact) or first + LIMIT <= datetime.now(UTC):
+                    since = f"{changed}, and it is of {first}"
                     raise BrokenError(f"{key} of {secret} is younger in {store} than its value: {since}")
-                self.said[value] = max(changed, self.said[value])
 
     def note(self) -> None:
         """Take in the values that are new. One command may write one to several places: the last one counts."""
@@ -70,7 +69,13 @@ class Ages:
                     if made is not None and text not in self.first:
                         found[text] = max(made, found.get(text, made))
         self.first |= found
-        self.said |= found
+
+
+def _value_of(shelf: Shelf, name: str, prop: str | None, version: str | None) -> str | None:
+    """The value in a version, also in one that is deleted: a recovery brings it back, and does not write it."""
+    found = next((each.secret for each in shelf.kept[name] if each.secret.version == version), None)
+    value = value_at(found, prop) if found is not None else None
+    return value.reveal() if value is not None else None
 
 
 def _is_read_whole(shelf: Shelf, name: str) -> bool:

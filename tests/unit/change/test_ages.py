@@ -208,6 +208,18 @@ def test_what_an_undo_puts_back_is_as_old_as_it_was() -> None:
     assert unlimited.writes[0].stored_attributes == earlier.attributes
 
 
+def test_what_an_undo_puts_back_among_many_versions_is_as_old_as_it_was() -> None:
+    days = (66, 65, 64, 63, 62, 60, 58, 57, 55)
+    changed = 8
+    versions = [
+        version(NOW - timedelta(days=day), number=number, A="new" if number >= changed else "old", B=str(number))
+        for number, day in enumerate(days, 1)
+    ]
+    store = store_with(*versions, version(NOW, number=10, A="other"), provider="vault")
+    plan = undo(versions[-1], store.versions["remote"][-1], store)
+    assert since(carry_back_ages(plan, LIMITS, {})) == [since_text(NOW - timedelta(days=57))]
+
+
 def test_an_undo_in_a_vault_knows_the_date_that_its_run_replaced() -> None:
     # The tags of a Vault are those of all versions: the run's date is from its own version.
     tags = {"value-since": f"{since_text(YOUNG)} from version 2"}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.live.ages import AgeState, KeyAge, age_keys, since_text
+from compiler.live.ages import AgeState, KeyAge, age_keys, since_text, values_since
 from compiler.live.read_many import value_at
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
@@ -65,6 +65,11 @@ def ages(store: MemoryStore, limits: Mapping[str, int | None], now: datetime = N
 
 def states(store: MemoryStore, **limits: int | None) -> dict[str, AgeState]:
     return {key: age.state for key, age in ages(store, limits).items()}
+
+
+def copied_since(store: MemoryStore) -> datetime | None:
+    """The date that a copy of A gets, whose limit is 90 days."""
+    return values_since(store, store.versions[NAME][-1], {"A": (90, "A")}, NOW)["A"]
 
 
 def reads(store: MemoryStore) -> int:
@@ -171,6 +176,39 @@ def test_the_last_change_is_looked_for_with_the_reads_that_are_left(make: type[M
     # The exact one lies between what was read, so it is never said to be younger than it is known to be old.
     assert found.changed is not None
     assert ago(85) <= found.changed <= ago(38)
+
+
+@BOTH
+@pytest.mark.parametrize("count", [1, 4, 7, 10, 11, 25, 60])
+def test_the_date_of_a_copy_is_never_later_than_that_of_its_value(make: type[MemoryStore], count: int) -> None:
+    for changed in range(count):
+        store = make()
+        days = [80 - 79 * number / count for number in range(count)]
+        for number, day in enumerate(days):
+            add(store, day, {"A": "new" if number >= changed else "old", "B": str(number)})
+        found, exact = copied_since(store), ago(days[changed])
+        assert reads(store) <= 10
+        # As many as a Vault keeps are all looked through.
+        assert found == exact if count <= 10 else found is None or found <= exact, changed
+
+
+def test_of_versions_that_are_not_read_a_copy_gets_the_earliest_date_that_is_possible() -> None:
+    for make, expected in ((vault, ago(39)), (key_vault, ago(38))):
+        store = make()
+        for day, value in ((80, "old"), (39, "old"), (38, "new"), (20, "new"), (5, "new")):
+            add(store, day, {"A": value})
+        store.gone[NAME] = {"3"}
+        assert copied_since(store) == expected
+
+
+def test_a_copy_of_a_copy_has_its_date_whatever_was_there_before() -> None:
+    store = vault()
+    for day in (80, 70, 60, 50):
+        add(store, day, {"A": "old", "B": str(day)})
+    store.gone[NAME] = {"4"}
+    add(store, 20, {"A": "new", "B": "1"})
+    add(store, 10, {"A": "new", "B": "2"}, tags={"value-since": f"{since_text(ago(30))} from version 5"})
+    assert copied_since(store) == ago(30)
 
 
 def test_versions_that_are_neither_listed_nor_numbered_are_not_known() -> None:
