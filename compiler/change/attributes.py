@@ -353,7 +353,7 @@ def _dated(write: Write, store: Store, now: datetime, asked: AskedExpiry | None)
     if asked is not None:
         wanted = [_moment(asked, now)]
     else:
-        # Of a copy or of what is put back; what a new value replaces had its own date.
+        # For a copy, or what is put back; what a new value replaces had its own date.
         comes_along = write.earlier is not None or write.base is None
         own = write.kept.expires if write.kept is not None and comes_along else None
         wanted = [plus_days(each.since or now, each.days) for each in write.aged] + ([own] if own is not None else [])

@@ -54,7 +54,7 @@ class RunEntry:
 
     @property
     def properties(self) -> tuple[str, ...]:
-        """Of the remote secret; none where it is one value."""
+        """Those of the remote secret; empty where it is one value."""
         return tuple(property_ for _, _, property_ in self.keys if property_ is not None)
 
     def made_at_other_times(self, made: Mapping[str, datetime]) -> tuple[str, ...]:
@@ -348,7 +348,7 @@ def journals(root: Path) -> list[Path]:
         return []
     found = [path for path in folder.glob("*.jsonl") if RUN_ID.fullmatch(path.stem)]
     of_second = Counter(path.stem[:SECOND] for path in found)
-    # Of runs that began in the same second, their first lines tell which is newer.
+    # Where runs began in the same second, their first lines tell which is newer.
     begun = {path: _begun(path) for path in found if of_second[path.stem[:SECOND]] > 1}
     return sorted(found, key=lambda path: (path.stem[:SECOND], begun.get(path, ""), path.stem), reverse=True)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     # What one kind does, as its help says after the verb, and its arguments with their settings.
     Kind = tuple[str, Mapping[str, dict[str, Any]]]
 
-# Of diagnostics, as compiler/render/formats.py has them; of a command's own report; of a comparison.
+# For diagnostics, as compiler/render/formats.py has them; for a command's own report; for a comparison.
 FORMATS = ("text", "json", "github", "sarif", "junit")
 REPORT_FORMATS = ("text", "json")
 DIFF_FORMATS = ("text", "json", "markdown")
@@ -38,7 +38,7 @@ _OPTION = re.compile(r"-[a-zA-Z]|--[a-zA-Z][a-zA-Z-]*")
 argparse._ = str  # type: ignore[attr-defined]
 
 
-# Of an option that takes a value each time that it is given.
+# For an option that takes a value each time that it is given.
 REPEATABLE: Mapping[str, Any] = MappingProxyType({"action": "append", "default": []})
 
 
@@ -119,7 +119,7 @@ class Parser(argparse.ArgumentParser):
         self._written: list[argparse.Action] = []
         self._exclusive: list[tuple[str, tuple[str, ...], str]] = []
         self._needing: list[tuple[str, tuple[str, ...]]] = []
-        # Of a command whose first argument is a kind: what each does, and its own arguments with their settings.
+        # Where a command's first argument is a kind: what each does, and its own arguments with their settings.
         self.kinds: Mapping[str, Kind] = {}
         self._kind_argument = ""
         self._does = ""
@@ -149,7 +149,7 @@ class Parser(argparse.ArgumentParser):
         """Adds `--cluster` and its `--context`, which is refused alone; `implied_by` are options that ask it too."""
         self.add_flag("--cluster", f'{help_text}; needs the extra "cluster"')
         self.add_option("--context", "NAME", "kubeconfig context for --cluster; by default the current one")
-        # Whoever names a context would take it for looked at.
+        # A caller who names a context expects that it is looked at.
         self.require("--context", "--cluster", *implied_by)
 
     def add_kinds(self, argument: str, kinds: Mapping[str, Kind], *, does: str, help_text: str) -> None:
@@ -190,7 +190,7 @@ class Parser(argparse.ArgumentParser):
         return action
 
     def parse(self, arguments: Sequence[str]) -> Namespace:
-        # Else argparse formats the usage, which nobody sees here.
+        # Spares argparse the formatting of a usage that nobody sees here.
         self.usage = ""
         parsed, unknown = self.parse_known_intermixed_args(list(arguments))
         if unknown:

@@ -45,10 +45,10 @@ T = TypeVar("T")
 _TIMEOUT = (5, 30)  # seconds to connect and to read
 # Seconds for all that one command asks, as for an operation on a store. 50,000 ExternalSecrets take six.
 _PATIENCE = 120.0
-# Of an answer: 500 pods take 8 MiB and 200,000 values.
+# The limit for an answer: 500 pods take 8 MiB and 200,000 values.
 _LARGEST = 32 * 1024 * 1024
 _MOST_VALUES = 500_000
-# Of all answers to one command: 200,000 ExternalSecrets.
+# The limit for all answers to one command: 200,000 ExternalSecrets.
 _MOST_BYTES = 1024 * 1024 * 1024
 _FORBIDDEN, _UNAUTHORISED, _NOT_FOUND, _GONE = 403, 401, 404, 410
 _FINE = 200
@@ -92,10 +92,10 @@ _TYPES = {
 _PAGE = 500
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}", re.ASCII)
 _JSON = "application/json"
-# Of Secrets and ConfigMaps nothing but this is ever accepted: no value of one reaches this program.
+# The only form in which Secrets and ConfigMaps are accepted: no value of one reaches this program.
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _METADATA_ALONE = frozenset({"secrets", "configmaps"})
-# Of one list. A cluster that has more ExternalSecrets than these has none that a person looks after.
+# The limit for one list: nobody looks after each ExternalSecret where a cluster has more.
 _MOST_OBJECTS = 100_000
 _CHECK_SERVER = "check the kubeconfig's server, and what is before it"
 
@@ -448,7 +448,7 @@ def _by_manager(fields: _Shape) -> _Shape:
 
 _SYNCED: _Shape = {"conditions": _CONDITIONS, "refreshTime": str, "syncedResourceVersion": str}
 _WRITTEN = _by_manager({"f:spec": dict, "f:metadata": {"f:annotations": {f"f:{FORCE_SYNC}": {}}}})
-# Of its data the names of keys, by who wrote them. Among its other annotations kubectl notes the whole Secret.
+# Only the names of keys of its data, by who wrote them. In another annotation kubectl notes the whole Secret.
 _SECRET: Mapping[str, _Shape] = {
     "metadata": {
         **_METADATA,
@@ -457,7 +457,7 @@ _SECRET: Mapping[str, _Shape] = {
     }
 }
 _FILES: dict[str, _Shape] = {"optional": bool, "items": [{"key": str}]}
-# Of a variable its name, as its value may be a credential in the clear; and a driver's other attributes are anybody's.
+# Only a variable's name, as its value may be a credential in the clear; a driver's other attributes may be anything.
 _CONTAINERS: _Shape = [
     {
         "name": str,

@@ -74,7 +74,7 @@ class ClusterState(StrEnum):
     RESTART = "restart-needed"
 
 
-# Of these the operator says the cause.
+# The operator says the cause of these.
 FAILING = frozenset({ClusterState.NOT_READY, ClusterState.IMMUTABLE, ClusterState.RETAINED})
 
 

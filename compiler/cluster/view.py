@@ -301,7 +301,7 @@ def newest_sign(external_secrets: Iterable[LiveObject]) -> datetime | None:
 
 # Before every value.
 EVER = datetime.min.replace(tzinfo=UTC)
-# Of a message of the operator: what a person reads.
+# As much of the operator's message as a person reads.
 _LONGEST = 300
 _ENTRA = re.compile(r"AADSTS[0-9]{3,9}", re.ASCII)
 _AGE = re.compile(r"\A(?:just now|[0-9]+[dhm] ago): ", re.ASCII)

@@ -315,7 +315,7 @@ class LocalKeyVault:
 
     def close(self) -> None:
         if self._thread.is_alive():
-            # Of a server that never ran, shutdown would wait for ever.
+            # Where the server never ran, shutdown would wait for ever.
             self._tcp.shutdown()
             self._thread.join()
         self._tcp.server_close()

@@ -39,7 +39,7 @@ FILES = (
     "templates/external-secret.yaml",
     "templates/secret-store.yaml",
 )
-# Of the project's schemas those of its own files; of the chart's files those that decide what is printed.
+# The schemas of a project's own files, and the chart's files that do not decide what is printed.
 SCHEMAS = ("environment", "catalogue", "values")
 _SAY_NOTHING = (".helmignore", "README.md", "NOTES.txt")
 _PROGRAM = Path(__file__).parents[1]

@@ -38,7 +38,7 @@ KEPT = ("README.md", "Makefile", IGNORE_FILE, ".vscode/settings.json")
 _OWN_FOLDERS = (FOLDER, VALUES_FOLDER)
 # What an option gives a store, by its provider: the option, and the store's key.
 _ADDRESSES = {each.id: (each.option, each.address) for each in PROVIDERS.values() if each.option}
-# Of the AppProject: the platform's own Applications have its bare name.
+# The AppProject's: the platform's own Applications have its bare name.
 _SUFFIX = "-secrets"
 _LONGEST = 63 - len(_SUFFIX)
 

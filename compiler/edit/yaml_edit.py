@@ -17,7 +17,7 @@ from compiler.stages.emit import quote, scalar
 from compiler.stages.load import load_text
 from compiler.text.wording import command_line
 
-# Of a `store:` that stood before a switch: the store, and where it shares its line with others, the secrets.
+# Notes the `store:` from before a switch: the store, and the secrets where the line has others too.
 MARK = re.compile(r"  # before: (\S+)(?: for ([^#\n]*))?$")
 
 # What may stand in quotes of any kind, and in a block, as it is.

@@ -43,7 +43,7 @@ _RETRY = {"limit": 5, "refresh": True, "backoff": {"duration": "30s", "factor": 
 _SYNC, _SHARES_NOTHING = ("CreateNamespace=true", "ServerSideApply=true"), "FailOnSharedResource=true"
 # The first by name: `kubectl apply -f DIR` goes by it, and no Application synchronises before its project is there.
 _PROJECT_FILE = "00-project.yaml"
-# Of Argo CD's health scripts by the kind that each judges.
+# Argo CD's health scripts by the kind that each judges.
 _SCRIPTS = {"external-secrets.io/ExternalSecret": "external-secret.lua", "argoproj.io/Application": "application.lua"}
 
 # What the platform's Application needs, and the options that one form alone takes.

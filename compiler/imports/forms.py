@@ -26,8 +26,7 @@ STORES = (CLUSTER_STORE, OWN_STORE)
 KINDS: Mapping[str, str] = {"external-secrets": "ExternalSecret", "secret-provider-class": "SecretProviderClass"}
 ENV_EXAMPLE = "env-example"
 FORMS = (*KINDS, ENV_EXAMPLE)
-# Of the operator, of its generators, of kubernetes-external-secrets, which nobody maintains any more, and of the CSI
-# driver.
+# The API groups of the operator, its generators, kubernetes-external-secrets (no longer maintained) and the CSI driver.
 _OPERATOR, _GENERATORS = "external-secrets.io", "generators.external-secrets.io"
 _FORMER_OPERATOR, _CSI_DRIVER = "kubernetes-client.io", "secrets-store.csi.x-k8s.io"
 _LEAVE = "leave the object as it is, and list its Secret under `madeElsewhere` of the environment"

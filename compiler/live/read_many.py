@@ -110,7 +110,7 @@ class _Asking:
                 raise answer
             self.found[pair] = answer
             if needs_all and isinstance(answer, StoreError) and is_of_store(answer):
-                # Of several that fail at once, always the same is told; one that is waited for keeps nobody waiting.
+                # Where several fail at once, always the same is told; one that is waited for keeps nobody waiting.
                 seconds = _FAIL_TOGETHER
 
     def _answer(self, pair: RemoteName, answers: SimpleQueue[tuple[RemoteName, Reading | BaseException]]) -> None:
@@ -385,8 +385,8 @@ def _namespace(store: StoreAddress | Store) -> list[str]:
     return [f"-namespace={store.vault_namespace}"] if store.vault_namespace else []
 
 
-# Of each secret that reads a store: within how many seconds it is read again, and the remote secrets that it reads, by
-# the id of their store and their name there in small letters, as Key Vault's names do not tell capitals.
+# Each secret that reads a store: within how many seconds it is read again, and the remote secrets that it reads, by the
+# id of their store and their name there in small letters, as Key Vault's names do not tell capitals.
 RefreshTimes = Mapping[str, tuple[int, Collection[tuple[str, str]]]]
 
 

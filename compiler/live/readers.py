@@ -39,7 +39,7 @@ KINDS = (*(plural for _, plural in _STORES), *(plural for plural, _, _ in _READE
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Whoever reads a remote secret, or a property of it, in the store that `--not-the-same` knows as `store`.
+    """A reader of a remote secret, or of a property of it, in the store that `--not-the-same` knows as `store`.
 
     It is not proven where that may be another store.
     """
@@ -105,7 +105,7 @@ class ReadIndex:
         return Reader(reader, store, self._met[store] is Sameness.SAME, prop)
 
     def of(self, name: str) -> tuple[Reader, ...]:
-        """Whoever reads the remote secret of this name; once for each of its properties that they read."""
+        """The readers of the remote secret of this name, once for each of its properties that they read."""
         places = dict.fromkeys(place for each in self._own for place in sorted(remote_places(each, name)))
         found = [reader for place in places for reader in self._at.get(place, ())]
         found += [reader for place in places for above, reader in self._below if is_below(place, above)]

@@ -59,7 +59,7 @@ def work_factor(data: bytes) -> int:
     return int(stanza[1])
 
 
-# Whoever has the file can try passphrases for as long as they like.
+# A person who has the file can try passphrases for as long as they like.
 SHORTEST_PASSPHRASE = 12
 
 
@@ -124,7 +124,7 @@ def needs_passphrase(data: bytes) -> bool:
 def _require_bounded(data: bytes) -> None:
     factor = work_factor(data)
     if factor > HIGHEST_WORK_FACTOR:
-        # Of 128 bytes for each of age's blocks of 8.
+        # Each of age's blocks of 8 has 128 bytes.
         needed = f"which takes {(128 * 8 << factor) // 2**30} GiB of memory to open"
         most = f"the highest that is accepted is {HIGHEST_WORK_FACTOR}"
         message = f"the file's scrypt work factor is {factor}, {needed}; {most}"

@@ -309,7 +309,7 @@ def require_origin(backup: Backup, environment: str, said: str | None) -> None:
     wanted = said or environment
     if backup.environment != wanted:
         message = f'the backup is of the environment "{backup.environment}", not of "{wanted}"'
-        # Whoever made the file may have written anything there, and the line is for a shell.
+        # The file's maker may have written anything there, and the line is for a shell.
         option = shell_line("--from-environment", backup.environment)
         raise Refusal("usage", message, f"if that is intended, add {option}")
 

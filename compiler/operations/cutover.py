@@ -123,7 +123,7 @@ def _previous_store(environment: Environment, secrets: Sequence[str]) -> Store:
             if isinstance(name, str) and name != to and name in environment.stores:
                 return environment.stores[name]
     else:
-        # Of secrets that read both, those with a `store:` of their own were switched last.
+        # Where secrets read both, those with a `store:` of their own were switched last.
         switched = {environment.document.root.text("secrets", secret, "store") for secret in secrets} & reading
         left = {each for each in switched if each} if len(reading) > 1 and len(switched) == 1 else reading
     others = [store for store in environment.stores.values() if store.id not in left]

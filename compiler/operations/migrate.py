@@ -75,7 +75,7 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
         there = key_places(environment, secret, to)
         for item in secret.keys:
             called = names.get((secret.id, item.key.name), (secret.id, item.key.name))
-            # Of the whole secret: it leaves what has a value already, and one line adds all that is missing of it.
+            # The line is for the whole secret: it leaves what has a value already, and adds all that is missing.
             put = command_line("put", environment.name, called[0], "--store", origin.id)
             others = "choose variants without it, or " if item.key.held.variants else ""
             in_use[called] = f"{others}set it in the source: {put}"

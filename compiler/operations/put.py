@@ -280,7 +280,7 @@ def _secrets_of_json(text: str) -> dict[str, Values]:
 
 _PRINT = f"`{shell_line('kubectl', 'get', 'secret', 'NAME', '--output', 'json')}` prints one"
 _KIND = re.compile(r"[A-Z][A-Za-z]{1,62}", re.ASCII)
-# Of a Secret or a key, as the API server takes it; any other text may be a value.
+# The name of a Secret or a key, as the API server takes it; any other text may be a value.
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,253}", re.ASCII)
 
 

@@ -312,7 +312,6 @@ def plan_retirement(candidates: Candidates, stores: LiveStores, *, run: Run | No
 
 
 def _still_read(remote: Remote) -> tuple[Step, ...]:
-    """Of a secret that was named: it is not in silence that it stays."""
     other = way_out(remote.readers)
     remedy = "switch whoever reads it to another store first" + (f"; {other}" if other else "")
     return _all(remote, Kind.REFUSE, read_by(remote.readers, "still read by"), remedy)

@@ -151,7 +151,7 @@ def old_pods(view: ClusterView, readings: Readings, since: datetime | None) -> O
             if made is None:
                 continue
             refreshed = refreshed_at(made)
-            # Of the same second counts as older, as for the pods below.
+            # What is from the same second counts as older, as for the pods below.
             is_read = since is None or (refreshed is not None and refreshed > since)
             if not is_own and not is_read:
                 unread.append(f"{space}/{called}")
@@ -164,7 +164,7 @@ def old_pods(view: ClusterView, readings: Readings, since: datetime | None) -> O
                 not_seen.append(f"when the Secret {space}/{name} changed is not known")
                 continue
             own = [pod for pod in (pod_of(raw, {name}) for raw in pods) if pod is not None]
-            # Of the same second counts as older.
+            # A pod from the same second counts as older.
             stale = {pod.uid for pod in own if not pod.created > written}
             found.update({(space, pod.uid): (space, pod) for pod in keepers(own, name, stale)})
     return OldPods(tuple(unread), tuple(found.values()), tuple(dict.fromkeys(not_seen)))

@@ -97,7 +97,7 @@ def _state(run: Run) -> str:
     return f"{ended}, {run.phase}{'' if run.phase is RotationPhase.CLOSED else ', not closed'}"
 
 
-# Of a run in an audit file: who asked, the environment, and how far the newest write is, by store and name.
+# A run in an audit file: who asked, the environment, and how far the newest write is, by store and name.
 _Audited = tuple[str, str, dict[tuple[str, str], Stage]]
 
 

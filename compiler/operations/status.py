@@ -269,7 +269,7 @@ _REMEDIES = {
     ClusterState.NOT_SYNCED: Remedy.WAIT,
     ClusterState.PODS: Remedy.PODS,
 }
-# Of these nothing but the operator is to blame, once it was asked in vain.
+# Only the operator can cause these, once it was asked in vain.
 _OPERATORS = frozenset({ClusterState.OLDER_VALUE, ClusterState.NOT_REFRESHED, ClusterState.NOT_SYNCED})
 
 

@@ -277,7 +277,7 @@ class Snapshot:
             found = self.view.external_secrets(space)
             signs.append(newest_sign(found.values()))
             names = {each.name for each in self.manifests.values() if each.namespace == space}
-            # Of the others' failures nothing is said, so that no event is asked for.
+            # The others' failures are not reported, so no event is asked for.
             if any(ready_reason(found[name]) is not None for name in names & found.keys()):
                 signs += (moment_of(each["moment"]) for each in self.view.warnings(space).values())
         return max(filter(None, signs), default=None)
@@ -432,7 +432,7 @@ class StatusJudge:
         if moment is None:
             return _LONGEST_PAUSE
         since = (self._now() - moment).total_seconds()
-        # Of clocks that differ nothing can be told but the longest pause.
+        # Where clocks differ, the longest pause is all that can be told.
         return ceil(pause - since) if 0 <= since < pause else _LONGEST_PAUSE
 
 

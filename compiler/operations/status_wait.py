@@ -141,7 +141,7 @@ def _changes_of_secret(
         return
     if before.newest_hash not in (None, data_hash):
         written = written_at(live.secret or {})
-        # Of the same second, or of unknown age, counts as older: a needless restart harms less than an old value.
+        # A pod of the same second or of unknown age counts as older: a needless restart harms less than an old value.
         before.stale |= {pod.uid for pod in pods or () if not (written and pod.created > written)}
     before.newest_hash = data_hash
     if before.were_equal and data_hash != before.data_hash:

@@ -52,7 +52,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _NAME = r"(?:[^\\.|*?#@!{\[]|\\.)+"
 _NAMES, _PATH = re.compile(_NAME, re.DOTALL), re.compile(rf"{_NAME}(?:\.{_NAME})*", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-# Of the name of a Secret's key, in bytes.
+# The longest name of a Secret's key, in bytes.
 _LONGEST = 253
 
 

@@ -359,7 +359,7 @@ Helm and kubectl silently take the last one, which is not always the one that it
 Tell whoever writes the manifest.""",
 }
 
-# Of `import`, about what it refuses.
+# For what `import` refuses.
 NOT_IMPORTED = Rule(
     "not-imported",
     Severity.WARNING,
@@ -385,13 +385,13 @@ def _documented(severity: Severity, pages: Mapping[str, str]) -> Iterator[Rule]:
         yield Rule(identifier, severity, Scope.LIVE, page, waivable=identifier in _WAIVABLE)
 
 
-# Of `verify`, about live stores and the cluster.
+# For what `verify` finds in live stores and the cluster.
 LIVE_RULES: tuple[Rule, ...] = (
     *_documented(Severity.ERROR, _ERRORS),
     *_documented(Severity.WARNING, _WARNINGS),
     *_documented(Severity.NOTE, _NOTES),
 )
-# Of `consumers`, about what pods read.
+# For what `consumers` finds about what pods read.
 CONSUMER_RULES: tuple[Rule, ...] = (
     *_documented(Severity.ERROR, _CONSUMER_ERRORS),
     *_documented(Severity.WARNING, _CONSUMER_WARNINGS),

@@ -131,7 +131,7 @@ _OWN_CHECKS = {"pattern": _pattern, "additionalProperties": _additional_properti
 
 @cache
 def _validator(name: str) -> Draft7Validator:
-    # Whoever completes a name in a shell reads a project and validates nothing; this import is most of that time.
+    # Completing a name in a shell reads a project and validates nothing; this import is most of that time.
     from jsonschema import Draft7Validator  # noqa: PLC0415
     from jsonschema.validators import extend  # noqa: PLC0415
 

@@ -133,7 +133,7 @@ class StoreError(Refusal):
         return self.code in _TOLD_AT_ONCE
 
     def __str__(self) -> str:
-        # Of a traceback; what is shown to a person is made of the parts.
+        # For a traceback; a person is shown a message made of the parts.
         return f"{self.message}; {self.remedy}"
 
 

@@ -50,7 +50,7 @@ class ReplyTooLargeError(ValueError):
     """The server sends more than any store does. The error carries no part of the reply."""
 
 
-# Of a store's reply: a hundred times what the largest one has.
+# The limit for a store's reply: a hundred times what the largest one has.
 MOST_VALUES: Final = 100_000
 TOO_LARGE_REPLY: Final = "its reply is larger than any that a store sends"
 

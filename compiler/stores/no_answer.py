@@ -71,7 +71,7 @@ def no_answer(problem: BaseException, server: Server, place: StoreLocation, acti
 
 
 def _untrusted(error: ssl.SSLError, server: Server, place: StoreLocation, action: Action) -> StoreError:
-    # Of the error's text nothing is kept.
+    # Nothing of the error's text is kept.
     text = str(error)
     why = next((meaning for pattern, meaning in _TLS_CAUSES if pattern.search(text)), "the TLS handshake failed")
     name, file = server.authorities

@@ -476,7 +476,7 @@ class Retrier:
         if not failure.retryable or failure.code in (Code.BUSY, Code.THROTTLED):
             self.deadlines.answered.set()
         elif failure.told_at_once and not self.deadlines.answered.is_set():
-            # Of a store that has answered before, the same is a restart or a seal in the middle, to be sat out.
+            # Where the store has answered before, it is a restart or a seal in the middle, to be waited for.
             raise self._given_up(failure)
 
     def _given_up(self, failure: StoreError) -> StoreError:

@@ -31,7 +31,7 @@ _BEGINNINGS = frozenset(
         "did not find expected comment or line break",
     }
 )
-# Of a text that ends within brackets, for one.
+# Said for a text that ends within brackets, for one.
 _NO_CONTENT = "did not find expected node content"
 
 

@@ -36,7 +36,7 @@ EXAMPLES = (
     "platform-secrets compile prod --store azure --out /tmp/trial",
     "platform-secrets compile --format sarif",
 )
-# Of files that have nothing to tell but their state.
+# The most files that are listed with nothing but their state.
 _MOST_FILES = 20
 _ALL_OR_NONE = "either all values files were written or none; run the command again"
 _WRITTEN = "the values files were written"

@@ -106,7 +106,7 @@ _OF_ACCESS: Mapping[str, dict[str, Any]] = {
     "--prefix": flag("one rule for each folder that has secrets (az: for the whole vault), not for each secret"),
     **_TO_FILE,
 }
-# Of each target what its help says, and its arguments, which have no default but None, an empty list or False.
+# Each target with what its help says, and its arguments, whose defaults are None, an empty list or False.
 _TARGETS: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = {
     "argocd": ("AppProjects and Applications; printed, or written to --out", _OF_ARGOCD),
     "argocd-health": (

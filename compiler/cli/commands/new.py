@@ -60,7 +60,7 @@ _NAMES = {
     f"--{each.id}": option(each.name_form.upper(), f"its {each.name_form} in {each.title}")
     for each in PROVIDERS.values()
 }
-# Of each kind what its help says, and its arguments.
+# Each kind with what its help says, and its arguments.
 _KINDS: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = {
     "project": (
         "environments, schemas, the chart and editor settings in a folder without any",

@@ -176,7 +176,7 @@ def _forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreErr
             remedy = f"enable its newest version (`{command}`)"
             return DisabledError(place, action, "its newest version is disabled", remedy)
         case "ForbiddenByRbac":
-            # Of a role this is a right of its own; an access policy has one for both.
+            # A role has a right of its own for this; an access policy has one for both.
             permission = "secrets/update" if action is Action.TAG else permission
             reason = f"no role assignment of the caller grants {permission}"
             # Not "Key Vault Secrets Officer" for writing: it may purge, which this program never does.

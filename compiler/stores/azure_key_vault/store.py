@@ -68,7 +68,7 @@ _FINAL: Final = (
 _POLL_SECONDS: Final = 1.0
 
 
-# Of 25 entries each: more than any secret has versions.
+# Each has 25 entries: together more than any secret has versions.
 _MOST_PAGES: Final = 10_000
 
 

@@ -437,7 +437,7 @@ class VaultQuestions:
             f'no policy of {self._login.token} grants "{request.capability}" on "{request.path}"',
             _ADD,
             permission=f"{request.capability} on {request.path}",
-            # Of a path where it is not known what is granted, a rule could take something away.
+            # Where it is not known what a path grants, a rule could take something away.
             rules=_rules(accesses if found is not None else accesses[:1], found or {}),
         )
 
