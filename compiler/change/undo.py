@@ -29,12 +29,12 @@ from compiler.change.plan import (
 )
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import UndoLog, unaudited
-from compiler.live.read_many import PastRun, Reading, States, read_many, version_states
+from compiler.live.read_many import PastRun, Reading, States, is_of_store, read_many, version_states
 from compiler.live.readers import ReadIndex, read_by, way_out
 from compiler.live.stores import LiveStores, catalogue_places, place_limits, store_named
 from compiler.model.environment import Environment, Store
 from compiler.refusal import Refusal
-from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
+from compiler.stores.errors import Code, DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import RemoteSecret, SecretWriter, StoreState, Use
 from compiler.text.wording import numbered
 
@@ -113,7 +113,8 @@ def _takes(write: Write) -> Callable[[str | None], bool] | None:
 class Reversal:
     """How one remote secret is undone: `current` is what it holds now, `earlier` what it is to hold again.
 
-    `versions` are those to bring back. It `is_done` where an earlier undo was stopped before it recorded that.
+    `versions` are those to bring back. It `is_done` where an earlier undo was stopped before it recorded that, and
+    `is_unread` where it is refused only because the store could not be read.
     """
 
     kind: Kind
@@ -123,6 +124,7 @@ class Reversal:
     earlier: RemoteSecret | None = None
     versions: tuple[str, ...] = ()
     is_done: bool = False
+    is_unread: bool = False
 
 
 _BY_HAND = "compare the versions and keep the right one by hand"
@@ -237,6 +239,7 @@ def _plan(run: Run, verdicts: Mapping[Target, Reversal], stores: Mapping[str, Se
         steps=tuple(steps),
         writes=tuple(writes),
         stored=stored,
+        unread=tuple(target for target, verdict in verdicts.items() if verdict.is_unread),
         losses=losses_of(rewritten, stores),
     )
 
@@ -249,7 +252,8 @@ def _judge(entry: RunEntry, store: SecretWriter, name: str, history: RunHistory,
     address = store.address.absolute
     if isinstance(reading, StoreError):
         retired = history.retired.get((address, name)) if isinstance(reading, SoftDeletedError) else None
-        return Reversal(Kind.REFUSE, reading.reason, _undo_first(retired) if retired is not None else reading.remedy)
+        refused = _refused(reading)
+        return replace(refused, remedy=_undo_first(retired)) if retired is not None else refused
     original = history.original(address, name, reading.version)
     # What an earlier undo wrote is the run's own where the run recovered it: its version is then the run's.
     if entry.after not in {reading.version, original}:
@@ -276,7 +280,7 @@ def _doubt(
     if isinstance(reading, SoftDeletedError | NotFoundError):
         return None
     if isinstance(reading, StoreError):
-        return Reversal(Kind.REFUSE, reading.reason, reading.remedy)
+        return _refused(reading)
     if history.original(store.address.absolute, name, reading.version) in {entry.before, entry.planned_before}:
         return None
     reason = f"the run was stopped while it wrote this: version {reading.version} may be the run's or another writer's"
@@ -303,7 +307,7 @@ def _restoration(entry: RunEntry, store: SecretWriter, name: str, current: Remot
         reason = f"the value before the run, version {before}, cannot be read: {error.reason}"
         return Reversal(Kind.REFUSE, reason, "restore it from a backup")
     except StoreError as error:
-        return Reversal(Kind.REFUSE, error.reason, error.remedy)
+        return _refused(error)
     return Reversal(Kind.UPDATE, f"version {before} is restored", current=current, earlier=earlier)
 
 
@@ -315,9 +319,14 @@ def _unlike(entry: RunEntry, store: SecretWriter, name: str, current: RemoteSecr
         own = store.read_version(name, entry.after)
     except StoreError as error:
         reason = f"version {current.version} cannot be compared with the run's version {entry.after}: {error.reason}"
-        return Reversal(Kind.REFUSE, reason, _BY_HAND)
+        return replace(_refused(error), reason=reason, remedy=_BY_HAND)
     # Vault counts from 1 again after a secret's metadata was deleted: only the value proves a version.
     return None if is_same(current, own.properties, own.whole) else _changed(entry, current, None)
+
+
+def _refused(error: StoreError) -> Reversal:
+    is_unread = error.code is Code.FORBIDDEN or is_of_store(error)
+    return Reversal(Kind.REFUSE, error.reason, error.remedy, is_unread=is_unread)
 
 
 def _changed(entry: RunEntry, current: RemoteSecret, other: PastRun | None) -> Reversal:

@@ -409,6 +409,8 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
 
 def _is_at_end(undo: Outcome) -> bool:
     """Whether an undo did all that it can; what is left is another writer's, or has no earlier version any more."""
+    if undo.plan.unread:
+        return False
     return undo.end is End.STUCK or (undo.end is End.APPLIED and not undo.is_incomplete)
 
 

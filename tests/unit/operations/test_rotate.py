@@ -229,6 +229,22 @@ def test_a_value_that_died_does_not_come_back(environment: Environment, options:
     assert undo_rotation(done.run, environment, options, listening).end is End.APPLIED
 
 
+def test_an_undo_that_could_not_read_one_place_leaves_the_tag_there_until_it_can(
+    target: Target, options: Options, stores: Stores, listening: Listening
+) -> None:
+    vault, azure = ends(stores)
+    done = carry_out(rotation(target, options, "new").change(), listening)
+    azure.failures["read", "agents-jira"] = stores.failure(Code.FORBIDDEN, "agents-jira")
+    undo_rotation(done.run, target.environment, options, listening)
+    assert (vault.shown(JIRA)["JIRA_TOKEN"], azure.shown("agents-jira")["JIRA_TOKEN"]) == ("old", "new")
+    assert azure.versions["agents-jira"][-1].attributes.tags[ROTATION] == done.run
+    azure.failures.clear()
+    undo_rotation(done.run, target.environment, options, listening)
+    assert azure.shown("agents-jira")["JIRA_TOKEN"] == "old"
+    for store, name in ((vault, JIRA), (azure, "agents-jira")):
+        assert ROTATION not in store.versions[name][-1].attributes.tags
+
+
 def test_a_key_that_the_catalogue_no_longer_has_is_still_to_be_revoked(
     target: Target, options: Options, listening: Listening
 ) -> None:
