@@ -34,11 +34,12 @@ USES = {
     "_NO_TOKEN": {"search"},
     "_QUOTED": {"match"},
     "_FORMS": {"fullmatch"},
-    "_LABEL": {"fullmatch"},
-    "_SUBDOMAIN": {"fullmatch"},
+    "_DNS_LABEL": {"fullmatch"},
+    "_DNS_NAME": {"fullmatch"},
     "_QUALIFIED": {"fullmatch"},
     "_SECRET_KEY": {"fullmatch"},
     "NAME": {"fullmatch"},
+    "SECRET_NAME": {"fullmatch"},
     "_PARTS": {"match"},  # its findall takes only what _WHOLE has matched from end to end
 }
 
