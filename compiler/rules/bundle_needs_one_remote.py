@@ -1,8 +1,8 @@
 """A secret is fetched as a bundle, but one of its keys is in another remote secret or under another name.
 
-`fetch: bundle` reads one remote secret once and takes all keys from it, each under its own name. A key with a remote
-secret of its own, with another property name, that is a whole remote secret, or that takes its value `from` another
-entry is not in it, and the whole ExternalSecret would fail with `map has no entry for key`.
+`fetch: bundle` reads one remote secret once and takes all keys from it, each under its own name. A key is not in it if
+it has a remote secret of its own or another property name, is a whole remote secret, or takes its value `from` another
+entry; the whole ExternalSecret would fail with `map has no entry for key`.
 
     # environments/prod.yaml
     secrets:

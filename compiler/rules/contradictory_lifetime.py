@@ -1,8 +1,8 @@
-"""What a key says of the life of its value contradicts itself.
+"""A key's settings for the life of its value contradict each other.
 
-With a `rotate` longer than `maxAge` the issuer ends a value before it is due. `rotateWith` and `previousKey` name keys
-of the same entry that have a value of their own. Only a value that is ours to choose (`issuer: self`) can be generated,
-and it has 128 bits or more.
+If `rotate` is longer than `maxAge`, the issuer ends a value before its rotation is due. `rotateWith` and `previousKey`
+name keys of the same entry that have a value of their own. Only a value that is ours to choose (`issuer: self`) can be
+generated, and it has 128 bits or more.
 
     keys:
       TOKEN: {description: Access token, maxAge: 90d, rotate: 180d}

@@ -1,16 +1,16 @@
-"""The steps of `moves:` cannot be gone in the order that they are written.
+"""The steps of `moves:` cannot be taken in the order in which they are written.
 
-`cutover ENV --next` takes the first step whose secrets are not all in the store `to`. A secret that two steps name, a
-step after `all` (which stands for every secret that no other step names), or a secret that guards a store beside
-others or before them has no place in such an order; neither have steps without a store to go to.
+`cutover ENV --next` takes the first step whose secrets are not all in the store `to`. So no two steps may name one
+secret, no step may come after `all` (which stands for every secret that no other step names), a secret that guards a
+store may not move beside others or before them, and there must be a store to go to.
 
     moves:
       to: azure
       steps: [[jira], [all], [argocd, jira]]
 
 Name each secret once, and `all` alone and last; a secret with `guards: true` in the catalogue has a step of its own
-after every other secret, and needs none where `all` is there: it then comes after the rest by itself. Secrets that
-have a value in common (`from` in the catalogue) stand in one step, as they only move together.
+after every other secret. With `all` it needs no step: it then moves after the rest by itself. Secrets that have a value
+in common (`from` in the catalogue) belong in one step, as they only move together.
 
     moves:
       to: azure

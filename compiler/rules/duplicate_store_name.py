@@ -1,8 +1,8 @@
 """Two stores of an environment have the same kind and name in the cluster, but are different stores.
 
-`kind` and `name` say which object an ExternalSecret refers to. Two ids with the same object and another provider,
-address, mount or namespace cannot both be true: the secrets of one are read from the other. Two that are both
-rendered would make the same object twice.
+`kind` and `name` say which object an ExternalSecret refers to. If two ids with the same object differ in provider,
+address, mount or namespace, only one can be right: the secrets of one are read from the other. If both are rendered,
+the same object would be made twice.
 
     stores:
       vault: {provider: vault, name: platform-store, server: https://vault.example.com}

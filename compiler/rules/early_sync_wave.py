@@ -1,8 +1,8 @@
 """A secret is synchronised before the store it is read from.
 
 Argo CD goes through sync waves from the lowest, and waits for each to be healthy. Rendered stores are in wave -60. An
-ExternalSecret in an earlier wave fails without its store, and the synchronisation with it, at each retry again: the
-store's wave is never reached. One in the same wave does not wait for its store, and fails at first.
+ExternalSecret in an earlier wave fails without its store, and so does the synchronisation, at every retry: the store's
+wave is never reached. One in the same wave does not wait for its store, and fails at first.
 
     stores:
       vault: {render: true}

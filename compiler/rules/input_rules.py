@@ -14,14 +14,14 @@ Write a regular file inside the project, readable by whoever compiles.""",
     "too-large": """An input file is larger, deeper or has more values than any real one.
 
 The limits protect the run against files that would take minutes or gigabytes to read: at most 4 MiB, 100,000 values and
-32 levels, and at most 64 layers of an environment. What all secrets share (`labels`, `annotations`) counts for each of
-them, before anything is built: 524,288 for an environment, and five million for a run.
+32 levels, and at most 64 layers of an environment. What all secrets share (`labels`, `annotations`) counts once for
+each of them, before anything is built: at most 524,288 for an environment, and five million for a run.
 
     a: {a: {a: {a: …}}}                           # and so on, 10,000 levels deep
 
-Split what is large into layers, and check how the file was made. Values files have the same limits, but for the number
-of values, which may be one for every eight characters: 10,000 secrets of one key fit. Split an environment that would
-compile to more into several.""",
+Split what is large into layers, and check how the file was made. Values files have the same limits, except for the
+number of values: they may have one for every eight characters, so that 10,000 secrets of one key fit. If an environment
+would compile to more, split it.""",
     "invalid-encoding": """An input file is not plain UTF-8.
 
 Editors and Helm may read such bytes as other characters.
@@ -60,7 +60,7 @@ Indent with spaces.""",
 The message says what is most likely meant: a line that begins at the wrong column, a quote or bracket that is not
 closed, a colon without a space after it, a `: ` or a special character in a value without quotes, a conflict that git
 left. Put right what it names; a value that begins with a sign such as `@`, `%` or `*` or has `: ` in it goes in quotes.
-Of the line only the first key is shown, as the rest may be a secret.""",
+Only the first key of the line is shown, as the rest may be a secret.""",
     "duplicate-key": """A key is written twice in one map.
 
 YAML tools keep one of the two, not all the same one, and Helm and PyYAML say nothing.
@@ -99,8 +99,8 @@ be a secret.""",
     secrets: [github, jira]
 
 Write the type that the message names, as its help shows; the references of the environment and the catalogue list
-them. A value in place of a key's options belongs into the store: `platform-secrets put`. Of such a line only names that
-the project has are shown, as anything else may be a secret.""",
+them. A secret's value does not go in place of a key's options, but into the store: `platform-secrets put`. Such a line
+is shown with nothing but names that the project has, as anything else may be a secret.""",
     "invalid-value": """A value that the schema does not allow.
 
 It is not one of the listed words, too long, out of range, or of the wrong form.
@@ -108,14 +108,14 @@ It is not one of the listed words, too long, out of range, or of the wrong form.
     fetch: per-key
 
 Write one of the values that the message lists, or the form it describes.""",
-    "contradictory-source": """A key takes its value `from` another and says of it what only that one can say.
+    "contradictory-source": """A key takes its value `from` another, and sets what only that other key can set.
 
 Place, variants, `rotate` and the rest of its life belong to the value, and a value has them once.
 
     keys:
       OIDC_CLIENT_SECRET: {from: oidc/CLIENT_SECRET, rotate: 90d}
 
-Say it of the key that has the value:
+Set it on the key that has the value:
 
     oidc:
       keys:
@@ -192,7 +192,7 @@ reports it and writes nothing.
 Run `platform-secrets compile` (`make values` where there is a Makefile) and commit the result.""",
     "stale-output": """A generated file is out of date.
 
-It is not what `generate` makes of the environments now, or it is left in the folder from another form or environment,
+It is not what `generate` makes from the environments now, or it is left in the folder from another form or environment,
 so that it would be applied beside the new files; `generate --check` reports it and writes nothing.
 
     $ platform-secrets generate argocd prod --form application --repo URL --out argocd --check
@@ -213,12 +213,12 @@ could be in, and compares the parsed manifests with a table made by separate cod
 
     $ platform-secrets compile prod --parity
 
-If the chart was edited, undo the edit; else please report it.""",
+If the chart was edited, undo the edit; otherwise please report it.""",
     "unconfined-chart": """The chart makes Helm read or fetch files outside it.
 
 Helm follows links below a chart into what it renders, and loads, over the network too, every schema that a
 `values.schema.json` refers to. A project from elsewhere could have your files printed, or your machine call out. So
-`render` and `compile --parity` look first, and start no Helm.
+`render` and `compile --parity` look first, and do not start Helm.
 
     chart/templates/note.yaml -> ~/.ssh/id_ed25519
     "$ref": "https://example.com/schema.json"     # chart/values.schema.json; also a "$schema" that is no known draft
@@ -231,8 +231,8 @@ _WARNINGS: dict[str, str] = {
     "unconfirmed-prune": """Argo CD would delete ExternalSecrets, and with each its Secret, without asking a person.
 
 An ExternalSecret that is taken out of Git is pruned, and the operator deletes the Secret that it owns: pods that mount
-it do not start again. `generate argocd` looks for the sync options by which Argo CD waits instead, and switches pruning
-off where one ExternalSecret lacks them. `Prune=false` is no way out: the Application stays OutOfSync for ever.
+it do not start again. `generate argocd` looks for the sync options that make Argo CD wait instead, and switches pruning
+off if one ExternalSecret lacks them. `Prune=false` does not help: the Application stays OutOfSync for ever.
 
     annotations: {}                               # environments/base.yaml
 
@@ -241,7 +241,7 @@ Write the annotation into `environments/base.yaml`, as `new project` does, and c
     annotations:
       argocd.argoproj.io/sync-options: Prune=confirm,Delete=confirm
 
-How a person then confirms says the guide to Argo CD.""",
+The guide to Argo CD says how a person then confirms.""",
 }
 
 # What the schemas find, which is counted together.

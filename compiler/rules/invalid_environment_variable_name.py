@@ -1,8 +1,8 @@
 """A key of a mounted Secret that is not a valid environment variable name.
 
-Pods take these Secrets by `envFrom`. Of a key that is not a C identifier Kubernetes makes a variable that no shell can
-read, nor a program that asks for the name with `_`. One that begins with a digit is left out up to Kubernetes 1.31,
-with an event on the pod and nothing in its log.
+Pods take these Secrets by `envFrom`. If a key is not a C identifier, no shell can read its variable, nor can a program
+that asks for the name with `_`. Kubernetes up to 1.31 leaves out a key that begins with a digit, with an event on the
+pod and nothing in its log.
 
     argocd:
       mountedBy: [mcp-argocd]

@@ -1,11 +1,10 @@
 """A name, label or annotation that the cluster's API refuses.
 
-One such name fails the whole synchronisation, late and far from its cause. Checked are namespaces (DNS labels of at
-most 63 characters), names of targets and stores (DNS names; 253 characters, but 63 where they also become the value
-of the label `app.kubernetes.io/name`, as those of targets and rendered stores do), keys of Secrets, the objects that
-a rendered store refers to, `partOf`, which is a label's value, `argocdProject`, of which names are made (at most 63
-characters), and labels and annotations, of ExternalSecrets and of Secrets, with their keys, values and total size (256
-KiB).
+One such name fails the whole synchronisation, late and far from its cause. The rule checks namespaces (DNS labels of at
+most 63 characters), names of targets and stores (DNS names; 253 characters, but 63 where they also become the value of
+the label `app.kubernetes.io/name`, as those of targets and rendered stores do), keys of Secrets, the objects that a
+rendered store refers to, `partOf`, which is a label's value, `argocdProject`, from which names are made (at most 63
+characters), and the labels and annotations of ExternalSecrets and Secrets: keys, values and total size (256 KiB).
 
     namespace: AI_Platform
     labels: {team: "platform & tools"}

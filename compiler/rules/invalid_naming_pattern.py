@@ -1,8 +1,8 @@
 """A naming pattern of the catalogue that cannot name a secret.
 
 `new secret` fills a pattern's placeholders: `{name}` is `naming.name` or else the namespace of
-`environments/base.yaml`, `{namespace}` that namespace, and `{secret}` the new secret's id. Any other would stand in the
-name as it is written, in braces that no store takes, and without `{secret}` each new secret would have the name of the
+`environments/base.yaml`, `{namespace}` that namespace, and `{secret}` the new secret's id. Any other would stay in the
+name as it is written, in braces that no store accepts. Without `{secret}` each new secret would have the name of the
 one before.
 
     naming:

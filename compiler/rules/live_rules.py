@@ -37,9 +37,9 @@ identity of its own, which may have the permission.
     path "secret/data/ai-platform-engineering/*" { capabilities = ["list"] }    # and not "read"
 
 Give the caller the permission of the message, or run as an identity that has it.""",
-    "missing-access": """`--access` is given, and the caller lacks a right that a role takes on a remote secret.
+    "missing-access": """`--access` is given, and the caller lacks a right that a role needs on a remote secret.
 
-The role is that of `--for`, a reader by default. Only a Vault says so; Key Vault has no such question.
+The role is that of `--for`, a reader by default. Only a Vault answers this; a Key Vault cannot be asked.
 
     $ platform-secrets verify prod --access --for writer
 
@@ -138,16 +138,16 @@ Use a name that the store has: on Key Vault 1 to 127 letters, digits and hyphens
 `.`, `..`, and without one of % ? # * and backslash.""",
     "unproven-reference": """The reference uses features that this program does not evaluate, so it is not verified.
 
-These are wildcards, pipes, places in a list, queries and all else of gjson but names with dots between them; keys and
-certificates of Key Vault.
+These are wildcards, pipes, places in a list, queries and everything else in gjson except names with dots between them;
+and keys and certificates of Key Vault.
 
     property: 'tokens.#(name=="ci").value'
 
 Use a plain property, or a secret of its own with `whole: true`.""",
     "unusable-bundle": """The operator cannot make keys of all the properties that a remote secret has.
 
-With `fetch: bundle` it reads all of them, also those that no key asks for, and puts `_` in place of each character that
-is no letter, digit, `-`, `.` or `_`. Two names that become one, or a name longer than 253 bytes, fail the whole
+With `fetch: bundle` it reads all of them, even those that no key asks for, and puts `_` in place of each character that
+is not a letter, digit, `-`, `.` or `_`. Two names that become one, or a name longer than 253 bytes, fail the whole
 ExternalSecret.
 
     {"GITHUB_TOKEN": "...", "GITHUB TOKEN": "..."}    # and `fetch: bundle`
@@ -162,12 +162,12 @@ Set KUBECONFIG or name a context with `--context`; the stores are verified all t
 
     $ kubectl auth can-i list externalsecrets --namespace ai-platform-engineering        # no
 
-Needed are `get` on clustersecretstores or secretstores, `list` on externalsecrets, secrets and events. Of Secrets only
-the metadata is asked for.""",
+The caller needs `get` on clustersecretstores or secretstores, and `list` on externalsecrets, secrets and events. Only
+the metadata of Secrets is read.""",
     "store-not-ready": """A store is missing in the cluster, not ready, closed to the namespace, or leads elsewhere.
 
 An ExternalSecret then reads nothing, or another store than the one that was verified: with another provider, Key Vault,
-mount (`path`), KV version or Vault namespace than the environment writes. VAULT_ADDR has no say in that.
+mount (`path`), KV version or Vault namespace than the environment writes. VAULT_ADDR does not change that.
 
     $ kubectl get clustersecretstores                 # vault-secret-store   False
 
@@ -177,13 +177,13 @@ it.""",
 
 The message is that of the newest event about it, with its age: it says more than the condition. It is shown only where
 all values that it may quote could be read, so that they can be hidden; the condition's reason is always shown. The
-reasons `SecretOwnedByOther` and `SecretImmutable`, which External Secrets Operator has from 2.10 on, are said in words.
+reasons `SecretOwnedByOther` and `SecretImmutable`, which External Secrets Operator has from 2.10 on, are explained.
 
     $ kubectl get externalsecrets                     # agent-github-secrets   SecretSyncedError   False
 
-Fix what the findings about the store name: `verify` has asked it itself. Events name the cause up to External Secrets
-Operator 2.13; from 2.14 on they say no more than the condition, and the cause is in the operator's log. The operator
-waits up to 7 minutes after failures; the annotation `force-sync` makes it try at once.""",
+Fix what the findings about the store name: `verify` has read the store itself. Events name the cause up to External
+Secrets Operator 2.13; from 2.14 on they say no more than the condition, and the cause is in the operator's log. The
+operator waits up to 7 minutes after failures; the annotation `force-sync` makes it try at once.""",
     "missing-target-key": """The ExternalSecret is ready, but its Secret is missing, or lacks keys of the environment.
 
     $ kubectl describe secret agent-github-secrets    # GITHUB_APP_ID is not there
@@ -222,13 +222,14 @@ Set a new value with `put`, or run `migrate` or `restore` again: each gives it a
 `az keyvault secret set-attributes --expires`.""",
     "shared-value": """Two keys have one value, and each should have one of its own.
 
-If it leaks from one place, both are lost; to rotate one breaks the other, or leaves the old value in use there.
-`verify --shared-with` compares keys with a `rotate` or a `maxAge`, within an environment and across.
+If it leaks from one place, both are lost; rotating one breaks the other, or leaves the old value in use there. `verify
+--shared-with` compares keys with a `rotate` or a `maxAge`, within an environment and across.
 
     $ platform-secrets verify prod --shared-with staging      # one LLM key serves both
 
-Make a credential for each. Where one is meant, write `from:` in the catalogue, or `waive:` it with the reason.""",
-    "excess-access": """`--access` is given, and the caller may do more in a Vault than a role takes.
+Make a credential for each. If they are meant to share one, write `from:` in the catalogue, or `waive:` it with the
+reason.""",
+    "excess-access": """`--access` is given, and the caller may do more in a Vault than a role needs.
 
 The role is that of `--for`, a reader by default. A root token may do everything, and a rule for a whole mount covers
 secrets of others too. With such rights a leaked token, or a mistyped command, does more harm.
@@ -261,22 +262,22 @@ Remove one of the two, or choose another `target`.""",
 _NOTES: dict[str, str] = {
     "older-spec": """The cluster's ExternalSecret is not what the environment compiles to.
 
-The message has the field that differs and, where the API server knows it, who changed it when.
+The message names the field that differs and, if the API server knows it, who changed it and when.
 
     $ kubectl get externalsecret agent-github-secrets -o yaml        # secretStoreRef: {name: vault-secret-store}
 
 Deploy the newest values; after a `cutover` that is not deployed yet, this is normal.""",
     "unknown-access": """`--access` is given, and a store does not say what the caller may do.
 
-Key Vault has no such question. A Vault answers it (`sys/capabilities-self`) unless a policy denies that.
+A Key Vault cannot be asked. A Vault answers (`sys/capabilities-self`) unless a policy denies that.
 
     $ az role assignment list --assignee ada@example.com --scope "$vault"
 
 Look at the caller's roles or policies by hand.""",
     "unproven-store": """It is unknown whether a store object of the cluster leads to the environment's store.
 
-A Vault's host is written in another way than in the cluster, or not at all; or the store chooses namespaces by what
-cannot be read.
+A Vault's host is written in another way than in the cluster, or not at all; or the store selects namespaces by
+something that cannot be read.
 
     stores: {vault: {server: http://127.0.0.1:8200}}  # the cluster has http://vault.vault.svc:8200
 
@@ -286,10 +287,10 @@ Write `server` as the cluster's store has it, and `reachableAt` for the address 
 _CONSUMER_ERRORS: dict[str, str] = {
     "unmade-secret": """A pod needs a Secret that nothing makes: neither the environment nor the manifests.
 
-The pod waits for ever, with `CreateContainerConfigError` or a volume that cannot be mounted. What a Secret,
-ExternalSecret, SealedSecret, Certificate or SecretProviderClass among the manifests makes counts as made, and in a
-cluster the Secret itself. An ExternalSecret of `v1beta1` makes nothing where `externalSecretsOperator` is 0.17 or
-newer, which does not serve that API. Where every reading is optional, it is a note.
+The pod waits for ever, with `CreateContainerConfigError` or a volume that cannot be mounted. A Secret counts as made if
+a Secret, ExternalSecret, SealedSecret, Certificate or SecretProviderClass among the manifests makes it, or if it is in
+the cluster. An ExternalSecret of `v1beta1` makes nothing if `externalSecretsOperator` is 0.17 or newer, which does not
+serve that API. If every reading is optional, it is a note.
 
     envFrom: [{secretRef: {name: agent-jira-secrets}}]   # and the environment does not list jira
 
@@ -298,8 +299,8 @@ List the secret in the environment, or say who else makes it:
     madeElsewhere: {registry-login: made by the cluster's administrators}""",
     "missing-consumed-key": """A pod needs a key of a Secret, and the Secret will not have it.
 
-Keys that are named one by one are asked for by name: a missing one keeps the container from starting. Where every
-reading of it is optional, it is a note. Nothing can be said of Secrets whose keys the manifests do not tell.
+Keys that are named one by one are asked for by name: a missing one keeps the container from starting. If every reading
+of it is optional, it is a note. Nothing can be said about Secrets whose keys the manifests do not show.
 
     env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: agent-github-secrets, key: GITHUB_TOKEN}}}]
 
@@ -307,8 +308,8 @@ Choose the variant that has the key with `use:`, add the key to the catalogue, o
     "doubly-made-secret": """The manifests make a Secret that the environment makes too.
 
 Two writers fight over it: External Secrets Operator writes its value back at every refresh, the other at every
-deployment, and whoever deletes its own deletes both. An ExternalSecret of the environment itself, which has its label
-`app.kubernetes.io/part-of`, is no other writer.
+deployment, and if one deletes its Secret, both are gone. An ExternalSecret of the environment itself, which has its
+label `app.kubernetes.io/part-of`, is not another writer.
 
     kind: Secret
     metadata: {name: agent-github-secrets}
@@ -319,8 +320,9 @@ Switch the chart's own Secret off, as with `create: false`, or remove the secret
 _CONSUMER_WARNINGS: dict[str, str] = {
     "unread-secret": """The environment makes a Secret that no pod reads.
 
-A credential that nobody needs is a risk for nothing. Looked at are the namespaces that have workloads in the manifests;
-what another object refers to, such as an Ingress, a ServiceAccount or a resource of an operator, counts as read.
+A credential that nobody needs is a risk for nothing. The rule looks at namespaces that have workloads in the manifests;
+a Secret that another object refers to, such as an Ingress, a ServiceAccount or a resource of an operator, counts as
+read.
 
     secrets: {github: {}}                             # from CAIPE 0.5.22 on no pod mounts it
 
@@ -345,7 +347,7 @@ Name the key with letters, digits and `_`, or waive it where the program reads t
     "wrong-mounted-by": """`mountedBy` in the catalogue names other components than the workloads that read the Secret.
 
 A workload belongs to a component whose name is the last part of its own, or stands in its labels
-`app.kubernetes.io/name`, `component` or `instance`. `llm` is for all, and not looked at.
+`app.kubernetes.io/name`, `component` or `instance`. `llm` stands for all, and is not checked.
 
     github: {mountedBy: [mcp-github]}                 # it is read by Deployment "caipe-agentgateway"
 
@@ -356,7 +358,7 @@ Helm and kubectl silently take the last one, which is not always the one that it
 
     env: [{name: A, value: "1", value: "2"}]
 
-Tell whoever writes the manifest.""",
+Tell the author of the manifest.""",
 }
 
 # For what `import` refuses.
@@ -366,9 +368,10 @@ NOT_IMPORTED = Rule(
     Scope.LIVE,
     """An object cannot be imported as it is, and is left as it is.
 
-An object is taken whole or not at all, so that no Secret loses a key. Refused are the forms that this project does not
-make: templates with text of their own, types, `find`, generators, decoding, fixed versions, keys and certificates of a
-Key Vault, merging into a Secret of somebody else's, and other providers. So is a manifest with values in it.
+An object is taken whole or not at all, so that no Secret loses a key. It is refused if it has a form that this project
+does not make: templates with text of their own, types, `find`, generators, decoding, fixed versions, keys and
+certificates of a Key Vault, merging into somebody else's Secret, and other providers. A manifest with values in it is
+refused too.
 
     target: {name: db, template: {data: {URL: "postgres://app:{{ .password }}@db/app"}}}
 

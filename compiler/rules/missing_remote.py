@@ -1,6 +1,6 @@
-"""A secret is read from a store for whose provider the catalogue gives no remote name.
+"""The catalogue gives a secret no remote name for the provider of the store that it is read from.
 
-The catalogue names the remote secret once for each provider. Where the name for the chosen one is missing, the
+The catalogue names the remote secret once for each provider. If the name for the chosen provider is missing, the
 ExternalSecret has no remote secret to read.
 
     # environments/catalogue.yaml

@@ -1,8 +1,8 @@
 """The version of External Secrets Operator is newer than those this compiler knows.
 
-It is treated as 2.12, the newest one known. That is right as long as the newer one defaults no new field, and of 2.13
-and 2.14 no change of the definitions was announced. If one does, Argo CD shows the ExternalSecrets as out of sync until
-this program learns the field. It is a note: with `--strict` too it changes no exit code.
+It is treated as 2.12, the newest one known. That is right as long as the newer one has no default for a new field; no
+change of the CRDs was announced for 2.13 and 2.14. If it has one, Argo CD shows the ExternalSecrets as out of sync
+until this program learns the field. It is a note: with `--strict` too it changes no exit code.
 
     externalSecretsOperator: "2.14"
 

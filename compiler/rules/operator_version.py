@@ -1,8 +1,7 @@
 """The version of External Secrets Operator is not one that this compiler supports.
 
-The version decides which defaulted fields are written out, so that Argo CD finds no difference. It is the minor
-version in quotes; unquoted, `2.10` is the number 2.1. Older than 0.16 does not serve the API
-`external-secrets.io/v1`.
+The version decides which defaulted fields are written out, so that Argo CD finds no difference. It is the minor version
+in quotes; unquoted, `2.10` is the number 2.1. Versions older than 0.16 do not serve the API `external-secrets.io/v1`.
 
     externalSecretsOperator: "v2.9.1"
 

@@ -1,12 +1,12 @@
 """A label or annotation that the chart, the operator or Argo CD writes itself.
 
 The chart prints `app.kubernetes.io/name`, `component`, `part-of` and `managed-by`, and the annotation
-`argocd.argoproj.io/sync-wave`. Written a second time, the key stands twice in the manifest, which Argo CD and
-`kubectl apply` refuse, or read in their own way. `force-sync` is set by live commands, which Argo CD would revert.
+`argocd.argoproj.io/sync-wave`. If you write one too, the manifest has the key twice, which Argo CD and `kubectl apply`
+refuse, or read in their own way. Live commands set `force-sync`, and Argo CD would revert that.
 
-A Secret with `app.kubernetes.io/instance` or a key of `argocd.argoproj.io/` is taken by Argo CD for a part of an
-application, and pruned, as Git does not have it. `labels`, `secretLabels` and `secretAnnotations`, which reach the
-Secret, cannot have them. Keys of `reconcile.external-secrets.io/` are External Secrets Operator's own.
+Argo CD takes a Secret with `app.kubernetes.io/instance` or a key of `argocd.argoproj.io/` for a part of an application,
+and prunes it, as Git does not have it. So `labels`, `secretLabels` and `secretAnnotations`, which reach the Secret,
+cannot have them. Keys of `reconcile.external-secrets.io/` are External Secrets Operator's own.
 
     annotations: {argocd.argoproj.io/sync-wave: "-10"}
     secretLabels: {app.kubernetes.io/instance: ai-platform}

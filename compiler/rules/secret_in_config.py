@@ -15,7 +15,7 @@ Put the value into the store (or into a Kubernetes Secret, for a store's own log
         auth: {token: {name: vault-token, key: token, namespace: external-secrets}}
 
 If the file was ever committed or pushed, replace the credential where it was issued. No output of this program shows
-the text that was found. Where it is no credential after all, such as a long identifier, waive this rule with the
+the text that was found. If it is not a credential after all, such as a long identifier, waive this rule with the
 reason.
 """
 

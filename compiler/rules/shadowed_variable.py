@@ -16,7 +16,7 @@ Use another variant of one of them, leave one out, or, where both hold the same 
         waive: {shadowed-variable: one IAM user serves Bedrock and the agent}
 
 Keys that read the same place are not reported. `compile` goes by `mountedBy` in the catalogue; `consumers` finds the
-same in what pods really mount, with whatever hides a key there.
+same for what pods really mount, and whatever else hides a key there.
 """
 
 from compiler.model.environment import Environment, Secret, SecretKey

@@ -1,8 +1,8 @@
 """Two environments read one remote secret of one store.
 
-What is written for one reaches the other: a rotation in staging changes production. Compared are absolute
-addresses, with the mount and namespace of a Vault. An address that is each cluster's own (`*.svc`, loopback, a
-name without a dot) is taken for another environment's only where both name the same `clusterId`.
+A value that is written for one reaches the other: a rotation in staging changes production. The rule compares absolute
+addresses, with the mount and namespace of a Vault. An address that means another host in each cluster (`*.svc`,
+loopback, a name without a dot) counts as the same only if both environments name the same `clusterId`.
 
     # environments/staging.yaml and environments/prod.yaml alike
     stores:

@@ -1,7 +1,7 @@
 """Secrets that have a value in common read it from different stores.
 
-A key that takes its value `from` another is read where that one is, in the store of its own secret. In two stores it
-is two values: a rotation that sets one leaves the other as it was, and pods disagree.
+A key that takes its value `from` another is read at the same place, but in the store of its own secret. In two stores
+there are two values: a rotation that sets one leaves the other as it was, and pods disagree.
 
     # environments/catalogue.yaml: OIDC_CLIENT_SECRET of ui is {from: oidc/CLIENT_SECRET}
     # environments/prod.yaml

@@ -1,8 +1,8 @@
 """An annotation of a Secret that External Secrets Operator would execute as a template.
 
-What a Secret's annotations are made of is a Go template to the operator, with every value of the secret at hand: an
-annotation could show a password to whoever may read metadata, and one that is no template fails the whole
-ExternalSecret. Annotations of the ExternalSecret are plain text.
+The operator runs a Secret's annotations as Go templates, which can use every value of the secret: an annotation could
+show a password to anyone who may read metadata, and an invalid template fails the whole ExternalSecret. Annotations of
+the ExternalSecret are plain text.
 
     secretAnnotations: {example.com/token: "{{ .GITHUB_TOKEN }}"}
 

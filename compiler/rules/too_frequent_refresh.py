@@ -1,10 +1,10 @@
 """The stores are read more often than is useful, or than they allow.
 
-Pods take these Secrets as environment variables, once, when they start: a refresh each few seconds brings them
-nothing, while every read is counted, billed and written to the store's audit log. Below one minute is therefore
-reported. So is an environment whose secrets together ask more of one Key Vault than the 4,000 operations in 10
-seconds that it allows; from there on it answers 429 to everyone. With `fetch: perKey` each key is a read, with
-`bundle` each secret is one.
+Pods take these Secrets as environment variables, once, when they start: a refresh each few seconds brings them nothing,
+while every read is counted, billed and written to the store's audit log. So an interval below one minute is reported,
+and an environment whose secrets together need more of one Key Vault than the 4,000 operations in 10 seconds that it
+allows: beyond that it answers 429 to everyone. With `fetch: perKey` each key is a read, with `bundle` each secret is
+one.
 
     refreshInterval: 5s
 

@@ -1,7 +1,7 @@
 """A `use:` names a variant that the secret does not have.
 
-The variants of a secret are those that its keys name in the catalogue. One that no key names would silently add no
-key, and pods would start without it.
+The variants of a secret are those that its keys name in the catalogue. Any other would silently add no key, and pods
+would start without it.
 
     secrets:
       global: {use: [azure-opanai]}

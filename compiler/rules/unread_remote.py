@@ -1,7 +1,7 @@
 """A secret has a `remote`, but each of its keys takes its value from another entry.
 
-Nothing is read there: the place of such a key is that of the key which has the value. In an environment the line looks
-as if the secret were read elsewhere, and it is not.
+Nothing is read there: such a key is read at the place of the key that has the value. In an environment the line looks
+as if the secret were read elsewhere, which it is not.
 
     # environments/catalogue.yaml
     ui:

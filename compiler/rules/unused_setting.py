@@ -14,8 +14,8 @@ Use the provider's own setting, or add `render: true` where the store object is 
     stores:
       azure: {provider: azurekv, vaultUrl: https://ai-platform-prod.vault.azure.net}
 
-What only a rendered store uses is reported in the environment's own file alone: a shared layer may hold it for those
-environments that do render.
+Settings that only a rendered store uses are reported in the environment's own file alone: a shared layer may hold it
+for those environments that do render.
 """
 
 from functools import cache

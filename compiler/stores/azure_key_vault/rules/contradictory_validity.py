@@ -1,6 +1,6 @@
 """The shortest validity that a Key Vault accepts is longer than its longest one.
 
-No expiry date meets both, so that no command could write a secret there.
+No expiry date meets both, so no command could write a secret there.
 
     stores:
       azure: {requireExpiry: true, minValidity: 90d, maxValidity: 30d}

@@ -8,10 +8,10 @@ values.
     github: {remote: {vault: team/github-app, azurekv: team-github-app}, keys: {TOKEN: {}}}
     app: {remote: {vault: team-github/app, azurekv: team-github-app}, keys: {TOKEN: {}}}
 
-A secret that is one whole value there and holds the property of another entry's key collides too.
+If one Key Vault secret is the whole value of a key and holds a property of another entry's key, they collide too.
 
-Names are checked as the vault is asked for them, with an environment's own `remote` and a store's `prefix`, for every
-Key Vault of an environment: also one that nothing is read from yet, as `migrate` would fill it. Where two environments
+Names are checked in the form that the vault gets, with an environment's own `remote` and a store's `prefix`, for every
+Key Vault of an environment: even one that nothing is read from yet, as `migrate` would fill it. If two environments
 read one name of one vault, that is `shared-place`.
 
 Give each its own name, or, where both really are one secret, the same Vault path too:

@@ -1,8 +1,8 @@
 """A Vault is reached over `http:` through a network outside the cluster.
 
-The store's token and every secret can be read by anyone on the network path. Exempt are loopback addresses,
+The store's token and every secret can be read by anyone on the network path. These are exempt: loopback addresses,
 `localhost` and names below it, and the full names of the cluster's own Services: `SERVICE.NAMESPACE.svc`, alone or with
-`.cluster.local`. Live commands go by the same list, and `reachableAt` is judged as `server` is.
+`.cluster.local`. Live commands use the same list, and `reachableAt` is judged as `server` is.
 
     stores:
       vault: {server: http://vault.example.com:8200}

@@ -16,8 +16,8 @@ Ask for the audience that the role has:
         role: external-secrets
         serviceAccount: {name: external-secrets, namespace: external-secrets, audiences: [vault]}
 
-and set it on the role: `vault write auth/kubernetes/role/external-secrets audience=vault …`. With one that the role
-does not have, the log-in fails with `invalid audience`. Waive this rule where the role cannot be changed, or where
+and set it on the role: `vault write auth/kubernetes/role/external-secrets audience=vault …`. With an audience that the
+role does not have, the log-in fails with `invalid audience`. Waive this rule where the role cannot be changed, or where
 Vault has each token reviewed by the API server with that token itself.
 """
 

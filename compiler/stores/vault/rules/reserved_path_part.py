@@ -1,7 +1,7 @@
 """A Vault path has the part `data`, which belongs to the API's path and not to the secret's name.
 
 KV version 2 serves a secret at `<mount>/data/<path>`, and `vault kv get` shows the path so. External Secrets Operator
-puts `data/` in by itself. Written into the name it is doubled, and the read answers with a 403 or 404 that does not say
+puts `data/` in by itself. If the name has it too, it is doubled, and the read fails with a 403 or 404 that does not say
 so.
 
     github:
