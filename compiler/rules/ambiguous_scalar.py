@@ -1,9 +1,9 @@
 """An unquoted string that other readers of YAML take for another type, or another type where a string is expected.
 
 YAML 1.1, which Helm, kubectl and most older tools read, takes `no`, `on` and `y` for booleans, `012` for ten, `12:30`
-for a number of minutes and `2024-01-01` for a date; YAML 1.2 takes them for strings. What a file means must not depend
-on who reads it. The same rule reports a number or boolean where a string is expected: unquoted `2.10` is the number
-2.1.
+for a number of minutes and `2024-01-01` for a date; YAML 1.2 takes them for strings. The meaning of a file must not
+depend on its reader. The same rule reports a number or boolean where a string is expected: unquoted `2.10` is the
+number 2.1.
 
     externalSecretsOperator: 2.10
     stores:

@@ -15,7 +15,7 @@ Give each key its own name and its own place:
       SLACK_BOT_TOKEN: {description: Bot token}
       SLACK_APP_TOKEN: {description: App token}
 
-Where one value is wanted under two names, say so, and nothing is reported:
+If you want one value under two names, say so, and nothing is reported:
 
     keys:
       SLACK_BOT_TOKEN: {description: Bot token}

@@ -10,12 +10,12 @@ A file that could not be read whole is not used, and nothing is written.
 
     environments/prod.yaml -> /etc/prod.yaml      # a link that leads out of the project
 
-Write a regular file inside the project, readable by whoever compiles.""",
+Write a regular file inside the project that the person or job that compiles can read.""",
     "too-large": """An input file is larger, deeper or has more values than any real one.
 
 The limits protect the run against files that would take minutes or gigabytes to read: at most 4 MiB, 100,000 values and
-32 levels, and at most 64 layers of an environment. What all secrets share (`labels`, `annotations`) counts once for
-each of them, before anything is built: at most 524,288 for an environment, and five million for a run.
+32 levels, and at most 64 layers of an environment. Shared `labels` and `annotations` count once for each secret, before
+anything is built: at most 524,288 for an environment, and five million for a run.
 
     a: {a: {a: {a: …}}}                           # and so on, 10,000 levels deep
 
@@ -31,7 +31,7 @@ Editors and Helm may read such bytes as other characters.
 Save the file as UTF-8 without a byte order mark.""",
     "empty-file": """The base or the catalogue has no content: white space and comments alone.
 
-Every environment would lack what it holds, so nothing else is looked at.
+Every environment would lack what belongs in it, so checking stops here.
 
     # environments/base.yaml
 
@@ -184,8 +184,8 @@ an input file may be, is not the compiler's either, whatever its first line says
 Move the file away; the compiler then writes its own.""",
     "stale-values": """A values file is out of date.
 
-It is not what its environment compiles to now: Argo CD would render something else than what was reviewed. `--check`
-reports it and writes nothing.
+It is not what its environment compiles to now: Argo CD would not render what was reviewed. `--check` reports it and
+writes nothing.
 
     $ platform-secrets compile --check
 

@@ -72,7 +72,7 @@ Add the property (`platform-secrets put ENV SECRET KEY`), or choose the variants
 Enable it again, or write a new version.""",
     "soft-deleted-secret": """The secret is soft-deleted and can be recovered.
 
-The cluster does not find it. Where its newest version is destroyed, write it again.
+The cluster does not find it. If its newest version is destroyed, write it again.
 
     $ az keyvault secret delete --name ai-platform-engineering-github
 
@@ -300,7 +300,7 @@ List the secret in the environment, or say who else makes it:
     "missing-consumed-key": """A pod needs a key of a Secret, and the Secret will not have it.
 
 Keys that are named one by one are asked for by name: a missing one keeps the container from starting. If every reading
-of it is optional, it is a note. Nothing can be said about Secrets whose keys the manifests do not show.
+of it is optional, it is a note. Secrets whose keys the manifests do not show are not checked.
 
     env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: agent-github-secrets, key: GITHUB_TOKEN}}}]
 
@@ -330,7 +330,8 @@ Remove it from the environment, or waive it where a program reads it through Kub
     "needed-by-hook": """A hook needs a Secret before the wave in which it is made.
 
 Argo CD runs PreSync hooks, and Helm's pre-install and pre-upgrade hooks with them, before everything else of the same
-Application, so that the hook waits for a Secret that waits for the hook. Hooks of the same phase go by their wave.
+Application, so that the hook waits for a Secret that waits for the hook. Hooks of the same phase run in the order of
+their waves.
 
     kind: Job
     metadata: {annotations: {argocd.argoproj.io/hook: PreSync}}
@@ -338,7 +339,7 @@ Application, so that the hook waits for a Secret that waits for the hook. Hooks 
 Synchronise the secrets in an Application before that of the hook, and waive it, or put the hook into a later wave.""",
     "unusable-variable": """A pod takes a whole Secret as variables, and one of its keys is not a valid variable name.
 
-Kubernetes up to 1.31 leaves out what begins with a digit, with nothing but an event on the pod; shells cannot read such
+Kubernetes up to 1.31 leaves out a name that begins with a digit, with only an event on the pod; shells cannot read such
 names, nor those with dots or hyphens. A `prefix` counts as part of the name.
 
     envFrom: [{secretRef: {name: agent-argocd-secrets}}]   # with the key argocd.token

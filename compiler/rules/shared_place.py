@@ -13,7 +13,7 @@ Give each environment its own store, or its own part of one:
     stores:
       azure: {vaultUrl: https://ai-platform.vault.azure.net, prefix: prod-}
 
-Where they share a secret on purpose, waive it in the later environment, for that secret alone:
+If they share a secret on purpose, waive it in the later environment, for that secret alone:
 
     secrets:
       pagerduty:

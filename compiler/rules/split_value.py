@@ -16,7 +16,7 @@ Let them read one store; `cutover` moves them together:
       oidc: {store: azure}
       ui: {store: azure}
 
-Where both stores are kept alike by other means, waive it:
+If something else keeps both stores alike, waive it:
 
     secrets:
       ui:

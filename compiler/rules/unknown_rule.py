@@ -1,7 +1,7 @@
 """A waiver names a rule that does not exist or may not be waived.
 
-A waiver with a typo has no effect, and nobody notices. What would break a cluster cannot be waived at all: an error
-that stops the compile is cheaper than a Secret that never appears.
+A waiver with a typo has no effect, and nobody notices. A finding that would break a cluster cannot be waived at all: an
+error that stops the compile is cheaper than a Secret that never appears.
 
     waive:
       insecure-adress: the lab's Vault has no certificate yet
