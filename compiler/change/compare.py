@@ -52,8 +52,7 @@ from compiler.live.read_many import (
     value_at,
     version_of,
 )
-from compiler.live.stores import place_limits
-from compiler.model.environment import Environment, Store
+from compiler.model.environment import Store
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
@@ -239,9 +238,11 @@ def _refuse(problems: Sequence[Problem], writing: Sequence[int], steps: list[Ste
 
 
 def plan_given(
-    draft: Plan, environment: Environment, used: Mapping[str, Store], run: Run | None, since_of: SinceOf | None = None
+    draft: Plan, used: Mapping[str, Store], limits: Limits, run: Run | None, since_of: SinceOf | None = None
 ) -> Plan:
     """The plan of `draft`, whose values come from a person or a file; `used` are the stores of its steps by their ids.
+
+    `limits` are those of the keys there: the environment that has them is large, and need not be kept for a plan.
 
     It says as whom each store knows the caller. Raises AddressError, and the StoreError of a store that cannot be used
     at all.
@@ -252,7 +253,6 @@ def plan_given(
         store.expect({name: uses_before_reading(recovers=draft.options.recover)})
     readings = read_many(names, WORKERS)
     draft = replace(draft, stores=stores)
-    limits = {store_id: place_limits(environment, store) for store_id, store in used.items()}
     plan = plan_change(draft, readings, run, used=used, limits=limits, since_of=since_of)
     # A name that is refused before anything is sent is no reason to talk to its store.
     asked = {
@@ -376,11 +376,13 @@ def _notes_of(plan: Plan, steps: Sequence[Step], readings: Readings, created: It
         # Where a new version takes over the dates of the one before.
         if write.base is not None and address.provider.keeps_dates:
             yield from _notes_of_base(write, write.base, address, moment)
-    for target in created:
-        there = readings[plan.stores[target[0]], target[1]]
-        for step in steps:
-            if step.target == target:
-                yield from _notes_of_created(step, there)
+    by_target: dict[Target, list[Step]] = {target: [] for target in created}
+    for step in steps:
+        if step.target in by_target:
+            by_target[step.target].append(step)
+    for (store, name), own in by_target.items():
+        for step in own:
+            yield from _notes_of_created(step, readings[plan.stores[store], name])
 
 
 def _notes(step: Step, write: Write, provider: Provider, now: datetime) -> Iterator[Note]:

@@ -14,7 +14,15 @@ from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, location_of
 from compiler.live.ages import values_since
 from compiler.live.read_many import Reading, ask_many, read_many, value_at
-from compiler.live.stores import LiveStores, ValueName, catalogue_places, key_places, same_value, value_names
+from compiler.live.stores import (
+    LiveStores,
+    ValueName,
+    catalogue_places,
+    key_places,
+    place_limits,
+    same_value,
+    value_names,
+)
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.facts import has_more_values
 from compiler.model.store import place_in, way_to_place
@@ -344,7 +352,8 @@ def restoration(backup: Backup, environment: Environment, to: Store | None, opti
         return [dates.get((step.secret, step.key)) for step, _ in aged]
 
     draft = Plan(COMMAND, environment.name, options=options, steps=steps)
-    plan = partial(plan_given, draft, environment, used, since_of=since_of)
+    limits = {name: place_limits(environment, store) for name, store in used.items()}
+    plan = partial(plan_given, draft, used, limits, since_of=since_of)
     return Change(identity_of(COMMAND, environment.name, addresses, asked), plan, options)
 
 

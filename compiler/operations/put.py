@@ -20,7 +20,7 @@ from compiler.change.apply import Change
 from compiler.change.compare import plan_given
 from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step, location_of
-from compiler.live.stores import key_places, secret_named, store_named
+from compiler.live.stores import key_places, place_limits, secret_named, store_named
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.facts import MAX_INPUT_BYTES
 from compiler.model.store import Place, way_to_place
@@ -511,7 +511,8 @@ def put(given: Sequence[tuple[Target, Mapping[str, SecretValue]]], options: Opti
     # A given value is intended: it replaces the current one.
     chosen = replace(options, on_conflict=OnConflict.OVERWRITE)
     draft = Plan(COMMAND, first.environment.name, options=chosen, steps=steps)
-    return Change(identity, partial(plan_given, draft, first.environment, used), options)
+    limits = {store.id: place_limits(first.environment, store) for store in used.values()}
+    return Change(identity, partial(plan_given, draft, used, limits), options)
 
 
 def _require_one_value(steps: Sequence[Step]) -> None:

@@ -11,6 +11,7 @@ from compiler.change.compare import plan_given
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step
 from compiler.live.read_many import PastRun
+from compiler.live.stores import place_limits
 from compiler.model.environment import Environment
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
@@ -498,7 +499,8 @@ def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any() -> No
 def given(stores: Stores, environment: Environment, *steps: Step, options: Options = FAIL) -> Plan:
     used = {step.place.store: environment.stores[step.place.store] for step in steps if step.value is not None}
     options = replace(options, stores=stores.live)
-    return plan_given(Plan("restore", "prod", options=options, steps=steps), environment, used, None)
+    limits = {name: place_limits(environment, store) for name, store in used.items()}
+    return plan_given(Plan("restore", "prod", options=options, steps=steps), used, limits, None)
 
 
 def test_each_remote_secret_is_read_once_and_each_store_says_who_calls(

@@ -1,7 +1,9 @@
+import gc
 from collections import UserDict
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import FunctionType, ModuleType
 
 import pytest
 
@@ -69,6 +71,27 @@ def test_a_backup_is_gone_through_as_often_for_many_secrets_as_for_one(
         planned(environment, stores, backup=replace(BACKUP, values=values))
         walks.append(values.walks)
     assert walks[0] == walks[1]
+
+
+def reached(found: object) -> Iterator[object]:
+    """All that `found` keeps in memory, without what modules and classes keep."""
+    seen, left = dict[int, object](), [found]
+    while left:
+        each = left.pop()
+        if id(each) in seen or isinstance(each, ModuleType | type):
+            continue
+        seen[id(each)] = each
+        if isinstance(each, FunctionType):
+            left += [cell.cell_contents for cell in each.__closure__ or ()]
+        else:
+            left += gc.get_referents(each)
+    yield from seen.values()
+
+
+def test_a_restoration_keeps_no_environment_which_may_be_large(environment: Environment, stores: Stores) -> None:
+    kept = {type(each) for each in reached(changing(environment, stores, Options()).plan)}
+    assert Store in kept
+    assert Environment not in kept
 
 
 def kinds(plan: Plan) -> dict[str, Kind]:
