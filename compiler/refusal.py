@@ -21,6 +21,9 @@ class Refusal(Exception):  # noqa: N818 - it is what the rest of the code calls 
     Neither may hold a secret's value; names and words of the command line they may quote.
     """
 
+    # A plan keeps one for each of thousands of secrets that a store does not have yet.
+    __slots__ = ("details", "help", "kind", "message")
+
     def __init__(self, kind: Kind, message: str, help_text: str | None = None, details: str = "") -> None:
         super().__init__(message)
         self.kind: Kind = kind

@@ -302,13 +302,14 @@ def plan_change(
         *plan.notes,
     )
     losses = losses_of(plan.writes, plan.stores, _of_kind(plan, readings, NotFoundError))
-    writes = tuple(replace(write, steps=_without_values(write.steps)) for write in plan.writes)
-    return replace(plan, steps=_without_values(plan.steps), writes=writes, notes=notes, losses=losses)
+    bare: dict[int, Step] = {}
 
+    def without_values(steps: Iterable[Step]) -> tuple[Step, ...]:
+        """The steps as they are shown and recorded; a run is too long to keep what was read for it."""
+        return tuple(bare.setdefault(id(step), replace(step, value=None, origin=None)) for step in steps)
 
-def _without_values(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """The steps as they are shown and recorded; a run is too long to keep what was read for it."""
-    return tuple(replace(step, value=None, origin=None) for step in steps)
+    writes = tuple(replace(write, steps=without_values(write.steps)) for write in plan.writes)
+    return replace(plan, steps=without_values(plan.steps), writes=writes, notes=notes, losses=losses)
 
 
 def _of_kind(plan: Plan, readings: Readings, kind: type[StoreError]) -> Collection[Target]:

@@ -395,7 +395,8 @@ def refresh_times(environment: Environment) -> RefreshTimes:
     return {
         secret.id: (
             secret.refresh,
-            {(secret.store.id, item.place.remote_key.lower()) for item in secret.keys if item.place is not None},
+            # A tuple takes a quarter of a set's memory, and a secret has few of them.
+            tuple({(secret.store.id, item.place.remote_key.lower()) for item in secret.keys if item.place is not None}),
         )
         for secret in environment.secrets.values()
         if secret.store is not None and secret.refresh is not None

@@ -94,6 +94,8 @@ class StoreError(Refusal):
     that makes sense.
     """
 
+    __slots__ = ("action", "place", "reason", "remedy", "retry_after", "version")
+
     code: Code
 
     def __init__(
@@ -107,7 +109,8 @@ class StoreError(Refusal):
         version: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        self.code = code or self.code
+        if code is not None:
+            self.code = code
         target = f"to {place}" if action in (Action.CONNECT, Action.LOG_IN) else str(place)
         super().__init__("cannot run", f"cannot {action} {target}: {reason}", remedy)
         self.place = place

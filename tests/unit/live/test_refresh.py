@@ -8,7 +8,7 @@ from tests.unit.conftest import taking
 def test_only_secrets_that_read_that_store_are_named_with_their_interval(environment: Environment) -> None:
     times = refresh_times(environment)
     # What another store holds changes no Secret.
-    assert times["jira"] == (3600, {("vault", "agents/jira")})
+    assert times["jira"] == (3600, (("vault", "agents/jira"),))
     assert [secret for secret in times if secret in {"github", "jira"}] == ["github", "jira"]
 
 
