@@ -189,7 +189,7 @@ def _with_dates(plan: Plan, limits: Limits, aged_of: Callable[[Write], Sequence[
     def dated(write: Write) -> Write:
         aged = tuple(aged_of(write))
         dates = [each.since for each in aged if each.is_tagged]
-        # Where no key needs the tag, none is written.
+        # The tag is written only where a key needs it.
         return replace(write, aged=aged, since=since_text(*dates) if dates else None)
 
     return _without_lost(replace(plan, writes=tuple(ask_many(dated, plan.writes))))

@@ -316,7 +316,7 @@ class Plan:
     `stores` are those that it writes to, open, and `sources` the absolute addresses of the others, by their ids. A
     command gives a draft, whose steps have values and no writes yet. `extras` are properties of the source that no key
     of the catalogue names, `skipped` secrets with nothing to move and the reason, `left_out` remote secrets that a
-    resumed run does not cover, `unsettled` those of which it is not known whether the run recovered them, `unread`
+    resumed run does not cover, `unsettled` those that the run may or may not have recovered, `unread`
     those that an undo refuses only because they could not be read. `stored` are the versions that the stores show to be
     the run's, or its undo's, and that its journal lacks; None where a deletion or a recovery made none. `losses` is
     what the writes cost earlier versions of the destinations, `who` the caller as each destination knows it, `served`
