@@ -9,6 +9,7 @@ and nothing that another command left behind.
 from __future__ import annotations
 
 import array
+import atexit
 import gc
 import marshal
 import os
@@ -20,6 +21,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -166,11 +168,38 @@ def _command(asked: bytes, files: array.array[int], commands: Mapping[str, Comma
     return commands[name]
 
 
+@dataclass
+class ShortEnd:
+    """Ends this process with `code`, once its threads have ended and its exit functions have run.
+
+    By itself it would then take apart, and copy page by page, all that it shares with the process it is a fork of.
+    """
+
+    code: int | None = None
+
+    def __call__(self) -> None:
+        if self.code is None:
+            return
+        # Of a stream that cannot be flushed, and of the code for that, the interpreter's own end has to say.
+        with suppress(OSError, ValueError):
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os._exit(self.code)
+
+
 def main(descriptor: str, modules: str, *named: str) -> None:
+    end = ShortEnd()
+    # The first to be registered is the last to run.
+    atexit.register(end)
     commands = import_all(dict(each.split("=", 1) for each in named), [each for each in modules.split(",") if each])
     command = serve(socket.socket(fileno=int(descriptor)), commands)
-    if command is not None:
-        sys.exit(command())  # type: ignore[arg-type]
+    try:
+        code = command() if command is not None else None
+    except SystemExit as ended:
+        code = ended.code
+    if code is None or isinstance(code, int):
+        end.code = code or 0
+    sys.exit(code)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Commands that show what they run in, for the tests of scripts/ready_commands.py."""
 
+import atexit
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -36,6 +38,22 @@ def patient() -> int:
         time.sleep(0.02)
     print("tidied up")  # noqa: T201
     return 5
+
+
+def late() -> int:
+    """Returns before its output is written: by a thread, by an exit function, and from a buffer."""
+    atexit.register(print, "exit function")
+    threading.Timer(0.1, print, ("thread",)).start()
+    print("command")  # noqa: T201
+    return 3
+
+
+def refusing() -> None:
+    sys.exit("refused")
+
+
+def failing() -> None:
+    raise RuntimeError
 
 
 def killed() -> None:

@@ -15,6 +15,7 @@ COMMANDS = {
     "surroundings": "tests.unit.scripts.commands_to_be_ready:surroundings",
     "patient": "tests.unit.scripts.commands_to_be_ready:patient",
     "killed": "tests.unit.scripts.commands_to_be_ready:killed",
+    **{name: f"tests.unit.scripts.commands_to_be_ready:{name}" for name in ("late", "refusing", "failing")},
     "counting": "tests.unit.scripts.commands_to_be_ready:counting",
 }
 
@@ -76,6 +77,23 @@ def test_output_goes_where_the_shell_sends_it(shell: Shell, tmp_path: Path) -> N
 
 def test_a_command_sees_nothing_that_another_left_behind(shell: Shell) -> None:
     assert shell("counting; counting").stdout == "1\n1\n"
+
+
+def test_a_command_ends_after_its_threads_and_exit_functions_with_all_its_output(shell: Shell) -> None:
+    done = shell("late | cat; echo ${PIPESTATUS[0]}")
+    assert (done.stdout, done.stderr) == ("command\nthread\nexit function\n3\n", "")
+
+
+def test_output_that_cannot_be_written_is_an_error_as_in_any_process(shell: Shell) -> None:
+    done = shell("late > /dev/full")
+    assert done.returncode == 120
+    assert done.stderr.endswith("OSError: [Errno 28] No space left on device\n")
+
+
+def test_what_a_command_ends_with_instead_of_a_code_is_said(shell: Shell) -> None:
+    refused, failed = shell("refusing"), shell("failing")
+    assert (refused.returncode, refused.stderr) == (1, "refused\n")
+    assert (failed.returncode, failed.stderr.splitlines()[-1]) == (1, "RuntimeError")
 
 
 def test_two_commands_run_at_the_same_time(shell: Shell) -> None:
