@@ -1,7 +1,8 @@
 """Input files that many tests have alike, loaded and judged by themselves once a process: documents are frozen.
 
 For tests of what comes after: reading the shipped catalogue is half of the time of a command. What is concealed of a
-text is looked for once a process too: the rules that SARIF lists, for one, are the same hundred each time.
+text is looked for once a process too: the rules that SARIF lists, for one, are the same hundred each time. A command's
+parser is made once as well.
 """
 
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from compiler.cli import invocation
+from compiler.cli.parser import Parser
 from compiler.edit.yaml_edit import _second_reading
 from compiler.model.catalogue import Catalogue
 from compiler.model.diagnostic import Diagnostic
@@ -25,6 +28,7 @@ _FILES = 64
 _CHARACTERS = 50_000
 _TEXTS, _LONG = 4096, 2_000
 _credential_parts = credential.credential_parts
+_parser_of = lru_cache(_FILES)(invocation.parser_of)
 
 
 @lru_cache(_FILES)
@@ -86,8 +90,16 @@ def _read_as_other_tools_do(text: str) -> object:
     return _second_reading(text)
 
 
+def _parser_once(name: str, module: str) -> Parser:
+    parser = _parser_of(name, module)
+    # Parsing leaves it without one, which a help shows.
+    parser.usage = None
+    return parser
+
+
 # What stands in the modules that look for them by name.
 ONCE = {
+    "compiler.cli.invocation.parser_of": _parser_once,
     "compiler.project_files.load_text": _loaded_once,
     "compiler.project_files.validate": _validated_once,
     "compiler.pipeline.catalogue_of": _catalogue_once,
