@@ -33,6 +33,7 @@ class Ages:
 
     platform: Platform
     first: dict[str, datetime] = field(default_factory=dict)
+    _known: dict[tuple[str, str, str | None], tuple[object, datetime | None]] = field(default_factory=dict)
 
     def check(self, asked: Asked, moved: Moved) -> None:
         """Only a command that gives a value makes it younger. Raises BrokenError."""
@@ -50,12 +51,25 @@ class Ages:
                 first = self.first[value]
                 if (is_changed and is_given) or (is_written and moved.fired):
                     first = self.first[value] = max(first, remote.attributes.created or first)
-                if (changed := _green_since(shelf, name, prop)) is None:
+                if (changed := self._green_since(store, name, prop)) is None:
                     continue
                 is_exact = is_written or _is_read_whole(shelf, name)
                 if (changed > first and is_exact) or first + LIMIT <= datetime.now(UTC):
                     since = f"{changed}, and it is of {first}"
                     raise BrokenError(f"{key} of {secret} is younger in {store} than its value: {since}")
+
+    def _green_since(self, store: str, name: str, prop: str | None) -> datetime | None:
+        """The date of a value as the program has it, None where it is overdue or its age is not known.
+
+        Found once for the same versions and tags: no date passes its limit while the machine runs.
+        """
+        shelf = self.platform.stores[store]
+        versions = [(each.secret.version, each.secret.attributes.tags, each.is_gone) for each in shelf.kept[name]]
+        stands = versions, shelf.tags.get(name)
+        known = self._known.get((store, name, prop))
+        if known is None or known[0] != stands:
+            known = self._known[store, name, prop] = stands, _judged_now(shelf, name, prop)
+        return known[1]
 
     def note(self) -> None:
         """Take in the values that are new. One command may write one to several places: the last one counts."""
@@ -84,8 +98,7 @@ def _is_read_whole(shelf: Shelf, name: str) -> bool:
     return len(versions) <= MOST_READS and not any(each.is_gone for each in versions)
 
 
-def _green_since(shelf: Shelf, name: str, prop: str | None) -> datetime | None:
-    """The date of a value as the program has it, None where it is overdue or its age is not known."""
+def _judged_now(shelf: Shelf, name: str, prop: str | None) -> datetime | None:
     keys = {prop: (LIMIT.days, partial(_value, prop))}
     age = age_keys(shelf, shelf.read(name), keys, datetime.now(UTC))[prop]
     return age.changed if age.state is AgeState.IN_TIME else None

@@ -17,7 +17,7 @@ from compiler.model.store import StoreAddress
 from compiler.model.store import StoreAddress as Address
 from compiler.operations import rotate as rotation
 from compiler.operations.put import Target as PutTarget
-from compiler.pipeline import compile_project, plan_values
+from compiler.pipeline import Result, compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.stores.interface import SecretWriter
 from compiler.stores.registry import PROVIDERS
@@ -47,6 +47,8 @@ Target = tuple[str, str]
 Content = dict["str | None", str] | None
 SENTINEL = "s3ntinel-of-the-machine"
 KILLED = -9
+_INPUTS = tuple(f"environments/{name}.yaml" for name in ENVIRONMENTS)
+_OUTPUTS = tuple(f"chart/values-{name}.yaml" for name in ENVIRONMENTS)
 _OLDEST, _APART = timedelta(days=66), timedelta(hours=12)
 
 
@@ -74,6 +76,14 @@ class Moved:
     run: str | None
 
 
+@dataclass(frozen=True)
+class Compiled:
+    """What the files of a project compile to, and what the cluster reads by them, kept for all walks in one folder."""
+
+    results: dict[object, Result] = field(default_factory=dict)
+    readings: dict[tuple[tuple[str, bytes], ...], dict[str, frozenset[Reading]]] = field(default_factory=dict)
+
+
 @dataclass
 class Platform:
     """`put` are the values that somebody put somewhere for a key; nothing else may ever be read for it."""
@@ -81,6 +91,7 @@ class Platform:
     root: Path
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
+    compiled: Compiled
     put: set[tuple[str, str, str]] = field(default_factory=set)
     stores: dict[str, Shelf] = field(default_factory=dict)
     read: dict[str, frozenset[Reading]] = field(default_factory=dict)
@@ -88,7 +99,6 @@ class Platform:
     _runs: itertools.count[int] = field(default_factory=itertools.count)
     _dates: itertools.count[int] = field(default_factory=itertools.count)
     _begun: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
-    _seen_before: dict[tuple[tuple[str, bytes], ...], dict[str, frozenset[Reading]]] = field(default_factory=dict)
     _changed: set[Target] = field(default_factory=set)
     _broken: BrokenError | None = None
 
@@ -120,7 +130,7 @@ class Platform:
         for module in (apply, rotation):
             self.monkeypatch.setattr(module, "new_id", lambda: f"20260102-030405-{next(self._runs):06x}")
         one_thread.install(self.monkeypatch)
-        compile_once(self.monkeypatch)
+        compile_once(self.monkeypatch, self.compiled.results)
         self.faults.install(self.monkeypatch)
         self.monkeypatch.setattr(rotate, "generated_values", self._made_up)
         # The cluster was healthy, and does not answer any more once the value is written.
@@ -219,9 +229,10 @@ class Platform:
     def _look(self) -> None:
         """What the cluster reads by the values files, and would read by the environments as they are now."""
         files = tuple(self.files().items())
-        if files not in self._seen_before:
-            self._seen_before[files] = self._readings()
-        self.read = self._seen_before[files]
+        known = self.compiled.readings
+        if files not in known:
+            known[files] = self._readings()
+        self.read = known[files]
 
     def _readings(self) -> dict[str, frozenset[Reading]]:
         result = compile_project(self.root)
@@ -271,9 +282,8 @@ class Platform:
 
     def files(self) -> dict[str, bytes]:
         """The environments and their values files."""
-        paths = [self.root / f"environments/{name}.yaml" for name in ENVIRONMENTS]
-        paths += [path for name in ENVIRONMENTS if (path := self.root / f"chart/values-{name}.yaml").exists()]
-        return {str(path.relative_to(self.root)): path.read_bytes() for path in paths}
+        found = {path: (self.root / path).read_bytes() for path in _INPUTS}
+        return found | {path: file.read_bytes() for path in _OUTPUTS if (file := self.root / path).exists()}
 
     def _journals(self) -> dict[str, int]:
         return {path.stem: path.stat().st_size for path in self.root.glob(".platform-secrets/runs/*.jsonl")}

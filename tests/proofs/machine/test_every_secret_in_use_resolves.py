@@ -1,6 +1,7 @@
 """Whatever is run and breaks, at every moment each secret in use resolves to a value that somebody put there."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from tests.proofs.machine.commands import COMMANDS
 from tests.proofs.machine.faults import Fault
-from tests.proofs.machine.platform import BrokenError, Platform
+from tests.proofs.machine.platform import BrokenError, Compiled, Platform
 from tests.proofs.machine.walk import Counts, Step, Walk, shortened, walks
 
 IS_LONG = os.environ.get("PLATFORM_SECRETS_PROOFS") == "1"
@@ -21,16 +22,17 @@ LEAST, LEAST_EACH = 100 * ROUNDS, 4 * ROUNDS
 def test_every_secret_in_use_resolves(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    counts = Counts()
+    counts, compiled, folder = Counts(), Compiled(), tmp_path / "walk"
 
     def fails(steps: list[Step], told: Counts) -> str | None:
-        root = tmp_path / f"{len(list(tmp_path.iterdir()))}/project"
-        root.parent.mkdir()
-        with monkeypatch.context() as patched:
-            try:
-                Walk(Platform(root, patched, capsys), told).take(steps)
-            except BrokenError as error:
-                return str(error)
+        folder.mkdir()
+        try:
+            with monkeypatch.context() as patched:
+                Walk(Platform(folder / "project", patched, capsys, compiled), told).take(steps)
+        except BrokenError as error:
+            return str(error)
+        finally:
+            shutil.rmtree(folder)
         return None
 
     for steps in walks(seed, ROUNDS):
