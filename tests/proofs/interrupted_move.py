@@ -18,7 +18,8 @@ from tests.commands import Done
 from tests.proofs.conftest import World
 
 VAULT, KEY_VAULT = providers.VAULT, providers.KEY_VAULT
-MANY = 16
+# So many secrets, each with a worker of its own; what happens comes at the call of the one in the middle.
+MANY, MIDDLE = 9, 5
 TO = {VAULT: ("--to", "vault", "--from", "azure"), KEY_VAULT: ("--to", "azure")}
 RESUMED = "incomplete; run the same command again to continue"
 

@@ -9,7 +9,7 @@ import pytest
 from compiler.model.provider import Provider
 from tests.faulty_gateway import FaultyGateway
 from tests.proofs.conftest import World
-from tests.proofs.interrupted_move import KEY_VAULT, MANY, VAULT, incomplete, prepared, resumed, tripped
+from tests.proofs.interrupted_move import KEY_VAULT, MANY, MIDDLE, VAULT, incomplete, prepared, resumed, tripped
 
 
 def token(world: World, **more: object) -> str:
@@ -24,7 +24,7 @@ def revoke(world: World) -> None:
     world.bao.call("POST", "auth/token/revoke", {"token": world.variables["VAULT_TOKEN"]})
 
 
-@pytest.mark.parametrize(("method", "turn"), [("write", 9), ("read", MANY + 9)], ids=["written", "read back"])
+@pytest.mark.parametrize(("method", "turn"), [("write", MIDDLE), ("read", MANY + MIDDLE)], ids=["written", "read back"])
 def test_a_token_revoked_while_the_destination_is_written_is_resumed_with_another(
     world: World, method: str, turn: int
 ) -> None:
@@ -37,7 +37,7 @@ def test_a_token_revoked_while_the_destination_is_written_is_resumed_with_anothe
     assert still.code == 3, still
     assert "revoked" in still.err
     world.variables["VAULT_TOKEN"] = token(world)
-    with tripped(world, VAULT, "read", {9: lambda: revoke(world)}):
+    with tripped(world, VAULT, "read", {MIDDLE: lambda: revoke(world)}):
         again = move.run()
     assert again.code == 3, again
     assert "revoked" in again.err
@@ -48,7 +48,7 @@ def test_a_token_revoked_while_the_destination_is_written_is_resumed_with_anothe
 def test_a_token_revoked_while_the_source_is_read_ends_before_the_first_write(world: World) -> None:
     move = prepared(world, KEY_VAULT)
     world.variables["VAULT_TOKEN"] = token(world)
-    with tripped(world, VAULT, "read", {9: lambda: revoke(world)}):
+    with tripped(world, VAULT, "read", {MIDDLE: lambda: revoke(world)}):
         done = move.run()
     assert (done.code, done.out) == (3, ""), done
     assert "revoked" in done.err
@@ -62,14 +62,14 @@ def test_a_token_revoked_while_the_source_is_read_ends_before_the_first_write(wo
 def test_a_token_revoked_after_the_source_was_read_is_not_missed(world: World) -> None:
     move = prepared(world, KEY_VAULT)
     world.variables["VAULT_TOKEN"] = token(world)
-    with tripped(world, KEY_VAULT, "write", {9: lambda: revoke(world)}):
+    with tripped(world, KEY_VAULT, "write", {MIDDLE: lambda: revoke(world)}):
         done = move.run()
     assert done.code == 0, done
     world.variables["VAULT_TOKEN"] = token(world)
     move.is_whole()
 
 
-@pytest.mark.parametrize(("method", "turn"), [("write", 9), ("read", MANY + 9)], ids=["written", "read back"])
+@pytest.mark.parametrize(("method", "turn"), [("write", MIDDLE), ("read", MANY + MIDDLE)], ids=["written", "read back"])
 def test_a_key_vault_session_revoked_while_it_is_written_is_resumed_with_another(
     world: World, method: str, turn: int
 ) -> None:
@@ -84,7 +84,7 @@ def test_a_key_vault_session_revoked_while_it_is_written_is_resumed_with_another
 
 def test_a_key_vault_session_revoked_while_it_is_read_ends_before_the_first_write(world: World) -> None:
     move = prepared(world, VAULT)
-    with tripped(world, KEY_VAULT, "read", {9: world.azure.issuer.revoke_all}):
+    with tripped(world, KEY_VAULT, "read", {MIDDLE: world.azure.issuer.revoke_all}):
         done = move.run()
     assert (done.code, done.out) == (3, ""), done
     assert move.has_no_half_item() == 0
@@ -132,7 +132,7 @@ def counted(world: World) -> Iterator[FaultyGateway]:
 
 @pytest.mark.parametrize(
     ("to", "method", "turn"),
-    [(VAULT, "write", 9), (VAULT, "read", MANY + 9), (KEY_VAULT, "read", 9)],
+    [(VAULT, "write", MIDDLE), (VAULT, "read", MANY + MIDDLE), (KEY_VAULT, "read", MIDDLE)],
     ids=["written", "read back", "read as the source"],
 )
 def test_a_token_that_ends_in_the_middle_is_replaced_by_one_new_log_in(
@@ -152,7 +152,7 @@ def test_a_token_whose_time_is_over_in_the_middle_is_replaced(world: World) -> N
     move, role = prepared(world, VAULT), Role(world)
     world.variables |= role.variables(token_ttl="3s", token_max_ttl="3s")
     with counted(world) as gateway:
-        with tripped(world, VAULT, "write", {9: lambda: time.sleep(3.2)}):
+        with tripped(world, VAULT, "write", {MIDDLE: lambda: time.sleep(3.2)}):
             done = move.run()
         assert done.code == 0, done
         assert gateway.count("POST", "/login") >= 2
@@ -161,7 +161,7 @@ def test_a_token_whose_time_is_over_in_the_middle_is_replaced(world: World) -> N
 
 def test_tokens_of_few_uses_are_replaced_as_often_as_they_run_out(world: World) -> None:
     move = prepared(world, VAULT)
-    world.variables |= Role(world).variables(token_num_uses=40)
+    world.variables |= Role(world).variables(token_num_uses=22)
     done = move.run()
     assert done.code == 0, done
     move.is_whole()
@@ -173,7 +173,7 @@ def test_a_renewable_token_is_renewed_before_it_expires_in_the_middle(world: Wor
     started = time.monotonic()
     with counted(world) as gateway:
         # One after the other waits, a little: on a busy machine too, some go on in the last third of its time.
-        with tripped(world, VAULT, "write", dict.fromkeys(range(1, MANY + 1), lambda: time.sleep(0.165))):
+        with tripped(world, VAULT, "write", dict.fromkeys(range(1, MANY + 1), lambda: time.sleep(0.3))):
             done = move.run()
         assert done.code == 0, done
         assert time.monotonic() - started > 2.4
@@ -186,7 +186,7 @@ def test_a_log_in_that_is_refused_in_the_middle_is_tried_once_and_resumed_later(
     move, role = prepared(world, VAULT), Role(world)
     world.variables |= role.variables(secret_id_num_uses=1)
     with counted(world) as gateway:
-        with tripped(world, VAULT, "write", {9: role.end_tokens}):
+        with tripped(world, VAULT, "write", {MIDDLE: role.end_tokens}):
             incomplete(move.run(), "rejected the approle log-in")
         # A server locks a role out for a quarter of an hour after five.
         assert gateway.count("POST", "/login") == 2

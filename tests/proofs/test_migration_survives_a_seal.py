@@ -7,7 +7,7 @@ import pytest
 
 from tests.openbao_servers import RaftOpenBao, await_kv
 from tests.proofs.conftest import World
-from tests.proofs.interrupted_move import KEY_VAULT, MANY, VAULT, incomplete, prepared, resumed, tripped
+from tests.proofs.interrupted_move import KEY_VAULT, MANY, MIDDLE, VAULT, incomplete, prepared, resumed, tripped
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_a_destination_sealed_while_it_is_written_is_resumed_after_it_is_unseale
     sealable: World, raft: RaftOpenBao
 ) -> None:
     move = prepared(sealable, VAULT)
-    with tripped(sealable, VAULT, "write", {9: raft.seal}):
+    with tripped(sealable, VAULT, "write", {MIDDLE: raft.seal}):
         incomplete(move.run(), "sealed")
     with tripped(sealable, VAULT, "read", {1: lambda: None}):
         still = move.run()
@@ -36,7 +36,7 @@ def test_a_destination_sealed_while_it_is_written_is_resumed_after_it_is_unseale
     raft.unseal()
     move.has_no_half_item()
     # Sealed once more, while the rest is planned.
-    with tripped(sealable, VAULT, "read", {9: raft.seal}):
+    with tripped(sealable, VAULT, "read", {MIDDLE: raft.seal}):
         again = move.run()
     assert again.code == 3, again
     assert "sealed" in again.err
@@ -48,7 +48,7 @@ def test_a_destination_sealed_while_it_is_read_back_is_resumed_after_it_is_unsea
     sealable: World, raft: RaftOpenBao
 ) -> None:
     move = prepared(sealable, VAULT)
-    with tripped(sealable, VAULT, "read", {MANY + 9: raft.seal}):
+    with tripped(sealable, VAULT, "read", {MANY + MIDDLE: raft.seal}):
         incomplete(move.run(), "sealed")
     raft.unseal()
     move.has_no_half_item()
@@ -62,7 +62,7 @@ def test_a_destination_sealed_for_a_moment_is_waited_for(sealable: World, raft: 
         raft.seal()
         threading.Timer(0.3, raft.unseal).start()
 
-    with tripped(sealable, VAULT, "write", {9: seal}, patience=30):
+    with tripped(sealable, VAULT, "write", {MIDDLE: seal}, patience=30):
         done = move.run()
     assert done.code == 0, done
     move.is_whole()
@@ -70,7 +70,7 @@ def test_a_destination_sealed_for_a_moment_is_waited_for(sealable: World, raft: 
 
 def test_a_source_sealed_while_it_is_read_ends_before_the_first_write(sealable: World, raft: RaftOpenBao) -> None:
     move = prepared(sealable, KEY_VAULT)
-    with tripped(sealable, VAULT, "read", {9: raft.seal}):
+    with tripped(sealable, VAULT, "read", {MIDDLE: raft.seal}):
         done = move.run()
     assert (done.code, done.out) == (3, ""), done
     assert "sealed" in done.err
@@ -83,7 +83,7 @@ def test_a_source_sealed_while_it_is_read_ends_before_the_first_write(sealable: 
 
 def test_a_source_sealed_after_it_was_read_is_not_missed(sealable: World, raft: RaftOpenBao) -> None:
     move = prepared(sealable, KEY_VAULT)
-    with tripped(sealable, KEY_VAULT, "write", {9: raft.seal}):
+    with tripped(sealable, KEY_VAULT, "write", {MIDDLE: raft.seal}):
         done = move.run()
     assert done.code == 0, done
     raft.unseal()
