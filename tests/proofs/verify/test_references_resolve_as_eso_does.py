@@ -106,7 +106,7 @@ class Answers:
     def pods(self, values_file: Path) -> dict[tuple[str, str], str]:
         """What every ExternalSecret of a compiled values file brings into the cluster, by secret and key."""
         found: dict[tuple[str, str], str] = {}
-        values = yaml.safe_load(values_file.read_text("utf-8"))
+        values = yaml.load(values_file.read_text("utf-8"), yaml.CSafeLoader)
         for secret, one in values["externalSecrets"].items():
             is_vault = one["storeRef"]["name"] == "vault-secret-store"
             places: dict[str, Any] = {key: {"key": one["remoteKey"], "property": key} for key in one.get("keys", ())}
