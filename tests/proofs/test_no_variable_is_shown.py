@@ -3,11 +3,10 @@
 import itertools
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 from compiler.demo.certificates import CertificateAuthority
+from tests.own_process import OwnProcesses
 
 ROOT = Path(__file__).resolve().parents[2]
 # No form of a credential, so that nothing conceals it by its look.
@@ -85,9 +84,9 @@ def prompt(environ):
     return passphrase(is_new=False)
 
 def tell(error):
-    # As the command shows it, and all that a report could.
+    # As the command shows it, and all that a report could: of a frame it shows the program's own text alone.
     print(repr(error), str(error), getattr(error, "help", ""), getattr(error, "place", ""))
-    print("".join(traceback.format_exception(error)))
+    print("".join(traceback.format_exception(error, limit=0)))
 
 TRIES = [(vault, {"PLATFORM_SECRETS_VAULT_AUTH": method, **given}) for method, given in LOGINS.items()]
 TRIES += [(vault, {})]
@@ -124,19 +123,11 @@ def variables() -> set[str]:
     return (found | OTHERS) - NAMES
 
 
-def test_no_message_shows_what_a_variable_for_a_credential_holds(tmp_path: Path) -> None:
+def test_no_message_shows_what_a_variable_for_a_credential_holds(tmp_path: Path, own_processes: OwnProcesses) -> None:
     names = sorted(variables())
     authority = CertificateAuthority.create(tmp_path).ca_file
-    done = subprocess.run(
-        [sys.executable, "-c", TRIED, str(authority), " ".join(names), *HELD],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=tmp_path,
-        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        timeout=300,
-    )
+    done = own_processes.run(TRIED, str(authority), " ".join(names), *HELD, variables={"PATH": os.defpath})
+    assert done.returncode == 0, done.stderr
     shown = done.stdout + done.stderr
     tries = list(itertools.product(names, HELD))
     by_try = dict(zip(tries, f"\n{shown}".split("\nvariable ")[1:], strict=True))
