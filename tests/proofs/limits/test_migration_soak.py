@@ -8,7 +8,7 @@ from tests.faulty_key_vault import Fault, FaultKind
 from tests.proofs.limits.conftest import Ends
 
 # `make proofs` takes what makes chance even out more.
-MANY = 2_000 if os.environ.get("PLATFORM_SECRETS_PROOFS") == "1" else 400
+MANY = 2_000 if os.environ.get("PLATFORM_SECRETS_PROOFS") == "1" else 250
 # What one secret costs without any fault. Key Vault as destination: two reads of the plan (a name that is not there is
 # looked for among the deleted), the last look, the write, the look for other writers, the reading back. Vault: the plan
 # reads the value and the metadata, which says when what is written will delete itself.
