@@ -2,6 +2,8 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from textwrap import indent
+from typing import Any
 
 import pytest
 import yaml
@@ -23,6 +25,8 @@ def each_once(paths: Iterable[Path]) -> list[Path]:
 
 
 VALUES = each_once(path for case in OK for path in sorted(case.glob("expected/*")))
+ALONE = HERE / "ok/everything-at-once/expected/values-prod.yaml"
+NESTED = HERE / "ok/nested-for-a-parent-chart/expected/values-prod.yaml"
 # What no folder can bring about, and where it is proved instead.
 ELSEWHERE = {
     "layer-conflict": "the schema gives every place one type; tests/unit/stages/test_merge.py",
@@ -50,18 +54,63 @@ def test_what_passes_compiles_to_what_is_expected(case: Path, expectation: Expec
     assert expected == {file.output.path.name for file in compiled.files}
 
 
-@pytest.mark.parametrize("path", VALUES, ids=[f"{path.parent.parent.name}-{path.stem}" for path in VALUES])
-def test_what_passes_renders_alike_and_as_it_is_meant(path: Path, helms: tuple[Helm, ...], tmp_path: Path) -> None:
+def name_of(path: Path) -> str:
+    return f"{path.parent.parent.name}-{path.stem}"
+
+
+def located_in(path: Path) -> tuple[str | None, dict[str, Any]]:
+    """The name under which the file nests its values for a parent chart, if it does, and the values."""
     found = located(yaml.load(path.read_text("utf-8"), yaml.CSafeLoader))
     assert found is not None
-    subchart, values = found
-    chart = CHART
+    return found[0], dict(found[1])
+
+
+@pytest.fixture(scope="module")
+def rendered(helms: tuple[Helm, ...], tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, list[str]]]:
+    """By Helm, the documents of each file: all in one run, each file below a name of its own in a parent chart."""
+    parent = parent_chart(tmp_path_factory.mktemp("parent"), CHART, name_of(VALUES[0]))
+    described = json.loads((parent / "Chart.yaml").read_text("utf-8"))
+    (dependency,) = described["dependencies"]
+    described["dependencies"] = [dependency | {"alias": name_of(path)} for path in VALUES]
+    (parent / "Chart.yaml").write_text(json.dumps(described), "utf-8")
+    values = parent / "every-file.yaml"
+    values.write_text("".join(map(nested, VALUES)), "utf-8")
+    return [by_chart(helm.template(values, chart=parent)) for helm in helms]
+
+
+def nested(path: Path) -> str:
+    """The file's own text, for Helm to read, below the file's name."""
+    text, (subchart, _) = path.read_text("utf-8"), located_in(path)
     if subchart is not None:
-        chart = parent_chart(tmp_path, CHART, subchart)
-    older, newer = (helm.template(path, chart=chart) for helm in helms)
-    # Helm 4 keeps the line break before a document's end that Helm 3 trims.
-    assert older == newer.replace("\n\n---\n", "\n---\n")
-    assert outlines_of_manifests(yaml.load_all(newer, yaml.CSafeLoader)) == outlines_of_values(values)
+        return re.sub(f"(?m)^{subchart}:", f"{name_of(path)}:", text)
+    return f"{name_of(path)}:\n{indent(text, '  ')}"
+
+
+def by_chart(printed: str) -> dict[str, list[str]]:
+    """The documents by the chart that printed each, without the line that names the template."""
+    found: dict[str, list[str]] = {}
+    for chart, document in re.findall(r"(?ms)^---\n# Source: (\S+)/templates/\S+\n(.*?)(?=^---\n|\Z)", printed):
+        # Helm 4 keeps the line break before a document's end that Helm 3 trims.
+        found.setdefault(chart.rpartition("/")[2], []).append(document.rstrip("\n"))
+    return found
+
+
+@pytest.mark.parametrize("path", VALUES, ids=name_of)
+def test_what_passes_renders_alike_and_as_it_is_meant(path: Path, rendered: list[dict[str, list[str]]]) -> None:
+    older, newer = (documents.get(name_of(path), []) for documents in rendered)
+    assert older == newer
+    manifests = [yaml.load(document, yaml.CSafeLoader) for document in newer]
+    assert outlines_of_manifests(manifests) == outlines_of_values(located_in(path)[1])
+
+
+@pytest.mark.parametrize("path", [ALONE, NESTED], ids=name_of)
+def test_a_file_is_rendered_as_it_is(
+    path: Path, helm: Helm, rendered: list[dict[str, list[str]]], tmp_path: Path
+) -> None:
+    subchart, _ = located_in(path)
+    chart = CHART if subchart is None else parent_chart(tmp_path, CHART, subchart)
+    (documents,) = by_chart(helm.template(path, chart=chart)).values()
+    assert documents == rendered[-1][name_of(path)]
 
 
 NO_VALUES = "no ExternalSecret and no store is given"
