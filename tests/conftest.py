@@ -46,6 +46,8 @@ READ_ONCE = (
     "tests/unit/operations",
     "tests/unit/scripts/test_e2e.py",
     "tests/unit/scripts/end_to_end",
+    "tests/platform",
+    "tests/argocd",
     "tests/proofs",
     "tests/output",
     "tests/sentinel",

@@ -2,11 +2,12 @@
 
 For tests of what comes after: reading the shipped catalogue is half of the time of a command. What is concealed of a
 text is looked for once a process too: the rules that SARIF lists, for one, are the same hundred each time. A command's
-parser is made once as well.
+parser is made once as well, and a Helm says its version once.
 """
 
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from compiler.cli import invocation
 from compiler.cli.parser import Parser
 from compiler.edit.yaml_edit import _second_reading
+from compiler.helm import Helm, helm_at
 from compiler.model.catalogue import Catalogue
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Document
@@ -97,6 +99,19 @@ def _parser_once(name: str, module: str) -> Parser:
     return parser
 
 
+@lru_cache(_FILES)
+def _helm(path: Path, _program: tuple[int, int, int]) -> Helm:
+    return helm_at(path)
+
+
+def _helm_once(path: Path) -> Helm:
+    """Asks a program for its version again only where another one lies at its path."""
+    if not path.is_file():
+        return helm_at(path)
+    file = path.stat()
+    return _helm(path, (file.st_ino, file.st_size, file.st_mtime_ns))
+
+
 # What stands in the modules that look for them by name.
 ONCE = {
     "compiler.cli.invocation.parser_of": _parser_once,
@@ -104,6 +119,7 @@ ONCE = {
     "compiler.project_files.validate": _validated_once,
     "compiler.pipeline.catalogue_of": _catalogue_once,
     "compiler.pipeline.Checker": _CheckerOnce,
+    "compiler.helm.helm_at": _helm_once,
     "compiler.edit.yaml_edit._second_reading": _read_as_other_tools_do,
     "compiler.text.credential.credential_parts": _parts_once,
 }
