@@ -56,6 +56,7 @@ def mistakes(root: Path) -> list[str]:
         return sorted(found for check in CHECKS for found in check(root))
     finally:
         _nodes.cache_clear()
+        _rootless.cache_clear()
 
 
 def _modules(root: Path) -> Iterator[Path]:
@@ -64,8 +65,9 @@ def _modules(root: Path) -> Iterator[Path]:
 
 @cache
 def _nodes(path: Path) -> tuple[ast.AST, ...]:
-    """Every node of a module, which several checks look at."""
-    return tuple(ast.walk(ast.parse(path.read_text("utf-8"))))
+    """Every node of a module, which several checks look at, but for "this name is read here": a third of them."""
+    nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+    return tuple(node for node in nodes if not isinstance(node, ast.expr_context))
 
 
 def _untested(root: Path) -> Iterator[str]:
@@ -178,9 +180,8 @@ def _unwritten_command_lines(root: Path) -> Iterator[str]:
         relative = path.relative_to(root / "compiler").as_posix()
         if relative in _SAY_NO_ROOT:
             continue
-        rootless = {id(inner) for node in _nodes(path) if _says_no_root(node) for inner in ast.walk(node)}
         for node in _nodes(path):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in rootless:
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in _rootless(path):
                 yield from (
                     f"compiler/{relative} writes `{said}` past command_line" for said in line.findall(node.value)
                 )
@@ -195,8 +196,9 @@ def _unquoted_shell_lines(root: Path) -> Iterator[str]:
         if any(isinstance(node, ast.Import) and node.names[0].name == "shlex" for node in _nodes(path)):
             yield f"compiler/{relative} imports shlex, which is shell_line's"
         strings = [node for node in _nodes(path) if isinstance(node, ast.Constant | ast.JoinedStr)]
-        skipped = {id(inner) for node in _nodes(path) if _says_no_root(node) for inner in ast.walk(node)}
-        skipped |= {id(each) for node in strings if isinstance(node, ast.JoinedStr) for each in node.values}
+        skipped = _rootless(path) | {
+            id(each) for node in strings if isinstance(node, ast.JoinedStr) for each in node.values
+        }
         for node in strings:
             if id(node) not in skipped:
                 lines = _SHELL.findall(_text(node))
@@ -208,6 +210,12 @@ def _text(node: ast.Constant | ast.JoinedStr) -> str:
     if isinstance(node, ast.JoinedStr):
         return "".join(_text(each) if isinstance(each, ast.Constant) else "{}" for each in node.values)
     return node.value if isinstance(node.value, str) else ""
+
+
+@cache
+def _rootless(path: Path) -> frozenset[int]:
+    """The ids of the nodes in texts that know no caller."""
+    return frozenset(id(inner) for node in _nodes(path) if _says_no_root(node) for inner in ast.walk(node))
 
 
 def _says_no_root(node: ast.AST) -> bool:
