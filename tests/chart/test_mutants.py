@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from compiler.helm import Helm as FoundHelm
 from compiler.helm import helm_at
 from compiler.model.environment import Project
 from compiler.operations.parity import prove
@@ -254,19 +255,27 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return result.project
 
 
+@pytest.fixture(scope="module")
+def found_helms(helms: tuple[Helm, ...]) -> list[FoundHelm]:
+    """The Helms as the compiler knows them: each is asked for its version once."""
+    return [helm_at(Path(helm.path)) for helm in helms]
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     shutil.copytree(CHART, tmp_path / "chart", ignore=shutil.ignore_patterns("values-*.yaml"))
     return tmp_path
 
 
-def test_the_chart_as_it_is_passes_through_every_helm(project: Project, root: Path, helms: tuple[Helm, ...]) -> None:
-    assert prove(project, root / "chart", [helm_at(Path(helm.path)) for helm in helms]) == ()
+def test_the_chart_as_it_is_passes_through_every_helm(
+    project: Project, root: Path, found_helms: list[FoundHelm]
+) -> None:
+    assert prove(project, root / "chart", found_helms) == ()
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_mutant_fails(
-    mutant: str, project: Project, root: Path, helms: tuple[Helm, ...], monkeypatch: pytest.MonkeyPatch
+    mutant: str, project: Project, root: Path, found_helms: list[FoundHelm], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One rendering sees each: what `prove` finds with the secrets on every store in turn is more, never less.
     monkeypatch.setattr("compiler.operations.parity._forcings", lambda _data, _catalogue: ())
@@ -277,7 +286,7 @@ def test_a_mutant_fails(
         assert old in text, "the template has changed: give this mutant its new text"
         text = text.replace(old, new)
     path.write_text(text)
-    found = prove(project, root / "chart", [helm_at(Path(helms[-1].path))])
+    found = prove(project, root / "chart", found_helms[-1:])
     assert found
     # A mutant that Helm itself refuses would prove nothing about the comparison.
     assert not [each.message for each in found if "Helm" in each.message]

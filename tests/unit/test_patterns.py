@@ -17,8 +17,10 @@ import compiler
 from tests.pace import Allowed, allowed
 
 ROOT = Path(__file__).resolve().parents[2]
-# Sizes one after another: exponential time shows at the first two, quadratic time at the last.
-SIZES = (23, 26, 400, 2_000, 20_000)
+# Sizes one after another, so that a slow one is found before it costs seconds: exponential time shows at the first
+# three, quadratic time at the last two.
+SIZES = (19, 23, 26, 400, 2_000, 6_000, 20_000)
+SHORT = 2_000
 LONGEST = 0.25  # seconds of processor time; linear patterns take hundredths
 SLOW = 0.05  # seconds that no linear pattern takes, and a slow one soon
 # What no pattern of ours ends in, so that what came before it was in vain.
@@ -143,8 +145,8 @@ def slowest(pattern: re.Pattern[str], used: set[str], longest: Allowed | float) 
             worst = max(worst, (took, unit + end, size))
             if not took < longest:
                 return worst
-            if size == SIZES[-2] and took < LONGEST / 125:
-                # Were it quadratic, it would be a hundred times as much at the next size: 0.2 s.
+            if size == SHORT and took < LONGEST / 125:
+                # Were it quadratic, it would be a hundred times as much at the last size: 0.2 s.
                 break
     return worst
 
