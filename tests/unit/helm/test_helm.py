@@ -128,7 +128,7 @@ def test_nothing_of_a_person_reaches_it_and_nothing_becomes_an_option(
     )
     shown = template(Helm(program, "4.3"), Path("chart"), [Path("-v.yaml")], release="-r", namespace="-n")
     names = {line for line in shown.splitlines() if not line.startswith("<")} - {"PWD", "_", "SHLVL", "OLDPWD"}
-    assert names == {"HOME", "KUBECONFIG", "PATH", "TMPDIR"}
+    assert names == {"GOGC", "GOMEMLIMIT", "HOME", "KUBECONFIG", "PATH", "TMPDIR"}
     *arguments, folder = [line for line in shown.splitlines() if line.startswith("<")]
     assert Path(folder.strip("<>")) != tmp_path
     assert arguments == [
