@@ -50,6 +50,16 @@ class OwnProcesses:
             check=False,
         )
 
+    def start(self, program: str, *argv: str, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """Start what `run` waits for, with pipes for its input and both of its outputs."""
+        return subprocess.Popen(
+            [self.command, program, *argv],
+            env=dict(variables),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
 
 @contextmanager
 def processes_with(modules: tuple[str, ...]) -> Iterator[OwnProcesses]:

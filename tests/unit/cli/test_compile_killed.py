@@ -5,9 +5,10 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from compiler.edit.new_project import project_files
 from compiler.model.files import is_temporary
 from tests.commands import Done
+from tests.github_project import BASE, CATALOGUE
 from tests.own_process import COMPILE, OwnProcesses, processes_with
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -45,13 +47,40 @@ for name in ("link", "fsync", "replace", "unlink"):
 from compiler.__main__ import run
 run()
 """
+# Says that it is there, by its process id, and waits until it is to begin.
+WAITING = """
+import os, sys
+os.chdir(sys.argv.pop(1))
+os.write(1, b"%d\\n" % os.getpid())
+os.read(0, 1)
+from compiler.__main__ import run
+run()
+"""
 # Six syncs and three links, six replacements, one sync of the folder, and up to two removals a file.
 TURNS = (1, 2, 9, 10, 12, 15, 16, 23)
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The three are caught alike: one of them comes at every turn, the others at the first, one in the middle and the last.
 FEW = (TURNS[0], TURNS[4], TURNS[-1])
+VARIABLES = {"PATH": os.environ["PATH"]}
 INTERRUPTED = 130
 SAID = "interrupted; either all values files were written or none; run the command again\n"
+
+
+@dataclass
+class Waiting:
+    """A compile that `begin` lets go, and the id of its own process."""
+
+    process: subprocess.Popen[bytes]
+    pid: int
+
+    def begin(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+
+    def end(self) -> tuple[int, bytes, bytes]:
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, err
 
 
 class Folder:
@@ -60,17 +89,25 @@ class Folder:
     def __init__(self, project: Path, run: Callable[..., Done], processes: OwnProcesses) -> None:
         self.project, self.run, self.path = project, run, project / "chart"
         self._processes = processes
-        base = project / "environments/base.yaml"
+        # Small inputs: a compile is then what it does to the folder, more than the reading of a catalogue.
+        self._write("base", BASE)
+        self._write("catalogue", CATALOGUE)
+        self._add("dev", "prod", "staging")
         assert run("compile").code == 0
         self.old = self.held()
-        for number in range(3):
-            (project / f"environments/more-{number}.yaml").write_text(
-                "secrets: {global: {use: [azure-openai]}}\n", "utf-8"
-            )
-        base.write_text(base.read_text("utf-8").replace("refreshInterval: 1h", "refreshInterval: 2h"), "utf-8")
+        self._write("base", BASE.replace("refreshInterval: 1h", "refreshInterval: 2h"))
+        self._add("more-0", "more-1", "more-2")
         assert run("compile").code == 0
         self.new = self.held()
+        assert (len(self.old), len(self.new)) == (3, 6)
         assert not self.old.items() & self.new.items()
+
+    def _add(self, *environments: str) -> None:
+        for name in environments:
+            self._write(name, f"stores: {{vault: {{prefix: {name}/}}}}\n")
+
+    def _write(self, name: str, text: str) -> None:
+        (self.project / f"environments/{name}.yaml").write_text(text, "utf-8")
 
     def reset(self) -> None:
         for path in self.path.glob("values-*.yaml"):
@@ -87,18 +124,13 @@ class Folder:
     def stopped(self, turn: int, how: str, number: signal.Signals) -> subprocess.CompletedProcess[str]:
         """A compile that sends itself a signal."""
         program = PROGRAM.replace("TURN", str(turn)).replace("HOW", repr(how)).replace("NUMBER", str(int(number)))
-        variables = {"PATH": os.environ["PATH"]}
-        return self._processes.run(program, str(self.project), "compile", "--quiet", variables=variables)
+        return self._processes.run(program, str(self.project), "compile", "--quiet", variables=VARIABLES)
 
-    def start(self, *command: str) -> subprocess.Popen[bytes]:
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-        return subprocess.Popen(
-            [sys.executable, *command],
-            cwd=self.project,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+    def waiting(self) -> Waiting:
+        """A compile that is about to begin."""
+        process = self._processes.start(WAITING, str(self.project), "compile", "--quiet", variables=VARIABLES)
+        assert process.stdout is not None
+        return Waiting(process, int(process.stdout.readline()))
 
 
 @pytest.fixture(scope="module")
@@ -132,17 +164,28 @@ def test_a_signal_around_any_step_leaves_all_or_none_and_no_stray(
 @pytest.mark.parametrize("number", [*STOPS, signal.SIGKILL])
 def test_a_signal_at_any_moment(folder: Folder, run: Callable[..., Done], number: signal.Signals) -> None:
     chance = random.Random(int(number))  # noqa: S311 - when, not what
+    whole = seconds_of(folder.waiting())
     for _ in range(3):
         folder.reset()
-        process = folder.start("-m", "compiler", "compile", "--quiet")
-        time.sleep(chance.uniform(0.05, 0.4))
-        process.send_signal(number)
-        process.communicate(timeout=60)
+        compiling = folder.waiting()
+        compiling.begin()
+        time.sleep(chance.uniform(0, whole))
+        # It may have ended.
+        with suppress(ProcessLookupError):
+            os.kill(compiling.pid, number)
+        compiling.end()
         if number != signal.SIGKILL:
             assert folder.held() in (folder.old, folder.new)
             assert folder.strays() == []
         assert run("compile", "--quiet").code == 0
         assert (folder.held(), folder.strays()) == (folder.new, [])
+
+
+def seconds_of(compiling: Waiting) -> float:
+    begun = time.monotonic()
+    compiling.begin()
+    compiling.end()
+    return time.monotonic() - begun
 
 
 @pytest.mark.parametrize("turn", TURNS)
@@ -176,6 +219,8 @@ def ignored_by_git(project: Path, patterns: str, names: list[str]) -> list[str]:
 def test_two_compiles_at_once_do_not_take_each_others_files(folder: Folder) -> None:
     for _ in range(3):
         folder.reset()
-        both = [folder.start("-m", "compiler", "compile", "--quiet") for _ in range(2)]
-        assert [(process.communicate(timeout=60), process.returncode) for process in both] == [((b"", b""), 0)] * 2
+        both = [folder.waiting() for _ in range(2)]
+        for compiling in both:
+            compiling.begin()
+        assert [compiling.end() for compiling in both] == [(0, b"", b"")] * 2
         assert (folder.held(), folder.strays()) == (folder.new, [])
