@@ -11,7 +11,7 @@ import pytest
 import compiler
 from compiler.cli.terminal.interrupts import GOES_ON, NOTHING_WRITTEN
 from tests.commands import Done
-from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Writing, journal
+from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Writing, journal, with_few_secrets
 
 _HOME = Path(compiler.__file__).parent
 # What stands between the command line and the engine; inside the engine, the proofs interrupt each request.
@@ -74,7 +74,7 @@ class Told:
 def interrupted(prepare: Callable[[], object], act: Callable[[], Done]) -> Iterator[Told]:
     """`act` with an interrupt as each function is left last, in turn; `prepare` comes before each.
 
-    Of one that is left both before and after the plan is shown, the last time before counts too: nothing is written then.
+    Of one that is left both before and after the plan is shown, the last time before that counts too.
     """
     # The first run of a process and a project does more than those that follow.
     watched(prepare, act, -1)
@@ -106,6 +106,11 @@ def assert_true(writing: Writing, told: Told) -> None:
     assert told.code in {0, 130}, (told.place, told.shown)
     assert told.line in {None, UNWRITTEN, BEGUN}, told.place
     assert told.line != UNWRITTEN or not writing.ends.azure.writes, told.place
+
+
+@pytest.fixture
+def project(project: Path) -> Path:
+    return with_few_secrets(project)
 
 
 @pytest.mark.heavy

@@ -18,6 +18,37 @@ from tests.unit.memory_store import MemoryStore
 VAULT, AZURE = "ai-platform-engineering/github-secret", "ai-platform-engineering-github"
 KEY = "GITHUB_PERSONAL_ACCESS_TOKEN"
 WRITING = ("migrate", "put", "restore")
+# Two secrets of the shipped project, by the same names.
+FEW = {
+    "base": """\
+namespace: ai-platform-engineering
+store: vault
+refreshInterval: 1h
+externalSecretsOperator: "2.9"
+stores:
+  vault: {provider: vault, name: vault-secret-store, server: "http://vault.vault.svc.cluster.local:8200"}
+  azure: {provider: azurekv, name: azure-keyvault-store}
+secrets: {argocd: {}, github: {}}
+""",
+    "dev": "{}\n",
+    "catalogue": """\
+secrets:
+  argocd:
+    target: agent-argocd-secrets
+    remote: {vault: ai-platform-engineering/argocd-secret, azurekv: ai-platform-engineering-argocd}
+    syncWave: -49
+    keys:
+      ARGOCD_TOKEN: {description: Argo CD API token}
+      ARGOCD_API_URL: {}
+      ARGOCD_VERIFY_SSL: {}
+  github:
+    target: agent-github-secrets
+    remote: {vault: ai-platform-engineering/github-secret, azurekv: ai-platform-engineering-github}
+    syncWave: -49
+    keys:
+      GITHUB_PERSONAL_ACCESS_TOKEN: {}
+""",
+}
 
 
 class Ends:
@@ -73,6 +104,15 @@ class Writing:
 
     def undo(self, run: str, *options: str) -> Done:
         return self.run(self.name, "dev", "--undo", run, *options)
+
+
+def with_few_secrets(project: Path) -> Path:
+    """The project with the secrets in FEW alone, for tests that run hundreds of commands."""
+    for path in (project / "environments").iterdir():
+        path.unlink()
+    for name, text in FEW.items():
+        (project / f"environments/{name}.yaml").write_text(text, "utf-8")
+    return project
 
 
 def journals(project: Path) -> list[Path]:
