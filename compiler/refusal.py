@@ -22,14 +22,17 @@ class Refusal(Exception):  # noqa: N818 - it is what the rest of the code calls 
     """
 
     # A plan keeps one for each of thousands of secrets that a store does not have yet.
-    __slots__ = ("details", "help", "kind", "message")
+    __slots__ = ("details", "help", "kind")
 
     def __init__(self, kind: Kind, message: str, help_text: str | None = None, details: str = "") -> None:
         super().__init__(message)
         self.kind: Kind = kind
-        self.message = message
         self.help = help_text
         self.details = details
+
+    @property
+    def message(self) -> str:
+        return str(self.args[0])
 
 
 def follows_interrupt(error: BaseException | None) -> bool:

@@ -436,9 +436,12 @@ def refuse_denied(plan: Plan, destroyed: Collection[Target] = ()) -> Plan:
     """
     denied: dict[Target, tuple[str, str]] = {}
     notes: list[Note] = []
+    # The store keeps them, for thousands of writes, of which few differ.
+    alike: dict[frozenset[Use], frozenset[Use]] = {}
     for store_id in dict.fromkeys(write.store for write in plan.writes):
         writes = [write for write in plan.writes if write.store == store_id]
-        uses = {write.name: _uses_of(write, is_destroyed=write.target in destroyed) for write in writes}
+        own = ((write.name, _uses_of(write, is_destroyed=write.target in destroyed)) for write in writes)
+        uses = {name: alike.setdefault(its, its) for name, its in own}
         problems = plan.stores[store_id].check_access(uses)
         if problems is None:
             places = [(write.steps[0].secret, Location(*write.target, None)) for write in writes if write.steps]

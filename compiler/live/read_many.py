@@ -4,7 +4,6 @@ It says of two values that differ which is the later one, and which will delete 
 """
 
 import re
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -34,6 +33,8 @@ WriterOf = Callable[["StoredVersion"], "PastRun | None"]
 
 
 WORKERS = 16
+# Questions that wait for a thread: each takes more memory than its answer.
+_AT_ONCE = 500
 # Seconds after the failure of a store in which the others may fail too.
 _FAIL_TOGETHER = 0.5
 # The store did not answer, and would not for any other secret either. So it is of all that may pass.
@@ -75,7 +76,7 @@ class _Asking:
         self.found: dict[RemoteName, Reading] = {}
         # A store that fails as a whole is not asked again, as each request may time out.
         self._failures: dict[SecretReader, StoreError] = {}
-        self._rest: deque[RemoteName] = deque()
+        self._rest: list[RemoteName] = []
         self._firsts: list[RemoteName] = []
         self._order = tuple(dict.fromkeys(wanted))
         met: set[SecretReader] = set()
@@ -120,24 +121,8 @@ class _Asking:
             answers.put((pair, error))
 
     def read_rest(self, workers: int) -> None:
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
-        try:
-            for asking in [pool.submit(self._ask) for _ in range(min(workers, len(self._rest)))]:
-                asking.result()
-            self.found = {pair: self.found[pair] for pair in self._order}
-        finally:
-            # After an interrupt, reads that have not started are dropped.
-            self._rest.clear()
-            pool.shutdown(wait=False)
-
-    def _ask(self) -> None:
-        # Each thread takes the next name, rather than a future for each: those cost more than what is read.
-        while True:
-            try:
-                pair = self._rest.popleft()
-            except IndexError:
-                return
-            self.found[pair] = self._read(pair)
+        self.found |= zip(self._rest, ask_many(self._read, self._rest, workers), strict=True)
+        self.found = {pair: self.found[pair] for pair in self._order}
 
     def _read(self, pair: RemoteName) -> Reading:
         store, name = pair
@@ -186,8 +171,9 @@ def read_many(wanted: Iterable[RemoteName], workers: int = WORKERS) -> dict[Remo
 def ask_many(ask: Callable[[T], R], items: Sequence[T], workers: int = WORKERS) -> list[R]:
     """What `ask` returns for each of `items`, in their order, called in several threads. Raises what it raises."""
     pool = ThreadPoolExecutor(max(1, min(workers, len(items))), thread_name_prefix="ask-many")
+    parts = (items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE))
     try:
-        return list(pool.map(ask, items))
+        return [answer for part in parts for answer in pool.map(ask, part)]
     finally:
         # After an interrupt, requests that have not started are dropped.
         pool.shutdown(wait=False, cancel_futures=True)

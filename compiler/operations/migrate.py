@@ -32,18 +32,18 @@ from compiler.text.wording import command_line
 class Routes:
     """What to move into the store `to`, from the stores `sources` by their ids: a step for each value, without it.
 
-    `in_use` are the values that a secret uses, each with the way to add it to its source. A value that several secrets
-    have in common is one step. `mains` are each secret's own remote names in its source and in the destination, for its
-    other properties. `shared` are places in the sources' remote secrets that belong to keys that do not move. `taken`
-    are the places that any key of the catalogue has in the destination, and `limits` the limits there. Of the
-    environment only its stores are kept, so that a large one need not stay in memory.
+    `in_use` are the values that a secret uses, and whether it may use others in their place, as variants of the key. A
+    value that several secrets have in common is one step. `mains` are each secret's own remote names in its source and
+    in the destination, for its other properties. `shared` are places in the sources' remote secrets that belong to keys
+    that do not move. `taken` are the places that any key of the catalogue has in the destination, and `limits` the
+    limits there. Of the environment only its stores are kept, so that a large one need not stay in memory.
     """
 
     environment: str
     to: Store
     sources: Mapping[str, Store]
     steps: tuple[Step, ...]
-    in_use: Mapping[ValueName, str]
+    in_use: Mapping[ValueName, bool]
     mains: tuple[tuple[str, str, str, str], ...]
     skipped: tuple[tuple[str, str], ...]
     shared: frozenset[Location]
@@ -59,7 +59,7 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
     for name in only:
         secret_named(environment, name)
     steps: dict[ValueName, Step] = {}
-    in_use: dict[ValueName, str] = {}
+    in_use: dict[ValueName, bool] = {}
     names = value_names(environment)
     mains: list[tuple[str, str, str, str]] = []
     skipped: list[tuple[str, str]] = []
@@ -75,10 +75,7 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
         there = key_places(environment, secret, to)
         for item in secret.keys:
             called = names.get((secret.id, item.key.name), (secret.id, item.key.name))
-            # The line is for the whole secret: it leaves what has a value already, and adds all that is missing.
-            put = command_line("put", environment.name, called[0], "--store", origin.id)
-            others = "choose variants without it, or " if item.key.held.variants else ""
-            in_use[called] = f"{others}set it in the source: {put}"
+            in_use[called] = bool(item.key.held.variants)
         for key, place in key_places(environment, secret, origin).items():
             called = names.get((secret.id, key), (secret.id, key))
             step = Step(*called, Kind.UPDATE, location_of(origin, place), location_of(to, there[key]))
@@ -166,7 +163,7 @@ def plan_migration(routes: Routes, options: Options, run: Run | None = None, wor
         destination.expect(dict.fromkeys(own, uses_before_reading(recovers=options.recover)))
         readings = read_many(list(_names(routes, origins, destination)), workers)
     judge = partial(_judged, routes=routes, origins=origins, to=destination, readings=readings, options=options)
-    steps = [judge(step, routes.in_use.get((step.secret, step.key), "")) for step in routes.steps]
+    steps = [judge(step, _way_to_add(step, routes)) for step in routes.steps]
     extras = list(_extras(routes, origins, readings))
     if options.all_properties:
         judged = (judge(step, "") for step in extras)
@@ -212,6 +209,19 @@ def _extras(routes: Routes, origins: Mapping[str, SecretWriter], readings: Readi
             if place not in known:
                 known.add(place)
                 yield Step(secret, name, Kind.UPDATE, place, Location(routes.to.id, theirs, name))
+
+
+def _way_to_add(step: Step, routes: Routes) -> str:
+    """How to give the step's source its value; empty for a value that no secret uses.
+
+    The line is for the whole secret: it leaves what has a value already, and adds all that is missing.
+    """
+    has_variants = routes.in_use.get((step.secret, step.key))
+    if has_variants is None or step.source is None:
+        return ""
+    others = "choose variants without it, or " if has_variants else ""
+    put = command_line("put", routes.environment, step.secret, "--store", step.source.store)
+    return f"{others}set it in the source: {put}"
 
 
 def _judged(

@@ -111,14 +111,19 @@ class StoreError(Refusal):
     ) -> None:
         if code is not None:
             self.code = code
-        target = f"to {place}" if action in (Action.CONNECT, Action.LOG_IN) else str(place)
-        super().__init__("cannot run", f"cannot {action} {target}: {reason}", remedy)
+        super().__init__("cannot run", "", remedy)
         self.place = place
         self.action = action
         self.reason = reason
         self.remedy = remedy
         self.version = version
         self.retry_after = retry_after
+
+    @property
+    def message(self) -> str:
+        # Made when it is shown, which is of few: the parts of thousands are kept.
+        target = f"to {self.place}" if self.action in (Action.CONNECT, Action.LOG_IN) else str(self.place)
+        return f"cannot {self.action} {target}: {self.reason}"
 
     @property
     def retryable(self) -> bool:

@@ -323,11 +323,14 @@ class VaultQuestions:
         A token that may not ask, or a proxy in between that bars the question, is no reason to stop.
         """
         self.expect(uses)
-        accesses = {name: path_accesses(self._address.mount, name, each) for name, each in uses.items()}
-        found = self._held(each.path for needed in accesses.values() for each in needed if each.required)
-        if found is None:
-            return None
-        return tuple(problem for name, each in accesses.items() if (problem := self._problem(name, each, found)))
+        mount, names, problems = self._address.mount, list(uses), list[Problem]()
+        for start in range(0, len(names), _PATHS_AT_ONCE):
+            accesses = {name: path_accesses(mount, name, uses[name]) for name in names[start : start + _PATHS_AT_ONCE]}
+            found = self._held(each.path for needed in accesses.values() for each in needed if each.required)
+            if found is None:
+                return None
+            problems += (each for name, its in accesses.items() if (each := self._problem(name, its, found)))
+        return tuple(problems)
 
     def excess_access(self, uses: Mapping[str, Collection[Use]]) -> str | None:
         """What the token has beyond `uses`, in words: on every path that a name has, those of no use among them.
