@@ -1,16 +1,19 @@
 """A command line in, run in this process; its exit code and what it printed out. Also what a command is run with."""
 
+from __future__ import annotations
+
 import json
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from compiler.cli.invocation import Invocation
 from compiler.cli.main import main
 from compiler.cli.parser import Parser
+
+if TYPE_CHECKING:
+    import pytest
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.cluster_double import ClusterDouble
-from tests.conftest import installed_helm
+from tests.conftest import ONE_SHORT_RUN, installed_helm
 from tests.faulty_key_vault import FaultyKeyVault, Limits, VaultOptions
 from tests.operator_double import OperatorDouble, reference_of
 
@@ -46,6 +46,7 @@ def platform(folder: Path, major: int | None = None) -> Iterator[Platform]:
         variables = {
             # Without one, Helm keeps what it learns of the cluster in the folder it is started in.
             "HOME": str(folder),
+            **ONE_SHORT_RUN,
             "KUBECONFIG": str(cluster.kubeconfig(folder)),
             "E2E_VAULT_STORE": VAULT_STORE,
             "E2E_KEY_VAULT_STORE": KEY_VAULT_STORE,

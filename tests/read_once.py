@@ -5,12 +5,12 @@ text is looked for once a process too: the rules that SARIF lists, for one, are 
 parser is made once as well, and a Helm says its version once.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from compiler.cli import invocation
 from compiler.cli.parser import Parser
@@ -24,6 +24,9 @@ from compiler.rules.forms.schema_error import InputPlace
 from compiler.stages import load, validate
 from compiler.stages.resolve import catalogue_of
 from compiler.text import credential
+
+if TYPE_CHECKING:
+    import pytest
 
 _FILES = 64
 # Larger ones are made by one test, which may measure what they take.

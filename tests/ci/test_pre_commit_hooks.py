@@ -49,17 +49,18 @@ def test_what_builds_the_project_is_pinned_whole() -> None:
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=[hook["id"] for hook in HOOKS])
-@pytest.mark.parametrize("path", [None, "."])
-def test_a_hook_runs_no_code_of_the_project(hook: dict[str, Any], workspace: Workspace, path: str | None) -> None:
+def test_a_hook_runs_no_code_of_the_project(hook: dict[str, Any], workspace: Workspace) -> None:
     assert (hook["language"], hook["pass_filenames"]) == ("python", False)
     # As pre-commit does it: the hook's environment comes first on PATH.
-    environment = {"PATH": f"{Path(sys.executable).parent}:{os.defpath}"} | ({"PYTHONPATH": path} if path else {})
+    environment = {"PATH": f"{Path(sys.executable).parent}:{os.defpath}"}
     command = ["/usr/bin/env", *shlex.split(hook["entry"])]
     for is_stale in (False, True):
+        # Once as it is, and once where Python looks into the project because of a variable as well.
+        path = {"PYTHONPATH": "."} if is_stale else {}
         if is_stale:
             (workspace.root / "chart/values-prod.yaml").unlink()
         done = subprocess.run(
-            command, cwd=workspace.root, env=environment, capture_output=True, text=True, check=False, timeout=60
+            command, cwd=workspace.root, env=environment | path, capture_output=True, text=True, check=False, timeout=60
         )
         assert done.returncode == int(is_stale and "--check" in hook["entry"]), done.stderr
     assert not workspace.ran.exists(), workspace.ran.read_text("utf-8")

@@ -17,7 +17,7 @@ from typing import IO
 from compiler.cli.main import main
 from compiler.live.stores import LiveStores
 from compiler.start import open_streams
-from tests.golden.conftest import cases, compile_case
+from tests.golden.cases import cases, compile_case
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Ends
 
 # Each form of output once, and many findings with suggestions, lists and related places in the first two.

@@ -13,7 +13,8 @@ from compiler.operations.parity import parent_chart
 from compiler.rules import ALL_RULES
 from compiler.rules.live_rules import CONSUMER_RULES, LIVE_RULES, NOT_IMPORTED
 from tests.conftest import CHART, Helm
-from tests.golden.conftest import HERE, Expectation, cases, compile_case
+from tests.golden.cases import HERE, cases, compile_case
+from tests.golden.conftest import Expectation
 
 OK, ERR = cases("ok"), cases("err")
 NAMES = [case.name for case in OK]

@@ -11,7 +11,8 @@ import yaml
 from compiler.imports.forms import FORMS
 from compiler.model.values import outlines_of_values
 from tests.commands import run_command
-from tests.golden.conftest import HERE, Expectation
+from tests.golden.cases import HERE
+from tests.golden.conftest import Expectation
 
 CASES = sorted(path for path in (HERE / "imports").iterdir() if path.is_dir())
 SENTINEL = "sentinel-4711"

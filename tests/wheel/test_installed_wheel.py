@@ -53,12 +53,25 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "bin/platform-secrets"
 
 
-@pytest.fixture
-def command(program: Path, helm: Helm, tmp_path: Path) -> Callable[..., str]:
-    def invoke(*arguments: str, folder: Path = tmp_path) -> str:
+@pytest.fixture(scope="module")
+def command(program: Path, helms: tuple[Helm, ...]) -> Callable[..., str]:
+    """Runs the program, with Helm 4 on PATH unless another is named."""
+
+    def invoke(*arguments: str, folder: Path, helm: Helm = helms[-1]) -> str:
         return run(program, *arguments, folder=folder, PATH=f"{Path(helm.path).parent}:{os.defpath}")
 
     return invoke
+
+
+@pytest.fixture(scope="module")
+def project(command: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new project with a secret."""
+    folder = tmp_path_factory.mktemp("project")
+    command("new", "project", "platform", folder=folder)
+    command("new", "secret", "db", "--key", "DB_PASSWORD", "--into", "base", folder=folder / "platform")
+    printed = command("compile", "--parity", folder=folder / "platform")
+    assert printed == "chart/values-dev.yaml: written, 1 secret, 1 key\n"
+    return folder / "platform"
 
 
 def test_the_program_runs_from_the_wheel_alone(program: Path, tmp_path: Path) -> None:
@@ -67,18 +80,15 @@ def test_the_program_runs_from_the_wheel_alone(program: Path, tmp_path: Path) ->
     assert where.startswith(str(program.parent.parent))
 
 
-def test_a_new_project_compiles_renders_and_proves_itself(
-    command: Callable[..., str], helm: Helm, tmp_path: Path
-) -> None:
-    command("new", "project", "platform")
-    project = tmp_path / "platform"
-    command("new", "secret", "db", "--key", "DB_PASSWORD", "--into", "base", folder=project)
-    assert command("compile", "--parity", folder=project) == "chart/values-dev.yaml: written, 1 secret, 1 key\n"
-    rendered = command("render", "dev", folder=project)
+def test_a_new_project_renders(command: Callable[..., str], helm: Helm, project: Path) -> None:
+    rendered = command("render", "dev", folder=project, helm=helm)
     assert 'name: "platform-db"' in rendered
     # As Argo CD does it with `path: chart` and `valueFiles: [values-dev.yaml]`.
     namespace = ("--namespace", "platform")
     assert helm.template(project / "chart/values-dev.yaml", chart=project / "chart", options=namespace) == rendered
+
+
+def test_a_new_project_proves_itself_and_is_deployed(command: Callable[..., str], project: Path) -> None:
     command("compile", "--check", folder=project)
     deployed = command("generate", "argocd", "--form", "application", "--repo", "https://git/a.git", folder=project)
     # As the project asks for it, a person is asked.
@@ -86,13 +96,13 @@ def test_a_new_project_compiles_renders_and_proves_itself(
     assert "syncedResourceVersion" in command("generate", "argocd-health", folder=project)
 
 
-def test_an_older_project_gets_the_chart_by_itself(command: Callable[..., str], tmp_path: Path) -> None:
-    command("new", "project", "platform")
-    project = tmp_path / "platform"
-    command("new", "secret", "db", "--key", "DB_PASSWORD", "--into", "base", folder=project)
-    with_chart = command("compile", folder=project), command("render", "dev", folder=project)
-    for path in (project / "chart").rglob("*"):
-        if path.is_file() and path.name != "values-dev.yaml":
+def test_an_older_project_gets_the_chart_by_itself(command: Callable[..., str], project: Path) -> None:
+    def chart() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in (project / "chart").rglob("*") if path.is_file()}
+
+    with_chart = chart()
+    for path in with_chart:
+        if path.name != "values-dev.yaml":
             path.unlink()
     command("new", "chart", folder=project)
-    assert command("render", "dev", folder=project) == with_chart[1]
+    assert chart() == with_chart

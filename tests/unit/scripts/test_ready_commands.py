@@ -18,12 +18,14 @@ COMMANDS = {
     **{name: f"tests.unit.scripts.commands_to_be_ready:{name}" for name in ("late", "refusing", "failing")},
     "counting": "tests.unit.scripts.commands_to_be_ready:counting",
 }
+# Of the whole program this much is run here; the shell of the pages has all of it.
+MODULES = ("compiler.__main__", "tests.unit.scripts.commands_to_be_ready")
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("ready")
-    with ready_commands(folder, COMMANDS):
+    with ready_commands(folder, COMMANDS, MODULES):
         yield f"{folder}:{os.defpath}"
 
 
@@ -120,7 +122,7 @@ def test_a_command_may_end_by_itself_after_a_signal(shell: Shell) -> None:
 
 
 def test_at_the_end_there_is_nobody_to_ask(tmp_path: Path) -> None:
-    with ready_commands(tmp_path, COMMANDS):
+    with ready_commands(tmp_path, COMMANDS, MODULES):
         pass
     done = subprocess.run([tmp_path / "counting"], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
