@@ -543,10 +543,12 @@ def _used(found: Any, shape: _Shape) -> Any:  # noqa: ANN401 - any JSON
         return [_used(each, shape[0]) for each in found]
     if not isinstance(found, dict):
         raise TypeError
+    any_name = shape.get(_ANY)
+    # Most values are texts: a call for each of them takes half of the time of a large list.
     return {
-        name: _used(value, of) if value is not None else None
+        name: value if value is None or type(value) is of else _used(value, of)
         for name, value in found.items()
-        if (of := shape.get(name, shape.get(_ANY))) is not None
+        if (of := shape.get(name, any_name)) is not None
     }
 
 
