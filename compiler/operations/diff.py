@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import unified_diff
+from functools import lru_cache
 from typing import Any
 
 from compiler.edit.chart import values_schema
@@ -367,7 +368,9 @@ def unified_lines(old: str, new: str, shown: str, what: str) -> Iterator[str]:
     return unified_diff(old.splitlines(), new.splitlines(), shown, f"{shown} ({what})", lineterm="")
 
 
+@lru_cache(8)
 def _hidden(text: str) -> list[Bounds]:
+    """What is hidden of a file: asked for the place where it differs, and then for its lines."""
     if not text:
         return []
     root = values_tree(text)
