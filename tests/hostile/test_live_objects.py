@@ -2,7 +2,8 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+import marshal
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.client import _TYPES, KubernetesCluster
+from compiler.cluster.client import _TYPES, KubernetesCluster, _formed, checked
 from compiler.cluster.verify import OPTIONAL as VERIFY
 from compiler.cluster.verify import verify_cluster
 from compiler.cluster.view import ClusterError, ClusterView
@@ -35,9 +36,9 @@ ODD: tuple[Any, ...] = (None, -1.5, "x", ["x"], [None], {"x": ["y"]}, [{"x": 1}]
 Place = tuple[str | int, ...]
 
 
-def copied(found: object) -> Any:  # noqa: ANN401 - as it is
-    """Copies JSON in a third of the time that `copy.deepcopy` takes: each object for each of thousands of requests."""
-    return json.loads(json.dumps(found))
+def copied(found: Any) -> Any:  # noqa: ANN401 - any JSON, as it is
+    """Copies JSON in a tenth of the time that `copy.deepcopy` takes: each object for each of thousands of requests."""
+    return marshal.loads(marshal.dumps(found))  # noqa: S302 - what it dumped itself
 
 
 class Held(KubernetesCluster):
@@ -235,11 +236,25 @@ def test_a_field_of_another_type_breaks_nothing(readers: Commands, plural: str) 
     asking = [read for read in readers.all() if plural in asked_by(read, usual)]
     assert asking
     for path in paths(usual[plural]):
-        for odd in ODD:
-            held = Held({**usual, plural: with_field(usual[plural], path, odd)})
+        for changed in with_odd_values(plural, usual[plural], path):
+            held = Held({**usual, plural: changed})
             for read in asking:
                 with suppress(ClusterError, Refusal):
                     read(held)
+
+
+def with_odd_values(plural: str, found: dict[str, Any], path: Place) -> Iterable[Any]:
+    """The object with each odd value in this place; of those that are the same to the client one, refused or not."""
+    changed = [with_field(found, path, odd) for odd in ODD]
+    return {taken(plural, each): each for each in changed}.values()
+
+
+def taken(plural: str, found: object) -> str:
+    """What the client keeps of an object, for all that read it; empty for one that it refuses."""
+    try:
+        return json.dumps(_formed(lambda: checked(plural, found)))
+    except ClusterError:
+        return ""
 
 
 def asked_by(read: Callable[[Held], object], usual: dict[str, dict[str, Any]]) -> set[str]:

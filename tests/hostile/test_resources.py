@@ -39,7 +39,6 @@ def lines(count: int, line: str) -> str:
 
 LARGE: dict[str, tuple[Callable[[], str], str]] = {
     "100,000 keys": (lambda: lines(100_000, "k#: v\n"), "too-large"),
-    "100,000 labels": (lambda: "labels:\n" + lines(100_000, "  k#: v\n"), "too-large"),
     "a list of 100,000": (lambda: "extends:\n" + lines(100_000, "- k#\n"), "too-large"),
     "10,000 levels of flow": (lambda: "a: " + "[" * 10_000 + "]" * 10_000, "too-large"),
     "a staircase of 10,000 maps": (lambda: "{a: " * 10_000, "too-large"),

@@ -89,10 +89,10 @@ def test_a_mask_shows_none_of_what_it_hides() -> None:
 def test_a_text_costs_time_by_its_length_and_not_by_the_number_of_values() -> None:
     mask = Mask(secrets(*(f"password-{number:06d}-of-many" for number in range(2_000))))
     begin = time.process_time()
-    for _ in range(100):
+    for _ in range(10):
         assert mask.hides("it says: password-001999-of-many, " * 10).count("…") == 10
-    # Value by value it would be minutes.
-    assert time.process_time() - begin < allowed(2)
+    # Value by value it would be seconds.
+    assert time.process_time() - begin < allowed(0.2)
 
 
 NOW = datetime(2026, 11, 28, 7, 0, tzinfo=UTC)
