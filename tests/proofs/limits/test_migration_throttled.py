@@ -8,8 +8,10 @@ from tests.faulty_key_vault import ClosableThrottle, Limits
 from tests.proofs.limits.conftest import Ends
 from tests.proofs.limits.throttles import ASKED, Closing, most_in_any_window
 
-SOME = 60
 WORKERS = 16
+# Once so many are written, each worker has one more to write.
+WRITTEN = 24
+SOME = WRITTEN + WORKERS
 LATENCY = 0.02
 SOURCE = {"azure": "vault", "vault": "azure"}
 
@@ -32,7 +34,7 @@ def assert_nobody_asks_during_a_cool_down(requests: list[Any], asked: float) -> 
 @pytest.mark.parametrize(
     ("to", "throttled", "writes", "retry_after"),
     # What is asked for is obeyed by the same code whichever way: each store is told all of it while it is written.
-    [(store, store, 40, asked) for store in ("azure", "vault") for asked in ASKED]
+    [(store, store, WRITTEN, asked) for store in ("azure", "vault") for asked in ASKED]
     + [("azure", store, 0, asked) for store in ("azure", "vault") for asked in (None, "1")],
 )
 def test_a_migration_sits_out_throttling_of_30_seconds_with_all_its_workers(
@@ -64,7 +66,7 @@ def test_a_migration_throttled_beyond_patience_ends_with_4_and_is_resumed_to_the
     ends = make_ends(SOME, workers=WORKERS, retry_after=retry_after)
     ends.fill(SOURCE[to])
     ends.weather.latency = LATENCY
-    throttle(ends, to, Closing(40, 100_000))
+    throttle(ends, to, Closing(WRITTEN, 100_000))
     started = ends.clock.now()
     code, said = ends.migrate(to)
     assert code == 4, said
@@ -72,12 +74,12 @@ def test_a_migration_throttled_beyond_patience_ends_with_4_and_is_resumed_to_the
     assert 60 <= ends.clock.now() - started <= 200
     assert_nobody_asks_during_a_cool_down(ends.requests(to), ASKED[retry_after])
     stored = ends.vault.documents if to == "vault" else ends.azure.state.names()
-    assert len(stored) == 40
+    assert len(stored) == WRITTEN
 
     throttle(ends, to, ClosableThrottle(None, None))
     code, said = ends.migrate(to)
     assert code == 0, said
-    # The 40 of the first run among them, in the one version that it made.
+    # Those of the first run among them, in the one version that it made.
     ends.assert_whole(to)
     assert len(ends.journals()) == 1
 
