@@ -47,8 +47,10 @@ def name_of(frame):
     return frame.f_globals.get("__name__", "") if frame is not None else ""
 
 def follow(frame, event, _):
+    if event != "call":
+        return
     caller, callee = name_of(frame.f_back), name_of(frame)
-    if event != "call" or not callee.startswith("compiler."):
+    if not callee.startswith("compiler."):
         return
     code = frame.f_code
     if code.co_name == "__init__":
