@@ -64,10 +64,21 @@ class OwnProcesses:
 @contextmanager
 def processes_with(modules: tuple[str, ...]) -> Iterator[OwnProcesses]:
     """Own processes that have imported `modules`, for the length of the `with` block."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder)
-        with ready_commands(path, {"own-process": "tests.own_process:run_program_text"}, modules):
-            yield OwnProcesses(path / "own-process")
+    with _ready("own-process", "tests.own_process:run_program_text", modules) as command:
+        yield OwnProcesses(command)
+
+
+@contextmanager
+def program_with(modules: tuple[str, ...]) -> Iterator[Path]:
+    """The program itself as a file to start, with `modules` imported, for the length of the `with` block."""
+    with _ready("platform-secrets", "compiler.__main__:run", modules) as command:
+        yield command
+
+
+@contextmanager
+def _ready(name: str, function: str, modules: tuple[str, ...]) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder, ready_commands(Path(folder), {name: function}, modules):
+        yield Path(folder) / name
 
 
 def run_program_text() -> None:

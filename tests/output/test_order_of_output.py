@@ -4,15 +4,13 @@ import os
 import pty
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.github_project import BASE, CATALOGUE
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.own_process import COMPILE, program_with
 
 
 @pytest.fixture
@@ -29,11 +27,17 @@ def project(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path
 
 
-def shown(where: str, project: Path, *argv: str) -> list[str]:
+@pytest.fixture(scope="module")
+def program() -> Iterator[Path]:
+    with program_with((*COMPILE, "compiler.stores.vault.store", "hvac")) as command:
+        yield command
+
+
+def shown(program: Path, where: str, project: Path, *argv: str) -> list[str]:
     """What a command prints, both streams together, as they reach one terminal or one pipe."""
     reading, writing = pty.openpty() if where == "terminal" else os.pipe()
-    variables = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "VAULT_TOKEN": "t"}
-    command = [sys.executable, "-m", "compiler", "--root", str(project), *argv]
+    variables = {"PATH": os.defpath, "NO_COLOR": "1", "VAULT_TOKEN": "t"}
+    command = [str(program), "--root", str(project), *argv]
     process = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, stdout=writing, stderr=writing)
     os.close(writing)
     text = b""
@@ -57,15 +61,15 @@ def shown(where: str, project: Path, *argv: str) -> list[str]:
     ],
 )
 def test_findings_stand_before_the_result(
-    project: Path, where: str, argv: tuple[str, ...], rule: str, result: str
+    program: Path, project: Path, where: str, argv: tuple[str, ...], rule: str, result: str
 ) -> None:
-    lines = shown(where, project, *argv)
+    lines = shown(program, where, project, *argv)
     assert any(rule in line for line in lines[:-1]), lines
     assert lines[-1] == result
 
 
 @pytest.mark.parametrize("where", ["terminal", "pipe"])
-def test_the_result_stands_after_the_report_for_programs_too(project: Path, where: str) -> None:
-    lines = shown(where, project, "verify", "prod", "--format", "json")
+def test_the_result_stands_after_the_report_for_programs_too(program: Path, project: Path, where: str) -> None:
+    lines = shown(program, where, project, "verify", "prod", "--format", "json")
     assert lines[0] == "{"
     assert lines[-2:] == ["}", "prod: 0 of 1 keys OK, 0 remote secrets read"]

@@ -34,6 +34,7 @@ from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover.conftest import Bench
 
 SCHEMAS = output_schemas()
+VALIDATORS = {name: Draft7Validator(schema) for name, schema in SCHEMAS.items()}
 # Maps whose keys are names of the input, or kinds.
 MAPS = ("secrets", "missing", "counts", "changes")
 # Of `change`, which tells of several commands, what each has of its own.
@@ -160,7 +161,11 @@ def reported(command: str, environment: str | None, code: int, content: dict[str
 
 
 def errors(name: str, instance: object) -> list[str]:
-    return [f"{error.json_path}: {error.message}" for error in Draft7Validator(SCHEMAS[name]).iter_errors(instance)]
+    return [f"{error.json_path}: {error.message}" for error in VALIDATORS[name].iter_errors(instance)]
+
+
+def fits(name: str, instance: object) -> bool:
+    return not any(VALIDATORS[name].iter_errors(instance))
 
 
 def holds(name: str, instance: dict[str, Any]) -> None:
@@ -171,8 +176,8 @@ def holds(name: str, instance: dict[str, Any]) -> None:
             continue
         for key in mapping:
             if (name, key) not in OPTIONAL:
-                assert errors(name, without(instance, (*path, key))), f"{name} fits without {(*path, key)}"
-        assert errors(name, with_more(instance, path)), f"{name} fits with one more at {path}"
+                assert not fits(name, without(instance, (*path, key))), f"{name} fits without {(*path, key)}"
+        assert not fits(name, with_more(instance, path)), f"{name} fits with one more at {path}"
 
 
 def objects(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:

@@ -12,6 +12,7 @@ import pytest
 from compiler.cli.commands import COMMANDS
 from compiler.cli.commands.completion import TAKE_SECRET, TAKE_SECRETS
 from compiler.cli.invocation import parser_of
+from tests.own_process import ANY, program_with
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -133,25 +134,27 @@ COMPLETED = {
 }
 
 
+COMPLETING = """
+eval "$(platform-secrets completion bash)"
+while read -r line; do
+  COMP_WORDS=($line); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMPREPLY=()
+  _platform_secrets </dev/null
+  echo "${COMPREPLY[@]}"
+done
+"""
+
+
 def test_bash_completes(project: Path) -> None:
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("bash is not installed")
-    script = f"""
-platform-secrets() {{ {sys.executable} -m compiler "$@"; }}
-eval "$(platform-secrets completion bash)"
-while read -r line; do
-  COMP_WORDS=($line); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMPREPLY=()
-  _platform_secrets </dev/null
-  echo "${{COMPREPLY[@]}}"
-done
-"""
-    done = subprocess.run(
-        [bash, "-c", script],
-        input="".join(f"{line}\n" for line in COMPLETED),
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT)},
-    )
+    with program_with((*ANY, "compiler.cli.commands.completion")) as program:
+        done = subprocess.run(
+            [bash, "-c", COMPLETING],
+            input="".join(f"{line}\n" for line in COMPLETED),
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PATH": f"{program.parent}:{os.defpath}"},
+        )
     assert dict(zip(COMPLETED, map(str.split, done.stdout.splitlines()), strict=True)) == COMPLETED

@@ -3,9 +3,8 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,7 @@ from compiler.demo import story
 from compiler.demo.servers import kept_demos
 from compiler.demo.story import CHAPTERS, Chapter, ShownCommand
 from tests.commands import Done
-
-ROOT = Path(__file__).resolve().parents[4]
+from tests.own_process import ANY, OwnProcesses, processes_with
 
 
 @pytest.fixture(autouse=True)
@@ -166,6 +164,12 @@ def test_enter_goes_on_and_is_waited_for_on_a_terminal_alone(
     assert typed.read() == "\n\n"
 
 
+@pytest.fixture(scope="module")
+def own_processes() -> Iterator[OwnProcesses]:
+    with processes_with(ANY) as processes:
+        yield processes
+
+
 WITHOUT = """
 import sys
 from importlib.machinery import PathFinder
@@ -185,16 +189,10 @@ sys.exit(main(sys.argv[1:]))
     ],
 )
 def test_without_the_extra_the_line_that_installs_it_is_named_and_a_demo_can_be_ended(
-    package: str, words: tuple[str, ...], said: str, tmp_path: Path
+    own_processes: OwnProcesses, package: str, words: tuple[str, ...], said: str, tmp_path: Path
 ) -> None:
     """In a process of its own: here the package is imported already."""
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, package, *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
-    )
+    done = own_processes.run(WITHOUT, package, *words, variables={"PATH": os.defpath, "HOME": str(tmp_path)})
     assert done.returncode == 3
     assert done.stderr.startswith(f"error: {said}")
     if "--stop" not in words:
