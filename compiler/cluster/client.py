@@ -140,6 +140,8 @@ class KubernetesCluster:
         if why:
             raise ClusterError(f"no usable kubeconfig ({why})", "set KUBECONFIG, or name a context with --context")
         settings.retries = False
+        # Its own choice, kept: the client would choose anew among the environment's proxies before each request.
+        settings.proxy = settings.proxy
         self._patience = _PATIENCE
         self.renew()
         self._api: Any = client.ApiClient(settings)
