@@ -1,4 +1,5 @@
 import grp
+import itertools
 import os
 import pwd
 from pathlib import Path
@@ -73,6 +74,19 @@ def test_inside_is_below_and_not_the_folder_itself(root: Path) -> None:
     assert not is_inside(root, root)
     assert not is_inside(root, root / "neighbour/file")
     assert not is_inside(root, root.parent / "elsewhere")
+
+
+@pytest.mark.parametrize("named", ["project", "alias"])
+def test_inside_is_where_the_links_lead(root: Path, named: str) -> None:
+    (root / "chart/out").symlink_to("../../elsewhere")
+    # Beside it, and with its whole name somewhere else.
+    others = [root.parent / "project-2/file", root.parent / "elsewhere" / root.relative_to("/") / "file"]
+    below = (*os.listdir(root), "missing", "..", "../project-2", "a/../../project/chart", "chart/out")  # noqa: PTH208
+    names: list[str | Path] = [*below, *others]
+    for parts in itertools.product(names, repeat=2):
+        path = (root.parent / named).joinpath(*parts)
+        leads_to = Path(os.path.realpath(path))  # resolve() refuses a loop
+        assert is_inside(root.parent / named, path) == (root.resolve() in leads_to.parents), path
 
 
 STRANGER = 54_321
