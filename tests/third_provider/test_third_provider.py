@@ -48,7 +48,7 @@ def root(tmp_path: Path) -> Path:
 Run = Callable[..., list[Any]]
 PROGRAM = "import sys; from tests.third_provider.commands import run; run(*sys.argv[1:])"
 # The first is the registry with one provider more: what comes after it is imported with that.
-MODULES = ("tests.third_provider.commands", *LIVE)
+MODULES = ("tests.third_provider.commands", *LIVE, "compiler.cluster.client")
 
 
 @pytest.fixture(scope="module")
