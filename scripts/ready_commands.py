@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 # Packages that the program imports when it reads a project or opens a store: a tenth of a second or more.
 LATE = ("azure.identity", "azure.keyvault.secrets", "hvac", "jsonschema")
+SOCKET = ".socket"
 # Of private modules and without the site's packages, as their public ones take longer to import than all else here.
 # What it sends is of a form that only a process of the same Python reads.
 CLIENT = """
@@ -69,7 +70,7 @@ def ready_commands(folder: Path, commands: Mapping[str, str], modules: Sequence[
     Each is named by its function, such as `compiler.__main__:run`. Imported are `modules`, or the whole program for
     none. The folder's path is short: a socket lies there.
     """
-    client, address = folder / ".client.py", folder / ".socket"
+    client, address = folder / ".client.py", folder / SOCKET
     client.write_text(CLIENT.format(socket=str(address)), "utf-8")
     for name in commands:
         words = shlex.join((sys.executable, "-I", "-S", str(client), name))
@@ -88,6 +89,26 @@ def ready_commands(folder: Path, commands: Mapping[str, str], modules: Sequence[
         yield
     finally:
         server.communicate(timeout=10)
+
+
+def run_ready(program: Path, argv: Sequence[str], variables: Mapping[str, str], files: tuple[int, int, int]) -> int:
+    """Runs one of the programs without the process of its client, and returns its code, a signal's as its negative.
+
+    It gets this process's folder, and `files` as its input, output and error output.
+    """
+    umask = os.umask(0)
+    os.umask(umask)
+    environment = {os.fsencode(key): os.fsencode(value) for key, value in variables.items()}
+    asked = marshal.dumps((program.name, list(argv), str(Path.cwd()), umask, environment))
+    with socket.socket(socket.AF_UNIX) as server:
+        server.connect(str(program.parent / SOCKET))
+        socket.send_fds(server, [len(asked).to_bytes(4, "big")], files)
+        server.sendall(asked)
+        answer = server.recv(8, socket.MSG_WAITALL)
+    _child, code = answer[:4], answer[4:]
+    if not code:
+        raise ConnectionResetError(f"{program.name} was not run")
+    return int.from_bytes(code, "big", signed=True)
 
 
 def import_all(commands: Mapping[str, str], modules: Iterable[str]) -> dict[str, Command]:

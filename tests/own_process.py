@@ -3,6 +3,7 @@
 That takes most of the time of a command that is killed in its first second, most of all the clients of the stores.
 """
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.ready_commands import ready_commands
+from scripts.ready_commands import ready_commands, run_ready
 
 # By the wall: a busy machine gives a process of ten seconds a minute and more.
 SECONDS = 300
@@ -41,14 +42,12 @@ class OwnProcesses:
 
     def run(self, program: str, *argv: str, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         """Run a program text with these arguments and no other variables; it may take five minutes."""
-        return subprocess.run(
-            [self.command, program, *argv],
-            env=dict(variables),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
+        with Path(os.devnull).open() as nothing, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            words, files = [program, *argv], (nothing.fileno(), out.fileno(), err.fileno())
+            code = run_ready(self.command, words, variables, files)
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(words, code, out.read().decode(), err.read().decode())
 
     def start(self, program: str, *argv: str, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
         """Start what `run` waits for, with pipes for its input and both of its outputs."""

@@ -4,44 +4,45 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from compiler.change.run_files import run_lock
 from tests.faulty_key_vault import Fault, FaultKind
-from tests.proofs.conftest import ROOT, World
+from tests.proofs.conftest import World
 from tests.proofs.writing import Writing
 
 HOLD = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from compiler.change.run_files import run_lock
 with run_lock(Path(sys.argv[2]), "run 20250131-120000-4fa1c2"):
-    print("held", flush=True)
+    print(os.getpid(), flush=True)
     time.sleep(SECONDS)
 """
 MAIN = "import sys; from compiler.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
 
 def start(world: World, program: str, *argv: str) -> subprocess.Popen[str]:
-    variables = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "HOME": str(world.root), **world.variables}
-    command = [sys.executable, "-c", program, "--root", str(world.root), *argv]
+    variables = {"PATH": os.defpath, "HOME": str(world.root), **world.variables}
+    command: list[str | Path] = [world.processes.command, program, "--root", str(world.root), *argv]
     return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @contextmanager
-def held(world: World, seconds: float) -> Iterator[subprocess.Popen[str]]:
-    """Within, another process holds the lock, so long or until it is killed."""
+def held(world: World, seconds: float) -> Iterator[int]:
+    """Within, another process holds the lock, so long or until it is killed: the one of this number."""
     with start(world, HOLD.replace("SECONDS", str(seconds))) as first:
         assert first.stdout is not None
-        assert first.stdout.readline() == "held\n"
-        yield first
-        first.kill()
+        holder = int(first.stdout.readline())
+        yield holder
+        with suppress(ProcessLookupError):
+            os.kill(holder, signal.SIGKILL)
 
 
 def test_the_second_of_two_names_the_first_and_ends_when_it_has_waited(
@@ -58,7 +59,7 @@ def test_the_second_of_two_names_the_first_and_ends_when_it_has_waited(
             patch.setattr("compiler.change.run_files.time", clock)
             world.azure.forget_requests()
             done = writing("--apply")
-        holder = f"run 20250131-120000-4fa1c2 (process {first.pid})"
+        holder = f"run 20250131-120000-4fa1c2 (process {first})"
         assert done.code == 3
         assert done.err.count(f"note: waiting for another run: {holder}\n") == 1
         assert f"error: another run is in progress: {holder}\n" in done.err
@@ -91,7 +92,7 @@ def test_a_switch_is_written_under_the_same_lock_and_only_shown_without(world: W
         assert second.stderr is not None
         assert second.stderr.readline().startswith("note: waiting for another run: run 20250131-120000-4fa1c2")
         assert world.run(*switch).code == 0
-        second.kill()
+        second.terminate()
     assert (world.root / "environments/prod.yaml").read_bytes() == before
     with held(world, 0.5):
         done = world.run(*switch, "--apply")
@@ -109,7 +110,7 @@ def test_what_a_switch_put_to_use_while_a_retirement_waited_is_not_deleted(world
         assert second.stderr.readline().startswith("note: waiting for another run")
         # What `cutover prod jira --back` writes; it holds the lock for that.
         (world.root / "environments/prod.yaml").write_text("store: azure\nsecrets: {jira: {store: vault}}\n", "utf-8")
-        first.kill()
+        os.kill(first, signal.SIGKILL)
         out, err = second.communicate(timeout=30)
     assert (second.returncode, 'still read by "prod/jira"' in out) == (1, True), out + err
     assert world.run("verify", "prod", "jira").code == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.ready_commands import ready_commands
+from scripts.ready_commands import ready_commands, run_ready
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -119,6 +119,20 @@ def test_a_command_that_is_killed_ends_so(shell: Shell) -> None:
 def test_a_command_may_end_by_itself_after_a_signal(shell: Shell) -> None:
     line = "mkfifo ready; patient tidily > ready & exec 3< ready; read -r begun <&3; kill -TERM $!; wait $!; echo $?"
     assert shell(f"{line}; cat <&3").stdout == "5\ntidied up\n"
+
+
+def test_without_a_client_a_command_gets_and_returns_the_same(path: str, tmp_path: Path) -> None:
+    folder = Path(path.partition(":")[0])
+    (tmp_path / "in").write_text("what is typed\n")
+    with (tmp_path / "in").open() as given, (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
+        files = (given.fileno(), out.fileno(), err.fileno())
+        code = run_ready(folder / "surroundings", ["a  b", "\udce4"], {"A": "\u00e4", "LC_ALL": "C.UTF-8"}, files)
+        killed = run_ready(folder / "killed", [], {}, files)
+    assert (code, killed) == (7, -signal.SIGKILL)
+    assert (tmp_path / "err").read_text() == "to standard error\n"
+    lines = (tmp_path / "out").read_text().splitlines()
+    assert lines[:2] == [f"argv {['surroundings', 'a  b', chr(0xDCE4)]!a}", f"folder {Path.cwd()}"]
+    assert lines[3:6] == ["A '\\xe4'", "PYTHONPATH None", "input 'what is typed\\n'"]
 
 
 def test_at_the_end_there_is_nobody_to_ask(tmp_path: Path) -> None:
