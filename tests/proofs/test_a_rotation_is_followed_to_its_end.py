@@ -67,7 +67,7 @@ class Cluster:
         self.double.put("pods", pod)
 
     def work(self) -> None:
-        while not self.ended.wait(0.05):
+        while not self.ended.wait(0.1):
             found = self.double.get("externalsecrets", SPACE, TARGET)
             mark = (found["metadata"].get("annotations") or {}).get(FORCE_SYNC)
             if mark is not None and mark not in self.answered:
@@ -94,8 +94,8 @@ def cluster(world: World, folder: Path, store: str) -> Iterator[Cluster]:
 @pytest.fixture(params=PLACES)
 def store(request: pytest.FixtureRequest, world: World, monkeypatch: pytest.MonkeyPatch) -> str:
     """The store that `prod` reads, which holds the old values, as does the other one."""
-    monkeypatch.setattr(rotate_live, "_PAUSE", 0.1)
-    monkeypatch.setattr(status_wait, "_PAUSE", 0.1)
+    monkeypatch.setattr(rotate_live, "_PAUSE", 0.2)
+    monkeypatch.setattr(status_wait, "_PAUSE", 0.2)
     world.put("agents/jira", OLD)
     world.azure.seed("agents-jira", json.dumps(OLD), tags={"team": "x"})
     if request.param == "azure":
@@ -191,11 +191,11 @@ def test_who_may_not_ask_the_operator_is_told(world: World, tmp_path: Path, stor
         here.double.refused["patch externalsecrets"] = 403
         here.ended.set()
         here.secret(datetime.now(UTC))
-        done = rotate(world, "jira", "JIRA_TOKEN", "--timeout", "5s", value=NEW)
+        done = rotate(world, "jira", "JIRA_TOKEN", "--timeout", "2s", value=NEW)
         assert done.code == 4, done
         assert "to continue: " in done.out
         # Read before the write, or in its second: only a later read counts.
-        assert "not in effect after 5s" in done.out
+        assert "not in effect after 2s" in done.out
         assert held(world) == (NEW, NEW)
 
 

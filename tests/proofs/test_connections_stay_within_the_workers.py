@@ -13,6 +13,8 @@ from tests.proofs.test_migration_survives_weather import spread
 from tests.proofs.trickling import behind_gateways
 from tests.trickling_gateway import TricklingGateway
 
+# For each worker: there is always one more to read than there are workers, and each connection is used again.
+ROUNDS = 3
 # Long enough that all workers are busy at once, on a busy machine too.
 LATE = Fault(FaultKind.DELAY, times=None, seconds=0.05)
 
@@ -20,7 +22,7 @@ LATE = Fault(FaultKind.DELAY, times=None, seconds=0.05)
 @pytest.mark.parametrize("workers", [3, 16])
 @pytest.mark.parametrize("provider", [providers.VAULT, providers.KEY_VAULT])
 def test_reading_many_secrets(world: World, provider: Provider, workers: int) -> None:
-    names = [f"k{number}" for number in range(workers * 8)]
+    names = [f"k{number}" for number in range(workers * ROUNDS)]
     for name in names:
         world.put(name, {"a": "b"})
         world.azure.seed(name, '{"a": "b"}')
@@ -40,8 +42,7 @@ def test_reading_many_secrets(world: World, provider: Provider, workers: int) ->
 
 
 def test_a_migration(world: World) -> None:
-    count = 4 * WORKERS
-    spread(world, count)
+    spread(world, ROUNDS * WORKERS)
     world.azure.add_fault(LATE)
     with behind_gateways(world, pace=0) as ends:
         done = world.migrate("--apply", "--on-conflict", "overwrite")

@@ -35,17 +35,15 @@ NAMES = (
 SOUND = {"mount": set[str](), "prefix": {"..", "a/"}, "vaultNamespace": {"/a", "a/"}}
 VALUES = "values.json"
 JUDGES = frozenset({"invalid-vault-path", "invalid-key-vault-name", "key-vault-object-type"})
+PUT = ("put", "prod", "jira", "--from-file", "{values}", "--apply")
+ON_VAULT = (("verify", "prod"), PUT)
+ON_KEY_VAULT = (("verify", "prod", "--store", "azure"), (*PUT, "--store", "azure"))
 COMMANDS = (
-    ("verify", "prod"),
+    *ON_VAULT,
     ("migrate", "prod", "--to", "azure", "--quiet"),
     ("migrate", "prod", "--to", "azure", "--apply", "--continue-on-error", "--quiet"),
     ("migrate", "prod", "--to", "vault", "--from", "azure", "--apply", "--recover", "--all-properties", "--quiet"),
     ("migrate", "prod", "--to", "azure", "--only", "jira", "--apply", "--quiet"),
-    ("put", "prod", "jira", "--from-file", "{values}", "--apply"),
-)
-ON_KEY_VAULT = (
-    ("verify", "prod", "--store", "azure"),
-    ("put", "prod", "jira", "--store", "azure", "--from-file", "{values}", "--apply"),
 )
 
 
@@ -122,7 +120,8 @@ def test_a_remote_name_that_leaves_its_place_is_refused_and_no_server_sees_it(
     cases = in_turn(NAMES, commands)
     if judge == "stores":
         request.getfixturevalue("unjudged")
-        cases = ((name, commands) for name in NAMES)
+        # Each store is to read and to write each name, which is what every command has it do.
+        cases = ((name, ON_VAULT + ON_KEY_VAULT if at else commands) for at, name in enumerate(NAMES))
     for name, those in cases:
         watched.remote(name, name)
         for command in those:
@@ -234,10 +233,11 @@ def test_beside_a_hostile_end_the_sound_one_is_asked_for_its_own_name_and_nothin
     watched.world.put("agents/jira", {"JIRA_TOKEN": "token"})
     watched.world.azure.seed("agents-jira", '{"JIRA_TOKEN": "another"}')
     options = ("--apply", "--continue-on-error", "--recover", "--all-properties", "--on-conflict=overwrite", "--quiet")
-    # The loader knows no NUL.
-    for name in (name for name in NAMES if name != NUL):
+    routes = (("--to", "azure"), ("--to", "vault", "--from", "azure"))
+    # The loader knows no NUL. Both ways with the first name, and with each other one of them in turn.
+    for at, name in enumerate(name for name in NAMES if name != NUL):
         watched.remote(*((name, "agents-jira") if hostile == "vault" else ("agents/jira", name)))
-        for route in (("--to", "azure"), ("--to", "vault", "--from", "azure")):
+        for route in (routes[at % 2],) if at else routes:
             done = watched.run("migrate", "prod", *route, *options)
             assert done.code == 1, (name, done)
             assert ", in " not in done.out.rpartition("plan: ")[2].partition("\n")[0], name
