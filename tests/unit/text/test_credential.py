@@ -131,12 +131,12 @@ def test_four_times_the_text_costs_about_four_times_the_time(unit: str) -> None:
         conceal(text)
         return time.process_time() - begin
 
-    # Quadratic time would be sixteen times as much, and no less than a second.
+    # Quadratic time would be sixteen times as much, and no less than a quarter of a second.
     # In turns, as a machine is quick at one moment and slow at the next.
-    turns = [(seconds(50_000), seconds(200_000)) for _ in range(3)]
+    turns = [(seconds(25_000), seconds(100_000)) for _ in range(3)]
     small, large = (min(each) for each in zip(*turns, strict=True))
-    assert large < 8 * small + 0.025
-    assert large < allowed(1)
+    assert large < 8 * small + 0.0125
+    assert large < allowed(0.5)
 
 
 VERSION = "5e1f0c6ab2df4f51a7e0c8d1a2b3c4d5"
