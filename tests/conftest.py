@@ -48,6 +48,7 @@ READ_ONCE = (
     "tests/unit/scripts/end_to_end",
     "tests/platform",
     "tests/argocd",
+    "tests/property/test_environment_edit.py",
     "tests/proofs",
     "tests/output",
     "tests/sentinel",

@@ -90,7 +90,7 @@ def _parts_once(text: str) -> list[tuple[int, int]]:
 
 
 @lru_cache(_FILES)
-def _read_as_other_tools_do(text: str) -> object:
+def read_as_other_tools_do(text: str) -> object:
     """Data that the edit's proof compares and never changes."""
     return _second_reading(text)
 
@@ -123,7 +123,7 @@ ONCE = {
     "compiler.pipeline.catalogue_of": _catalogue_once,
     "compiler.pipeline.Checker": _CheckerOnce,
     "compiler.helm.helm_at": _helm_once,
-    "compiler.edit.yaml_edit._second_reading": _read_as_other_tools_do,
+    "compiler.edit.yaml_edit._second_reading": read_as_other_tools_do,
     "compiler.text.credential.credential_parts": _parts_once,
 }
 

@@ -4,12 +4,12 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
 from compiler.edit.yaml_edit import Edit, apply_edits
 from compiler.model.document import Document
 from compiler.stages.load import load_text
 from tests.property.environment_files import SECRETS, environment_files
+from tests.read_once import read_as_other_tools_do
 
 EXAMPLES = 40
 
@@ -21,9 +21,9 @@ def loaded(text: str) -> Document:
 
 
 def data(text: str) -> dict[str, Any]:
-    """As both readers have it; a file of comments is None to one of them."""
+    """As both readers have it."""
     found: Any = loaded(text).root.plain_data()
-    assert (YAML(typ="safe", pure=True).load(text) or {}) == found
+    assert read_as_other_tools_do(text) == found
     return dict(found)
 
 
