@@ -5,7 +5,7 @@ The shapes are put together here, so that no scanner takes this file for a leak.
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -107,11 +107,16 @@ def project(tmp_path: Path) -> Path:
 def write(project: Path, files: dict[str, str]) -> None:
     """Puts `files` in place; what they leave out is as it was."""
     for path, text in ({ENVIRONMENT: "labels: {a: b}\n", CATALOGUE_FILE: CATALOGUE} | files).items():
+        # A file that is cut to nothing first is written to the disk at once by some file systems.
+        (project / path).unlink(missing_ok=True)
         (project / path).write_text(text, "utf-8")
 
 
-def everything_said(project: Path) -> Said:
-    """Diagnostics in every format, their raw messages, notes and values files, without starting the program."""
+def everything_said(project: Path, formats: Iterable[str] = FORMATS) -> Said:
+    """Diagnostics in these formats and as each is given them, their raw messages, notes and values files.
+
+    The program is not started.
+    """
     result = compile_project(project)
     diagnostics, texts = result.diagnostics, list(result.notes)
     if result.project is not None and not result.failed:
@@ -121,7 +126,8 @@ def everything_said(project: Path) -> Said:
     shown = show(diagnostics)
     # SARIF lists the rules that it is given, the same hundred each time: here those that found something.
     found_by = tuple(rule for rule in ALL_RULES if rule.id in {each.rule for each in diagnostics})
-    texts += [text_of(FORMATS[name](shown, found_by, CommandRun("compile")), colour=True) for name in FORMATS]
+    texts += [text_of(FORMATS[name](shown, found_by, CommandRun("compile")), colour=True) for name in formats]
+    texts.append(repr(shown))
     for each in diagnostics:
         texts += [each.message, each.help or "", *(related.message for related in each.related), repr(each)]
     return Said("\n".join(texts), diagnostics)
