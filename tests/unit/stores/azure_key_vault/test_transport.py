@@ -76,8 +76,12 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
     return Wire(monkeypatch)
 
 
+# Once: reading the hundred authorities of a system takes 40 ms.
+TRUST = ssl.create_default_context()
+
+
 def transport_to(url: str = URL, on_refused: Callable[[str], None] = lambda _token: None) -> VaultTransport:
-    return VaultTransport(url, ssl.create_default_context(), on_refused, 3, 4)
+    return VaultTransport(url, TRUST, on_refused, 3, 4)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +231,7 @@ def test_a_connection_that_breaks_is_one_of_the_sdks_errors_with_its_cause(wire:
 
 
 def log_in_transport() -> SdkTransport:
-    return SdkTransport(ssl.create_default_context)
+    return SdkTransport(lambda: TRUST)
 
 
 def test_a_log_in_server_is_asked_for_what_either_kind_of_request_says(wire: Wire) -> None:
