@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from compiler.operations.due import ages_of
 from compiler.operations.references import references_of
 from compiler.operations.verify import verify
 from compiler.pipeline import compile_project
+from compiler.stores.no_answer import trusting
 from tests.agents_project import write_agents_project
 from tests.commands import Done, run_command
 from tests.faulty_key_vault import FaultyKeyVault, Limits, VaultOptions
@@ -131,6 +133,8 @@ def world(
     write_agents_project(root, openbao.url, key_vault.url, mount=mount)
     for name in ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "VAULT_ADDR", "VAULT_NAMESPACE"):
         monkeypatch.delenv(name, raising=False)
+    # Each command of a test trusts the same file.
+    monkeypatch.setattr("compiler.stores.azure_key_vault.client.trusting", lru_cache(trusting))
     variables = {"VAULT_TOKEN": openbao.token, **key_vault.environ()}
     return World(root, openbao, mount, key_vault, variables, monkeypatch, capsys, own_processes)
 
