@@ -10,25 +10,18 @@ from pathlib import Path
 from tests.proofs.conftest import World
 
 ROOT = Path(__file__).resolve().parents[2]
+# Not pty.fork: the test's process has threads. A session's leader takes a terminal only when it asks for it.
+TAKE = "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+RUN = "from compiler.__main__ import run; run()"
+BECOME = "os.execv(sys.argv[1], sys.argv[1:])"
 
 
 class Terminal:
-    """A command on a terminal of its own, which shows what a person would see."""
+    """A command on a terminal of its own, which it is to TAKE; it shows what a person would see."""
 
     def __init__(self, command: list[str], variables: dict[str, str]) -> None:
         self._descriptor, inside = pty.openpty()
-        # Not pty.fork: the test's process has threads. A session's leader takes a terminal only when it asks for it.
-        taking = (
-            "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-        )
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", taking, *command],
-            env=variables,
-            stdin=inside,
-            stdout=inside,
-            stderr=inside,
-            start_new_session=True,
-        )
+        self._process = subprocess.Popen(command, env=variables, stdin=inside, stdout=inside, stderr=inside)
         os.close(inside)
         self.shown = ""
 
@@ -53,12 +46,12 @@ class Terminal:
         return self._process.wait(30)
 
 
-def command(world: World) -> list[str]:
-    return [sys.executable, "-m", "compiler", "--root", str(world.root), "put", "prod", "jira"]
+def words(world: World) -> list[str]:
+    return ["--root", str(world.root), "put", "prod", "jira"]
 
 
 def put(world: World) -> Terminal:
-    return Terminal(command(world), {"PATH": os.defpath, "PYTHONPATH": str(ROOT), **world.variables})
+    return Terminal([str(world.processes.command), TAKE + RUN, *words(world)], {"PATH": os.defpath, **world.variables})
 
 
 def test_what_is_typed_is_not_shown_and_is_written_after_a_yes(world: World) -> None:
@@ -92,9 +85,9 @@ def test_ctrl_c_at_a_prompt_writes_nothing(world: World) -> None:
 def test_ctrl_z_at_a_prompt_ends_it_as_the_shell_would_show_the_rest(world: World) -> None:
     # A shell without line editing: what it shows of what is typed is the terminal's own echo.
     variables = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PS1": "ready> ", **world.variables}
-    terminal = Terminal(["/bin/sh", "-i"], variables)
+    terminal = Terminal([sys.executable, "-c", TAKE + BECOME, "/bin/sh", "-i"], variables)
     terminal.wait_for("ready> ")
-    terminal.type(f"{shlex.join(command(world))}\n")
+    terminal.type(f"{shlex.join([sys.executable, '-m', 'compiler', *words(world)])}\n")
     terminal.wait_for("JIRA_TOKEN: ")
     terminal.type("\x1a")
     terminal.wait_for("cannot be suspended")
