@@ -44,12 +44,12 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = folder / "venv"
     venv.create(home)
     python = home / "bin/python"
-    # Not compiled to bytecode: each module is when it is first used, and most are not here.
-    options = ("--no-deps", "--no-index", "--no-compile")
-    run(sys.executable, "-m", "pip", "--python", python, "install", *options, wheel, folder=folder)
-    site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", folder=folder).strip())
+    site = Path(sysconfig.get_path("purelib", "venv", {"base": str(home)}))
     # Of this folder only the packages in it count: a path file in it, such as that of an editable install, is not read.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
+    # Pip is one of them. Not compiled to bytecode: each module is when it is first used, and most are not here.
+    options = ("--no-deps", "--no-index", "--no-compile", "--ignore-installed")
+    run(python, "-m", "pip", "install", *options, wheel, folder=folder)
     return home / "bin/platform-secrets"
 
 
