@@ -299,7 +299,7 @@ def test_the_store_says_who_the_caller_is(store: SecretWriter) -> None:
 
 
 def test_many_workers_share_one_adapter(store: SecretWriter, case: StoreCase) -> None:
-    names = [case.name() for _ in range(40)]
+    names = [case.name() for _ in range(24)]
     comparer = Comparer()
 
     def move(name: str) -> bool:

@@ -263,7 +263,7 @@ def test_deleting_and_recovering_stand_a_lost_reply(store: SecretWriter, gateway
 def test_a_rough_network_loses_and_doubles_nothing(
     openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault
 ) -> None:
-    workers, secrets = 8, 200
+    workers, secrets = 8, 100
     clock = VirtualClock()
     store = open_vault(gateway.url, {"VAULT_TOKEN": openbao.token}, StoreOptions(workers=workers, clock=clock))
     store.whoami()

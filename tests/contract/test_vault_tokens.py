@@ -184,7 +184,7 @@ def test_workers_whose_token_runs_out_together_go_on_after_one_log_in(
         while time.monotonic() < end:
             store.read(name)
             reads += 1
-            time.sleep(0.02)
+            time.sleep(0.05)
         return reads
 
     with ThreadPoolExecutor(8) as pool:

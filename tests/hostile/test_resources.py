@@ -92,7 +92,7 @@ def test_50_megabytes_are_not_even_read(own_processes: OwnProcesses, project: Pa
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        (lambda: lines(30_000, "k#: hunter2\n"), "unknown-key"),
+        (lambda: lines(20_000, "k#: hunter2\n"), "unknown-key"),
         (lambda: "secrets: {" + lines(7_000, "k#: {a: b}, ") + "}\n", "unknown-key"),
         (lambda: "labels:\n" + lines(15_000, '  k#: "-"\n'), "invalid-kubernetes-name"),
         (lambda: "secrets:\n" + lines(10_000, "  k#: {}\n"), "unknown-secret"),
