@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,11 @@ LIVE = (
 )
 
 
+def _read_all(descriptor: int) -> str:
+    with os.fdopen(descriptor, encoding="utf-8") as file:
+        return file.read()
+
+
 @dataclass(frozen=True)
 class OwnProcesses:
     """Starts them by `command`, which runs its first argument."""
@@ -42,12 +48,17 @@ class OwnProcesses:
 
     def run(self, program: str, *argv: str, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         """Run a program text with these arguments and no other variables; it may take five minutes."""
-        with Path(os.devnull).open() as nothing, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            words, files = [program, *argv], (nothing.fileno(), out.fileno(), err.fileno())
-            code = run_ready(self.command, words, variables, files)
-            out.seek(0)
-            err.seek(0)
-            return subprocess.CompletedProcess(words, code, out.read().decode(), err.read().decode())
+        words, ends = [program, *argv], [os.pipe(), os.pipe()]
+        # Pipes, as a program may limit the size of files.
+        with ThreadPoolExecutor(2) as pool:
+            outputs = [pool.submit(_read_all, reading) for reading, _ in ends]
+            with (
+                Path(os.devnull).open() as nothing,
+                os.fdopen(ends[0][1], "w") as out,
+                os.fdopen(ends[1][1], "w") as err,
+            ):
+                code = run_ready(self.command, words, variables, (nothing.fileno(), out.fileno(), err.fileno()))
+            return subprocess.CompletedProcess(words, code, *(output.result() for output in outputs))
 
     def start(self, program: str, *argv: str, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
         """Start what `run` waits for, with pipes for its input and both of its outputs."""
