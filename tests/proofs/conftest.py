@@ -59,16 +59,8 @@ class World:
 
     def process(self, program: str, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run a program text in a process of its own, with the command line in its arguments."""
-        return self.processes.run(program, "--root", str(self.root), *argv, variables=self._own_variables())
-
-    def process_by_pipes(self, program: str, *argv: str) -> subprocess.CompletedProcess[str]:
-        """The same with pipes for its output: no limit on the size of files cuts it off."""
-        with self.processes.start(program, "--root", str(self.root), *argv, variables=self._own_variables()) as child:
-            out, err = child.communicate()
-        return subprocess.CompletedProcess(child.args, child.returncode, out.decode(), err.decode())
-
-    def _own_variables(self) -> dict[str, str]:
-        return {"PATH": os.defpath, "HOME": str(self.root), **self.variables}
+        variables = {"PATH": os.defpath, "HOME": str(self.root), **self.variables}
+        return self.processes.run(program, "--root", str(self.root), *argv, variables=variables)
 
     def put(self, name: str, values: dict[str, Any]) -> None:
         """Write a document into Vault."""

@@ -32,7 +32,7 @@ def test_a_disk_that_fills_up_ends_in_order_and_the_command_once_more_completes_
 ) -> None:
     argv, audit = (*ready(world, commands, command), "--audit"), tmp_path / "audit.jsonl"
     known = world.azure_versions()
-    done = world.process_by_pipes(PROGRAM.replace("@", str(limit)), *argv, str(audit))
+    done = world.process(PROGRAM.replace("@", str(limit)), *argv, str(audit))
     assert "Traceback" not in done.stderr
     assert "internal error" not in done.stderr
     is_untouched = world.azure_versions() == known and command != "undo"
