@@ -20,6 +20,7 @@ from compiler.operations.due import ages_of
 from compiler.operations.references import references_of
 from compiler.operations.verify import verify
 from compiler.pipeline import compile_project
+from compiler.stores.azure_key_vault import client as key_vault_client
 from compiler.stores.no_answer import trusting
 from tests.agents_project import write_agents_project
 from tests.commands import Done, run_command
@@ -134,7 +135,7 @@ def world(
     for name in ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "VAULT_ADDR", "VAULT_NAMESPACE"):
         monkeypatch.delenv(name, raising=False)
     # Each command of a test trusts the same file.
-    monkeypatch.setattr("compiler.stores.azure_key_vault.client.trusting", lru_cache(trusting))
+    monkeypatch.setattr(key_vault_client, "trusting", lru_cache(trusting))
     variables = {"VAULT_TOKEN": openbao.token, **key_vault.environ()}
     return World(root, openbao, mount, key_vault, variables, monkeypatch, capsys, own_processes)
 

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -227,13 +228,21 @@ def test_a_reply_to_a_write_that_stored_nothing_is_no_success(vault: FaultyKeyVa
 def test_a_version_beside_which_another_writers_cannot_be_looked_for_is_told(
     vault: FaultyKeyVault, store: AzureKeyVaultStore
 ) -> None:
-    vault.add_fault(Fault(FaultKind.FORBID, path="/versions$", after=2, times=None))
-    with pytest.raises(
-        StoreError,
-        match="is stored, but another writer's may have come in between",
-        check=is_refused(Code.UNFINISHED_WRITE),
-    ) as caught:
-        store.write("github", {"A": SecretValue("x")}, None)
+    write = store._client.set
+
+    def written_and_then_forbidden(*arguments: Any) -> Any:  # noqa: ANN401 - those of the client
+        made = write(*arguments)
+        vault.add_fault(Fault(FaultKind.FORBID, path="/versions$", times=None))
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store._client, "set", written_and_then_forbidden)
+        with pytest.raises(
+            StoreError,
+            match="is stored, but another writer's may have come in between",
+            check=is_refused(Code.UNFINISHED_WRITE),
+        ) as caught:
+            store.write("github", {"A": SecretValue("x")}, None)
     (stored,) = vault.versions("github")
     assert caught.value.version == stored.id
     assert f"version {stored.id} is stored" in conceal(str(caught.value))
