@@ -144,8 +144,7 @@ class Walk:
         """One `cutover`, deployed and waited for. Raises BrokenPromiseError, also for what was seen meanwhile."""
         self._must("cutover", ENVIRONMENT, *words, "--apply")
         self._deploy()
-        self._must("status", ENVIRONMENT, "--wait", "--timeout", self.timeout)
-        self._still(keeper)
+        self._must("status", ENVIRONMENT, "--wait", "--timeout", self.timeout, watched_by=keeper)
 
     def _broken_store(self, keeper: Keeper, broken: Callable[[LiveObject], LiveObject], how: str) -> None:
         self.switch(keeper, FIRST, "--to", AZURE, "--cluster")
@@ -200,8 +199,12 @@ class Walk:
     def _deploy(self) -> None:
         self.room.deploy(self.project.values_file)
 
-    def _must(self, *words: str) -> None:
-        if (code := self._command(*words)) != 0:
+    def _must(self, *words: str, watched_by: Keeper | None = None) -> None:
+        """Run a command. What was seen meanwhile is told first: it is why `status` fails that sees it as well."""
+        code = self._command(*words)
+        if watched_by is not None:
+            self._still(watched_by)
+        if code != 0:
             raise BrokenPromiseError(f"{' '.join(words)}: exit code {code}")
 
     def _command(self, *words: str) -> int:
