@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest.runner import runtestprotocol
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from compiler.demo.local_openbao import LocalOpenBao
@@ -115,25 +114,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest first, in the order of LONGEST, files kept whole for the servers that they share; then the rest."""
     items.sort(key=_place)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """In a worker, send no report of a set-up or a teardown that passed: to send one costs as much as a small test.
-
-    Not where they are shown, in a list of the slowest and in a file of results, nor where a failure ends the run:
-    a report of the call is to come before the teardown then, which takes down what is shared too.
-    """
-    option = item.config.option
-    needs_all = option.durations is not None or option.xmlpath or option.maxfail
-    if needs_all or not hasattr(item.config, "workerinput"):
-        return None
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    for report in runtestprotocol(item, log=False, nextitem=nextitem):
-        if report.when == "call" or not report.passed:
-            item.ihook.pytest_runtest_logreport(report=report)
-    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-    return True
 
 
 @pytest.hookimpl(wrapper=True)

@@ -16,7 +16,6 @@ from tests.conftest import (
     pytest_collection_modifyitems,
     pytest_itemcollected,
     pytest_pyfunc_call,
-    pytest_runtest_protocol,
     pytest_sessionstart,
 )
 
@@ -138,46 +137,6 @@ def test_what_begins_in_a_worker_before_its_session_is_ended(
     session = SimpleNamespace(config=SimpleNamespace(pluginmanager=plugins, **of_a_worker))
     pytest_sessionstart(cast("pytest.Session", session))
     assert tracer.started == is_left_on
-
-
-def reports_sent(monkeypatch: pytest.MonkeyPatch, outcomes: dict[str, str], **options: object) -> list[str] | None:
-    """The phases whose reports a worker sends for a test with these outcomes; None where pytest sends what it does."""
-    reports = [SimpleNamespace(when=when, passed=outcome == "passed") for when, outcome in outcomes.items()]
-    monkeypatch.setattr("tests.conftest.runtestprotocol", lambda _item, **_options: reports)
-    sent: list[str] = []
-    hooks = SimpleNamespace(
-        pytest_runtest_logstart=lambda **_: sent.append("start"),
-        pytest_runtest_logreport=lambda report: sent.append(report.when),
-        pytest_runtest_logfinish=lambda **_: sent.append("finish"),
-    )
-    option = SimpleNamespace(**{"durations": None, "xmlpath": None, "maxfail": 0, **options})
-    config = SimpleNamespace(option=option, workerinput={})
-    item = SimpleNamespace(
-        config=config, ihook=hooks, nodeid="tests/unit/a.py::a", location=("tests/unit/a.py", 1, "a")
-    )
-    done = pytest_runtest_protocol(cast("pytest.Item", item), None)
-    return sent if done else None
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "sent"),
-    [
-        ({"setup": "passed", "call": "passed", "teardown": "passed"}, ["call"]),
-        ({"setup": "passed", "call": "failed", "teardown": "passed"}, ["call"]),
-        ({"setup": "failed", "teardown": "passed"}, ["setup"]),
-        ({"setup": "skipped", "teardown": "passed"}, ["setup"]),
-        ({"setup": "passed", "call": "passed", "teardown": "failed"}, ["call", "teardown"]),
-    ],
-)
-def test_a_worker_sends_how_a_test_ended_and_whatever_did_not_pass(
-    monkeypatch: pytest.MonkeyPatch, outcomes: dict[str, str], sent: list[str]
-) -> None:
-    assert reports_sent(monkeypatch, outcomes) == ["start", *sent, "finish"]
-
-
-@pytest.mark.parametrize("option", [{"durations": 0}, {"xmlpath": "results.xml"}, {"maxfail": 1}])
-def test_every_report_is_sent_where_it_is_needed(monkeypatch: pytest.MonkeyPatch, option: dict[str, object]) -> None:
-    assert reports_sent(monkeypatch, {"setup": "passed", "call": "passed"}, **option) is None
 
 
 def test_without_coverage_there_is_nothing_to_trace() -> None:
