@@ -294,6 +294,16 @@ def test_a_plans_access_is_asked_in_batches_and_what_lacks_is_named() -> None:
     assert [len(paths) for paths in server.batches] == [100, 100, 50]
 
 
+def test_what_several_questions_say_of_a_hundred_names_is_known_of_all() -> None:
+    uses = {f"s{number}": {Use.DELETE} for number in range(100)}
+    told = {
+        f"team/kv/{route}/{name}": [need] for name in uses for route, need in (("data", "read"), ("delete", "update"))
+    }
+    questions, server = asking(capabilities={"data": told})
+    assert questions.check_access(uses) == ()
+    assert [len(paths) for paths in server.batches] == [100, 100]
+
+
 ROUTES = ("data", "metadata", "delete", "undelete", "destroy")
 OTHERS = {f"team/kv/{route}/any-other-secret-of-this-mount": ["deny"] for route in ROUTES}
 EVERY = [*(f"team/kv/{route}/a" for route in ROUTES), "team/kv/config"]
