@@ -3,7 +3,7 @@ from typing import cast
 
 import pytest
 
-from compiler.live.read_many import is_of_store, is_silence, read_all, read_many
+from compiler.live.read_many import ask_many, is_of_store, is_silence, read_all, read_many
 from compiler.stores.errors import Action, Code, ForbiddenError, NotFoundError, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, RemoteSecret, SecretReader
 from tests.refusals import is_refused
@@ -98,6 +98,23 @@ def test_a_store_that_is_known_not_to_answer_is_told_before_another_has_answered
         read_many([(as_reader(slow), "a"), (as_reader(Reader(a=sealed)), "a")], 4)
     assert slow.asked == []
     over.set()
+
+
+def test_many_questions_are_answered_in_their_order() -> None:
+    assert ask_many(lambda number: -number, range(1234)) == [-number for number in range(1234)]
+
+
+def test_after_a_failure_no_later_question_is_asked() -> None:
+    asked = set[int]()
+
+    def ask(number: int) -> int:
+        asked.add(number)
+        return 1 // (number - 3)
+
+    with pytest.raises(ZeroDivisionError):
+        ask_many(ask, range(1234))
+    # Of the next five hundred none.
+    assert max(asked) < 500
 
 
 def test_nothing_wanted_is_nothing_asked() -> None:
