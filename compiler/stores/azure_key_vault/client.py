@@ -276,6 +276,7 @@ class SdkClient:
             verify_challenge_resource=not is_emulator,
             **({"api_version": version} if (version := environ.get(API_VERSION_VARIABLE)) else {}),
         )
+        _work_out_fields(self._client)
         self._first_call = threading.Lock()
         self._warm = False
 
@@ -391,6 +392,18 @@ class SdkClient:
             remedy = f"check the vault's URL; for an emulator on this machine set {EMULATOR_VARIABLE}=1"
             return StoreError(StoreLocation(self._store), Action.LOG_IN, reason, remedy, Code.UNAUTHENTICATED)
         return unexpected("the reply is not Key Vault's JSON", place, action)
+
+
+def _work_out_fields(client: SecretClient) -> None:
+    """Have the SDK work out the fields of its classes now, in one thread.
+
+    It does so when it first makes an object of a class, and fails where two threads do that at the same time
+    (github.com/Azure/azure-sdk-for-python, issue 47426): a write that was never sent would have a broken reply.
+    """
+    models = getattr(client, "_models", None)
+    for kind in vars(models).values() if models is not None else ():
+        if hasattr(kind, "_calculated"):
+            kind.__new__(kind)
 
 
 def _is_emulator(url: str, environ: Mapping[str, str]) -> bool:
