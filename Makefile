@@ -4,8 +4,8 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m compiler
 # Whoever wants no bytecode kept would have each worker rewrite the assertions of 370 files in each run, for seconds.
 TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
-# One more than there are cores: of a test's time, a quarter is spent on waiting, for a server, a disk or a deadline.
-WORKERS := -n 3 --dist worksteal
+# Two for each of two cores: of a test's time, a quarter is spent on waiting, for a server, a disk or a deadline.
+WORKERS := -n 4 --dist worksteal
 # Locked packages only, hashes checked, wheels only: nothing is built or resolved on a user's machine.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 # The clone itself, as an installed program.
