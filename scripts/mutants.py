@@ -121,7 +121,7 @@ def copy_tree(root: Path, target: Path) -> Path:
         if (root / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, target / name)
-    # Found by the text that it was made from: of a mutant, all modules but the changed one are read and not compiled.
+    # Python checks this bytecode against the text, so that of a mutant only the changed module is compiled.
     compiled = ("-m", "compileall", "-qq", "--invalidation-mode", "checked-hash", str(target))
     subprocess.run([sys.executable, *compiled], check=False)
     for name in _LINKED:
@@ -145,7 +145,7 @@ def is_killed(mutant: Mutant, copies: SimpleQueue[Path]) -> bool:
 def run_tests(root: Path, tests: Iterable[str]) -> int:
     """Pytest's exit code; 1 where the tests do not end."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-    # Two writes in one second may have the same size: what is found by its date would be of the text before.
+    # Two writes in one second may have the same size: Python would take the bytecode of the text before.
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         return subprocess.run(

@@ -436,7 +436,7 @@ def refuse_denied(plan: Plan, destroyed: Collection[Target] = ()) -> Plan:
     """
     denied: dict[Target, tuple[str, str]] = {}
     notes: list[Note] = []
-    # The store keeps them, for thousands of writes, of which few differ.
+    # The store keeps the uses of thousands of writes. Few differ, so equal ones are one object.
     alike: dict[frozenset[Use], frozenset[Use]] = {}
     for store_id in dict.fromkeys(write.store for write in plan.writes):
         writes = [write for write in plan.writes if write.store == store_id]

@@ -35,9 +35,9 @@ def is_inside(root: Path, path: Path) -> bool:
 
 
 def _is_plainly_below(root: str, path: str) -> bool:
-    """Whether `path` is `root` and names after it of which none is a link, as in nearly every project.
+    """Whether `path` begins with `root`, and nothing after that is a link or `..`. Nearly every project is so.
 
-    It is below the root then, wherever that is: to follow every link from `/` on would take ten times as long.
+    Such a path is below the root, wherever the root is. To follow all links from `/` on takes ten times as long.
     """
     top, _, rest = path.partition(f"{root}/")
     names = rest.split("/")

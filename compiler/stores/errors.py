@@ -121,7 +121,7 @@ class StoreError(Refusal):
 
     @property
     def message(self) -> str:
-        # Made when it is shown, which is of few: the parts of thousands are kept.
+        # Made when it is shown: a plan keeps thousands of these errors and shows few.
         target = f"to {self.place}" if self.action in (Action.CONNECT, Action.LOG_IN) else str(self.place)
         return f"cannot {self.action} {target}: {self.reason}"
 

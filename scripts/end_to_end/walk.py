@@ -200,7 +200,7 @@ class Walk:
         self.room.deploy(self.project.values_file)
 
     def _must(self, *words: str, watched_by: Keeper | None = None) -> None:
-        """Run a command. What was seen meanwhile is told first: it is why `status` fails that sees it as well."""
+        """Run a command. A fault that was seen meanwhile is told first, as `status` may fail because of it."""
         code = self._command(*words)
         if watched_by is not None:
             self._still(watched_by)

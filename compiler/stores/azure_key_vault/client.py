@@ -398,7 +398,7 @@ def _work_out_fields(client: SecretClient) -> None:
     """Have the SDK work out the fields of its classes now, in one thread.
 
     It does so when it first makes an object of a class, and fails where two threads do that at the same time
-    (github.com/Azure/azure-sdk-for-python, issue 47426): a write that was never sent would have a broken reply.
+    (github.com/Azure/azure-sdk-for-python, issue 47426). Such a write is not sent, and looks like a broken reply.
     """
     models = getattr(client, "_models", None)
     for kind in vars(models).values() if models is not None else ():
