@@ -31,15 +31,21 @@ _IDENTIFIER = re.compile(r"0|[1-9]\d{0,18}|\d*[A-Za-z-][0-9A-Za-z-]*", re.ASCII)
 # What Helm allows for a release, and for a name.
 _LONGEST_RELEASE, _LONGEST = 53, 63
 _TEMPLATES = (".yaml", ".yml", ".tpl")
+# At the end of a path whose value is a list.
+_LIST = "[]"
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart of CAIPE as the command line names it, the names its templates read, and the values that are true."""
+    """A chart of CAIPE as the command line names it, the names its templates read, and what its values are.
+
+    `true` has the paths of those that are true or a text that is not empty; `texts` the texts that rows compare.
+    """
 
     name: str
     reads: frozenset[str] = frozenset()
     true: frozenset[str] = frozenset()
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +66,8 @@ class PlatformValues:
 class _Mounted:
     """The Helm values, the ids of the secrets that they mount, and notes about those.
 
-    `wanting` has for a key that a secret lacks the value of CAIPE with which it is read. `by_chart` says that a row
-    counts only for the chart that is at hand.
+    `wanting` has for a key that a secret lacks the value of CAIPE with which it is read. `by_chart` says that the chart
+    at hand decided of a row whether it counts.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -72,10 +78,10 @@ class _Mounted:
 
     def put(self, path: str, value: str | bool) -> None:  # noqa: FBT001 - a value, no option
         values = self.values
-        *parents, last = path.split(".")
+        *parents, last = path.removesuffix(_LIST).split(".")
         for parent in parents:
             values = values.setdefault(parent, {})
-        values[last] = value
+        values[last] = [value] if path.endswith(_LIST) else value
 
     def switch_off(self, row: Row) -> None:
         for path in row.get("disable", ()):
@@ -129,15 +135,30 @@ def read_chart(forms: Forms, folder: Path, values: Sequence[Path], under: str | 
     `folder` is one that `chart_at` found nothing against, `values` lie over its own, and `under` is the chart's name in
     a parent. What cannot be read is left out.
     """
-    names = {row["reads"] for row in forms["rows"] if "reads" in row}
+    reads = [row["reads"] for row in forms["rows"] if "reads" in row]
+    names = {each for each in reads if isinstance(each, str)}
+    compared = {path for each in reads if isinstance(each, dict) for path in each}
     switches = {row["wants"]["with"] for row in forms["rows"] if "wants" in row}
+    switches |= {path for row in forms["rows"] for path in row.get("absent", {}).get("unset", ())}
     read = {each for text in _templates(folder) for each in names if re.search(rf"[.]{re.escape(each)}\b", text)}
-    layers = [data for path in (folder / "values.yaml", *values) if (data := read_values(_text(path))) is not None]
-    return Chart(name, frozenset(read), frozenset(path for path in switches if _is_true(layers, path, under)))
+    own = [data for path in (folder / "values.yaml", *values) if (data := read_values(_text(path))) is not None]
+    layers = [*_defaults(folder), *own]
+    found = {path: _value(layers, path, under) for path in compared | switches}
+    texts = {path: value for path in compared if isinstance(value := found[path], str)}
+    true = frozenset(path for path in switches if found[path] is True or (isinstance(found[path], str) and found[path]))
+    return Chart(name, frozenset(read), true, texts)
 
 
-def _is_true(layers: Sequence[Any], path: str, under: str | None) -> bool:
-    """Whether the last layer that has the value, or has it below `global`, has it as true."""
+def _defaults(folder: Path) -> Iterator[Any]:
+    """The values of the subcharts, the innermost first, each also as its parent would write them."""
+    files = [Path(place) / "values.yaml" for place, _, names in os.walk(folder / "charts") if "values.yaml" in names]
+    for file in sorted(files, key=lambda each: (-len(each.parts), each)):
+        data = read_values(_text(file))
+        yield from (data, {file.parent.name: data})
+
+
+def _value(layers: Sequence[Any], path: str, under: str | None) -> Any:  # noqa: ANN401 - what a person may have edited
+    """What the last layer has at `path` that has it, itself or below `global`; None where none has."""
     found = [
         value
         for data in layers
@@ -145,7 +166,7 @@ def _is_true(layers: Sequence[Any], path: str, under: str | None) -> bool:
         for place in (path, f"global.{path}")
         if (value := _at(root, *place.split("."))) is not None
     ]
-    return bool(found) and found[-1] is True
+    return found[-1] if found else None
 
 
 def _at(node: Any, *path: str) -> Any:  # noqa: ANN401 - what a person may have edited
@@ -230,15 +251,29 @@ def _mounted(
         if holds(row, version):
             made.switch_off(row)
     for row in forms["rows"]:
-        if not holds(row, version) or ("reads" in row and (chart is None or row["reads"] not in chart.reads)):
-            continue
+        applies, by_chart = _applies(row, version, chart)
         secret, absent = _chosen(row, near, named), row.get("absent")
+        made.by_chart |= by_chart and secret is not None
+        if not applies:
+            continue
         if secret is not None:
             _mount(made, row, secret, release)
-        elif absent is not None and absent["with"] in near and absent["unless"] not in elsewhere:
-            for path, value in absent["values"].items():
+        elif absent is not None and absent["with"] in near and absent.get("unless") not in elsewhere:
+            for path, value in absent.get("values", {}).items():
                 made.put(path, value)
+            if "note" in absent and (chart is None or chart.true.isdisjoint(absent["unset"])):
+                made.notes.append(absent["note"])
     return made
+
+
+def _applies(row: Row, version: Version, chart: Chart | None) -> tuple[bool, bool]:
+    """Whether the row counts, and whether the chart at hand decides that, as far as the row's `reads` asks."""
+    reads, known = row.get("reads", {}), chart.texts if chart is not None else {}
+    if isinstance(reads, str):
+        applies = holds(row, version) and chart is not None and reads in chart.reads
+        return applies, applies
+    matches = [known[path] == text for path, text in reads.items() if path in known]
+    return (all(matches), True) if matches else (holds(row, version), False)
 
 
 def _chosen(row: Row, near: Mapping[str, Secret], named: Container[str]) -> Secret | None:
@@ -255,7 +290,6 @@ def _mount(made: _Mounted, row: Row, secret: Secret, release: str) -> None:
     target, keys = secret.entry.target, {each.key.name for each in secret.keys}
     _refuse_misfit(row, secret, keys, release)
     made.used.add(secret.id)
-    made.by_chart |= "reads" in row
     if "note" in row:
         made.notes.append(f"{secret.id}: {row['note']}")
     if "wants" in row and (key := row["wants"]["key"]) not in keys:

@@ -184,6 +184,45 @@ def test_the_last_value_counts(chart: Path, own: str, values: list[str], under: 
     assert read_chart(FORMS, chart, files, under, "caipe").true == (frozenset({ROUTING}) if is_true else frozenset())
 
 
+CLIENT = "autonomous-agents.dynamicAgentsAuth.clientId"
+PLATFORM, SCHEDULER = "caipe-platform", "caipe-scheduler-runner"
+
+
+@pytest.mark.parametrize(
+    ("files", "under", "client"),
+    [
+        ({"values.yaml": f"autonomous-agents: {{dynamicAgentsAuth: {{clientId: {PLATFORM}}}}}"}, None, PLATFORM),
+        ({"charts/autonomous-agents/values.yaml": f"dynamicAgentsAuth: {{clientId: {PLATFORM}}}"}, None, PLATFORM),
+        (
+            {
+                "charts/autonomous-agents/values.yaml": f"dynamicAgentsAuth: {{clientId: {PLATFORM}}}",
+                "values.yaml": f"autonomous-agents: {{dynamicAgentsAuth: {{clientId: {SCHEDULER}}}}}",
+            },
+            None,
+            SCHEDULER,
+        ),
+        (
+            {
+                "charts/caipe/charts/autonomous-agents/values.yaml": f"dynamicAgentsAuth: {{clientId: {PLATFORM}}}",
+                "charts/caipe/values.yaml": f"autonomous-agents: {{dynamicAgentsAuth: {{clientId: {SCHEDULER}}}}}",
+            },
+            "caipe",
+            SCHEDULER,
+        ),
+        ({"values.yaml": "autonomous-agents: {dynamicAgentsAuth: {clientId: {}}}"}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_the_client_that_a_chart_names_is_found(
+    chart: Path, files: dict[str, str], under: str | None, client: str | None
+) -> None:
+    for place, text in files.items():
+        (chart / place).parent.mkdir(parents=True, exist_ok=True)
+        (chart / place).write_text(text, "utf-8")
+    found = read_chart(FORMS, chart, (), under, "caipe").texts
+    assert found == ({} if client is None else {CLIENT: client})
+
+
 def test_what_is_not_there_decides_nothing(chart: Path) -> None:
     found = read_chart(FORMS, chart / "gone", [chart / "none.yaml"], None, "caipe")
     assert (found.reads, found.true) == (frozenset(), frozenset())
@@ -385,6 +424,93 @@ def test_no_version_has_the_gateways_authorization_but_a_chart_that_reads_it(tmp
     assert not any(note.startswith("agentgateway-cas") for note in against.notes)
     # The head makes the same file again.
     assert "#   platform-secrets generate platform prod --against caipe\n" in against.text
+
+
+SCHEDULER_KEY = "KC_SCHEDULER_CLIENT_SECRET"
+KEYS = {"agent-keycloak-platform-secrets": "OIDC_CLIENT_SECRET", "agent-keycloak-scheduler-secrets": SCHEDULER_KEY}
+BOTH = "secrets: {keycloak-platform: {}, keycloak-scheduler: {}, keycloak-admin: {}}\n"
+OF_PLATFORM, OF_SCHEDULER = KEYS
+
+
+@pytest.mark.parametrize(
+    ("version", "client", "secret"),
+    [
+        ("0.6.0", None, OF_PLATFORM),
+        ("1.0.0", None, OF_PLATFORM),
+        ("1.1.1", None, OF_PLATFORM),
+        ("1.1.2", None, None),
+        ("1.3.0-rc.3", None, None),
+        ("1.3.0-rc.4", None, OF_SCHEDULER),
+        ("1.3.0", None, OF_SCHEDULER),
+        # What the chart at hand says counts in every version.
+        ("1.0.0", SCHEDULER, OF_SCHEDULER),
+        ("1.2.0", PLATFORM, OF_PLATFORM),
+        ("1.2.0", SCHEDULER, OF_SCHEDULER),
+        ("1.3.0", PLATFORM, OF_PLATFORM),
+        ("1.3.0", "a-client-of-our-own", None),
+        ("0.5.0", PLATFORM, OF_PLATFORM),
+    ],
+)
+def test_autonomous_agents_get_the_credential_of_the_client_that_they_log_in_as(
+    tmp_path: Path, version: str, client: str | None, secret: str | None
+) -> None:
+    chart = None if client is None else Chart("caipe", texts={CLIENT: client})
+    text = made(tmp_path, BOTH, version, chart=chart)
+    reference = None if secret is None else {"name": secret, "key": KEYS[secret]}
+    assert values(text).get("autonomous-agents", {}).get("dynamicAgentsAuth", {}).get("clientSecretRef") == reference
+    notes = [note for note in text.notes if "`autonomous-agents.dynamicAgentsAuth` is not written" in note]
+    assert bool(notes) == (secret is None and client is None)
+    # The head makes the same file again.
+    assert (chart is not None) == ("--against caipe" in text.text)
+
+
+def test_a_chart_that_names_no_client_is_taken_by_its_version(tmp_path: Path) -> None:
+    text = made(tmp_path, BOTH, "1.3.0", chart=Chart("caipe"))
+    assert values(text)["autonomous-agents"]["dynamicAgentsAuth"]["clientSecretRef"]["name"] == OF_SCHEDULER
+
+
+ADMIN = "keycloak.admin.secretRef"
+
+
+@pytest.mark.parametrize(
+    ("version", "secrets", "chart", "note"),
+    [
+        ("1.0.0", "{keycloak-platform: {}}", None, True),
+        ("1.0.0", "{keycloak-platform: {}}", Chart("caipe"), True),
+        ("1.0.0", "{keycloak-platform: {}}", Chart("caipe", true=frozenset({ADMIN})), False),
+        ("1.0.0", "{keycloak-platform: {}}", Chart("caipe", true=frozenset({"keycloak.admin.password"})), False),
+        ("1.0.0", "{keycloak-platform: {}, keycloak-admin: {}}", None, False),
+        ("1.0.0", "{jira: {}}", None, False),
+        ("0.6.0", "{keycloak-platform: {}}", None, False),
+    ],
+)
+def test_a_keycloak_without_an_administrators_password_is_noted(
+    tmp_path: Path, version: str, secrets: str, chart: Chart | None, *, note: bool
+) -> None:
+    text = made(tmp_path, f"secrets: {secrets}\n", version, chart=chart)
+    assert any(f"set `{ADMIN}` in your own values" in each for each in text.notes) == note
+
+
+def test_a_password_of_a_chart_is_known_as_set_and_not_kept(chart: Path) -> None:
+    (chart / "values.yaml").write_text('keycloak: {admin: {password: "sentinel-4711", secretRef: ""}}', "utf-8")
+    found = read_chart(FORMS, chart, (), None, "caipe")
+    assert found.true == {"keycloak.admin.password"}
+    assert "sentinel" not in repr(found)
+
+
+def test_litellm_gets_the_llms_secret_as_a_list(tmp_path: Path) -> None:
+    text = made(tmp_path, "secrets: {global: {use: [openai]}}\n", "1.2.0")
+    assert values(text)["litellm"]["environmentSecrets"] == ["ai-platform-global-secrets"]
+
+
+def test_the_users_context_is_signed_from_1_0_on(tmp_path: Path) -> None:
+    text = made(tmp_path, "secrets: {user-context: {}}\n", "1.0.0")
+    assert values(text)["autonomous-agents"]["userContext"]["existingSecret"] == {
+        "name": "agent-user-context-secrets",
+        "key": "DYNAMIC_AGENTS_USER_CONTEXT_HMAC_SECRET",
+    }
+    (tmp_path / "older").mkdir()
+    assert made(tmp_path / "older", "secrets: {user-context: {}}\n", "0.6.0").unread == ("user-context",)
 
 
 @pytest.mark.parametrize("secret", ["agentgateway-cas", "agent-context"])
