@@ -36,7 +36,7 @@ parity: .venv/.dev .tools/.helm ## Prove through Helm 3 and 4 that pods see the 
 	@PLATFORM_SECRETS_HELM="$${HELM4:-$(wildcard $(CURDIR)/.tools/helm4/helm)}:$${HELM3:-$(wildcard $(CURDIR)/.tools/helm3/helm)}" \
 		$(RUN) compile --check --parity
 
-migrate-secrets-to-azure: .venv/.dev ## Plan the move of an environment's secrets into Key Vault; APPLY=1 does it
+migrate-secrets-to-azure: .venv/.program ## Plan the move of an environment's secrets into Key Vault; APPLY=1 does it
 	@$(BIN)/python scripts/migrate_secrets_to_azure.py $(ENV)
 
 test: .venv/.dev .tools/.helm ## Run all tests; COVERAGE=1 checks what unit tests cover too

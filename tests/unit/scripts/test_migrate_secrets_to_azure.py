@@ -30,6 +30,11 @@ secrets:
 """
 
 
+def test_the_task_needs_no_packages_for_tests() -> None:
+    tasks = (ROOT / "Makefile").read_text("utf-8")
+    assert "\nmigrate-secrets-to-azure: .venv/.program ##" in tasks
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "environments").mkdir()
