@@ -509,7 +509,7 @@ _SHAPES: dict[str, Mapping[str, _Shape]] = {
         for plural, spec in _SPECS.items()
     },
     EXTERNAL_SECRETS: {
-        "metadata": {**_METADATA, "annotations": {FORCE_SYNC: str}, "managedFields": _WRITTEN},
+        "metadata": {**_METADATA, "annotations": _TEXTS, "managedFields": _WRITTEN},
         "spec": _EXTERNAL_SECRET,
         "status": _SYNCED,
     },
@@ -554,12 +554,15 @@ def _used(found: Any, shape: _Shape) -> Any:  # noqa: ANN401 - any JSON
     }
 
 
+_NAMED = ("name", "namespace", "labels", "annotations", "ownerReferences")
+
+
 def _named(plural: str, found: object) -> LiveObject:
-    """Name, namespace and spec: all that counts of an object where those of a whole cluster are looked through."""
+    """Metadata and spec: all that counts of an object where those of a whole cluster are looked through."""
     used = checked(plural, found)
     metadata = child(used, "metadata")
     return {
-        "metadata": {name: metadata[name] for name in ("name", "namespace") if name in metadata},
+        "metadata": {name: metadata[name] for name in _NAMED if name in metadata},
         "spec": used["spec"],
     }
 

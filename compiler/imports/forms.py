@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from compiler.model.document import Node, Span
-from compiler.model.facts import parse_duration
+from compiler.model.facts import ANNOTATION, parse_duration
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
+from compiler.model.values import CHART_LABELS
 from compiler.rules.api import Finding
 from compiler.stages.load import load_manifests
 from compiler.stores.registry import PROVIDERS, provider_called
@@ -41,7 +42,8 @@ _Only = Mapping[tuple[str, ...], Sequence[object]]
 _SPEC, _TARGET, _TEMPLATE = ("spec",), ("spec", "target"), ("spec", "target", "template")
 _ONLY: _Only = {
     (*_SPEC, "refreshPolicy"): ("Periodic",),
-    (*_TARGET, "creationPolicy"): ("Owner", "Orphan"),
+    (*_TARGET, "creationPolicy"): ("Owner",),
+    (*_TARGET, "deletionPolicy"): ("Retain",),
     (*_TARGET, "immutable"): (False,),
     (*_TARGET, "manifest", "kind"): ("Secret",),
     (*_TEMPLATE, "type"): ("Opaque",),
@@ -53,6 +55,8 @@ _ONLY_OF_REFERENCE: _Only = {
     ("version",): (),
     ("decodingStrategy",): ("None",),
     ("metadataPolicy",): ("None",),
+    ("conversionStrategy",): ("Default", "Unicode"),
+    ("nullBytePolicy",): ("Ignore",),
 }
 _ONLY_OF_FORMER: _Only = {
     ("type",): ("Opaque",),
@@ -67,6 +71,67 @@ _ONLY_OF_FORMER_KEY: _Only = {
     ("path",): (),
     ("recursive",): (False,),
 }
+# The fields that are read; below None all of it is, or nothing that counts. An object with any other is refused.
+_Fields = Mapping[str, "_Fields | None"]
+_METADATA_FIELDS: _Fields = {"labels": None, "annotations": None}
+_STORE_FIELDS: _Fields = {"name": None, "kind": None}
+_SOURCE_FIELDS: _Fields = {"storeRef": _STORE_FIELDS, "generatorRef": None}
+_REFERENCE_FIELDS: _Fields = dict.fromkeys(("key", "property", *(path[0] for path in _ONLY_OF_REFERENCE)))
+_OBJECT_FIELDS: _Fields = {
+    **dict.fromkeys(
+        ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
+    ),
+    **_METADATA_FIELDS,
+    "selfLink": None,
+    # The operator's own, by which it removes what it made.
+    "finalizers": None,
+}
+_EXTERNAL_SECRET_FIELDS: _Fields = {
+    **dict.fromkeys(("apiVersion", "kind", "status")),
+    "metadata": _OBJECT_FIELDS,
+    "spec": {
+        **dict.fromkeys(("refreshInterval", "refreshPolicy")),
+        "secretStoreRef": _STORE_FIELDS,
+        "target": {
+            **dict.fromkeys(("name", "creationPolicy", "deletionPolicy", "immutable")),
+            "manifest": {"kind": None, "apiVersion": None},
+            "template": {
+                **dict.fromkeys(("type", "engineVersion", "mergePolicy", "templateFrom", "data")),
+                "metadata": _METADATA_FIELDS,
+            },
+        },
+        "data": {"secretKey": None, "remoteRef": _REFERENCE_FIELDS, "sourceRef": _SOURCE_FIELDS},
+        "dataFrom": {"extract": _REFERENCE_FIELDS, "find": None, "rewrite": None, "sourceRef": _SOURCE_FIELDS},
+    },
+}
+_FORMER_FIELDS: _Fields = {
+    # How it logs in is the store's affair.
+    **dict.fromkeys(("backendType", "keyVaultName", "vaultMountPoint", "vaultRole", "dataFrom", "dataFromWithOptions")),
+    **dict.fromkeys(("kvVersion", "type")),
+    "data": dict.fromkeys(("name", "key", "property", *(path[0] for path in _ONLY_OF_FORMER_KEY))),
+    "template": {**dict.fromkeys(("type", "data", "stringData")), "metadata": _METADATA_FIELDS},
+}
+_CSI_FIELDS: _Fields = {
+    **dict.fromkeys(("secretName", "type", "labels", "annotations")),
+    "data": {"objectName": None, "key": None},
+}
+# Labels and annotations, or the domains of such, that whatever deploys an object sets, and sets again.
+_OF_TOOLS = frozenset(
+    {
+        *CHART_LABELS,
+        "app.kubernetes.io/instance",
+        "argocd.argoproj.io/instance",
+        "argocd.argoproj.io/tracking-id",
+        "force-sync",
+        "helm.sh/chart",
+        "helm.toolkit.fluxcd.io/",
+        "kubectl.kubernetes.io/last-applied-configuration",
+        "kustomize.toolkit.fluxcd.io/",
+        "meta.helm.sh/",
+        "reconcile.external-secrets.io/",
+    }
+)
+_WAVE = re.compile(r"-?[0-9]{1,5}", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9]{1,24}")
 # `{{ .name }}`, which gives a key another name and no other value.
 _RENAMED = re.compile(r"\{\{-?\s*\.([A-Za-z0-9_]+)\s*(?:\|\s*toString\s*)?-?\}\}")
@@ -96,18 +161,26 @@ class SourceStore:
 
 
 class FoundKey(NamedTuple):
-    """A key of a Secret and its place; `remote_key` is without the mount, and a property of None means the whole."""
+    """A key of a Secret and its place; `remote_key` is without the mount, and a property of None means the whole.
+
+    `is_assumed` says that the property is taken from the key's name, which the operator may have made from another one.
+    """
 
     name: str
     store: SourceStore
     remote_key: str
     property: str | None
     at: Span
+    is_assumed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundSecret:
-    """A Secret that an object makes. `refresh` is how often its values are read again, None where that is not said."""
+    """A Secret that an object makes, with its labels and annotations.
+
+    `refresh` is how often its values are read again, and `wave` the object's sync wave, None where that is not said.
+    `own_labels` and `own_annotations` are the object's, without those that tools set.
+    """
 
     namespace: str
     name: str
@@ -116,6 +189,9 @@ class FoundSecret:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     refresh: str | None = None
+    wave: int | None = None
+    own_labels: Mapping[str, str] = field(default_factory=dict)
+    own_annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -242,7 +318,7 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
     bare = bare_object(document, namespace)
     target = document.text(*_TARGET, "name") or bare.name
     data, extracts, reasons = _references(document, namespace, stores)
-    reasons = [*_departures(document, _ONLY), *reasons]
+    reasons = [*_departures(document, _ONLY), *_unread(document, _EXTERNAL_SECRET_FIELDS), *reasons]
     template, keys = document.get(*_TEMPLATE, "data"), [*data.values()]
     if template is not None:
         keys, found = _renamed(template, data, extracts)
@@ -254,23 +330,51 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
         if isinstance(names, Finding):
             reasons.append(names._replace(at=extract.at))
         else:
-            keys += (extract._replace(name=name, property=name) for name in sorted(names - data.keys()))
+            keys += (_assumed(extract, name, name) for name in sorted(names - data.keys()))
     if len({each.store for each in keys}) > 1:
         reasons.append(Finding("its keys are in several stores", bare.at, "make a Secret for each of them"))
     refresh = document.get(*_SPEC, "refreshInterval")
     if refresh is not None and parse_duration(str(refresh.value)) is None:
         reasons.append(Finding("its `refreshInterval` never reads a value again", refresh.span, _LEAVE))
-    metadata = (*_TEMPLATE, "metadata")
-    secret = FoundSecret(
-        namespace,
-        target,
-        tuple(keys),
-        bare.at,
-        document.text_map(*metadata, "labels"),
-        document.text_map(*metadata, "annotations"),
-        str(refresh.value) if refresh is not None else None,
+    secret = FoundSecret(namespace, target, tuple(keys), bare.at, refresh=str(refresh.value) if refresh else None)
+    secret, found = _with_metadata(secret, document)
+    return replace(bare, secrets=(secret,), reasons=(*reasons, *found))
+
+
+def _with_metadata(secret: FoundSecret, document: Node) -> tuple[FoundSecret, list[Finding]]:
+    """The secret with the wave, and with what its object and it have as labels and annotations.
+
+    Without a template the operator copies the object's to the Secret; with one, only the template's are there.
+    """
+    (labels, annotations), (wanted_labels, wanted_annotations) = (
+        [document.text_map(*at, member) for member in ("labels", "annotations")]
+        for at in (("metadata",), (*_TEMPLATE, "metadata"))
     )
-    return replace(bare, secrets=(secret,), reasons=tuple(reasons))
+    own_labels, own_annotations = _without_tools(labels), _without_tools(annotations)
+    wave, at = own_annotations.pop(ANNOTATION, None), document.nearest("metadata").key_span
+    has_template, reasons = document.get(*_TEMPLATE) is not None, list[Finding]()
+    if wave is not None and not _WAVE.fullmatch(wave):
+        reasons.append(Finding("its sync wave is not a number", at, "correct it"))
+    if has_template and own_labels.keys() - wanted_labels.keys():
+        # The environment's `labels` are both the object's and its Secret's.
+        reasons.append(Finding("it has labels that its template keeps from the Secret", at, _LEAVE))
+    return replace(
+        secret,
+        labels=wanted_labels,
+        annotations=wanted_annotations if has_template else own_annotations,
+        wave=int(wave) if wave is not None and not reasons else None,
+        own_labels=own_labels,
+        own_annotations=own_annotations,
+    ), reasons
+
+
+def _without_tools(texts: Mapping[str, str]) -> dict[str, str]:
+    return {key: text for key, text in texts.items() if not {key, "".join(key.partition("/")[:2])} & _OF_TOOLS}
+
+
+def _assumed(extract: FoundKey, name: str, property_name: str) -> FoundKey:
+    """A key of a remote secret that is taken apart: the operator writes "_" for what a key may not have."""
+    return extract._replace(name=name, property=property_name, is_assumed="_" in property_name)
 
 
 def _references(
@@ -336,7 +440,7 @@ def _renamed(
         elif renamed[1] in data:
             keys.append(data[renamed[1]]._replace(name=name))
         elif len(extracts) == 1:
-            keys.append(extracts[0]._replace(name=name, property=renamed[1]))
+            keys.append(_assumed(extracts[0], name, renamed[1]))
         else:
             reasons.append(Finding(f"nothing is read for the template's {quoted(name)}", node.key_span))
     return keys, reasons
@@ -353,7 +457,7 @@ def _former_external_secret(document: Node, namespace: str, stores: Stores) -> F
     vault = spec.text("keyVaultName")
     settings = {provider.address: provider.url_of(vault, lambda _: None)} if vault and not provider.has_mounts else {}
     store = stores.unnamed(provider, settings, back_end)
-    reasons, keys = [*_departures(spec, _ONLY_OF_FORMER)], list[FoundKey]()
+    reasons, keys = [*_departures(spec, _ONLY_OF_FORMER), *_unread(spec, _FORMER_FIELDS)], list[FoundKey]()
     for item in spec.items_at("data"):
         reasons += _departures(item, _ONLY_OF_FORMER_KEY)
         key, at = item.text("name"), item.nearest("key").span
@@ -392,7 +496,7 @@ def _secret_provider_class(document: Node, namespace: str, stores: Stores) -> Fo
             items[alias] = item
     secrets, reasons = list[FoundSecret](), list[Finding]()
     for each in made:
-        reasons += _departures(each, {("type",): ("Opaque",)})
+        reasons += [*_departures(each, {("type",): ("Opaque",)}), *_unread(each, _CSI_FIELDS)]
         keys: list[FoundKey] = []
         for data in each.items_at("data"):
             found = _csi_key(data, items, store)
@@ -478,3 +582,15 @@ def _departures(node: Node, only: _Only) -> Iterator[Finding]:
         shown = f": {found.value}" if is_word and allowed else ""
         words = path[1:] if path[0] == "spec" else path
         yield Finding(f"`{'.'.join(words)}{shown}` is not supported", found.key_span, _LEAVE)
+
+
+def _unread(node: Node, fields: _Fields, path: tuple[str, ...] = ()) -> Iterator[Finding]:
+    """The fields of an object that an import does not read; in a list, those of each item."""
+    for item in node.items:
+        yield from _unread(item, fields, path)
+    for name, member in node.children.items():
+        if name not in fields:
+            shown = ".".join([*path, name]) if _WORD.fullmatch(name) else f"a field of {'.'.join(path) or 'it'}"
+            yield Finding(f"`{shown}` is not supported", member.key_span, _LEAVE)
+        elif (below := fields[name]) is not None:
+            yield from _unread(member, below, (*path, name) if name != "spec" else path)

@@ -277,6 +277,9 @@ class _Drafting:
             return entry
         settings = self._settings(secret, store, entry)
         if entry is not None:
+            if secret.wave not in (None, entry.sync_wave):
+                message = f"its sync wave is {secret.wave}, and that of {quoted(entry.id)} is {entry.sync_wave}"
+                return Finding(message, secret.at, "give both one sync wave")
             listed = self.here.listed.get(entry.id)
             if listed is not None and listed.nearest("enabled").value is False:
                 return Finding(f"the environment has {quoted(entry.id)} disabled", secret.at, "remove `enabled: false`")
@@ -321,6 +324,7 @@ class _Drafting:
             wanted["refreshInterval"] = secret.refresh
         labels = {name: text for name, text in secret.labels.items() if name not in CHART_LABELS}
         wanted |= {"secretLabels": labels, "secretAnnotations": secret.annotations}
+        wanted |= {"labels": secret.own_labels, "annotations": secret.own_annotations}
         found: dict[str, _Setting] = {}
         for name, value in wanted.items():
             said = listed.get(name) if listed is not None else None
@@ -489,7 +493,7 @@ def _entry_lines(each: PlannedSecret) -> Iterator[str]:
     yield f"  target: {scalar(each.found.name)}"
     if remote is not None:
         yield f"  remote: {in_braces({provider: remote})}"
-    yield f"  syncWave: {NEW_SECRET_WAVE}"
+    yield f"  syncWave: {NEW_SECRET_WAVE if each.found.wave is None else each.found.wave}"
     yield "  keys:"
     for key in each.found.keys:
         own = _own_place(key, each.store, remote)

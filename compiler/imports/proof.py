@@ -10,8 +10,9 @@ from compiler.imports.forms import FoundObject
 from compiler.imports.plan import ImportPlan
 from compiler.model.document import Span
 from compiler.model.environment import Environment, Store
+from compiler.model.facts import ANNOTATION
 from compiler.model.store import StoreIdentity
-from compiler.model.values import manifests_of
+from compiler.model.values import CHART_LABELS, manifests_of
 from compiler.refusal import Refusal
 from compiler.text.wording import counted, quoted
 
@@ -42,10 +43,13 @@ def prove(plan: ImportPlan, lost: Sequence[Span] = ()) -> Proof:
     wrong = [name for name, place in old.items() if name not in new or not _is_same(place, new[name])]
     new_keys = {name for name in new if name[:2] in {each[:2] for each in old}}
     wrong += sorted(new_keys - old.keys())
-    if wrong:
-        details = "".join(f"  {namespace}/{secret}: {key}\n" for namespace, secret, key in wrong)
-        message = f"the compiled environment would not read {counted(len(wrong), 'key')} where the manifests do"
-        raise Refusal("found", message, "nothing was written; report this with the lines above", details)
+    lost_metadata = [*_lost_metadata(plan.objects, environment)]
+    for names, what in ((wrong, "read {} where the manifests do"), (lost_metadata, "keep {} of the manifests")):
+        if names:
+            details = "".join(f"  {namespace}/{secret}: {name}\n" for namespace, secret, name in names)
+            missing = what.format(counted(len(names), "key" if names is wrong else "field"))
+            message = f"the compiled environment would not {missing}"
+            raise Refusal("found", message, "nothing was written; report this with the lines above", details)
     found, refused = _counts(plan.objects), _counts([each for each in plan.objects if each.reasons])
     taken = Counts(len(plan.objects) - refused.objects, len(old))
     if lost or found != Counts(taken.objects + refused.objects, taken.keys + refused.keys):
@@ -99,6 +103,26 @@ def _new_places(environment: Environment) -> Iterator[tuple[_Name, _Place]]:
             references += [(key, {**source["extract"], "property": key}) for key in target["template"]["data"]]
         for key, reference in references:
             yield (manifest.namespace, target["name"], key), _place(manifest.store, reference)
+
+
+def _lost_metadata(objects: Iterable[FoundObject], environment: Environment | None) -> Iterator[_Name]:
+    """The Secrets of which a label, an annotation or the wave would be lost; each by the field's name for a key."""
+    manifests = manifests_of(environment).values() if environment is not None else ()
+    made = {(each.namespace, each.object["spec"]["target"]["name"]): each.object for each in manifests}
+    for secret in (secret for each in objects for secret in each.taken):
+        compiled = made.get((secret.namespace, secret.name))
+        if compiled is None:
+            continue
+        own, copied = compiled["metadata"], compiled["spec"]["target"]["template"]["metadata"]
+        wave = {} if secret.wave is None else {ANNOTATION: str(secret.wave)}
+        for name, wanted, there in (
+            ("labels", secret.own_labels, own),
+            ("annotations", {**secret.own_annotations, **wave}, own),
+            ("labels", {key: text for key, text in secret.labels.items() if key not in CHART_LABELS}, copied),
+            ("annotations", secret.annotations, copied),
+        ):
+            if not wanted.items() <= there.get(name, {}).items():
+                yield secret.namespace, secret.name, f"metadata.{name}"
 
 
 def _place(store: Store, reference: Any) -> _Place:  # noqa: ANN401 - a part of a manifest

@@ -154,14 +154,26 @@ def import_lines(form: str, plan: ImportPlan, proof: Proof) -> Iterator[Line]:
         are, them = ("is", "it") if len(names) == 1 else ("are", "them")
         yield *pieces_of(names), f" {are} made by the {owner} now: hand {them} over when you deploy"
     yield f"found {_said(proof['found'])}: {_shares(proof)}"
-    if equal := _equal_keys(form, proof):
+    assumed = _assumed(plan)
+    if equal := _equal_keys(form, plan, proof):
         keys = f"{counted(equal, 'key')} read as before by the compiled environment"
         yield f"proof: {keys}: same store, name and property"
+    if count := sum(assumed.values()):
+        line = command_line("verify", plan.environment, *assumed)
+        they = "their names have" if count > 1 else "its name has"
+        yield f'not proved: {counted(count, "key")} of `dataFrom`: {they} "_", which the operator writes for other'
+        yield f"  characters too; once compiled, `{line}` looks for the properties"
 
 
-def _equal_keys(form: str, proof: Proof) -> int:
+def _assumed(plan: ImportPlan) -> dict[str, int]:
+    """By secret, how many of its keys may be properties of other names."""
+    counts = {each.id: sum(key.is_assumed for key in each.found.keys) for each in plan.secrets}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _equal_keys(form: str, plan: ImportPlan, proof: Proof) -> int:
     """How many keys are read where they were; no name of an example says where its value is."""
-    return proof["taken"].keys if form != ENV_EXAMPLE else 0
+    return proof["taken"].keys - sum(_assumed(plan).values()) if form != ENV_EXAMPLE else 0
 
 
 def _owners(plan: ImportPlan) -> dict[str, list[str]]:
@@ -205,7 +217,7 @@ def import_content(form: str, plan: ImportPlan | None, proof: Proof | None, *, a
         "secrets": [_secret(each) for each in plan.secrets] if plan is not None else [],
         "files": [output.shown for output in plan.outputs] if plan is not None else [],
         "counts": {name: members(each, "objects", "keys") for name, each in proof.items()} if proof else None,
-        "equalKeys": _equal_keys(form, proof) if proof else None,
+        "equalKeys": _equal_keys(form, plan, proof) if plan is not None and proof else None,
     }
 
 

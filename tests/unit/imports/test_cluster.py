@@ -1,3 +1,5 @@
+import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,35 @@ def test_a_clusters_objects_are_imported_without_any_value(
     assert any(path.endswith("/shop/secrets") for _, path in cluster.asked)
     assert {method for method, _ in cluster.asked} == {"GET"}
     assert SENTINEL not in (project / "environments/catalogue.yaml").read_text("utf-8")
+
+
+def test_a_key_that_the_operator_may_have_renamed_is_not_called_equal(
+    cluster: FakeCluster, bring_live: Callable[..., Done], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.secret("shop", "db", {"USER": SENTINEL, "MY_KEY": SENTINEL, "MY_OTHER": SENTINEL})
+    done = bring_live("--apply", "--format", "json")
+    assert (json.loads(done.out)["counts"]["taken"]["keys"], json.loads(done.out)["equalKeys"]) == (4, 2)
+    # What is there already is read in the same way.
+    done = bring_live()
+    assert "proof: 2 keys read as before" in done.out
+    assert 'not proved: 2 keys of `dataFrom`: their names have "_", which the operator writes for other' in done.out
+    (line,) = re.findall(r"`(platform-secrets verify dev db)`", done.out)
+    assert run_command(capsys, "compile", "dev").code == 0
+    # No store is there: but the command line is right.
+    assert run_command(capsys, *line.split()[1:]).code == 3
+
+
+@pytest.mark.parametrize("namespace", [(), ("--namespace", "shop")])
+def test_labels_and_annotations_of_live_objects_are_read(
+    project: Path, cluster: FakeCluster, bring_live: Callable[..., Done], namespace: tuple[str, ...]
+) -> None:
+    items = cluster.objects[f"{ESO}/externalsecrets"]["items"]
+    db = next(each for each in items if each["metadata"]["name"] == "db")
+    db["metadata"] |= {"labels": {"team": "shop"}, "annotations": {"example.com/on-call": "shop"}}
+    assert bring_live("--apply", *namespace).code == 0
+    listed = (project / "environments/dev.yaml").read_text("utf-8")
+    assert "labels: {team: shop}" in listed
+    assert "secretAnnotations: {example.com/on-call: shop}" in listed
 
 
 def test_one_namespace_is_asked_alone(cluster: FakeCluster, bring_live: Callable[..., Done]) -> None:

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,27 @@ def test_a_key_that_would_be_read_elsewhere_ends_the_import(
     with pytest.raises(Refusal, match="would not read 1 key where the manifests do") as raised:
         prove(changed(plan, change))
     assert raised.value.details == "  shop/a: A\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "lost"),
+    [
+        ({"own_labels": {"team": "shop"}}, "metadata.labels"),
+        ({"labels": {"team": "shop"}}, "metadata.labels"),
+        ({"own_annotations": {"on-call": "shop"}}, "metadata.annotations"),
+        ({"annotations": {"on-call": "shop"}}, "metadata.annotations"),
+        ({"wave": 7}, "metadata.annotations"),
+    ],
+)
+def test_metadata_that_would_be_lost_ends_the_import(
+    planned: tuple[ImportPlan, Findings], change: dict[str, Any], lost: str
+) -> None:
+    plan, _ = planned
+    first, *others = plan.objects
+    objects = (replace(first, secrets=(replace(first.secrets[0], **change),)), *others)
+    with pytest.raises(Refusal, match="would not keep 1 field of the manifests") as raised:
+        prove(replace(plan, objects=objects))
+    assert raised.value.details == f"  shop/a: {lost}\n"
 
 
 def test_a_key_that_the_manifests_do_not_have_ends_the_import(planned: tuple[ImportPlan, Findings]) -> None:

@@ -1,10 +1,13 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from compiler.imports.forms import Stores, read_object
 from compiler.imports.sources import named_stores
 from compiler.model.document import Node
+from compiler.model.values import manifests_of
+from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.stages.load import load_manifests
 from tests.commands import Done
@@ -125,3 +128,78 @@ def test_what_else_is_wrong_with_a_store_has_its_own_way_out(bring: Bring) -> No
     done = bring(external_secret("a", KEY).replace("name: backend", "name: Back"), "--store", "Back=vault")
     assert "give its address with `--server URL`" in done.err
     assert 'help: write "back"' in done.err
+
+
+TARGET = "target: {name: a, template: {metadata: {labels: {team: shop}}}}"
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        (f"target: {{deletionPolicy: Delete}}\n{KEY}", "target.deletionPolicy: Delete"),
+        (f"target: {{creationPolicy: Orphan}}\n{KEY}", "target.creationPolicy: Orphan"),
+        (f"target: {{template: {{metadata: {{finalizers: [a]}}}}}}\n{KEY}", "target.template.metadata.finalizers"),
+        (f"target: {{manifest: {{kind: Secret, name: x}}}}\n{KEY}", "target.manifest.name"),
+        (KEY.replace("property: A", "property: A, conversionStrategy: Other"), "conversionStrategy: Other"),
+        (KEY.replace("property: A", "property: A, nullBytePolicy: Fail"), "nullBytePolicy: Fail"),
+        (KEY.replace("property: A", "property: A, isNew: true"), "data.remoteRef.isNew"),
+        (f"{KEY}\ncomingSoon: true", "comingSoon"),
+        (f"{KEY}\n'sentinel 4711': true", "a field of it"),
+    ],
+)
+def test_a_field_that_is_not_read_refuses_the_object(bring: Bring, spec: str, field: str) -> None:
+    done = bring(STORE + external_secret("a", spec))
+    assert f'ExternalSecret "a" is refused: `{field}` is not supported' in done.err
+    assert "found 1 object with 1 key: none taken" in done.out
+    assert "4711" not in done.err
+
+
+def with_metadata(spec: str, metadata: str) -> str:
+    return STORE + external_secret("a", spec).replace("namespace: shop}", f"namespace: shop, {metadata}}}")
+
+
+def test_the_owner_of_an_object_refuses_it(bring: Bring) -> None:
+    done = bring(with_metadata(KEY, "ownerReferences: [{kind: ClusterExternalSecret, name: all}]"))
+    assert "`metadata.ownerReferences` is not supported" in done.err
+
+
+def test_labels_annotations_and_the_wave_are_taken(project: Path, bring: Bring) -> None:
+    own = (
+        'annotations: {argocd.argoproj.io/sync-wave: "-1", example.com/on-call: shop, meta.helm.sh/release-name: x}, '
+        "labels: {team: shop, app.kubernetes.io/instance: x, app.kubernetes.io/name: y}"
+    )
+    assert bring(with_metadata(KEY, own), "--apply").code == 0
+    assert "syncWave: -1" in (project / "environments/catalogue.yaml").read_text("utf-8")
+    compiled = compile_project(project, ["dev"]).project
+    assert compiled is not None
+    (manifest,) = manifests_of(compiled.environments[0]).values()
+    own_metadata, copied = manifest.object["metadata"], manifest.object["spec"]["target"]["template"]["metadata"]
+    wave = {"argocd.argoproj.io/sync-wave": "-1"}
+    assert own_metadata["annotations"] == {"example.com/on-call": "shop", **wave}
+    # As the operator copies them without a template.
+    assert copied["annotations"] == {"example.com/on-call": "shop"}
+    assert (own_metadata["labels"]["team"], copied["labels"]["team"]) == ("shop", "shop")
+
+
+def test_with_a_template_the_objects_annotations_stay_its_own(project: Path, bring: Bring) -> None:
+    spec = f"{TARGET.replace('team: shop', 'team: secrets')}\n{KEY}"
+    assert bring(with_metadata(spec, "annotations: {example.com/on-call: shop}"), "--apply").code == 0
+    listed = (project / "environments/dev.yaml").read_text("utf-8")
+    assert "annotations: {example.com/on-call: shop}" in listed
+    assert "secretAnnotations" not in listed
+    assert "secretLabels: {team: secrets}" in listed
+
+
+def test_labels_that_a_template_keeps_from_the_secret_refuse_the_object(bring: Bring) -> None:
+    done = bring(with_metadata(f"{TARGET}\n{KEY}", "labels: {team: shop, tier: one}"))
+    assert "is refused: it has labels that its template keeps from the Secret" in done.err
+    assert bring(with_metadata(f"{TARGET}\n{KEY}", "labels: {team: shop}")).code == 0
+
+
+def test_a_wave_that_is_none_and_one_unlike_the_entrys_refuse_the_object(bring: Bring) -> None:
+    wave = "annotations: {{argocd.argoproj.io/sync-wave: '{}'}}"
+    assert "its sync wave is not a number" in bring(with_metadata(KEY, wave.format("first"))).err
+    assert bring(with_metadata(KEY, wave.format(-3)), "--apply").code == 0
+    done = bring(with_metadata(KEY, wave.format(-4)), environment="prod")
+    assert 'is refused: its sync wave is -4, and that of "a" is -3' in done.err
+    assert bring(with_metadata(KEY, wave.format(-3)), environment="prod").code == 0
