@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from compiler.demo.local_openbao import LocalOpenBao
+from tests.hermetic import leave_home
 from tests.openbao_servers import RaftOpenBao
 from tests.read_once import read_once
 
@@ -57,6 +58,7 @@ READ_ONCE = (
     "tests/sentinel",
 )
 
+leave_home()
 # Here, before any test is imported: a decorator that sets one thing takes the rest from what is loaded then. No
 # deadline: how long an example takes is up to the machine, which may be busy. The same examples in each run, so that a
 # change alone can fail it; `make proofs` looks for new ones.
