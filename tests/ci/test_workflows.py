@@ -1,12 +1,14 @@
-"""What the release's workflow may do, and that it names no registry; tests/release runs the commands of its build."""
+"""What the workflows may do, and that they name no registry; tests/release runs the commands of the release's build."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-FILE = Path(__file__).resolve().parents[2] / ".github/workflows/release.yml"
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / ".github/workflows/release.yml"
 TEXT = FILE.read_text("utf-8")
 WORKFLOW: Any = yaml.safe_load(TEXT)
 JOBS: dict[str, Any] = WORKFLOW["jobs"]
@@ -18,8 +20,15 @@ def test_only_a_tag_of_a_version_starts_it() -> None:
 
 
 def test_every_action_is_pinned_by_its_commit_and_names_its_version() -> None:
-    used = [line.strip().removeprefix("- ") for line in TEXT.splitlines() if "uses:" in line]
-    assert len(used) == sum("uses" in step for job in JOBS.values() for step in job["steps"])
+    files = [*FILE.parent.glob("*.yml")]
+    assert {file.name for file in files} == {"ci.yml", "release.yml"}
+    used = [
+        line.strip().removeprefix("- ")
+        for file in files
+        for line in file.read_text("utf-8").splitlines()
+        # The repository's own action is that of the commit.
+        if "uses:" in line and "uses: ./" not in line
+    ]
     pinned = r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+"
     assert [line for line in used if not re.fullmatch(pinned, line)] == []
     # One commit an action: a later pin is made everywhere.
@@ -52,3 +61,23 @@ def test_registries_are_variables_and_nothing_reaches_a_shell_but_as_one() -> No
     )
     runs = [step["run"] for job in JOBS.values() for step in job["steps"] if "run" in step]
     assert [run for run in runs if "${{" in run] == []
+
+
+CI: Any = yaml.safe_load((FILE.parent / "ci.yml").read_text("utf-8"))
+
+
+def test_a_pull_request_gets_no_right_to_write_and_no_secret() -> None:
+    assert (CI[True], CI["permissions"]) == ({"pull_request": None, "push": {"branches": ["main"]}}, {})
+    assert {str(job["permissions"]) for job in CI["jobs"].values()} == {"{'contents': 'read'}"}
+    assert "secrets." not in str(CI)
+    checkouts = [step for job in CI["jobs"].values() for step in job["steps"] if "checkout" in step.get("uses", "")]
+    assert [step["with"] for step in checkouts] == [{"persist-credentials": False}] * len(CI["jobs"])
+
+
+def test_a_pull_request_is_tested_on_each_python_by_the_tasks_of_the_makefile() -> None:
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["classifiers"]
+    supported = [each[-4:] for each in classifiers if re.search(r"Python :: 3\.\d+$", each)]
+    assert CI["jobs"]["test"]["strategy"]["matrix"]["python"] == supported
+    tasks = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    runs = [step["run"].split() for job in CI["jobs"].values() for step in job["steps"] if "run" in step]
+    assert [words for words in runs if words[0] != "make" or not {*words[1:]} <= tasks] == []
