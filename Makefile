@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 EDITABLE := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 
 .DEFAULT_GOAL := install
-.PHONY: install help values check parity migrate-secrets-to-azure test test-fast coverage lint types layers golden docs schemas chart mutants bench bench-stores bench-status observe proofs test-live e2e sarif release-check dist dist-check lock clean
+.PHONY: install help values check parity migrate-secrets-to-azure test test-fast coverage lint types layers golden docs schemas chart mutants bench bench-stores bench-status observe proofs test-live e2e sarif release release-check dist dist-check lock clean
 
 ##@ to use it
 install: .venv/.program ## Make .venv/bin/platform-secrets, with the clients of all stores; `make` alone does it too
@@ -111,6 +111,9 @@ e2e: .venv/.dev .tools/.helm ## Move a platform there and back on the cluster th
 observe: .venv/.dev ## Check metrics and alert rules with promtool (taken from Debian's prometheus where none is there)
 	@bash scripts/install_promtool.sh
 	@$(BIN)/python -m pytest tests/observe -q
+
+release: .venv/.dev .tools/.helm .tools/.dist ## Commit, build, try and tag a version: make release VERSION=1.1.0; pushes nothing
+	@$(BIN)/python scripts/release.py $(VERSION)
 
 release-check: .venv/.dev ## Fail where version, changelog, chart, pages, wheel, sdist and schemas disagree
 	@$(BIN)/python scripts/release_check.py
