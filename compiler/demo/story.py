@@ -9,7 +9,9 @@ from typing import Final
 from compiler.demo.servers import DemoStores
 from compiler.edit.new_entry import SecretRequest, StoreRequest, new_secret, new_store
 from compiler.edit.new_project import new_project, write_new
+from compiler.stores.azure_key_vault.provider import PROVIDER as KEY_VAULT
 from compiler.stores.registry import PROVIDERS
+from compiler.stores.vault.provider import PROVIDER as VAULT
 
 PLATFORM: Final = "shop"
 _SECRETS: Final = {
@@ -27,7 +29,9 @@ secrets:
   {github}: {{}}
   jira: {{}}
 """
-_FIRST_STORE, _SECOND_STORE = (provider.store_id for provider in PROVIDERS.values())
+# Those of the local stores, whatever other providers there are.
+_LOCAL: Final = (VAULT, KEY_VAULT)
+_FIRST_STORE, _SECOND_STORE = (provider.store_id for provider in _LOCAL)
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,9 @@ CHAPTERS: Final = (
 
 def write_project(root: Path, stores: DemoStores, *, with_typo: bool) -> None:
     """A project in `root` that has two secrets and both `stores`."""
-    first, second = PROVIDERS.values()
+    first, _ = _LOCAL
     write_new(new_project(root, PLATFORM, PLATFORM, first.id, {first.id: stores.openbao})[0], root)
-    for provider in (first, second):
+    for provider in _LOCAL:
         log_in = next(iter(provider.log_ins))
         write_new([new_store(root, StoreRequest(provider.store_id, log_in, "base"))[0]], root)
     for name, (description, keys) in _SECRETS.items():

@@ -67,9 +67,9 @@ def with_providers(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         store, auth = at(schema, "definitions.store.properties"), at(schema, "definitions.auth")
         described = " or ".join(f"`{each.id}` ({each.described})" for each in PROVIDERS.values())
         store["provider"].update(description=f"{described}.", enum=[*PROVIDERS, None])
-        settings = {key: value for own in said.values() for key, value in own["settings"].items()}
+        settings = _forms_of(said.values(), "settings")
         at(schema, "definitions.store")["properties"] = {key: store[key] for key in _OF_EVERY_STORE} | settings
-        auth["properties"] = {key: value for own in said.values() for key, value in own["auth"].items()}
+        auth["properties"] = _forms_of(said.values(), "auth")
         _fill(at(schema, "definitions.secretRemote"), said, "remote", "optionalText")
     elif name == "catalogue":
         naming = schema["properties"]["naming"]
@@ -84,6 +84,16 @@ def with_providers(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         schema["definitions"] = kept | {key: own["spec"] for key, own in said.items()}
         at(schema, "definitions.provider")["properties"] = {key: {"$ref": f"#/definitions/{key}"} for key in said}
     return schema
+
+
+def _forms_of(said: Iterable[Mapping[str, Any]], part: str) -> dict[str, Any]:
+    """What the providers say of each key of `part`; where they differ in one, the forms of all of them."""
+    forms: dict[str, list[Any]] = {}
+    for own in said:
+        for key, value in own[part].items():
+            found = forms.setdefault(key, [])
+            found += [value] if value not in found else []
+    return {key: found[0] if len(found) == 1 else {"anyOf": found} for key, found in forms.items()}
 
 
 def _fill(node: dict[str, Any], said: Mapping[str, Any], part: str, definition: str) -> None:

@@ -101,6 +101,19 @@ def test_its_schema_and_its_rules_count(root: Path, run: Run) -> None:
     assert not (ROOT / "compiler").joinpath("stores/shelf").exists()
 
 
+def test_the_demo_is_told_with_the_stores_that_it_has(tmp_path: Path, processes: OwnProcesses) -> None:
+    program = (
+        "import sys; from pathlib import Path; import tests.third_provider.commands;"
+        "from compiler.demo.servers import DemoStores; from compiler.demo.story import write_project;"
+        "root, openbao, key_vault = Path(sys.argv[1]), 'http://127.0.0.1:8200', 'https://localhost:8443';"
+        "write_project(root, DemoStores(root, openbao, 'an-id', key_vault, {}, 0), with_typo=False)"
+    )
+    done = processes.run(program, str(tmp_path), variables=dict(os.environ))
+    assert done.returncode == 0, done.stdout + done.stderr
+    base = yaml.safe_load((tmp_path / "environments/base.yaml").read_text("utf-8"))
+    assert base["stores"].keys() >= {"vault", "azure"}
+
+
 CLASS = """\
 apiVersion: secrets-store.csi.x-k8s.io/v1
 kind: SecretProviderClass
