@@ -1,10 +1,10 @@
-"""Decides which edits of an environment's file switch secrets, and which end a move."""
+"""Decides which edits of an environment's file switch secrets, which end a move, and where a secret was before."""
 
 from collections.abc import Iterable, Sequence
 
-from compiler.edit.yaml_edit import MARK, Edit, is_flow, rest_of_line
+from compiler.edit.yaml_edit import Edit, is_flow
 from compiler.model.document import Node
-from compiler.model.environment import Environment, Store
+from compiler.model.environment import MARK, Environment, Store, progress_of
 
 _SECRETS, _STORE = "secrets", "store"
 
@@ -45,6 +45,27 @@ def returning(environment: Environment, secrets: Iterable[str], store: Store) ->
     return (*sets, *_dropping(environment, dropped))
 
 
+def was_in(environment: Environment, secret: str, store: Store) -> bool:
+    """Whether the files say that a secret was in `store`, which it does not read now.
+
+    That is a layer that names the store, a mark, and in an environment of two stores the secret's own `store:`, which
+    every switch writes, or its step of `moves:`.
+    """
+    nodes = [environment.root.get(_SECRETS, secret, _STORE), environment.root.get(_STORE)]
+    written = [each.value for node in nodes if node is not None for each in (node, *node.overrode)]
+    own = environment.document.root.get(_STORE)
+    mark = MARK.search(_behind(own)) if own is not None else None
+    if store.id in (*written, _marked_store(environment, secret), mark[1] if mark is not None else None):
+        return True
+    serving, progress = environment.secrets[secret].store, progress_of(environment)
+    if serving is None or environment.stores.keys() != {store.id, serving.id}:
+        return False
+    if progress is not None and serving is progress.to:
+        return any(secret in step for step in progress.steps) or _rest(environment, secret) is not None
+    # A line of its own may hold a secret where it is until the move comes to it.
+    return progress is None and _rest(environment, secret) is not None
+
+
 def _stands_without_need(environment: Environment, secret: str) -> bool:
     """Whether a secret has a `store:` of its own that changes nothing, and that the way back would take out."""
     own = environment.document.root.get(_SECRETS, secret, _STORE)
@@ -56,10 +77,12 @@ def _stands_without_need(environment: Environment, secret: str) -> bool:
 def _rest(environment: Environment, secret: str) -> str | None:
     """What stands behind a secret's own `store:` on its line, None where the environment's file has none."""
     own = environment.document.root.get(_SECRETS, secret, _STORE)
-    if own is None or own.value is None:
-        return None
-    start, end = rest_of_line(own)
-    return own.source.text[start:end]
+    return _behind(own) if own is not None and own.value is not None else None
+
+
+def _behind(node: Node) -> str:
+    start, end = node.rest_of_line
+    return node.source.text[start:end]
 
 
 def _marked(environment: Environment, secret: str) -> tuple[str, tuple[str, ...]] | None:
@@ -124,7 +147,8 @@ def finishing(environment: Environment, store: Store) -> tuple[Edit, ...]:
     """The edits that make `store` the environment's, and drop the overrides that name it in the environment's file.
 
     An override stays where it hides one of a lower layer: without it that one would choose the store. What only repeats
-    a lower layer goes: the environment's own `store:`, and an entry that said nothing else of a secret.
+    a lower layer goes: the environment's own `store:`, and an entry that said nothing else of a secret. A `store:` that
+    no lower layer has is kept as a mark, which says where the way back leads.
     """
     members = environment.document.root.members_at(_SECRETS)
     dropped = [name for name in members if _is_droppable(environment, name, store)]
@@ -133,15 +157,18 @@ def finishing(environment: Environment, store: Store) -> tuple[Edit, ...]:
 
 def _is_commented(own: Node) -> bool:
     """Whether a map in braces has a comment on its line, which would go with it."""
-    start, end = rest_of_line(own)
-    return is_flow(own) and "#" in own.source.text[start:end]
+    return is_flow(own) and "#" in _behind(own)
 
 
 def _own_store(environment: Environment, store: Store) -> tuple[Edit, ...]:
-    if environment.root.text(_STORE) == store.id:
+    node, own = environment.root.get(_STORE), environment.document.root
+    if node is not None and node.value == store.id:
         return ()
-    own, below = environment.document.root.children, _below(environment, _STORE)
-    is_needless = _STORE in own and below is not None and below.value == store.id and len(own) > 1
+    below = _below(environment, _STORE)
+    lower = [each.value for each in (below, *below.overrode)] if below is not None else []
+    if _STORE in own.children and node is not None and node.value not in lower and not is_flow(own):
+        return (Edit((_STORE,), store.id, f"before: {node.value}"),)
+    is_needless = _STORE in own.children and below is not None and below.value == store.id and len(own.children) > 1
     return (Edit((_STORE,), None if is_needless else store.id),)
 
 

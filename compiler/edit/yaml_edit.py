@@ -12,13 +12,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from compiler.model.document import Document, Node
+from compiler.model.environment import MARK
 from compiler.refusal import Refusal
 from compiler.stages.emit import quote, scalar
 from compiler.stages.load import load_text
 from compiler.text.wording import command_line
-
-# Notes the `store:` from before a switch: the store, and the secrets where the line has others too.
-MARK = re.compile(r"  # before: (\S+)(?: for ([^#\n]*))?$")
 
 # What may stand in quotes of any kind, and in a block, as it is.
 _BARE = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
@@ -169,12 +167,6 @@ def is_flow(node: Node) -> bool:
     return node.source.text[node.start : node.start + 1] == "{"
 
 
-def rest_of_line(node: Node) -> tuple[int, int]:
-    """From where to where the line of a node goes on behind it, without the line break."""
-    line, _ = node.source.place(node.end)
-    return node.end, max(node.end, node.source.line_bounds(line)[1])
-
-
 def _after(path: str, text: str, edits: Iterable[Edit]) -> str | None:
     """`text` after all edits, unproved; None where one cannot be made, or leaves what cannot be read."""
     for edit in edits:
@@ -195,7 +187,7 @@ def _marked(path: str, text: str, edit: Edit) -> str:
     member = document.root.get(*edit.path) if document is not None else None
     if member is None:
         return text
-    start, end = rest_of_line(member)
+    start, end = member.rest_of_line
     rest = MARK.sub("", text[start:end])
     return f"{text[:start]}{rest}{f'  # {edit.mark}' if edit.mark else ''}{text[end:]}"
 

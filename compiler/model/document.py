@@ -137,6 +137,12 @@ class Node:
         return Span(self.source, self.key_start, self.key_end) if self.key_start >= 0 else self.span
 
     @property
+    def rest_of_line(self) -> tuple[int, int]:
+        """From where to where its line goes on behind it, without the line break."""
+        line, _ = self.source.place(self.end)
+        return self.end, max(self.end, self.source.line_bounds(line)[1])
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing is written after the key: `slack:` rather than `slack: null`."""
         return self.value is None and self.start == self.end

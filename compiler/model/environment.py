@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
     from compiler.model.document import Document, Node
@@ -37,6 +37,8 @@ def filled(pattern: str, meanings: Mapping[str, str]) -> str:
     return PLACEHOLDER.sub(lambda part: meanings[part[1]], pattern)
 
 
+# Notes the `store:` from before a switch: the store, and the secrets where the line has others too.
+MARK = re.compile(r"  # before: (\S+)(?: for ([^#\n]*))?$")
 KEY = "moves"
 # In a step: every secret that no other step names.
 REST = "all"
@@ -233,6 +235,17 @@ def other_store(secret: Secret, environment: Environment, progress: MoveProgress
     # Nothing lies in a store without an address: it is described for all environments, and is not this one's.
     others = [store for store in environment.stores.values() if store.id != own.id and store.addresses]
     return others[0] if len(others) == 1 else None
+
+
+# More secrets than these are too many for a line, where one word says the same.
+FEW: Final = 5
+
+
+def shorten(environment: Environment, secrets: Sequence[str], store: str) -> Sequence[str]:
+    """Secrets to name in a switch to `store`: `all` in place of many that are every one that is not there."""
+    others = {name for name, secret in environment.secrets.items() if secret.store is None or secret.store.id != store}
+    is_all = len(secrets) > FEW and others == set(secrets) and REST not in environment.secrets
+    return (REST,) if is_all else secrets
 
 
 def _steps(written: tuple[tuple[str, ...], ...], environment: Environment) -> Iterator[tuple[str, ...]]:

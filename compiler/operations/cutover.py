@@ -8,7 +8,7 @@ from difflib import unified_diff
 from pathlib import Path
 
 from compiler.cluster.view import ClusterView
-from compiler.edit.moves import finishing, returning, switching
+from compiler.edit.moves import finishing, returning, switching, was_in
 from compiler.edit.yaml_edit import Edit, apply_edits
 from compiler.live.read_many import Likeness, WriterOf, no_writer
 from compiler.live.stores import LiveStores, secret_named, store_named
@@ -106,7 +106,7 @@ def resolve_request(environment: Environment, request: CutoverRequest) -> Switch
     serving = {each: secret_named(environment, each).store for each in secrets}
     there = tuple(each for each, own in serving.items() if own is not None and own.id == store.id)
     going = tuple(each for each in secrets if each not in there)
-    edits = returning if request.is_back else switching
+    edits = returning if request.mode is Mode.BACK else switching
     return Switches(store, going, there, edits(environment, going, store), progress)
 
 
@@ -222,6 +222,13 @@ def _values_files(
         return (), tuple(each for each in result.diagnostics if each.severity is Severity.ERROR)
     ours = tuple(each for each in result.project.environments if each.name in names)
     return plan_values(replace(result.project, environments=ours), root / VALUES_FOLDER, VALUES_FOLDER, root)
+
+
+def _check_way_back(request: CutoverRequest, to: str) -> Iterator[Check]:
+    if request.unproven:
+        verb = "was" if len(request.unproven) == 1 else "were"
+        message = f"nothing says that {listed(request.unproven)} {verb} in {quoted(to)} before"
+        yield Check(About.COMPARED, Verdict.NOTED, f"{message}: checked as a switch to a new store")
 
 
 def check_edit(preview: Preview, request: CutoverRequest) -> Iterator[Check]:
@@ -401,6 +408,9 @@ def plan_cutover(
     `view` is the cluster, None where it is not to be asked. Raises Refusal, and AddressError for a store without one.
     """
     switches, (writer_of, deleter_of) = resolve_request(environment, request), past
+    if request.mode is Mode.BACK:
+        unproven = (each for each in switches.secrets if not was_in(environment, each, switches.to))
+        request = replace(request, unproven=tuple(unproven))
     text = apply_edits(environment.document, switches.edits)
     preview = preview_edit(environment, text, root, outside, with_dependants=request.with_dependants)
     switched, to = preview.switched, switches.to.id
@@ -408,6 +418,7 @@ def plan_cutover(
     accepted = accepted_keys(keys, request.accepted)
     _refuse_unknown_endings(switched, request.ending)
     checks = [
+        *_check_way_back(request, to),
         *check_edit(preview, request),
         *check_shared_places(switched, request, to),
         *check_guard_order(switched, request, to),

@@ -68,7 +68,8 @@ class CutoverRequest:
 
     `accepted` are keys that may differ between the stores, as KEY or SECRET/KEY; `ending` are secrets of which the new
     store may hold a version that deletes itself. `cluster` are the words by which the cluster is asked, if it is. Where
-    the command `applies`, a line that goes on with it does too; one that goes back always does.
+    the command `applies`, a line that goes on with it does too; one that goes back always does. `unproven` are secrets
+    that nothing says were in the store to go back to: then the way back is checked as a switch to a new store.
     """
 
     environment: str
@@ -81,10 +82,11 @@ class CutoverRequest:
     with_dependants: bool = False
     cluster: tuple[str, ...] = ()
     applies: bool = False
+    unproven: tuple[str, ...] = ()
 
     @property
     def is_back(self) -> bool:
-        return self.mode is Mode.BACK
+        return self.mode is Mode.BACK and not self.unproven
 
     def again(self, *more: str) -> str:
         """This command with `more` options."""

@@ -18,11 +18,12 @@ Leave it out:
 
 Only the environment's own file is checked: what is needless in a shared layer for one environment may matter to
 another. A secret's `store:` is never reported, even where it equals the environment's: it holds the secret there
-while the rest move. Neither are the `use` and `remote` of a disabled secret from which another takes a value: they
+while the rest move. Nor is a `store:` of the environment with the mark `# before: azure` of `cutover --finish`: it says
+where the way back leads. Neither are the `use` and `remote` of a disabled secret from which another takes a value: they
 count there.
 """
 
-from compiler.model.environment import Environment
+from compiler.model.environment import MARK, Environment
 from compiler.rules.api import ENVIRONMENT, WARNING, Finding, Findings, Node, Related, quoted, rule, waiver_scope
 
 _SECRET_SETTING = 3
@@ -58,8 +59,15 @@ def _compare(own: Node, merged: Node, path: tuple[str, ...]) -> Findings:
                 yield Finding(message, node.key_span, help="remove the line", scope=waiver_scope(here))
         elif node.children:
             yield from _compare(node, winner, here)
-        elif not (len(here) == _SECRET_SETTING and here[0] == "secrets" and key == "store"):
+        elif not _holds_store(node, here):
             yield from _repeated(node, winner, key, here)
+
+
+def _holds_store(node: Node, path: tuple[str, ...]) -> bool:
+    """Whether it is a secret's `store:`, or the environment's with the mark of a switch."""
+    start, end = node.rest_of_line
+    is_marked = path == ("store",) and MARK.search(node.source.text[start:end]) is not None
+    return is_marked or (len(path) == _SECRET_SETTING and path[0] == "secrets" and path[-1] == "store")
 
 
 def _repeated(node: Node, winner: Node, key: str, path: tuple[str, ...]) -> Findings:

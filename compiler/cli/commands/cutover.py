@@ -33,8 +33,10 @@ their keys stay the same. What the gate refuses changes nothing; each refusal na
 Without --apply it only shows the gate, the edit, and what it means in the cluster. With --apply it writes the
 environment and its values file, and prints the commit to make. Stores are only read.
 
---back works even if the store that it leaves is down. --next takes the first step of `moves:` that is not complete.
---finish makes a store the environment's, and drops the overrides that name it.
+--back works even if the store that it leaves is down, for secrets that were in the other one before: `moves:`, a lower
+layer, their own `store:` or a mark `# before:` shows that. Others are checked as on the way forward. --next takes the
+first step of `moves:` that is not complete. --finish makes a store the environment's, and drops the overrides that name
+it.
 
 Exits 1 if the gate refuses, 3 if a store that it needs does not answer."""
 EXAMPLES = (

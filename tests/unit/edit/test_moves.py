@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.edit.moves import finishing, returning, switching
+from compiler.edit.moves import finishing, returning, switching, was_in
 from compiler.edit.yaml_edit import Edit, apply_edits
 from compiler.model.environment import Environment, progress_of
 from compiler.pipeline import compile_project
@@ -195,10 +195,61 @@ def test_a_move_is_finished_by_the_store_of_the_environment(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("store: azure\nlabels: {a: b}\nsecrets: {jira: {store: vault}}\n", "labels: {a: b}\n"),
-        ("store: azure\n", "store: vault\n"),
+        # What no layer has any more is kept as a mark.
+        (
+            "store: azure\nlabels: {a: b}\nsecrets: {jira: {store: vault}}\n",
+            "store: vault  # before: azure\nlabels: {a: b}\n",
+        ),
+        ("store: azure # c\n", "store: vault # c  # before: azure\n"),
+        ("store: azure  # before: third\n", "store: vault  # before: azure\n"),
+        # No line is a place for one.
+        ("{store: azure, labels: {a: b}}\n", "{labels: {a: b}}\n"),
     ],
 )
-def test_a_store_that_a_lower_layer_names_already_is_not_repeated(root: Path, text: str, expected: str) -> None:
+def test_a_store_that_is_left_is_kept_as_a_mark(root: Path, text: str, expected: str) -> None:
     found = environment(root, text)
     assert apply_edits(found.document, finishing(found, found.stores["vault"])) == expected
+
+
+def test_a_store_that_lower_layers_name_is_neither_repeated_nor_marked(root: Path) -> None:
+    (root / "environments/middle.yaml").write_text("extends: [base]\nstore: azure\n", "utf-8")
+    found = environment(root, "extends: [middle]\nstore: vault\nlabels: {a: b}\n")
+    text = apply_edits(found.document, finishing(found, found.stores["azure"]))
+    assert text == "extends: [middle]\nlabels: {a: b}\n"
+    assert was_in(environment(root, text), "jira", found.stores["vault"])
+
+
+THIRD = "stores: {third: {provider: azurekv, name: third, vaultUrl: 'https://third.vault.azure.net'}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_known"),
+    [
+        # jira reads vault, and base.yaml names no other store.
+        ("labels: {}\n", False),
+        ("moves: {to: azure, steps: [[github], [all]]}\n", False),
+        ("secrets: {github: {store: azure}}\n", False),
+        (f"{THIRD}secrets: {{jira: {{store: vault}}}}\n", False),
+        ("moves: {to: vault, steps: [[github]]}\n", False),
+        ("moves: {to: vault, steps: [[github], [all]]}\n", True),
+        (f"{THIRD}moves: {{to: vault, steps: [[github], [all]]}}\n", False),
+        ("secrets: {jira: {store: vault}}\n", True),
+        ("moves: {to: vault, steps: [[github]]}\nsecrets: {jira: {store: vault}}\n", True),
+        ("moves: {to: azure, steps: [[github], [all]]}\nsecrets: {jira: {store: vault}}\n", False),
+        ("store: azure\nsecrets: {jira: {store: vault}}\n", True),
+        (f"{THIRD}secrets:\n  jira:\n    store: vault  # before: azure\n", True),
+        (f"{THIRD}secrets: {{jira: {{store: vault}}, github: {{store: vault}}}}  # before: azure for github\n", False),
+        (f"{THIRD}store: vault  # before: azure\n", True),
+    ],
+)
+def test_what_the_files_say_of_where_a_secret_was(root: Path, text: str, is_known: bool) -> None:  # noqa: FBT001
+    found = environment(root, text)
+    assert found.secrets["jira"].store is found.stores["vault"]
+    assert was_in(found, "jira", found.stores["azure"]) is is_known
+
+
+def test_a_lower_layer_says_where_a_secret_was(root: Path) -> None:
+    found = environment(root, "store: azure\n")
+    assert was_in(found, "jira", found.stores["vault"])
+    found = environment(root, "secrets: {jira: {store: azure}}\n", "secrets: {github: {}, jira: {store: vault}}")
+    assert was_in(found, "jira", found.stores["vault"])

@@ -56,8 +56,8 @@ class Bench:
         assert result.project is not None
         return result.project.environments[0]
 
-    def live(self) -> LiveStores:
-        return LiveStores({}, self._open)
+    def live(self, environ: Mapping[str, str] | None = None) -> LiveStores:
+        return LiveStores(environ or {}, self._open)
 
     def plan(
         self,

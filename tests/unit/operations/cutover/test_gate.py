@@ -5,7 +5,7 @@ import pytest
 
 from compiler.live.read_many import PastRun
 from compiler.live.stores import LiveStores
-from compiler.operations.cutover import Cutover
+from compiler.operations.cutover import Cutover, commit, write
 from compiler.operations.cutover_gate import (
     Mode,
     Switch,
@@ -110,8 +110,61 @@ def test_a_present_store_that_is_gone_has_to_be_waived_but_not_on_the_way_back(b
     assert message.endswith("; 3 keys not checked")
     waived = bench.to_azure("jira", without_comparison=True)
     assert (of(waived, "compared")[0][0], waived.is_refused) == ("noted", False)
+    bench.write("prod", "store: vault  # before: azure\n")
     back = bench.plan(Mode.BACK, "jira", to="azure")
     assert (of(back, "compared")[0][0], back.is_refused) == ("noted", False)
+
+
+NEW = 'nothing says that "jira" was in "azure" before: checked as a switch to a new store'
+
+
+def test_a_way_back_to_where_nothing_was_is_checked_as_a_switch_forward(bench: Bench) -> None:
+    open_ = bench.plan(Mode.BACK, "jira", to="azure")
+    assert (of(open_, "compared")[0], open_.is_refused) == (("noted", NEW, None), False)
+    assert commit(open_)[1] == "git commit -m 'Switch jira of prod to azure'"
+    bench.silent.add("vault")
+    dead = bench.plan(Mode.BACK, "jira", to="azure")
+    assert dead.is_unanswered
+    line = "platform-secrets cutover prod jira --back --to azure --without-comparison"
+    assert [each.more for each in dead.checks if each.mend == "check the address"] == [(line,)]
+    assert not bench.plan(Mode.BACK, "jira", to="azure", without_comparison=True).is_refused
+    bench.silent.clear()
+    bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="other"))
+    refused = [message for verdict, message, _ in of(bench.plan(Mode.BACK, "jira", to="azure"), "compared")]
+    assert refused == [
+        NEW,
+        'values of "jira" differ in "azure" and "vault": "JIRA_TOKEN"',
+        'keys of "jira" are in "azure" and not in "vault": "JIRA_URL"',
+    ]
+    # One of two secrets without a past is enough.
+    bench.equal()
+    bench.write("prod", "secrets: {github: {store: vault}}\n")
+    assert of(bench.plan(Mode.BACK, "github", "jira", to="azure"), "compared")[0][1] == NEW
+
+
+STEPS = "moves: {to: vault, steps: [[all]]}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "store: azure\n",
+        # Here base.yaml names vault, and the environment's own line goes with the end of the move.
+        "store: azure\nlabels: {}\n",
+        f"store: azure\n{STEPS}",
+        f"{STEPS}secrets: {{jira: {{store: azure}}, github: {{store: azure}}}}\nstore: azure\n",
+        "store: azure\nsecrets:\n  jira:\n    store: azure\n",
+    ],
+)
+def test_everything_goes_back_after_the_end_of_the_move_while_vault_is_dead(bench: Bench, text: str) -> None:
+    bench.write("prod", text)
+    write(bench.plan(Mode.TO, "all", to="vault"))
+    write(bench.plan(Mode.FINISH, to="vault"))
+    bench.silent.add("vault")
+    back = bench.plan(Mode.BACK, "all", to="azure")
+    assert ([each for each in said(back) if each[1] != "noted"], back.switches.secrets) == ([], ("github", "jira"))
+    write(back)
+    assert {secret.store.id for secret in bench.environment().secrets.values() if secret.store} == {"azure"}
 
 
 def test_a_store_that_does_not_answer_is_told_once_for_all_secrets(bench: Bench) -> None:

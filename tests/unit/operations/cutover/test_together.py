@@ -123,6 +123,10 @@ def test_on_the_way_back_nothing_waits_for_what_guards_a_store(bench: Bench) -> 
     extended(bench, GUARD, "login: {store: azure}, jira: {store: azure}")
     back = bench.plan(Mode.BACK, "login", "jira", to="vault")
     assert (said(back), back.is_refused) == ([("guards", "noted")], False)
+    # Where it never was, it moves last as on any way forward.
+    bench.write("prod", "secrets: {login: {}}\n")
+    new = bench.plan(Mode.BACK, "login", "jira", to="azure")
+    assert said(new) == [("compared", "noted"), ("guards", "noted"), ("guards", "refused")]
 
 
 @pytest.mark.parametrize("secret", ["jira", "board", "report"])
