@@ -213,9 +213,7 @@ class LiveStores:
             lacks = f"{_named(store)} has no {setting}, so {variable} gives it"
             return f"{lacks}, as for every environment without one: {address.absolute}"
         replaced, name = self._replaced(store), self._address_variable(store)
-        is_replaced = replaced is not None if store.address else bool(store.environment)
-        # A values file has no address of a store that it does not render.
-        if not name or store.reachable_at or not is_replaced:
+        if not self.is_replaced(store):
             return ""
         this = f"; this Vault is {cluster}" if cluster is not None else "; this Vault does not say which one it is"
         # Nothing was sent to it: what was asked for is refused before.
@@ -223,6 +221,13 @@ class LiveStores:
         if replaced is None:
             return f"{_named(store)} has no server, so {name} gives it{this}"
         return f"{name} replaces {replaced} of {store.environment or store.id}{this}"
+
+    def is_replaced(self, store: Store) -> bool:
+        """Whether a variable stands for the address of `store`, another one than is written or none."""
+        if not self._address_variable(store) or store.reachable_at:
+            return False
+        # A values file has no address of a store that it does not render.
+        return self._replaced(store) is not None if store.address else bool(store.environment)
 
     def _replaced(self, store: Store) -> str | None:
         """The written address that the variable replaces by another one."""

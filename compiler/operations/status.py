@@ -16,10 +16,11 @@ from compiler.cluster.judge import ClusterProblem, ClusterState, operator_pods
 from compiler.cluster.view import ClusterError
 from compiler.live.read_many import Likeness, StoredVersion
 from compiler.live.stores import ValueName, key_places, secret_named, value_names
-from compiler.model.environment import Environment, MoveProgress, Secret, Store, other_store, progress_of
+from compiler.model.environment import Environment, MoveProgress, Secret, Store, other_store, progress_of, shorten
 from compiler.model.values import Manifest, manifests_of
 from compiler.operations.verify import KeyState
-from compiler.text.wording import BLANK, command_line, repeated, shell_line
+from compiler.stores.errors import FailureSide
+from compiler.text.wording import BLANK, command_line, listed, repeated, shell_line
 
 if TYPE_CHECKING:
     from compiler.live.readers import ReadIndex
@@ -33,10 +34,10 @@ class Values:
     `different`, `missing` and `only_there` are the keys of the other store that make its likeness, and `versions` are
     those of the store in use and of the other one that hold the first different key. `faults` says what the operator
     could not read, or would read wrongly, in the store in use, `unset` the keys that it lacks where no other fault is;
-    `closed` says why that store did not say, and `is_silent` where it gave no answer. `known_since` is the date of the
-    newest value, None where one was not read. `other_holds`: the other store gives every key, equal or not. `written`
-    is the oldest value's date, `expires` the nearest one; `newest` is the newest value's date, `other_newest` that of
-    the other store. `states` are those of each key by the stores' ids.
+    `closed` says why that store did not say, `helps` what to do about it, and `side` whose failure it is. `known_since`
+    is the date of the newest value, None where one was not read. `other_holds`: the other store gives every key, equal
+    or not. `written` is the oldest value's date, `expires` the nearest one; `newest` is the newest value's date,
+    `other_newest` that of the other store. `states` are those of each key by the stores' ids.
     """
 
     likeness: Likeness = Likeness.NOT_ASKED
@@ -50,11 +51,12 @@ class Values:
     expires: datetime | None = None
     newest: datetime | None = None
     other_newest: datetime | None = None
-    is_silent: bool = False
+    helps: tuple[str, ...] = ()
     other_holds: bool = False
     only_there: tuple[str, ...] = ()
     versions: tuple[StoredVersion, StoredVersion] | None = None
     states: Mapping[str, Mapping[str, KeyState]] = field(default_factory=dict)
+    side: FailureSide = FailureSide.UNCLEAR
 
     @property
     def is_sound(self) -> bool:
@@ -303,8 +305,9 @@ class NextStep:
 def next_step(status: Status, asked: StepContext | None = None) -> NextStep:
     """What comes next; no command where nothing is left to do, or no command mends it."""
     asked = asked if asked is not None else StepContext()
-    if found := tuple(dict.fromkeys(_mending_values(status, asked))):
-        return NextStep(found)
+    values = tuple(dict.fromkeys(_mending_values(status)))
+    if (closed := _past_closed(status, asked)).commands or values:
+        return replace(closed, commands=(*closed.commands, *values))
     troubled = [row for row in status.rows if row.live is not None and row.live.problems]
     if troubled:
         return _mending_cluster(status.environment, troubled, asked)
@@ -340,8 +343,8 @@ def next_rotation(status: Status) -> Iterator[str]:
         yield from rotation_commands(status.environment, keys)
 
 
-def _mending_values(status: Status, asked: StepContext) -> Iterator[str]:
-    """What gives the store in use the values that it lacks, or does without a store that does not answer."""
+def _mending_values(status: Status) -> Iterator[str]:
+    """What gives the store in use the values that it lacks."""
     environment = status.environment
     faulty = [row for row in status.rows if row.values.faults]
     names = value_names(environment) if faulty else {}
@@ -350,19 +353,63 @@ def _mending_values(status: Status, asked: StepContext) -> Iterator[str]:
         unset = row.values.unset
         lacking = {names.get((row.secret.id, key), (row.secret.id, key)) for key in unset}
         if not lacking <= told:
-            # Without a key it asks for all of the secret, and leaves what has a value already.
-            yield command_line("put", environment.name, row.secret.id, *(unset if len(unset) == 1 else ()))
+            yield from _filling(environment.name, row)
         told |= lacking
     if others := [row for row in faulty if not row.values.unset]:
         yield command_line("verify", environment.name, *_ids(others))
-    silent = [row for row in status.rows if row.values.is_silent and row.values.other_holds]
-    yield from _backs(environment.name, silent, asked)
+
+
+def _filling(name: str, row: Row) -> Iterator[str]:
+    """What gives a secret the keys that it lacks: a copy of those that the other store holds, and new values."""
+    values, left = row.values, [key for key in row.values.unset if key not in row.values.only_there]
+    if row.other is not None and len(left) < len(values.unset):
+        ends = ("--to", row.store.id, "--from", row.other.id, "--only", row.secret.id)
+        # The other keys are none of its business: they stay as they are.
+        differ = ("--on-conflict", "skip") if values.different else ()
+        yield command_line(
+            "migrate", name, *ends, *differ, *(("--continue-on-error",) if values.missing or left else ())
+        )
+    if left:
+        # Without a key it asks for all of the secret, and leaves what has a value already.
+        yield command_line("put", name, row.secret.id, *(left if len(left) == 1 else ()))
+
+
+def _past_closed(status: Status, asked: StepContext) -> NextStep:
+    """What to do about a store in use that did not say what it holds.
+
+    Only a failure that everybody meets leads back at once. The cause of any other is mended, or the operator asked
+    whether it fails too: its cluster decides then.
+    """
+    closed = [row for row in status.rows if row.values.closed]
+    back = [row for row in closed if row.values.side is FailureSide.SERVER and _has_way_back(status.environment, row)]
+    if back:
+        return NextStep(tuple(_backs(status.environment, back, asked)), _uncompared(back))
+    if not closed or asked.cluster:
+        return NextStep()
+    helps = dict.fromkeys(way_out for row in closed for way_out in row.values.helps)
+    name, only = status.environment.name, repeated("--only", asked.only)
+    return NextStep((command_line("status", name, *only, "--cluster"),), "; ".join(helps))
+
+
+def _has_way_back(environment: Environment, row: Row) -> bool:
+    """Whether the secret was in the other store before, and that one holds the same or all that is needed."""
+    from compiler.edit.moves import was_in  # noqa: PLC0415 - only where something fails
+
+    holds = row.values.likeness is Likeness.EQUAL or (bool(row.values.closed) and row.values.other_holds)
+    return holds and row.other is not None and was_in(environment, row.secret.id, row.other)
+
+
+def _uncompared(rows: Iterable[Row]) -> str:
+    """What a way back does not compare, as what a person does before; empty where it compares all."""
+    closed = [row for row in rows if row.values.closed]
+    stores = listed(dict.fromkeys(row.store.id for row in closed))
+    return f"accept that {listed(_ids(closed))} cannot be compared with {stores}" if closed else ""
 
 
 def _mending_cluster(environment: Environment, troubled: Sequence[Row], asked: StepContext) -> NextStep:
     by_remedy: dict[Remedy, list[Row]] = {}
     for row in troubled:
-        by_remedy.setdefault(_remedy(row, asked), []).append(row)
+        by_remedy.setdefault(_remedy(environment, row, asked), []).append(row)
     if Remedy.OPERATOR in by_remedy:
         return NextStep((operator_pods(),))
     is_deployed = min(by_remedy) is not Remedy.DEPLOY
@@ -373,17 +420,17 @@ def _mending_cluster(environment: Environment, troubled: Sequence[Row], asked: S
             lines += _lines(environment, remedy, by_remedy[remedy], asked)
     sync = shell_line("argocd", "app", "sync", BLANK)
     first = "" if is_deployed else f"deploy chart/values-{environment.name}.yaml again ({sync})"
+    if min(by_remedy) is Remedy.BACK:
+        first = _uncompared(by_remedy[Remedy.BACK])
     return NextStep(tuple(dict.fromkeys(lines)), first)
 
 
-def _remedy(row: Row, asked: StepContext) -> Remedy:
+def _remedy(environment: Environment, row: Row, asked: StepContext) -> Remedy:
     states = {problem.state for problem in row.live.problems} if row.live is not None else set[ClusterState]()
     remedy = min(_REMEDIES[state] for state in states)
     if remedy is Remedy.OWN and row.live is not None and not row.live.helps:
         return Remedy.VERIFY
-    # A store that does not even say what it holds is compared with nothing: the gate of the switch says so.
-    is_closed = bool(row.values.closed) and row.values.other_holds
-    if remedy is Remedy.BACK and row.values.likeness is not Likeness.EQUAL and not is_closed:
+    if remedy is Remedy.BACK and not _has_way_back(environment, row):
         # A store that is not ready is none that a request mends.
         remedy = Remedy.VERIFY if ClusterState.STORE in states else Remedy.FORCE
     if remedy is Remedy.WAIT and asked.has_waited:
@@ -402,7 +449,7 @@ def _lines(environment: Environment, remedy: Remedy, rows: Sequence[Row], asked:
     elif remedy is Remedy.OWN:
         yield from (line for row in rows if row.live is not None for line in row.live.helps)
     elif remedy is Remedy.BACK:
-        yield from _backs(name, rows, asked)
+        yield from _backs(environment, rows, asked)
     elif remedy is Remedy.CONSUMERS:
         yield command_line("consumers", name, *asked.cluster)
     elif remedy is Remedy.PODS:
@@ -413,12 +460,22 @@ def _lines(environment: Environment, remedy: Remedy, rows: Sequence[Row], asked:
         yield _wait(environment, asked)
 
 
-def _backs(name: str, rows: Sequence[Row], asked: StepContext) -> Iterator[str]:
-    """A switch of the secrets to their other stores, for each of these."""
-    for other in dict.fromkeys(row.other.id for row in rows if row.other is not None):
-        going = [row for row in rows if row.other is not None and row.other.id == other]
-        # Also where the move has not come to a secret yet: on the way back the store that is left need not answer.
-        yield command_line("cutover", name, *_ids(going), "--back", "--to", other, *asked.cluster)
+def _backs(environment: Environment, rows: Sequence[Row], asked: StepContext) -> Iterator[str]:
+    """A switch of the secrets to their other stores, in the order of `moves:`; what guards a store alone and last."""
+    guards = [row for row in rows if row.secret.entry.guards]
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in sorted(rows, key=lambda row: (_guard_of(row, guards) or "", row.step or 0)):
+        if row.other is not None:
+            groups.setdefault((row.other.id, _guard_of(row, guards) or ""), []).append(row.secret.id)
+    for (other, _), secrets in groups.items():
+        names = shorten(environment, secrets, other)
+        yield command_line("cutover", environment.name, *names, "--back", "--to", other, *asked.cluster)
+
+
+def _guard_of(row: Row, guards: Iterable[Row]) -> str | None:
+    """The secret that guards a store and reads a place with this one, or is this one: they move together."""
+    places = {item.place for item in row.secret.keys}
+    return next((each.secret.id for each in guards if any(item.place in places for item in each.secret.keys)), None)
 
 
 def _silent(status: Status, asked: StepContext) -> str:

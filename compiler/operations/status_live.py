@@ -51,12 +51,11 @@ from compiler.cluster.view import (
 )
 from compiler.consumers.readers import SecretRead, secret_reads
 from compiler.live.read_many import Likeness
-from compiler.live.stores import LiveStores
+from compiler.live.stores import AddressError, LiveStores
 from compiler.model.diagnostic import Severity
-from compiler.model.environment import Store
 from compiler.model.values import Manifest
 from compiler.operations.references import Reference, references_of, with_own_count
-from compiler.operations.status import LiveState, Status, Values
+from compiler.operations.status import LiveState, Row, Status, Values
 from compiler.operations.verify import (
     CLOSED,
     UNSET,
@@ -67,6 +66,7 @@ from compiler.operations.verify import (
     verify,
     versions_of,
 )
+from compiler.stores.errors import FailureSide, StoreError
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import Comparer
 from compiler.text.wording import command_line, listed, quoted, shell_line
@@ -111,21 +111,30 @@ def with_values(status: Status, stores: LiveStores, *, compares: bool = True) ->
     here, elsewhere = _by_secret(found, is_elsewhere=False), _by_secret(found, is_elsewhere=True)
     comparer = Comparer()
 
-    def values_of(name: str, other: Store | None) -> Values:
-        compared = elsewhere.get(name, {}) if other is not None else None
-        return _values(here.get(name, {}), compared, comparer, stores)
+    def values_of(row: Row) -> Values:
+        name, failure = row.secret.id, found.failures.get(row.store)
+        compared = elsewhere.get(name, {}) if others[name] is not None else None
+        values = _values(here.get(name, {}), compared, comparer, stores)
+        return replace(values, side=_side(failure, is_replaced=stores.is_replaced(row.store)))
 
     silent = {each.reference.store.id for each in found.keys if each.is_silent}
     in_use = {reference.store.id for reference in own}
     asked = replace(
         status,
-        rows=tuple(replace(row, values=values_of(row.secret.id, others[row.secret.id])) for row in status.rows),
+        rows=tuple(replace(row, values=values_of(row)) for row in status.rows),
         silent=tuple(sorted(in_use & silent)),
         is_asked=True,
         closed=tuple(dict.fromkeys(message for each in found.keys for message in each.why_closed)),
         helps={each.message: each.help for each in found.diagnostics if each.rule in CLOSED and each.help is not None},
     )
     return asked, found
+
+
+def _side(failure: StoreError | AddressError | None, *, is_replaced: bool) -> FailureSide:
+    """Whose failure it is where the store in use did not say what it holds; None for one that says it of a secret."""
+    if isinstance(failure, AddressError):
+        return FailureSide.CALLER
+    return failure.side(is_replaced=is_replaced) if failure is not None else FailureSide.UNCLEAR
 
 
 def _by_secret(found: Verification, *, is_elsewhere: bool) -> dict[str, dict[str, KeyStatus]]:
@@ -153,6 +162,7 @@ def _values(
     closed = tuple(
         dict.fromkeys(with_own_count(message, len(unread)) for status in unread for message in status.why_closed)
     )
+    helps = [each.help for status in unread for each in status.found if each.rule in CLOSED and each.help is not None]
     likeness, keys = _likeness(here, there, comparer)
     different = keys[Likeness.DIFFERENT]
     versions = versions_of(here[different[0]], there[different[0]], stores) if different and there is not None else None
@@ -168,7 +178,7 @@ def _values(
         min(filter(None, ends), default=None),
         max(dates, default=None),
         max(other_dates, default=None),
-        any(each.is_silent for each in here.values()),
+        tuple(dict.fromkeys(helps)),
         there is not None and all(key in there and there[key].value is not None for key in here),
         keys[Likeness.ONLY_THERE],
         versions,

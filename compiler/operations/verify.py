@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -206,7 +206,8 @@ class KeyStatus:
 class Verification:
     """All that was found; `answered` tells whether any store answered.
 
-    `read` are the remote secrets that were read, so that their values can be hidden in other programs' messages.
+    `read` are the remote secrets that were read, so that their values can be hidden in other programs' messages;
+    `failures` say why a store gave none of its secrets.
     """
 
     keys: tuple[KeyStatus, ...]
@@ -214,8 +215,11 @@ class Verification:
     seen: tuple[ReadStore, ...]
     answered: bool
     read: tuple[RemoteSecret, ...] = ()
+    failures: Mapping[Store, StoreError | AddressError] = field(default_factory=dict)
 
 
+# By store: its keys that were not read, and why it gave none of its secrets.
+Failures = dict[Store, tuple[list[Reference], StoreError | AddressError]]
 # A diagnostic, and the references that it is about.
 Found = tuple[Sequence[Reference], Diagnostic]
 
@@ -232,12 +236,11 @@ def verify(
     No store is changed. A store that cannot be reached is a finding like others, at the line that names it.
     """
     found: list[Found] = []
-    readers = _open(references, stores, found)
+    failures: Failures = {}
+    readers = _open(references, stores, failures)
     wanted = _names(references, readers, found)
     answers = read_all(wanted)
-    moment = now if now is not None else datetime.now(UTC)
-    values: dict[Reference, SecretValue] = {}
-    failures: dict[Store, tuple[list[Reference], StoreError]] = {}
+    moment, values = now if now is not None else datetime.now(UTC), dict[Reference, SecretValue]()
     for pair, asking in wanted.items():
         answer, groups = answers[pair], _by_holder(asking)
         if not isinstance(answer, StoreError):
@@ -269,6 +272,7 @@ def verify(
         _seen(readers, answered),
         bool(answered) or not (silent or any(each.store not in readers for each in references)),
         tuple(read.values()),
+        {store: error for store, (_, error) in failures.items()},
     )
 
 
@@ -309,7 +313,7 @@ def dates_of(found: Verification) -> dict[tuple[str, str], datetime | None]:
     return {each: known_since(asked) for each, asked in statuses.items()}
 
 
-def _open(references: Iterable[Reference], stores: LiveStores, found: list[Found]) -> dict[Store, SecretReader]:
+def _open(references: Iterable[Reference], stores: LiveStores, failures: Failures) -> dict[Store, SecretReader]:
     readers: dict[Store, SecretReader] = {}
     by_store: dict[Store, list[Reference]] = {}
     for reference in references:
@@ -318,7 +322,7 @@ def _open(references: Iterable[Reference], stores: LiveStores, found: list[Found
         try:
             readers[store] = stores.open(store)
         except (AddressError, StoreError) as error:
-            found.append((asking, of_store(store, asking, error)))
+            failures[store] = asking, error
     return readers
 
 

@@ -1,6 +1,6 @@
 """Defines an exception for each cause of a store's refusal, with place, action and remedy, never a value."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -77,6 +77,33 @@ class Code(StrEnum):
     OUTCOME_UNKNOWN = "outcome-unknown"
 
 
+class FailureSide(StrEnum):
+    """Whose failure it is that a store does not say what it holds."""
+
+    CALLER = "caller"  # this machine or its credentials: the operator may well be served
+    SERVER = "server"  # everybody meets it
+    UNCLEAR = "unclear"
+
+
+_SIDE_CODES: Final = {
+    # An expired certificate is not told apart from an authority that is unknown here.
+    FailureSide.CALLER: (
+        *(Code.UNREACHABLE, Code.TLS_FAILURE, Code.UNAUTHENTICATED, Code.EXPIRED_TOKEN, Code.FORBIDDEN),
+        *(Code.MISSING_DEPENDENCY, Code.INVALID_NAME, Code.INVALID_VALUE, Code.TOO_LARGE),
+    ),
+    FailureSide.SERVER: (
+        *(Code.SEALED, Code.LEADERLESS, Code.BUSY, Code.NOT_FOUND, Code.SOFT_DELETED, Code.DISABLED),
+        *(Code.VERSION_GONE, Code.MALFORMED_DOCUMENT, Code.MANAGED, Code.REFUSED_BY_POLICY),
+    ),
+    # The network between may be what does not answer, another server what does; and some limit each caller.
+    FailureSide.UNCLEAR: (
+        *(Code.UNAVAILABLE, Code.THROTTLED, Code.UNEXPECTED_REPLY, Code.REDIRECT_REFUSED, Code.OTHER_CLUSTER),
+        *(Code.WRONG_MOUNT, Code.UNSUPPORTED_ENGINE, Code.CONFLICT, Code.UNVERIFIED, Code.UNFINISHED_WRITE),
+        Code.OUTCOME_UNKNOWN,
+    ),
+}
+FAILURE_SIDES: Final[Mapping[Code, FailureSide]] = {code: side for side, codes in _SIDE_CODES.items() for code in codes}
+
 _RETRYABLE: Final = frozenset(
     {Code.UNAVAILABLE, Code.UNREACHABLE, Code.SEALED, Code.LEADERLESS, Code.BUSY, Code.THROTTLED}
 )
@@ -139,6 +166,13 @@ class StoreError(Refusal):
     def told_at_once(self) -> bool:
         """Whether a store that never answered is not asked again: somebody has to do something first."""
         return self.code in _TOLD_AT_ONCE
+
+    def side(self, *, is_replaced: bool) -> FailureSide:
+        """Whose failure it is; `is_replaced` where a variable stands for the address that the environment writes."""
+        side = FAILURE_SIDES[self.code]
+        # What it leads to may be another server than the operator asks, or a forwarding that has ended.
+        is_unclear = is_replaced and (side is FailureSide.SERVER or self.code is Code.UNREACHABLE)
+        return FailureSide.UNCLEAR if is_unclear else side
 
     def __str__(self) -> str:
         # For a traceback; a person is shown a message made of the parts.

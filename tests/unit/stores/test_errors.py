@@ -35,6 +35,12 @@ def test_every_code_is_its_own() -> None:
     assert len(set(CODES)) == len(CODES) == len(errors.Code) >= 29
 
 
+def test_every_code_says_whose_failure_it_is() -> None:
+    listed = [code for codes in errors._SIDE_CODES.values() for code in codes]
+    assert sorted(listed) == sorted(errors.Code)
+    assert {side: code for code, side in errors.FAILURE_SIDES.items()}.keys() == set(errors.FailureSide)
+
+
 def test_errors_without_a_secret_name_the_store_alone() -> None:
     for action in (Action.CONNECT, Action.LOG_IN):
         assert str(

@@ -101,10 +101,14 @@ def test_offline_asks_no_store(status: Callable[..., Done], ends: Ends, monkeypa
 
 
 def test_a_planned_difference_is_none_and_a_missing_value_is(status: Callable[..., Done], ends: Ends) -> None:
-    del ends.azure.versions["ai-platform-engineering-jira"]
+    held = ends.azure.versions.pop("ai-platform-engineering-jira")
     done = status("dev", "--only", "jira")
     assert (done.code, "azure: missing" in done.out) == (0, True)
     del ends.vault.versions["ai-platform-engineering/jira-secret"]
+    ends.azure.versions["ai-platform-engineering-jira"] = held
+    line = "next: platform-secrets migrate dev --to vault --from azure --only jira"
+    assert status("dev", "--only", "jira").out.splitlines()[-1] == line
+    del ends.azure.versions["ai-platform-engineering-jira"]
     done = status("dev", "--only", "jira")
     assert done.code == 1
     assert done.out.splitlines()[-1] == "next: platform-secrets put dev jira"
@@ -136,7 +140,8 @@ def test_a_live_problem_is_1_and_told_without_values(status: Callable[..., Done]
     assert (jira["state"], len(jira["causes"])) == ("not-ready", 1)
     assert jira["causes"][0].endswith("d ago: key … was refused")
     assert jira["help"] == "platform-secrets status dev --only jira --wait --force-sync"
-    assert environment["next"] == ["platform-secrets cutover dev jira --back --to azure --cluster"]
+    # Nothing says that jira was ever read from the other store, although that one holds the same.
+    assert environment["next"] == [jira["help"]]
 
 
 def test_a_store_that_is_left_is_retired_once_nobody_reads_it(
@@ -288,9 +293,51 @@ def test_a_silent_store_is_3_where_it_is_in_use_and_nothing_where_it_is_not(
     ends.azure.failures.clear()
     ends.vault.failures["read", "ai-platform-engineering/jira-secret"] = refused
     done = status("dev", *only)
-    last = done.out.splitlines()[-1]
-    assert (done.code, last.startswith("next: platform-secrets cutover dev jira ")) == (3, True)
-    assert last.endswith(" --back --to azure")
+    line = " ".join(["platform-secrets status dev", *only, "--cluster"])
+    assert (done.code, done.out.splitlines()[-1]) == (3, f"next: check, then: {line}")
+
+
+# As each reaches the program: a port-forward that has ended, a token that ran out, no `az login`, an authority that is
+# not known here, a name that does not resolve, a time-out, a Vault that is not the one that is meant.
+@pytest.mark.parametrize(
+    "code",
+    [
+        *(Code.UNREACHABLE, Code.EXPIRED_TOKEN, Code.UNAUTHENTICATED, Code.TLS_FAILURE),
+        *(Code.UNAVAILABLE, Code.OTHER_CLUSTER, Code.MISSING_DEPENDENCY, Code.WRONG_MOUNT),
+    ],
+)
+def test_whoever_cannot_reach_a_store_is_not_told_to_leave_it(
+    status: Callable[..., Done], ends: Ends, edit: Callable[[str, str, str], None], code: Code
+) -> None:
+    # All were in Key Vault before, and it holds them all.
+    edit("environments/dev.yaml", "secrets:\n", "store: vault  # before: azure\nsecrets:\n")
+    refused = StoreError(StoreLocation("https://vault"), Action.CONNECT, "it failed", "mend this machine", code)
+    ends.vault.failures.update({("read", name): refused for name in ends.vault.versions})
+    done = status("dev")
+    assert (done.code, "cutover" in done.out) == (3, False)
+    assert done.out.splitlines()[-2:] == [
+        "  help: mend this machine",
+        "next: mend this machine, then: platform-secrets status dev --cluster",
+    ]
+    (environment,) = status("dev", "--format", "json").report["environments"]
+    line = "platform-secrets status dev --cluster"
+    assert (environment["first"], environment["next"]) == ("mend this machine", [line])
+
+
+def test_the_operator_s_own_failure_decides_for_whoever_has_no_log_in(
+    status: Callable[..., Done],
+    ends: Ends,
+    platform: LivePlatform,
+    edit: Callable[[str, str, str], None],
+) -> None:
+    edit("environments/dev.yaml", "secrets:\n", "store: vault  # before: azure\nsecrets:\n")
+    refused = StoreError(StoreLocation("https://vault"), Action.LOG_IN, "no token", "log in", Code.UNAUTHENTICATED)
+    ends.vault.failures.update({("read", name): refused for name in ends.vault.versions})
+    assert "next:" not in status("dev", "--cluster").out
+    platform.fail(SPACE, JIRA, "the store does not answer", count=60)
+    done = status("dev", "--cluster")
+    back = "platform-secrets cutover dev jira --back --to azure --cluster"
+    assert done.out.splitlines()[-1] == f'next: accept that "jira" cannot be compared with "vault", then: {back}'
 
 
 def test_the_roles_are_printed_and_nothing_asked(status: Callable[..., Done], ends: Ends) -> None:

@@ -8,6 +8,7 @@ from compiler.live.read_many import Likeness
 from compiler.live.readers import ReadIndex
 from compiler.model.store import remote_places
 from compiler.operations.status import LiveState, NextStep, Status, StepContext, Values, next_step
+from compiler.stores.errors import FailureSide
 from tests.unit.operations.status.conftest import World
 
 MOVE = "moves: {to: azure, steps: [[github], [all]]}\n"
@@ -202,19 +203,20 @@ def test_what_the_secret_lacks_is_made_by_a_synchronisation(world: World, state:
     assert trouble(world, state, asked=FORCED) == NextStep((VERIFY,))
 
 
+MOVED = f"{MOVE}secrets: {{jira: {{store: azure}}}}\n"
+BACK = "platform-secrets cutover prod jira --back --to vault --cluster"
+
+
 @pytest.mark.parametrize("state", [ClusterState.NOT_READY, ClusterState.RETAINED, ClusterState.STORE])
 @pytest.mark.parametrize("asked", [StepContext(("--cluster",)), WAITED, FORCED])
-def test_where_the_operator_fails_and_the_other_store_is_equal_one_goes_back(
+def test_where_the_operator_fails_and_the_store_of_before_is_equal_one_goes_back(
     world: World, state: ClusterState, asked: StepContext
 ) -> None:
-    # Also where the move has not come to jira yet, whose other store lies ahead.
     there = Values(Likeness.EQUAL)
-    line = "platform-secrets cutover prod jira --back --to azure --cluster"
-    assert trouble(world, state, asked=asked, values=there) == NextStep((line,))
-    moved = f"{MOVE}secrets: {{jira: {{store: azure}}}}\n"
-    status = seen(moving(world, moved, jira=there), jira=LiveState((ClusterProblem(state, "a"),)))
-    line = "platform-secrets cutover prod jira --back --to vault --cluster"
-    assert next_step(status, asked) == NextStep((line,))
+    status = seen(moving(world, MOVED, jira=there), jira=LiveState((ClusterProblem(state, "a"),)))
+    assert next_step(status, asked) == NextStep((BACK,))
+    # The move has not come to jira yet, and its other store lies ahead: nobody has ever read it there.
+    assert not any("cutover" in line for line in trouble(world, state, asked=asked, values=there).commands)
 
 
 def test_where_the_other_store_is_not_equal_the_operator_tries_again_once(world: World) -> None:
@@ -224,21 +226,88 @@ def test_where_the_other_store_is_not_equal_the_operator_tries_again_once(world:
     assert trouble(world, ClusterState.STORE, values=other) == NextStep((VERIFY,))
 
 
-def test_a_silent_store_is_done_without_where_the_other_one_holds_every_key(world: World) -> None:
-    silent = Values(Likeness.NO_ACCESS, closed=("no answer",), is_silent=True, other_holds=True)
-    assert next_commands(moving(world, jira=silent)) == ("platform-secrets cutover prod jira --back --to azure",)
-    assert next_commands(moving(world, jira=replace(silent, other_holds=False))) == ()
-    assert next_commands(moving(world, jira=replace(silent, is_silent=False))) == ()
+SILENT = Values(Likeness.NO_ACCESS, closed=("no answer",), helps=("log in",), other_holds=True)
+CLUSTER = "platform-secrets status prod --cluster"
 
 
-def test_where_the_store_in_use_is_closed_to_both_one_goes_back_without_comparison(world: World) -> None:
-    closed = Values(Likeness.NO_ACCESS, closed=("its firewall",), other_holds=True)
-    line = "platform-secrets cutover prod jira --back --to azure --cluster"
-    assert trouble(world, ClusterState.NOT_READY, values=closed) == NextStep((line,))
-    assert trouble(world, ClusterState.NOT_READY, values=replace(closed, other_holds=False)) == NextStep((FORCE,))
+def test_a_store_that_fails_for_everybody_is_left_for_the_one_of_before(world: World) -> None:
+    sealed = replace(SILENT, side=FailureSide.SERVER)
+    line, first = BACK.removesuffix(" --cluster"), 'accept that "jira" cannot be compared with "azure"'
+    assert next_step(moving(world, MOVED, jira=sealed)) == NextStep((line,), first)
+    # Where the other store lacks a key, or nothing says that jira was there, the operator is asked.
+    asked = NextStep((CLUSTER,), "log in")
+    assert next_step(moving(world, MOVED, jira=replace(sealed, other_holds=False))) == asked
+    assert next_step(moving(world, jira=sealed)) == asked
+
+
+@pytest.mark.parametrize("side", [FailureSide.CALLER, FailureSide.UNCLEAR])
+def test_a_store_that_may_be_closed_to_the_caller_alone_is_not_left(world: World, side: FailureSide) -> None:
+    closed = replace(SILENT, side=side)
+    both = moving(world, MOVED, github=closed, jira=closed)
+    assert next_step(both) == NextStep((CLUSTER,), "log in")
+    assert next_step(both, StepContext((), ("jira",))).commands == (
+        "platform-secrets status prod --only jira --cluster",
+    )
+    # Whoever has asked the cluster, which runs well, has the help alone.
+    assert next_step(seen(both), StepContext(("--cluster",))) == NextStep()
+
+
+@pytest.mark.parametrize("side", list(FailureSide))
+def test_the_operator_s_own_failure_leads_back_and_it_is_said_what_is_not_compared(
+    world: World, side: FailureSide
+) -> None:
+    failing = LiveState((ClusterProblem(ClusterState.NOT_READY, "a"),))
+    asked, first = StepContext(("--cluster",)), 'accept that "jira" cannot be compared with "azure"'
+    closed = replace(SILENT, side=side)
+    assert next_step(seen(moving(world, MOVED, jira=closed), jira=failing), asked) == NextStep((BACK,), first)
+    assert trouble(world, ClusterState.NOT_READY, values=closed) == NextStep((FORCE,))
+    lacking = replace(closed, other_holds=False)
+    assert next_step(seen(moving(world, MOVED, jira=lacking), jira=failing), asked) == NextStep((FORCE,))
     # The other store that is closed is no way back.
     ahead = Values(Likeness.NO_ACCESS, other_holds=False)
-    assert trouble(world, ClusterState.NOT_READY, values=ahead) == NextStep((FORCE,))
+    assert next_step(seen(moving(world, MOVED, jira=ahead), jira=failing), asked) == NextStep((FORCE,))
+
+
+def test_the_way_back_keeps_the_order_of_the_moves_and_what_guards_a_store_goes_alone_and_last(world: World) -> None:
+    entry = "  {0}: {{target: {0}, remote: {{vault: a/{1}, azurekv: a-{1}}}, syncWave: -49, keys: {{KEY: {{}}}}{2}}}\n"
+    more = [entry.format("argocd", "argocd", ", guards: true"), entry.format("badge", "argocd", "")]
+    world.bench.write("catalogue", world.bench.text("catalogue") + "".join(more))
+    move = "moves: {to: azure, steps: [[jira], [github], [all]]}\n"
+    text = f"{move}store: azure\nsecrets: {{argocd: {{}}, badge: {{}}}}\n"
+    sealed = replace(SILENT, side=FailureSide.SERVER)
+    found = next_commands(moving(world, text, **dict.fromkeys(("argocd", "badge", "github", "jira"), sealed)))
+    assert found == (
+        "platform-secrets cutover prod jira github --back --to vault",
+        "platform-secrets cutover prod badge argocd --back --to vault",
+    )
+
+
+def test_many_that_all_go_back_are_named_by_one_word(world: World) -> None:
+    entry = "  {0}: {{target: {0}, remote: {{vault: a/{0}, azurekv: a-{0}}}, syncWave: -49, keys: {{KEY: {{}}}}}}\n"
+    names = [f"n{number}" for number in range(6)]
+    world.bench.write("catalogue", world.bench.text("catalogue") + "".join(map(entry.format, names)))
+    text = f"store: azure\nsecrets: {{{', '.join(f'{name}: {{}}' for name in names)}}}\n"
+    sealed = dict.fromkeys((*names, "github", "jira"), replace(SILENT, side=FailureSide.SERVER))
+    assert next_commands(moving(world, text, **sealed)) == ("platform-secrets cutover prod all --back --to vault",)
+    del sealed["jira"]
+    listed = " ".join(["github", *names])
+    assert next_commands(moving(world, text, **sealed)) == (
+        f"platform-secrets cutover prod {listed} --back --to vault",
+    )
+
+
+def test_what_the_other_store_alone_holds_is_copied_and_the_rest_put(world: World) -> None:
+    copy = "platform-secrets migrate prod --to vault --from azure --only jira"
+    both = Values(faults=("a",), unset=("A", "B"), only_there=("A", "B"))
+    assert next_commands(moving(world, jira=both)) == (copy,)
+    half = replace(both, only_there=("B",))
+    assert next_commands(moving(world, jira=half)) == (
+        f"{copy} --continue-on-error",
+        "platform-secrets put prod jira A",
+    )
+    # What is another value there, or not there at all, keeps nothing from being copied.
+    others = replace(both, different=("C",), missing=("D",))
+    assert next_commands(moving(world, jira=others)) == (f"{copy} --on-conflict skip --continue-on-error",)
 
 
 def test_what_is_not_deployed_waits_until_a_person_has_decided(world: World) -> None:

@@ -8,7 +8,7 @@ from compiler.live.read_many import Likeness
 from compiler.model.environment import other_store, progress_of
 from compiler.operations.status import Status, Values, from_files
 from compiler.operations.status_live import with_values
-from compiler.stores.errors import Action, ForbiddenError, NotFoundError, StoreLocation
+from compiler.stores.errors import Action, Code, FailureSide, ForbiddenError, NotFoundError, StoreError, StoreLocation
 from tests.unit.memory_store import secrets
 from tests.unit.operations.status.conftest import World
 
@@ -99,10 +99,37 @@ def test_a_store_in_use_that_is_silent_has_not_answered(world: World) -> None:
     assert found.values["jira"].closed == (found.closed[0].replace("3 keys", "2 keys"),)
     assert found.values["github"].closed == (found.closed[0].replace("3 keys", "1 key"),)
     jira = found.values["jira"]
-    assert (jira.is_silent, jira.other_holds, jira.is_sound) == (True, True, False)
+    assert (jira.helps, jira.other_holds, jira.is_sound) == (("check the address",), True, False)
     del world.bench.azure.versions["agents-jira"]
     assert not read(world).values["jira"].other_holds
     assert found.helps == {found.closed[0]: "check the address"}
+
+
+FORWARDED = {"VAULT_ADDR": "http://127.0.0.1:8200"}
+
+
+@pytest.mark.parametrize(
+    ("code", "environ", "side"),
+    [
+        (Code.SEALED, {}, FailureSide.SERVER),
+        (Code.UNREACHABLE, {}, FailureSide.CALLER),
+        (Code.TLS_FAILURE, {}, FailureSide.CALLER),
+        (Code.UNAVAILABLE, {}, FailureSide.UNCLEAR),
+        (Code.OTHER_CLUSTER, {}, FailureSide.UNCLEAR),
+        # It leads to what may be another server, or has ended.
+        (Code.SEALED, FORWARDED, FailureSide.UNCLEAR),
+        (Code.UNREACHABLE, FORWARDED, FailureSide.UNCLEAR),
+        (Code.EXPIRED_TOKEN, FORWARDED, FailureSide.CALLER),
+        (Code.SEALED, {"VAULT_ADDR": "https://vault.example.com:8200/"}, FailureSide.SERVER),
+    ],
+)
+def test_whose_failure_it_is_that_the_store_in_use_did_not_say(
+    world: World, code: Code, environ: dict[str, str], side: FailureSide
+) -> None:
+    failure = StoreError(StoreLocation("https://vault"), Action.READ, "it failed", "do this", code)
+    world.bench.vault.failures.update({("read", name): failure for name in world.bench.vault.versions})
+    asked, _ = with_values(world.status(), world.bench.live(environ))
+    assert {(row.values.side, row.values.helps) for row in asked.rows} == {(side, ("do this",))}
 
 
 def test_one_silent_store_in_use_is_enough_where_another_one_answers(world: World) -> None:
@@ -173,7 +200,7 @@ def test_the_oldest_value_and_the_nearest_expiry_count(world: World) -> None:
     there = world.bench.azure.versions["agents-jira"]
     there[-1] = replace(there[-1], attributes=replace(there[-1].attributes, created=old))
     jira = read(world).values["jira"]
-    assert (jira.newest, jira.other_newest, jira.is_silent) == (new, old, False)
+    assert (jira.newest, jira.other_newest, jira.helps) == (new, old, ())
     assert read(world).values["github"].written is None
 
 
