@@ -74,14 +74,14 @@ def references_of(
     """
     found: list[Reference] = []
     diagnostics: list[Diagnostic] = []
-    every = environment.root.get("secrets")
+    every, sources = environment.root.get("secrets"), _sources(environment)
     for secret in environment.secrets.values():
         if secrets and secret.id not in secrets:
             continue
         chosen = store if store is not None else secret.store
         if chosen is None:
             continue
-        source = _source(environment, secret, chosen)
+        source = _source(secret, chosen, sources)
         for item in secret.keys:
             place = item.place if store is None else place_in(store, secret.entry, item.key, every)
             if place is None:
@@ -109,11 +109,20 @@ def references_of(
     return tuple(found), tuple(diagnostics)
 
 
-def _source(environment: Environment, secret: Secret, store: Store) -> str | None:
+def _sources(environment: Environment) -> list[str]:
+    """The stores that may hold values: those that a secret reads, a layer names as the store, or a move leads to."""
+    node = environment.root.get("store")
+    named = [each.value for each in (node, *node.overrode)] if node is not None else []
+    named += [environment.root.text("moves", "to"), *(store.id for store in environment.stores_in_use())]
+    # Nothing lies in one without an address.
+    return [store.id for store in environment.stores.values() if store.addresses and store.id in named]
+
+
+def _source(secret: Secret, store: Store, sources: Sequence[str]) -> str | None:
     """The store that the secret reads, where that is another one than `store`; else the only other one."""
     if secret.store is not None and secret.store.id != store.id:
         return secret.store.id
-    others = [other for other in environment.stores if other != store.id]
+    others = [other for other in sources if other != store.id]
     return others[0] if len(others) == 1 else None
 
 
@@ -297,7 +306,7 @@ def date_command(provider: Provider, name: str, address: str, option: str) -> st
 def way_out_of(group: Sequence[Reference], error: StoreError) -> str:
     """What to do about a remote secret that a store did not return: the error's own remedy where none is nearer."""
     if isinstance(error, NotFoundError):
-        return f"{put_command(group)} creates it; or correct its name"
+        return f"{_copy_or(group[0])}{put_command(group)} creates it; or correct its name"
     store, name = group[0].store, error.place.name
     if not isinstance(error, SoftDeletedError) or not name:
         return error.remedy
@@ -309,11 +318,21 @@ def way_out_of(group: Sequence[Reference], error: StoreError) -> str:
 
 def _or_copy(first: Reference) -> str:
     """The command that copies a deleted secret again from another store, where there is one."""
+    copy = _copy_command(first, "--recover")
+    return f"; or `{copy}` copies it there again" if copy else ""
+
+
+def _copy_or(first: Reference) -> str:
+    """The command that copies what a store lacks, where another one may hold it; what else to do follows."""
+    copy = _copy_command(first)
+    return f"if only {quoted(first.source or '')} holds it, `{copy}` copies it; else " if copy else ""
+
+
+def _copy_command(first: Reference, *options: str) -> str:
     if first.environment is None or first.source is None:
         return ""
     ends = ("--to", first.store.id, "--from", first.source)
-    copy = command_line("migrate", first.environment, *ends, "--only", first.secret, "--recover")
-    return f"; or `{copy}` copies it there again"
+    return command_line("migrate", first.environment, *ends, "--only", first.secret, *options)
 
 
 # By its code; any other error means that the store did not answer.
@@ -385,7 +404,7 @@ def value_diagnostics(same: Sequence[Reference], value: SecretValue | None) -> I
         wanted = reference.property or ""
         lacking = "is not" if wanted == reference.key else f"needs the property {quoted(wanted)}, which is not"
         message = f"{lacking} in {quoted(reference.remote_key)} of the store {quoted(reference.store.id)}"
-        way_out = f"{put_command([reference])} adds it; or leave it out with `use:`"
+        way_out = f"{_copy_or(reference)}{put_command([reference])} adds it; or leave it out with `use:`"
         yield key_diagnostic("missing-property", same, message, way_out)
     else:
         found = traits(value)

@@ -97,6 +97,43 @@ def test_the_way_back_needs_nothing_of_the_store_that_is_left(filled: World) -> 
     assert stores(filled) == {"github": "vault-store", "jira": "vault-store"}
 
 
+def test_everything_goes_back_after_the_end_of_a_move_while_vault_is_dead(filled: World) -> None:
+    environment(filled).write_text("store: azure\n", "utf-8")
+    assert filled.run("compile", "prod").code == 0
+    assert cutover(filled, "all", "--to", "vault", "--apply").code == 0
+    assert cutover(filled, "--finish", "--to", "vault", "--apply").code == 0
+    filled.variables["VAULT_ADDR"] = "http://127.0.0.1:9"
+    done = cutover(filled, "all", "--back", "--to", "azure", "--apply")
+    assert done.code == 0, done.out + done.err
+    assert "Without comparison: vault did not answer for " in done.out
+    assert stores(filled) == {"github": "azure-store", "jira": "azure-store"}
+
+
+def test_a_way_back_to_where_nothing_was_needs_the_store_that_is_left(filled: World) -> None:
+    environment(filled).write_text("labels: {}\n", "utf-8")
+    assert filled.run("compile", "prod").code == 0
+    filled.variables["VAULT_ADDR"] = "http://127.0.0.1:9"
+    closed = cutover(filled, "all", "--back", "--to", "azure", "--apply")
+    assert closed.code == 3
+    (line,) = {each for each in closed.out.splitlines() if "--without-comparison" in each}
+    command = f"platform-secrets --root {filled.root} cutover prod all --back --to azure --without-comparison --apply"
+    assert line.split("help: ")[1] == command
+    assert filled.run(*command.split()[3:]).code == 0
+    assert stores(filled) == {"github": "azure-store", "jira": "azure-store"}
+
+
+def test_a_key_that_only_the_other_store_holds_is_copied_by_the_line_that_status_prints(filled: World) -> None:
+    filled.put("agents/jira", {"JIRA_URL": "https://elsewhere"})
+    line = filled.run("status", "prod").out.splitlines()[-1]
+    words = "--to vault --from azure --only jira --on-conflict skip"
+    assert line == f"next: platform-secrets --root {filled.root} migrate prod {words}"
+    # The key with another value is a conflict, and stays.
+    done = filled.run(*line.split()[4:], "--apply")
+    assert (done.code, "1 of 1 done and verified" in done.out) == (1, True)
+    after = filled.run("status", "prod").out
+    assert ("holds other values" in after, 'only "azure" holds' in after) == (True, False)
+
+
 def test_the_way_forward_waits_for_the_present_store_unless_told(filled: World) -> None:
     filled.variables["VAULT_ADDR"] = "http://127.0.0.1:9"
     closed = cutover(filled, "jira", "--to", "azure", "--apply")

@@ -100,7 +100,9 @@ def test_a_secret_whose_store_is_unknown_asks_nobody(tmp_path: Path) -> None:
 
 
 def test_a_copy_could_come_from_the_store_that_is_read_or_the_only_other_one(tmp_path: Path) -> None:
-    environment = compiled(tmp_path)
+    # One that is described, and neither read nor where a move leads, holds nothing as far as is known.
+    assert {each.source for each in references_of(compiled(tmp_path / "one"), ["github"])[0]} == {None}
+    environment = compiled(tmp_path, prod=PROD + "moves: {to: azure, steps: [[github]]}\n")
     vault, azure = environment.stores["vault"], environment.stores["azure"]
     assert {each.source for each in references_of(environment, ["github"], vault)[0]} == {"azure"}
     assert {each.source for each in references_of(environment, ["github"], azure)[0]} == {"vault"}

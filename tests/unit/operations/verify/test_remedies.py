@@ -4,7 +4,7 @@ import pytest
 
 from compiler.model.document import Node, Source, Span, extent
 from compiler.model.environment import Store
-from compiler.operations.references import Reference, put_command, way_out_of
+from compiler.operations.references import Reference, put_command, value_diagnostics, way_out_of
 from compiler.stores.errors import Action, DisabledError, NotFoundError, SoftDeletedError, StoreLocation
 from tests import providers
 
@@ -68,4 +68,18 @@ def test_of_other_refusals_the_stores_own_remedy_is_kept() -> None:
     ):
         assert way_out_of([asked()], error) == "enable it"
     missing = NotFoundError(PLACE, Action.READ, "it is not there", "create it")
-    assert way_out_of([asked()], missing) == "`platform-secrets put dev github TOKEN` creates it; or correct its name"
+    put = "`platform-secrets put dev github TOKEN` creates it; or correct its name"
+    assert way_out_of([asked()], missing) == put
+    copy = "platform-secrets migrate dev --to vault --from azure --only github"
+    assert way_out_of([replace(asked(), source="azure")], missing) == (
+        f'if only "azure" holds it, `{copy}` copies it; else {put}'
+    )
+
+
+def test_a_key_that_only_another_store_may_hold_is_copied_and_not_typed_again() -> None:
+    (diagnostic,) = value_diagnostics([replace(asked(), source="azure")], None)
+    copy = "platform-secrets migrate dev --to vault --from azure --only github"
+    put = "`platform-secrets put dev github TOKEN` adds it; or leave it out with `use:`"
+    assert diagnostic.help == f'if only "azure" holds it, `{copy}` copies it; else {put}'
+    (diagnostic,) = value_diagnostics([asked()], None)
+    assert diagnostic.help == put
