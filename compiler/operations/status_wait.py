@@ -10,7 +10,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from compiler.cluster.judge import ClusterProblem, ClusterState, clock, is_own, last_read_before, problems
-from compiler.cluster.view import DATA_HASH, SECRETS, ClusterError, ClusterView, Live, LiveObject, child, writers
+from compiler.cluster.view import (
+    DATA_HASH,
+    SECRETS,
+    ClusterError,
+    ClusterView,
+    Live,
+    LiveObject,
+    child,
+    refreshed_at,
+    writers,
+)
 from compiler.live.read_many import Likeness
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
@@ -111,7 +121,10 @@ def changes_since(
         when = clock(before.pending, datetime.now(UTC))
         notes.append(f"the Secret {title} took the value put at {when}, which the operator had not read before")
     if needs_refresh and _refresh(live) == before.refresh:
-        found.append(ClusterProblem(ClusterState.NOT_REFRESHED, f"the operator has not synchronised {title} since"))
+        last = refreshed_at(live.external_secret or {})
+        at = f"; it last did so at {clock(last, datetime.now(UTC))}" if last is not None else ""
+        message = f"the operator has not synchronised {title} since this wait began{at}"
+        found.append(ClusterProblem(ClusterState.NOT_REFRESHED, message))
     for pod in pods or ():
         first = before.restarts.setdefault(pod.uid, 0 if before.has_pods else pod.restarts)
         if pod.restarts > first:

@@ -57,9 +57,10 @@ runs. Where the catalogue limits the age of values, DUE is when the first key ne
 and OWNER who sees to it; --due lists the keys by date, and --format openmetrics writes the dates for alerts. --wait
 shows neither.
 
-With --wait it follows the cluster until every secret is in effect, or until --timeout, which limits the whole command,
-including a store or a cluster that hangs. Start it before the change is deployed: then it also compares the Secret's
-UID and data, and reports restarts of the pods that read it.
+With --wait it follows the cluster until every secret is in effect as the files say when it starts, or until --timeout,
+which limits the whole command, including a store or a cluster that hangs. Start it after the files were changed, as by
+`cutover --apply`, and before the change is deployed: then it also compares the Secret's UID and data, and reports
+restarts of the pods that read it.
 
 Exits 1 for a problem in the cluster or a value that the store in use lacks, and with --due for a key that is overdue or
 whose age is not known; 3 if a store or the cluster does not answer, 4 if --wait runs out of time or lacks a right
@@ -91,7 +92,7 @@ def configure(parser: Parser) -> None:
     parser.add_cluster(
         "also look at the objects in the cluster, of one environment", implied_by=("--wait", "--force-sync")
     )
-    parser.add_flag("--wait", "wait until all secrets are in effect; implies --cluster")
+    parser.add_flag("--wait", "wait until all secrets are in effect as the files say now; implies --cluster")
     parser.add_option("--timeout", "DURATION", f"the longest that --wait waits, such as 90s; {TIMEOUT} by default")
     parser.add_flag("--force-sync", "ask the operator, by an annotation, to synchronise at once; implies --cluster")
     parser.add_flag(
@@ -236,7 +237,7 @@ def _shown(looked: Sequence[Status], invocation: Invocation) -> int:
         invocation.lines(status_lines(each, step, now, writer_of))
         invocation.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
         if each.waited is not None:
-            invocation.lines(wait_lines(each.waited, _unread(each)))
+            invocation.lines(wait_lines(each.waited, _unread(each), each.rows))
 
     every = zip(looked, steps, asked, strict=True)
     found = (status_data(each, step, next_of_secrets(each, how)) for each, step, how in every)

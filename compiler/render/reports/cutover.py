@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from compiler.model.environment import FEW, shorten
 from compiler.operations.cutover import Cutover, Effect
 from compiler.operations.cutover_gate import Mode, Verdict
 from compiler.render.content import Line, Painted, Piece, Style, members
@@ -16,8 +17,6 @@ _WORDS = {
     Verdict.UNANSWERED: Painted("no answer", Style.ERROR),
 }
 _WIDEST = max(len(word.text) for word in _WORDS.values())
-# More secrets than these are waited for together with all others.
-_FEW = 5
 
 
 def head_lines(cutover: Cutover) -> Iterator[Line]:
@@ -102,7 +101,7 @@ def end_lines(
         yield "commit it:"
         yield from (("  ", line) for line in commit)
         if secrets:
-            only = repeated("--only", secrets) if len(secrets) <= _FEW else []
+            only = repeated("--only", secrets) if len(secrets) <= FEW else []
             context = [word for word in cutover.request.cluster if word != "--cluster"]
             yield Painted("watch it take effect: ", Style.HELP), command_line("status", name, *only, "--wait", *context)
             if missing is not None:
@@ -112,10 +111,10 @@ def end_lines(
 
 
 def _way_back(cutover: Cutover) -> Iterator[Line]:
-    name = cutover.request.environment
+    name, (_, after) = cutover.request.environment, cutover.preview.pairs[0]
     own = [each for each in cutover.preview.switched if each.environment.name == name]
     for source in dict.fromkeys(each.source.id for each in own):
-        secrets = [each.secret for each in own if each.source.id == source]
+        secrets = shorten(after, [each.secret for each in own if each.source.id == source], source)
         back = command_line("cutover", name, *secrets, "--back", "--to", source, "--apply")
         yield Painted("to go back: ", Style.HELP), back
 

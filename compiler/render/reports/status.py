@@ -15,7 +15,7 @@ from compiler.model.facts import short_duration
 from compiler.operations.status import LiveState, NextStep, Row, Status, WaitEnd, WaitResult
 from compiler.operations.verify import KeyState
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, members
-from compiler.text.wording import counted, listed
+from compiler.text.wording import counted, listed, quoted
 
 if TYPE_CHECKING:
     from compiler.live.ages import KeyAge
@@ -267,10 +267,13 @@ def live_lines(name: str, live: LiveState, common: Container[str] = ()) -> Itera
     yield from (("  ", _HELP, line) for line in live.helps)
 
 
-def wait_lines(waited: WaitResult, unread: Sequence[str] = ()) -> Iterator[Line]:
-    """How a wait ended, and what it could not compare or look at; of `unread` secrets no date is known."""
+def wait_lines(waited: WaitResult, unread: Sequence[str] = (), rows: Iterable[Row] = ()) -> Iterator[Line]:
+    """How the wait for `rows` ended, and what it could not compare or look at; of `unread` secrets no date is known."""
     if waited.end is WaitEnd.IN_EFFECT:
-        yield (Painted("all are in effect", Style.GREEN),)
+        stores = Counter(row.store.id for row in rows)
+        served = ", ".join(f"{counted(count, 'secret')} on {quoted(store)}" for store, count in stores.items())
+        said = f": {served}, as the files said when this wait began" if served else ""
+        yield Painted("all are in effect", Style.GREEN), said
     elif waited.end is WaitEnd.UNPROVEN:
         yield (Painted("nothing wrong was found, but not everything may be looked at", Style.ERROR),)
         yield "  ", _HELP, "get a role that allows it, or leave the Secrets out: --without-secrets"

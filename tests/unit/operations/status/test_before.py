@@ -45,6 +45,18 @@ def test_a_refresh_is_seen_by_its_time_or_its_mark() -> None:
     assert states(before(), live(synced="2-a"), needs_refresh=True) == []
 
 
+@pytest.mark.parametrize(
+    ("refreshed", "last"), [("t", ""), ("2025-01-31T12:00:00Z", "; it last did so at 2025-01-31 12:00:00 UTC")]
+)
+def test_it_is_said_since_when_the_operator_has_not_synchronised(refreshed: str, last: str) -> None:
+    known = Baseline(True, True, "1", "h1", (refreshed, "1-a"), newest_hash="h1")
+    now = live()
+    assert now.external_secret is not None
+    now.external_secret["status"]["refreshTime"] = refreshed
+    (problem,) = changes_since(known, JIRA, now, (), needs_refresh=True).problems
+    assert problem.message == f'the operator has not synchronised "{JIRA.title}" since this wait began{last}'
+
+
 def test_a_secret_that_was_not_there_is_compared_from_its_first_sight_on() -> None:
     known = Baseline(True, False, None, None, ("None", "None"))
     assert known.not_compared == ("UID", "data")

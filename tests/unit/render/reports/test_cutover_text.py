@@ -111,6 +111,22 @@ def test_a_finish_that_changes_no_value_says_so(bench: Bench) -> None:
     assert end(found, "environments/prod.yaml")[-1].startswith("  git commit")
 
 
+def test_the_way_back_of_many_is_one_word_where_that_means_the_same(bench: Bench) -> None:
+    names = [f"n{number}" for number in range(5)]
+    entry = "  {0}: {{target: {0}, remote: {{vault: a/{0}, azurekv: a-{0}}}, syncWave: -49, keys: {{KEY: {{}}}}}}\n"
+    bench.write("catalogue", bench.text("catalogue") + "".join(map(entry.format, names)))
+    for name in names:
+        bench.vault.seed(f"a/{name}", KEY="k")
+        bench.azure.seed(f"a-{name}", KEY="k")
+    listed = ", ".join(f"{name}: {{}}" for name in names)
+    bench.write("prod", f"secrets: {{{listed}}}\n")
+    back = "to go back: platform-secrets cutover prod {} --back --to vault --apply"
+    assert end(bench.to_azure("all"), "a")[-1] == back.format("all")
+    # One that was there before does not go back, and one that stays is not meant.
+    bench.write("prod", f"secrets: {{jira: {{store: azure}}, {listed}}}\n")
+    assert end(bench.to_azure("all"), "a")[-1] == back.format(" ".join(["github", *names]))
+
+
 def test_the_end_names_what_is_next(bench: Bench) -> None:
     found = bench.to_azure("jira")
     assert end(found) == ["nothing was written; add --apply to write this"]

@@ -283,6 +283,17 @@ def test_what_could_not_be_looked_at_is_the_last_line() -> None:
     assert lines == ["all are in effect", 'not looked at: when the values of "jira" were written']
 
 
+def test_a_wait_says_what_it_has_waited_for(world: World) -> None:
+    waited = WaitResult(WaitEnd.IN_EFFECT, 600, {}, {})
+    assert told(wait_lines(waited, (), world.status().rows)) == [
+        'all are in effect: 2 secrets on "vault", as the files said when this wait began'
+    ]
+    world.switch()
+    assert told(wait_lines(waited, (), world.status().rows)) == [
+        'all are in effect: 1 secret on "vault", 1 secret on "azure", as the files said when this wait began'
+    ]
+
+
 @pytest.mark.parametrize("state", list(ClusterState))
 def test_every_state_has_words_that_fit(state: ClusterState) -> None:
     # With the longest names of the shipped secrets and stores a row has 80 columns.
