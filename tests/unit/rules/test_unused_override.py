@@ -56,6 +56,12 @@ def test_never_reports_the_store_of_a_secret(judge: Judge) -> None:
     assert not judge(check, "secrets: {github: {store: azure}}", base=base)
 
 
+def test_never_reports_a_store_with_the_mark_of_the_store_of_before(judge: Judge) -> None:
+    assert not judge(check, "store: vault  # before: azure\n")
+    assert judge(check, "store: vault  # as before\n").marked == ["store"]
+    assert judge(check, "refreshInterval: 1h  # before: 2h\n").marked == ["refreshInterval"]
+
+
 def test_judges_the_environments_own_file_alone(judge: Judge) -> None:
     base = BASE.replace("github: {}", "github: {use: [pat]}")
     assert not judge(check, "labels: {a: b}", base=base)
