@@ -37,6 +37,7 @@ class Misdeed(StrEnum):
     OLD_READY = "old-ready"  # the operator does nothing, and Ready stays true of the spec before
     RESTART = "restart"
     STRANGER = "stranger"  # another program writes a value, and the operator's hash stays
+    REPAIRED = "repaired"  # the same, and the operator has repaired it before anybody reads the value
 
 
 class _ReadError(Exception):
@@ -200,6 +201,10 @@ class OperatorDouble:
             self._cluster.data[namespace, target] = {**data, min(data): "a stranger's"}
             self._cluster.put("secrets", old)
             return False
+        if misdeed is Misdeed.REPAIRED:
+            self._cluster.put("secrets", _written_by("kubectl-edit", old, min(data)))
+            self._cluster.put("secrets", old)
+            return False
         if misdeed in (Misdeed.OTHER_UID, Misdeed.DELETED):
             self._cluster.delete("secrets", namespace, target)
             if misdeed is Misdeed.DELETED:
@@ -305,6 +310,15 @@ def _secret(found: LiveObject, data: dict[str, str]) -> LiveObject:
             ],
         }
     }
+
+
+def _written_by(manager: str, secret: LiveObject, key: str) -> LiveObject:
+    """The Secret after somebody else has written a key, which is that manager's field from then on."""
+    metadata = json.loads(json.dumps(secret["metadata"]))
+    for each in metadata["managedFields"]:
+        each["fieldsV1"]["f:data"].pop(f"f:{key}", None)
+    other = {"manager": manager, "operation": "Update", "time": _now(), "fieldsV1": {"f:data": {f"f:{key}": {}}}}
+    return {"metadata": {**metadata, "managedFields": [*metadata["managedFields"], other]}}
 
 
 def _is_alike(old: LiveObject, new: LiveObject) -> bool:

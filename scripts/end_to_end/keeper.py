@@ -1,7 +1,7 @@
 """Watches the Secrets of a run and the pods that read them, and notes whatever a switch of stores must not do to them.
 
-Every event is judged, however short what it tells of lasted; and before the next step is taken, the watch has to have
-come as far as a list of the Secrets that is made then.
+Every event is judged, however short what it tells of lasted: by its own `managedFields`, as the data that is read later
+is that of a repair. Before the next step is taken, the watch has to have come as far as a list of the Secrets.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from compiler.cluster.view import DATA_HASH, container_states, keys_of
-from compiler.text.wording import listed
+from compiler.cluster.judge import strangers
+from compiler.cluster.view import DATA_HASH, Live, container_states, keys_of
+from compiler.text.wording import listed, quoted
 from scripts.end_to_end.watching import Failed, Follower, Listed
 
 if TYPE_CHECKING:
@@ -148,6 +149,8 @@ class Keeper:
             return
         if found["metadata"].get("uid") != before["metadata"].get("uid"):
             self._note(f'the secret "{name}" was replaced: it has another UID')
+        for manager, keys, _ in sorted(_foreign_writes(found) - _foreign_writes(before)):
+            self._note(f'{quoted(manager)} has written {", ".join(keys)} of the secret "{name}"')
         if missing := sorted(keys_of(before) - keys_of(found)):
             self._note(f'the secret "{name}" was without {", ".join(missing)}')
         elif _hash(found) != _hash(before):
@@ -167,6 +170,12 @@ class Keeper:
 
     def _note(self, fault: str) -> None:
         self._faults[fault] = None
+
+
+def _foreign_writes(found: LiveObject) -> set[tuple[str, tuple[str, ...], str]]:
+    """Who beside the operator owns keys of a Secret, which, and since when."""
+    every = strangers(Live(external_secret=None, secret=found, store=None))
+    return {(manager, tuple(sorted(keys)), time) for manager, keys, time, _ in every}
 
 
 def _differing(before: Mapping[str, str] | None, now: Mapping[str, str] | None) -> set[str]:

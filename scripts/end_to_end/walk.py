@@ -153,6 +153,8 @@ class Walk:
         self._must_fail(keeper)
         self.switch(keeper, FIRST, "--back")
         self.room.open(self._specs)
+        # Before, whatever is switched to it next fails.
+        self._until(self._is_store_ready, "the Key Vault's store does not become ready, although it was mended")
 
     def _must_fail(self, keeper: Keeper) -> None:
         """Show that the operator fails, and that the last good Secret is there all the same."""
@@ -168,6 +170,10 @@ class Walk:
         found = self._setting.cluster.collection("externalsecrets", self.room.name)
         named = self.project.secrets[FIRST]
         return any(each["metadata"]["name"] == named and ready_reason(each) is not None for each in found)
+
+    def _is_store_ready(self) -> bool:
+        found = self._setting.cluster.store_object("ClusterSecretStore", self.room.store_name("azurekv"), "")
+        return found is not None and ready_of(found).get("status") == "True"
 
     def _has_readers(self) -> bool:
         pods = self._setting.cluster.collection("pods", self.room.name)

@@ -36,8 +36,13 @@ def keeper(double: ApiDouble, cluster: RunCluster) -> Iterator[Keeper]:
         yield found
 
 
+def owned(manager: str, *keys: str, time: str = "2026-11-26T00:50:00Z") -> dict[str, Any]:
+    """That this manager has written keys of a Secret."""
+    return {"manager": manager, "time": time, "fieldsV1": {"f:data": {f"f:{key}": {} for key in keys}}}
+
+
 def secret(name: str = "jira", digest: str = "1", keys: tuple[str, ...] = ("A", "B"), **more: object) -> dict[str, Any]:
-    fields: list[dict[str, Any]] = [{"fieldsV1": {"f:data": {f"f:{key}": {} for key in keys}}}]
+    fields: list[dict[str, Any]] = [owned("externalsecrets.external-secrets.io/jira", *keys)]
     metadata = {"name": name, "namespace": "team", "annotations": {DATA_HASH: digest}, "managedFields": fields}
     return {"metadata": {**metadata, **more}}
 
@@ -76,6 +81,27 @@ def test_what_lasted_for_a_moment_alone_is_a_fault(
     assert keeper.faults() == (fault,)
     keeper.keep()
     assert keeper.faults() == ()
+
+
+def test_a_write_of_somebody_else_is_a_fault_though_the_operator_has_repaired_it(
+    double: ApiDouble, keeper: Keeper
+) -> None:
+    uid = double.get("secrets", "team", "jira")["metadata"]["uid"]
+    operator = "externalsecrets.external-secrets.io/jira"
+    double.put("secrets", secret(uid=uid, managedFields=[owned(operator, "A"), owned("kubectl-edit", "B")]))
+    # Data and hash are as they were before anybody can read them again.
+    double.put("secrets", secret(uid=uid, managedFields=[owned(operator, "A", "B", time="2026-11-26T00:50:01Z")]))
+    assert keeper.faults() == ('"kubectl-edit" has written B of the secret "jira"',)
+
+
+def test_an_earlier_owner_is_no_fault_before_it_writes_again(double: ApiDouble, keeper: Keeper) -> None:
+    operator, edited = owned("external-secrets", "A"), owned("kubectl-edit", "B")
+    double.put("secrets", secret(managedFields=[operator, edited]))
+    keeper.keep()
+    double.put("secrets", secret(managedFields=[operator, edited], labels={"a": "b"}))
+    assert keeper.faults() == ()
+    double.put("secrets", secret(managedFields=[operator, {**edited, "time": "2026-11-26T00:51:00Z"}]))
+    assert keeper.faults() == ('"kubectl-edit" has written B of the secret "jira"',)
 
 
 def test_what_is_gone_is_deleted_and_absent(double: ApiDouble, keeper: Keeper) -> None:

@@ -1,8 +1,10 @@
 """One step of an end-to-end run with each planted fault: the run turns red by it, and goes on once it is gone."""
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -22,6 +24,7 @@ RED = {
     Misdeed.OTHER_VALUE: 'the data of the secret "agent-jira-secrets" changed',
     Misdeed.OLD_READY: "status e2e --wait --timeout 1s: exit code 4",
     Misdeed.RESTART: 'a container of the pod "reader" was restarted',
+    Misdeed.REPAIRED: '"kubectl-edit" has written ATLASSIAN_API_URL of the secret "agent-jira-secrets"',
     Misdeed.STRANGER: 'the secret "agent-jira-secrets" holds another value of ATLASSIAN_API_URL than the stores',
 }
 
@@ -96,6 +99,40 @@ def test_a_break_that_breaks_nothing_turns_the_run_red(begun: Begun, monkeypatch
         begun.switch()
     with pytest.raises(BrokenPromiseError, match='"jira" does not fail, although its store was broken'):
         begun.walk.store_down(begun.keeper)
+
+
+@pytest.mark.parametrize("is_ready_again", [True, False])
+def test_it_goes_on_once_the_mended_store_is_ready(
+    begun: Begun, monkeypatch: pytest.MonkeyPatch, *, is_ready_again: bool
+) -> None:
+    cluster, room, opened = begun.here.cluster, begun.walk.room, begun.walk.room.open
+    ready = cluster.get("clustersecretstores", "", room.store_name("azurekv"))["status"]
+    failing = {"conditions": [{**ready["conditions"][0], "status": "False"}]}
+
+    def set_status(status: dict[str, Any]) -> None:
+        cluster.set_status("clustersecretstores", "", room.store_name("azurekv"), status)
+
+    later = threading.Timer(0.5, set_status, [ready])
+
+    def open_mended(specs: dict[str, Any]) -> None:
+        opened(specs)
+        if specs["azurekv"] == begun.walk._specs["azurekv"]:
+            # As until the operator has checked it again.
+            set_status(failing)
+            monkeypatch.setattr("scripts.end_to_end.walk._FAILS_WITHIN", 20 if is_ready_again else 0.3)
+            later.start() if is_ready_again else None
+
+    monkeypatch.setattr(room, "open", open_mended)
+    if begun.there:
+        begun.switch()
+    if is_ready_again:
+        begun.walk.store_down(begun.keeper)
+        assert ready_reason(cluster.get("clustersecretstores", "", room.store_name("azurekv"))) is None
+        later.join()
+    else:
+        with pytest.raises(BrokenPromiseError, match="store does not become ready, although it was mended"):
+            begun.walk.store_down(begun.keeper)
+        set_status(ready)
 
 
 def test_a_command_that_is_interrupted_ends_the_run(begun: Begun, monkeypatch: pytest.MonkeyPatch) -> None:
