@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from sys import getsizeof
 from typing import Any, TypeVar
 
 import urllib3.exceptions
 from kubernetes import client, config
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+from compiler.cluster.lists import CHECK_SERVER, METADATA_ALONE, TYPES, ListError, formed, read_list
 from compiler.cluster.view import (
     APPLIED,
     CONTAINERS,
@@ -48,8 +50,10 @@ _PATIENCE = 120.0
 # The limit for an answer: 500 pods take 8 MiB and 200,000 values.
 _LARGEST = 32 * 1024 * 1024
 _MOST_VALUES = 500_000
-# The limit for all answers to one command: 200,000 ExternalSecrets.
-_MOST_BYTES = 1024 * 1024 * 1024
+# The limits for all answers to one command and for what is kept of them. 10,000 ExternalSecrets with their Secrets and
+# 5,000 pods of 16 KiB stay below both, and so do 40,000 ExternalSecrets of which only the specs are kept.
+_MOST_BYTES, _MOST_MEMORY = 128 * 1024 * 1024, 256 * 1024 * 1024
+_ASK_LESS = "ask about fewer namespaces at a time, or run without the cluster; if that is small, check its API server"
 _FORBIDDEN, _UNAUTHORISED, _NOT_FOUND, _GONE = 403, 401, 404, 410
 _FINE = 200
 _NO_TLS = "its certificate is not trusted, or it does not speak TLS"
@@ -65,47 +69,11 @@ _CAUSES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
 # One with the certificates of a hundred clusters is a megabyte; the client's parser takes seconds for each.
 _LARGEST_CONFIG = 4 * 1024 * 1024
 _MERGE = "application/merge-patch+json"
-_GROUP, _ALPHA = "external-secrets.io/v1", "external-secrets.io/v1alpha1"
-_GENERATORS = "generators.external-secrets.io/v1alpha1"
-# The API and the kind of each collection. A list is taken only where it is one of that kind: any other JSON with status
-# 200 would be read as "there are none".
-_TYPES = {
-    "externalsecrets": (_GROUP, "ExternalSecret"),
-    "clusterexternalsecrets": (_GROUP, "ClusterExternalSecret"),
-    "secretstores": (_GROUP, "SecretStore"),
-    "clustersecretstores": (_GROUP, "ClusterSecretStore"),
-    "pushsecrets": (_ALPHA, "PushSecret"),
-    "clusterpushsecrets": (_ALPHA, "ClusterPushSecret"),
-    "vaultdynamicsecrets": (_GENERATORS, "VaultDynamicSecret"),
-    "clustergenerators": (_GENERATORS, "ClusterGenerator"),
-    "deployments": ("apps/v1", "Deployment"),
-    "statefulsets": ("apps/v1", "StatefulSet"),
-    "daemonsets": ("apps/v1", "DaemonSet"),
-    "jobs": ("batch/v1", "Job"),
-    "cronjobs": ("batch/v1", "CronJob"),
-    "rollouts": ("argoproj.io/v1alpha1", "Rollout"),
-    "pods": ("v1", "Pod"),
-    "events": ("v1", "Event"),
-    "secrets": ("v1", "Secret"),
-    "configmaps": ("v1", "ConfigMap"),
-}
-_PAGE = 500
+_GROUP = "external-secrets.io/v1"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}", re.ASCII)
 _JSON = "application/json"
 # The only form in which Secrets and ConfigMaps are accepted: no value of one reaches this program.
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_METADATA_ALONE = frozenset({"secrets", "configmaps"})
-# The limit for one list: nobody looks after each ExternalSecret where a cluster has more.
-_MOST_OBJECTS = 100_000
-_CHECK_SERVER = "check the kubeconfig's server, and what is before it"
-
-
-class ListError(ClusterError):
-    """A list is to be asked for again: with fewer objects where it `is_too_large`, else from its beginning."""
-
-    def __init__(self, reason: str, remedy: str, *, is_too_large: bool) -> None:
-        super().__init__(reason, remedy)
-        self.is_too_large = is_too_large
 
 
 class _Reply(StrictResponse):
@@ -151,7 +119,7 @@ class KubernetesCluster:
 
     def renew(self) -> None:
         """Give the requests from now on the time and the size that those of one command have."""
-        self._spent, self._room = 0.0, _MOST_BYTES
+        self._spent, self._received, self._memory = 0.0, 0, 0
 
     def collection(self, plural: str, namespace: str) -> Objects:
         """The objects of a kind in a namespace, read in pages; of Secrets and ConfigMaps the metadata alone."""
@@ -171,7 +139,7 @@ class KubernetesCluster:
 
     def _one(self, permission: str, path: str, plural: str) -> LiveObject | None:
         found = self._got(permission, path)
-        return None if found is None else _formed(lambda: checked(plural, found))
+        return None if found is None else formed(lambda: self._kept(checked(plural, found)))
 
     def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
         """The newest warning of the events about each ExternalSecret, by its UID: a name may be an earlier object's."""
@@ -181,7 +149,8 @@ class KubernetesCluster:
 
     def every_object(self, plural: str) -> Objects | None:
         """Names and specs of all objects of a kind of the operator, in every namespace; None for a kind not served."""
-        return self._paged(f"list {plural}", plural, "", (), partial(_named, plural))
+        found = self._listed(f"list {plural}", plural, "", (), partial(_named, plural))
+        return found[0] if found is not None else None
 
     def force_sync(self, namespace: str, name: str, mark: str) -> bool:
         """Set the annotation that makes the operator synchronise at once; false where there is no such object."""
@@ -196,58 +165,47 @@ class KubernetesCluster:
             return _answer(f"patch externalsecrets in {namespace}", send) or False
 
     def _collected(self, plural: str, namespace: str, selected: Sequence[tuple[str, str]]) -> Objects:
-        found = self._paged(f"list {plural} in {namespace}", plural, namespace, selected, partial(checked, plural))
+        found = self._listed(f"list {plural} in {namespace}", plural, namespace, selected, partial(checked, plural))
         if found is not None:
-            return found
+            return found[0]
         if plural == EXTERNAL_SECRETS:
             raise ClusterError(f"it does not serve {_GROUP}", "install External Secrets Operator 0.16 or newer")
         return ()
 
-    def _paged(
+    def _listed(
         self,
         permission: str,
         plural: str,
         namespace: str,
         selected: Sequence[tuple[str, str]],
         take: Callable[[object], LiveObject],
-    ) -> Objects | None:
-        """Every object of a list; None for a kind that the cluster does not serve."""
-        path, limit = _path(plural, namespace), _PAGE
-        accepted = _accepted(plural)
-        items, marks, is_second = list[Any](), [""], False
-        while True:
-            following = [("continue", marks[-1])] if marks[-1] else []
-            try:
-                page = self._got(permission, path, accepted, [*selected, ("limit", str(limit)), *following])
-            except ListError as error:
-                if error.is_too_large and limit > 1:
-                    # The same page again. Those after it are as large, and are asked for like this at once.
-                    limit = max(1, limit // 10)
-                    continue
-                if error.is_too_large or is_second or not following:
-                    raise
-                # The mark of the next page has expired: all over again.
-                items, marks, is_second = [], [""], True
-                continue
-            if page is None:
-                return None
-            page_items, mark = _formed(partial(_content, page, plural, take))
-            items += page_items
-            if not mark:
-                return tuple(items)
-            if mark in marks or len(items) > _MOST_OBJECTS:
-                why = "begins again in the middle" if mark in marks else f"has more than {_MOST_OBJECTS} objects"
-                raise ClusterError(f"its list of {plural} {why}", _CHECK_SERVER)
-            marks.append(mark)
+    ) -> tuple[Objects, str] | None:
+        """The whole list of a kind, and its version; None for a kind that the cluster does not serve."""
+        path, accepted = _path(plural, namespace), _accepted(plural)
+        return read_list(
+            plural,
+            lambda query: self._got(permission, path, accepted, [*selected, *query]),
+            lambda found: self._kept(take(found)),
+        )
+
+    def _kept(self, found: LiveObject) -> LiveObject:
+        self._count(kept=memory_of(found))
+        return found
+
+    def _count(self, received: int = 0, kept: int = 0) -> None:
+        """Raises ClusterError where the answers to a command are too large, or what is kept of them is."""
+        self._received += received
+        self._memory += kept
+        if self._received > _MOST_BYTES or self._memory > _MOST_MEMORY:
+            limits = f"{_MOST_BYTES // 1024**2} MiB, or take more than {_MOST_MEMORY // 1024**2} MiB of memory"
+            raise ClusterError(f"its answers to this command have more than {limits}", _ASK_LESS)
 
     def _got(
         self, permission: str, path: str, accepted: str = _JSON, query: Sequence[tuple[str, str]] = ()
     ) -> LiveObject | None:
         def read() -> LiveObject:
             content = self._asked("GET", path, accepted, query).read(_LARGEST + 1, decode_content=False)
-            self._room -= len(content)
-            if self._room < 0:
-                raise ClusterError(f"its answers have more than {_MOST_BYTES // 1024**2} MiB in all", _CHECK_SERVER)
+            self._count(received=len(content))
             return _object(content)
 
         with self._in_time():
@@ -291,6 +249,19 @@ def _bounded(pool: Any) -> type:  # noqa: ANN401 - one of urllib3's, or of its o
     return type("BoundedPool", (pool,), {"ConnectionCls": connection})
 
 
+def memory_of(found: object) -> int:
+    """How many bytes a JSON value takes in memory, with all that is in it; a key counts wherever it stands."""
+    size, waiting = 0, [found]
+    while waiting:
+        each = waiting.pop()
+        size += getsizeof(each)
+        if isinstance(each, dict):
+            waiting += (*each, *each.values())
+        elif isinstance(each, list):
+            waiting += each
+    return size
+
+
 def _object(content: bytes) -> LiveObject:
     """Raises ReplyTooLargeError, and ValueError and TypeError where the content is no object."""
     if len(content) > _LARGEST or has_more_values(text := content.decode(), _MOST_VALUES):
@@ -331,7 +302,7 @@ def _answer(permission: str, ask: Callable[[], T]) -> T | None:
             status, failure = None, _unusable(_NO_TLS)
     except ReplyTooLargeError:
         message = f"its answer has more than {_LARGEST // 1024**2} MiB or {_MOST_VALUES} values"
-        status, failure = None, ListError(message, _CHECK_SERVER, is_too_large=True)
+        status, failure = None, ListError(message, CHECK_SERVER, is_too_large=True)
     except (urllib3.exceptions.HTTPError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         status, failure = None, _unusable(_why(error))
     # Raised out here, without the client's error as context: that one holds headers and body of the reply.
@@ -358,39 +329,13 @@ def _why(error: Exception) -> str:
     return next((why for kinds, why in _CAUSES if isinstance(error, kinds)), _NO_KUBERNETES)
 
 
-def _formed(take: Callable[[], T]) -> T:
-    """What `take` finds in an answer. Raises ClusterError where it has not the form that the API gives it."""
-    try:
-        return take()
-    except (AttributeError, LookupError, TypeError, ValueError):
-        pass
-    raise ClusterError("its answer is not in the form of the API", _CHECK_SERVER)
-
-
-def _content(page: LiveObject, plural: str, take: Callable[[object], LiveObject]) -> tuple[list[LiveObject], str]:
-    """The objects of a page, and the mark of the next one, empty for none.
-
-    Raises ClusterError for anything but a list of the kind that was asked for.
-    """
-    wanted = ("meta.k8s.io/v1", "PartialObjectMetadata") if plural in _METADATA_ALONE else _TYPES[plural]
-    if (page.get("apiVersion"), page.get("kind")) != (wanted[0], f"{wanted[1]}List"):
-        raise ClusterError(f'its answer is not the "{wanted[1]}List" that was asked for', _CHECK_SERVER)
-    metadata, found = page.get("metadata") or {}, page["items"]
-    # An API server's empty list of metadata is null (kubernetes/apiserver, handlers/response.go); no other one is.
-    if found is None and plural in _METADATA_ALONE:
-        found = []
-    if not isinstance(found, list):
-        raise TypeError
-    return list(map(take, found)), str(metadata.get("continue") or "")
-
-
 def _accepted(plural: str) -> str:
-    return _METADATA_LIST if plural in _METADATA_ALONE else _JSON
+    return _METADATA_LIST if plural in METADATA_ALONE else _JSON
 
 
 def _path(plural: str, namespace: str) -> str:
     """Where a collection is listed; with an empty namespace, that of all of them."""
-    version = _TYPES[plural][0]
+    version = TYPES[plural][0]
     within = f"/namespaces/{namespace}" if namespace else ""
     return f"/{'apis' if '/' in version else 'api'}/{version}{within}/{plural}"
 

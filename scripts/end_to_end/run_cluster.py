@@ -12,6 +12,8 @@ from kubernetes.client import ApiClient
 
 from compiler.cluster import client
 from compiler.cluster.client import KubernetesCluster, checked
+from compiler.cluster.lists import ListError
+from compiler.cluster.view import ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,10 +52,10 @@ class RunCluster(KubernetesCluster):
     def listed(self, plural: str, namespace: str) -> tuple[tuple[LiveObject, ...], str]:
         """A collection as a whole, and its version. Raises ClusterError."""
         self.renew()
-        path, accepted = client._path(plural, namespace), client._accepted(plural)  # noqa: SLF001
-        page = self._got(f"list {plural} in {namespace}", path, accepted) or {}
-        found = tuple(checked(plural, each) for each in page.get("items") or ())
-        return found, str(page["metadata"]["resourceVersion"])
+        found = self._listed(f"list {plural} in {namespace}", plural, namespace, (), partial(checked, plural))
+        if found is None:
+            raise ClusterError(f"it does not serve {plural}", "choose another cluster")
+        return found
 
     def watch(self, plural: str, namespace: str, version: str, seconds: int) -> Iterator[tuple[str, LiveObject]]:
         """Each change after `version` as its type and the object; ends after about `seconds`.
@@ -80,7 +82,7 @@ class RunCluster(KubernetesCluster):
 def _answered(permission: str, ask: Any) -> Any:  # noqa: ANN401 - the client has no types
     try:
         found = client._answer(permission, ask)  # noqa: SLF001
-    except client.ListError as error:
+    except ListError as error:
         if error.is_too_large:
             raise
         found = None

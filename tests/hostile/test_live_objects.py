@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.client import _TYPES, KubernetesCluster, _formed, checked
+from compiler.cluster.client import KubernetesCluster, checked
+from compiler.cluster.lists import TYPES, formed
 from compiler.cluster.verify import OPTIONAL as VERIFY
 from compiler.cluster.verify import verify_cluster
 from compiler.cluster.view import ClusterError, ClusterView
@@ -47,13 +48,14 @@ class Held(KubernetesCluster):
     def __init__(self, objects: dict[str, dict[str, Any]]) -> None:
         self.objects = objects
         self.asked: set[str] = set()
+        self.renew()
 
     def _got(self, _permission: str, path: str, *_: object) -> Any:  # noqa: ANN401 - as the API has it
         above, last = path.split("/")[-2:]
         self.asked |= {above, last}
-        if last not in _TYPES and last != "namespaces":
+        if last not in TYPES and last != "namespaces":
             return copied(self.objects[above])
-        version, kind = _TYPES[last]
+        version, kind = TYPES[last]
         if last in ("secrets", "configmaps"):
             version, kind = "meta.k8s.io/v1", "PartialObjectMetadata"
         items = [copied(self.objects[last])] if last in self.objects else []
@@ -230,7 +232,7 @@ def test_objects_as_a_server_has_them_are_read_by_all(readers: Commands) -> None
 LIKE_ANOTHER = {"secretstores", "statefulsets", "daemonsets", "jobs", "rollouts"}
 
 
-@pytest.mark.parametrize("plural", sorted({*_TYPES, "namespaces"} - LIKE_ANOTHER))
+@pytest.mark.parametrize("plural", sorted({*TYPES, "namespaces"} - LIKE_ANOTHER))
 def test_a_field_of_another_type_breaks_nothing(readers: Commands, plural: str) -> None:
     usual = objects(readers.environment)
     asking = [read for read in readers.all() if plural in asked_by(read, usual)]
@@ -252,7 +254,7 @@ def with_odd_values(plural: str, found: dict[str, Any], path: Place) -> Iterable
 def taken(plural: str, found: object) -> str:
     """What the client keeps of an object, for all that read it; empty for one that it refuses."""
     try:
-        return json.dumps(_formed(lambda: checked(plural, found)))
+        return json.dumps(formed(lambda: checked(plural, found)))
     except ClusterError:
         return ""
 

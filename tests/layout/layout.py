@@ -37,6 +37,11 @@ _SAY_NO_ROOT = frozenset(
 # The rooms whose errors end a command.
 _OPERATIONS = ("operations", "change", "cluster", "consumers", "edit", "generate", "live")
 
+# The one module that says if a list of an API server is whole, and the fields by which a list says it.
+_LISTS = "compiler/cluster/lists.py"
+_OF_LISTS = ("continue", "remainingItemCount")
+_READINGS, _ITEMS = (ast.Subscript, ast.Call), re.compile(r"(?:\['items'\]|\.get\('items'(?:, .*)?\))$")
+
 # The one module that quotes for a shell, and what begins a command line: a program, and a field or what it is to do.
 _SHELL_LINE = "text/wording.py"
 _SHELL = re.compile(
@@ -254,8 +259,26 @@ def _is_provider(node: ast.AST) -> bool:
     return isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node).endswith(_PROVIDER_NAMES)
 
 
+def _second_answers_to_whole_lists(root: Path) -> Iterator[str]:
+    """What judges beside its one module if a list of an API server is whole: what a part lacks would count as gone."""
+    for path in (*_modules(root), *(root / "scripts/end_to_end").rglob("*.py")):
+        shown = path.relative_to(root).as_posix()
+        if shown == _LISTS:
+            continue
+        reads_pages = shown.startswith("compiler/cluster/") or "compiler.cluster.client" in path.read_text("utf-8")
+        for node in _nodes(path):
+            if isinstance(node, ast.Constant):
+                is_read = node.value in _OF_LISTS
+            else:
+                is_read = reads_pages and isinstance(node, _READINGS) and bool(_ITEMS.search(ast.unparse(node)))
+            if is_read and isinstance(node, ast.expr):
+                said = f"judges by itself if a list is whole, as {_LISTS} does: {ast.unparse(node)}"
+                yield f"{shown}:{node.lineno} {said}"
+
+
 CHECKS = (
     _compared_providers,
+    _second_answers_to_whole_lists,
     _untested,
     _too_long,
     _nameless,

@@ -5,6 +5,7 @@ import pytest
 from tests.layout.layout import mistakes
 
 ROOT = Path(__file__).resolve().parents[2]
+SECOND = "judges by itself if a list is whole, as compiler/cluster/lists.py does"
 TABLE = 'COMMANDS = {\n    "put": ("put", "set keys"),\n}\n'
 RULE = '@rule("good-rule", ERROR)\ndef check():\n    pass\n'
 
@@ -141,6 +142,30 @@ def test_the_project_has_no_mistake() -> None:
             "compiler/model/source.py:2 has a map by providers: 'azurekv'",
         ),
         ("stores/open.py", "import shlex\n", True, "compiler/stores/open.py imports shlex, which is shell_line's"),
+        (
+            "live/readers.py",
+            'def f(page):\n    return not page["metadata"].get("continue")\n',
+            True,
+            f"compiler/live/readers.py:2 {SECOND}: 'continue'",
+        ),
+        (
+            "live/readers.py",
+            'A = B.get("remainingItemCount", 0) == 0\n',
+            True,
+            f"compiler/live/readers.py:1 {SECOND}: 'remainingItemCount'",
+        ),
+        (
+            "cluster/view.py",
+            'A = B.get("items") or ()\n',
+            True,
+            f"compiler/cluster/view.py:1 {SECOND}: B.get('items')",
+        ),
+        (
+            "live/stores.py",
+            'from compiler.cluster.client import C\nA = C.ask("pods")["items"]\n',
+            True,
+            f"compiler/live/stores.py:2 {SECOND}: C.ask('pods')['items']",
+        ),
     ],
 )
 def test_a_planted_mistake_is_found(tree: Path, name: str, text: str, tested: bool, said: str) -> None:  # noqa: FBT001
@@ -162,6 +187,9 @@ def test_a_command_of_the_table_without_a_file_is_found(tree: Path) -> None:
         ("stores/open.py", 'A = B == "vault"\n'),
         ("model/source.py", 'A = {"store": B.provider is not C.provider}\n'),
         ("stores/open.py", 'A = {"vault": 1}\n'),
+        ("cluster/lists.py", 'A = B["items"], B.get("continue"), B.get("remainingItemCount")\n'),
+        ("cluster/client.py", 'A = {"items": [str]}\nfor a in A.items():\n    continue\n'),
+        ("consumers/readers.py", 'A = B.get("items")\n'),
         ("rules/api.py", ""),
         ("rules/live_rules.py", 'PAGE = "run `platform-secrets put dev`"\n'),
         ("model/source.py", '"""Tells of `platform-secrets put dev`."""\nNAME = "platform-secrets"\n'),
@@ -177,6 +205,13 @@ def test_a_command_of_the_table_without_a_file_is_found(tree: Path) -> None:
 def test_what_is_within_the_bounds_is_none(tree: Path, name: str, text: str) -> None:
     plant(tree, name, text)
     assert mistakes(tree) == []
+
+
+def test_the_run_on_a_cluster_judges_no_list_by_itself(tree: Path) -> None:
+    script = tree / "scripts/end_to_end/cluster.py"
+    script.parent.mkdir(parents=True)
+    script.write_text('from compiler.cluster.client import C\nA = C.get("items")\n')
+    assert mistakes(tree) == [f"scripts/end_to_end/cluster.py:2 {SECOND}: C.get('items')"]
 
 
 def test_a_test_of_the_room_serves_its_modules(tree: Path) -> None:

@@ -1,11 +1,13 @@
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from compiler.cluster.client import KubernetesCluster, ListError
+from compiler.cluster.client import KubernetesCluster, memory_of
+from compiler.cluster.lists import ListError
 from compiler.cluster.view import ClusterError, ready_of
 from tests.api_double import ApiDouble
 from tests.recorded_cluster import NAMESPACE, recorded
@@ -64,7 +66,8 @@ def pages(cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch, answer: C
     monkeypatch.setattr(cluster, "_got", lambda _permission, _path, _accepted, query: answer(dict(query)))
 
 
-A = {"metadata": {"name": "a"}}
+def named(name: str) -> dict[str, Any]:
+    return {"metadata": {"name": name}}
 
 
 def listed(kind: str, *items: dict[str, Any], mark: str = "") -> dict[str, Any]:
@@ -79,7 +82,7 @@ def test_a_server_that_gives_a_mark_twice_is_not_followed(
 
     def answer(query: dict[str, str]) -> dict[str, Any]:
         asked.append(query.get("continue", ""))
-        return listed("ExternalSecretList", A, mark=following[asked[-1]])
+        return listed("ExternalSecretList", named(f"e{len(asked)}"), mark=following[asked[-1]])
 
     pages(cluster, monkeypatch, answer)
     with pytest.raises(ClusterError, match="its list of externalsecrets begins again in the middle"):
@@ -87,15 +90,53 @@ def test_a_server_that_gives_a_mark_twice_is_not_followed(
     assert asked == ["", "one", "two"]
 
 
-def test_a_list_without_an_end_is_given_up(cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.cluster.client._MOST_OBJECTS", 10)
+@pytest.mark.parametrize(
+    "kept", [{}, {"labels": {"a": "b"}}, {"generation": 1, "deletionTimestamp": "x" * 99}], ids=str
+)
+def test_lists_without_an_end_are_given_up_once_all_of_them_take_too_much_memory(
+    cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch, kept: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("compiler.cluster.client._MOST_MEMORY", 1024**2)
+    asked = list[str]()
 
     def answer(query: dict[str, str]) -> dict[str, Any]:
-        return listed("ExternalSecretList", A, A, A, mark=f"{query.get('continue', '')}x")
+        asked.append(query.get("continue", ""))
+        items = [{"metadata": {"name": f"e{len(asked)}-{each}", **kept}} for each in range(99)]
+        return listed("ExternalSecretList", *items, mark="" if len(asked) % 5 == 0 else f"{len(asked)}")
 
     pages(cluster, monkeypatch, answer)
-    with pytest.raises(ClusterError, match="its list of externalsecrets has more than 10 objects"):
-        cluster.every_object("externalsecrets")
+    refused = "its answers to this command have more than 128 MiB, or take more than 1 MiB of memory"
+    with pytest.raises(ClusterError, match=refused) as caught:
+        [cluster.collection("externalsecrets", "team") for _ in range(99)]
+    assert caught.value.remedy.startswith("ask about fewer namespaces at a time, or run without the cluster")
+    # A whole list fits, and in the next round another one.
+    assert 10 < len(asked) < 60
+    cluster.renew()
+    assert cluster.collection("externalsecrets", "team")
+
+
+def test_single_objects_count_as_memory_of_the_command_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.cluster.client._MOST_MEMORY", 100_000)
+    cluster = Answering({"spec": {"provider": {"fake": {"data": [[]] * 500}}}})
+    assert cluster.store_object("ClusterSecretStore", "a", "") is not None
+    with pytest.raises(ClusterError, match="take more than 0 MiB of memory"):
+        [cluster.store_object("ClusterSecretStore", "a", "") for _ in range(9)]
+
+
+@pytest.mark.parametrize(
+    "many",
+    ["[]", "{}", '{"a":{}}', '{"%d":0}', "1.5", '"%d"', '"%d\U0001f600"', "[[[[]]]]", '{"a":1,"b":[2],"c":"%d"}'],
+)
+def test_the_memory_that_is_counted_is_not_less_than_what_objects_take(many: str) -> None:
+    text = f"[{','.join(many.replace('%d', f'{each:09}') for each in range(20_000))}]"
+    tracemalloc.start()
+    try:
+        found = json.loads(text)
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    # An allocation has up to 15 bytes more than was asked for.
+    assert memory_of(found) > 0.8 * taken
 
 
 def test_a_page_that_is_too_large_is_asked_for_again_with_a_tenth_of_the_objects(
@@ -107,7 +148,7 @@ def test_a_page_that_is_too_large_is_asked_for_again_with_a_tenth_of_the_objects
         asked.append((query.get("continue", ""), query["limit"]))
         if int(query["limit"]) > 5:
             raise ListError("too large", "", is_too_large=True)
-        return listed("ExternalSecretList", A, mark="" if "continue" in query else "next")
+        return listed("ExternalSecretList", named(f"e{len(asked)}"), mark="" if "continue" in query else "next")
 
     pages(cluster, monkeypatch, answer)
     assert len(cluster.every_object("externalsecrets") or ()) == 2
@@ -207,6 +248,7 @@ class Answering(KubernetesCluster):
 
     def __init__(self, answer: object) -> None:
         self.answer: Any = answer
+        self.renew()
 
     def _got(self, *_: object) -> Any:  # noqa: ANN401 - whatever the test gives
         return self.answer

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.client import _TYPES, KubernetesCluster
+from compiler.cluster.client import KubernetesCluster
+from compiler.cluster.lists import TYPES
 from compiler.cluster.view import ClusterError, ClusterView
 from compiler.live.readers import KINDS, ReadIndex, in_cluster, readers_of
 from compiler.refusal import Refusal
@@ -20,13 +21,14 @@ class Cluster(KubernetesCluster):
 
     def __init__(self, **objects: Any) -> None:  # noqa: ANN401 - any JSON
         self.objects: dict[str, Any] = {"externalsecrets": [], **objects}
+        self.renew()
 
     def _got(self, _permission: str, path: str, *_: object) -> Any:  # noqa: ANN401 - any JSON
         plural = path.rpartition("/")[2]
         found = self.objects.get(plural)
         if isinstance(found, Exception):
             raise found
-        version, kind = _TYPES[plural]
+        version, kind = TYPES[plural]
         return {"apiVersion": version, "kind": f"{kind}List", "items": found} if found is not None else None
 
 
@@ -170,7 +172,7 @@ def test_a_cluster_that_does_not_tell_all_ends_the_command(bench: Bench, plural:
     error = ClusterError(f"you are not allowed to list {plural}", "get a role", f"list {plural}")
     with pytest.raises(Refusal) as refused:
         read(bench, Cluster(**{plural: error}))
-    assert (refused.value.kind, refused.value.help) == ("cannot run", "get a role")
+    assert (refused.value.kind, refused.value.help) == ("cannot run", "get roles that allow it")
     # That of the client has frames with what it sends.
     assert refused.value.__context__ is None
     assert str(refused.value).endswith(f"in the cluster is not known: you are not allowed to list {plural}")

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from jsonschema import Draft7Validator
 
 from scripts.build_docs import output_schemas
 from tests.commands import Done
-from tests.lying_cluster import BODIES, LyingCluster
+from tests.lying_cluster import BODIES, PARTS, LyingCluster, Page
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Ends, journal, journals
 
 
@@ -139,12 +139,23 @@ def test_a_store_that_is_said_to_be_another_stands_in_the_journal(
     assert head["identity"]["notTheSame"] == ["staging/vault"]
 
 
-def test_a_list_that_begins_again_for_ever_is_given_up(
-    retire: Callable[..., Done], ends: Ends, lying: LyingCluster
+@pytest.mark.parametrize(("pages", "said"), PARTS, ids=[said for _, said in PARTS])
+def test_a_part_of_a_list_of_readers_does_not_say_that_nobody_else_reads(
+    retire: Callable[..., Done], ends: Ends, lying: LyingCluster, pages: Callable[[], Iterator[Page]], said: str
 ) -> None:
-    kind = {"kind": "ClusterSecretStoreList", "apiVersion": "external-secrets.io/v1"}
-    lying.body = {**kind, "metadata": {"continue": "again"}, "items": []}
+    lying.pages = pages()
     found = retire("--store", "vault", "--cluster", "--apply")
-    assert (found.code, len(lying.asked)) == (3, 2)
-    assert "its list of clustersecretstores begins again in the middle" in found.err
+    assert (found.code, len(lying.asked) <= 101) == (3, True)
+    assert f"who reads the store in the cluster is not known: its list of clustersecretstores {said}" in found.err
+    assert set(ends.vault.held) == {VAULT}
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 206])
+def test_another_status_than_200_is_no_list_of_readers(
+    retire: Callable[..., Done], ends: Ends, lying: LyingCluster, status: int
+) -> None:
+    lying.pages, lying.status = ({"metadata": {}, "items": []} for _ in range(9)), status
+    found = retire("--store", "vault", "--cluster", "--apply")
+    assert (found.code, len(lying.asked)) == (3, 1)
+    assert f"it answered with status {status}" in found.err
     assert set(ends.vault.held) == {VAULT}
