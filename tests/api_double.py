@@ -60,6 +60,7 @@ class Asked(NamedTuple):
     path: str
     query: dict[str, str]
     accepted: str
+    agent: str = ""
 
 
 class Change(NamedTuple):
@@ -220,7 +221,8 @@ class ApiDouble:
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         accepted = handler.headers.get("Accept") or ""
-        self.asked.append(Asked(handler.command, parts.path, query, accepted))
+        agent = handler.headers.get("User-Agent") or ""
+        self.asked.append(Asked(handler.command, parts.path, query, accepted, agent))
         if handler.headers.get("Authorization") != f"Bearer {TOKEN}":
             _send(handler, 401, _recorded("unauthorized-401.json"))
             return

@@ -20,6 +20,7 @@ import urllib3.exceptions
 from kubernetes import client, config
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+from compiler import __version__
 from compiler.cluster.lists import CHECK_SERVER, METADATA_ALONE, TYPES, ListError, formed, read_list
 from compiler.cluster.view import (
     APPLIED,
@@ -42,6 +43,7 @@ from compiler.model.files import IN_POD, NamedFileError, as_file, kubeconfigs
 from compiler.stores.http import ReplyTooLargeError, StrictResponse, silence
 from compiler.stores.pacing import within
 from compiler.stores.registry import PROVIDERS
+from compiler.text.wording import PROGRAM
 
 T = TypeVar("T")
 _TIMEOUT = (5, 30)  # seconds to connect and to read
@@ -113,6 +115,7 @@ class KubernetesCluster:
         self._patience = _PATIENCE
         self.renew()
         self._api: Any = client.ApiClient(settings)
+        self._api.user_agent = f"{PROGRAM}/{__version__}"
         manager = self._api.rest_client.pool_manager
         pools = manager.pool_classes_by_scheme
         manager.pool_classes_by_scheme = {scheme: _bounded(pool) for scheme, pool in pools.items()}

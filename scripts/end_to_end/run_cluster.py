@@ -37,6 +37,7 @@ class RunCluster(KubernetesCluster):
         # The client's own replies come in pieces, as a watch needs; those of a command are read whole.
         self._watching = copy.copy(self)
         self._watching._api = ApiClient(self._api.configuration)  # noqa: SLF001
+        self._watching._api.user_agent = self._api.user_agent  # noqa: SLF001
 
     def data_of(self, namespace: str, name: str) -> Mapping[str, str] | None:
         """The data of a Secret as the API has it, in Base64; None where there is no such Secret.

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from compiler import __version__
 from compiler.cluster.client import KubernetesCluster, memory_of
 from compiler.cluster.lists import ListError
 from compiler.cluster.view import ClusterError, ready_of
@@ -222,6 +223,13 @@ def test_refusals_of_a_real_server_are_understood(double: ApiDouble, tmp_path: P
     double.refused["list secrets"] = 403
     with pytest.raises(ClusterError, match="you are not allowed to list secrets in team"):
         known.collection("secrets", "team")
+
+
+def test_each_request_carries_the_product_s_name(double: ApiDouble, cluster: KubernetesCluster) -> None:
+    cluster.collection("secrets", "team")
+    cluster.store_object("ClusterSecretStore", "a", "")
+    cluster.force_sync("team", "e", "1")
+    assert [each.agent for each in double.asked] == [f"platform-secrets/{__version__}"] * 3
 
 
 def test_of_a_config_map_as_of_a_secret_the_metadata_alone_is_asked_for(

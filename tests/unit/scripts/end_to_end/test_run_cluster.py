@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from compiler import __version__
 from compiler.cluster.view import ClusterError
 from scripts.end_to_end.run_cluster import RunCluster, WatchEndedError, encoded
 from tests.api_double import ApiDouble
@@ -50,6 +51,7 @@ def test_a_watch_brings_each_change_and_no_value(double: ApiDouble, cluster: Run
     assert [(kind, each["metadata"]["name"]) for kind, each in events] == [("MODIFIED", "a"), ("DELETED", "a")]
     assert SENTINEL not in repr((found, events))
     assert all("as=PartialObjectMetadata" in each.accepted for each in double.asked)
+    assert {each.agent for each in double.asked} == {f"platform-secrets/{__version__}"}
 
 
 def test_a_watch_from_a_version_that_is_gone_ends(double: ApiDouble, cluster: RunCluster) -> None:
