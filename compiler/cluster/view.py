@@ -43,6 +43,12 @@ class ClusterError(Exception):
         self.permission = permission
 
 
+def missing_permissions(errors: Iterable[ClusterError], remedy: str = "get roles that allow it") -> ClusterError:
+    """One error for all permissions that `errors` miss."""
+    missing = "; ".join(dict.fromkeys(str(each.permission) for each in errors))
+    return ClusterError(f"you are not allowed to {missing}", remedy, missing)
+
+
 @dataclass(frozen=True, slots=True)
 class Live:
     """The live objects of one ExternalSecret, as the API returns them; None for what does not exist.
@@ -116,6 +122,20 @@ class ClusterView:
         return self._allowed(
             plural, namespace, f"list {plural} in {namespace}", lambda: self._reader.collection(plural, namespace)
         )
+
+    def read_each(self, readings: Iterable[Callable[[], T]]) -> list[T]:
+        """What each reading returns. Where some lack permissions, all are tried, and the error names every one."""
+        found, denied = list[T](), list[ClusterError]()
+        for read in readings:
+            try:
+                found.append(read())
+            except ClusterError as error:
+                if error.permission is None:
+                    raise
+                denied.append(error)
+        if denied:
+            raise missing_permissions((*denied, *self.refused.values()))
+        return found
 
     def by_name(self, plural: str, namespace: str) -> Mapping[str, LiveObject] | None:
         """The objects of a kind in a namespace by name, None where they may not be read."""

@@ -473,8 +473,7 @@ def gather(view: ClusterView, namespaces: Iterable[str]) -> tuple[Inventory, tup
     """
     gathered = Inventory()
     try:
-        for namespace in dict.fromkeys(namespaces):
-            _take_namespace(gathered, view, namespace)
+        view.read_each(read for namespace in dict.fromkeys(namespaces) for read in _readings(gathered, view, namespace))
     except ClusterError as error:
         failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
     else:
@@ -486,25 +485,28 @@ def readers_in(view: ClusterView, namespace: str) -> Mapping[str, tuple[str, ...
     """The live workloads that read each Secret, as messages call them; None where they may not be asked for."""
     gathered = Inventory()
     try:
-        _take_workloads(gathered, view, namespace)
+        for plural in _PLURALS:
+            _take_workloads(gathered, view, namespace, plural)
     except ClusterError:
         return None
     readers = gathered.readers()
     return {name: tuple(dict.fromkeys(each.title for each, _ in reading)) for (_, name), reading in readers.items()}
 
 
-def _take_namespace(gathered: Inventory, view: ClusterView, namespace: str) -> None:
-    _take_external_secrets(gathered, namespace, view.external_secrets(namespace).values())
-    _take_secrets(gathered, namespace, (view.by_name(SECRETS, namespace) or {}).values())
-    for name, found in (view.by_name("configmaps", namespace) or {}).items():
-        gathered.config_maps[namespace, name] = keys_of(found)
-    _take_workloads(gathered, view, namespace)
+def _readings(gathered: Inventory, view: ClusterView, namespace: str) -> Iterator[Callable[[], None]]:
+    yield lambda: _take_external_secrets(gathered, namespace, view.external_secrets(namespace).values())
+    yield lambda: _take_secrets(gathered, namespace, (view.by_name(SECRETS, namespace) or {}).values())
+    yield lambda: _take_config_maps(gathered, namespace, view.by_name("configmaps", namespace) or {})
+    yield from (partial(_take_workloads, gathered, view, namespace, plural) for plural in _PLURALS)
 
 
-def _take_workloads(gathered: Inventory, view: ClusterView, namespace: str) -> None:
-    for plural, kind in _PLURALS.items():
-        for found in view.objects(plural, namespace) or ():
-            _take_live_workload(gathered, namespace, kind, found)
+def _take_workloads(gathered: Inventory, view: ClusterView, namespace: str, plural: str) -> None:
+    for found in view.objects(plural, namespace) or ():
+        _take_live_workload(gathered, namespace, _PLURALS[plural], found)
+
+
+def _take_config_maps(gathered: Inventory, namespace: str, every: Mapping[str, PlainMap]) -> None:
+    gathered.config_maps.update({(namespace, name): keys_of(found) for name, found in every.items()})
 
 
 def _take_live_workload(gathered: Inventory, namespace: str, kind: str, found: PlainMap) -> None:

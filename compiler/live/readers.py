@@ -6,6 +6,7 @@ that may be the store, and one of its kind and name.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -214,7 +215,8 @@ def readers_of(
 def in_cluster(view: ClusterView, store: Store, readers: ReadIndex) -> None:
     """Add to `readers` whatever reads or writes `store` in the cluster. Raises Refusal."""
     try:
-        found = {plural: view.every_object(plural) for plural in KINDS}
+        lists = view.read_each(partial(view.every_object, plural) for plural in KINDS)
+        found = dict(zip(KINDS, lists, strict=True))
     except ClusterError as error:
         failure = Refusal("cannot run", f"{_UNKNOWN}: {error}", error.remedy)
     else:

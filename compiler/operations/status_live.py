@@ -35,7 +35,6 @@ from compiler.cluster.view import (
     PODS,
     SECRETS,
     STORES,
-    ClusterError,
     ClusterView,
     Live,
     LiveObject,
@@ -44,6 +43,7 @@ from compiler.cluster.view import (
     container_states,
     is_of_credential,
     keys_of,
+    missing_permissions,
     moment_of,
     newest_sign,
     ready_of,
@@ -243,10 +243,7 @@ class Snapshot:
             known = before.pods_by_space[space] if before is not None else None
             self.pods_by_space[space] = self._read_pods(space) if known is None or needs_pods(view, space) else known
         if any(plural == EXTERNAL_SECRETS for plural, _ in view.refused):
-            missing = "; ".join(dict.fromkeys(str(error.permission) for error in view.refused.values()))
-            raise ClusterError(
-                f"you are not allowed to {missing}", "get roles that allow it: --rbac prints them", missing
-            )
+            raise missing_permissions(view.refused.values(), "get roles that allow it: --rbac prints them")
 
     def _read_pods(self, namespace: str) -> Mapping[str, tuple[Pod, ...]] | None:
         found = self.view.objects(PODS, namespace)

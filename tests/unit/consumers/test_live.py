@@ -178,6 +178,19 @@ def test_who_may_not_list_what_matters_is_told_so(fake: FakeCluster, view: Clust
     assert refused.value.message == "the cluster cannot be asked: you are not allowed to list deployments in agents"
 
 
+def test_every_right_that_is_missing_is_named_at_once(fake: FakeCluster, view: ClusterView) -> None:
+    fake.refused |= {"/deployments": 403, "/namespaces/agents/externalsecrets": 403, "/rollouts": 403, "/pods": 403}
+    fake.external_secret("tools", "a")
+    with pytest.raises(Refusal) as refused:
+        gather(view, ["agents", "tools"])
+    assert refused.value.message == (
+        "the cluster cannot be asked: you are not allowed to list externalsecrets in agents; "
+        "list deployments in agents; list pods in agents; list deployments in tools; list pods in tools; "
+        "list rollouts in agents; list rollouts in tools"
+    )
+    assert refused.value.help == "get roles that allow it"
+
+
 def test_who_may_not_list_the_rest_is_told_what_was_left_out(fake: FakeCluster, view: ClusterView) -> None:
     fake.refused |= {"/rollouts": 403, "/configmaps": 403}
     put(fake, f"{APPS}/deployments", "d", of_template(pods("a")))

@@ -159,3 +159,15 @@ def test_another_status_than_200_is_no_list_of_readers(
     assert (found.code, len(lying.asked)) == (3, 1)
     assert f"it answered with status {status}" in found.err
     assert set(ends.vault.held) == {VAULT}
+
+
+def test_every_right_that_is_missing_is_named_at_once(
+    retire: Callable[..., Done], ends: Ends, lying: LyingCluster
+) -> None:
+    lying.pages = ({"metadata": {}, "items": []} for _ in range(9))
+    lying.refused |= {"list clustersecretstores": 403, "list externalsecrets": 403, "list pushsecrets": 403}
+    found = retire("--store", "vault", "--cluster", "--apply")
+    assert found.code == 3
+    denied = "you are not allowed to list clustersecretstores; list externalsecrets; list pushsecrets\n"
+    assert f"who reads the store in the cluster is not known: {denied}" in found.err
+    assert set(ends.vault.held) == {VAULT}

@@ -45,7 +45,7 @@ def test_what_the_cluster_reads_stays(bench: Bench) -> None:
             )
         ]
     )
-    plan = bench.plan(cluster=cluster)
+    plan = bench.plan(cluster=ClusterView(cluster))
     (jira,) = bench.candidates[-1].read
     assert [each.name for each in jira.readers] == ["ExternalSecret agents/jira"]
     assert {step.key for step in plan.steps if step.kind is Kind.DELETE} == {"GITHUB_TOKEN"}
