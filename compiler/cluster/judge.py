@@ -305,7 +305,9 @@ def store_lacks(
     if live is None:
         yield _of_store(f"{subject} is not in the cluster", kubectl_line("get", store, namespace))
         return
-    if not (condition := ready_of(live)):
+    if child(live, "metadata").get("deletionTimestamp"):
+        yield _of_store(f"{subject} is being deleted", describe)
+    elif not (condition := ready_of(live)):
         yield _of_store(f"{subject} has not been checked by the operator yet", describe)
     elif condition.get("status") != "True":
         yield _of_store(f"{subject} is not ready: {condition.get('reason') or 'Unknown'}", describe, has_cause=True)

@@ -308,6 +308,12 @@ def test_the_operator_and_who_writes_no_key_are_no_strangers(manager: str, keys:
     assert tuple(strangers(written_by(manager, "2026-11-26T00:51:00Z", *keys))) == ()
 
 
+@pytest.mark.parametrize("manager", ["external-secrets-x", "externalsecrets.external-secrets.io", "External-Secrets"])
+def test_a_name_that_is_like_the_operator_s_is_a_stranger_s(manager: str) -> None:
+    ((who, keys, *_),) = strangers(written_by(manager, "2026-11-26T00:51:00Z", "SLACK_BOT_TOKEN"))
+    assert (who, keys) == (manager, ["SLACK_BOT_TOKEN"])
+
+
 def test_one_of_whom_no_time_is_known_counts_as_newer() -> None:
     ((*_, is_newer),) = strangers(written_by("kubectl-edit", "", "SLACK_BOT_TOKEN"))
     assert is_newer

@@ -190,6 +190,14 @@ def test_a_store_that_is_missing_or_not_ready_says_its_reason() -> None:
     assert (failing.has_cause, failing.mend) == (True, "kubectl describe clustersecretstore a-store")
 
 
+def test_a_store_that_is_being_deleted_is_not_ready_although_its_condition_says_so() -> None:
+    leaving = {**vault(), "metadata": {"name": "a-store", "deletionTimestamp": "2026-11-28T07:00:00Z"}}
+    (lack,) = store_lacks(written(), leaving, "agents")
+    assert lack.message == 'the ClusterSecretStore "a-store" is being deleted'
+    # Its message says nothing of that.
+    assert (lack.has_cause, lack.mend) == (False, "kubectl describe clustersecretstore a-store")
+
+
 def test_a_store_that_is_closed_to_the_namespace_is_a_lack_and_one_that_cannot_be_judged_a_doubt() -> None:
     closed = vault()
     closed["spec"]["conditions"] = [{"namespaces": ["other"]}]

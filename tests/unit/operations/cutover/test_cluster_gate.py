@@ -113,6 +113,11 @@ def test_a_recorded_cluster_opens_the_gate_and_is_asked_once(cluster: RecordedCl
             "kubectl describe clustersecretstore azure-keyvault-store",
         ),
         (
+            lambda stores: stores["azure-keyvault-store"]["metadata"].update(deletionTimestamp="2026-11-28T07:00:00Z"),
+            "is being deleted",
+            "kubectl describe clustersecretstore azure-keyvault-store",
+        ),
+        (
             lambda stores: stores["azure-keyvault-store"]["spec"].update(controller="other"),
             'belongs to another controller, "other"',
             "kubectl get clustersecretstore azure-keyvault-store",

@@ -211,6 +211,15 @@ def test_a_store_that_leads_elsewhere_is_a_lack_and_one_that_may_a_note(world: W
     assert (seen.state, "is not proven: its `server` is spelt differently" in note) == (ClusterState.IN_EFFECT, True)
 
 
+def test_a_store_that_is_being_deleted_is_a_lack(world: World) -> None:
+    found = world.platform.double.get("clustersecretstores", "", "vault-store")
+    found["metadata"]["deletionTimestamp"] = "2026-11-28T07:00:00Z"
+    world.platform.double.put("clustersecretstores", found)
+    seen = world.live_state()
+    assert seen.state is ClusterState.STORE
+    assert seen.problems[0].message == 'the ClusterSecretStore "vault-store" is being deleted'
+
+
 def test_a_failure_of_the_old_spec_is_not_the_new_ones_cause(world: World) -> None:
     world.platform.fail(SPACE, JIRA, "old trouble")
     world.switch()
