@@ -164,7 +164,7 @@ Set KUBECONFIG or name a context with `--context`; the stores are verified all t
 
 The caller needs `get` on clustersecretstores or secretstores, and `list` on externalsecrets, secrets and events. Only
 the metadata of Secrets is read.""",
-    "store-not-ready": """A store is missing in the cluster, not ready, closed to the namespace, or leads elsewhere.
+    "store-not-ready": """A store is missing, not ready, being deleted, closed to the namespace, or leads elsewhere.
 
 An ExternalSecret then reads nothing, or another store than the one that was verified: with another provider, Key Vault,
 mount (`path`), KV version or Vault namespace than the environment writes. VAULT_ADDR does not change that.
