@@ -124,9 +124,24 @@ def test_single_objects_count_as_memory_of_the_command_too(monkeypatch: pytest.M
         [cluster.store_object("ClusterSecretStore", "a", "") for _ in range(9)]
 
 
+LONG_KEY = f'{{"{"k" * 90}%d":0}}'
+
+
 @pytest.mark.parametrize(
     "many",
-    ["[]", "{}", '{"a":{}}', '{"%d":0}', "1.5", '"%d"', '"%d\U0001f600"', "[[[[]]]]", '{"a":1,"b":[2],"c":"%d"}'],
+    [
+        "[]",
+        "{}",
+        '{"a":{}}',
+        '{"%d":0}',
+        LONG_KEY,
+        "1.5",
+        '"%d"',
+        '"%d\U0001f600"',
+        "[[[[]]]]",
+        '{"a":1,"b":[2],"c":"%d"}',
+    ],
+    ids=lambda many: many[:12],
 )
 def test_the_memory_that_is_counted_is_not_less_than_what_objects_take(many: str) -> None:
     text = f"[{','.join(many.replace('%d', f'{each:09}') for each in range(20_000))}]"
