@@ -7,6 +7,7 @@ compares none with a name. What is said here is true of a store of which nothing
 from __future__ import annotations
 
 import json
+import re
 import sys
 from functools import cache
 from importlib import import_module
@@ -14,7 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compiler.model.store import StoreIdentity, one_spelling
+from compiler.model.store import StoreIdentity, one_spelling, parse_address
+from compiler.text.credential import looks_like_credential
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from compiler.model.environment import Store
     from compiler.model.facts import ValuesData
     from compiler.model.store import Address
+
+
+# A host without a scheme, and nothing that could be a password.
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/?", re.ASCII)
 
 
 class InvalidReferenceError(Exception):
@@ -196,17 +202,26 @@ class Provider:
         del url
         return False
 
-    def url_like(self, host: str | None) -> str:
-        """The URL that a host alone means, or one with words in place of names for a text that is no host."""
-        return f"https://{host}" if host else "https://HOST:PORT"
+    def url_meant(self, text: str, setting: Callable[[str], str | None]) -> str:
+        """The URL to write in place of `text`, with words for the names that it does not have.
 
-    def url_without(self, address: Address) -> str:
-        """The URL to write in place of one with a user, a query or a path in it."""
-        return f"{address.scheme}://{address.authority}"
+        `setting` gives another setting of the store.
+        """
+        del setting
+        address = parse_address(text)
+        if address is not None:
+            return f"{address.scheme}://{address.authority}"
+        is_host = _HOST.fullmatch(text) is not None and not looks_like_credential(text)
+        return f"https://{text.rstrip('/')}" if is_host else "https://HOST:PORT"
 
-    def address_problem(self, address: Address) -> tuple[str, str] | None:
-        """What is wrong with an address of a host, as the end of a sentence, and the way out."""
+    def address_problem(self, address: Address) -> tuple[str, str | None] | None:
+        """What is wrong with an address of a host, as the end of a sentence, and the way out if not `url_meant`."""
         del address
+        return None
+
+    def value_problem(self, value: str) -> tuple[str, str] | None:
+        """Why `variable` cannot have that value, as the end of a sentence, and the way out."""
+        del value
         return None
 
     # The object in the cluster.

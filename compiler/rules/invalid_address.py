@@ -13,18 +13,14 @@ Write the scheme and the host, and the port where it is not the default one:
     stores:
       vault: {server: https://vault.example.com:8200}
       azure: {vaultUrl: https://ai-platform-prod.vault.azure.net}
+
+From a page of the Azure portal, or a resource id, the name behind `Microsoft.KeyVault/vaults/` is taken. A host that is
+no vault's says no name.
 """
 
-import re
-
-from compiler.model.provider import Provider
-from compiler.model.store import Address, parse_address
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, rule
-from compiler.text.credential import looks_like_credential
+from compiler.model.store import parse_address
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Store, rule
 from compiler.text.wording import typing_mistake
-
-# A host without a scheme, and nothing that could be a password.
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/?", re.ASCII)
 
 
 @rule("invalid-address", ERROR, ENVIRONMENT)
@@ -33,28 +29,22 @@ def check(environment: Environment) -> Findings:
         for setting, text in store.addresses:
             if store.provider.is_plain(text):
                 continue
-            problem = _problem(store.provider, parse_address(text), text)
+            problem = _problem(store, text)
             if problem is not None:
                 node = store.node.nearest(setting)
                 message, way_out = problem
                 # Whatever is wrong with it, there may be a password in it.
                 conceals = (node.span,) if "@" in text or "?" in text or "#" in text else ()
                 subject = f'the address of the store "{store.id}" {message}'
+                way_out = way_out or f"write it as {store.provider.url_meant(text, store.node.text)}"
                 yield Finding(subject, node, help=way_out, conceals=conceals, scope=("stores", store.id))
 
 
-def _problem(provider: Provider, address: Address | None, text: str) -> tuple[str, str] | None:
-    """The mistake, as the end of a sentence, and the way out."""
+def _problem(store: Store, text: str) -> tuple[str, str | None] | None:
+    """The mistake, as the end of a sentence, and the way out where it is not to write the URL that is meant."""
+    address = parse_address(text)
     if address is None:
-        form = f"write it as {_url(provider, text)}"
-        return "is not an http or https URL with a host", typing_mistake(text) or form
+        return "is not an http or https URL with a host", typing_mistake(text)
     if address.extra:
-        what = "a user name or password" if "user" in address.extra else f"a {address.extra[0]}"
-        return f"has {what} in it", f"write it as {provider.url_without(address)}"
-    return provider.address_problem(address)
-
-
-def _url(provider: Provider, text: str) -> str:
-    """The URL that a text without a scheme means; a form with words in place of names where it may mean anything."""
-    is_host = _HOST.fullmatch(text) is not None and not looks_like_credential(text)
-    return provider.url_like(text.rstrip("/") if is_host else None)
+        return f"has {'a user name or password' if 'user' in address.extra else f'a {address.extra[0]}'} in it", None
+    return store.provider.address_problem(address)

@@ -279,14 +279,19 @@ def _fill(root: Node, provider: Provider, value: str, members: dict[str, Node], 
     used = {chosen.value} if chosen is not None else set()
     used |= {node.text("store") for node in root.members_at("secrets").values()}
     filled: dict[str, Node] = {}
+    problem = provider.value_problem(value)
     for store_id, node in stores.items():
         if provider_of(node.text("provider")) is not provider:
             continue
-        url = provider.url_of(value, node.text)
+        url = provider.url_of(value if problem is None else "NAME", node.text)
         written = node.get(provider.address)
+        if problem is not None and (written is None or store_id in used):
+            message, span = f"{provider.variable} {problem[0]}", _leaf(provider.variable, value).span
+            found = Diagnostic("invalid-address", Severity.ERROR, message, span, help=problem[1], conceals=(span,))
+            diagnostics.append(found)
         if written is None:
             filled[store_id] = Node({provider.address: _leaf(provider.variable, url)}, source, extent(0, 0))
-        elif store_id in used and str(written.value).rstrip("/").lower() != url.lower():
+        elif problem is None and store_id in used and str(written.value).rstrip("/").lower() != url.lower():
             message = f"{provider.variable} names another vault than this"
             help_text = f"unset {provider.variable}, or correct {provider.address}"
             found = Diagnostic("conflicting-vault-url", Severity.ERROR, message, written.span, help=help_text)

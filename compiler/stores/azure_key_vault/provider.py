@@ -17,7 +17,7 @@ from compiler.model.provider import (
     account_of_operator,
     key_of_new,
 )
-from compiler.model.store import Address, reference_of, service_account_of
+from compiler.model.store import Address, parse_address, reference_of, service_account_of
 
 # The domain of each cloud's Key Vaults:
 # https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#dns-suffixes-for-object-identifiers
@@ -41,7 +41,11 @@ _TENANT = "--tenant-id"
 # The CRD defaults it to false since this minor and refuses it before (read in ESO's CRDs, tag by tag).
 _USE_AZURE_SDK_SINCE = (0, 20)
 _SECRET, _OTHER_OBJECTS = "secret", ("cert", "key")
-_AZURE_DOMAIN = re.compile(rf"([^.]*)\.(?:{'|'.join(map(re.escape, CLOUDS.values()))})")
+_AZURE_DOMAIN = re.compile(rf"(.*)\.(?:{'|'.join(map(re.escape, CLOUDS.values()))})")
+# As a page of the portal and an id of Azure Resource Manager name a Key Vault, and no vault of another service.
+_RESOURCE = re.compile(r"microsoft\.keyvault(?:/|%2f)vaults(?:/|%2f)([a-z0-9-]+)", re.ASCII | re.IGNORECASE)
+# A vault's host, also the private one, and where the end of its domain is wrong.
+_VAULT_HOST = re.compile(r"([^.]+)\.(?:privatelink\.)?vault(?:core)?\.(?:azure|usgovcloudapi|microsoftazure)\.[a-z]+")
 # What nearly every address looks like; it needs no closer look.
 _PLAIN = re.compile(rf"https://[a-z][a-z0-9]{{2,23}}\.{re.escape(CLOUDS[DEFAULT_CLOUD])}/?", re.ASCII)
 
@@ -52,9 +56,9 @@ def key_vault_url(name: str, cloud: str | None = None) -> str:
 
 
 def vault_name_of(host: str) -> str:
-    """The vault's name as `host` begins with it; NAME, a word that stands for one, where it begins with none."""
-    name = host.partition(".")[0]
-    return name if VAULT_NAME.fullmatch(name) else "NAME"
+    """The name of the vault that has this `host`; NAME, a word that stands for one, where it is no vault's."""
+    found = _VAULT_HOST.fullmatch(host)
+    return found[1] if found is not None and VAULT_NAME.fullmatch(found[1]) else "NAME"
 
 
 def cloud_of(host: str) -> str | None:
@@ -109,19 +113,30 @@ class _KeyVault(Provider):
     def is_plain(self, url: str) -> bool:
         return _PLAIN.fullmatch(url) is not None
 
-    def url_like(self, host: str | None) -> str:
-        if host is None:
-            return key_vault_url("NAME")
-        return key_vault_url(vault_name_of(host)) if "." not in host else f"https://{host}"
+    def url_meant(self, text: str, setting: Callable[[str], str | None]) -> str:
+        address = parse_address(super().url_meant(text, setting))
+        host = address.host if address is not None else ""
+        resource = _RESOURCE.search(text)
+        is_name = "://" not in text and "." not in host
+        name = resource[1].lower() if resource is not None else host if is_name else vault_name_of(host)
+        if VAULT_NAME.fullmatch(name):
+            return key_vault_url(name, cloud_of(host) or setting("environmentType"))
+        if address is None or any(sign in text for sign in "@?#"):
+            return key_vault_url("NAME", setting("environmentType"))
+        return f"https://{address.authority}"
 
-    def url_without(self, address: Address) -> str:
-        return key_vault_url(vault_name_of(address.host))
+    def value_problem(self, value: str) -> tuple[str, str] | None:
+        if VAULT_NAME.fullmatch(value.lower()):
+            return None
+        named = _AZURE_DOMAIN.fullmatch(self.url_meant(value, lambda _: None).removeprefix("https://"))
+        way_out = "set it to the vault's name" + (f', "{named[1]}"' if named and named[1] != "NAME" else " alone")
+        return "is not the name of a Key Vault", way_out
 
-    def address_problem(self, address: Address) -> tuple[str, str] | None:
+    def address_problem(self, address: Address) -> tuple[str, str | None] | None:
         if address.path:
-            return "has a path, which Key Vaults do not have", f"write it as {super().url_without(address)}"
+            return "has a path, which Key Vaults do not have", None
         if address.scheme != "https":
-            return "is http, but Key Vault is reached over https only", f"write it as https://{address.authority}"
+            return "is http, but Key Vault is reached over https only", None
         named = _AZURE_DOMAIN.fullmatch(address.host)
         if named and not VAULT_NAME.fullmatch(named[1]):
             return "has an invalid Key Vault name", "use 3 to 24 letters, digits and single hyphens, a letter first"

@@ -94,8 +94,8 @@ class _Vault(Provider):
         log_in, token = self.load("log_in"), variable(environ, "TOKEN")
         return (token, log_in.HOME_TOKEN) if log_in.is_from_home(environ, token) else None
 
-    def address_problem(self, address: Address) -> tuple[str, str] | None:
-        return ("ends in an API path", f"write it as {self.url_without(address)}") if address.is_api else None
+    def address_problem(self, address: Address) -> tuple[str, str | None] | None:
+        return ("ends in an API path", None) if address.is_api else None
 
     def spec(self, store: Store, operator: tuple[int, int]) -> dict[str, ValuesData]:
         del operator

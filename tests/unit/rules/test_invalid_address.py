@@ -92,6 +92,11 @@ def test_leaves_a_store_without_address_alone(judge: Judge) -> None:
             "write it as https://platform.vault.azure.net",
         ),
         ("{azure: {vaultUrl: 'a b'}}", "write it as https://NAME.vault.azure.net"),
+        (
+            "{azure: {vaultUrl: 'https://portal.azure.com/#@t/resource/providers/Microsoft.KeyVault/vaults/team/x'}}",
+            "write it as https://team.vault.azure.net",
+        ),
+        ("{azure: {vaultUrl: 'https://portal.azure.com/#@t'}}", "write it as https://NAME.vault.azure.net"),
     ],
 )
 def test_the_way_out_is_the_address_where_that_can_be_told(judge: Judge, stores: str, way_out: str) -> None:

@@ -110,3 +110,16 @@ def test_a_credential_is_no_name_of_a_vault() -> None:
     assert diagnostic.rule == "secret-in-config"
     assert secret not in diagnostic.message
     assert diagnostic.conceals == (diagnostic.span,)
+
+
+@pytest.mark.parametrize("value", ["platform.vault.azure.net", "https://platform.vault.azure.net/"])
+def test_a_url_is_no_name_of_a_vault_and_is_not_shown(value: str) -> None:
+    for text in (TEXT, TEXT.replace("store: vault", "store: written")):
+        _, found = layer(Outside(addresses={providers.KEY_VAULT: value}), text)
+        diagnostic = found[0]
+        assert {(each.message, each.help) for each in found} == {(diagnostic.message, diagnostic.help)}
+        assert (diagnostic.rule, diagnostic.span.where) == ("invalid-address", "AZURE_KEYVAULT_NAME:1:1")
+        assert diagnostic.message == "AZURE_KEYVAULT_NAME is not the name of a Key Vault"
+        assert diagnostic.help == 'set it to the vault\'s name, "platform"'
+        assert diagnostic.conceals == (diagnostic.span,)
+    assert layer(Outside(addresses={providers.KEY_VAULT: value}), "store: vault\n") == (None, ())

@@ -38,8 +38,8 @@ def check(environment: Environment) -> Findings:
         if cloud not in CLOUDS or store.address.rstrip("/").endswith(f".{CLOUDS[cloud]}"):
             continue
         address = parse_address(store.address)
-        # `invalid-address` reports what is not an address at all.
-        if address is None or address.extra:
+        # `invalid-address` reports what is not an address at all, or a page's.
+        if address is None or address.extra or address.path:
             continue
         other = cloud_of(address.host)
         if other == cloud:

@@ -46,6 +46,7 @@ def test_the_variable_gives_the_url_in_the_cloud_of_the_store() -> None:
         ("https://team.vault.azure.net/secrets", "has a path, which Key Vaults do not have"),
         ("http://team.vault.azure.net", "is http, but Key Vault is reached over https only"),
         ("https://t.vault.azure.net", "has an invalid Key Vault name"),
+        ("https://portal.azure.com.vault.azure.net", "has an invalid Key Vault name"),
     ],
 )
 def test_an_address_has_a_host_alone_and_https(url: str, problem: str | None) -> None:
@@ -115,7 +116,52 @@ def test_the_schemas_know_the_same_clouds(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("host", "name"),
-    [("platform.vault.azure.net", "platform"), ("a-b1.example.com", "a-b1"), ("127.0.0.1", "NAME"), ("ab", "NAME")],
+    [
+        *(("platform.vault.azure.net", "platform"), ("a-b1.vault.azure.com", "a-b1")),
+        *(("a-b1.privatelink.vaultcore.azure.net", "a-b1"), ("platform.vault.usgovcloudapi.com", "platform")),
+        *(("portal.azure.com", "NAME"), ("a-b1.example.com", "NAME"), ("platform.vault.contoso.com", "NAME")),
+        *(("localhost", "NAME"), ("127.0.0.1", "NAME"), ("ab.vault.azure.net", "NAME")),
+    ],
 )
-def test_a_vault_is_named_by_its_host(host: str, name: str) -> None:
+def test_a_vault_is_named_by_its_host_and_by_no_other(host: str, name: str) -> None:
     assert vault_name_of(host) == name
+
+
+_ID = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/Team-prod"
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        (f"https://portal.azure.com/#@contoso.com/resource{_ID}/overview", "https://team-prod.vault.azure.net"),
+        (f"https://portal.azure.com/#view/x/resourceId/{_ID.replace('/', '%2F')}", "https://team-prod.vault.azure.net"),
+        (f"https://management.azure.com{_ID}?api-version=2026-02-01", "https://team-prod.vault.azure.net"),
+        (_ID, "https://team-prod.vault.azure.net"),
+        ("https://portal.azure.com/#@contoso.com/resource/subscriptions/0", "https://NAME.vault.azure.net"),
+        ("https://portal.azure.com/#x/Microsoft.RecoveryServices/vaults/backup", "https://NAME.vault.azure.net"),
+        ("https://root:hunter2@example.com", "https://NAME.vault.azure.net"),
+        ("https://team.vault.azure.cn/secrets", "https://team.vault.azure.cn"),
+        ("http://localhost:8443/a", "https://localhost:8443"),
+    ],
+)
+def test_the_url_that_a_text_means_has_no_name_of_another_host(text: str, url: str) -> None:
+    assert PROVIDER.url_meant(text, lambda _: None) == url
+
+
+def test_the_url_that_a_text_means_is_in_the_cloud_of_the_store() -> None:
+    china: dict[str, str] = {"environmentType": "ChinaCloud"}
+    for text in ("team-prod", _ID):
+        assert PROVIDER.url_meant(text, china.get) == "https://team-prod.vault.azure.cn"
+
+
+@pytest.mark.parametrize(
+    ("value", "way_out"),
+    [
+        *((text, 'set it to the vault\'s name, "team-prod"') for text in (_ID, "https://team-prod.vault.azure.net")),
+        ("team-prod.vault.azure.net", 'set it to the vault\'s name, "team-prod"'),
+        *((text, "set it to the vault's name alone") for text in ("portal.azure.com", "https://kv.internal", "a b")),
+    ],
+)
+def test_the_variable_takes_the_name_of_a_vault_alone(value: str, way_out: str) -> None:
+    assert PROVIDER.value_problem(value) == ("is not the name of a Key Vault", way_out)
+    assert PROVIDER.value_problem("Team-prod") is None

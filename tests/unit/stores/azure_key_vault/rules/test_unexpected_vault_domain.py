@@ -15,6 +15,16 @@ def test_finds_a_misspelt_domain(judge: Judge) -> None:
     assert found.marked == ["https://platform.vault.azure.com"]
 
 
+@pytest.mark.parametrize("host", ["portal.azure.com", "platform.example.com", "localhost:8443"])
+def test_takes_no_name_from_a_host_that_is_no_vaults(judge: Judge, host: str) -> None:
+    found = judge(check, f"stores: {{azure: {{vaultUrl: 'https://{host}'}}}}")
+    assert found.helps == [f"write https://NAME.vault.azure.net; {WAIVER}"]
+
+
+def test_leaves_the_url_of_a_page_to_another_rule(judge: Judge) -> None:
+    assert not judge(check, "stores: {azure: {vaultUrl: https://management.azure.com/vaults/platform}}")
+
+
 def test_finds_the_domain_of_another_cloud(judge: Judge) -> None:
     found = judge(check, "stores: {azure: {vaultUrl: https://platform.vault.azure.cn}}")
     assert found.helps == [f"set `environmentType: ChinaCloud`; {WAIVER}"]
