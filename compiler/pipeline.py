@@ -104,7 +104,9 @@ def compile_project(
             environments.append(environment)
     for loaded in library.loaded():
         diagnostics += checker.document(loaded)
-    project = Project(catalogue, tuple(environments), library.names, library.values_files(VALUES_FOLDER))
+    values = library.values_files(VALUES_FOLDER)
+    unread = library.unread_files(values.keys() - set(library.names))
+    project = Project(catalogue, tuple(environments), library.names, values, unread)
     diagnostics += checker.project(project)
     return _result(project, [*library.diagnostics, *diagnostics], notes)
 

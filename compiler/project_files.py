@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, file_error
@@ -19,7 +20,7 @@ from compiler.stages.validate import validate
 from compiler.text.wording import closest, command_line, quoted, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from compiler.model.document import Document, Node
@@ -31,6 +32,10 @@ BASE = "base"
 CATALOGUE = "catalogue"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _VALUES = re.compile(r"values-(.+)\.yaml", re.DOTALL)
+# Also `prod.yaml.bak`, `prod.YML` and `prod.json`.
+_INPUT = re.compile(r"([^.]+)\.(?:ya?ml|json)\b", re.IGNORECASE)
+# No project has as many; a hostile one may.
+_MOST_FOLDERS = 1000
 
 
 class Library:
@@ -90,11 +95,26 @@ class Library:
         """The values files in `folder` by the environment's name, as paths shown to people."""
         found = {}
         # A values file keeps its owner where the input file is there but not read, as `prod.yml` or `Prod.yaml`.
-        unread = {name.lower().rpartition(".")[0] for name in self._listed(FOLDER)} - set(self.names)
+        listed = (name for name in self._listed(FOLDER) if name.endswith((".yaml", ".yml")))
+        unread = {name.lower().rpartition(".")[0] for name in listed} - set(self.names)
         for name in self._listed(folder):
             match = _VALUES.fullmatch(name)
             if match and match[1] not in unread:
                 found[match[1]] = f"{folder}/{name}"
+        return found
+
+    def unread_files(self, names: Collection[str]) -> dict[str, str]:
+        """The files below environments/ that may be those of `names`, which have values and no file that is read."""
+        found: dict[str, str] = {}
+        if not names or not is_inside(self._root, self._root / FOLDER):
+            return found
+        for folder, folders, files in islice(os.walk(self._root / FOLDER), _MOST_FOLDERS):
+            folders[:] = sorted(each for each in folders if not each.startswith("."))
+            below = os.path.relpath(folder, self._root)
+            above = below.lower().split("/")[1:]
+            for match in filter(None, map(_INPUT.match, sorted(files))):
+                for name in {match[1].lower(), *above}.intersection(names):
+                    found.setdefault(name, f"{below}/{match.string}")
         return found
 
     def _gather(self, path: str, ordered: dict[str, Document], above: tuple[str, ...]) -> bool:

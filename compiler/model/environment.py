@@ -6,7 +6,7 @@ Naming patterns serve scaffolding alone: an entry holds its own names, and compi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -180,13 +180,15 @@ class Environment:
 class Project:
     """The environments of a run, in the order of names; `names` are all that have a file.
 
-    `values_files` are the `values-<env>.yaml` in the chart's folder, by environment name, as paths shown to people.
+    `values_files` are the `values-<env>.yaml` in the chart's folder, by environment name, as paths shown to people, and
+    `unread_files` what may be the file of an environment that has only values, where no command looks for one.
     """
 
     catalogue: Catalogue
     environments: tuple[Environment, ...]
     names: tuple[str, ...]
     values_files: Mapping[str, str]
+    unread_files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:

@@ -10,7 +10,7 @@ from compiler.model.document import Source, Span
 from compiler.pipeline import VALUES_FOLDER, plan_values, read_values_file, write_values
 from compiler.refusal import system_reason
 from compiler.stages.emit import HEADER, quote
-from compiler.stages.files import refuse_outside
+from compiler.stages.files import read_old, refuse_outside
 from compiler.text.wording import command_line, quoted
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 def prune(project: Project, root: Path) -> tuple[tuple[str, ...], tuple[Diagnostic, ...]]:
     """Removes them, and returns the paths of the removed files, as shown to people, and why others were kept.
 
-    Only for a project that `is_whole`. A file that does not begin as the compiler's own do, or that it could not
-    replace, is left alone: `foreign-output`, `unwritable-output`. So is all, where a link leads their folder out of
+    Only for a project that `is_whole`. A file is kept whose environment may only be in a wrong place: `orphan-values`
+    says so. A file that does not begin as the compiler's own do, or that it could not replace, is left alone:
+    `foreign-output`, `unwritable-output`. So is all, where a link leads their folder out of
     `root`.
     """
     outside = refuse_outside(root / VALUES_FOLDER, VALUES_FOLDER, root)
@@ -33,7 +34,7 @@ def prune(project: Project, root: Path) -> tuple[tuple[str, ...], tuple[Diagnost
     removed: list[str] = []
     diagnostics: list[Diagnostic] = []
     for name, shown in project.values_files.items():
-        if name in project.names:
+        if name in project.names or name in project.unread_files:
             continue
         text, _, found = read_values_file(root / shown, shown)
         diagnostics += found
@@ -81,7 +82,7 @@ def write_values_files(
     """Plans the files of all environments, and writes them where neither `found` nor the plan has an error.
 
     `found` is what is known of the project already; the result has it too. `out` is the folder to write to instead of
-    the chart's own. With `is_check` nothing is written, and a stale file is an error.
+    the chart's own. With `is_check` nothing is written, and a stale file is an error, as is one without environment.
     """
     folder, shown = (root / VALUES_FOLDER, VALUES_FOLDER) if out is None else (Path(out), out.rstrip("/") or "/")
     files, planned = plan_values(project, folder, shown, root)
@@ -91,7 +92,7 @@ def write_values_files(
 
         refused = {each.span.path for each in planned}
         stale = (file for file in files if file.is_stale and file.output.shown not in refused)
-        return ValuesOutcome((*diagnostics, *map(stale_values, stale)), files)
+        return ValuesOutcome((*(_raise_severity(each, root) for each in diagnostics), *map(stale_values, stale)), files)
     if _has_error(diagnostics):
         return ValuesOutcome(diagnostics, files)
     failures = write_values(files, root)
@@ -102,6 +103,13 @@ def write_values_files(
     # Their diagnostic said that they are there.
     left = tuple(each for each in diagnostics if each.rule != "orphan-values" or each.span.path not in pruned)
     return ValuesOutcome((*left, *failures, *kept), files, is_written=True, pruned=pruned)
+
+
+def _raise_severity(diagnostic: Diagnostic, root: Path) -> Diagnostic:
+    """The diagnostic as a check takes it: a file of this compiler without an environment is as wrong as a stale one."""
+    if diagnostic.rule != "orphan-values" or not read_old(root / (shown := diagnostic.span.path), shown, HEADER)[0]:
+        return diagnostic
+    return diagnostic._replace(severity=Severity.ERROR)
 
 
 def _has_error(diagnostics: Sequence[Diagnostic]) -> bool:

@@ -1,13 +1,21 @@
 """A values file belongs to no environment.
 
-Its environment was removed or renamed, and the file stayed. Argo CD goes on deploying it as long as an Application
-names it, and changes of the input no longer reach it.
+Its environment was removed, renamed, or moved to where no file is read: environments are the `.yaml` files in
+`environments/` itself. The values file stayed. Argo CD goes on deploying it as long as an Application names it, and
+changes of the input no longer reach it; so `compile --check` takes it for an error where this compiler wrote it.
 
     chart/values-qa.yaml         # and no environments/qa.yaml
 
-Remove it, once no Application deploys it:
+Move the file back, or have the Application read the values file of the new name. If the environment is gone, delete its
+Application first, and then the values file:
 
     platform-secrets compile --prune
+
+A values file that an Application still names makes Argo CD fail to render the Application: nothing is synchronised any
+more, and its Secrets stay. With `ignoreMissingValueFiles: true` the file is left out instead. The chart refuses to
+render nothing, but where another values file has secrets, or `allowEmpty: true`, the Application renders without those
+of this one, and Argo CD prunes them where it may. `--prune` leaves a values file alone whose environment's file it sees
+elsewhere below `environments/`.
 """
 
 from compiler.rules.api import PROJECT, WARNING, Finding, Findings, Project, Source, Span, quoted, rule
@@ -15,17 +23,28 @@ from compiler.text.wording import closest, command_line
 
 # A guess compares with every name there is: one for each of a thousand files would take seconds, ten thousand minutes.
 _MOST_GUESSES = 20
+_ARGO_CD = (
+    "Argo CD fails to render an Application that reads a removed file, and keeps its Secrets unless it has "
+    "`ignoreMissingValueFiles: true`"
+)
 
 
 @rule("orphan-values", WARNING, PROJECT)
 def check(project: Project) -> Findings:
     names = set(project.names)
     orphans = ((name, path) for name, path in project.values_files.items() if name not in names)
+    new = next((name for name in project.names if name not in project.values_files), None)
     for count, (name, path) in enumerate(orphans):
-        match = closest(name, project.names) if count < _MOST_GUESSES else None
-        renamed = f'; "{match}" may be its new name' if match else ""
-        yield Finding(
-            f"no environment is named {quoted(name)}",
-            Span(Source(path)),
-            help=f"`{command_line('compile', '--prune')}` removes this file{renamed}",
-        )
+        unread = project.unread_files.get(name)
+        match = (closest(name, project.names) or new) if count < _MOST_GUESSES else None
+        message = f"no environment is named {quoted(name)}"
+        if unread is not None:
+            message += f", and {quoted(unread)} is not read as one"
+            way_out = f"move that to environments/{name}.yaml"
+        elif match is not None:
+            way_out = (
+                f'if "{match}" is its new name, have its Application read values-{match}.yaml, then remove this file'
+            )
+        else:
+            way_out = f"once no Application reads it, `{command_line('compile', '--prune')}` removes it; {_ARGO_CD}"
+        yield Finding(message, Span(Source(path)), help=way_out)

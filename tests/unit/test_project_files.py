@@ -202,6 +202,30 @@ def test_values_of_a_file_that_is_there_and_not_read_are_no_orphans(tmp_path: Pa
     assert Library(tmp_path).values_files("chart") == {"qa": "chart/values-qa.yaml"}
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["eu/prod.yaml", "layers/prod.yaml", "prod/env.yaml", "prod.json", "prod.yaml.bak", "PROD.YAML", "a/b/prod.yml"],
+)
+def test_what_may_be_an_environment_in_a_wrong_place_is_found(tmp_path: Path, path: str) -> None:
+    for name in (path, "dev.yaml", "notes/qa.md", ".git/old.yaml"):
+        (tmp_path / "environments" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "environments" / name).write_text("", "utf-8")
+    (tmp_path / "chart").mkdir()
+    (tmp_path / "chart/values-prod.yaml").write_text("", "utf-8")
+    found = Library(tmp_path)
+    assert found.values_files("chart") == {"prod": "chart/values-prod.yaml"}
+    assert found.unread_files({"prod", "qa", "old"}) == {"prod": f"environments/{path}"}
+    assert found.unread_files(()) == {}
+
+
+def test_no_link_out_of_the_project_is_looked_through(tmp_path: Path) -> None:
+    for folder in ("elsewhere", "project"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "elsewhere/prod.json").write_text("", "utf-8")
+    (tmp_path / "project/environments").symlink_to(tmp_path / "elsewhere")
+    assert Library(tmp_path / "project").unread_files({"prod"}) == {}
+
+
 def test_values_files_are_found_by_the_name_of_their_environment(tmp_path: Path) -> None:
     (tmp_path / "chart").mkdir()
     for name in ("values-prod.yaml", "values.yaml", "values-.yaml", "values-a\nb.yaml", "Chart.yaml"):

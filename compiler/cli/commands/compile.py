@@ -50,7 +50,7 @@ _CONFIRM = (
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environments", metavar="ENV", nargs="*", help="environments to compile; all by default")
-    parser.add_flag("--check", "write nothing; exit 1 with a diff if a file is stale")
+    parser.add_flag("--check", "write nothing; exit 1 with a diff if a file is stale, or without an environment")
     parser.add_flag("--strict", "exit 1 for warnings as well")
     parser.add_flag("--prune", "remove values files that have no environment")
     parser.add_flag("--parity", "check the rendered manifests against the environments")

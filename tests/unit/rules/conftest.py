@@ -114,7 +114,11 @@ class JudgeProject(Protocol):
     """Judges environments by name, each on top of BASE, with the values files there are."""
 
     def __call__(
-        self, rule: Rule, texts: Mapping[str, str], values_files: Mapping[str, str] | None = None
+        self,
+        rule: Rule,
+        texts: Mapping[str, str],
+        values_files: Mapping[str, str] | None = None,
+        unread_files: Mapping[str, str] | None = None,
     ) -> Found: ...
 
 
@@ -140,10 +144,15 @@ def _judge(rule: Rule, text: str = "", *, base: str | None = BASE, catalogue: st
     return Found(map(rule.diagnostic, findings))
 
 
-def _judge_project(rule: Rule, texts: Mapping[str, str], values_files: Mapping[str, str] | None = None) -> Found:
+def _judge_project(
+    rule: Rule,
+    texts: Mapping[str, str],
+    values_files: Mapping[str, str] | None = None,
+    unread_files: Mapping[str, str] | None = None,
+) -> Found:
     secrets = _catalogue(CATALOGUE)
     environments = tuple(_environment(name, text, BASE, secrets) for name, text in texts.items())
-    project = Project(secrets, environments, tuple(texts), values_files or {})
+    project = Project(secrets, environments, tuple(texts), values_files or {}, unread_files or {})
     findings = list(rule.check(project))
     return Found(map(rule.diagnostic, rule.gather(findings)))
 

@@ -290,6 +290,23 @@ def test_prune_removes_our_own_orphans_only(run: Callable[..., Any], project: Pa
     assert (project / "chart/values-theirs.yaml").exists()
 
 
+def test_a_check_fails_for_our_own_file_without_environment(run: Callable[..., Any], project: Path) -> None:
+    assert run("compile").code == 0
+    (project / "chart/values-theirs.yaml").write_text("a: 1\n", "utf-8")
+    done = run("compile", "--check")
+    assert (done.code, "warning[orphan-values]" in done.err) == (0, True)
+    (project / "environments/eu").mkdir()
+    (project / "environments/prod.yaml").rename(project / "environments/eu/prod.yaml")
+    done = run("compile", "--check", "--quiet")
+    assert done.code == 1
+    assert 'error[orphan-values]: no environment is named "prod", and "environments/eu/prod.yaml"' in done.err
+    assert "--prune" not in done.err.partition("chart/values-theirs.yaml")[0]
+    (project / "chart/values-theirs.yaml").unlink()
+    done = run("compile", "--prune")
+    assert (done.code, "warning[orphan-values]" in done.err) == (0, True)
+    assert (project / "chart/values-prod.yaml").is_file()
+
+
 def test_nothing_is_pruned_after_an_error(
     run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
 ) -> None:

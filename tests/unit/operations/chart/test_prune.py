@@ -75,3 +75,12 @@ def test_an_old_file_for_a_parent_chart_is_ours_too(project: Project, tmp_path: 
     removed, diagnostics = prune(named, tmp_path)
     assert removed == ("chart/values-old.yaml",)
     assert [(each.rule, each.span.path) for each in diagnostics] == [("foreign-output", "chart/values-parent.yaml")]
+
+
+def test_values_stay_whose_environment_was_moved(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "environments/eu").mkdir()
+    (tmp_path / "environments/eu/old.yaml").write_text("", "utf-8")
+    moved = compile_project(tmp_path).project
+    assert moved is not None
+    assert prune(moved, tmp_path)[0] == ()
+    assert (tmp_path / "chart/values-old.yaml").is_file()
