@@ -212,14 +212,16 @@ class Checker:
         return bool(reasons)
 
     def _unused_waivers(self, project: Project) -> Iterator[Diagnostic]:
-        # What several environments share is reported once.
+        # What several environments share is reported once. What a damaged one would need is not known.
+        sound = [environment for environment in project.environments if not environment.damaged]
+        is_whole = len(sound) == len(project.names) and not project.catalogue.document.damaged
         waivers: dict[int, tuple[str, Node]] = {}
-        for environment in project.environments:
+        for environment in sound:
             own = environment.document.source
             for rule_id, reason in _waivers(environment.root):
-                if project.is_whole or reason.source is own:
+                if is_whole or reason.source is own:
                     waivers[id(reason)] = rule_id, reason
-        if project.is_whole:
+        if is_whole:
             waivers |= {id(reason): (rule_id, reason) for rule_id, reason in _waivers(project.catalogue.document.root)}
         for rule_id, reason in waivers.values():
             if id(reason) not in self.used and rule_id in _KNOWN:

@@ -180,15 +180,24 @@ class Library:
             text, found = (self._unwritten[path], ()) if path in self._unwritten else read_text(self._root, path)
             document = None
             if text is not None:
-                document, found = load_text(path, text)
+                document, found = self._load(path, text, schema)
             self.diagnostics += found
-            if document is not None and self._validates:
-                document, found = validate(document, schema, partial(self._place, path, schema))
-                self.diagnostics += found
             self._documents[path] = document
             if document is not None:
                 self._stores |= document.root.members_at("stores").keys()
         return self._documents[path]
+
+    def _load(self, path: str, text: str, schema: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+        loaded, found = load_text(path, text)
+        document, surroundings = loaded, partial(self._place, path, schema)
+        if loaded is not None and self._validates:
+            document, found = validate(loaded, schema, surroundings)
+        if found and self._validates:
+            from compiler.rules.forms.schema_error import foreign_file  # noqa: PLC0415 - only where something is wrong
+
+            foreign = foreign_file(path, text, loaded.root if loaded is not None else None, surroundings())
+            return (document, found) if foreign is None else (None, (foreign,))
+        return document, found
 
     def _place(self, path: str, schema: str) -> InputPlace:
         """The whole of a file, with the names that the project has, as far as it is read."""

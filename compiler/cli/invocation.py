@@ -135,7 +135,9 @@ def project_folder(given: str | None) -> Path:
     """The project's folder: the one `given`, else the nearest one upward that has environments/. Raises Refusal."""
     if given is not None:
         if not (Path(given) / _MARK).is_dir():
-            raise Refusal("usage", f'no folder "{_MARK}" in {given}', _new_project(given))
+            above = _project_in(Path(os.path.abspath(given)).parents)  # noqa: PTH100 - pathlib's own keeps `..`
+            way_out = f"the project is the folder above: {shell_line('--root', str(above))}"
+            raise Refusal("usage", f'no folder "{_MARK}" in {given}', way_out if above else _new_project(given))
         return Path(given).absolute()
     if (found := _found()) is not None:
         return found
@@ -146,7 +148,12 @@ def project_folder(given: str | None) -> Path:
 def _found() -> Path | None:
     """The nearest folder upward that is a project."""
     here = working_folder()
-    for folder in (here, *here.parents):
+    return _project_in((here, *here.parents))
+
+
+def _project_in(folders: Iterable[Path]) -> Path | None:
+    """The first of `folders` that is a project."""
+    for folder in folders:
         # No generator: an interrupt inside of one is reported once more where it is thrown away.
         if (folder / _MARK).is_dir():
             return folder

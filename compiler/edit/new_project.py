@@ -26,7 +26,7 @@ from compiler.stages.files import Output, refuse_outside, write_all
 from compiler.stages.load import load_text
 from compiler.stages.resolve import merge
 from compiler.stores.registry import PATTERNS, PROVIDERS
-from compiler.text.wording import command_line, listed, quoted, shell_line, suggest
+from compiler.text.wording import PROGRAM, command_line, listed, quoted, shell_line, suggest
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 FORM = "use lower-case letters, digits and inner hyphens, at most 63"
@@ -154,9 +154,10 @@ def new_project(
 
     `provider` is the one that serves its secrets, and `addresses` where stores are reached, by their provider. In a Git
     repository it may have other files, of which `KEPT` stay as they are. Raises Refusal for other folders that are not
-    empty, and where there is a project already.
+    empty, for those in a project's environments/, and where there is a project already.
     """
     files = project_files(name, namespace, provider, addresses)
+    _refuse_environments(folder.resolve())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         is_empty = all(entry.name.startswith(".git") for entry in folder.iterdir())
@@ -175,6 +176,15 @@ def new_project(
     inputs = {path: text for path, text in files.items() if path.startswith(f"{FOLDER}/")}
     result = compile_drafts(folder, [new_draft(path, text, origins) for path, text in inputs.items()])
     return [Output(folder / path, path, text) for path, text in files.items() if path not in there], result
+
+
+def _refuse_environments(folder: Path) -> None:
+    """Raises Refusal for the environments/ of a project, and a folder in it."""
+    for above in (folder, *folder.parents):
+        if above.name == FOLDER and any(os.path.lexists(above / f"{name}.yaml") for name in (BASE, CATALOGUE)):
+            line = shell_line(PROGRAM, "--root", str(above.parent), "new", "environment", "NAME")
+            message = f"{quoted(str(above))} belongs to the project in the folder above it"
+            raise Refusal("usage", message, f"name another folder; `{line}` makes one more environment there")
 
 
 def new_environment(

@@ -49,7 +49,9 @@ def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
     url = given or store.address or store.reachable_at
     if not url:
         named = provider.address_variable(environ) or provider.variable
-        way_out = f"add its {provider.address}" + (f", or set {named}" if named else "")
+        # A store of no environment is read from a values file, which nobody edits.
+        ways = [f"add its {provider.address}"] if store.environment else []
+        way_out = ", or ".join((*ways, *([f"set {named}"] if named else [])))
         raise AddressError(f'the store "{store.id}" has no address', way_out)
     value = environ.get(provider.variable)
     if value and not provider.leads_to(value, url):

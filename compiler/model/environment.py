@@ -132,14 +132,24 @@ class Secret:
     node: Node
 
 
+# What every environment has, itself or by its layers.
+REQUIRED: Final = ("namespace", "store", "refreshInterval", "externalSecretsOperator", "secrets")
+
+
+def lacks_base(layers: Sequence[Document]) -> bool:
+    """Whether an environment of these layers stands alone without saying so, and without most of what is required."""
+    own = layers[-1].root.children
+    return len(layers) == 1 and "extends" not in own and len(own.keys() & set(REQUIRED)) < len(REQUIRED) - 1
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Environment:
     """An environment, resolved as far as its input allows.
 
     `layers` are the documents that made it, lowest first, itself last. `disabled` are the ids with `enabled: false`.
     `operator` is the text of `externalSecretsOperator`, `part_of` that of `partOf` or its default, `subchart` the name
-    that its values are nested under. `damaged` tells that parts of a layer were invalid and left out, so that no
-    conclusion may be drawn from what is missing.
+    that its values are nested under. `damaged` tells that parts of a layer were invalid and left out, or that its
+    base is not there, so that no conclusion may be drawn from what is missing.
     """
 
     name: str

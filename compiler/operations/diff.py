@@ -34,6 +34,7 @@ from compiler.refusal import Refusal
 from compiler.stages.emit import read_manifests, values_tree
 from compiler.text.credential import CONCEALED
 from compiler.text.wording import command_line, first_difference
+from compiler.text.yaml_mistake import conflict_marker
 
 Bounds = tuple[int, int]
 _SCALARS = (str, bool, int, float)
@@ -342,6 +343,11 @@ def stale_values(file: ValuesFile) -> Diagnostic:
         return Diagnostic("stale-values", Severity.ERROR, message, Span(Source(shown)), help=way_out)
     start = first_difference(old, file.output.text)
     message = f'{shown} is not what "{file.environment}" compiles to'
+    if (conflict := conflict_marker(old)) is not None:
+        message, start = f"{message}: {conflict.message}", conflict.start
+    elif "\r\n" in old:
+        message += ": it has CRLF line breaks"
+        way_out += "; `*.yaml text eol=lf` in .gitattributes keeps Git from making them"
     source = Source(shown, old)
     line_start, line_end = source.line_bounds(source.place(start)[0])
     # Only of the line that is shown: a message is searched for every text that is concealed.

@@ -249,7 +249,10 @@ def collect_references_of_file(
     """
     document, diagnostics = _loaded(shown)
     if document is None:
-        return None, diagnostics
+        way_out = f"nobody edits a values file: `{command_line('compile')}` writes it"
+        return None, tuple(
+            each if each.rule == "unreadable-file" else each._replace(help=way_out) for each in diagnostics
+        )
     known = secrets_of_values(document)
     for name in secrets:
         if name not in known:
@@ -379,6 +382,15 @@ _VALUE_FAULTS = (
     ),
 )
 _NOT_CHECKED = " not checked"
+# What an edit of the reference mends: of a generated file, an edit of its environment.
+_EDITED = frozenset({"invalid-reference", "missing-secret", "missing-property", "blank-value", "not-json"})
+_EDITED |= {"unusable-bundle", "wrong-mount"}
+
+
+def _in_input(rule: str, first: Reference, way_out: str | None) -> str | None:
+    if first.environment is not None or way_out is None or rule not in _EDITED:
+        return way_out
+    return f"{way_out}; this file is generated: edit the environment's own, and compile"
 
 
 def key_diagnostic(rule: str, same: Sequence[Reference], message: str, help_text: str | None = None) -> Diagnostic:
@@ -394,7 +406,8 @@ def key_diagnostic(rule: str, same: Sequence[Reference], message: str, help_text
     related += tuple(
         Related(f"{quoted(each.key)} of {quoted(each.secret)} has this value too", each.key_at) for each in same[1:]
     )
-    return BY_ID[rule].diagnostic(Finding(f"{subject} {message}", reference.key_at, help=help_text, related=related))
+    way_out = _in_input(rule, reference, help_text)
+    return BY_ID[rule].diagnostic(Finding(f"{subject} {message}", reference.key_at, help=way_out, related=related))
 
 
 def value_diagnostics(same: Sequence[Reference], value: SecretValue | None) -> Iterator[Diagnostic]:
@@ -463,7 +476,8 @@ def of_remote(rule: str, group: Sequence[Reference], message: str, help_text: st
     if not related:
         # A values file has one place for a secret and all its keys.
         message = f"{message}; {', '.join(quoted(each.key) for each in group)} of {quoted(first.secret)}"
-    return BY_ID[rule].diagnostic(Finding(message, first.secret_at, help=help_text, related=related, brief=True))
+    way_out = _in_input(rule, first, help_text)
+    return BY_ID[rule].diagnostic(Finding(message, first.secret_at, help=way_out, related=related, brief=True))
 
 
 def of_store_error(group: Sequence[Reference], error: StoreError) -> Diagnostic:
@@ -481,10 +495,10 @@ def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | Ad
     if isinstance(failure, AddressError):
         return BY_ID["no-answer"].diagnostic(Finding(f"{failure}; {count}", store.node.key_span, help=failure.help))
     said = f"the store {quoted(store.id)} ({failure.place.store}) cannot be read: {failure.reason}"
-    finding = Finding(f"{said}; {count}", store.node.key_span, help=failure.remedy)
     # Here the store's own address is wrong, and not a reference to a secret in it.
     rule = "no-answer" if failure.code == Code.INVALID_NAME else _rule_of(failure)
-    return BY_ID[rule].diagnostic(finding)
+    way_out = _in_input(rule, asking[0], failure.remedy)
+    return BY_ID[rule].diagnostic(Finding(f"{said}; {count}", store.node.key_span, help=way_out))
 
 
 def with_own_count(message: str, keys: int) -> str:

@@ -155,8 +155,17 @@ def read_old(path: Path, shown: str, header: str) -> tuple[str | None, tuple[Dia
     except UnicodeDecodeError:
         return None, _unwritten("foreign-output", shown, _FOREIGN)
     if text and not text.startswith(header):
-        return None, _unwritten("foreign-output", shown, _FOREIGN)
+        return None, _unwritten("foreign-output", shown, *_foreign(text, header))
     return text, ()
+
+
+def _foreign(text: str, header: str) -> tuple[str, str | None]:
+    """Why a file with another beginning is not replaced, and the way out of a conflict."""
+    from compiler.text.yaml_mistake import conflict_marker  # noqa: PLC0415 - only where a file is not ours
+
+    if f"\n{header}" not in text or conflict_marker(text) is None:
+        return _FOREIGN, None
+    return "has the marks of a merge conflict", "remove it, and run the command again: it is generated"
 
 
 def refuse_outside(folder: Path, shown: str, root: Path) -> tuple[Diagnostic, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from compiler.model.catalogue import UNLIMITED, Catalogue, CatalogueKey, Entry, KeyRemote, Lifetime, Origin
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Source, extent
-from compiler.model.environment import METADATA, PER_KEY, Environment, Secret, SecretKey, Store
+from compiler.model.environment import METADATA, PER_KEY, Environment, Secret, SecretKey, Store, lacks_base
 from compiler.model.facts import MAX_BYTES, MAX_RESOLVED, PART_OF, most_values, parse_duration
 from compiler.model.store import DEFAULT_MOUNT, place_in, remote_of
 from compiler.stores.registry import PROVIDERS, provider_of, suggest_store
@@ -381,7 +381,7 @@ class Resolver:
             operator=root.text("externalSecretsOperator"),
             part_of=root.text("partOf") or PART_OF,
             subchart=root.text("subchart"),
-            damaged=any(layer.damaged for layer in layers) or self._catalogue.document.damaged,
+            damaged=any(each.damaged for each in (*layers, self._catalogue.document)) or lacks_base(layers),
         )
 
     def _secret(

@@ -181,19 +181,26 @@ def validate(
     if first is None:
         return document, ()
     # Most files are as the schema wants them, and need no words for what is not.
-    from compiler.rules.forms.schema_error import InputPlace, broken_path, explained, node_at  # noqa: PLC0415
+    from compiler.rules.forms import schema_error  # noqa: PLC0415
 
-    place = surroundings() if surroundings is not None else InputPlace(schema)
-    diagnostics: list[Diagnostic] = []
+    place = surroundings() if surroundings is not None else schema_error.InputPlace(schema)
+    at_paths: list[tuple[_Path, Diagnostic]] = []
     broken: set[_Path] = set()
     unlisted: list[Span] = []
     for error in chain((first,), errors):
-        path = broken_path(error)
+        path = schema_error.broken_path(error)
         broken.add(path)
-        if len(diagnostics) <= MOST_OF_A_KIND:
-            diagnostics.append(explained(document.root, path, error, place))
-        if len(diagnostics) > MOST_OF_A_KIND:
-            unlisted.append(node_at(document.root, path).span)
+        if len(at_paths) <= MOST_OF_A_KIND:
+            at_paths.append((path, schema_error.explained(document.root, path, error, place)))
+        if len(at_paths) > MOST_OF_A_KIND:
+            unlisted.append(schema_error.node_at(document.root, path).span)
+    # So many mistakes are of another kind.
+    read = frozenset[_Path]() if unlisted else frozenset(broken)
+    for diagnostic, paths in schema_error.misplaced_lines(document.root, _validator(schema).schema, read, place):
+        broken |= paths
+        at_paths = [each for each in at_paths if not any(each[0][: len(path)] == path for path in paths)]
+        at_paths.append(((), diagnostic))
+    diagnostics = [diagnostic for _, diagnostic in at_paths]
     if unlisted:
         # What is not listed may share its line with what is, and is a secret as likely.
         diagnostics[-1] = and_more(diagnostics[-1])._replace(conceals=tuple(unlisted))

@@ -1,3 +1,6 @@
+from collections.abc import Container
+from dataclasses import replace
+
 import pytest
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic
@@ -15,13 +18,22 @@ INSECURE = 'stores: {vault: {server: "http://vault.example.com"}}\n'
 class Run:
     """Everything that is said of environments by name, over one catalogue."""
 
-    def __init__(self, catalogue: str = CATALOGUE, *, whole: bool = True, base: str = BASE, **texts: str) -> None:
+    def __init__(
+        self,
+        catalogue: str = CATALOGUE,
+        *,
+        whole: bool = True,
+        base: str = BASE,
+        damaged: Container[str] = (),
+        **texts: str,
+    ) -> None:
         checker = Checker()
         secrets = catalogue_of(load(catalogue, "environments/catalogue.yaml"))
         found: list[Diagnostic] = [*checker.catalogue(secrets)]
         shared, environments = load(base, "environments/base.yaml"), list[Environment]()
         for name, text in texts.items():
-            layers = [shared, load(text, f"environments/{name}.yaml")]
+            own = load(text, f"environments/{name}.yaml")
+            layers = [shared, replace(own, damaged=name in damaged)]
             environment = Resolver(secrets).environment(name, merge(layers)[0], layers)
             found += checker.environment(environment)
             environments.append(environment)
@@ -95,6 +107,14 @@ def test_a_run_of_some_environments_does_not_judge_what_others_may_need() -> Non
     assert Run(base=base, prod="labels: {a: b}\n", whole=False).rules == []
     own = "waive: {too-frequent-refresh: a demo}\n"
     assert Run(prod=own, whole=False).rules == ["unused-waiver"]
+
+
+def test_what_a_damaged_environment_needs_is_not_judged() -> None:
+    waiver, prefix = "waive: {too-frequent-refresh: a demo}\n", "stores: {vault: {prefix: a/}}\n"
+    assert Run(prod=waiver, damaged="prod").rules == []
+    assert Run(base=BASE + waiver, prod=prefix, qa="labels: {a: b}\n", damaged="qa").rules == []
+    # What a sound one beside it says itself is.
+    assert Run(prod=waiver, qa=prefix, damaged="qa").rules == ["unused-waiver"]
 
 
 def test_a_finding_across_environments_is_waived_where_it_is_said() -> None:

@@ -362,3 +362,56 @@ def test_the_names_of_the_catalogue_are_gathered_once_however_many_files_are_wro
         found.layers(name)
     assert len(found.diagnostics) == len(names)
     assert looked_at.count("keys") == 20
+
+
+@pytest.mark.parametrize("path", ["layers/eu.yaml", "environments/layers/eu.yml", "./layers/eu", "eu.yaml"])
+def test_the_path_of_a_layer_is_answered_with_its_name(tmp_path: Path, path: str) -> None:
+    found = library(tmp_path, base=BASE_TEXT, prod=f"extends: [base, {path}]", layers_eu="")
+    found.layers("prod")
+    assert [each.help for each in found.diagnostics] == ['write the layer\'s name, "eu", without folder and ending']
+    unknown = library(tmp_path / "other", prod="extends: [layers/hunter2.yaml]")
+    unknown.layers("prod")
+    assert [each.help for each in unknown.diagnostics] == ["write the layer's name, without folder and ending"]
+
+
+MANIFEST = "apiVersion: external-secrets.io/v1\nkind: {}\nmetadata: {{name: hunter2}}\n"
+READS = "then `platform-secrets import external-secrets --environment dev eu.yaml` reads it"
+ANY = "`platform-secrets import --help` says which files of other tools are read"
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "way_out"),
+    [
+        (MANIFEST.format("ExternalSecret"), "a Kubernetes manifest", READS),
+        ("---\n" + MANIFEST.format("ClusterSecretStore"), "a Kubernetes manifest", READS),
+        (MANIFEST.format("Namespace") + "---\n" + MANIFEST.format("ExternalSecret"), "a Kubernetes manifest", READS),
+        (
+            MANIFEST.format("SecretProviderClass"),
+            "a Kubernetes manifest",
+            READS.replace("external-secrets", "secret-provider-class"),
+        ),
+        (MANIFEST.format("Secret"), "a Kubernetes manifest", ANY),
+        ("# Compiled from environments/eu.yaml.\nexternalSecrets: {}\npartOf: a\n", "a values file", ANY),
+        ("replicaCount: 1\nimage: {tag: hunter2}\n", "a values file", ANY),
+    ],
+)
+def test_a_file_of_another_kind_is_one_finding_that_names_import(
+    tmp_path: Path, text: str, what: str, way_out: str
+) -> None:
+    found = library(tmp_path, catalogue="secrets: {}", dev="", eu=text)
+    assert found.layers("eu") == ()
+    (diagnostic,) = found.diagnostics
+    assert (diagnostic.rule, diagnostic.span.where) == ("unknown-key", "environments/eu.yaml:1:1")
+    assert diagnostic.message == f"this is {what}, not an input file of this program"
+    assert diagnostic.help == f"move it out of environments/; {way_out}"
+    assert "hunter2" not in repr(diagnostic)
+
+
+@pytest.mark.parametrize(
+    "text", ["github: {}\njira: {}\n", "stroe: vault\nsecretz: {}\n", "image: a\n", "namespace: a\nb: c\nd: e\n"]
+)
+def test_mistakes_in_an_input_file_make_it_no_other_file(tmp_path: Path, text: str) -> None:
+    found = library(tmp_path, catalogue="secrets: {github: {}, jira: {}}", eu=text)
+    found.catalogue()
+    assert found.layers("eu")
+    assert all(each.message.startswith("unknown key") for each in found.diagnostics)

@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.diagnostic import Diagnostic, Severity, file_error
 from compiler.model.facts import days_in_words, short_duration
 from compiler.stores.registry import PROVIDERS, provider_called
 from compiler.text.characters import foreign_character
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import closest, command_line, quoted, suggest
+from compiler.text.wording import closest, command_line, counted, listed, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterator, Sequence
@@ -39,6 +39,8 @@ SETTINGS = frozenset(
         *("labels", "annotations", "secretLabels", "secretAnnotations"),
     }
 )
+# The keys of any input file.
+_OF_FILES = SETTINGS | {"naming"}
 # Those that one secret may have too.
 _OF_A_SECRET = frozenset({"store", "namespace", "refreshInterval", "fetch"})
 
@@ -57,8 +59,8 @@ _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
 _DAYS = frozenset({"rotate", "maxAge", "maxValidity", "minValidity"})
 _INTEGER = re.compile(r"-?[0-9]{1,6}", re.ASCII)
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-_TRUTHS = {"yes": "true", "y": "true", "on": "true", "true": "true"}
-_BOOLEANS = {**_TRUTHS, "no": "false", "n": "false", "off": "false", "false": "false"}
+_TRUTHS = dict.fromkeys(("yes", "y", "on", "true", "enabled", "enable"), "true")
+_BOOLEANS = _TRUTHS | dict.fromkeys(("no", "n", "off", "false", "disabled", "disable"), "false")
 # Keys under which people write a value where the catalogue describes its key.
 _VALUE_KEYS = frozenset({"value", "default", "secret", "data", "stringData"})
 _GLUED = re.compile(r"([A-Za-z]{1,30}):(\S.*)", re.ASCII | re.DOTALL)
@@ -107,9 +109,13 @@ class InputPlace(NamedTuple):
 
     def put(self, *names: str) -> str:
         """The command that sets a value in the store of an environment of the project."""
-        known = self.environments
-        environment = self.environment or ("dev" if "dev" in known else next(iter(known), "ENV"))
-        return command_line("put", environment, *names)
+        return command_line("put", self.environment or self.other, *names)
+
+    @property
+    def other(self) -> str:
+        """An environment of the project that is not the document's own; a word for one where there is none."""
+        known = [name for name in self.environments if name != self.environment]
+        return "dev" if "dev" in known else next(iter(known), "ENV")
 
 
 class Advice(NamedTuple):
@@ -152,6 +158,11 @@ def of_number(place: InputPlace, node: Node) -> tuple[str, str, str]:
     return "ambiguous-scalar", "expected a string; unquoted, YAML reads another type", way_out
 
 
+def _stem(path: str) -> str:
+    """The name of a layer, where people have written its path."""
+    return path.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml")
+
+
 def duration_help(number: int) -> str:
     """The durations that a number without a unit may have meant."""
     if number < _FEW_SECONDS:
@@ -164,6 +175,10 @@ def of_form(place: InputPlace, node: Node) -> Advice:
     match place.schema, place.path:
         case "catalogue", ("secrets", _, "keys", _, "from"):
             return Advice("write the id of an entry, a slash and one of its keys", _whole(node))
+        case "environment", ("extends", int()):
+            name = _stem(str(node.value))
+            named = f', "{name}"' if place.knows(name) else ""
+            return Advice(f"write the layer's name{named}, without folder and ending")
         case _, (*_, str() as key) if key in _DAYS and (days := days_in_words(str(node.value))) is not None:
             return Advice(f"write `{key}: {days}d`")
         case _:
@@ -240,8 +255,9 @@ def _instead_of_value(place: InputPlace, node: Node, schema: Mapping[str, Any]) 
             return f"values go into the store: `{place.put(secret, key)}`; write `{key}: {{}}` here"
         case "environment", ("secrets", str() as secret) if secret in SETTINGS and secret not in place.secrets:
             return of_setting(secret)
-        case "environment", ("secrets", str() as secret) if _is_id(secret) and isinstance(node.value, bool):
-            return f"write `{secret}: {{{'' if node.value else 'enabled: false'}}}`"
+        case "environment", ("secrets", str() as secret) if _is_id(secret) and str(node.value).lower() in _BOOLEANS:
+            is_true = str(node.value).lower() in _TRUTHS
+            return f"write `{secret}: {{{'' if is_true else 'enabled: false'}}}`"
         case "environment", ("secrets", str() as secret) if _is_id(secret) and place.has_store(node.value):
             return f"write `{secret}: {{store: {node.value}}}`"
         case "environment", ("secrets", str() as secret) if _is_id(secret):
@@ -266,7 +282,7 @@ def _of_list(place: InputPlace, node: Node) -> Advice:
         hidden = tuple(span for child in node.value.values() for span in _whole(child))
         return Advice(_as_list(place, names[:_MOST_NAMES]), hidden if is_known else _whole(node))
     if place.key == "extends" and isinstance(node.value, str):
-        meant = closest(node.value, sorted(_WORDS | place.words))
+        meant = closest(_stem(node.value), sorted(_WORDS | place.words))
         if meant is not None:
             return Advice(f"did you mean `extends: [{meant}]`?" if meant != node.value else _as_list(place, [meant]))
     if place.knows(node.value):
@@ -425,3 +441,85 @@ def _form(schema: Mapping[str, Any]) -> str | None:
 
 def _invalid(message: str, at: Span, help_text: str | None, conceals: tuple[Span, ...] = ()) -> Diagnostic:
     return Diagnostic("invalid-value", Severity.ERROR, message, at, help=help_text, conceals=conceals)
+
+
+def misplaced_lines(
+    root: Node, schema: object, broken: Collection[_Path], place: InputPlace
+) -> Iterator[tuple[Diagnostic, set[_Path]]]:
+    """A finding for each key whose lines stand beside it and not below it, with the parts of `root` that it explains.
+
+    `broken` are the parts that break the `schema`. A setting of an environment may belong elsewhere.
+    """
+    known = SETTINGS if place.schema == "environment" else frozenset[str]()
+    wrong = {path[:length] for path in broken for length in range(1, len(path) + 1)}
+    for path in sorted({path[:-1] for path in wrong if len(path) > 1}, key=str):
+        members, around = node_at(root, path).children, _schema_at(schema, path)
+        above, keys = "", list[str]()
+        for key in (*members, ""):
+            if above and (*path, key) in wrong and key not in known and _takes(members, above, key, around):
+                keys.append(key)
+                continue
+            if keys:
+                emptied = [above] if members[above].is_empty else []
+                yield _to_indent(members, above, keys), {(*path, each) for each in (*emptied, *keys)}
+            above, keys = key, []
+
+
+def _schema_at(schema: Any, path: _Path) -> Any:  # noqa: ANN401 - any part of a schema
+    for part in path:
+        schema = schema.get("properties", {}).get(part, schema.get("additionalProperties"))
+        schema = schema if isinstance(schema, Mapping) else {}
+    return schema
+
+
+def _takes(members: Mapping[str, Node], above: str, key: str, around: Mapping[str, Any]) -> bool:
+    """Whether the lines of `key` may belong below those of `above`, which is a block of lines, or empty."""
+    node, schema = members[above], _schema_at(around, (above,))
+    if not node.is_empty and (not node.children or node.span.line == node.key_span.line):
+        return False
+    if key in schema.get("properties", ()):
+        return _OF_ENTRIES.isdisjoint(members[key].children)
+    takes_any = isinstance(schema.get("additionalProperties"), Mapping)
+    return takes_any and node.is_empty and closest(key, around.get("properties", ())) is None
+
+
+def _to_indent(members: Mapping[str, Node], above: str, keys: Sequence[str]) -> Diagnostic:
+    node, nodes = members[above], [members[key] for key in keys]
+    first, last = nodes[0].key_span, max(each.end for each in nodes[-1].walk() if not (each.children or each.items))
+    column = next((child.key_span.column for child in node.children.values()), node.key_span.column + 2)
+    end = node.source.place(last)[0]
+    lines = f"line {end}" if end == first.line else f"lines {first.line} to {end}"
+    message = f"{listed(keys)} {'stands' if len(keys) == 1 else 'stand'} beside {quoted(above)}, and not below it"
+    way_out = f"indent {lines} by {counted(column - first.column, 'space')}"
+    conceals = tuple(each.span for each in nodes)
+    return Diagnostic("unknown-key", Severity.ERROR, message, first, way_out, conceals=conceals)
+
+
+_KIND = re.compile(r"^kind:[ \t]*([A-Za-z]+)", re.MULTILINE)
+# What `import` reads, by the kinds of the objects; of a List it reads what is in it.
+_FORMS = dict.fromkeys(("ExternalSecret", "SecretStore", "ClusterSecretStore", "List"), "external-secrets")
+_FORMS |= {"SecretProviderClass": "secret-provider-class"}
+# As many keys as tell what a file is.
+_FIRST_KEYS = 20
+
+
+def foreign_file(path: str, text: str, root: Node | None, place: InputPlace) -> Diagnostic | None:
+    """What to say in place of all else of a file that is a manifest, or a chart's values; None of any other.
+
+    `root` is what is read of it, None where that is not one document.
+    """
+    names = [*root.children][:_FIRST_KEYS] if root is not None else []
+    way_out = f"`{command_line('import', '--help')}` says which files of other tools are read"
+    if re.search("^apiVersion:", text, re.MULTILINE):
+        what, kinds = "a Kubernetes manifest", _KIND.findall(text)
+        if form := next((_FORMS[kind] for kind in kinds if kind in _FORMS), None):
+            words = ("import", form, "--environment", place.other, path.rpartition("/")[2])
+            way_out = f"then `{command_line(*words)}` reads it"
+    elif "externalSecrets" in names or (
+        len(names) > 1 and not any(name in place.secrets or closest(name, _OF_FILES) for name in names)
+    ):
+        what = "a values file"
+    else:
+        return None
+    message = f"this is {what}, not an input file of this program"
+    return file_error("unknown-key", path, message, f"move it out of environments/; {way_out}")

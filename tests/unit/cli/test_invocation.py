@@ -39,6 +39,17 @@ def test_the_root_is_the_nearest_folder_upward(project: Path, monkeypatch: pytes
     assert refused.value.help == "create a project with `platform-secrets new project 'else where'`"
 
 
+@pytest.mark.parametrize("given", ["project/environments", "project/chart/../schemas", "project/no/such"])
+def test_a_folder_of_a_project_is_answered_with_its_root(
+    project: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.chdir(project.parent)
+    with pytest.raises(Refusal) as refused:
+        project_folder(given)
+    # No new project, which would be inside the project.
+    assert refused.value.help == f"the project is the folder above: --root {project}"
+
+
 def test_a_working_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()

@@ -16,16 +16,25 @@ def test_finds_what_no_layer_says(judge: Judge, field: str) -> None:
     assert found.scopes == [()]
 
 
-def test_says_once_of_an_environment_by_itself_that_its_base_is_not_there(tmp_path: Path) -> None:
+def test_says_once_that_there_is_no_base(tmp_path: Path) -> None:
     write_agents_project(tmp_path)
-    (tmp_path / "environments/prod.yaml").write_text("labels: {a: b}\n", "utf-8")
+    waived = "secrets: {github: {store: azure, waive: {shared-place: so}}}\n"
+    for name, text in (("prod", waived), ("dev", "labels: {a: b}\n")):
+        (tmp_path / f"environments/{name}.yaml").write_text(text, "utf-8")
     (tmp_path / "environments/base.yaml").unlink()
-    ways = [each.help for each in compile_project(tmp_path).diagnostics if each.rule == check.id]
-    assert len(ways) == 5
-    there = "environments/base.yaml, on which it builds without `extends:`, is not there: restore that file, or add the"
-    assert [(way or "").startswith(there) for way in ways] == [True, False, False, False, False]
+    # And nothing else: neither the other fields, nor a store that is not known, nor a waiver that seems to be unused.
+    (found,) = compile_project(tmp_path).diagnostics
+    assert (found.rule, found.span.where) == (check.id, "environments/base.yaml:1:1")
+    assert found.message == "there is no environments/base.yaml, on which an environment without `extends:` builds"
     (tmp_path / "environments/prod.yaml").write_text("extends: []\n", "utf-8")
-    assert not any("base.yaml" in str(each.help) for each in compile_project(tmp_path).diagnostics)
+    found_there = [each for each in compile_project(tmp_path, ["prod"]).diagnostics if each.rule == check.id]
+    assert len(found_there) == 5
+    assert not any("base.yaml" in str(each.help) for each in found_there)
+
+
+def test_one_field_that_an_environment_by_itself_lacks_is_no_missing_base(judge: Judge) -> None:
+    found = judge(check, "".join(_sections(BASE, without="store")), base=None)
+    assert found.messages == ['environment "prod" has no "store"']
 
 
 def _sections(text: str, without: str) -> list[str]:

@@ -229,3 +229,88 @@ def test_a_key_that_is_named_in_another_form_is_hidden_and_its_form_told(written
     assert found.message.startswith("expected a key of an entry as `ENTRY/KEY`, such as ")
     assert found.help == "write the id of an entry, a slash and one of its keys"
     assert hidden(found) == [written]
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "message", "lines"),
+    [
+        (
+            "catalogue",
+            "secrets:\n  db:\n    target: a\n  remote:\n    vault: b\n  keys:\n    A: {}\n  # of c\n  c: {target: c}\n",
+            '"remote", "keys" stand beside "db", and not below it',
+            range(4, 8),
+        ),
+        (
+            "catalogue",
+            "secrets:\n  db:\n  target: a\n  syncWave: 1\n  remote: {vault: b}\n  keys: {A: {}}\n",
+            '"target", "syncWave", "remote", "keys" stand beside "db", and not below it',
+            range(3, 7),
+        ),
+        (
+            "catalogue",
+            "secrets:\n  db:\n    target: a\n    keys:\n    API_KEY: {}\n    OTHER_KEY: {description: b}\n",
+            '"API_KEY", "OTHER_KEY" stand beside "keys", and not below it',
+            range(5, 7),
+        ),
+        (
+            "catalogue",
+            "secrets:\n    db:\n        remote:\n        vault: a\n        target: b\n",
+            '"vault" stands beside "remote", and not below it',
+            range(4, 5),
+        ),
+        (
+            "environment",
+            "secrets:\n  db:\n  remote: {vault: a}\n  jira: {}\n",
+            '"remote" stands beside "db", and not below it',
+            range(3, 4),
+        ),
+        (
+            "environment",
+            "stores:\n  vault:\n  provider: vault\n  server: https://vault.example.com\n",
+            '"provider", "server" stand beside "vault", and not below it',
+            range(3, 5),
+        ),
+    ],
+)
+def test_lines_beside_what_they_belong_to_are_one_finding_that_mends_them(
+    schema: str, text: str, message: str, lines: range
+) -> None:
+    found = only(text, schema)
+    assert (found.rule, found.message, found.span.line) == ("unknown-key", message, lines[0])
+    said = f"line {lines[0]}" if len(lines) == 1 else f"lines {lines[0]} to {lines[-1]}"
+    assert (found.help or "").startswith(f"indent {said} by ")
+    indent = " " * int((found.help or "").split()[-2])
+    mended = [indent + line if number in lines else line for number, line in enumerate(text.splitlines(), 1)]
+    assert judged("\n".join(mended), schema)[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        # A secret that is named as a setting is, a typo, lines in braces, and a setting that may belong elsewhere.
+        ("catalogue", "secrets:\n  db:\n    target: a\n  owner:\n    target: b\n    stroe: c\n"),
+        ("catalogue", "secrets:\n  db:\n    keys:\n    taget: a\n"),
+        ("catalogue", "secrets: {db: {target: a}, remote: {vault: b}}\n"),
+        ("environment", "secrets:\n  db:\n  store: azure\n"),
+    ],
+)
+def test_lines_that_need_not_belong_to_those_above_are_explained_each_by_itself(schema: str, text: str) -> None:
+    assert not any("stand" in each.message for each in judged(text, schema)[1])
+
+
+def test_what_stands_on_misplaced_lines_is_hidden() -> None:
+    found = only("secrets:\n  db:\n  remote: hunter2\n")
+    assert hidden(found) == ["hunter2"]
+
+
+@pytest.mark.parametrize("word", ["off", "no", "disabled", "'false'", "False", "N"])
+def test_a_secret_that_is_switched_off_in_words_is_said_to_be_false(word: str) -> None:
+    assert only(f"secrets: {{github: {word}}}").help == "write `github: {enabled: false}`"
+    assert only(f"secrets: {{github: {{enabled: '{word.strip(chr(39))}'}}}}").help == (
+        "write `enabled: false`, without quotes"
+    )
+
+
+@pytest.mark.parametrize("word", ["on", "yes", "enabled", "true"])
+def test_a_secret_that_is_switched_on_in_words_needs_none(word: str) -> None:
+    assert only(f"secrets: {{github: {word}}}").help == "write `github: {}`"

@@ -326,6 +326,17 @@ def test_refuses_what_it_did_not_write(tmp_path: Path) -> None:
         assert refusal(path) == (None, [("foreign-output", "was not written by this compiler")])
 
 
+def test_says_of_what_it_wrote_that_a_conflict_is_in_its_first_line(tmp_path: Path) -> None:
+    path = tmp_path / "values-prod.yaml"
+    path.write_text(f"<<<<<<< HEAD\n{OLD}=======\n{OLD}>>>>>>> other\n", "utf-8")
+    assert refusal(path) == (None, [("foreign-output", "has the marks of a merge conflict")])
+    (diagnostic,) = read_old(path, "chart/values-prod.yaml", HEADER)[1]
+    assert diagnostic.help == "remove it, and run the command again: it is generated"
+    # Somebody's own file may have such lines.
+    path.write_text("<<<<<<< HEAD\nreplicas: 3\n", "utf-8")
+    assert refusal(path) == (None, [("foreign-output", "was not written by this compiler")])
+
+
 def test_refuses_links_folders_pipes_and_what_is_read_only(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text(OLD, "utf-8")

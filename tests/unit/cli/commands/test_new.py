@@ -231,6 +231,21 @@ def test_a_project_inside_another_is_warned_of(run: Callable[..., Any], project:
     assert "warning" not in run("new", "project", project.parent / "beside").err
 
 
+@pytest.mark.parametrize("folder", ["environments", "environments/shop"])
+def test_no_project_is_made_in_the_environments_of_another(run: Callable[..., Any], project: Path, folder: str) -> None:
+    before = sorted(project.rglob("*"))
+    done = run("new", "project", folder)
+    assert (done.code, done.out, sorted(project.rglob("*"))) == (2, "", before)
+    assert done.err == (
+        f'error: "{project}/environments" belongs to the project in the folder above it\n'
+        f"help: name another folder; `platform-secrets --root {project} new environment NAME` makes one more "
+        "environment there\n"
+    )
+    assert run("--root", project, "new", "environment", "shop").code == 0
+    # A folder of that name that is no project's.
+    assert run("new", "project", project.parent / "environments").code == 0
+
+
 def test_a_project_here_is_not_to_be_entered(
     run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,3 +92,13 @@ def test_nested_aliases_cost_no_time() -> None:
     lines = differing_lines(_file(f"# Compiled from x\na0: &a0 [hunter2]\n{levels}", "# Compiled from x\na: b\n"))
     assert "hunter2" not in "".join(lines)
     assert time.process_time() - begin < allowed(1)
+
+
+def test_a_file_that_git_has_changed_is_said_to_be() -> None:
+    text = "a: 1\nb: 2\n"
+    breaks = stale_values(_file(text.replace("\n", "\r\n"), text))
+    assert breaks.message.endswith(" compiles to: it has CRLF line breaks")
+    assert (breaks.help or "").endswith("; `*.yaml text eol=lf` in .gitattributes keeps Git from making them")
+    conflict = stale_values(_file("b: 2\n<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> other\n", text))
+    assert conflict.message.endswith(" compiles to: a merge conflict is not resolved")
+    assert (conflict.span.line, conflict.help) == (2, stale_values(_file("c: 3\n", text)).help)

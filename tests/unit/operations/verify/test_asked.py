@@ -91,6 +91,9 @@ def test_what_is_wrong_with_a_file_is_told_under_the_name_it_was_given_by(
     references, diagnostics = collect_references_of_file(shown, [], {})
     assert references is None
     assert {(each.rule, each.span.path) for each in diagnostics} == {(rule, shown)}
+    if text is not None:
+        ways_out = {each.help for each in diagnostics}
+        assert ways_out == {"nobody edits a values file: `platform-secrets compile` writes it"}
 
 
 class _Opened:

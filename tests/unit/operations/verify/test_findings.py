@@ -46,7 +46,17 @@ def store(address: str | None = "https://x.vault.azure.net") -> Store:
     start, end = SOURCE.line_bounds(40)
     node = Node({}, SOURCE, extent(end, end, start, end))
     return Store(
-        "azure", providers.KEY_VAULT, "azure", "ClusterSecretStore", "", address, "", None, rendered=False, node=node
+        "azure",
+        providers.KEY_VAULT,
+        "azure",
+        "ClusterSecretStore",
+        "",
+        address,
+        "",
+        None,
+        rendered=False,
+        node=node,
+        environment="dev",
     )
 
 
@@ -57,7 +67,9 @@ TOKEN = '"TOKEN" of "github"'
 
 
 def asked(key: str = "TOKEN", wanted: str | None = "TOKEN", line: int = 10, secret_line: int = 2) -> Reference:
-    return Reference("github", key, AZURE, "gh", wanted, by_name=False, key_at=at(line), secret_at=at(secret_line))
+    return Reference(
+        "github", key, AZURE, "gh", wanted, by_name=False, key_at=at(line), secret_at=at(secret_line), environment="dev"
+    )
 
 
 # What the kinds that know more than others are made with.
@@ -111,7 +123,7 @@ def test_a_value_is_found_fault_with_and_never_shown(
 def test_what_is_no_text_is_called_by_its_kind(kind: JsonKind) -> None:
     (found,) = value_diagnostics([asked()], SecretValue(SENTINEL, kind))
     assert found.message == f"{TOKEN} is a JSON {kind.value}, not a string"
-    assert found.help == "`platform-secrets put ENV github TOKEN` stores it as a JSON string"
+    assert found.help == "`platform-secrets put dev github TOKEN` stores it as a JSON string"
 
 
 @pytest.mark.parametrize(

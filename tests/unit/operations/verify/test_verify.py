@@ -35,7 +35,17 @@ def store(name: str = "azure", provider: str = "azurekv", address: str | None = 
     start, end = SOURCE.line_bounds(40)
     node = Node({}, SOURCE, extent(end, end, start, end))
     return Store(
-        name, PROVIDERS[provider], name, "ClusterSecretStore", "", address, "secret", None, rendered=False, node=node
+        name,
+        PROVIDERS[provider],
+        name,
+        "ClusterSecretStore",
+        "",
+        address,
+        "secret",
+        None,
+        rendered=False,
+        node=node,
+        environment="dev",
     )
 
 
@@ -80,7 +90,9 @@ class FakeStore:
 def asked(
     key: str = "TOKEN", remote: str = "github", wanted: str | None = "TOKEN", of: Store = AZURE, by: str = "github"
 ) -> Reference:
-    return Reference(by, key, of, remote, wanted, by_name=False, key_at=at(10 + len(key)), secret_at=at(2))
+    return Reference(
+        by, key, of, remote, wanted, by_name=False, key_at=at(10 + len(key)), secret_at=at(2), environment="dev"
+    )
 
 
 def run(held: Mapping[str, Any], *references: Reference) -> tuple[Verification, list[FakeStore]]:
@@ -176,7 +188,7 @@ def test_a_secret_that_is_not_given_is_said_once_with_all_its_keys(error: StoreE
     assert diagnostic.rule == rule
     assert diagnostic.span == at(2)
     assert diagnostic.help is not None
-    assert ("platform-secrets put ENV github" in diagnostic.help) == (rule == "missing-secret")
+    assert ("platform-secrets put dev github" in diagnostic.help) == (rule == "missing-secret")
     assert [related.key for related in diagnostic.related] == ["TOKEN", "ID", "X"]
     assert [related.span for related in diagnostic.related] == [at(15), at(12), at(11)]
     assert [status.rules for status in found.keys] == [(rule,)] * 3
@@ -377,12 +389,12 @@ def test_a_remote_secret_that_is_not_there_is_missed_once_by_all_its_readers() -
     found, _ = run({}, taken("ci", "CI_TOKEN"), asked())
     (diagnostic,) = found.diagnostics
     assert diagnostic.rule == "missing-secret"
-    assert diagnostic.help == "`platform-secrets put ENV github TOKEN` creates it; or correct its name"
+    assert diagnostic.help == "`platform-secrets put dev github TOKEN` creates it; or correct its name"
     assert {each.message for each in diagnostic.related} == {'"TOKEN" of "github"', '"CI_TOKEN" of "ci"'}
     # Where the one that has it is not asked for, the first that takes it stands for all.
     found, _ = run({}, taken("ci", "CI_TOKEN"), taken("bot", "BOT_TOKEN"))
     assert [each.help for each in found.diagnostics] == [
-        "`platform-secrets put ENV ci CI_TOKEN` creates it; or correct its name"
+        "`platform-secrets put dev ci CI_TOKEN` creates it; or correct its name"
     ]
 
 
@@ -421,3 +433,29 @@ def test_what_is_read_from_two_stores_is_dated_by_each() -> None:
 def test_a_reference_that_is_not_resolved_here_is_not_read() -> None:
     found, _ = run({}, asked(remote="key/github"))
     assert dates_of(found) == {("github", "azure"): None}
+
+
+@pytest.mark.parametrize(
+    ("held", "rule"),
+    [
+        ({}, "missing-secret"),
+        ({"github": "{}"}, "missing-property"),
+        ({"github": "[]"}, "not-json"),
+        ({"github": '{"TOKEN": ""}'}, "blank-value"),
+        ({"github": refused(errors.Code.INVALID_NAME)}, "invalid-reference"),
+    ],
+)
+def test_no_edit_of_a_generated_values_file_is_advised(held: Mapping[str, Any], rule: str) -> None:
+    in_values = replace(asked(), environment=None)
+    (of_environment,) = run(held, asked())[0].diagnostics
+    (of_values,) = run(held, in_values)[0].diagnostics
+    assert of_values.rule == of_environment.rule == rule
+    ending = "; this file is generated: edit the environment's own, and compile"
+    assert not (of_environment.help or "").endswith(ending)
+    assert (of_values.help or "").endswith(ending)
+
+
+def test_a_store_without_an_address_is_not_written_into_a_values_file() -> None:
+    lost = replace(store(address=None), environment="")
+    (diagnostic,) = run({}, replace(asked(of=lost), environment=None))[0].diagnostics
+    assert diagnostic.help == "set AZURE_KEYVAULT_NAME"
