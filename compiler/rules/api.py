@@ -80,10 +80,11 @@ class Rule(NamedTuple):
     """One rule.
 
     `page` is its documentation: the module's docstring, whose first line is a summary. `waivable` says whether
-    `waive:` may name it: what would break a cluster may not be waived. `check` yields findings and reads nothing but
-    what it is given. `gather` joins findings of a PROJECT rule that no waiver covers, where several are reported as
-    one. `catalogue_check` is given the Catalogue once, for a rule of environments whose subject may also
-    be written there: what the catalogue says wrongly is found once, even where no environment uses it.
+    `waive:` may name it: what would break a cluster may not be waived, nor an error of a rule that warns. `check`
+    yields findings and reads nothing but what it is given. `gather` joins findings of a PROJECT rule that no waiver
+    covers, where several are reported as one. `catalogue_check` is given the Catalogue once, for a rule of environments
+    whose subject may also be written there: what the catalogue says wrongly is found once, even where no environment
+    uses it.
     """
 
     id: str
@@ -105,8 +106,9 @@ class Rule(NamedTuple):
         return self.text.split("\n", 1)[0]
 
     def waivers(self, finding: Finding, roots: Iterable[Node]) -> list[Node]:
-        """The reasons in `roots` that waive `finding`: where it is, or above; none for a rule that nobody may waive."""
-        lengths = range(len(finding.scope) + 1) if self.waivable else ()
+        """The reasons in `roots` that waive `finding`: where it is, or above; none for what nobody may waive."""
+        is_graver = finding.severity is ERROR and self.severity is not ERROR
+        lengths = range(len(finding.scope) + 1) if self.waivable and not is_graver else ()
         found = (root.get(*finding.scope[:length], "waive", self.id) for root in roots for length in lengths)
         return [reason for reason in found if reason is not None]
 

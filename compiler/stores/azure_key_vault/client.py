@@ -424,7 +424,7 @@ MAX_TAGS: Final = 15
 MAX_TAG_NAME: Final = 512
 MAX_TAG_VALUE: Final = 256
 MAX_CONTENT_TYPE: Final = 255
-BAD_NAME: Final = ("the name is not valid in Key Vault", "use 1 to 127 letters, digits and hyphens")
+BAD_NAME: Final = ("the name is not valid in Key Vault", "use 1 to 127 letters, digits and hyphens, no hyphen first")
 _UNWRITABLE_REASONS: Final = {
     Trait.EMPTY: ("the value is empty", "give it a value, or leave the key out"),
     Trait.LONE_SURROGATE: ("the value is not valid Unicode text", "encode it, for example as Base64"),

@@ -35,7 +35,8 @@ MOST_CREATES: Final = 300
 # https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#vault-name-and-object-name
 VAULT_NAME = re.compile(r"(?=[a-z0-9-]{3,24}\Z)[a-z](?:-?[a-z0-9])*", re.ASCII)
 LONGEST_NAME: Final = 127
-SECRET_NAME: Final = re.compile(rf"[0-9A-Za-z-]{{1,{LONGEST_NAME}}}", re.ASCII)
+# Without the names that commands take for an option, which the service allows.
+SECRET_NAME: Final = re.compile(rf"(?!-)[0-9A-Za-z-]{{1,{LONGEST_NAME}}}", re.ASCII)
 _SECRET_KEY = ("name", "key")
 _TENANT = "--tenant-id"
 # The CRD defaults it to false since this minor and refuses it before (read in ESO's CRDs, tag by tag).

@@ -29,7 +29,7 @@ from compiler.stores.vault.provider import variable
 _FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f%\\?#*\ud800-\udfff]")
 _LONGEST: Final = 512
 # Nearly every name has this form; the causes are looked for only in the others.
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*", re.ASCII)
+_PLAIN: Final = re.compile(r"(?!-)[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*", re.ASCII)
 
 
 def name_problem(name: str) -> str | None:
@@ -42,6 +42,7 @@ def name_problem(name: str) -> str | None:
         (len(name) > _LONGEST, f"it is longer than {_LONGEST} characters"),
         (_FORBIDDEN.search(name), "it contains a control character, a lone surrogate or one of % \\ ? # *"),
         (name.startswith("/") or name.endswith("/"), "it starts or ends with /"),
+        (name.startswith("-"), "it begins with -, which commands take for an option"),
         ("" in parts, "it contains //"),
         ("." in parts or ".." in parts, "one of its parts is . or .."),
         (any(part != part.strip() for part in parts), "one of its parts starts or ends with white space"),

@@ -117,7 +117,7 @@ def test_a_secret_that_two_objects_make_is_taken_once(bring: Bring) -> None:
 
 
 def test_what_breaks_a_rule_is_refused_and_the_rest_is_taken(bring: Bring) -> None:
-    wrong = KEY.replace("shop/a", "shop/data/a")
+    wrong = KEY.replace("shop/a", "data/shop/a")
     done = bring(STORE + external_secret("good", KEY) + external_secret("wrong", wrong), "--apply")
     assert 'ExternalSecret "wrong" is refused' in done.err
     assert "1 object with 1 key taken, 1 object with 1 key refused" in done.out

@@ -4,7 +4,7 @@ from compiler.rules.ambiguous_property import check
 from tests.unit.rules.conftest import CATALOGUE, Judge
 
 
-@pytest.mark.parametrize("name", ["tls.crt", "a*", "a?", "@this", "a|b", "a#", "a b", "k" * 254])
+@pytest.mark.parametrize("name", ["tls.crt", "a*", "a?", "@this", "a|b", "a#", "a b", "k" * 254, "-output"])
 def test_finds_a_key_that_is_its_own_property(judge: Judge, name: str) -> None:
     found = judge(check, CATALOGUE.replace("AWS_REGION: {}", f'"{name}": {{}}'))
     assert found.messages[0].endswith("is also its property name, which has a special meaning")

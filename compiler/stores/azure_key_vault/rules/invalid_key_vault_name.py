@@ -1,7 +1,8 @@
 """A name that Key Vault does not accept for a secret.
 
 Key Vault allows 1 to 127 letters, digits and hyphens. A dot, an underscore or one character too many is refused when
-the secret is written, and never found when it is read. A store's `prefix` counts too.
+the secret is written, and never found when it is read. A hyphen at the beginning makes commands take the name for an
+option. A store's `prefix` counts too.
 
     github:
       remote: {azurekv: ai_platform.github}
@@ -34,12 +35,16 @@ def _problem(name: str) -> str | None:
         return None
     if len(name) > LONGEST_NAME and SECRET_NAME.fullmatch(name[:LONGEST_NAME]):
         return f"has {len(name)} characters, and Key Vault allows {LONGEST_NAME}"
+    if name.startswith("-"):
+        return 'begins with "-", which commands take for an option'
     return "has characters other than the letters, digits and hyphens that Key Vault allows"
 
 
 def _way_out(name: str, problem: str) -> str:
     if "allows 127" in problem:
         return "shorten it"
+    if "option" in problem:
+        return "remove it"
     form = PROVIDER.fitting_name(name)
     shown = f": {quoted(form)}" if SECRET_NAME.fullmatch(form) and not looks_like_credential(name) else ""
     return foreign_character(name) or f"use hyphens instead{shown}"

@@ -2,8 +2,8 @@
 
 A path is put into a URL as it is. `..` leaves the mount, so `../sys/policy` really calls Vault's own administration;
 an empty part or a `/` at either end names another secret to some clients and none to others; `%`, `?` and `#` end the
-path or change it; `*` and `+` are wildcards in the policies that have to allow it; space at an end and control
-characters cannot be seen in a review.
+path or change it; `*` and `+` are wildcards in the policies that have to allow it; `bao` takes a `-` at the beginning
+for an option; space at an end and control characters cannot be seen in a review.
 
     github:
       remote: {vault: /ai-platform-engineering//github-secret/}
@@ -23,7 +23,7 @@ from compiler.stores.vault.provider import PROVIDER
 from compiler.text.characters import foreign_character
 
 # Nearly every path looks like this and needs no closer look.
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*", re.ASCII)
+_PLAIN = re.compile(r"(?!-)[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*", re.ASCII)
 _SPECIAL = re.compile(r"[%?#*+\\]")
 
 
@@ -47,6 +47,7 @@ def _problem(path: str) -> str | None:
         (not parts[0] or not parts[-1], 'starts or ends with "/"'),
         ("" in parts, 'has two "/" in a row'),
         (special is not None, f'has "{special and special.group()}", which means something else in a URL or a policy'),
+        (path.startswith("-"), 'begins with "-", which commands take for an option'),
         (not path.isprintable(), "has an invisible character"),
         (any(part != part.strip() for part in parts), "has a part that starts or ends with a space"),
     )

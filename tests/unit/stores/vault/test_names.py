@@ -4,7 +4,7 @@ from compiler.stores.vault.log_in import name_problem, property_problem
 
 
 @pytest.mark.parametrize(
-    "name", ["a", "ai-platform-engineering/github-secret", "a b/c", "ü/ß", "a..b", "...", "x" * 512]
+    "name", ["a", "ai-platform-engineering/github-secret", "a b/c", "ü/ß", "a..b", "...", "x" * 512, "a-/-b"]
 )
 def test_ordinary_names_are_taken(name: str) -> None:
     assert name_problem(name) is None
@@ -31,6 +31,8 @@ def test_ordinary_names_are_taken(name: str) -> None:
         ("..", "is . or .."),
         ("a/./b", "is . or .."),
         ("a/ b", "white space"),
+        ("-a/b", "option"),
+        ("-mount=other", "option"),
     ],
 )
 def test_names_that_could_mean_another_path_are_refused(name: str, cause: str) -> None:

@@ -50,3 +50,10 @@ def test_leaves_good_names_and_slashes_alone(judge: Judge) -> None:
 def test_names_the_character_that_is_not_ascii(judge: Judge) -> None:
     found = judge(check, catalogue=CATALOGUE.replace("platform-aws", "platform\u2013aws"))
     assert found.helps == ['character 9 is U+2013 (en dash): type "-" in its place']
+
+
+def test_finds_a_name_that_commands_take_for_an_option(judge: Judge) -> None:
+    found = judge(check, catalogue=CATALOGUE.replace("platform-aws", "--help"))
+    assert found.messages == ['the name "--help" begins with "-", which commands take for an option']
+    assert found.helps == ["remove it"]
+    assert judge(check, "stores: {azure: {prefix: -x-}}").helps == ["remove it"]

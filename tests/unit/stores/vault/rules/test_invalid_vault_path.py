@@ -19,6 +19,7 @@ from tests.unit.rules.conftest import CATALOGUE, Judge
         ("+/b", 'has "+", which means something else in a URL or a policy'),
         ("a\u200bb", "has an invisible character"),
         ("a /b", "has a part that starts or ends with a space"),
+        ("-a/b", 'begins with "-", which commands take for an option'),
     ],
 )
 def test_finds_a_path_in_the_catalogue(judge: Judge, path: str, problem: str) -> None:
@@ -75,3 +76,11 @@ def test_finds_a_mount(judge: Judge) -> None:
 def test_leaves_good_paths_alone(judge: Judge) -> None:
     assert not judge(check, "stores: {vault: {mount: team/kv, prefix: prod.eu/}}")
     assert not judge(check, catalogue=CATALOGUE.replace("platform/aws", '"platform/a w s/v1.2_x"'))
+
+
+def test_finds_an_option_in_a_mount_and_in_a_prefix(judge: Judge) -> None:
+    found = judge(check, "stores: {vault: {mount: -output-policy, prefix: -f/}}")
+    option = 'begins with "-", which commands take for an option'
+    assert found.messages == [f'the mount "-output-policy" {option}', f"the prefix {option}"]
+    assert found.helps == ["remove it", "remove it"]
+    assert not judge(check, "stores: {vault: {mount: team-kv, prefix: a/-b/}}")
