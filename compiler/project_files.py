@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, file_error
 from compiler.model.document import Source, Span
+from compiler.model.environment import lacks_base
 from compiler.model.facts import MAX_LAYERS
 from compiler.model.files import is_inside
 from compiler.refusal import Refusal
@@ -84,7 +85,12 @@ class Library:
     def layers(self, name: str) -> tuple[Document, ...]:
         """The documents that make the environment `name`, lowest first, itself last; empty where one is unusable."""
         ordered: dict[str, Document] = {}
-        return tuple(ordered.values()) if self._gather(f"{FOLDER}/{name}.yaml", ordered, ()) else ()
+        usable = self._gather(f"{FOLDER}/{name}.yaml", ordered, ())
+        if lacks_base(layers := tuple(ordered.values() if usable else ())):
+            message = "there is no such file, and an environment without `extends:` builds on it"
+            way_out = "restore it; or write `extends: []` into an environment that is whole by itself"
+            self.diagnostics.append(file_error("unreadable-file", f"{FOLDER}/{BASE}.yaml", message, way_out))
+        return layers
 
     def layer(self, name: str) -> Document | None:
         """The file that `name` means where `extends:` has it: base, a layer or an environment; None for an unusable."""
@@ -180,24 +186,19 @@ class Library:
             text, found = (self._unwritten[path], ()) if path in self._unwritten else read_text(self._root, path)
             document = None
             if text is not None:
-                document, found = self._load(path, text, schema)
+                document, found = load_text(path, text)
+            if document is not None and self._validates:
+                document, found = validate(document, schema, partial(self._place, path, schema))
+            if found and text is not None and self._validates:
+                from compiler.rules.forms.schema_error import foreign_file  # noqa: PLC0415 - only where all is wrong
+
+                if (foreign := foreign_file(path, text, self._place(path, schema))) is not None:
+                    document, found = None, (foreign,)
             self.diagnostics += found
             self._documents[path] = document
             if document is not None:
                 self._stores |= document.root.members_at("stores").keys()
         return self._documents[path]
-
-    def _load(self, path: str, text: str, schema: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
-        loaded, found = load_text(path, text)
-        document, surroundings = loaded, partial(self._place, path, schema)
-        if loaded is not None and self._validates:
-            document, found = validate(loaded, schema, surroundings)
-        if found and self._validates:
-            from compiler.rules.forms.schema_error import foreign_file  # noqa: PLC0415 - only where something is wrong
-
-            foreign = foreign_file(path, text, loaded.root if loaded is not None else None, surroundings())
-            return (document, found) if foreign is None else (None, (foreign,))
-        return document, found
 
     def _place(self, path: str, schema: str) -> InputPlace:
         """The whole of a file, with the names that the project has, as far as it is read."""

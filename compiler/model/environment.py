@@ -132,14 +132,10 @@ class Secret:
     node: Node
 
 
-# What every environment has, itself or by its layers.
-REQUIRED: Final = ("namespace", "store", "refreshInterval", "externalSecretsOperator", "secrets")
-
-
 def lacks_base(layers: Sequence[Document]) -> bool:
-    """Whether an environment of these layers stands alone without saying so, and without most of what is required."""
-    own = layers[-1].root.children
-    return len(layers) == 1 and "extends" not in own and len(own.keys() & set(REQUIRED)) < len(REQUIRED) - 1
+    """Whether an environment of these layers needs the base, and there is none; of a damaged one it is not known."""
+    needed = "extends", "namespace", "externalSecretsOperator"
+    return len(layers) == 1 and not layers[0].damaged and layers[0].root.children.keys().isdisjoint(needed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

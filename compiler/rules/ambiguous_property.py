@@ -2,9 +2,9 @@
 
 External Secrets Operator looks a property up as a path in the remote secret's JSON. A dot asks for a nested value
 (first on Key Vault, last on Vault), `*` and `?` are wildcards that may return another key's value, `@this` returns
-the whole document, `|` and a backslash fail on Key Vault only. Commands take a `-` at the beginning for an option. Names
-of at most 253 letters, digits, `_` and `-`, no `-` first, mean the same everywhere. A key's own name is its property
-unless the catalogue says otherwise.
+the whole document, `|` and a backslash fail on Key Vault only, and commands take a `-` at the beginning for an option.
+Names of at most 253 letters, digits, `_` and `-`, no `-` first, mean the same everywhere. A key's own name is its
+property unless the catalogue says otherwise.
 
     keys:
       tls.crt: {description: Certificate}

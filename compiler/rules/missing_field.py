@@ -22,31 +22,15 @@ Write what is missing, in the layer that should set it for all:
 """
 
 from compiler.model.catalogue import Catalogue
-from compiler.model.environment import REQUIRED, lacks_base
-from compiler.rules.api import (
-    ENVIRONMENT,
-    ERROR,
-    Environment,
-    Finding,
-    Findings,
-    Node,
-    Related,
-    Source,
-    Span,
-    quoted,
-    rule,
-    top_of,
-)
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Related, quoted, rule, top_of
 
-_EXAMPLES = (
-    "namespace: my-platform",
-    "store: vault",
-    "refreshInterval: 1h",
-    'externalSecretsOperator: "2.9"',
-    "secrets: {db: {}}",
-)
-_ENVIRONMENT = dict(zip(REQUIRED, _EXAMPLES, strict=True))
-_BASE = "environments/base.yaml"
+_ENVIRONMENT = {
+    "namespace": "namespace: my-platform",
+    "store": "store: vault",
+    "refreshInterval": "refreshInterval: 1h",
+    "externalSecretsOperator": 'externalSecretsOperator: "2.9"',
+    "secrets": "secrets: {db: {}}",
+}
 _STORE = {"provider": "provider: vault", "name": "name: vault-secret-store"}
 # Settings of an entry by its own name, and by the name that its variables begin with.
 _ENTRY = {
@@ -72,13 +56,9 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
 
 @rule("missing-field", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
-    if lacks_base(environment.layers):
-        # Of all such environments in the same words, which are said once.
-        message = f"there is no {_BASE}, on which an environment without `extends:` builds"
-        way_out = "restore that file; or write `extends: []` into an environment that is whole by itself"
-        yield Finding(message, Span(Source(_BASE)), help=way_out)
-    elif not environment.damaged:
-        yield from _found(environment)
+    if environment.damaged:
+        return
+    yield from _found(environment)
 
 
 def _found(environment: Environment) -> Findings:

@@ -1,8 +1,8 @@
 """A values file belongs to no environment.
 
 Its environment was removed, renamed, or moved to where no file is read: environments are the `.yaml` files in
-`environments/` itself. The values file stayed. Argo CD goes on deploying it as long as an Application names it, and
-changes of the input no longer reach it; so `compile --check` takes it for an error where this compiler wrote it.
+`environments/` itself. Changes of the input no longer reach the values file, and Argo CD goes on deploying it as long
+as an Application names it. `compile --check` takes one that this compiler wrote for an error.
 
     chart/values-qa.yaml         # and no environments/qa.yaml
 
@@ -11,11 +11,10 @@ Application first, and then the values file:
 
     platform-secrets compile --prune
 
-A values file that an Application still names makes Argo CD fail to render the Application: nothing is synchronised any
-more, and its Secrets stay. With `ignoreMissingValueFiles: true` the file is left out instead. The chart refuses to
-render nothing, but where another values file has secrets, or `allowEmpty: true`, the Application renders without those
-of this one, and Argo CD prunes them where it may. `--prune` leaves a values file alone whose environment's file it sees
-elsewhere below `environments/`.
+Argo CD fails to render an Application that names a missing values file: nothing is synchronised, and its Secrets stay.
+With `ignoreMissingValueFiles: true` it leaves the file out. The chart refuses to render nothing, but where another file
+has secrets, or `allowEmpty: true`, Argo CD then prunes what only this one had. `--prune` keeps a values file whose
+environment's file it sees elsewhere below `environments/`.
 """
 
 from compiler.rules.api import PROJECT, WARNING, Finding, Findings, Project, Source, Span, quoted, rule
@@ -40,7 +39,7 @@ def check(project: Project) -> Findings:
         message = f"no environment is named {quoted(name)}"
         if unread is not None:
             message += f", and {quoted(unread)} is not read as one"
-            way_out = f"move that to environments/{name}.yaml"
+            way_out = f"move that to {quoted(f'environments/{name}.yaml')}"
         elif match is not None:
             way_out = (
                 f'if "{match}" is its new name, have its Application read values-{match}.yaml, then remove this file'

@@ -392,7 +392,7 @@ ANY = "`platform-secrets import --help` says which files of other tools are read
         ),
         (MANIFEST.format("Secret"), "a Kubernetes manifest", ANY),
         ("# Compiled from environments/eu.yaml.\nexternalSecrets: {}\npartOf: a\n", "a values file", ANY),
-        ("replicaCount: 1\nimage: {tag: hunter2}\n", "a values file", ANY),
+        ("replicaCount: 1\nimage: &a {tag: hunter2}\n", "a values file", ANY),
     ],
 )
 def test_a_file_of_another_kind_is_one_finding_that_names_import(
@@ -415,3 +415,10 @@ def test_mistakes_in_an_input_file_make_it_no_other_file(tmp_path: Path, text: s
     found.catalogue()
     assert found.layers("eu")
     assert all(each.message.startswith("unknown key") for each in found.diagnostics)
+
+
+def test_entries_that_are_not_indented_are_no_values_file(tmp_path: Path) -> None:
+    entry = "{target: a, keys: {A: {}}}"
+    found = library(tmp_path, catalogue=f"github: {entry}\njira: {entry}\n")
+    assert found.catalogue() is not None
+    assert {each.help for each in found.diagnostics} == {"did you mean to indent it under `secrets:`?"}

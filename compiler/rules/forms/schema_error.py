@@ -39,8 +39,6 @@ SETTINGS = frozenset(
         *("labels", "annotations", "secretLabels", "secretAnnotations"),
     }
 )
-# The keys of any input file.
-_OF_FILES = SETTINGS | {"naming"}
 # Those that one secret may have too.
 _OF_A_SECRET = frozenset({"store", "namespace", "refreshInterval", "fetch"})
 
@@ -495,28 +493,25 @@ def _to_indent(members: Mapping[str, Node], above: str, keys: Sequence[str]) -> 
     return Diagnostic("unknown-key", Severity.ERROR, message, first, way_out, conceals=conceals)
 
 
-_KIND = re.compile(r"^kind:[ \t]*([A-Za-z]+)", re.MULTILINE)
+# A key or a kind that begins a line: a file of another kind may be no YAML that is read here.
+_TOP_KEY, _KIND = re.compile(r"^([A-Za-z][\w.-]*):", re.MULTILINE), re.compile(r"^kind:[ \t]*(\w+)", re.MULTILINE)
 # What `import` reads, by the kinds of the objects; of a List it reads what is in it.
 _FORMS = dict.fromkeys(("ExternalSecret", "SecretStore", "ClusterSecretStore", "List"), "external-secrets")
 _FORMS |= {"SecretProviderClass": "secret-provider-class"}
-# As many keys as tell what a file is.
-_FIRST_KEYS = 20
 
 
-def foreign_file(path: str, text: str, root: Node | None, place: InputPlace) -> Diagnostic | None:
-    """What to say in place of all else of a file that is a manifest, or a chart's values; None of any other.
-
-    `root` is what is read of it, None where that is not one document.
-    """
-    names = [*root.children][:_FIRST_KEYS] if root is not None else []
+def foreign_file(path: str, text: str, place: InputPlace) -> Diagnostic | None:
+    """What to say in place of all else of a file that is a manifest, or a chart's values; None of any other."""
+    names = _TOP_KEY.findall(text)
     way_out = f"`{command_line('import', '--help')}` says which files of other tools are read"
-    if re.search("^apiVersion:", text, re.MULTILINE):
-        what, kinds = "a Kubernetes manifest", _KIND.findall(text)
-        if form := next((_FORMS[kind] for kind in kinds if kind in _FORMS), None):
+    if "apiVersion" in names:
+        what = "a Kubernetes manifest"
+        if form := next((_FORMS[kind] for kind in _KIND.findall(text) if kind in _FORMS), None):
             words = ("import", form, "--environment", place.other, path.rpartition("/")[2])
             way_out = f"then `{command_line(*words)}` reads it"
-    elif "externalSecrets" in names or (
-        len(names) > 1 and not any(name in place.secrets or closest(name, _OF_FILES) for name in names)
+    elif place.schema == "environment" and (
+        "externalSecrets" in names
+        or (len(names) > 1 and not any(name in place.secrets or closest(name, SETTINGS) for name in names[:9]))
     ):
         what = "a values file"
     else:

@@ -24,8 +24,9 @@ def test_says_once_that_there_is_no_base(tmp_path: Path) -> None:
     (tmp_path / "environments/base.yaml").unlink()
     # And nothing else: neither the other fields, nor a store that is not known, nor a waiver that seems to be unused.
     (found,) = compile_project(tmp_path).diagnostics
-    assert (found.rule, found.span.where) == (check.id, "environments/base.yaml:1:1")
-    assert found.message == "there is no environments/base.yaml, on which an environment without `extends:` builds"
+    assert (found.rule, found.span.where) == ("unreadable-file", "environments/base.yaml:1:1")
+    assert found.message == "there is no such file, and an environment without `extends:` builds on it"
+    assert found.help == "restore it; or write `extends: []` into an environment that is whole by itself"
     (tmp_path / "environments/prod.yaml").write_text("extends: []\n", "utf-8")
     found_there = [each for each in compile_project(tmp_path, ["prod"]).diagnostics if each.rule == check.id]
     assert len(found_there) == 5

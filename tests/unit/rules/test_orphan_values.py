@@ -31,7 +31,7 @@ def test_names_the_file_that_is_not_read(judge_project: JudgeProject) -> None:
     unread = {"prod": "environments/eu/prod.yaml"}
     found = judge_project(check, {"pro": ""}, {"prod": "chart/values-prod.yaml"}, unread)
     assert found.messages == ['no environment is named "prod", and "environments/eu/prod.yaml" is not read as one']
-    assert found.helps == ["move that to environments/prod.yaml"]
+    assert found.helps == ['move that to "environments/prod.yaml"']
 
 
 def test_leaves_the_files_of_environments_alone(judge_project: JudgeProject) -> None:

@@ -12,9 +12,8 @@ Leave it out:
     github:
       remote: {vault: ai-platform-engineering/github-secret}
 
-That is an error, as it is in a mount; behind the mount `repeated-mount` finds it. Inside a name, as in
-`team/data/postgres`, it is a part like any other, and a warning: where the path is copied from the API, `team` is the
-mount, and an object of a store without `path` takes it for that. Waive it where the path is meant.
+That is an error, as it is in a mount. Inside a name, as in `team/data/postgres`, it is a part like any other, and a
+warning that can be waived: where the path is copied from the API, `team` is the mount.
 """
 
 from compiler.rules.api import ENVIRONMENT, ERROR, WARNING, Catalogue, Environment, Findings, rule, waiver, wrong_names
