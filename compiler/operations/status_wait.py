@@ -9,7 +9,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from compiler.cluster.judge import ClusterProblem, ClusterState, clock, is_own, last_read_before, problems
+from compiler.cluster.judge import (
+    ClusterProblem,
+    ClusterState,
+    clock,
+    is_immutable,
+    is_own,
+    last_read_before,
+    problems,
+)
 from compiler.cluster.view import (
     DATA_HASH,
     SECRETS,
@@ -116,8 +124,8 @@ def changes_since(
     With `needs_refresh` the operator must have synchronised since.
     """
     title, (_, data_hash), notes = quoted(manifest.title), _identity(live.secret), list[str]()
-    found = [*_changes_of_secret(before, live, pods, title)]
-    if before.pending is not None and data_hash is not None and data_hash != before.data_hash:
+    found, is_frozen = [*_changes_of_secret(before, live, pods, title)], is_immutable(live)
+    if before.pending is not None and data_hash not in (None, before.data_hash) and not is_frozen:
         when = clock(before.pending, datetime.now(UTC))
         notes.append(f"the Secret {title} took the value put at {when}, which the operator had not read before")
     if needs_refresh and _refresh(live) == before.refresh:
@@ -150,6 +158,10 @@ def _changes_of_secret(
         before.uid, before.data_hash = uid, data_hash
     elif uid is not None and uid != before.uid:
         yield ClusterProblem(ClusterState.REPLACED, f"the Secret {title} was replaced: it has another UID")
+    if is_immutable(live):
+        # The operator writes the new hash beside data that nobody can change: a restart brings no new value.
+        before.stale = frozenset()
+        return
     if data_hash is None:
         return
     if before.newest_hash not in (None, data_hash):

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -90,3 +91,25 @@ def test_a_pod_that_was_created_after_the_data_was_written_needs_no_restart(
     pod = Pod("p", "u", None, True, (), 0, created, (read,))
     found = changes_since(before(equal=False), JIRA, live(data="h2", written=written), (pod,), needs_refresh=False)
     assert [each.state for each in found.problems] == ([ClusterState.RESTART] if is_old else [])
+
+
+def frozen(now: Live) -> Live:
+    """The operator has written the new hash beside data that it cannot change."""
+    condition = {"type": "Ready", "status": "False", "reason": "SecretImmutable"}
+    status = {**(now.external_secret or {})["status"], "conditions": [condition]}
+    return Live({"status": status}, now.secret, None)
+
+
+def test_an_immutable_secret_has_taken_no_value_and_needs_no_restart() -> None:
+    read = SecretRead("agent-jira-secrets", "JIRA_TOKEN", Way.ENV)
+    pods = (Pod("p", "u", None, True, (), 0, "2026-11-26T00:50:04Z", (read,)),)
+    for equal in (True, False):
+        known = before(equal=equal)
+        known.pending = datetime(2026, 11, 26, tzinfo=UTC)
+        found = changes_since(known, JIRA, frozen(live(data="h2", written=AT)), pods, needs_refresh=False)
+        assert (found.problems, found.notes, found.helps) == ((), (), ())
+    # Seen between the hash and the operator's word for why nothing else changed.
+    known = before(equal=False)
+    changed = live(data="h2", written=AT)
+    assert changes_since(known, JIRA, changed, pods, needs_refresh=False).problems != ()
+    assert changes_since(known, JIRA, frozen(changed), pods, needs_refresh=False).problems == ()
