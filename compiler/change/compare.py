@@ -526,10 +526,13 @@ def _change_since(write: Write, run: Run, *, is_given: bool) -> str | None:
         return f"{numbered(others)} is not what the run planned to delete: it was made at another time"
     if write.versions != entry.versions:
         return "another writer changed it: other versions can be read than the run expected"
-    if not write.recover and write.before != expected:
+    is_own = write.base is not None and entry.is_own(write.base.version, write.base.attributes.created)
+    has_number = write.before == expected
+    if not write.recover and not (is_own if entry.after else has_number):
         meant = f"version {expected}" if expected is not None else "no version"
         current = f"the current version is {write.before}" if write.before is not None else "it does not exist now"
-        return f"another writer changed it: {current}, the run expected {meant}"
+        when = ", made at another time" if has_number else ""
+        return f"another writer changed it: {current}{when}, the run expected {meant}"
     if is_given and entry.after is not None and not write.recover:
         return f"the run already wrote a different value for it, version {entry.after}"
     return None

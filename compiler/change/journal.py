@@ -58,26 +58,18 @@ class RunEntry:
         return tuple(property_ for _, _, property_ in self.keys if property_ is not None)
 
     def made_at_other_times(self, made: Mapping[str, datetime]) -> tuple[str, ...]:
-        """The versions to delete whose numbers others have now: the store made those at other times.
+        """The versions to delete whose numbers others have now: the store made those at other times."""
+        return tuple(each for each in self.versions if not _was_made(self.versions_made.get(each), made.get(each)))
 
-        A Vault counts from 1 again after a secret's metadata was deleted, and another server may answer at the address.
-        """
-        known = self.versions_made
-        return tuple(
-            each for each in self.versions if each in known and each in made and made[each].isoformat() != known[each]
-        )
+    def is_own(self, version: str, created: datetime | None) -> bool:
+        """Whether this version of a store, made then, is the one that the run wrote.
 
-    def is_of_another_time(self, current: RemoteSecret) -> bool:
-        """Whether `current` has the number of the run's version and is not it.
-
-        Behind an address, a tunnel's for one, may stand another server than then.
+        The only answer to this question: what a tag says, or the number of a version alone, proves nothing. Without
+        `created` the number has to do.
         """
         # What the run recovered and found as it was to be has no other time than that of its recovery.
         made = self.made or (self.recovered_made if self.recover and self.after == self.deleted else None)
-        created = current.attributes.created
-        if made is None or created is None or current.version != self.after:
-            return False
-        return created.isoformat() != made
+        return version == self.after and _was_made(made, created)
 
     def has_recovered(self, found: RemoteSecret) -> bool:
         """Whether `found` is what the run recovered and has not written yet.
@@ -87,6 +79,15 @@ class RunEntry:
         made = found.attributes.created
         is_own = (self.deleted, self.recovered_made) == (found.version, made.isoformat() if made is not None else None)
         return self.recover and self.recovered and self.after is None and is_own
+
+
+def _was_made(made: str | None, created: datetime | None) -> bool:
+    """Whether the store made a version when the journal says, as far as both times are known.
+
+    A Vault counts from 1 again after a secret's metadata was deleted. Behind an address, a tunnel's for one, may stand
+    another server than then.
+    """
+    return made is None or created is None or created.isoformat() == made
 
 
 @dataclass(slots=True)
@@ -110,6 +111,7 @@ class Run:
     ended: str | None = None
     who: str = ""  # who began it, as user@host; a run of an older release does not say
     phase: RotationPhase | None = None  # how far a rotation came
+    followed: RotationPhase | None = None  # how far it had come when it was closed
 
     @property
     def past(self) -> PastRun:
@@ -153,6 +155,7 @@ def apply_line(run: Run, line: Mapping[str, Any], only: str | None = None) -> No
         run.ended = _text(line["state"])
     elif what == "phase":
         run.phase = RotationPhase(line["phase"])
+        run.followed = run.phase if run.phase is not RotationPhase.CLOSED else run.followed
     elif what in {"plan", "undo", "audit", "step"}:
         target = (only or str(line["store"]), str(line["name"]))
         if what == "plan":
@@ -391,10 +394,7 @@ class RunHistory:
     def writer_of(self, version: StoredVersion) -> PastRun | None:
         """The run that wrote a version that a store holds, None for any other writer."""
         key = (version.address, version.name, version.version)
-        made, created = self.made.get(key), version.created
-        # The number alone may be another's: a Vault counts anew, and another server may stand behind the address.
-        is_other = made is not None and created is not None and created.isoformat() != made
-        return None if is_other else self.runs.get(key)
+        return self.runs.get(key) if _was_made(self.made.get(key), version.created) else None
 
 
 def history_of(past: Iterable[Run]) -> RunHistory:

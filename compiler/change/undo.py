@@ -256,9 +256,10 @@ def _judge(entry: RunEntry, store: SecretWriter, name: str, history: RunHistory,
         return replace(refused, remedy=_undo_first(retired)) if retired is not None else refused
     original = history.original(address, name, reading.version)
     # What an earlier undo wrote is the run's own where the run recovered it: its version is then the run's.
-    if entry.after not in {reading.version, original}:
+    has_number = entry.is_own(reading.version, None)
+    if not has_number and not entry.is_own(original, None):
         return _foreign(entry, store, name, reading, history.runs.get((address, name, original)))
-    if entry.is_of_another_time(reading):
+    if has_number and not entry.is_own(reading.version, reading.attributes.created):
         reason = f"its version {reading.version} is not the run's, which was made at another time"
         return Reversal(Kind.REFUSE, reason, "check which server answers at that address, then compare by hand")
     if (unlike := _unlike(entry, store, name, reading)) is not None:
@@ -313,7 +314,7 @@ def _restoration(entry: RunEntry, store: SecretWriter, name: str, current: Remot
 
 def _unlike(entry: RunEntry, store: SecretWriter, name: str, current: RemoteSecret) -> Reversal | None:
     """Why a version that an undo is recorded to have written does not hold the run's value; None where it does."""
-    if current.version == entry.after or entry.after is None:
+    if entry.after is None or entry.is_own(current.version, None):
         return None
     try:
         own = store.read_version(name, entry.after)

@@ -213,9 +213,10 @@ class NewValues:
         entry = run.entries.get((at.store, at.name))
         if entry is not None and (entry.after is not None or not entry.maybe_stored):
             # Another writer's value may stand beside the run's tag, or where the run was refused.
-            return entry.after == found.version
-        if (rotated := rotation_of(found.attributes)) is not None:
-            return rotated == run.id
+            return entry.is_own(found.version, found.attributes.created)
+        if rotation_of(found.attributes) not in (None, run.id):
+            return False
+        # In a Vault the run's tag stays beside what others write, such as the former value once more.
         former = self._former(at, found, run)
         old = _held(former, at) if former is not None else None
         return old is not None and not Comparer().same(old, held)

@@ -34,6 +34,10 @@ _SAY_NO_ROOT = frozenset(
     }
 )
 
+# The one module that compares a store's version with that of a journal, and the fields that have it there.
+_OWN_VERSION = "change/journal.py"
+_RECORDED = frozenset({"after", "recovered_made"})
+
 # The rooms whose errors end a command.
 _OPERATIONS = ("operations", "change", "cluster", "consumers", "edit", "generate", "live")
 
@@ -276,9 +280,23 @@ def _second_answers_to_whole_lists(root: Path) -> Iterator[str]:
                 yield f"{shown}:{node.lineno} {said}"
 
 
+def _judged_versions(root: Path) -> Iterator[str]:
+    """Comparisons with what a journal has of a version: `RunEntry.is_own` alone says whether one is the run's own."""
+    for path in _modules(root):
+        relative = path.relative_to(root / "compiler").as_posix()
+        for node in _nodes(path) if relative != _OWN_VERSION else ():
+            if isinstance(node, ast.Compare) and not all(isinstance(each, ast.Is | ast.IsNot) for each in node.ops):
+                named = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+                # A store's own reading has the times of its versions, to look one up in.
+                is_equation = any(isinstance(each, ast.Eq | ast.NotEq) for each in node.ops)
+                if named & _RECORDED or (is_equation and "made" in named):
+                    yield f"compiler/{relative}:{node.lineno} judges a run's version: {ast.unparse(node)}"
+
+
 CHECKS = (
     _compared_providers,
     _second_answers_to_whole_lists,
+    _judged_versions,
     _untested,
     _too_long,
     _nameless,

@@ -166,6 +166,24 @@ def test_the_project_has_no_mistake() -> None:
             True,
             f"compiler/live/stores.py:2 {SECOND}: C.ask('pods')['items']",
         ),
+        (
+            "change/undo.py",
+            "A = entry.after == found.version\n",
+            True,
+            "compiler/change/undo.py:1 judges a run's version: entry.after == found.version",
+        ),
+        (
+            "change/undo.py",
+            "A = entry.made != created.isoformat()\n",
+            True,
+            "compiler/change/undo.py:1 judges a run's version: entry.made != created.isoformat()",
+        ),
+        (
+            "change/undo.py",
+            "A = version not in {each.after for each in run}\n",
+            True,
+            "compiler/change/undo.py:1 judges a run's version: version not in {each.after for each in run}",
+        ),
     ],
 )
 def test_a_planted_mistake_is_found(tree: Path, name: str, text: str, tested: bool, said: str) -> None:  # noqa: FBT001
@@ -190,6 +208,9 @@ def test_a_command_of_the_table_without_a_file_is_found(tree: Path) -> None:
         ("cluster/lists.py", 'A = B["items"], B.get("continue"), B.get("remainingItemCount")\n'),
         ("cluster/client.py", 'A = {"items": [str]}\nfor a in A.items():\n    continue\n'),
         ("consumers/readers.py", 'A = B.get("items")\n'),
+        ("change/undo.py", "A = entry.after is not None and entry.is_own(version, created)\n"),
+        ("change/undo.py", "A = version in known.made\n"),
+        ("change/journal.py", "A = version == self.after\n"),
         ("rules/api.py", ""),
         ("rules/live_rules.py", 'PAGE = "run `platform-secrets put dev`"\n'),
         ("model/source.py", '"""Tells of `platform-secrets put dev`."""\nNAME = "platform-secrets"\n'),

@@ -77,6 +77,17 @@ def test_a_version_that_the_run_does_not_know_is_a_conflict(known: RunEntry, sta
     assert kept or "another writer changed it" in left.steps[0].reason
 
 
+def test_a_version_of_the_runs_number_that_was_made_at_another_time_is_a_conflict() -> None:
+    made = datetime(2025, 1, 31, tzinfo=UTC)
+    for created, is_kept in ((made, True), (made + timedelta(seconds=1), False)):
+        known = replace(entry("1", "2", "done"), made=made.isoformat())
+        base = RemoteSecret("a", "2", {}, Attributes(created=created))
+        left = narrow_to_run(plan((step("a"),), replace(write("a", "2"), base=base)), run(a=known), {A: "2"})
+        assert [each.name for each in left.writes] == (["a"] if is_kept else [])
+        said = "another writer changed it: the current version is 2, made at another time, the run expected version 2"
+        assert is_kept or left.steps[0].reason == said
+
+
 def test_a_secret_that_is_still_deleted_is_recovered() -> None:
     left = narrow_to_run(plan((step("a"),), write("a", None, recover=True)), run(a=entry("v1")), {})
     assert len(left.writes) == 1

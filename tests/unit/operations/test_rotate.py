@@ -200,6 +200,31 @@ def test_another_writers_value_is_not_taken_for_the_random_one(
     assert (vault.shown(JIRA)["JIRA_TOKEN"], azure.shown("agents-jira")["JIRA_TOKEN"]) == ("theirs", "old")
 
 
+def test_the_old_value_that_came_back_is_not_taken_for_the_random_one(
+    target: Target, options: Options, stores: Stores, listening: Listening
+) -> None:
+    vault, azure = ends(stores)
+
+    def refuse(method: str, _name: str) -> None:
+        if method == "read" and vault.writes:
+            raise KeyboardInterrupt
+
+    vault.before = refuse
+    azure.failures["write", "agents-jira"] = stores.failure(Code.UNAVAILABLE, "agents-jira")
+    carry_out(rotation(target, options, "random-1", is_generated=True).change(), listening)
+    vault.before = lambda _method, _name: None
+    azure.failures.clear()
+    (run,) = runs(options.root)
+    run.entries["vault", JIRA].after = None
+    tags = vault.versions[JIRA][-1].attributes.tags
+    assert tags[ROTATION] == run.id
+    vault.seed(JIRA, JIRA_TOKEN="old", JIRA_URL="u")
+    vault.set_tags(JIRA, vault.versions[JIRA][-1].version, tags)
+    again = rotation(target, options, "random-2", is_generated=True)
+    (step,) = [each for each in again._plan(run, run.id).steps if each.place.store == "vault"]
+    assert step.kind is not Kind.KEEP
+
+
 def test_each_character_of_an_alphabet_is_as_likely_as_another(environment: Environment) -> None:
     entry = environment.catalogue.entries["jira"]
     life = Lifetime(issuer="self", length=1000, alphabet="a" * 90 + "bc")
