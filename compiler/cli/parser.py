@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from compiler.refusal import Refusal
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import BLANK, NOT_THE_SAME, PROGRAM, closest, command_line, quoted, suggest
+from compiler.text.wording import ACCEPT_STORE, BLANK, NOT_THE_SAME, PROGRAM, closest, command_line, quoted, suggest
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -357,6 +357,15 @@ def add_accept_cluster(parser: Parser) -> None:
     parser.logs_in = True
     help_text = "accept the Vault with this cluster id in place of the expected one, after a rebuild or failover"
     parser.add_option("--accept-cluster", "ID", help_text)
+
+
+def add_accept_store(parser: Parser, *needs: str) -> None:
+    """The option of commands that answer for what the cluster reads; it needs one of the options `needs`."""
+    parser.add_repeatable(
+        ACCEPT_STORE, "ID", "accept that the cluster reads this store, where that is not proven; repeatable"
+    )
+    if needs:
+        parser.require(ACCEPT_STORE, *needs)
 
 
 def days(text: str) -> timedelta:

@@ -324,8 +324,8 @@ def store_doubts(
     """What cannot be told of the live object of `store`, in the form of a lack."""
     if live is None:
         return
-    if sameness_of(store, live) is Sameness.UNPROVEN:
-        yield _unproven(store, live, namespace)
+    if (unproven := unproven_store(store, live, namespace)) is not None:
+        yield unproven
     if allows_namespace(live, namespace, labelled) is None:
         allows = f"{_subject(store)} allows the namespace {quoted(namespace)}"
         message = f"whether {allows} depends on what cannot be read here"
@@ -380,7 +380,10 @@ def _address(store: Store, live: LiveObject) -> str:
     return str(child(live, "spec", "provider", store.provider.id).get(store.provider.address) or "")
 
 
-def _unproven(store: Store, live: LiveObject, namespace: str) -> ClusterProblem:
+def unproven_store(store: Store, live: LiveObject, namespace: str) -> ClusterProblem | None:
+    """The doubt whether a live store object leads to `store`, None where it does, or leads elsewhere."""
+    if sameness_of(store, live) is not Sameness.UNPROVEN:
+        return None
     field, url = store.provider.address, _address(store, live)
     why = f"its `{field}` is spelt differently" if store.address else f"the environment has no `{field}`"
     address = parse_address(url)

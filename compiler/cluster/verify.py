@@ -1,6 +1,6 @@
 """Checks an environment's live objects for `verify --cluster`."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 
@@ -15,6 +15,7 @@ from compiler.cluster.judge import (
     silence,
     store_doubts,
     store_lacks,
+    unproven_store,
 )
 from compiler.cluster.view import (
     EVER,
@@ -30,13 +31,13 @@ from compiler.cluster.view import (
     opened,
     target_of,
 )
-from compiler.model.diagnostic import Diagnostic
+from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Store
 from compiler.model.values import Manifest
 from compiler.rules.api import Finding
 from compiler.rules.live_rules import BY_ID
 from compiler.stores.interface import RemoteSecret
-from compiler.text.wording import quoted
+from compiler.text.wording import ACCEPT_STORE, quoted
 
 # The date of the newest value that a secret, by id, reads from a store, by id: None where one was not read.
 Dates = Mapping[tuple[str, str], datetime | None]
@@ -75,10 +76,12 @@ def cluster_checker(
     other: Store | None = None,
     *,
     is_whole: bool = False,
+    accepted: Container[str] = (),
 ) -> Check:
     """A function that compares the cluster with `expected`, hiding the values of the remote secrets that it is given.
 
-    The cluster is the kubeconfig's `context`, the current one for None. Raises Refusal where the client is not
+    The cluster is the kubeconfig's `context`, the current one for None. `accepted` are stores, by id, that it reads as
+    a person says, where that is not proven. Raises Refusal where the client is not
     installed. A kubeconfig that cannot be used is a finding: what the stores hold is told all the same.
     """
     if not expected:
@@ -89,7 +92,16 @@ def cluster_checker(
         silent = unreachable(expected, error)
         return lambda _read, _dates: (silent,)
     view = ClusterView(cluster, OPTIONAL)
-    return lambda read, dates: verify_cluster(expected, view, read, dates, other=other, is_whole=is_whole)
+
+    def check(read: Sequence[RemoteSecret], dates: Dates) -> tuple[Diagnostic, ...]:
+        found = verify_cluster(expected, view, read, dates, other=other, is_whole=is_whole)
+        return tuple(each._replace(severity=Severity.NOTE) if _is_of(each, accepted) else each for each in found)
+
+    return check
+
+
+def _is_of(doubt: Diagnostic, stores: Container[str]) -> bool:
+    return doubt.rule == "unproven-store" and doubt.scope[-1] in stores
 
 
 def verify_cluster(
@@ -155,7 +167,11 @@ def _check_store(
         message = f"{lack.message}: {said}" if said else lack.message
         yield BY_ID["store-not-ready"].diagnostic(Finding(message, store.node.key_span, help=lack.mend))
     for doubt in store_doubts(store, live, namespace, labelled):
-        yield BY_ID["unproven-store"].diagnostic(Finding(doubt.message, store.node.key_span, help=doubt.mend))
+        mend, severity = doubt.mend, Severity.NOTE
+        if live is not None and doubt == unproven_store(store, live, namespace):
+            mend, severity = f"{mend}; to accept it: {ACCEPT_STORE} {store.id}", Severity.WARNING
+        at, scope = store.node.key_span, ("stores", store.id)
+        yield BY_ID["unproven-store"].diagnostic(Finding(doubt.message, at, mend, scope=scope, severity=severity))
 
 
 def _newest(dates: Dates, values: Iterable[tuple[str, str]]) -> datetime | None:

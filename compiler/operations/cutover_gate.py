@@ -20,9 +20,9 @@ from compiler.cluster.judge import (
     kubectl_line,
     last_read_before,
     problems,
-    sameness_of,
     store_doubts,
     store_lacks,
+    unproven_store,
 )
 from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live, LiveObject, child
 from compiler.consumers.readers import readers_in
@@ -39,7 +39,6 @@ from compiler.live.read_many import (
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Environment, Secret, Store
-from compiler.model.store import Sameness
 from compiler.model.values import Manifest, manifests_of
 from compiler.operations.references import references_of, with_own_count
 from compiler.operations.verify import KeyStatus, Verification, compare_keys, verify, versions_of
@@ -483,7 +482,7 @@ def _stores(switch: Switch, namespace: str, view: ClusterView, *, is_back: bool)
     labelled = view.labels_for(live, namespace)
     lacks = [*store_lacks(store, live, namespace, labelled), *_other_controller(switch, live, view)]
     doubts = list(store_doubts(store, live, namespace, labelled))
-    if live is not None and sameness_of(store, live) is Sameness.UNPROVEN and not is_back:
+    if live is not None and unproven_store(store, live, namespace) is not None and not is_back:
         # The first doubt is that; a value may be compared in one Vault and read from another.
         lacks.append(doubts.pop(0))
     yield from (Check(About.CLUSTER_STORE, Verdict.REFUSED, lack.message, lack.mend) for lack in lacks)
@@ -499,9 +498,9 @@ def _stores(switch: Switch, namespace: str, view: ClusterView, *, is_back: bool)
 def _check_present_store(store: Store, namespace: str, view: ClusterView, *, is_back: bool) -> Iterator[Check]:
     """Whether pods have the values of the present store that were compared."""
     live = view.store(store.kind, store.name, namespace)
-    lack = another_store(store, live, namespace) if live is not None else None
-    if live is not None and sameness_of(store, live) is Sameness.UNPROVEN:
-        lack = next(store_doubts(store, live, namespace))
+    lack = None
+    if live is not None:
+        lack = another_store(store, live, namespace) or unproven_store(store, live, namespace)
     if lack is not None:
         yield Check(About.CLUSTER_STORE, Verdict.NOTED if is_back else Verdict.REFUSED, lack.message, lack.mend)
 

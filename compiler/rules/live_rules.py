@@ -257,6 +257,15 @@ Two of them overwrite each other at each refresh. One with this name counts as t
     $ kubectl get externalsecrets --show-labels       # without app.kubernetes.io/part-of=ai-platform-engineering
 
 Remove one of the two, or choose another `target`.""",
+    "unproven-store": """It is unknown whether a store object of the cluster leads to the environment's store.
+
+A Vault's host is written in another way than in the cluster, or not at all: what was verified may not be what the
+cluster reads. It is a note where the store selects namespaces by something that cannot be read, and for a store that
+`--accept-store` names.
+
+    stores: {vault: {server: http://127.0.0.1:8200}}  # the cluster has http://vault.vault.svc:8200
+
+Write `server` as the cluster's store has it, and `reachableAt` for the address that this machine uses.""",
 }
 
 _NOTES: dict[str, str] = {
@@ -274,14 +283,6 @@ A Key Vault cannot be asked. A Vault answers (`sys/capabilities-self`) unless a 
     $ az role assignment list --assignee ada@example.com --scope "$vault"
 
 Look at the caller's roles or policies by hand.""",
-    "unproven-store": """It is unknown whether a store object of the cluster leads to the environment's store.
-
-A Vault's host is written in another way than in the cluster, or not at all; or the store selects namespaces by
-something that cannot be read.
-
-    stores: {vault: {server: http://127.0.0.1:8200}}  # the cluster has http://vault.vault.svc:8200
-
-Write `server` as the cluster's store has it, and `reachableAt` for the address that this machine uses.""",
 }
 
 _CONSUMER_ERRORS: dict[str, str] = {

@@ -127,6 +127,8 @@ def first_difference(old: str, new: str) -> int:
 PROGRAM = "platform-secrets"
 # The option that names a store of others, which messages offer where one may be the same.
 NOT_THE_SAME = "--not-the-same"
+# The option that names a store of the environment, which messages offer where the cluster may read another one.
+ACCEPT_STORE = "--accept-store"
 BLANK = "…"
 _ROOT: Final[ContextVar[str | None]] = ContextVar("the project's folder, as the command was given it", default=None)
 

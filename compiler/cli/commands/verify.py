@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from compiler.cli.invocation import Invocation, files_alone, open_stores
-from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, days
+from compiler.cli.parser import Parser, add_accept_cluster, add_accept_store, add_all, add_format, days
 from compiler.cli.terminal.outlet import standard_error
 from compiler.live.stores import LiveStores, open_stores_for_reading, store_named
 from compiler.model.diagnostic import Diagnostic
@@ -69,6 +69,7 @@ def configure(parser: Parser) -> None:
         nargs="*",
     )
     parser.add_cluster("also check the objects in the cluster")
+    add_accept_store(parser, "--cluster")
     parser.exclude("--values", "--store", "--cluster", way_out="name the environment instead")
     parser.exclude("--values", "--shared-with", way_out="name the environment instead")
     parser.exclude("--store", "--shared-with")
@@ -169,7 +170,8 @@ def _cluster_check(arguments: Namespace, environment: Environment | None, *, is_
 
     other = store_named(environment, arguments.store) if arguments.store is not None else None
     manifests = tuple(manifests_of(environment, arguments.secrets).values())
-    return cluster_checker(manifests, os.environ, arguments.context, other, is_whole=is_debug)
+    accepted = [store_named(environment, each).id for each in arguments.accept_store]
+    return cluster_checker(manifests, os.environ, arguments.context, other, is_whole=is_debug, accepted=accepted)
 
 
 def _summary(subject: str, found: Verification, environment: Environment | None) -> Iterator[Line]:

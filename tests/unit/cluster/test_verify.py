@@ -299,16 +299,18 @@ def test_a_store_that_selects_by_labels_that_may_not_be_read_is_a_note() -> None
     assert [rule for rule, _ in found(Fake(stores={"vault-store": selecting}))] == ["store-not-ready"]
     denied = ClusterError("you are not allowed to get namespaces", "get a role", "get namespaces")
     fake = Fake(stores={"vault-store": selecting}, errors={"namespace": denied})
-    assert [rule for rule, _ in found(fake)] == ["unproven-store"]
+    (diagnostic,) = diagnostics(fake)
+    assert (diagnostic.rule, diagnostic.severity.value) == ("unproven-store", "note")
 
 
-def test_a_store_that_may_lead_elsewhere_is_a_note() -> None:
+def test_a_store_that_may_lead_elsewhere_is_a_warning() -> None:
     spelt = stored()
     spelt["spec"]["provider"]["vault"]["server"] = "https://10.0.0.7"
     (diagnostic,) = diagnostics(Fake(stores={"vault-store": spelt}))
-    assert (diagnostic.rule, diagnostic.severity.value) == ("unproven-store", "note")
+    assert (diagnostic.rule, diagnostic.severity.value) == ("unproven-store", "warning")
     assert diagnostic.help is not None
     assert "write `server: https://10.0.0.7`" in diagnostic.help
+    assert diagnostic.help.endswith("; to accept it: --accept-store v")
 
 
 def test_the_store_of_an_option_is_checked_beside_the_one_in_use() -> None:

@@ -366,8 +366,12 @@ def test_a_store_of_the_cluster_that_leads_elsewhere_is_an_error_whatever_vault_
     assert run("verify", "dev", "github", "--cluster").code == 0
     provider = cluster.objects[f"{ESO}/clustersecretstores/vault-secret-store"]["spec"]["provider"]
     provider["vault"]["server"] = openbao.url
-    spelt = run("verify", "dev", "github", "--cluster")
-    assert (spelt.code, "note[unproven-store]" in spelt.err) == (0, True)
+    verify = ("verify", "dev", "github", "--cluster", "--strict")
+    spelt = run(*verify)
+    assert (spelt.code, "warning[unproven-store]" in spelt.err) == (1, True)
+    accepted = run(*verify, "--accept-store", "vault")
+    assert (accepted.code, "note[unproven-store]" in accepted.err) == (0, True)
+    assert run(*verify, "--accept-store", "vualt").code == 2
     provider["vault"]["path"] = "kv"
     other = run("verify", "dev", "github", "--cluster")
     assert (other.code, 'its `path` is "kv", not "secret"' in other.err) == (1, True)
