@@ -27,12 +27,22 @@ from compiler.change.plan import (
 )
 from compiler.change.run_files import caller_of
 from compiler.live.ages import may_have_since, plus_days, since_text, values_since
-from compiler.live.read_many import Likeness, Readings, ask_many, begun_at, compare_held, kv_line, rotation_of, value_at
+from compiler.live.read_many import (
+    NOT_HELD,
+    Likeness,
+    Readings,
+    ask_many,
+    begun_at,
+    compare_held,
+    kv_line,
+    rotation_of,
+    value_at,
+)
 from compiler.live.stores import PlaceLimits
 from compiler.model.environment import Store
 from compiler.model.facts import short_age
 from compiler.refusal import Refusal
-from compiler.stores.errors import Action, ConflictError, StoreLocation
+from compiler.stores.errors import Action, ConflictError, DisabledError, StoreLocation
 from compiler.stores.interface import (
     FROM_VERSION,
     ROTATION,
@@ -393,16 +403,13 @@ def _date_text(moment: datetime) -> str:
 
 
 COMMAND = "rotate"
-_KEEPING_AWAY = frozenset({COMMAND, "put"})
 
 
 def refuse_rotating(plan: Plan) -> Plan:
-    """`plan` without the writes of `put` and `rotate` to what another run rotates; their steps name that run.
+    """`plan` without the writes to what another run rotates; their steps name that run.
 
-    A new value would replace the one that the cluster is to get, and the run could no longer be undone.
+    Another value would replace the one that the cluster is to get, and the run could no longer be undone.
     """
-    if plan.command not in _KEEPING_AWAY:
-        return plan
     found: dict[Target, tuple[str, str]] = {}
     for write in plan.writes:
         attributes = write.base.attributes if write.base is not None else Attributes()
@@ -474,6 +481,23 @@ def to_arguments(run: Run) -> tuple[str, ...]:
     return (*run.secrets, *(map(str, keys) if isinstance(keys, list) else ()))
 
 
+def rotated_places(run: Run, stores: Mapping[str, SecretWriter]) -> Iterator[tuple[Target, RemoteSecret | None, str]]:
+    """Each place of `run`, what it holds now, and why that is not the run's own version; empty where it is.
+
+    Raises StoreError.
+    """
+    for (store, name), entry in run.entries.items():
+        try:
+            remote = stores[store].read(name)
+        except (*NOT_HELD, DisabledError) as error:
+            yield (store, name), None, error.reason
+            continue
+        why, wrote = "", f"version {entry.after}" if entry.after else "none"
+        if not entry.is_own(remote.version, remote.attributes.created):
+            why = f"another writer changed it: its version is {remote.version}, and the run wrote {wrote}"
+        yield (store, name), remote, why
+
+
 def mark(run: Run, stores: Mapping[str, SecretWriter]) -> datetime | None:
     """Put the id of `run` beside each value that it wrote, where an interruption left it out.
 
@@ -481,19 +505,22 @@ def mark(run: Run, stores: Mapping[str, SecretWriter]) -> datetime | None:
     another writer has written since, or another rotation is under way there.
     """
     made = list[datetime]()
-    for (store, name), entry in run.entries.items():
-        remote = stores[store].read(name)
-        other = rotation_of(remote.attributes)
+    close = command_line(COMMAND, run.environment, "--confirm-revoked", run.id)
+    for (store, name), remote, why in rotated_places(run, stores):
+        attributes = remote.attributes if remote is not None else Attributes()
+        reason, remedy = why, f"find out who wrote it and which value works; to end the rotation: {close}"
+        other = rotation_of(attributes)
         if other is not None and other != run.id:
             # It began while the tag of this one was missing, and must stay visible until it ends.
-            place = StoreLocation(stores[store].address.absolute, name)
-            reason = f"{under_way(other, 'it', caller_of(remote.attributes.tags.get(ROTATION_BY)))}, is under way"
+            reason = f"{under_way(other, 'it', caller_of(attributes.tags.get(ROTATION_BY)))}, is under way"
             remedy = "close that one first"
-            raise ConflictError(place, Action.WRITE, reason, remedy, found=remote.version)
+        if remote is None or reason:
+            place, found = StoreLocation(stores[store].address.absolute, name), remote.version if remote else None
+            raise ConflictError(place, Action.READ, reason, remedy, found=found)
         if other is None:
-            stores[store].set_tags(name, entry.after or remote.version, tags_of(run.id, run.who))
-        if remote.attributes.created is not None:
-            made.append(remote.attributes.created)
+            stores[store].set_tags(name, remote.version, tags_of(run.id, run.who))
+        if attributes.created is not None:
+            made.append(attributes.created)
     return max(made, default=None)
 
 

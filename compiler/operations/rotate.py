@@ -7,7 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from compiler.change.apply import Change, Listener, expect_servers
-from compiler.change.attributes import COMMAND, journal_place, mark, tags_of, to_arguments, under_way, unmark
+from compiler.change.attributes import (
+    COMMAND,
+    journal_place,
+    mark,
+    rotated_places,
+    tags_of,
+    to_arguments,
+    under_way,
+    unmark,
+)
 from compiler.change.compare import plan_change
 from compiler.change.journal import Run, find_run, identity_of, journals, new_id, runs
 from compiler.change.plan import (
@@ -340,9 +349,10 @@ def _lifetimes(environment: Environment, keys: Iterable[tuple[str, str]]) -> Ite
 
 
 def begin_overlap(run: Run, environment: Environment, options: Options) -> datetime | None:
-    """See that the run's id stands beside what it wrote, and record that; returns when that was made, if known.
+    """See that each place has the run's own version beside its id, and record that; returns when that was made.
 
-    Raises StoreError, and what `record_phase` raises.
+    None where no store tells. Raises StoreError, ConflictError where another writer was there, and what `record_phase`
+    raises.
     """
     expect_servers(run, options.stores)
     made = mark(run, open_run(run, environment, options.stores))
@@ -359,11 +369,16 @@ def record_phase(run: Run, options: Options, phase: RotationPhase) -> None:
         log.reached(phase)
 
 
-def close_rotation(run_id: str, environment: Environment, options: Options) -> Run:
+# Why a place does not hold the version of a run, and the command that sets its value.
+ForeignPlace = tuple[str, str]
+
+
+def close_rotation(run_id: str, environment: Environment, options: Options) -> tuple[Run, list[ForeignPlace] | None]:
     """Record that the old value is revoked, and take the run's id away from the new one.
 
-    One that another writer has ended can be closed too: nothing else would let anybody write there again. Raises
-    Refusal for a run of another command, and for one that can go on or is undone, and StoreError.
+    One that another writer has ended can be closed too: nothing else would let anybody write there again. Returns
+    which places do not hold the run's own version, None for a run that was closed before, whose places others may have
+    written since. Raises Refusal for a run of another command, and for one that can go on or is undone, and StoreError.
     """
     run = own_run(_run_here(run_id, environment, options, "--confirm-revoked"), COMMAND, environment.name)
     if run.is_resumable and _is_continued(run, environment):
@@ -377,10 +392,20 @@ def close_rotation(run_id: str, environment: Environment, options: Options) -> R
         raise Refusal("found", message, way)
     expect_servers(run, options.stores)
     writers = open_run(run, environment, options.stores)
+    foreign = None
+    if run.phase is not RotationPhase.CLOSED:
+        foreign = [(f"{':'.join(at)}: {why}", _put_line(run, at)) for at, _, why in rotated_places(run, writers) if why]
     # First: a rotation that is open must be seen by its tag.
     record_phase(run, options, RotationPhase.CLOSED)
     unmark(run, writers)
-    return run
+    return run, foreign
+
+
+def _put_line(run: Run, target: tuple[str, str]) -> str:
+    """The command that sets the keys which `run` gave a new value at one place."""
+    asked, (secret, *_) = {key for _, key in keys_of(run)}, run.secrets
+    keys = [key for _, key, _ in run.entries[target].keys if key in asked]
+    return command_line("put", run.environment, secret, *keys, "--store", target[0])
 
 
 def _is_continued(run: Run, environment: Environment) -> bool:
@@ -403,8 +428,16 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
         raise Refusal("found", message, "rotate once more, to a value that works")
     outcome = undo_run(COMMAND, run_id, environment, options, listener)
     run = find_run(options.root, run_id)
-    if options.applies and (run.is_undone or (run.is_undo_begun and _is_at_end(outcome))):
-        unmark(run, open_run(run, environment, options.stores))
+    if not options.applies or not (run.is_undone or _is_at_end(outcome)):
+        return outcome
+    writers = open_run(run, environment, options.stores)
+    if not run.is_undo_begun:
+        if run.is_resumable or not all(why for _, _, why in rotated_places(run, writers)):
+            # It may have a value of its own, which waits for the cluster all the same.
+            return outcome
+        with run_lock(options.root, f"{COMMAND}, run {run.id}"), closing(RunLog(run)) as log:
+            log.end("conflict")
+    unmark(run, writers)
     return outcome
 
 

@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from compiler.change.journal import Run
@@ -14,9 +13,10 @@ from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.values import manifests_of
 from compiler.operations.status import Status, WaitEnd
-from compiler.operations.status_live import Pod, keepers, pod_of, restart_commands
+from compiler.operations.status_live import Pod, accept_store, keepers, pod_of, restart_commands
 from compiler.operations.status_wait import Connect, StatusOptions, Tell, read_status, written_at
 from compiler.refusal import Refusal
+from compiler.text.wording import listed
 
 _READER = "ExternalSecret "
 # Seconds between two looks at the pods.
@@ -47,31 +47,39 @@ def written_places(run: Run) -> Iterator[tuple[str, str, str | None]]:
 
 
 def require_healthy(
-    environment: Environment, secrets: Sequence[str], stores: LiveStores, connect: Connect, context: tuple[str, ...]
+    environment: Environment,
+    options: StatusOptions,
+    stores: LiveStores,
+    connect: Connect,
+    note: Callable[[str], None],
 ) -> None:
-    """Raises Refusal where the cluster does not run on the present value, or does not answer.
+    """Raises Refusal where the cluster does not run on the present value, does not answer, or may read another store.
 
-    Who could not tell whether the new value works would be left with one that does not.
+    Who could not tell whether the new value works would be left with one that does not. `note` gets every doubt.
     """
-    options = StatusOptions(tuple(secrets), context=context, compares=False)
+    options = replace(options, compares=False)
     found = read_status(environment, options, stores, connect, lambda _states, _left: None)
+    tell_doubts(found, note)
     if bad := [row.secret.id for row in found.rows if not row.is_fine]:
         message = f"the cluster does not run on the present value of {', '.join(bad)}, and the old one would die"
         raise Refusal("found", message, "mend that first: `status` says what is wrong; nothing was written")
+    if unproven := dict.fromkeys(row.live.unproven for row in found.rows if row.live is not None and row.live.unproven):
+        message = f"it is not proven that the cluster reads {listed(unproven)}, and the old value would die"
+        raise Refusal("found", message, f"{accept_store(unproven)}; nothing was written")
+
+
+def tell_doubts(found: Status, note: Callable[[str], None]) -> None:
+    """Note what nobody can tell of each secret, which a person should know before a value is revoked."""
+    for row in found.rows:
+        for doubt in row.live.doubts if row.live is not None else ():
+            note(f"{row.secret.id}: {doubt}")
 
 
 def wait_for_sync(
-    environment: Environment,
-    secrets: Sequence[str],
-    stores: LiveStores,
-    connect: Connect,
-    context: tuple[str, ...],
-    seconds: float,
-    tell: Tell,
+    environment: Environment, options: StatusOptions, stores: LiveStores, connect: Connect, tell: Tell
 ) -> Status:
     """Have the secrets synchronised at once, where that is allowed, and wait until the cluster has what is stored."""
-    options = StatusOptions(tuple(secrets), False, seconds, True, context, compares=False, follows_write=True)
-    return read_status(environment, options, stores, connect, tell)
+    return read_status(environment, replace(options, is_forced=True, compares=False), stores, connect, tell)
 
 
 def is_synced(found: Status) -> bool:
@@ -149,6 +157,8 @@ def old_pods(view: ClusterView, readings: Readings, since: datetime | None) -> O
         for (where, called), is_own in readings.items():
             made = external.get(called) if where == space else None
             if made is None:
+                if is_own and where == space:
+                    not_seen.append(f"there is no ExternalSecret {space}/{called} in the cluster")
                 continue
             refreshed = refreshed_at(made)
             # What is from the same second counts as older, as for the pods below.
@@ -190,9 +200,15 @@ def wait_for_pods(see: Callable[[], OldPods], seconds: float, tell: Callable[[Ol
     raise failure
 
 
-def force_others(view: ClusterView, readings: Readings) -> None:
-    """Have what lies beside the environment synchronised too, as far as that is allowed."""
+def force_others(view: ClusterView, readings: Readings) -> tuple[str, ...]:
+    """Have what lies beside the environment synchronised too; returns what is not allowed, in words."""
+    denied = dict[str, None]()
     for (namespace, name), is_own in readings.items():
-        if not is_own:
-            with suppress(ClusterError):
-                view.force_sync(namespace, name, str(int(time.time())))
+        if is_own:
+            continue
+        try:
+            view.force_sync(namespace, name, str(int(time.time())))
+        except ClusterError as error:
+            if error.permission is not None:
+                denied[f"{error}: what reads the value there gets it at its own refreshInterval"] = None
+    return tuple(denied)

@@ -85,7 +85,9 @@ class LiveState:
     `pods` is how many pods read the Secret, None where they were not asked for; `notes` keep nothing from being in
     effect. `refreshed` is when the operator began its last success. `looks` are the commands that show why pods are not
     ready, and `unlisted` the keys that such pods read and the environment does not have. `readers` run the pods, by
-    kind and name; None where those were not asked for.
+    kind and name; None where those were not asked for. `unproven` is the id of its store where nobody can tell, or has
+    accepted, that the cluster's object leads there: then nobody knows whether what is in effect is the right value.
+    `doubts` are those of the notes that say what nobody can tell.
     """
 
     problems: tuple[ClusterProblem, ...] = ()
@@ -99,6 +101,8 @@ class LiveState:
     looks: tuple[str, ...] = ()
     unlisted: tuple[str, ...] = ()
     readers: tuple[tuple[str, str], ...] | None = None
+    unproven: str = ""
+    doubts: tuple[str, ...] = ()
 
     @property
     def state(self) -> ClusterState:
@@ -185,7 +189,8 @@ class Status:
     `silent` are the stores in use, by id, that did not answer; `closed` says what stores did not say, and why, and
     `helps` what to do about it, where that is known. `is_live`: the cluster was to be looked at
     too; a row without a live state is one of which it had not told in time. `waited` is None where nothing was waited
-    for, and `forced` are the secrets that the operator was asked to synchronise.
+    for, and `forced` are the secrets that the operator was asked to synchronise. `accepted` are stores, by id, that the
+    cluster reads as a person says, where that is not proven.
     """
 
     environment: Environment
@@ -198,6 +203,7 @@ class Status:
     helps: Mapping[str, str] = field(default_factory=dict)
     waited: WaitResult | None = None
     forced: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
 
     @property
     def is_fine(self) -> bool:

@@ -25,6 +25,7 @@ from compiler.cluster.judge import (
     problems,
     ready_reason,
     silence,
+    unproven_store,
     waits_for_a_change,
     wanted_keys,
 )
@@ -69,7 +70,7 @@ from compiler.operations.verify import (
 from compiler.stores.errors import FailureSide, StoreError
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import Comparer
-from compiler.text.wording import command_line, listed, quoted, shell_line
+from compiler.text.wording import ACCEPT_STORE, command_line, listed, quoted, repeated, shell_line
 
 # The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
 _LONGEST_PAUSE = 7 * 60
@@ -81,7 +82,7 @@ _NOT_READ = frozenset({ClusterState.OTHER_SPEC, ClusterState.NOT_SYNCED, *FAILIN
 # What `status` goes on without, and says so. Without ExternalSecrets it ends once all that is missing is known.
 OPTIONAL = frozenset({EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, NAMESPACES, *STORES.values()})
 # Without these nobody can say that a secret is in effect; pods, events and labels only add to it.
-_NEEDED = frozenset({SECRETS, *STORES.values()})
+NEEDED = frozenset({SECRETS, *STORES.values()})
 _ABOUT = {
     SECRETS: "keys and UID of the Secret",
     PODS: "pods",
@@ -264,7 +265,7 @@ class Snapshot:
     @property
     def is_whole(self) -> bool:
         """Whether all was allowed that tells a secret in effect; `--without-secrets` says that no Secret is needed."""
-        return not any(plural in _NEEDED for plural, _ in self.view.refused)
+        return not any(plural in NEEDED for plural, _ in self.view.refused)
 
     def not_asked(self, namespace: str) -> tuple[str, ...]:
         """What was not asked in a namespace, and why, in words."""
@@ -331,6 +332,7 @@ class StatusJudge:
         follows_write: bool = False,
     ) -> None:
         self._follows_write = follows_write
+        self._accepted = status.accepted
         self.rows = {row.secret.id: row for row in status.rows}
         self._name = status.environment.name
         self._is_whole = is_whole
@@ -377,8 +379,10 @@ class StatusJudge:
             helps = (command_line("status", self._name, "--only", secret, "--wait", "--force-sync", *self._context),)
         elif is_immutable(live) and self.rows[secret].values.is_sound:
             helps = (shell_line("kubectl", "-n", namespace, "delete", "secret", name),)
-        failing = snapshot.failing_on(manifest) if not every else None
+        store, failing = manifest.store, snapshot.failing_on(manifest) if not every else None
+        is_doubtful = live.store is not None and unproven_store(store, live.store, namespace) is not None
         others = (f"another ExternalSecret on this store fails: {failing}",) if failing is not None else ()
+        unknown = doubts(manifest, live)
         return LiveState(
             every,
             causes,
@@ -386,11 +390,13 @@ class StatusJudge:
             helps,
             snapshot.not_asked(namespace),
             len(pods) if pods is not None else None,
-            (*changes.notes, *doubts(manifest, live), *others),
+            (*changes.notes, *unknown, *others),
             refreshed_at(live.external_secret or {}),
             look_commands(pods or (), namespace),
             unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest.object))),
             tuple(dict.fromkeys(map(owner_of, pods))) if pods is not None else None,
+            store.id if is_doubtful and store.id not in self._accepted else "",
+            unknown,
         )
 
     def _stale(
@@ -441,6 +447,12 @@ class StatusJudge:
         since = (self._now() - moment).total_seconds()
         # Where clocks differ, the longest pause is all that can be told.
         return ceil(pause - since) if 0 <= since < pause else _LONGEST_PAUSE
+
+
+def accept_store(stores: Iterable[str]) -> str:
+    """How to go on where it is not proven that the cluster reads these stores."""
+    options = " ".join(repeated(ACCEPT_STORE, stores))
+    return f"write its address in the environment as the note says, or accept that it is the same: {options}"
 
 
 _COMPLETED = frozenset({"Succeeded", "Failed"})

@@ -30,7 +30,7 @@ from compiler.cluster.view import (
     writers,
 )
 from compiler.live.read_many import Likeness
-from compiler.live.stores import LiveStores
+from compiler.live.stores import LiveStores, store_named
 from compiler.model.environment import Environment
 from compiler.model.values import Manifest
 from compiler.operations.status import (
@@ -259,7 +259,8 @@ class Wait:
             return WaitEnd.FAILED
         lacking = {problem.state for each in self._states.values() for problem in each.problems}
         if not lacking:
-            return WaitEnd.IN_EFFECT if self._snapshot.is_whole else WaitEnd.UNPROVEN
+            is_proven = self._snapshot.is_whole and not any(each.unproven for each in self._states.values())
+            return WaitEnd.IN_EFFECT if is_proven else WaitEnd.UNPROVEN
         return WaitEnd.FAILED if lacking == {ClusterState.RESTART} else None
 
     def _facts(self) -> dict[str, tuple[object, ...]]:
@@ -314,8 +315,9 @@ class StatusOptions:
     `seconds` is None where nothing is waited for; `is_forced` has the operator synchronise at once. `context` are the
     options that name the cluster, for command lines; `is_whole` cuts no message of the operator. `compares` asks
     the other stores too.
-    Where it `follows_write` of this machine, a read in the second of a write does not count, and the operator
-    synchronises by itself for a caller who may not ask it to.
+    With `on_denied` it follows a write of this machine: a read in the second of a write does not count. The operator
+    synchronises by itself for a caller who may not ask it to, which `on_denied` is told before the wait. `accepted` are
+    stores that the cluster reads as a person says, where that is not proven.
     """
 
     only: tuple[str, ...] = ()
@@ -325,7 +327,8 @@ class StatusOptions:
     context: tuple[str, ...] = ()
     is_whole: bool = False
     compares: bool = True
-    follows_write: bool = False
+    on_denied: Callable[[ClusterError], None] | None = None
+    accepted: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -369,7 +372,7 @@ class StatusReading:
                 self.options.context,
                 is_whole=self.options.is_whole,
                 again=(lambda: with_values(self.status, self.stores)) if goes_on else None,
-                follows_write=self.options.follows_write,
+                follows_write=self.options.on_denied is not None,
             )
             return self._read_cluster(judge, snapshot(math.inf))
         except ClusterError as error:
@@ -397,8 +400,9 @@ class StatusReading:
                 # What is told at the end is that no other one was asked for.
                 self.forced.extend(force_sync(snapshot, str(int(time.time())), lambda: self.is_over))
             except ClusterError as error:
-                if not self.options.follows_write or error.permission is None:
+                if self.options.on_denied is None or error.permission is None:
                     raise
+                self.options.on_denied(error)
                 self.wait = self._wait(judge, snapshot, is_forced=False)
         if self.wait is not None and seconds is not None:
             waited = self.wait.until(seconds, self.remember, self.begun)
@@ -443,10 +447,13 @@ def read_status(
     """The status of an environment; `tell` gets the state of a wait after each of its rounds.
 
     The seconds of a wait are those of all: a cluster or a store that hangs does not make it longer. `connect` returns
-    a view of the cluster, and is None where none is looked at. Raises Refusal for a secret that there is not, and for a
-    cluster that does not answer.
+    a view of the cluster, and is None where none is looked at. Raises Refusal for a secret or an accepted store that
+    there is not, and for a cluster that does not answer.
     """
-    reading = StatusReading(from_files(environment, options.only), options, stores, connect, tell)
+    for store in options.accepted:
+        store_named(environment, store)
+    status = replace(from_files(environment, options.only), accepted=options.accepted)
+    reading = StatusReading(status, options, stores, connect, tell)
     if options.seconds is None:
         return reading.read()
     try:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,11 @@ PLACES = {"vault": "agents/jira", "azure": "agents-jira"}
 
 @dataclass
 class Cluster:
-    """The operator, which synchronises when it is asked to, and a person who restarts pods once `restarts` is set."""
+    """The operator, which synchronises when it is asked to, and a person who restarts pods once `restarts` is set.
+
+    `before` is what others do before it reads the store, `later` what they do once the cluster has what it read, and
+    before the restarts.
+    """
 
     world: World
     store: str
@@ -39,6 +43,8 @@ class Cluster:
     restarts: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
     answered: set[str] = field(default_factory=set)
+    before: Callable[[], object] = bool
+    later: Callable[[], object] | None = None
 
     def __post_init__(self) -> None:
         self.platform = LivePlatform(self.double)
@@ -72,7 +78,12 @@ class Cluster:
             mark = (found["metadata"].get("annotations") or {}).get(FORCE_SYNC)
             if mark is not None and mark not in self.answered:
                 self.answered.add(mark)
+                self.before()
                 self.secret(datetime.now(UTC))
+            if self.later is not None and any('"synced"' in each.read_text("utf-8") for each in self.world.journals()):
+                self.later()
+                self.later = None
+                self.restarts.set()
             if self.restarts.is_set():
                 self.started("web", datetime.now(UTC) + timedelta(seconds=2))
 
@@ -163,6 +174,74 @@ def test_before_it_is_closed_it_goes_back(world: World, tmp_path: Path, store: s
     assert held(world) == ("newer", "newer")
 
 
+def put_back(world: World, store: str) -> None:
+    """Another writer puts the old value into the store that is read; a Vault's tag stays beside it."""
+    if store == "vault":
+        world.put("agents/jira", OLD)
+    else:
+        world.azure.seed("agents-jira", json.dumps(OLD), tags=dict(world.azure.versions("agents-jira")[-1].tags))
+
+
+@pytest.mark.parametrize("moment", ["before", "later"])
+def test_an_old_value_that_comes_back_while_the_new_one_is_followed_is_not_revoked(
+    world: World, tmp_path: Path, store: str, moment: str
+) -> None:
+    with cluster(world, tmp_path, store) as here:
+        setattr(here, moment, lambda: put_back(world, store))
+        if moment == "before":
+            here.restarts.set()
+        done = rotate(world, "jira", "JIRA_TOKEN", "--timeout", "30s", value=NEW)
+    (journal,) = world.journals()
+    assert done.code == 1, done
+    assert f'error: "{PLACES[store]}" in ' in done.err
+    assert "another writer changed it: its version is " in done.err
+    assert ("revoke" in done.out.replace("--confirm-revoked", ""), "has restarted" in done.out) == (False, False)
+    assert ("the cluster has the new value" in done.out) is (moment == "later")
+    closed = rotate(world, "--confirm-revoked", journal.stem, "--without-cluster")
+    assert (closed.code, closed.out) == (1, f"the rotation {journal.stem} is closed\n")
+    assert tags(world) == ({}, {"team": "x"})
+
+
+@pytest.mark.parametrize("store", ["vault"], indirect=True)
+def test_a_cluster_that_may_read_another_store_proves_no_new_value(world: World, tmp_path: Path, store: str) -> None:
+    token_has(world, "overlap: none")
+    with cluster(world, tmp_path, store) as here:
+        here.restarts.set()
+        elsewhere = {"server": "http://10.0.0.7:8200", "path": world.mount}
+        here.platform.store("vault-store", {"vault": elsewhere})
+        refused = rotate(world, "jira", "JIRA_TOKEN", value=NEW)
+        assert (refused.code, 'it is not proven that the cluster reads "vault"' in refused.err) == (1, True), refused
+        assert held(world) == ("old", "old")
+        token_has(world, "overlap: two-keys", "overlap: none")
+        doubtful = rotate(world, "jira", "JIRA_TOKEN", "--timeout", "20s", value=NEW)
+        assert doubtful.code == 4, doubtful
+        assert 'nothing wrong was found, but it is not proven that the cluster reads "vault"' in doubtful.out
+        assert ("the cluster has the new value" in doubtful.out, "--accept-store vault" in doubtful.out) == (
+            False,
+            True,
+        )
+        accepted = rotate(world, "jira", "--timeout", "20s", "--accept-store", "vault")
+        assert accepted.code == 0, accepted
+        assert "note: jira: whether the ClusterSecretStore " in accepted.err
+        assert "JIRA_TOKEN: revoke the old value" in accepted.out
+
+
+def test_who_closes_while_pods_run_on_the_old_value_is_told_which(world: World, tmp_path: Path, store: str) -> None:
+    with cluster(world, tmp_path, store) as here:
+        stopped = rotate(world, "jira", "JIRA_TOKEN", "--timeout", "3s", value=NEW)
+        (journal,) = world.journals()
+        assert stopped.code == 4, stopped
+        line = "restart it, as its pods run on the old value: kubectl -n agents rollout restart deployment/web\n"
+        for _ in range(2):
+            closed = rotate(world, "--confirm-revoked", journal.stem, "--format", "json")
+            assert (closed.code, closed.report["rotation"]["restarts"]) == (4, [line.partition(": ")[2].strip()])
+            assert "note: nobody saw with this run that every pod has started with the new value\n" in closed.err
+        assert line in rotate(world, "--confirm-revoked", journal.stem).out
+        here.restarts.set()
+        here.started("web", datetime.now(UTC) + timedelta(seconds=2))
+        assert rotate(world, "--confirm-revoked", journal.stem).code == 0
+
+
 def test_pods_that_nobody_may_list_do_not_count_as_started(world: World, tmp_path: Path, store: str) -> None:
     with cluster(world, tmp_path, store) as here:
         here.double.refused["list pods"] = 403
@@ -196,6 +275,8 @@ def test_who_may_not_ask_the_operator_is_told(world: World, tmp_path: Path, stor
         assert "to continue: " in done.out
         # Read before the write, or in its second: only a later read counts.
         assert "not in effect after 2s" in done.out
+        lacking = "you are not allowed to patch externalsecrets in agents: the cluster gets it within 1h"
+        assert done.err.index(lacking) < done.err.index("jira: older value"), done.err
         assert held(world) == (NEW, NEW)
 
 
@@ -214,10 +295,10 @@ def test_a_cluster_that_is_gone_after_the_write_leaves_a_report_with_the_run(
     assert (refused.code, "the cluster cannot be asked: " in refused.err, refused.out) == (3, True, "")
 
 
-def token_has(world: World, more: str) -> None:
+def token_has(world: World, more: str, before: str = "description: Token") -> None:
     catalogue = world.root / "environments/catalogue.yaml"
     text = catalogue.read_text("utf-8")
-    catalogue.write_text(text.replace("JIRA_TOKEN: {description: Token}", f"JIRA_TOKEN: {{{more}}}"), "utf-8")
+    catalogue.write_text(text.replace(f"JIRA_TOKEN: {{{before}}}", f"JIRA_TOKEN: {{{more}}}"), "utf-8")
 
 
 def test_without_an_overlap_a_cluster_that_is_not_well_is_left_alone(world: World, tmp_path: Path, store: str) -> None:

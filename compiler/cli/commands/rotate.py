@@ -3,7 +3,7 @@
 import os
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -13,18 +13,20 @@ from typing import Any
 from compiler.change.apply import carry_out
 from compiler.change.attributes import COMMAND
 from compiler.change.journal import Run, find_run
-from compiler.change.plan import End, Options, Outcome, Plan, RotationPhase
+from compiler.change.plan import End, Options, Outcome, Plan, RotationPhase, State
 from compiler.cli.commands.put import add_values, is_asked, refuse_values, tell_forms, tell_of, values_of
 from compiler.cli.commands.status import TIMEOUT, Waiting, timeout_seconds
 from compiler.cli.exit_codes import FOUND, INCOMPLETE, OF_REFUSAL, OK
 from compiler.cli.invocation import Invocation
-from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing, context_of
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_store, add_format, add_writing, context_of
 from compiler.cli.running import RunOutput, of_undo, writing
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
-from compiler.cluster.view import ClusterView, connected
-from compiler.live.stores import key_places, secret_named
+from compiler.cluster.view import ClusterError, ClusterView, connected
+from compiler.live.read_many import refresh_times
+from compiler.live.stores import key_places, secret_named, store_named
 from compiler.model.environment import Environment
+from compiler.model.facts import short_duration
 from compiler.operations.put import Target
 from compiler.operations.rotate import (
     DISABLE_FIRST,
@@ -50,15 +52,18 @@ from compiler.operations.rotate_live import (
     readings_of,
     require_healthy,
     secrets_reading,
+    tell_doubts,
     wait_for_pods,
     wait_for_sync,
     written_places,
 )
-from compiler.operations.status import WaitEnd
-from compiler.operations.status_live import OPTIONAL
+from compiler.operations.status import States, WaitEnd
+from compiler.operations.status_live import NEEDED, OPTIONAL
+from compiler.operations.status_wait import StatusOptions
 from compiler.refusal import Refusal
 from compiler.render.content import Line
 from compiler.render.reports.status import live_lines, wait_lines
+from compiler.stores.errors import ConflictError
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import command_line, counted, listed, repeated, suggest
 
@@ -70,16 +75,15 @@ asked for together. The old version stays in the store.
 Values come from where `put` takes them, or with --generate from this machine, for keys whose issuer is `self`.
 
 Days may lie between the steps: the same command without a value continues. The tag "rotation" beside the new value has
-the run's id, and until the run is closed or undone, every `put` and `rotate` of that remote secret refuses and names
-it. Close the run with --confirm-revoked once the old value is revoked at its issuer; until then, --undo brings the old
-value back. Both need the run's journal, in .platform-secrets/runs: elsewhere, the refusal
-names who has it.
+the run's id, and until the run is closed or undone, no command writes that remote secret. Close the run with
+--confirm-revoked once the old value is revoked at its issuer; until then, --undo brings the old value back. Both need
+the run's journal, in .platform-secrets/runs: elsewhere, the refusal names who has it.
 
 Where the issuer has no overlap (`overlap: none`), the old value dies when the new one is made: it asks for that only if
 the cluster runs well, and nothing brings the old one back.
 
 --format json prints one object with the plan and how far the rotation is, and does not ask. Exits 4 while the cluster
-or pods still have the old value."""
+or pods still have the old value, or the cluster may read another store, and 1 if another writer replaced the value."""
 EXAMPLES = (
     "platform-secrets rotate prod slack SLACK_BOT_TOKEN",
     "platform-secrets rotate prod backstage --generate --apply",
@@ -100,12 +104,13 @@ def configure(parser: Parser) -> None:
     parser.add_option("--confirm-revoked", "RUN", "close this run: the old value was revoked at its issuer")
     parser.add_flag("--without-cluster", "stop after the write, and say what to look at in the cluster")
     parser.add_option("--context", "NAME", "kubeconfig context; by default the current one")
+    add_accept_store(parser)
     parser.add_option(
         "--timeout", "DURATION", f"the longest to wait for the cluster, such as 90s; {TIMEOUT} by default"
     )
     add_writing(parser, apply_help="write without asking", recovers=False)
     parser.exclude("--confirm-revoked", "--from-file", "--stdin", "--generate", "--undo", "--audit")
-    parser.exclude("--without-cluster", "--context", "--timeout", "--confirm-revoked", "--undo")
+    parser.exclude("--without-cluster", "--context", "--timeout", "--accept-store", "--undo")
     add_format(parser, REPORT_FORMATS)
 
 
@@ -116,12 +121,18 @@ def run(invocation: Invocation) -> int:
     with writing(invocation) as (environment, options, output):
         if arguments.undo is not None:
             undone = undo_rotation(arguments.undo, environment, options, output)
-            return output.end(undone, of_undo(options, arguments.undo), has_way_back=False)
+            part, times = of_undo(options, arguments.undo), refresh_times(environment)
+            code = output.end(undone, part, times=times, has_way_back=False)
+            if undone.count(State.DONE):
+                invocation.lines(["restart what that names: pods that started meanwhile have the value of the run"])
+            return code
         if arguments.confirm_revoked is not None:
             return _close(invocation, environment, options, output)
         if arguments.secret is None:
             message = "give a secret, or a run with --confirm-revoked or --undo"
             raise Refusal("usage", message, suggest("", environment.secrets, "secrets"))
+        for store in arguments.accept_store:
+            store_named(environment, store)
         found = None
         if not arguments.keys:
             found = open_rotation(options, environment, secret_named(environment, arguments.secret).id, None)
@@ -137,13 +148,52 @@ def _close(invocation: Invocation, environment: Environment, options: Options, o
     given = invocation.arguments
     if given.secret is not None:
         raise Refusal("usage", "--confirm-revoked closes the whole run", "leave the secret out")
-    closed = close_rotation(given.confirm_revoked, environment, options)
-    if closed.phase is not RotationPhase.RESTARTED and closed.phase is not RotationPhase.CLOSED:
-        standard_error().note("nobody saw with this run that every pod has started with the new value")
+    closed, foreign = close_rotation(given.confirm_revoked, environment, options)
     if closed.ended != "complete":
         standard_error().note("the run did not finish: not every place has the new value")
-    invocation.lines([f"the rotation {closed.id} is closed; the new value is the only one"])
-    return output.report(Outcome(Plan(COMMAND, environment.name), End.NOTHING), OK, _part(environment, closed))
+    for what, line in foreign or ():
+        standard_error().error(what, f"if it does not hold the value that works: {line}")
+    state = "; the new value is the only one" if foreign == [] else ""
+    invocation.lines([f"the rotation {closed.id} is closed{state}"])
+    seen = dict[str, Any]()
+    if closed.followed is not RotationPhase.RESTARTED:
+        _look_for_old_pods(invocation, environment, options, closed, seen)
+    code = FOUND if foreign else INCOMPLETE if seen.get("restarts") else OK
+    return output.report(
+        Outcome(Plan(COMMAND, environment.name), End.NOTHING), code, _part(environment, closed, **seen)
+    )
+
+
+def _look_for_old_pods(
+    invocation: Invocation, environment: Environment, options: Options, closed: Run, seen: dict[str, Any]
+) -> None:
+    """Name the pods that are seen to run on the old value once its rotation is closed; `seen` gets these."""
+    nobody = "nobody saw with this run that every pod has started with the new value"
+    secrets = secrets_reading(environment, written_places(closed))
+    if closed.followed is not RotationPhase.SYNCED:
+        nobody += f"; {''.join(_status_line(environment, secrets))}"
+    if invocation.arguments.without_cluster:
+        standard_error().note(nobody)
+        return
+    try:
+        view, whole = _connect(invocation.arguments), partial(connected, os.environ, invocation.arguments.context)
+        readings, unknown = readings_of(closed, environment, secrets, options.stores, whole)
+        old = wait_for_pods(lambda: old_pods(view, readings, None), 0, lambda _: None)
+    except Refusal as error:
+        standard_error().note(nobody, str(error))
+        return
+    seen |= {"restarts": old.commands, "notSeen": [*old.not_seen, *filter(None, [unknown])]}
+    standard_error().note(nobody, *seen["notSeen"])
+    invocation.lines(_restart_lines(old.commands))
+
+
+def _restart_lines(commands: Iterable[str]) -> Iterator[Line]:
+    yield from (("restart it, as its pods run on the old value: ", line) for line in commands)
+
+
+def _status_line(environment: Environment, secrets: Sequence[str]) -> tuple[str, str]:
+    line = command_line("status", environment.name, *repeated("--only", secrets), "--wait", "--force-sync")
+    return "see that the cluster has it, and restart what it names: ", line
 
 
 def _go_on(found: Run, invocation: Invocation, environment: Environment, options: Options, output: RunOutput) -> int:
@@ -195,14 +245,20 @@ def _require_healthy(target: Target, arguments: Namespace, options: Options) -> 
         raise Refusal("usage", message, "leave --without-cluster out, or use `put`")
     places = key_places(target.environment, target.secret, target.store)
     found = [(target.store.id, each.remote_key, each.property) for key in target.keys if (each := places[key])]
-    secrets = secrets_reading(target.environment, found)
-    require_healthy(target.environment, secrets, options.stores, partial(_connect, arguments), context_of(arguments))
+    asked = _status_options(arguments, secrets_reading(target.environment, found))
+    # What may not be read is not well.
+    connect = partial(_connect, arguments, OPTIONAL - NEEDED)
+    require_healthy(target.environment, asked, options.stores, connect, standard_error().note)
 
 
-def _connect(arguments: Namespace) -> ClusterView:
-    """Connects to the cluster; the view may leave out what the caller may not read."""
+def _status_options(arguments: Namespace, secrets: Sequence[str]) -> StatusOptions:
+    return StatusOptions(tuple(secrets), context=context_of(arguments), accepted=tuple(arguments.accept_store))
+
+
+def _connect(arguments: Namespace, optional: Collection[str] = OPTIONAL) -> ClusterView:
+    """Connects to the cluster; the view may leave out what the caller may not read of what is `optional`."""
     try:
-        return connected(os.environ, arguments.context, OPTIONAL)
+        return connected(os.environ, arguments.context, optional)
     except Refusal as error:
         way_out = f"{error.help}; " if error.help else ""
         way_out += "or add --without-cluster, and look at the cluster yourself"
@@ -224,12 +280,15 @@ def _follow(
             made = begin_overlap(found, environment, options)
             secrets = secrets_reading(environment, written_places(found))
             if invocation.arguments.without_cluster:
-                only = repeated("--only", secrets)
-                line = command_line("status", environment.name, *only, "--wait", "--force-sync")
-                invocation.lines([("see that the cluster has it, and restart what it names: ", line)])
+                invocation.lines([_status_line(environment, secrets)])
                 code = OK
             else:
                 code = _follow_in_cluster(invocation, environment, options, found, secrets, made, seen)
+        except ConflictError as error:
+            # The same command would only find it again.
+            standard_error().error(f"{error.place}: {error.reason}", error.remedy)
+            invocation.lines(_undo_lines(environment, found))
+            return FOUND, seen
         except Refusal as error:
             standard_error().error(error.message, error.help)
             code = OF_REFUSAL[error.kind]
@@ -254,7 +313,7 @@ def _follow_in_cluster(
     arguments, shown = invocation.arguments, set[str]()
     ends = time.monotonic() + timeout_seconds(arguments.timeout)
     if secrets:
-        code = _wait_for_sync(invocation, environment, options, secrets, ends - time.monotonic())
+        code = _wait_for_sync(invocation, environment, options, found, secrets, ends - time.monotonic())
         if code != OK:
             return code
         invocation.lines(["the cluster has the new value"])
@@ -262,14 +321,20 @@ def _follow_in_cluster(
     whole = partial(connected, os.environ, arguments.context)
     readings, unknown = readings_of(found, environment, secrets, options.stores, whole)
     view = _connect(arguments)
-    force_others(view, readings)
+    standard_error().note(*force_others(view, readings))
+
+    def see() -> OldPods:
+        seen_pods = old_pods(view.fresh(), readings, made)
+        # After the look: what is the run's own now was so then.
+        begin_overlap(found, environment, options)
+        return seen_pods
 
     def tell(old: OldPods) -> None:
         new = [line for line in old.commands if line not in shown]
         shown.update(new)
-        invocation.lines(("restart it, as its pods run on the old value: ", line) for line in new)
+        invocation.lines(_restart_lines(new))
 
-    old = wait_for_pods(lambda: old_pods(view.fresh(), readings, made), ends - time.monotonic(), tell)
+    old = wait_for_pods(see, ends - time.monotonic(), tell)
     not_seen = [*old.not_seen, *filter(None, [unknown])]
     standard_error().note(*not_seen)
     seen |= {"restarts": old.commands, "notSeen": not_seen}
@@ -283,12 +348,25 @@ def _follow_in_cluster(
 
 
 def _wait_for_sync(
-    invocation: Invocation, environment: Environment, options: Options, secrets: Sequence[str], seconds: float
+    invocation: Invocation, environment: Environment, options: Options, run: Run, secrets: Sequence[str], seconds: float
 ) -> int:
-    connect, context = partial(_connect, invocation.arguments), context_of(invocation.arguments)
+    arguments, note = invocation.arguments, standard_error().note
+
+    def denied(error: ClusterError) -> None:
+        within = max((environment.secrets[each].refresh or 0 for each in secrets), default=0)
+        note(f"{error}: the cluster gets it within {short_duration(within)}" if within else str(error))
+
     with closing(Waiting()) as waiting:
-        found = wait_for_sync(environment, secrets, options.stores, connect, context, seconds, waiting.tell)
+
+        def tell(states: States, left: float) -> None:
+            # After the round: what is the run's own now was so then.
+            begin_overlap(run, environment, options)
+            waiting.tell(states, left)
+
+        asked = replace(_status_options(arguments, secrets), seconds=seconds, on_denied=denied)
+        found = wait_for_sync(environment, asked, options.stores, partial(_connect, arguments), tell)
     if is_synced(found):
+        tell_doubts(found, note)
         return OK
     for row in found.rows:
         invocation.lines(live_lines(row.secret.id, row.live) if row.live is not None else ())

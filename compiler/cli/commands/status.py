@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
 from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores, past_runs
-from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format, context_of, days
+from compiler.cli.parser import (
+    REPORT_FORMATS,
+    Parser,
+    add_accept_cluster,
+    add_accept_store,
+    add_format,
+    context_of,
+    days,
+)
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cluster.judge import ClusterState
@@ -63,8 +71,9 @@ which limits the whole command, including a store or a cluster that hangs. Start
 restarts of the pods that read it.
 
 Exits 1 for a problem in the cluster or a value that the store in use lacks, and with --due for a key that is overdue or
-whose age is not known; 3 if a store or the cluster does not answer, 4 if --wait runs out of time or lacks a right
-that it needs. With --format openmetrics it exits 0 if every store answers, whatever is due."""
+whose age is not known; 3 if a store or the cluster does not answer, 4 if --wait runs out of time, lacks a right that it
+needs, or cannot tell whether the cluster reads the environment's store. With --format openmetrics it exits 0 if every
+store answers, whatever is due."""
 EXAMPLES = (
     "platform-secrets status",
     "platform-secrets status staging",
@@ -101,6 +110,7 @@ def configure(parser: Parser) -> None:
     )
     parser.add_flag("--rbac", "print the RBAC roles that these options need, and exit")
     parser.exclude("--offline", "--wait", "--force-sync", "--cluster")
+    add_accept_store(parser, "--wait")
     parser.require("--timeout", "--wait")
     parser.require("--without-secrets", "--cluster", "--wait", "--force-sync")
     add_accept_cluster(parser)
@@ -156,6 +166,7 @@ def _options(arguments: Namespace, *, is_debug: bool) -> StatusOptions:
         context_of(arguments),
         is_whole=is_debug,
         compares=arguments.due is None and not is_measured,
+        accepted=tuple(arguments.accept_store),
     )
 
 

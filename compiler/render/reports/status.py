@@ -13,6 +13,7 @@ from compiler.live.stores import key_places
 from compiler.model.catalogue import SELF
 from compiler.model.facts import short_duration
 from compiler.operations.status import LiveState, NextStep, Row, Status, WaitEnd, WaitResult
+from compiler.operations.status_live import accept_store
 from compiler.operations.verify import KeyState
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, members
 from compiler.text.wording import counted, listed, quoted
@@ -269,11 +270,16 @@ def live_lines(name: str, live: LiveState, common: Container[str] = ()) -> Itera
 
 def wait_lines(waited: WaitResult, unread: Sequence[str] = (), rows: Iterable[Row] = ()) -> Iterator[Line]:
     """How the wait for `rows` ended, and what it could not compare or look at; of `unread` secrets no date is known."""
+    unproven = list(dict.fromkeys(each.unproven for each in waited.states.values() if each.unproven))
     if waited.end is WaitEnd.IN_EFFECT:
         stores = Counter(row.store.id for row in rows)
         served = ", ".join(f"{counted(count, 'secret')} on {quoted(store)}" for store, count in stores.items())
         said = f": {served}, as the files said when this wait began" if served else ""
         yield Painted("all are in effect", Style.GREEN), said
+    elif waited.end is WaitEnd.UNPROVEN and unproven:
+        doubt = f"nothing wrong was found, but it is not proven that the cluster reads {listed(unproven)}"
+        yield (Painted(doubt, Style.ERROR),)
+        yield "  ", _HELP, accept_store(unproven)
     elif waited.end is WaitEnd.UNPROVEN:
         yield (Painted("nothing wrong was found, but not everything may be looked at", Style.ERROR),)
         yield "  ", _HELP, "get a role that allows it, or leave the Secrets out: --without-secrets"

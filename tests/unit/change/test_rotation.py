@@ -1,15 +1,17 @@
 import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from compiler.change.attributes import mark, refuse_rotating, unmark
+from compiler.change.attributes import mark, refuse_rotating, rotated_places, unmark
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, Options, Plan, Step, Write
 from compiler.change.run_files import caller, caller_of
 from compiler.live.read_many import rotation_of
 from compiler.stores.errors import ConflictError
-from compiler.stores.interface import ROTATION, ROTATION_BY
+from compiler.stores.interface import ROTATION, ROTATION_BY, RemoteSecret
 from compiler.stores.secret_value import SecretValue
 from tests.unit.memory_store import MemoryStore
 
@@ -46,6 +48,59 @@ def test_a_value_that_another_writer_has_replaced_gets_no_mark() -> None:
     store.seed("a", A="2")
     with pytest.raises(ConflictError):
         mark(a_run("a"), {"vault": store})
+
+
+MADE = datetime(2025, 1, 31, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("after", "made", "created", "is_own"),
+    [
+        ("v2", None, MADE, True),
+        ("v2", MADE, MADE, True),
+        ("v2", MADE, None, True),
+        ("v2", MADE, MADE + timedelta(seconds=1), False),
+        ("v1", None, MADE, False),
+        (None, None, MADE, False),
+    ],
+)
+def test_a_tag_beside_a_version_that_is_not_the_runs_proves_nothing(
+    after: str | None, made: datetime | None, created: datetime | None, *, is_own: bool
+) -> None:
+    store, run = MemoryStore(), a_run("a", after=after)
+    run.entries["vault", "a"].made = made.isoformat() if made is not None else None
+    store.seed("a", A="1")
+    tagged(store, "a", OWN)
+    store.versions["a"][-1] = dated(store.read("a"), created)
+    ((_, _, why),) = rotated_places(run, {"vault": store})
+    assert (why == "") is is_own
+    if not is_own:
+        with pytest.raises(ConflictError) as raised:
+            mark(run, {"vault": store})
+        assert "another writer changed it: its version is v2, and the run wrote " in raised.value.reason
+        assert f"rotate prod --confirm-revoked {OWN}" in raised.value.remedy
+
+
+def dated(remote: RemoteSecret, created: datetime | None) -> RemoteSecret:
+    return replace(remote, attributes=replace(remote.attributes, created=created))
+
+
+def test_a_deleted_value_is_not_the_runs_any_more() -> None:
+    store = MemoryStore()
+    tagged(store, "a", OWN)
+    store.deleted.add("a")
+    with pytest.raises(ConflictError, match="it is soft-deleted"):
+        mark(a_run("a"), {"vault": store})
+
+
+@pytest.mark.parametrize("command", ["put", "rotate", "migrate", "restore"])
+def test_no_command_writes_over_what_is_rotated(tmp_path: Path, command: str) -> None:
+    store = MemoryStore()
+    tagged(store, "a", OTHER)
+    step = Step("jira", "A", Kind.UPDATE, None, Location("vault", "a", "A"))
+    write = Write("vault", "a", (step,), {"A": SecretValue("2")}, base=store.read("a"))
+    plan = refuse_rotating(Plan(command, "prod", {"vault": store}, {}, Options(root=tmp_path), (step,), (write,)))
+    assert (plan.writes, plan.steps[0].kind) == ((), Kind.REFUSE)
 
 
 def test_a_run_that_goes_on_late_leaves_the_mark_of_another_one() -> None:

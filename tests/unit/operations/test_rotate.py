@@ -124,7 +124,7 @@ def test_what_nobody_can_go_on_with_is_closed_and_stays_so(
     environment = target.environment
     jira = replace(environment.secrets["jira"], store=environment.stores["azure"])
     switched = replace(environment, secrets={**environment.secrets, "jira": jira})
-    assert close_rotation(done.run, switched, options).phase is RotationPhase.CLOSED
+    assert close_rotation(done.run, switched, options)[0].phase is RotationPhase.CLOSED
     assert vault.versions[JIRA][-1].attributes.tags == {}
     azure.failures.clear()
     again = carry_out(rotation(target, options, "newer").change(), listening)
@@ -268,6 +268,20 @@ def test_an_undo_that_could_not_read_one_place_leaves_the_tag_there_until_it_can
     assert azure.shown("agents-jira")["JIRA_TOKEN"] == "old"
     for store, name in ((vault, JIRA), (azure, "agents-jira")):
         assert ROTATION not in store.versions[name][-1].attributes.tags
+
+
+def test_an_undo_leaves_a_run_open_that_may_have_stored_its_value(
+    target: Target, options: Options, stores: Stores, listening: Listening
+) -> None:
+    vault, azure = ends(stores)
+    for store, name in ((vault, JIRA), (azure, "agents-jira")):
+        store.failures["write", name] = stores.failure(Code.UNAVAILABLE, name)
+    done = carry_out(rotation(target, options, "new").change(), listening)
+    for store, name in ((vault, JIRA), (azure, "agents-jira")):
+        store.seed(name, JIRA_TOKEN="theirs or the run's", JIRA_URL="u")
+    assert undo_rotation(done.run, target.environment, options, listening).end is End.STUCK
+    (run,) = runs(options.root)
+    assert run.is_resumable
 
 
 def test_a_key_that_the_catalogue_no_longer_has_is_still_to_be_revoked(

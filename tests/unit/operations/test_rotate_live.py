@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from compiler.cluster.view import ClusterError, ClusterView, refreshed_at
 from compiler.operations import rotate_live, status_wait
 from compiler.operations.rotate_live import (
     OldPods,
+    force_others,
     is_synced,
     old_pods,
     readings_of,
@@ -21,6 +23,7 @@ from compiler.operations.rotate_live import (
     written_places,
 )
 from compiler.operations.status import LiveState
+from compiler.operations.status_wait import StatusOptions
 from compiler.refusal import Refusal
 from tests.unit.conftest import taking
 from tests.unit.operations.status.conftest import JIRA, SPACE, World, world
@@ -28,6 +31,8 @@ from tests.unit.operations.status.conftest import JIRA, SPACE, World, world
 __all__ = ["world"]
 NOW = datetime.now(UTC).replace(microsecond=0)
 OWN = {(SPACE, JIRA): True}
+ASKED = StatusOptions(("jira",))
+OTHER = {"name": "copy", "namespace": "other"}
 
 
 def a_run() -> Run:
@@ -78,7 +83,7 @@ def test_what_may_not_be_listed_and_a_change_of_unknown_time_are_not_taken_for_n
 def test_readers_beside_the_environment_are_found_and_have_to_read_the_new_value(world: World) -> None:
     environment = world.bench.environment()
     own = world.double.get("externalsecrets", SPACE, JIRA)
-    other = {**own, "metadata": {"name": "copy", "namespace": "other"}}
+    other = {**own, "metadata": OTHER}
     world.double.put("externalsecrets", other)
     stores, strict = world.bench.live(), lambda: ClusterView(world.cluster)
     found, unknown = readings_of(a_run(), environment, ("jira",), stores, strict)
@@ -103,10 +108,40 @@ def test_the_secrets_that_take_the_value_read_it_too(tmp_path: Path) -> None:
 
 def test_a_cluster_that_does_not_run_on_the_present_value_is_told(world: World) -> None:
     environment, stores = world.bench.environment(), world.bench.live()
-    require_healthy(environment, ("jira",), stores, world.view, ())
+    require_healthy(environment, ASKED, stores, world.view, pytest.fail)
     world.platform.fail(SPACE, JIRA, "no")
     with pytest.raises(Refusal, match="does not run on the present value of jira"):
-        require_healthy(environment, ("jira",), stores, world.view, ())
+        require_healthy(environment, ASKED, stores, world.view, pytest.fail)
+
+
+def test_a_value_does_not_die_on_the_word_of_a_store_that_may_be_another(world: World) -> None:
+    environment, stores, told = world.bench.environment(), world.bench.live(), list[str]()
+    world.platform.store("vault-store", {"vault": {"server": "http://10.0.0.7:8200", "path": "secret"}})
+    with pytest.raises(Refusal, match='it is not proven that the cluster reads "vault"') as refused:
+        require_healthy(environment, ASKED, stores, world.view, told.append)
+    assert "or accept that it is the same: --accept-store vault; nothing was written" in str(refused.value.help)
+    require_healthy(environment, replace(ASKED, accepted=("vault",)), stores, world.view, told.append)
+    doubt = 'jira: whether the ClusterSecretStore "vault-store" leads to the store "vault" is not proven: '
+    assert [each.startswith(doubt) for each in told] == [True, True]
+    with pytest.raises(Refusal, match='no store "vualt"'):
+        require_healthy(environment, replace(ASKED, accepted=("vualt",)), stores, world.view, told.append)
+
+
+def test_who_may_not_have_other_readers_synchronised_is_told(world: World) -> None:
+    world.double.put("externalsecrets", {**world.double.get("externalsecrets", SPACE, JIRA), "metadata": OTHER})
+    readings = {**OWN, ("other", "copy"): False}
+    assert force_others(world.view(), readings) == ()
+    world.double.refused["patch externalsecrets"] = 403
+    (said,) = force_others(world.view(), readings)
+    assert said == (
+        "you are not allowed to patch externalsecrets in other: "
+        "what reads the value there gets it at its own refreshInterval"
+    )
+
+
+def test_a_cluster_without_the_environments_secrets_is_not_one_where_all_pods_are_new(world: World) -> None:
+    found = old_pods(world.view(), {(SPACE, "nowhere"): True, ("other", "copy"): False}, NOW)
+    assert (found.pods, found.not_seen) == ((), (f"there is no ExternalSecret {SPACE}/nowhere in the cluster",))
 
 
 def test_a_read_in_the_second_of_the_write_may_be_of_before_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,9 +157,12 @@ def test_a_read_in_the_second_of_the_write_may_be_of_before_it(world: World, mon
         if len(told) == 3:
             world.refreshed(NOW + timedelta(seconds=1))
 
-    found = wait_for_sync(world.bench.environment(), ("jira",), world.bench.live(), world.view, (), 60, tell)
+    denied = list[tuple[str, int]]()
+    asked = replace(ASKED, seconds=60.0, on_denied=lambda error: denied.append((str(error), len(told))))
+    found = wait_for_sync(world.bench.environment(), asked, world.bench.live(), world.view, tell)
     assert told[:3] == [ClusterState.OLDER_VALUE] * 3
     assert is_synced(found)
+    assert denied == [(f"you are not allowed to patch externalsecrets in {SPACE}", 0)]
 
 
 def test_a_wait_ends_once_no_pod_is_left_or_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:

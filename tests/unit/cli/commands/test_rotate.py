@@ -101,7 +101,7 @@ class World:
     def tag(self, store: MemoryStore, name: str) -> str | None:
         return store.versions[name][-1].attributes.tags.get(ROTATION)
 
-    def set_tags(self, store: MemoryStore, name: str, **tags: str) -> None:
+    def set_tags(self, store: MemoryStore, name: str, **tags: str | None) -> None:
         store.set_tags(name, store.versions[name][-1].version, tags)
 
 
@@ -182,6 +182,88 @@ def test_nobody_else_writes_what_is_rotated(world: World) -> None:
     here = "`platform-secrets runs prod` lists those of this folder; another machine has its own"
     assert help_line.replace(f" --root {world.root}", "") == f"help: {here}"
     assert world.vault.shown("agents/slack")["SLACK_TOKEN"] == NEW
+
+
+def overwrite(world: World) -> str:
+    """A rotation, over whose value somebody puts the old one back: a Vault's tag stays beside it. Returns the run."""
+    run = world.begin()
+    tags = {ROTATION: run, ROTATION_BY: "ada@laptop"}
+    world.vault.seed("agents/slack", SLACK_TOKEN="old", SLACK_URL="u")
+    world.set_tags(world.vault, "agents/slack", **tags)
+    return run
+
+
+def test_a_rotation_whose_value_was_replaced_revokes_nothing_and_is_ended_by_what_it_prints(world: World) -> None:
+    run = overwrite(world)
+    done = world.rotate("slack")
+    assert (done.code, "revoke" in done.out, "to continue" in done.out) == (1, False, False)
+    said = "another writer changed it: its version is v3, and the run wrote version v2"
+    assert f'error: "agents/slack" in https://vault: {said}\n' in done.err
+    close = f"platform-secrets --root {world.root} rotate prod --confirm-revoked {run}"
+    assert f"to end the rotation: {close}\n" in done.err
+    closed = run_command(world.capsys, *shlex.split(close)[1:])
+    assert (closed.code, closed.out) == (1, f"the rotation {run} is closed\n")
+    put = f"platform-secrets --root {world.root} put prod slack SLACK_TOKEN --store vault"
+    assert f"error: vault:agents/slack: {said}\nhelp: if it does not hold the value that works: {put}\n" in closed.err
+    assert world.tag(world.vault, "agents/slack") is None
+    assert world.run(*shlex.split(put)[3:], given=NEW).code == 0
+    # What is put after that is no concern of the closed run.
+    again = world.rotate("--confirm-revoked", run)
+    assert (again.code, again.out) == (0, f"the rotation {run} is closed\n")
+
+
+def test_a_rotation_whose_value_was_replaced_is_given_up_by_its_undo(world: World) -> None:
+    world.azure.seed("agents-slack", SLACK_TOKEN="old", SLACK_URL="u")
+    run = overwrite(world)
+    assert world.rotate("--undo", run, "--apply").code == 1
+    assert world.azure.shown("agents-slack")["SLACK_TOKEN"] == "old"
+    assert (world.tag(world.vault, "agents/slack"), world.tag(world.azure, "agents-slack")) == (None, None)
+    run = overwrite(world)
+    world.azure.seed("agents-slack", SLACK_TOKEN="theirs", SLACK_URL="u")
+    assert world.rotate("--undo", run).code == 1
+    assert world.tag(world.vault, "agents/slack") == run
+    assert world.rotate("--undo", run, "--apply").code == 1
+    assert world.tag(world.vault, "agents/slack") is None
+    assert world.begin()
+
+
+def test_an_undo_that_can_bring_nothing_back_leaves_the_tag_beside_the_runs_value(world: World) -> None:
+    run = world.begin()
+    world.vault.gone["agents/slack"] = {"v1"}
+    assert world.rotate("--undo", run, "--apply").code == 1
+    assert world.tag(world.vault, "agents/slack") == run
+
+
+def test_a_migration_leaves_what_is_rotated(world: World) -> None:
+    world.azure.seed("agents-slack", SLACK_TOKEN="another", SLACK_URL="u")
+    run = world.begin()
+    ends = ("--from", "azure", "--to", "vault", "--only", "slack")
+    refused = world.run("migrate", "prod", *ends, "--on-conflict", "overwrite", "--apply")
+    assert (refused.code, f"the rotation {run} of it, started " in refused.out) == (1, True)
+    assert way_out(refused) == f"platform-secrets --root {world.root} rotate prod slack"
+    assert (world.vault.shown("agents/slack")["SLACK_TOKEN"], world.tag(world.vault, "agents/slack")) == (NEW, run)
+    assert world.rotate("--confirm-revoked", run).code == 0
+    assert world.run("migrate", "prod", *ends, "--on-conflict", "overwrite", "--apply").code == 0
+
+
+def test_nobody_saw_the_pods_of_a_rotation_that_looked_at_no_cluster(world: World) -> None:
+    run = world.begin()
+    closed = world.rotate("--confirm-revoked", run)
+    nobody = "note: nobody saw with this run that every pod has started with the new value; see that the cluster has it"
+    status = f"platform-secrets --root {world.root} status prod --only slack --only taker --wait --force-sync"
+    line = f"{nobody}, and restart what it names: {status}"
+    assert f"{line}\nnote: the cluster cannot be asked: " in closed.err
+    assert f"{line}\n" in world.run("rotate", "prod", "--without-cluster", "--confirm-revoked", run).err
+
+
+def test_an_undo_says_when_the_cluster_has_the_old_value(world: World) -> None:
+    run = world.begin()
+    line = f"platform-secrets --root {world.root} status prod --only slack --only taker --wait --force-sync"
+    shown = world.rotate("--undo", run)
+    assert "the cluster gets it" not in shown.out
+    done = world.rotate("--undo", run, "--apply")
+    assert f"the cluster gets it within 1h; to have it now: {line}\n" in done.out
+    assert done.out.endswith("restart what that names: pods that started meanwhile have the value of the run\n")
 
 
 @pytest.mark.parametrize(
@@ -315,7 +397,8 @@ def test_what_another_writer_ended_is_closed_by_the_line_that_is_printed(world: 
     line = way_out(refused)
     assert line == f"platform-secrets --root {world.root} rotate prod --confirm-revoked {run}"
     closed = run_command(world.capsys, *shlex.split(line)[1:])
-    assert (closed.code, "note: the run did not finish: not every place" in closed.err) == (0, True)
+    assert (closed.code, "note: the run did not finish: not every place" in closed.err) == (1, True)
+    assert closed.out == f"the rotation {run} is closed\n"
     assert world.tag(world.vault, "agents/slack") is None
     assert world.run("put", "prod", "slack", "SLACK_TOKEN", given="v").code == 0
 
@@ -327,9 +410,12 @@ def test_an_undo_brings_back_no_tag_of_a_rotation_that_was_closed_since(world: W
     before = set(world.runs())
     world.vault.seed("agents/slack", SLACK_TOKEN="theirs", SLACK_URL="u")
     migrate = ("migrate", "prod", "--only", "slack", "--to", "azure", "--on-conflict", "overwrite", "--apply")
+    # As an earlier release wrote over it, which did not heed the tag.
+    world.set_tags(world.azure, "agents-slack", **{ROTATION: None, ROTATION_BY: None})
     assert world.run(*migrate).code == 0
+    world.azure.versions["agents-slack"][-2] = written
     (run,) = set(world.runs()) - before
-    assert world.rotate("--confirm-revoked", closed).code == 0
+    assert world.rotate("--confirm-revoked", closed).code == 1
     assert world.run("migrate", "prod", "--undo", run, "--apply").code == 0
     back = world.azure.versions["agents-slack"][-1]
     assert (back.properties, written.attributes.tags[ROTATION]) == (written.properties, closed)
@@ -466,6 +552,8 @@ def test_a_key_of_the_catalogue_that_another_secret_takes_is_set_where_that_one_
     assert world.azure.shown("agents-slack") == {"SLACK_TOKEN": NEW}
 
 
-def test_a_timeout_that_is_none_is_refused_before_anything_is_written(world: World) -> None:
+def test_an_option_that_is_wrong_is_refused_before_anything_is_written(world: World) -> None:
+    done = world.run("rotate", "prod", "slack", "--accept-store", "vualt", given=NEW)
+    assert (done.code, 'no store "vualt"' in done.err, world.runs()) == (2, True, [])
     done = world.run("rotate", "prod", "slack", "--timeout", "5", given=NEW)
     assert (done.code, "error: --timeout is not a duration" in done.err, world.runs()) == (2, True, [])

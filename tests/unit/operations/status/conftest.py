@@ -38,10 +38,10 @@ class World:
         """What the cluster has now of the project as it is now."""
         return Snapshot(ClusterView(self.cluster, OPTIONAL, left_out), manifests_for(self.status()))
 
-    def judge(self) -> StatusJudge:
-        """One who knows what the stores hold now."""
+    def judge(self, accepted: tuple[str, ...] = ()) -> StatusJudge:
+        """One who knows what the stores hold now, and which of them the cluster reads as a person says."""
         status, found = with_values(self.status(), self.bench.live())
-        return StatusJudge(status, found.read)
+        return StatusJudge(replace(status, accepted=accepted), found.read)
 
     def live_state(self) -> LiveState:
         """jira's state now."""

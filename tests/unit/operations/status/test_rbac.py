@@ -11,6 +11,7 @@ from compiler.consumers.readers import gather
 from compiler.generate.access import rbac
 from compiler.live.readers import KINDS, ReadIndex, in_cluster
 from compiler.operations.rotate_live import force_others, old_pods, readings_of, wait_for_sync
+from compiler.operations.status_wait import StatusOptions
 from compiler.text.wording import name_project
 from tests.unit.operations.status.conftest import JIRA, SPACE, World
 
@@ -100,7 +101,7 @@ def test_rotate_asks_for_nothing_beyond_its_roles(world: World, roles: list[dict
     other = world.double.get("externalsecrets", SPACE, JIRA)
     world.double.put("externalsecrets", {**other, "metadata": {"name": "copy", "namespace": "other"}})
     world.double.asked.clear()
-    wait_for_sync(environment, ("jira",), stores, world.view, (), 0.1, lambda _states, _left: None)
+    wait_for_sync(environment, StatusOptions(("jira",), seconds=0.1), stores, world.view, lambda _states, _left: None)
     readings, unknown = readings_of(run, environment, ("jira",), stores, lambda: ClusterView(world.cluster))
     force_others(world.view(), readings)
     old_pods(world.view(), readings, None)

@@ -87,6 +87,16 @@ def test_started_late_it_ends_at_once_and_says_what_it_could_not_compare(world: 
     assert set(waited.not_compared) == {"github", "jira"}
 
 
+@pytest.mark.parametrize("accepted", [(), ("azure",), ("vault",)])
+def test_a_store_of_the_cluster_that_may_be_another_proves_nothing(world: World, accepted: tuple[str, ...]) -> None:
+    world.platform.store("vault-store", {"vault": {"server": "http://10.0.0.7:8200", "path": "secret"}})
+    judge = world.judge(accepted)
+    waited = Wait(judge, world.snapshot()).until(PATIENCE, lambda _states, _left: None)
+    is_proven = accepted == ("vault",)
+    assert waited.end is (WaitEnd.IN_EFFECT if is_proven else WaitEnd.UNPROVEN)
+    assert [each.unproven for each in waited.states.values()] == ["" if is_proven else "vault"] * 2
+
+
 def test_a_secret_with_another_uid_was_replaced(world: World) -> None:
     deploy, _ = switched(world)
 

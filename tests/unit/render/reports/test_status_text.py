@@ -279,6 +279,10 @@ def test_what_could_not_be_looked_at_is_the_last_line() -> None:
     lines = told(wait_lines(WaitResult(WaitEnd.UNPROVEN, 600, found, {})))
     assert lines[0] == "nothing wrong was found, but not everything may be looked at"
     assert lines[-1] == "not looked at: keys: no; pods: no"
+    found = {name: LiveState(unproven="vault") for name in ("jira", "github")}
+    lines = told(wait_lines(WaitResult(WaitEnd.UNPROVEN, 600, found, {})))
+    assert lines[0] == 'nothing wrong was found, but it is not proven that the cluster reads "vault"'
+    assert lines[1].endswith("or accept that it is the same: --accept-store vault")
     lines = told(wait_lines(WaitResult(WaitEnd.IN_EFFECT, 600, {"jira": LiveState()}, {}), ["jira"]))
     assert lines == ["all are in effect", 'not looked at: when the values of "jira" were written']
 
