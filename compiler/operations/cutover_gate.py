@@ -180,7 +180,7 @@ _NOT_HELD = frozenset(
 )
 
 # What a copy of the values brings to the new store; the second are there, deleted.
-_COPIED = frozenset({"missing-secret", "missing-property", "blank-value", "placeholder-value", "soft-deleted-secret"})
+_COPIED = frozenset({"missing-secret", "missing-property", "blank-value", "soft-deleted-secret"})
 _DELETED = "soft-deleted-secret"
 
 

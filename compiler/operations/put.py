@@ -442,6 +442,7 @@ COMMAND = "put"
 _REFUSED = {
     Trait.EMPTY: "is blank",
     Trait.PLACEHOLDER: "is a placeholder",
+    Trait.MANIFEST: "is the manifest of a Kubernetes Secret",
     Trait.NOT_A_STRING: "is not text",
     Trait.LONE_SURROGATE: "is not valid Unicode text",
     Trait.NUL: "contains a NUL character, which no environment variable can hold",
@@ -535,8 +536,11 @@ def _steps(target: Target, values: Mapping[str, SecretValue]) -> Iterator[Step]:
 
 def require_fit(target: Target, key: str, value: SecretValue, place: Place | None) -> Place:
     """The place of `key`. Raises Refusal where it has none in the store, and for a value that must not be written."""
-    if unfit := next((what for trait, what in _REFUSED.items() if trait in traits(value)), None):
-        raise Refusal("found", f'the value of "{key}" {unfit}', "enter the real value; nothing was written")
+    if unfit := next((trait for trait in _REFUSED if trait in traits(value)), None):
+        way_out = "enter the real value"
+        if unfit is Trait.MANIFEST:
+            way_out = f"enter the value in it, or give the Secret as JSON, whose values are read ({_PRINT})"
+        raise Refusal("found", f'the value of "{key}" {_REFUSED[unfit]}', f"{way_out}; nothing was written")
     if place is None:
         entry, store = target.secret.entry, target.store
         message = f'"{key}" has no place in "{store.id}": the catalogue names none for {store.provider.id}'

@@ -368,6 +368,7 @@ _VALUE_FAULTS = (
         "{put} sets the intended value; write it as Base64 where it is not text",
     ),
     (Trait.PLACEHOLDER, "placeholder-value", "is still a placeholder", "{put} sets the real value"),
+    (Trait.MANIFEST, "manifest-value", "is the manifest of a Kubernetes Secret", "{put} sets the value in it"),
     (
         Trait.SPACE_AT_END,
         "surrounding-white-space",

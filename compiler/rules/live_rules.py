@@ -109,7 +109,8 @@ cluster gets U+FFFD, which is another value. `put`, `migrate` and `restore` writ
 Set the right value; where it is binary, store it as Base64 and let the program decode it.""",
     "placeholder-value": """The value is a placeholder.
 
-These count: changeme, TODO, TBD, placeholder, `<...>`, `${...}`, xxx, `your-...`.
+These count: changeme, replace_me, TODO, TBD, placeholder, null, undefined, `<...>`, `${...}`, xxx, `****`, `your-...`,
+and the beginning of a token with dots, `sk_test_...`. `put` refuses them.
 
     {"GITHUB_PERSONAL_ACCESS_TOKEN": "<token>"}
 
@@ -199,6 +200,14 @@ _WARNINGS: dict[str, str] = {
     {"GITHUB_PERSONAL_ACCESS_TOKEN": "ghp_0123\\n"}
 
 Store it again without; where it is part of the value, as in a PEM file, leave it.""",
+    "manifest-value": """The value is a whole manifest: a Kubernetes Secret, or a list of objects.
+
+The pod gets the manifest's text, where it expects a value of that Secret. `put` refuses it. A kubeconfig and other
+kinds may be values.
+
+    GITHUB_TOKEN: "apiVersion: v1\\nkind: Secret\\n..."   # piped into `put` as YAML
+
+Set the value itself. `put` reads a Secret that is given as JSON, and takes its values.""",
     "surrounding-quotes": """The value has quotes around it.
 
 They came along from a line of dotenv, YAML or a shell, and are a part of what the pod gets.

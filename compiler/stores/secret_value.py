@@ -166,6 +166,7 @@ class Trait(StrEnum):
 
     EMPTY = "empty"
     PLACEHOLDER = "placeholder"
+    MANIFEST = "manifest"  # of a Kubernetes Secret, or a list
     SPACE_AT_END = "space-at-end"
     QUOTED = "quoted"
     LONE_SURROGATE = "lone-surrogate"
@@ -174,10 +175,15 @@ class Trait(StrEnum):
 
 
 _PLACEHOLDER: Final = re.compile(
-    r"change[-_ ]?me|<[^<>]*>|\$\{[^{}]*\}|\{\{[^{}]*\}\}|todo|tbd|fixme|xxx+|your[-_ ][a-z0-9_ -]+|placeholder|dummy"
-    r"|\.\.\.|…",
+    r"(?:change|replace)[-_ ]?me|<[^<>]*>|\$\{[^{}]*\}|\{\{[^{}]*\}\}|todo|tbd|fixme|xxx|your[-_ ][a-z0-9_ -]+"
+    r"|placeholder|dummy|null|undefined"
+    # What stands for a value, or for the rest of a token: `sk_test_...`. A password may end with dots.
+    r"|(?:[a-z0-9]+[-_])*(?:\.{3,}|…|[*•]{3,}|x{4,})",
     re.IGNORECASE,
 )
+# At the margin of YAML. What is indented is a part of something else, and a kubeconfig is of another kind.
+_MANIFEST: Final = re.compile(r"^kind:[ \t]*([\"']?)(?:Secret|SecretList|List)\1[ \t]*(?:#.*)?\r?$", re.MULTILINE)
+_MANIFEST_KINDS: Final = frozenset({"Secret", "SecretList", "List"})
 _QUOTES: Final = frozenset("\"'`")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 # Traits that a store would answer with an error or with other bytes, so that no write may carry them.
@@ -199,12 +205,24 @@ def traits(secret: SecretValue) -> frozenset[Trait]:
         found.add(Trait.SPACE_AT_END)
     if _PLACEHOLDER.fullmatch(bare):
         found.add(Trait.PLACEHOLDER)
+    if "apiVersion" in bare and _is_manifest(bare):
+        found.add(Trait.MANIFEST)
     # Only a text that is no ASCII can hold one, and that Python knows without looking.
     if not text.isascii() and _SURROGATE.search(text):
         found.add(Trait.LONE_SURROGATE)
     if "\0" in text:
         found.add(Trait.NUL)
     return frozenset(found)
+
+
+def _is_manifest(text: str) -> bool:
+    if not text.startswith("{"):
+        return _MANIFEST.search(text) is not None and re.search("^apiVersion:", text, re.MULTILINE) is not None
+    try:
+        members = read_object(text)
+    except NotAnObjectError:
+        return False
+    return "apiVersion" in members and "kind" in members and members["kind"].reveal() in _MANIFEST_KINDS
 
 
 # Anything shorter, or one of these words, is in messages anyway: hiding it would take words out of them.

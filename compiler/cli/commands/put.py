@@ -39,8 +39,8 @@ writes after confirmation or with --apply. Each write is read back and recorded 
 
 With one KEY, or for a secret of one key, bare input is its value; otherwise it is a JSON object, KEY=value lines
 (dotenv) or a Kubernetes Secret in JSON, whose values are decoded. With --map, keys have other names in the input.
-Empty values, placeholders and unknown keys are refused. After an interruption, run the same command with the same
-values to continue.
+Empty values, placeholders, manifests and unknown keys are refused. After an interruption, run the same command with
+the same values to continue.
 
 --all sets keys of several secrets in one run, or none: from a JSON object {"SECRET": {"KEY": "value"}}, a List of
 Kubernetes Secrets, or KEY=value lines whose keys belong to one secret each.

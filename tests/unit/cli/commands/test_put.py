@@ -108,6 +108,27 @@ def test_a_pipe_needs_apply_and_nobody_is_asked(
     assert values(store)["ATLASSIAN_TOKEN"] == "other"
 
 
+@pytest.mark.parametrize(
+    ("piped", "what"),
+    [
+        ("apiVersion: v1\nkind: Secret\ndata: {TOKEN: s3ntinel}\n", "the manifest of a Kubernetes Secret"),
+        ("apiVersion: v1\nkind: List\nitems: [s3ntinel]\n", "the manifest of a Kubernetes Secret"),
+        ("ghp_...\n", "a placeholder"),
+        ("null", "a placeholder"),
+    ],
+)
+def test_what_is_no_value_is_refused_under_one_key_too(
+    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, piped: str, what: str
+) -> None:
+    for form in ((), ("--input", "value")):
+        by_pipe(monkeypatch, piped)
+        done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin", *form, "--apply")
+        assert (done.code, f'the value of "ATLASSIAN_TOKEN" is {what}' in done.err) == (1, True), done.err
+        assert "s3ntinel" not in done.out + done.err
+        assert "nothing was written" in done.err
+    assert (store.reads, store.held) == ([], {})
+
+
 def test_a_key_that_nothing_reads_yet_may_be_put_and_is_told(
     store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:

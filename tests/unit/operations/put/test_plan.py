@@ -90,6 +90,8 @@ def test_the_same_run_is_told_by_the_keys_and_never_by_a_value(environment: Envi
         (SecretValue(" \n"), "is blank"),
         (SecretValue("<your token>"), "is a placeholder"),
         (SecretValue("changeme"), "is a placeholder"),
+        (SecretValue("sk_test_..."), "is a placeholder"),
+        (SecretValue("apiVersion: v1\nkind: Secret\n"), "is the manifest of a Kubernetes Secret"),
         (SecretValue("5", JsonKind.NUMBER), "is not text"),
         (SecretValue("a\0b"), "NUL"),
         (SecretValue("\ud800x"), "not valid Unicode"),

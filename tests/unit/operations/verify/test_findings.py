@@ -107,6 +107,8 @@ KINDS = [OF_CLASS.get(code, code) for code in errors.Code]
         (SecretValue("null", JsonKind.NULL), "TOKEN", ["not-a-string"]),
         (SecretValue('{"a": 1}', JsonKind.OBJECT), None, []),
         (SecretValue("TODO"), None, ["placeholder-value"]),
+        (SecretValue("null"), "TOKEN", ["placeholder-value"]),
+        (SecretValue(f"kind: List\napiVersion: v1\nitems: [{SENTINEL}]"), "TOKEN", ["manifest-value"]),
         # Which is found of the remote secret.
         (None, "TOKEN", ["missing-property"]),
     ],

@@ -136,6 +136,8 @@ def test_a_sound_key_is_not_mentioned() -> None:
         ('"changeme"', "placeholder-value"),
         ('"<token>"', "placeholder-value"),
         ('"TODO"', "placeholder-value"),
+        ('"********"', "placeholder-value"),
+        (f'"apiVersion: v1\\nkind: Secret\\ndata: {SENTINEL}"', "manifest-value"),
         (f'"{SENTINEL}\\n"', "surrounding-white-space"),
         (f'"\\"{SENTINEL}\\""', "surrounding-quotes"),
         (f'"{SENTINEL}\\u0000"', "invalid-character"),
@@ -152,7 +154,8 @@ def test_a_value_that_is_of_no_use_is_found_at_its_key(value: str, rule: str) ->
     assert diagnostic.span == at(15)
     assert [related.span for related in diagnostic.related] == [at(2)]
     assert diagnostic.message.startswith('"TOKEN" of "github" ')
-    assert found.keys[0].is_sound == rule.startswith("surrounding-")
+    assert found.keys[0].is_sound == (rule == "manifest-value" or rule.startswith("surrounding-"))
+    assert SENTINEL not in repr(found.diagnostics)
 
 
 def test_a_whole_value_is_judged_too_but_may_be_any_text() -> None:

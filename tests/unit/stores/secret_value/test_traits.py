@@ -37,9 +37,39 @@ from compiler.stores.secret_value import JsonKind, SecretValue, Trait, traits
                 "{{ x }}",
                 "your-api-key",
                 "...",
+                "null",
+                "Undefined",
+                "REPLACE_ME",
+                "********",
+                "••••••••",
+                "sk_test_...",
+                "ghp_xxxxxxxxxxxx",
+                "xoxb-****",
+                "sk-proj-…",
+                "<your-token>",
+                "…",
             )
         ),
         ("changeme\n", {Trait.PLACEHOLDER, Trait.SPACE_AT_END}),
+        *(
+            (text, set[Trait]())
+            for text in (
+                # Each is legal, and only looks alike.
+                "nullable",
+                "a null in it",
+                "undefined behaviour",
+                "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.",
+                "eyJhbGciOiJkaXIifQ..iv.text.tag",
+                "sk_test_4eC39HqLyjWDarjtT1zdp7dc",
+                "sk_test_...4eC39HqLyjWDarjtT1zdp7dc",
+                "correct horse ...",
+                "hunter2...",
+                "pass****word",
+                "**",
+                "team-xxx",
+                "replace me with care",
+            )
+        ),
     ],
 )
 def test_traits_name_what_is_wrong_and_nothing_else(text: str, found: set[Trait]) -> None:
@@ -48,3 +78,40 @@ def test_traits_name_what_is_wrong_and_nothing_else(text: str, found: set[Trait]
 
 def test_another_kind_than_a_string_is_only_that() -> None:
     assert traits(SecretValue("null", JsonKind.NULL)) == {Trait.NOT_A_STRING}
+
+
+MANIFEST = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {TOKEN: aHVudGVyMg==}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MANIFEST,
+        MANIFEST.replace("\n", "\r\n"),
+        f"---\n# from kubectl\n{MANIFEST}",
+        MANIFEST.replace("Secret", '"Secret"  # one'),
+        MANIFEST.replace("Secret", "List"),
+        MANIFEST.replace("Secret", "SecretList"),
+        '{"apiVersion": "v1", "kind": "Secret", "data": {}}',
+        '{"items": [], "kind": "List", "apiVersion": "v1"}',
+    ],
+)
+def test_a_manifest_with_secrets_is_no_value(text: str) -> None:
+    assert Trait.MANIFEST in traits(SecretValue(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MANIFEST.replace("Secret", "Config"),
+        MANIFEST.replace("Secret", "SecretStore"),
+        MANIFEST.replace("kind", "  kind"),
+        "kind: Secret\nof: a novel\n",
+        "the line\napiVersion: v1\nis not kind: Secret\n",
+        '{"apiVersion": "v1", "kind": "Config", "users": [{"kind": "Secret"}]}',
+        '{"apiVersion": "v1", "kind": "Secret", "kind": "Secret"',
+        '{"kind": "Secret", "about": "apiVersion"}',
+    ],
+)
+def test_what_only_looks_like_a_manifest_is_a_value(text: str) -> None:
+    assert Trait.MANIFEST not in traits(SecretValue(text))
