@@ -57,7 +57,7 @@ from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretWriter, Use
-from compiler.stores.secret_value import Comparer, Mark, SecretValue, Trait, stringified, traits
+from compiler.stores.secret_value import Comparer, Mark, SecretValue, is_blank, stringified
 from compiler.text.wording import numbered, quoted, shell_line
 
 
@@ -82,7 +82,7 @@ def judge_source(step: Step, reading: Reading, options: Options, way_to_add: str
             remedy = "store it as a string in the source" + ("" if options.stringify else ", or use --stringify")
             return step.refused(reason, remedy)
         value = text
-    if Trait.EMPTY in traits(value):
+    if is_blank(value):
         return step.refused("the source's value is empty", way_to_add) if in_use else None
     origin = reading if isinstance(reading, RemoteSecret) else None
     return replace(step, kind=Kind.UPDATE, value=value, origin=origin)
@@ -107,7 +107,8 @@ def judge_destination(step: Step, reading: Reading, options: Options, comparer: 
     place, value = step.place, step.value
     if value is None:
         raise AssertionError(step.key)
-    if place.property is not None and isinstance(reading, RemoteSecret) and not reading.is_object:
+    is_text = isinstance(reading, RemoteSecret) and not reading.is_object and not is_blank(reading.whole)
+    if place.property is not None and is_text:
         reason = "the destination's value is not a JSON object, so no property can be set in it"
         return step.refused(reason, "store a JSON object there first")
     found = compare_value(value, reading, place.property, comparer)
@@ -121,7 +122,10 @@ def judge_destination(step: Step, reading: Reading, options: Options, comparer: 
             return replace(step, kind=Kind.CREATE)
         return step.refused(f"the destination cannot be read: {reading.reason}", reading.remedy)
     if found is Likeness.MISSING:
-        return replace(step, kind=Kind.UPDATE, reason="the key is added")
+        # Only a store of texts has a whole value, which is blank where it is no document.
+        is_filled = is_blank(value_at(reading, place.property)) or is_blank(reading.whole)
+        reason = "the value there now is blank, and will be filled" if is_filled else "the key is added"
+        return replace(step, kind=Kind.UPDATE, reason=reason)
     if found is Likeness.EQUAL:
         return replace(step, kind=Kind.KEEP)
     if options.on_conflict is OnConflict.OVERWRITE:
@@ -346,8 +350,10 @@ def _explained(step: Step, draft: Plan, reading: RemoteSecret, writer_of: Writer
     if step.source is not None and step.origin is not None:
         here = version_of(step.source.store, draft.sources[step.source.store], step.origin)
         times, run = describe_writes(there, here, writer_of), run_of_later(here, there, writer_of)
-        copy = copy_command(draft.environment, step.secret, there, here)
-        ways.append(f"to copy it to {quoted(here.store)} instead: {copy}")
+        if not any(map(is_blank, reading.properties.values())):
+            # A blank one beside it would be copied with it, which is refused.
+            copy = copy_command(draft.environment, step.secret, there, here)
+            ways.append(f"to copy it to {quoted(here.store)} instead: {copy}")
     else:
         times, run = f"written {describe_write(there, writer_of)}", writer_of(there)
     step = replace(step, reason="; ".join(filter(None, (step.reason, times))))

@@ -18,7 +18,7 @@ from compiler.model.environment import Environment, Store
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, ForbiddenError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import ROTATION, Attributes, Limit, RemoteSecret, SecretReader, VersionStates
-from compiler.stores.secret_value import Comparer, SecretValue, stringified
+from compiler.stores.secret_value import Comparer, SecretValue, is_blank, stringified
 from compiler.text.wording import command_line, quoted, shell_line
 
 T = TypeVar("T")
@@ -293,18 +293,25 @@ def run_of_later(one: StoredVersion, other: StoredVersion, writer_of: WriterOf) 
 
 
 def remedies(
-    environment: str, secret: str, one: StoredVersion, other: StoredVersion, writer_of: WriterOf
-) -> tuple[str, str]:
+    environment: str,
+    secret: str,
+    one: StoredVersion,
+    other: StoredVersion,
+    writer_of: WriterOf,
+    incomplete: str | None = None,
+) -> tuple[str, ...]:
     """What to run where the value of the later version is right, and where it is not.
 
-    The run that wrote a wrong one is undone; else the right one is written over it.
+    The run that wrote a wrong one is undone; else the right one is written over it. From the store `incomplete`, where
+    another key of the secret is missing or blank, nothing can be copied.
     """
     first, second = _later_first(one, other)
     run = run_of_later(one, other, writer_of)
-    undo = run.undo if run is not None else copy_command(environment, secret, second, first)
-    return (
-        f"if that of {quoted(first.store)} is right: {copy_command(environment, secret, first, second)}",
-        f"if that of {quoted(second.store)} is right: {undo}",
+    ways = ((first, second, ""), (second, first, run.undo if run is not None else ""))
+    return tuple(
+        f"if that of {quoted(right.store)} is right: {undo or copy_command(environment, secret, right, wrong)}"
+        for right, wrong, undo in ways
+        if undo or right.store != incomplete
     )
 
 
@@ -407,12 +414,19 @@ def value_at(remote: RemoteSecret, property_: str | None) -> SecretValue | None:
 
 
 def compare_held(there: SecretValue | None, here: SecretValue | None, comparer: Comparer) -> Likeness:
-    """How what a store holds compares with what the store in use holds; None where one holds nothing that is known."""
+    """How what a store holds compares with what the store in use holds; None where one holds nothing that is known.
+
+    A blank value counts as none beside another one: it is filled, and never advised as the right one.
+    """
     if there is None:
         return Likeness.MISSING
     if here is None:
         return Likeness.ONLY_THERE
-    return Likeness.EQUAL if comparer.same(there, here) else Likeness.DIFFERENT
+    if comparer.same(there, here):
+        return Likeness.EQUAL
+    if is_blank(there):
+        return Likeness.MISSING
+    return Likeness.ONLY_THERE if is_blank(here) else Likeness.DIFFERENT
 
 
 def compare_value(

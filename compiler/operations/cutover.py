@@ -17,6 +17,7 @@ from compiler.model.environment import REST, Environment, MoveProgress, Project,
 from compiler.model.store import Place
 from compiler.model.values import SecretChange, compare
 from compiler.operations.cutover_gate import (
+    BLANK_IN,
     MOST,
     About,
     Check,
@@ -455,8 +456,9 @@ def _effect(
 ) -> Effect:
     keys = comparison.of(switch) if comparison is not None else ()
     # Where the present store lacks a key, the operator keeps the Secret of before: what that holds is not known here.
-    is_stale = any(each.likeness is Likeness.ONLY_THERE for each in keys)
-    changing = tuple(each.key for each in keys if each.likeness is Likeness.DIFFERENT and not is_stale)
+    is_stale = any(each.likeness is Likeness.ONLY_THERE and each.lack != BLANK_IN for each in keys)
+    other = (Likeness.DIFFERENT, Likeness.ONLY_THERE)
+    changing = tuple(each.key for each in keys if each.likeness in other and not is_stale)
     unknown = tuple(each.key for each in keys if each.likeness is not Likeness.EQUAL and each.key not in changing)
     live = readers.get(switch)
     mounted = live if live is not None else switch.before.entry.mounted_by

@@ -174,14 +174,15 @@ def is_closed(checks: Iterable[Check]) -> bool:
     return any(each.verdict in (Verdict.REFUSED, Verdict.UNANSWERED) for each in checks)
 
 
+_BLANK, _DELETED = "blank-value", "soft-deleted-secret"
+BLANK_IN = "blank in"
 # How the present store says that it does not hold a key, as opposed to not answering for it.
 _NOT_HELD = frozenset(
-    {"missing-secret", "soft-deleted-secret", "disabled-secret", "missing-property", "not-json", "invalid-reference"}
+    {"missing-secret", _DELETED, "disabled-secret", "missing-property", "not-json", "invalid-reference", _BLANK}
 )
 
-# What a copy of the values brings to the new store; the second are there, deleted.
-_COPIED = frozenset({"missing-secret", "missing-property", "blank-value", "soft-deleted-secret"})
-_DELETED = "soft-deleted-secret"
+# What a copy of the values brings to the new store.
+_COPIED = frozenset({"missing-secret", "missing-property", _BLANK, _DELETED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +208,10 @@ class ComparedKey:
         return next(iter(self.here.found), None) if self.here is not None else None
 
     @property
-    def is_deleted(self) -> bool:
-        """Whether the present store has it deleted, and can recover it."""
-        return self.here is not None and _DELETED in self.here.rules
+    def lack(self) -> str:
+        """How the present store lacks it, where it does."""
+        rules = self.here.rules if self.here is not None else ()
+        return "deleted in" if _DELETED in rules else BLANK_IN if _BLANK in rules else "not in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,8 +362,10 @@ def _differences(
     only = [each for each in keys if each.likeness is Likeness.ONLY_THERE]
     for what, found in (
         (f"values of {of} differ in {there} and {here}", [e for e in keys if e.likeness is Likeness.DIFFERENT]),
-        (f"keys of {of} are in {there} and not in {here}", [each for each in only if not each.is_deleted]),
-        (f"keys of {of} are in {there} and deleted in {here}", [each for each in only if each.is_deleted]),
+        *(
+            (f"keys of {of} are in {there} and {lack} {here}", [each for each in only if each.lack == lack])
+            for lack in ("not in", "deleted in", BLANK_IN)
+        ),
     ):
         names = [each.key for each in found]
         if request.is_back and found and found[0].likeness is Likeness.ONLY_THERE:

@@ -227,7 +227,7 @@ class _HeldValues:
             why = f": {there.reason}" if isinstance(there, StoreError) else ""
             copy = self._migrate(store, left, step.secret, *more)
             return step.refused(f"{serving}, which serves it, does not hold it{why}", copy)
-        if found is Likeness.DIFFERENT:
+        if found is not Likeness.EQUAL:
             over = self._migrate(left, store, step.secret, *more, "--on-conflict", "overwrite")
             remedy = f"if {serving} is right, write its value here first: {over}"
             reason = f"{serving}, which serves it, holds another value"

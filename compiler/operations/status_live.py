@@ -180,7 +180,7 @@ def _values(
         max(dates, default=None),
         max(other_dates, default=None),
         tuple(dict.fromkeys(helps)),
-        there is not None and all(key in there and there[key].value is not None for key in here),
+        there is not None and all(key in there and there[key].is_sound for key in here),
         keys[Likeness.ONLY_THERE],
         versions,
         {

@@ -215,6 +215,11 @@ def traits(secret: SecretValue) -> frozenset[Trait]:
     return frozenset(found)
 
 
+def is_blank(secret: SecretValue | None) -> bool:
+    """Whether it is a string without text, or with white space only."""
+    return secret is not None and Trait.EMPTY in traits(secret)
+
+
 def _is_manifest(text: str) -> bool:
     if not text.startswith("{"):
         return _MANIFEST.search(text) is not None and re.search("^apiVersion:", text, re.MULTILINE) is not None

@@ -254,7 +254,8 @@ def _different(row: Row, environment: str, writer_of: WriterOf) -> Iterator[Line
     what = f'"{row.other.id}" holds other values of {listed(values.different)}'
     yield f"{row.secret.id}: ", what, *(("; ", times) if times else ())
     if values.versions is not None:
-        ways = remedies(environment, row.secret.id, *values.versions, writer_of)
+        incomplete = row.store.id if values.only_there else None
+        ways = remedies(environment, row.secret.id, *values.versions, writer_of, incomplete)
         yield from (("  ", _HELP, way) for way in ways)
 
 

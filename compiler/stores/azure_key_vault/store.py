@@ -54,7 +54,7 @@ from compiler.stores.interface import (
     with_tags,
 )
 from compiler.stores.pacing import Quotas, RequestClass, one_operation
-from compiler.stores.secret_value import NotAnObjectError, SecretValue, change_object, write_object
+from compiler.stores.secret_value import NotAnObjectError, SecretValue, change_object, is_blank, write_object
 
 KEY_VAULT_QUOTAS: Final[Quotas] = {RequestClass.CREATE: MOST_CREATES, RequestClass.OTHER: MOST_TRANSACTIONS}
 JSON_CONTENT_TYPE: Final = "application/json"
@@ -532,7 +532,7 @@ def _made(bundle: Bundle) -> float:
 
 
 def _changed(changes: Mapping[str, SecretValue], base: RemoteSecret | None) -> str:
-    if base is None:
+    if base is None or is_blank(base.whole):
         return write_object(changes)
     if base.whole is None or not base.is_object:
         raise NotAnObjectError

@@ -13,6 +13,7 @@ PROPERTY, WHOLE = Location("store", "name", "KEY"), Location("store", "name", No
 NEW = SecretValue("new")
 GONE = errors.VersionGoneError(WHERE, errors.Action.READ, "the reason", "the remedy", version="v1")
 NUMBER, NULL = SecretValue("7", JsonKind.NUMBER), SecretValue("null", JsonKind.NULL)
+FILLED = "the value there now is blank, and will be filled"
 AS_STRING = "store it as a string in the source"
 
 
@@ -188,6 +189,16 @@ def test_a_value_that_is_no_string_moves_as_its_text_where_that_was_asked() -> N
         (remote(), PROPERTY, Options(), (Kind.UPDATE, "the key is added", "")),
         (remote(NEW), PROPERTY, Options(), (Kind.KEEP, "", "")),
         (remote(SecretValue("p"), "new", is_object=False), WHOLE, Options(), (Kind.KEEP, "", "")),
+        *(
+            (reading, place, Options(on_conflict=on_conflict), (Kind.UPDATE, FILLED, ""))
+            for on_conflict in OnConflict
+            for reading, place in (
+                (remote(SecretValue("")), PROPERTY),
+                (remote(SecretValue(" \n")), PROPERTY),
+                (remote(whole=" ", is_object=False), WHOLE),
+                (remote(whole=" ", is_object=False), PROPERTY),
+            )
+        ),
         (
             remote(SecretValue("old")),
             PROPERTY,

@@ -55,6 +55,19 @@ def test_a_plan_writes_nothing_and_says_how_to_go_on(writing: Writing) -> None:
     assert not (writing.project / ".platform-secrets").exists()
 
 
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_blank_value_is_filled_without_a_question_and_the_plan_says_so(writing: Writing, blank: str) -> None:
+    writing.ends.azure.seed(AZURE, **{KEY: blank})
+    planned = writing()
+    assert (planned.code, "  update    azure:" in planned.out) == (0, True), planned.out
+    assert "the value there now is blank, and will be filled" in " ".join(planned.out.split())
+    assert "instead:" not in planned.out
+    assert writing("--apply").code == 0
+    assert writing.ends.azure.shown(AZURE) == {KEY: "token"}
+    undone = writing.undo(journal(writing.project).stem, "--apply")
+    assert (undone.code, writing.ends.azure.shown(AZURE)) == (0, {KEY: blank})
+
+
 def test_apply_shows_plan_progress_and_result(writing: Writing) -> None:
     found = writing("--apply")
     assert (found.code, "create" in found.out) == (0, True)

@@ -17,7 +17,11 @@ TEXT, NUMBER, WHOLE = SecretValue("7"), SecretValue("7", JsonKind.NUMBER), Secre
         # A migration turns a number into its text, and no text into a number.
         (NUMBER, "TEXT", Likeness.DIFFERENT, Likeness.EQUAL),
         (TEXT, "NUMBER", Likeness.DIFFERENT, Likeness.DIFFERENT),
-        (TEXT, "EMPTY", Likeness.DIFFERENT, Likeness.DIFFERENT),
+        # A blank value is none beside another one.
+        (TEXT, "EMPTY", Likeness.MISSING, Likeness.MISSING),
+        (SecretValue(" "), "EMPTY", Likeness.MISSING, Likeness.MISSING),
+        (SecretValue(""), "EMPTY", Likeness.EQUAL, Likeness.EQUAL),
+        (SecretValue("\n"), "TEXT", Likeness.ONLY_THERE, Likeness.ONLY_THERE),
         (TEXT, "NONE", Likeness.MISSING, Likeness.MISSING),
         (WHOLE, None, Likeness.EQUAL, Likeness.EQUAL),
         (TEXT, None, Likeness.DIFFERENT, Likeness.DIFFERENT),

@@ -60,6 +60,9 @@ def test_each_case_has_one_command_and_a_run_that_wrote_the_later_one_is_undone(
     )
     # Undoing what wrote the earlier one mends nothing, nor what may be that one.
     same = version("azure")
+    # Another key of the secret is blank in that store, so that a copy from it would be refused.
+    assert remedies("prod", "jira", early, late, no_writer, "vault") == (f'if that of "azure" is right: {to_vault}',)
+    assert len(remedies("prod", "jira", early, late, {late: PUT}.get, "vault")) == 2
     assert "--undo" not in "".join(remedies("prod", "jira", early, same, {early: PUT, same: PUT}.get))
     assert remedies("prod", "jira", early, late, {early: PUT}.get)[1] == f'if that of "vault" is right: {to_azure}'
 

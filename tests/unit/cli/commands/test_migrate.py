@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import Done
-from tests.unit.cli.two_ends import AZURE, KEY, Ends, Writing
+from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Ends, Writing
 
 
 def test_a_destination_is_named(run: Callable[..., Done], project: Path) -> None:
@@ -31,6 +31,26 @@ def test_a_store_is_not_copied_into_itself(run: Callable[..., Done], project: Pa
     found = run("migrate", "dev", "--to", "azure", "--from", "azure")
     assert (found.code, 'error: --from and --to both name the store "azure"' in found.err) == (2, True)
     assert ends.azure.calls == []
+
+
+def test_a_blank_source_replaces_no_value_whatever_is_asked(migrate: Writing, ends: Ends) -> None:
+    ends.vault.seed(VAULT, **{KEY: " "})
+    ends.azure.seed(AZURE, **{KEY: "good"})
+    for options in ((), ("--on-conflict", "overwrite"), ("--on-conflict", "overwrite", "--continue-on-error")):
+        found = migrate("--apply", *options)
+        assert (found.code, "the source's value is empty" in found.out) == (1, True)
+        assert ends.azure.shown(AZURE) == {KEY: "good"}
+
+
+def test_a_conflict_beside_a_blank_value_advises_no_copy_back(run: Callable[..., Done], ends: Ends) -> None:
+    name = "ai-platform-engineering{}argocd{}"
+    values = {"ARGOCD_TOKEN": "a", "ARGOCD_API_URL": "b", "ARGOCD_VERIFY_SSL": "true"}
+    ends.vault.seed(name.format("/", "-secret"), **values)
+    for blank, is_advised in (("", False), ("b", True)):
+        ends.azure.seed(name.format("-", ""), **{**values, "ARGOCD_TOKEN": "other", "ARGOCD_API_URL": blank})
+        found = run("migrate", "dev", "--to", "azure", "--only", "argocd")
+        assert (found.code, "help: to replace it:" in found.out) == (1, True), found.out
+        assert ('to copy it to "vault" instead' in found.out) is is_advised
 
 
 def test_what_stops_a_plan_is_not_applied(migrate: Writing, ends: Ends) -> None:

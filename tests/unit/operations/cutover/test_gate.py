@@ -58,6 +58,30 @@ def test_a_placeholder_in_the_new_store_is_set_as_a_copy_would_be_a_conflict(ben
     assert different.more == (f'to overwrite them with those of "vault": {MIGRATE} --on-conflict overwrite --apply',)
 
 
+def test_a_blank_in_the_new_store_is_filled_and_not_accepted(bench: Bench) -> None:
+    bench.azure.hold("agents-jira", secrets(JIRA_URL="https://jira", JIRA_TOKEN=" "))
+    found = bench.to_azure("jira")
+    ((verdict, message, mend),) = of(found, "verified")
+    assert (verdict, "blank-value" in message, mend) == ("refused", True, f"{MIGRATE} --apply")
+    assert of(found, "compared") == []
+
+
+def test_a_blank_in_the_present_store_is_never_copied_over_a_value(bench: Bench) -> None:
+    bench.vault.hold("agents/jira", secrets(JIRA_URL="https://jira", JIRA_TOKEN=""))
+    found = bench.to_azure("jira")
+    ((verdict, message, mend),) = of(found, "compared")
+    assert (verdict, message) == ("refused", 'keys of "jira" are in "azure" and blank in "vault": "JIRA_TOKEN"')
+    accept = "platform-secrets cutover prod jira --to azure --accept-differences jira/JIRA_TOKEN"
+    assert mend == f'to accept those of "azure": {accept}'
+    assert "migrate" not in repr(found.checks)
+    assert not bench.to_azure("jira", accepted=("JIRA_TOKEN",)).is_refused
+    # The pods get the blank value now, and the other one with the switch.
+    assert found.effects[0].changing == ("JIRA_TOKEN",)
+    # On the way back that store is left because of it.
+    back = bench.plan(Mode.BACK, "jira", to="azure")
+    assert (of(back, "compared"), back.is_refused) == ([("noted", message, None)], False)
+
+
 def test_what_was_deleted_there_is_recovered(bench: Bench) -> None:
     bench.azure.deleted.add("agents-jira")
     ((_, message, mend),) = of(bench.to_azure("jira"), "verified")

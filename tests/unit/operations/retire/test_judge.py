@@ -30,6 +30,16 @@ def test_a_key_that_differs_or_is_lacking_keeps_its_whole_remote_secret(bench: B
     assert plan.who == {}
 
 
+def test_a_blank_where_it_is_served_is_never_written_over_the_value_that_is_left(bench: Bench) -> None:
+    bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="", JIRA_URL="https://jira"))
+    step = bench.steps("jira")["JIRA_TOKEN"]
+    assert (step.kind, step.reason) == (Kind.REFUSE, '"azure", which serves it, does not hold it')
+    assert step.remedy == "platform-secrets migrate prod --to azure --from vault --only jira --apply"
+    bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="t-2", JIRA_URL="https://jira"))
+    bench.vault.hold("agents/jira", secrets(JIRA_TOKEN=" ", JIRA_URL="https://jira"))
+    assert bench.steps("jira")["JIRA_TOKEN"].kind is Kind.CONFLICT
+
+
 def test_a_serving_store_that_has_it_deleted_or_does_not_say_keeps_it(bench: Bench) -> None:
     bench.azure.deleted.add("agents-jira")
     step = bench.steps("jira")["JIRA_URL"]

@@ -52,6 +52,17 @@ def test_another_value_is_different_by_its_key(world: World) -> None:
     assert jira.faults == ()
 
 
+@pytest.mark.parametrize("blank", ["", "\t"])
+def test_a_blank_value_is_no_other_value(world: World, blank: str) -> None:
+    world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN=blank, JIRA_URL="https://jira"))
+    jira = read(world).values["jira"]
+    assert (jira.likeness, jira.missing, jira.different) == (Likeness.MISSING, ("JIRA_TOKEN",), ())
+    world.bench.equal()
+    world.bench.vault.hold("agents/jira", secrets(JIRA_TOKEN=blank, JIRA_URL="https://jira"))
+    jira = read(world).values["jira"]
+    assert (jira.likeness, jira.only_there, jira.versions) == (Likeness.ONLY_THERE, ("JIRA_TOKEN",), None)
+
+
 def test_a_key_that_the_other_store_lacks_is_missing(world: World) -> None:
     world.bench.azure.hold("agents-jira", secrets(JIRA_URL="https://jira"))
     world.bench.azure.failures["read", "agents-github"] = NotFoundError(
@@ -100,6 +111,9 @@ def test_a_store_in_use_that_is_silent_has_not_answered(world: World) -> None:
     assert found.values["github"].closed == (found.closed[0].replace("3 keys", "1 key"),)
     jira = found.values["jira"]
     assert (jira.helps, jira.other_holds, jira.is_sound) == (("check the address",), True, False)
+    # A switch to it would be refused.
+    world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="", JIRA_URL="https://jira"))
+    assert not read(world).values["jira"].other_holds
     del world.bench.azure.versions["agents-jira"]
     assert not read(world).values["jira"].other_holds
     assert found.helps == {found.closed[0]: "check the address"}

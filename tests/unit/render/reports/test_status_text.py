@@ -90,6 +90,10 @@ def test_of_different_values_it_says_which_is_later_and_the_command_for_each_cas
         '  help: if that of "azure" is right: platform-secrets put prod --undo 20250131-120000-4fa1c2',
     ]
     assert shown(status)[-1] == f'  help: if that of "azure" is right: {copy.format("vault", "azure")}'
+    # From a store that lacks another key, or has it blank, nothing is copied.
+    lacking = with_row(status, "jira", values=replace(values, only_there=("JIRA_URL",)))
+    helps = [line for line in shown(lacking) if line.startswith("  help: ")]
+    assert helps == [f'  help: if that of "azure" is right: {copy.format("vault", "azure")}']
 
 
 def test_a_silent_store_in_use_is_not_laid_to_the_other(world: World) -> None:

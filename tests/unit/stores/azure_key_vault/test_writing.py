@@ -34,6 +34,12 @@ def test_a_value_that_is_no_clear_object_has_no_properties_and_takes_none(
     assert vault.value("github") == text
 
 
+def test_a_blank_text_is_filled_with_an_object(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
+    vault.seed("github", " \n")
+    store.write("github", {"A": SecretValue("x")}, store.read("github"))
+    assert vault.value("github") == '{"A": "x"}'
+
+
 def test_a_new_object_gets_the_content_type_of_json(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     store.write("github", {"A": SecretValue("x"), "B": SecretValue("ü")}, None, Attributes(tags={"team": "platform"}))
     (version,) = vault.versions("github")
