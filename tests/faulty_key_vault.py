@@ -184,7 +184,8 @@ class BusyState(KeyVaultState):
     """A state whose operations take a while, with secrets that back certificates, and with purge protection if asked.
 
     `busy` has for a name in lower case what is being done to it, in the word of the innererror, and until when.
-    `policy` may be changed at any time, and judges requests alone, not what is stored otherwise.
+    `policy` may be changed at any time, and judges requests alone, not what is stored otherwise. With `tells_previous`
+    a version that is set or read names the one before it.
     """
 
     def __init__(
@@ -197,6 +198,7 @@ class BusyState(KeyVaultState):
     ) -> None:
         super().__init__(clock)
         self.policy = policy or Policy()
+        self.tells_previous = False
         self._delays = delays or Delays()
         self._purge_protection = purge_protection
         self._settled: dict[str, float] = {}
@@ -229,10 +231,15 @@ class BusyState(KeyVaultState):
             doing = _RECOVERING
         if doing is not None:
             raise _busy(name, doing)
-        return super().set(base, name, body)
+        return self._with_previous(super().set(base, name, body), name)
 
     def get(self, base: str, name: str, version: str | None) -> dict[str, Any]:
-        return self._marked(super().get(base, name, version), name)
+        return self._with_previous(self._marked(super().get(base, name, version), name), name)
+
+    def _with_previous(self, shown: dict[str, Any], name: str) -> dict[str, Any]:
+        ids = [each.id for each in self.active(name).versions]
+        at = ids.index(shown["id"].rpartition("/")[2])
+        return {**shown, "previousVersion": ids[at - 1]} if self.tells_previous and at else shown
 
     def update(self, base: str, name: str, version: str | None, body: SecretBody) -> dict[str, Any]:
         self._refuse_managed(name)

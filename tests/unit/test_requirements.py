@@ -36,3 +36,11 @@ def test_the_lock_of_all_extras_has_every_dependency() -> None:
     assert {normal(each) for each in direct} - {PROJECT["name"]} - set(locked("extras")) == set()
     # What only developers install is not in a release's list of packages.
     assert not {"pytest", "ruff", "mypy"} & set(locked("extras"))
+
+
+def test_no_client_is_allowed_that_keeps_challenges_wrongly() -> None:
+    (wanted,) = [each for each in PROJECT["optional-dependencies"]["azure"] if normal(each) == "azure-keyvault-secrets"]
+    floor = tuple(map(int, re.findall(r">=([\d.]+)", wanted)[0].split(".")))
+    # Mended from 4.11.1 to 4.12.0.
+    assert floor >= (4, 12)
+    assert tuple(map(int, locked("extras")["azure-keyvault-secrets"].split("."))) >= floor

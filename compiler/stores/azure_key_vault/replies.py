@@ -35,12 +35,16 @@ _VERSION: Final = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One version; `value` is None in lists and of deleted secrets."""
+    """One version; `value` is None in lists and of deleted secrets.
+
+    `previous` is the version before it, where the reply says that; None says nothing.
+    """
 
     name: str
     version: str | None
     value: SecretValue | None
     attributes: Attributes
+    previous: str | None = None
 
 
 _PERMISSIONS: Final = {
@@ -244,11 +248,14 @@ def bundle_of(shown: KeyVaultSecret | DeletedSecret | SecretProperties) -> Bundl
         # No level is what an emulator says; a level without the word means that a delete destroys.
         is_recoverable=level is None or "recoverable" in str(getattr(level, "value", level)).lower(),
     )
+    previous: object = properties.previous_version
+    is_known = isinstance(previous, str) and is_version(previous) and previous != properties.version
     return Bundle(
         name=properties.name or "",
         version=properties.version,
         value=None if value is None else SecretValue(value),
         attributes=attributes,
+        previous=properties.previous_version if is_known else None,
     )
 
 

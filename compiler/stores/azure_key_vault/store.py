@@ -201,16 +201,25 @@ class AzureKeyVaultStore:
             remedy = "check that version by hand, and do not trust this address"
             raise UnverifiedError(self._place(name), Action.WRITE, reason, remedy, version=made.version or "")
         # Anything else that came after what was read is another writer's: there is no compare-and-set to refuse it.
-        return Written(made.version or "", self._slipped(name, made.version or "", is_new))
+        return Written(made.version or "", self._slipped(name, made, expected, is_new))
 
-    def _slipped(self, name: str, own: str, is_new: Callable[[Bundle], bool]) -> tuple[str, ...]:
+    def _slipped(
+        self, name: str, made: Bundle, expected: str | None, is_new: Callable[[Bundle], bool]
+    ) -> tuple[str, ...]:
+        own = made.version or ""
+        before = () if made.previous is None else (made.previous,)
+        if before == (expected,):
+            return ()
         try:
             found = [version for version in self._versions(name, Action.WRITE) if is_new(version)]
         except StoreError as error:
             failure = error
         else:
             found.sort(key=lambda version: version.attributes.created or datetime.now(UTC))
-            return tuple(version.version or "" for version in found if version.version != own)
+            others = (version.version or "" for version in found if version.version != own)
+            return tuple(dict.fromkeys((*others, *before)))
+        if before:
+            return before
         # Not that error: it would deny a version that was stored.
         reason = f"version {own} is stored, but another writer's may have come in between: {failure.reason}"
         raise StoreError(self._place(name), Action.WRITE, reason, failure.remedy, Code.UNFINISHED_WRITE, version=own)

@@ -252,3 +252,68 @@ def test_a_version_beside_which_another_writers_cannot_be_looked_for_is_told(
     (stored,) = vault.versions("github")
     assert caught.value.version == stored.id
     assert f"version {stored.id} is stored" in conceal(str(caught.value))
+
+
+def lists_after_write(vault: FaultyKeyVault) -> list[str]:
+    """The paths that were asked for after the last write."""
+    requests = vault.requests()
+    last = max(at for at, each in enumerate(requests) if each.method == "PUT")
+    return [each.path for each in requests[last + 1 :]]
+
+
+def test_a_reply_that_names_the_version_before_shows_that_nobody_slipped_in(
+    vault: FaultyKeyVault, store: AzureKeyVaultStore
+) -> None:
+    vault.seed("github", '{"A": "x"}')
+    vault.state.tells_previous = True
+    written = store.write("github", {"A": SecretValue("y")}, store.read("github"))
+    assert (written.slipped, lists_after_write(vault)) == ((), [])
+    # The first version has none before it: that proves nothing.
+    assert store.write("jira", {"A": SecretValue("y")}, None).slipped == ()
+    assert lists_after_write(vault) == ["/secrets/jira/versions"]
+
+
+def slips_in(vault: FaultyKeyVault, store: AzureKeyVaultStore, patch: pytest.MonkeyPatch) -> list[str]:
+    """Another writer stores a version between the last read and each write; returns these versions."""
+    write, slipped = store._client.set, list[str]()
+
+    def written(name: str, *rest: Any) -> Any:  # noqa: ANN401 - those of the client
+        slipped.append(vault.seed(name, '{"A": "theirs"}'))
+        return write(name, *rest)
+
+    patch.setattr(store._client, "set", written)
+    return slipped
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("may_list", [True, False])
+def test_a_reply_that_names_the_version_before_shows_who_slipped_in(
+    vault: FaultyKeyVault,
+    store: AzureKeyVaultStore,
+    monkeypatch: pytest.MonkeyPatch,
+    is_new: bool,  # noqa: FBT001
+    may_list: bool,  # noqa: FBT001
+) -> None:
+    vault.seed("jira" if is_new else "github", '{"A": "x"}')
+    # Also the first request, which logs in.
+    read = store.read("jira" if is_new else "github")
+    base = None if is_new else read
+    vault.state.tells_previous = True
+    slipped = slips_in(vault, store, monkeypatch)
+    if not may_list:
+        # After the list before the write.
+        vault.add_fault(Fault(FaultKind.FORBID, path="/versions$", after=1, times=None))
+    assert store.write("github", {"A": SecretValue("y")}, base).slipped == tuple(slipped)
+    assert len(slipped) == 1
+
+
+@pytest.mark.parametrize("told", ['"latest"', "7", "null", "OWN"])
+def test_a_version_before_that_none_can_be_is_not_believed(
+    vault: FaultyKeyVault, store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    vault.seed("github", '{"A": "x"}')
+    base = store.read("github")
+    slipped = slips_in(vault, store, monkeypatch)
+    value = r'\g<0>, "previousVersion": ' + (r'"\g<1>"' if told == "OWN" else told)
+    vault.add_fault(Fault(FaultKind.ALTER, method="PUT", old='"id": "[^"]*/([0-9a-f]{32})"', value=value))
+    assert store.write("github", {"A": SecretValue("y")}, base).slipped == tuple(slipped)
