@@ -16,10 +16,13 @@ from compiler.model.facts import ANNOTATION, parse_duration
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
 from compiler.model.values import CHART_LABELS
 from compiler.rules.api import Finding
+from compiler.rules.unused_setting import RENDERED_ONLY
 from compiler.stages.load import load_manifests
 from compiler.stores.registry import PROVIDERS, provider_called
 from compiler.text.wording import quoted
 
+# A setting of a store; the pairs of a map.
+Setting = str | bool | tuple[tuple[str, str], ...]
 STORE_OPTION = "--store"
 CLUSTER_STORE, OWN_STORE = "ClusterSecretStore", "SecretStore"
 STORES = (CLUSTER_STORE, OWN_STORE)
@@ -149,12 +152,17 @@ class SourceStore:
     kind: str
     name: str
     provider: Provider
-    settings: tuple[tuple[str, str], ...] = ()
+    settings: tuple[tuple[str, Setting], ...] = ()
     at: Span | None = field(default=None, compare=False)
 
     @property
     def address(self) -> str | None:
-        return dict(self.settings).get(self.provider.address)
+        return self.text(self.provider.address)
+
+    def text(self, name: str) -> str | None:
+        """That setting, where it is a text."""
+        found = dict(self.settings).get(name)
+        return found if isinstance(found, str) else None
 
     def with_setting(self, name: str, value: str) -> SourceStore:
         return replace(self, settings=tuple({**dict(self.settings), name: value}.items()))
@@ -277,14 +285,21 @@ class Stores:
         return SourceStore(CLUSTER_STORE, given.name if given is not None else "", provider, every, at)
 
 
-def _settings_of(provider: Provider, fields: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """The settings of an environment's store that the operator's fields of one mean."""
+def setting_of(data: object) -> Setting | None:
+    """What was read, as a setting."""
+    if isinstance(data, Mapping):
+        return tuple((name, text) for name, text in data.items() if isinstance(text, str))
+    return data if isinstance(data, str | bool) else None
+
+
+def _settings_of(provider: Provider, fields: Mapping[str, Any]) -> tuple[tuple[str, Setting], ...]:
+    """The settings of an environment's store that the operator's fields of one mean, where it is not rendered."""
     spec = provider.read_spec(fields)
-    found = {provider.address: spec.url.rstrip("/") if spec.url else None}
+    found: dict[str, Setting | None] = {provider.address: spec.url.rstrip("/") if spec.url else None}
     if provider.has_mounts:
         found |= {"mount": spec.mount.strip("/") if spec.mount else None, "vaultNamespace": spec.namespace}
-    found |= {name: text for name in provider.others if isinstance(text := fields.get(name), str)}
-    return tuple((name, text) for name, text in found.items() if text)
+    found |= {name: setting_of(fields[name]) for name in provider.others if name in fields.keys() - RENDERED_ONLY}
+    return tuple((name, value) for name, value in found.items() if value)
 
 
 def read_object(form: str, document: Node, namespace: str, stores: Stores, key_names: KeyNames) -> FoundObject | None:
@@ -548,7 +563,7 @@ def _csi_key(data: Node, items: Mapping[str, Node], store: SourceStore) -> Found
 
 def _place_of(store: SourceStore, key: str, at: Span) -> tuple[SourceStore, str] | Finding:
     """The store and the name that the operator asks it for; a Vault without a mount has it in front of the key."""
-    mount = dict(store.settings).get("mount", "")
+    mount = store.text("mount") or ""
     if store.provider.has_mounts and not mount:
         mount, slash, key = key.partition("/data/") if "/data/" in key else key.partition("/")
         if not slash:

@@ -12,7 +12,16 @@ from typing import NamedTuple
 from compiler.edit.new_entry import SecretRequest, new_secret
 from compiler.edit.new_project import Draft, address_scalar, compile_drafts, new_draft
 from compiler.edit.yaml_edit import Edit, add_members, apply_edits, apply_splices, in_braces
-from compiler.imports.forms import OWN_STORE, STORE_OPTION, FoundKey, FoundObject, FoundSecret, SourceStore
+from compiler.imports.forms import (
+    OWN_STORE,
+    STORE_OPTION,
+    FoundKey,
+    FoundObject,
+    FoundSecret,
+    Setting,
+    SourceStore,
+    setting_of,
+)
 from compiler.imports.sources import ImportTarget, store_kind
 from compiler.model.catalogue import Entry
 from compiler.model.diagnostic import Severity
@@ -41,7 +50,7 @@ class PlannedStore(NamedTuple):
     id: str
     source: SourceStore
     is_new: bool
-    changes: Mapping[str, str]
+    changes: Mapping[str, _Setting | bool]
     prefix: str = ""
 
 
@@ -366,10 +375,10 @@ class _Drafting:
         listed = document.root.members_at("secrets")
         for store in self.stores.values():
             if not store.is_new:
-                edits += (Edit(("stores", store.id, name), value) for name, value in store.changes.items())
+                edits += _setting_edits("stores", store.id, store.changes)
         for each in self.secrets:
             if each.id in listed:
-                edits += _setting_edits(each)
+                edits += _setting_edits("secrets", each.id, each.settings)
         text = apply_edits(document, edits) if edits else document.source.text
         stores = [line for each in self.stores.values() if each.is_new for line in _store_lines(each)]
         text = _with_members(document.source.path, text, ("stores",), stores, "store")
@@ -382,7 +391,7 @@ class _Drafting:
 
 def _choose_store(here: ImportTarget, source: SourceStore) -> PlannedStore | str:
     """The environment's store for `source`, there or new; why it has none, in words."""
-    provider, settings = source.provider, dict(source.settings)
+    provider, settings = source.provider, {name: _plain(value) for name, value in source.settings}
     store_id = as_label(source.name) if source.name else _unnamed(here, source)
     if store_id is None:
         return f"the environment has no store for this {provider.title}"
@@ -396,7 +405,7 @@ def _choose_store(here: ImportTarget, source: SourceStore) -> PlannedStore | str
     if node.text("provider") != provider.id:
         return f"the environment's store {quoted(store_id)} is not a {provider.title}"
     changes = _changes(node, source)
-    if here.listed and not here.is_new and any(node.text(name) is not None for name in changes):
+    if here.listed and not here.is_new and any(name in node.children for name in changes):
         return f"the environment has secrets in another store {quoted(store_id)}: {', '.join(changes)} differs"
     return PlannedStore(store_id, source, is_new=False, changes=changes, prefix=node.text("prefix") or "")
 
@@ -413,16 +422,23 @@ def _unnamed(here: ImportTarget, source: SourceStore) -> str | None:
     return known[0] if len(known) == 1 else None
 
 
-def _changes(node: Node, source: SourceStore) -> dict[str, str]:
+def _plain(value: Setting) -> _Setting | bool:
+    return dict(value) if isinstance(value, tuple) else value
+
+
+def _changes(node: Node, source: SourceStore) -> dict[str, _Setting | bool]:
     """The settings of `source` that the environment's store does not have, the name of its object too."""
-    found = {"name": source.name} if source.name not in ("", node.text("name")) else {}
+    found: dict[str, _Setting | bool] = {"name": source.name} if source.name not in ("", node.text("name")) else {}
     if source.name and store_kind(node) != source.kind:
         found["kind"] = source.kind
     for name, value in source.settings:
-        written = node.text(name) or (DEFAULT_MOUNT if name == "mount" else "")
-        is_same = one_spelling(written) == one_spelling(value) if name == source.provider.address else written == value
-        if not is_same:
-            found[name] = value
+        child = node.children.get(name)
+        written = setting_of(child.plain_data() if child is not None else DEFAULT_MOUNT if name == "mount" else "")
+        both = written, value
+        if name == source.provider.address:
+            both = one_spelling(str(written)), one_spelling(str(value))
+        if both[0] != both[1]:
+            found[name] = _plain(value)
     return found
 
 
@@ -508,7 +524,7 @@ def _store_lines(each: PlannedStore) -> Iterator[str]:
         yield f"  kind: {OWN_STORE}"
     address = each.source.provider.address
     for name, value in each.changes.items():
-        yield f"  {name}: {address_scalar(value) if name == address else scalar(value)}"
+        yield f"  {name}: {address_scalar(str(value)) if name == address else in_braces(value)}"
 
 
 def _listing_lines(each: PlannedSecret) -> Iterator[str]:
@@ -520,12 +536,12 @@ def _listing_lines(each: PlannedSecret) -> Iterator[str]:
         yield f"  {name}: {in_braces(value)}"
 
 
-def _setting_edits(each: PlannedSecret) -> Iterator[Edit]:
-    for name, value in each.settings.items():
-        if isinstance(value, str):
-            yield Edit(("secrets", each.id, name), value)
+def _setting_edits(group: str, member: str, settings: Mapping[str, _Setting | bool]) -> Iterator[Edit]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from (Edit((group, member, name, key), text) for key, text in value.items())
         else:
-            yield from (Edit(("secrets", each.id, name, key), text) for key, text in value.items())
+            yield Edit((group, member, name), value)
 
 
 def _with_members(path: str, text: str, at: Sequence[str], lines: Sequence[str], noun: str) -> str:

@@ -87,8 +87,8 @@ def _old_places(objects: Iterable[FoundObject]) -> Iterator[tuple[_Name, _Place]
     for each in objects:
         for secret in each.taken:
             for key in secret.keys:
-                provider, settings = key.store.provider, dict(key.store.settings)
-                store = provider.identity(key.store.address, settings.get("mount"), settings.get("vaultNamespace"))
+                read, provider = key.store, key.store.provider
+                store = provider.identity(read.address, read.text("mount"), read.text("vaultNamespace"))
                 place = store, provider.remote_name(key.remote_key), key.property
                 yield (secret.namespace, secret.name, key.name), place
 

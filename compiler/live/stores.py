@@ -58,7 +58,8 @@ def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
         message = f'{provider.variable} names another vault than the {provider.address} of the store "{store.id}"'
         raise AddressError(message, f"unset {provider.variable}, or correct {provider.address}")
     namespace = store.vault_namespace or environ.get(provider.namespace_variable(environ)) or None
-    return StoreAddress(provider, url, store.mount, namespace, store.prefix, reachable_at=store.reachable_at)
+    there, bundle = store.reachable_at, store.node.text("caBundle")
+    return StoreAddress(provider, url, store.mount, namespace, store.prefix, ca_bundle=bundle, reachable_at=there)
 
 
 # The window of Key Vault's limits is 10 s: long enough to outlast it, short enough to wait for.

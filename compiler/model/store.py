@@ -235,9 +235,9 @@ class StoreAddress(NamedTuple):
     """One store. `url` is its address; `mount` and `vault_namespace` are of a provider that has mounts.
 
     `prefix` is part of every name that an adapter is given already; an adapter uses it only to list no more than its
-    own names. `ca` is a PEM file of the authorities to trust in place of the system's. `reachable_at` is where a Vault
-    is asked in place of `url`, which alone says which store it is. Where there are `cluster_ids`, the Vault's server
-    must not say that it is another one.
+    own names. `ca` is a PEM file of the authorities to trust in place of the system's, and `ca_bundle` is PEM in
+    Base64, which counts where no file is named. `reachable_at` is where a Vault is asked in place of `url`, which alone
+    says which store it is. Where there are `cluster_ids`, the Vault's server must not say that it is another one.
     """
 
     provider: Provider
@@ -246,6 +246,7 @@ class StoreAddress(NamedTuple):
     vault_namespace: str | None = None
     prefix: str = ""
     ca: Path | None = None
+    ca_bundle: str | None = None
     reachable_at: str | None = None
     cluster_ids: tuple[str, ...] = ()
 

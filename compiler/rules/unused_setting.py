@@ -1,10 +1,10 @@
 """A store's setting that its provider does not have, or that only a rendered store uses.
 
-`server`, `reachableAt`, `clusterId`, `mount`, `vaultNamespace` and `caProvider` belong to Vault. `vaultUrl`,
-`tenantId`, `environmentType`, `requireExpiry`, `maxValidity` and `minValidity` belong to Key Vault.
-`auth`, `conditions` and `caProvider` are printed into the store object, which the chart renders only with
-`render: true`; `conditions` exist on a ClusterSecretStore only. Elsewhere they have no effect, although they look as if
-they protected or changed something.
+`server`, `reachableAt`, `clusterId`, `mount`, `vaultNamespace`, `caBundle` and `caProvider` belong to Vault.
+`vaultUrl`, `tenantId`, `environmentType`, `useAzureSDK`, `customCloudConfig`, `requireExpiry`, `maxValidity` and
+`minValidity` belong to Key Vault. `auth`, `conditions` and `caProvider` are printed into the store object, which the
+chart renders only with `render: true`; `conditions` exist on a ClusterSecretStore only, and `caProvider` counts only
+without `caBundle`. Elsewhere they have no effect, although they look as if they protected or changed something.
 
     stores:
       azure: {provider: azurekv, server: https://ai-platform-prod.vault.azure.net}
@@ -25,7 +25,7 @@ from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findi
 from compiler.stores.registry import PROVIDERS
 
 _ADDRESSES = frozenset(provider.address for provider in PROVIDERS.values())
-_RENDERED_ONLY = ("auth", "conditions", "caProvider")
+RENDERED_ONLY = ("auth", "conditions", "caProvider")
 
 
 @rule("unused-setting", WARNING, ENVIRONMENT, waivable=True)
@@ -38,13 +38,15 @@ def check(environment: Environment) -> Findings:
             if name in settings:
                 way_out = f'use "{store.provider.address}" instead' if name in _ADDRESSES else "remove it"
                 yield _finding(store, name, f'"{name}" is not a setting of a {store.provider.title}', way_out)
-        for name in _RENDERED_ONLY:
+        for name in RENDERED_ONLY:
             node = settings.get(name)
             if node is None or name in foreign or node.source is not own_source:
                 continue
             if not store.rendered:
                 message = f'"{name}" has no effect, as the store "{store.id}" is not rendered'
                 yield _finding(store, name, message, "add `render: true`, or remove it")
+            elif name == "caProvider" and "caBundle" in settings:
+                yield _finding(store, name, '"caProvider" has no effect beside "caBundle"', "keep one of them")
             elif name == "conditions" and store.kind != "ClusterSecretStore":
                 yield _finding(store, name, f'"{name}" has no effect on a {store.kind}', "remove it")
 

@@ -3,6 +3,7 @@
 import errno
 import re
 import ssl
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -148,10 +149,12 @@ def trusting(
     place: StoreLocation,
     default: str | None = None,
     certificate: tuple[str, str] = ("", ""),
+    bundle: str | None = None,
 ) -> ssl.SSLContext:
     """Return what a TLS connection is checked by: `authorities`, else those in the file `default`, else the system's.
 
-    `certificate` are the files of the client's own certificate and its key. Raises a StoreError, tls-failure.
+    `certificate` are the files of the client's own certificate and its key. With `bundle`, PEM in Base64, `authorities`
+    name no file, but where that stands. Raises a StoreError, tls-failure.
     """
     name, path = authorities
     folder = bool(path) and Path(path).is_dir()
@@ -160,7 +163,9 @@ def trusting(
     try:
         with ExitStack() as stack:
             file = stack.enter_context(as_file(path, _LARGEST_PEM)) if path and not folder else None
-            context = ssl.create_default_context(cafile=file if path else default, capath=path if folder else None)
+            pem = b64decode(bundle, validate=True).decode() if bundle else None
+            cafile = file if path or bundle else default
+            context = ssl.create_default_context(cafile=cafile, capath=path if folder else None, cadata=pem)
             reason, remedy = "the client certificate cannot be read", "correct VAULT_CLIENT_CERT or VAULT_CLIENT_KEY"
             if certificate[0]:
                 files = [stack.enter_context(as_file(each, _LARGEST_PEM)) for each in certificate if each]

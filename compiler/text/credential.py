@@ -7,6 +7,7 @@ generated keys do and names of the field do not.
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64
 from bisect import bisect_right
 from functools import cache
 from itertools import chain, pairwise
@@ -265,6 +266,7 @@ _WORDS_ONLY = re.compile(
 # The ids of a secret's versions in Key Vault, in a sentence that says so: no more secret than a number.
 _VERSION_WORD = "version "
 _VERSIONS = re.compile(r"\bversion (?:is )?[0-9a-f]{32}(?:, [0-9a-f]{32})*(?![0-9A-Za-z+/=_-])")
+_CERTIFICATES = re.compile(r"\s*(?:-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+")
 # A credential wrapped over lines goes on in every following line that is nothing but one such word.
 _NEXT_LINE = re.compile(r"[ \t]*\r?\n[ \t]*[A-Za-z0-9+/=_-]+(?=[ \t]*\r?(?:\n|\Z))")
 
@@ -273,7 +275,15 @@ def looks_like_credential(text: str) -> bool:
     """Whether some part of `text` has the form of a known credential or the look of random characters."""
     if len(text) < _SHORTEST or _WORDS_ONLY.fullmatch(text):
         return False
-    return any(True for _ in _forms(text))
+    return any(True for _ in _forms(text)) and not is_ca_bundle(text)
+
+
+def is_ca_bundle(text: str) -> bool:
+    """Whether `text` is PEM certificates in Base64, and no key: they are public."""
+    try:
+        return _CERTIFICATES.fullmatch(a2b_base64(text, strict_mode=True).decode()) is not None
+    except ValueError:
+        return False
 
 
 def credential_parts(text: str) -> list[tuple[int, int]]:

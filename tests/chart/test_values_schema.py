@@ -91,6 +91,19 @@ REFUSED: dict[str, tuple[str, object]] = {
     "a service principal without credentials": (f"{AZURE}.provider.azurekv.authType", "ServicePrincipal"),
     "a managed identity with a service account": (f"{AZURE}.provider.azurekv.authType", "ManagedIdentity"),
     "conditions on a SecretStore": (f"{AZURE}.conditions", [{"namespaces": ["a"]}]),
+    "endpoints without the SDK": (
+        f"{AZURE}.provider.azurekv.customCloudConfig",
+        {"activeDirectoryEndpoint": "https://login.example.com"},
+    ),
+    "endpoints without a log-in": (
+        f"{AZURE}.provider.azurekv",
+        {**KEY_VAULT, "useAzureSDK": True, "customCloudConfig": {"keyVaultEndpoint": "https://a"}},
+    ),
+    "a log-in without TLS": (
+        f"{AZURE}.provider.azurekv",
+        {**KEY_VAULT, "useAzureSDK": True, "customCloudConfig": {"activeDirectoryEndpoint": "http://a"}},
+    ),
+    "a certificate that is a path": (f"{VAULT}.provider.vault.caBundle", "/etc/ssl/ca.pem"),
     "the SDK as text": (f"{AZURE}.provider.azurekv.useAzureSDK", "false"),
 }
 # As values of a subchart Helm 4 takes it for a field that is not there.

@@ -17,7 +17,7 @@ from compiler.model.provider import (
     account_of_operator,
     key_of_new,
 )
-from compiler.model.store import Address, parse_address, reference_of, service_account_of
+from compiler.model.store import Address, fields_of, parse_address, reference_of, service_account_of
 
 # The domain of each cloud's Key Vaults:
 # https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#dns-suffixes-for-object-identifiers
@@ -40,7 +40,11 @@ SECRET_NAME: Final = re.compile(rf"(?!-)[0-9A-Za-z-]{{1,{LONGEST_NAME}}}", re.AS
 _SECRET_KEY = ("name", "key")
 _TENANT = "--tenant-id"
 # The CRD defaults it to false since this minor and refuses it before (read in ESO's CRDs, tag by tag).
-_USE_AZURE_SDK_SINCE = (0, 20)
+USE_AZURE_SDK_SINCE: Final = (0, 20)
+# Its webhook refuses it before, in any cloud but an Azure Stack (read in ESO's source, tag by tag).
+CUSTOM_CLOUD_SINCE: Final = (1, 2)
+LOG_IN_ENDPOINT: Final = "activeDirectoryEndpoint"
+_ENDPOINTS = (LOG_IN_ENDPOINT, "resourceManagerEndpoint", "keyVaultEndpoint", "keyVaultDNSSuffix")
 _SECRET, _OTHER_OBJECTS = "secret", ("cert", "key")
 _AZURE_DOMAIN = re.compile(rf"(.*)\.(?:{'|'.join(map(re.escape, CLOUDS.values()))})")
 # As a page of the portal and an id of Azure Resource Manager name a Key Vault, and no vault of another service.
@@ -67,6 +71,10 @@ def cloud_of(host: str) -> str | None:
     return next((cloud for cloud, domain in CLOUDS.items() if host.endswith(f".{domain}")), None)
 
 
+def uses_azure_sdk(store: Store) -> bool:
+    return store.node.nearest("useAzureSDK").value is True
+
+
 class _KeyVault(Provider):
     id = "azurekv"
     title = "Key Vault"
@@ -78,7 +86,10 @@ class _KeyVault(Provider):
     store_name = "azure-keyvault-store"
 
     address = "vaultUrl"
-    others = ("tenantId", "environmentType", "requireExpiry", "maxValidity", "minValidity")
+    others = (
+        *("tenantId", "environmentType", "useAzureSDK", "customCloudConfig"),
+        *("requireExpiry", "maxValidity", "minValidity"),
+    )
     example = "https://<name>.vault.azure.net"
     option = "--vault-url"
     variable = "AZURE_KEYVAULT_NAME"
@@ -148,8 +159,10 @@ class _KeyVault(Provider):
             "vaultUrl": store.address or "",
             "environmentType": store.node.text("environmentType") or DEFAULT_CLOUD,
         }
-        if operator >= _USE_AZURE_SDK_SINCE:
-            data["useAzureSDK"] = False
+        if operator >= USE_AZURE_SDK_SINCE:
+            data["useAzureSDK"] = uses_azure_sdk(store)
+        if (endpoints := store.node.get("customCloudConfig")) is not None:
+            data["customCloudConfig"] = fields_of(endpoints, *_ENDPOINTS)
         tenant = store.node.text("tenantId")
         if tenant:
             data["tenantId"] = tenant
@@ -247,9 +260,10 @@ def expected_spec(store: dict[str, Any], operator: str) -> dict[str, Any]:
         "environmentType": store.get("environmentType", "PublicCloud"),
     }
     if [int(number) for number in operator.split(".")] >= [0, 20]:
-        data["useAzureSDK"] = False
+        data["useAzureSDK"] = store.get("useAzureSDK", False)
     ((form, said),) = store["auth"].items()
-    data |= {"authType": form[0].upper() + form[1:], **_renamed(store, tenantId="tenantId")}
+    data |= _renamed(store, tenantId="tenantId", customCloudConfig="customCloudConfig")
+    data["authType"] = form[0].upper() + form[1:]
     if form == "servicePrincipal":
         return data | {"authSecretRef": said}
     return data | _renamed(said, serviceAccount="serviceAccountRef", clientId="identityId")

@@ -483,10 +483,11 @@ def open_transport(
         raise StoreError(place, Action.CONNECT, reason, remedy, Code.INVALID_NAME)
     _check_trust(url, place, environ)
     authorities = named_authorities(address.ca, environ, (variable(environ, "CACERT"), *_OTHER_CA_VARIABLES))
-    context = None
+    context, bundle = None, address.ca_bundle if not authorities[1] else None
+    authorities = ("the store's caBundle", "") if bundle else authorities
     if url.scheme == "https":
         certificate = environ.get("VAULT_CLIENT_CERT", ""), environ.get("VAULT_CLIENT_KEY", "")
-        context = trusting(authorities, place, certificate=certificate)
+        context = trusting(authorities, place, certificate=certificate, bundle=bundle)
     timeouts = {"connect_timeout": options.connect_timeout, "read_timeout": options.read_timeout}
     transport = Transport(url, context, _proxy(url, place, environ), **timeouts)
     port = url.port or (HTTPS_PORT if url.scheme == "https" else HTTP_PORT)

@@ -60,7 +60,7 @@ class _Vault(Provider):
     store_name = "vault-secret-store"
 
     address = "server"
-    others = ("reachableAt", "clusterId", "mount", "vaultNamespace", "caProvider")
+    others = ("reachableAt", "clusterId", "mount", "vaultNamespace", "caBundle", "caProvider")
     option = "--server"
     # Where Vault's own chart puts it, in a namespace of its name.
     usual_address = "http://vault.vault.svc.cluster.local:8200"
@@ -102,6 +102,8 @@ class _Vault(Provider):
         data: dict[str, ValuesData] = {"server": store.address or "", "path": store.mount, "version": _V2}
         if store.vault_namespace:
             data["namespace"] = store.vault_namespace
+        if bundle := store.node.text("caBundle"):
+            data["caBundle"] = bundle
         ca = store.node.get("caProvider")
         if ca is not None:
             data["caProvider"] = fields_of(ca, "type", "name", "key", "namespace")
@@ -232,7 +234,8 @@ def expected_spec(store: dict[str, Any], operator: str) -> dict[str, Any]:
     del operator
     data = {"server": store["server"], "path": store.get("mount", "secret"), "version": "v2"}
     (login,) = store["auth"].items()
-    return data | _renamed(store, vaultNamespace="namespace", caProvider="caProvider") | {"auth": _vault_auth(*login)}
+    renamed = _renamed(store, vaultNamespace="namespace", caBundle="caBundle", caProvider="caProvider")
+    return data | renamed | {"auth": _vault_auth(*login)}
 
 
 def _vault_auth(form: str, said: dict[str, Any]) -> dict[str, Any]:

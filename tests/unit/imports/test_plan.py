@@ -1,8 +1,11 @@
+import base64
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
+from compiler.demo.certificates import CertificateAuthority
 from compiler.imports.sources import open_target
 from compiler.refusal import Refusal
 from tests.commands import Done, run_command
@@ -131,3 +134,28 @@ def test_what_is_printed_can_be_run(bring: Bring, capsys: pytest.CaptureFixture[
     assert run_command(capsys, *compiled.split()[1:]).code == 0
     # No store is there: but the command line is right.
     assert run_command(capsys, *verified.split()[1:]).code == 3
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_store_keeps_how_it_is_reached(project: Path, bring: Bring, is_there: bool) -> None:  # noqa: FBT001
+    own = "# Here.\n" if not is_there else "stores:\n  backend: {provider: azurekv, name: backend}\n"
+    (project / "environments/dev.yaml").write_text(own, "utf-8")
+    cloud = (
+        "{azurekv: {vaultUrl: 'https://shop.vault.azure.cn', environmentType: ChinaCloud, useAzureSDK: true, "
+        "customCloudConfig: {activeDirectoryEndpoint: 'https://login.example.cn'}, authType: WorkloadIdentity}}"
+    )
+    store = STORE.replace('{vault: {server: "https://vault.example.com", path: secret, version: v2}}', cloud)
+    done = bring(store + external_secret("a", KEY.replace("shop/a", "shop-a")), "--apply")
+    assert done.code == 0, done.err
+    written = yaml.safe_load((project / "environments/dev.yaml").read_text("utf-8"))["stores"]["backend"]
+    assert written["useAzureSDK"] is True
+    assert written["customCloudConfig"] == {"activeDirectoryEndpoint": "https://login.example.cn"}
+    assert "unused-setting" not in done.err
+    assert "nothing to write" in bring(store + external_secret("a", KEY.replace("shop/a", "shop-a"))).out
+
+
+def test_a_store_keeps_its_bundle_and_no_client_that_is_the_default(project: Path, bring: Bring) -> None:
+    bundle = base64.b64encode(CertificateAuthority.create(project).ca_file.read_bytes()).decode()
+    store = STORE.replace("version: v2", f"version: v2, caBundle: {bundle}")
+    assert bring(store + external_secret("a", KEY), "--apply").code == 0
+    assert f"caBundle: {bundle}" in (project / "environments/dev.yaml").read_text("utf-8")

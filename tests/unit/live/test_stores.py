@@ -10,6 +10,7 @@ from compiler.live.stores import AddressError, LiveStores, address_of
 from compiler.model.document import Node, Source, extent
 from compiler.model.environment import Environment, Store
 from compiler.model.store import Sameness, StoreAddress, compare_stores
+from compiler.stages.load import load_text
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Cluster, SecretWriter
 from compiler.stores.vault.store import VaultStore
@@ -60,6 +61,9 @@ def test_a_store_is_where_the_environment_says_with_all_that_tells_it_from_anoth
     found = address_of(replace(azure, prefix="prod-"), {})
     assert (found.provider, found.url, found.prefix) == (providers.KEY_VAULT, KEY_VAULT, "prod-")
     assert found.absolute == KEY_VAULT
+    document, _ = load_text("base.yaml", "caBundle: LS0t\n")
+    assert document is not None
+    assert address_of(replace(vault, node=document.root), {}).ca_bundle == "LS0t"
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ def test_a_vault_says_where_it_is() -> None:
     assert vault("mount: kv") == {"server": "https://v.example.com", "path": "kv", "version": "v2"}
     assert vault("vaultNamespace: n")["namespace"] == "n"
     ca = "caProvider: {type: ConfigMap, name: ca, key: ca.crt, namespace: ns}"
+    assert vault("caBundle: LS0t")["caBundle"] == "LS0t"
     assert vault(ca)["caProvider"] == {"type": "ConfigMap", "name": "ca", "key": "ca.crt", "namespace": "ns"}
 
 
@@ -73,6 +74,15 @@ def test_a_key_vault_says_where_it_is() -> None:
         "tenantId": "t",
     }
     assert key_vault("render: true")["environmentType"] == "PublicCloud"
+    endpoints = "activeDirectoryEndpoint: https://a, resourceManagerEndpoint: https://b, keyVaultDNSSuffix: c"
+    china = key_vault(f"useAzureSDK: true, customCloudConfig: {{{endpoints}, keyVaultEndpoint: https://d}}")
+    assert china["useAzureSDK"] is True
+    assert china["customCloudConfig"] == {
+        "activeDirectoryEndpoint": "https://a",
+        "resourceManagerEndpoint": "https://b",
+        "keyVaultEndpoint": "https://d",
+        "keyVaultDNSSuffix": "c",
+    }
 
 
 @pytest.mark.parametrize(("operator", "written"), [((0, 19), False), ((0, 20), True), ((1, 0), True), ((2, 9), True)])

@@ -15,6 +15,9 @@ from tests.unit.rules.conftest import BASE, Judge
         ("vault", "tenantId: a"),
         ("vault", "vaultUrl: https://a.vault.azure.net"),
         ("vault", "environmentType: ChinaCloud"),
+        ("vault", "useAzureSDK: true"),
+        ("vault", "customCloudConfig: {activeDirectoryEndpoint: https://a}"),
+        ("azure", "caBundle: LS0t"),
     ],
 )
 def test_finds_a_setting_of_the_other_provider(judge: Judge, store: str, setting: str) -> None:
@@ -50,3 +53,12 @@ def test_finds_conditions_of_a_secret_store(judge: Judge) -> None:
 
 def test_leaves_own_settings_alone(judge: Judge) -> None:
     assert not judge(check, "stores: {vault: {mount: kv}, azure: {tenantId: a, environmentType: PublicCloud}}")
+
+
+def test_a_bundle_leaves_its_provider_without_effect(judge: Judge) -> None:
+    provider = "caProvider: {type: ConfigMap, name: a, key: b}"
+    found = judge(check, f"stores: {{vault: {{render: true, caBundle: LS0t, {provider}}}}}")
+    assert (found.messages, found.marked) == (['"caProvider" has no effect beside "caBundle"'], ["caProvider"])
+    assert not judge(check, f"stores: {{vault: {{render: true, {provider}}}}}")
+    # Live commands trust it too.
+    assert not judge(check, "stores: {vault: {caBundle: LS0t}}")

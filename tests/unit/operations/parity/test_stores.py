@@ -51,6 +51,16 @@ def test_what_else_a_vault_store_may_say() -> None:
         "caProvider": REFERENCE,
         "auth": {"tokenSecretRef": {}},
     }
+    assert provider(provider="vault", server="https://v", caBundle="LS0t", auth={"token": {}})["caBundle"] == "LS0t"
+    endpoints = {"activeDirectoryEndpoint": "https://a"}
+    china = provider(
+        provider="azurekv",
+        vaultUrl="https://u",
+        auth={"managedIdentity": {}},
+        useAzureSDK=True,
+        customCloudConfig=endpoints,
+    )
+    assert (china["useAzureSDK"], china["customCloudConfig"]) == (True, endpoints)
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,22 @@ def test_the_stores_own_authorities_count_before_any_variables(tmp_path: Path) -
     open_transport(address, dict.fromkeys(AUTHORITIES, str(tmp_path / "absent.pem")), OPTIONS)[0].close()
 
 
+def test_the_stores_bundle_counts_where_no_variable_names_a_file(tmp_path: Path) -> None:
+    for name in ("own", "other"):
+        (tmp_path / name).mkdir()
+    own, other = (CertificateAuthority.create(tmp_path / name) for name in ("own", "other"))
+    bundle = base64.b64encode(own.ca_file.read_bytes()).decode()
+    address = StoreAddress(providers.VAULT, "https://vault.example.com", ca_bundle=bundle)
+    for environ, authority in (({}, own), ({"VAULT_CACERT": str(other.ca_file)}, other)):
+        transport, _, server = open_transport(address, environ, OPTIONS)
+        (found,) = trusted(transport).get_ca_certs(binary_form=True)
+        assert found == ssl.PEM_cert_to_DER_cert(authority.ca_file.read_text("utf-8"))
+        assert server.authorities[0] == ("VAULT_CACERT" if environ else "the store's caBundle")
+    for text in ("LS0t", "no Base64"):
+        with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE), match="of the store's caBundle cannot be"):
+            open_transport(address._replace(ca_bundle=text), {}, OPTIONS)
+
+
 def test_the_authorities_of_a_file_are_those_that_are_trusted(tmp_path: Path) -> None:
     authority = CertificateAuthority.create(tmp_path)
     named = trusted(session("https://vault.example.com", VAULT_CACERT=str(authority.ca_file)))
