@@ -205,7 +205,8 @@ def test_a_check_takes_an_address_that_the_files_leave_open_as_the_compile_does(
     monkeypatch: pytest.MonkeyPatch,
     edit: Callable[[str, str, str], None],
 ) -> None:
-    rendered = "{render: true, conditions: {namespaces: [ai-platform-engineering]}, auth: {managedIdentity: {}}}"
+    auth = "auth: {workloadIdentity: {serviceAccount: {name: eso, namespace: eso}}}"
+    rendered = f"{{render: true, conditions: {{namespaces: [ai-platform-engineering]}}, {auth}}}"
     edit("environments/dev.yaml", "secrets:", f"store: azure\nstores: {{azure: {rendered}}}\nsecrets:")
     assert "error[unreachable-store]" in run("compile", "dev").err
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "agents")
