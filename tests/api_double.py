@@ -41,6 +41,7 @@ _KINDS = {
     "clusterpushsecrets": "ClusterPushSecret",
     "vaultdynamicsecrets": "VaultDynamicSecret",
     "clustergenerators": "ClusterGenerator",
+    "secretproviderclasses": "SecretProviderClass",
 }
 
 

@@ -30,7 +30,7 @@ from compiler.change.plan import (
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import UndoLog, unaudited
 from compiler.live.read_many import PastRun, Reading, States, is_of_store, read_many, version_states
-from compiler.live.readers import ReadIndex, read_by, way_out
+from compiler.live.readers import read_by, readers_of, way_out
 from compiler.live.stores import LiveStores, catalogue_places, place_limits, store_named
 from compiler.model.environment import Environment, Store
 from compiler.refusal import Refusal
@@ -82,11 +82,9 @@ def drop_writes_in_use(
         return plan
     every = tuple({each.name: each for each in environments()}.values())
     # Once a store: looking through all environments for each write would take minutes for thousands.
-    reads = {
-        name: ReadIndex(stores.identities(own[name]), not_the_same) for name in {write.store for write, _ in taking}
-    }
+    wanted = dict.fromkeys(write.store for write, _ in taking)
+    reads = {name: readers_of(own[name], every, stores, None, not_the_same) for name in wanted}
     for readers in reads.values():
-        readers.add_environments(every)
         readers.check_excluded()
     why: dict[Target, tuple[str, str]] = {}
     for write, takes in taking:

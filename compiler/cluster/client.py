@@ -386,6 +386,7 @@ _SPECS: dict[str, _Shape] = {
     "clusterpushsecrets": {"pushSecretSpec": _PUSH_SECRET},
     "vaultdynamicsecrets": _GENERATOR,
     "clustergenerators": {"generator": {"vaultDynamicSecretSpec": _GENERATOR}},
+    "secretproviderclasses": {"provider": str, "parameters": _TEXTS},
     "secretstores": _STORE,
     "clustersecretstores": _STORE,
 }

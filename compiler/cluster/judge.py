@@ -27,6 +27,7 @@ from compiler.cluster.view import (
 )
 from compiler.model.environment import Store
 from compiler.model.facts import parse_duration, short_duration
+from compiler.model.provider import UNKNOWN
 from compiler.model.store import Sameness, compare_stores, parse_address
 from compiler.model.values import Manifest
 from compiler.stores.registry import live_identity
@@ -342,8 +343,14 @@ def another_store(store: Store, live: LiveObject, namespace: str) -> ClusterProb
 
 
 def sameness_of(store: Store, live: LiveObject) -> Sameness:
-    """Whether a live store object leads to `store` as its environment writes it; VAULT_ADDR has no say in that."""
-    return compare_stores(store.identity, live_identity(live))
+    """Whether a live store object leads to `store` as its environment writes it; VAULT_ADDR has no say in that.
+
+    Another namespace is another store, whether the server has any or not, and another provider, whatever host it names:
+    neither is what the environment says.
+    """
+    found = live_identity(live)
+    found = found if found.provider.is_known or found.provider is UNKNOWN else found._replace(server="")
+    return compare_stores(store.identity._replace(has_namespaces=True), found)
 
 
 def kubectl_line(verb: str, store: Store, namespace: str) -> str:
@@ -385,6 +392,12 @@ def unproven_store(store: Store, live: LiveObject, namespace: str) -> ClusterPro
     if sameness_of(store, live) is not Sameness.UNPROVEN:
         return None
     field, url = store.provider.address, _address(store, live)
+    if live_identity(live).provider is UNKNOWN:
+        shown = f"{kubectl_line('get', store, namespace)} -o yaml"
+        message = (
+            f"whether {_subject(store)} leads to the store {quoted(store.id)} is not proven: it has two namespaces"
+        )
+        return _of_store(message, f"leave one in its `namespace` and `headers`: {shown}")
     why = f"its `{field}` is spelt differently" if store.address else f"the environment has no `{field}`"
     address = parse_address(url)
     # A password in it is not shown.

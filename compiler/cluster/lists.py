@@ -24,6 +24,7 @@ TYPES = {
     "clusterpushsecrets": (_ALPHA, "ClusterPushSecret"),
     "vaultdynamicsecrets": (_GENERATORS, "VaultDynamicSecret"),
     "clustergenerators": (_GENERATORS, "ClusterGenerator"),
+    "secretproviderclasses": ("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass"),
     "deployments": ("apps/v1", "Deployment"),
     "statefulsets": ("apps/v1", "StatefulSet"),
     "daemonsets": ("apps/v1", "DaemonSet"),

@@ -212,6 +212,10 @@ rules:
   - apiGroups: ["generators.external-secrets.io"]
     resources: ["vaultdynamicsecrets", "clustergenerators"]
     verbs: ["list"]
+  # Of the CSI driver for secrets: without the rule a cluster does not even say that it has none of them.
+  - apiGroups: ["secrets-store.csi.x-k8s.io"]
+    resources: ["secretproviderclasses"]
+    verbs: ["list"]
 """
 
 

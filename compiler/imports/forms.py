@@ -17,7 +17,7 @@ from compiler.model.provider import InvalidReferenceError, Provider, UnprovenRef
 from compiler.model.values import CHART_LABELS
 from compiler.rules.api import Finding
 from compiler.rules.unused_setting import RENDERED_ONLY
-from compiler.stages.load import load_manifests
+from compiler.stages.load import provider_objects
 from compiler.stores.registry import PROVIDERS, provider_called
 from compiler.text.wording import quoted
 
@@ -505,7 +505,7 @@ def _secret_provider_class(document: Node, namespace: str, stores: Stores) -> Fo
     parameters = document.nearest("spec", "parameters")
     store = stores.unnamed(provider, provider.csi_settings(parameters.text_map()), parameters.span)
     items: dict[str, Node] = {}
-    for item in _csi_objects(parameters):
+    for item in provider_objects(document.source.path, parameters.text("objects") or "") or ():
         alias = next((text for name in provider.csi_names if (text := item.text(name))), None)
         if alias is not None:
             items[alias] = item
@@ -523,24 +523,6 @@ def _secret_provider_class(document: Node, namespace: str, stores: Stores) -> Fo
         name, at = each.text("secretName") or "", each.nearest("secretName").span
         secrets.append(FoundSecret(namespace, name, tuple(keys), at, labels, annotations))
     return replace(bare, secrets=tuple(secrets), reasons=tuple(reasons))
-
-
-def _csi_objects(parameters: Node) -> Iterator[Node]:
-    """The objects of the provider: YAML in a text of its own, and for Azure each item of it is again.
-
-    A text that is not YAML has none.
-    """
-    for root in _parsed(parameters.get("objects")):
-        array = root.get("array")
-        for item in (array if array is not None else root).items:
-            yield from _parsed(item) if isinstance(item.value, str) else (item,)
-
-
-def _parsed(node: Node | None) -> list[Node]:
-    found: list[Node] = []
-    if node is not None and isinstance(node.value, str):
-        load_manifests(node.source.path, node.value, found.append)
-    return found
 
 
 def _csi_key(data: Node, items: Mapping[str, Node], store: SourceStore) -> FoundKey | Finding:

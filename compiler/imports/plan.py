@@ -28,7 +28,7 @@ from compiler.model.diagnostic import Severity
 from compiler.model.document import Node, Span
 from compiler.model.environment import Secret, Store
 from compiler.model.facts import NEW_SECRET_WAVE, as_label, parse_duration
-from compiler.model.store import DEFAULT_MOUNT, Place, one_spelling, place_of
+from compiler.model.store import DEFAULT_MOUNT, Place, place_of
 from compiler.model.values import CHART_LABELS
 from compiler.pipeline import Result
 from compiler.refusal import Refusal
@@ -417,7 +417,7 @@ def _unnamed(here: ImportTarget, source: SourceStore) -> str | None:
     for key, node in here.stores.items():
         if node.text("provider") == source.provider.id:
             existing[key] = node.text(address)
-    same = [key for key, text in existing.items() if url and text and one_spelling(text) == one_spelling(url)]
+    same = [key for key, text in existing.items() if url and text and source.provider.is_one_server(text, url)]
     known = same or [key for key, text in existing.items() if not url or not text]
     return known[0] if len(known) == 1 else None
 
@@ -434,10 +434,10 @@ def _changes(node: Node, source: SourceStore) -> dict[str, _Setting | bool]:
     for name, value in source.settings:
         child = node.children.get(name)
         written = setting_of(child.plain_data() if child is not None else DEFAULT_MOUNT if name == "mount" else "")
-        both = written, value
-        if name == source.provider.address:
-            both = one_spelling(str(written)), one_spelling(str(value))
-        if both[0] != both[1]:
+        is_same = written == value
+        if name == source.provider.address and written:
+            is_same = source.provider.is_one_server(str(written), str(value))
+        if not is_same:
             found[name] = _plain(value)
     return found
 

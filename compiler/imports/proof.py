@@ -11,7 +11,7 @@ from compiler.imports.plan import ImportPlan
 from compiler.model.document import Span
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import ANNOTATION
-from compiler.model.store import StoreIdentity
+from compiler.model.store import Sameness, StoreIdentity, compare_stores
 from compiler.model.values import CHART_LABELS, manifests_of
 from compiler.refusal import Refusal
 from compiler.text.wording import counted, quoted
@@ -127,11 +127,12 @@ def _lost_metadata(objects: Iterable[FoundObject], environment: Environment | No
 
 def _place(store: Store, reference: Any) -> _Place:  # noqa: ANN401 - a part of a manifest
     name = store.provider.remote_name(store.provider.asked_name(store.mount, reference["key"]))
-    return store.identity._replace(cluster_id=None), name, reference.get("property")
+    return store.identity, name, reference.get("property")
 
 
 def _is_same(old: _Place, new: _Place) -> bool:
     """Whether both are one place; an address that the old objects do not tell is the environment's."""
     store, name, property_ = old
-    new_store, *_ = new
-    return new == (store._replace(server=store.server or new_store.server), name, property_)
+    new_store, *of_new = new
+    is_one = compare_stores(store._replace(server=store.server or new_store.server), new_store) is Sameness.SAME
+    return is_one and of_new == [name, property_]

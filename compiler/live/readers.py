@@ -4,7 +4,7 @@ A store that may be it counts as it: whatever may read a remote secret keeps it.
 that may be the store, and one of its kind and name.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,13 +14,14 @@ from compiler.cluster.view import ClusterError, ClusterView, LiveObject, child
 from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment, Project, Store
-from compiler.model.provider import unknown_provider
+from compiler.model.provider import UNKNOWN, unknown_identity
 from compiler.model.store import Sameness, StoreIdentity, compare_any, found_below, is_below, remote_places
 from compiler.pipeline import VALUES_FOLDER, Result, compile_project, plan_values
 from compiler.refusal import Refusal
+from compiler.stages.load import provider_objects
 from compiler.stages.resolve import Outside
-from compiler.stores.registry import PROVIDERS, live_identity
-from compiler.text.wording import NOT_THE_SAME, command_line, listed, quoted, suggest
+from compiler.stores.registry import PROVIDERS, live_identity, provider_called
+from compiler.text.wording import NOT_THE_SAME, command_line, listed, quoted, repeated, shell_line, suggest
 
 _UNKNOWN = "who reads the store in the cluster is not known"
 _CLUSTER_STORE, _STORE = "ClusterSecretStore", "SecretStore"
@@ -34,8 +35,11 @@ _READERS = (
 _GENERATOR = "VaultDynamicSecret"
 _STORES = ((_CLUSTER_STORE, "clustersecretstores"), (_STORE, "secretstores"))
 _GENERATORS = ("vaultdynamicsecrets", "clustergenerators")
-# Every kind that is asked for; one that the cluster does not have is none.
-KINDS = (*(plural for _, plural in _STORES), *(plural for plural, _, _ in _READERS), *_GENERATORS)
+_CLASSES = "secretproviderclasses"
+# Every kind that is asked for. One that the cluster does not have is none, but for a store that something refers to.
+KINDS = (*(plural for _, plural in _STORES), *(plural for plural, _, _ in _READERS), *_GENERATORS, _CLASSES)
+# A longer list of objects is not read, which takes its time: it may name any.
+_LONGEST_OBJECTS = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +58,38 @@ class Reader:
 class ReadIndex:
     """Who reads the remote secrets of one store, which is known by its identities `own`.
 
-    A store that may be it counts as it, unless its name is one of `excluded`.
+    A store that may be it counts as it, unless its name is one of `excluded`. `identify` finds out more of a store of
+    an environment than its files say.
     """
 
-    def __init__(self, own: tuple[StoreIdentity, ...], excluded: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        own: tuple[StoreIdentity, ...],
+        excluded: Collection[str] = (),
+        identify: Callable[[Store], StoreIdentity] = lambda store: store.identity,
+    ) -> None:
         self._own = own
+        self._identify = identify
         self._excluded = frozenset(excluded)
         self._met: dict[str, Sameness] = {}
         self._at: dict[str, list[Reader]] = {}
         self._below: list[tuple[str, Reader]] = []
 
-    def meet(self, store: str, identity: StoreIdentity, *, is_named: bool = False) -> bool:
-        """Whether the store of this name counts. With `is_named` it counts wherever it leads, by its name alone."""
+    def meet(self, store: str, identity: StoreIdentity, *, is_named: bool = False) -> StoreIdentity | None:
+        """The identity as which the store of this name counts, None where it does not.
+
+        With `is_named` it counts wherever it leads, by its name alone.
+        """
         found = compare_any(self._own, identity)
-        if is_named and found is Sameness.ANOTHER:
-            found = Sameness.UNPROVEN
         self._met[store] = found
-        return found is Sameness.SAME or (found is Sameness.UNPROVEN and store not in self._excluded)
+        if found is Sameness.SAME or ((is_named or found is Sameness.UNPROVEN) and store not in self._excluded):
+            return self.on_server(identity)
+        return None
+
+    def on_server(self, identity: StoreIdentity) -> StoreIdentity:
+        """The identity with what is known of the server, if it is there."""
+        known = (each.has_namespaces for each in (identity, *self._own) if each.has_namespaces is not None)
+        return identity._replace(has_namespaces=next(known, None))
 
     def add(self, places: Iterable[str], reader: str, store: str, prop: str | None = None) -> None:
         """Note who reads a name that may mean each of these places; the store was met before."""
@@ -88,8 +107,10 @@ class ReadIndex:
         """Note what the secrets of `environments` read, with their properties; returns the index."""
         for environment in environments:
             for store in environment.stores_in_use():
-                label, identity = f"{environment.name}/{store.id}", store.identity
-                if not self.meet(label, identity):
+                label, written = f"{environment.name}/{store.id}", store.identity
+                if compare_any(self._own, written) is Sameness.UNPROVEN:
+                    written = self._identify(store)
+                if (identity := self.meet(label, written)) is None:
                     continue
                 places: dict[str, frozenset[str]] = {}
                 for secret in environment.secrets.values():
@@ -146,7 +167,7 @@ def way_out(readers: Iterable[Reader]) -> str:
     if not stores:
         return ""
     is_one = len(stores) == 1
-    options = " ".join(f"{NOT_THE_SAME} {store}" for store in stores)
+    options = shell_line(*repeated(NOT_THE_SAME, stores))
     return f"if {listed(stores)} {'is another store' if is_one else 'are other stores'}, add {options}"
 
 
@@ -206,7 +227,8 @@ def readers_of(
     not_the_same: Collection[str] = (),
 ) -> ReadIndex:
     """Who reads `store` in `environments`, and in the cluster where one is given. Raises AddressError and Refusal."""
-    readers = ReadIndex(stores.identities(store), not_the_same).add_environments(environments)
+    readers = ReadIndex(stores.identities(store), not_the_same, stores.identity_of_other)
+    readers.add_environments(environments)
     if view is not None:
         in_cluster(view, store, readers)
     return readers
@@ -221,7 +243,7 @@ def in_cluster(view: ClusterView, store: Store, readers: ReadIndex) -> None:
         failure = Refusal("cannot run", f"{_UNKNOWN}: {error}", error.remedy)
     else:
         if found["externalsecrets"] is not None:
-            _Search(store, readers, {plural: each or () for plural, each in found.items()}).run()
+            _Search(store, readers, found).run()
             return
         message = f"{_UNKNOWN}: it does not serve external-secrets.io/v1"
         failure = Refusal("cannot run", message, "choose the cluster with --context")
@@ -229,76 +251,113 @@ def in_cluster(view: ClusterView, store: Store, readers: ReadIndex) -> None:
 
 
 class _Search:
-    """Looks through the objects of a cluster."""
+    """Looks through the objects of a cluster, None for a kind that it does not have."""
 
-    def __init__(self, store: Store, readers: ReadIndex, objects: Mapping[str, tuple[LiveObject, ...]]) -> None:
+    def __init__(self, store: Store, readers: ReadIndex, objects: Mapping[str, tuple[LiveObject, ...] | None]) -> None:
         self._readers = readers
         self._objects = objects
         self._own = (store.kind, store.name)
-        self._written = store.identity
-        # By kind, namespace and name: the store objects that count, with what their names may mean.
+        self._written = readers.on_server(store.identity)
+        # By kind, namespace and name: the store objects that count, with what their names may mean, and all that exist.
         self._stores: dict[tuple[str, str, str], tuple[StoreIdentity, ...]] = {}
+        self._listed: set[tuple[str, str | None, str]] = set()
 
     def run(self) -> None:
         for kind, plural in _STORES:
-            for each in self._objects[plural]:
-                self._meet(kind, *_named(each), live_identity(each))
+            for each in self._objects[plural] or ():
+                namespace, name = _named(each)
+                self._listed |= {(kind, namespace, name), (kind, None, name)}
+                self._meet(kind, namespace, name, live_identity(each))
         for plural, title, where in _READERS:
-            for each in self._objects[plural]:
+            for each in self._objects[plural] or ():
                 namespace, name = _named(each)
                 spec, reader = child(each, "spec", *where), f"{title} {_label(namespace, name)}"
                 if "pushsecrets" in plural:
                     self._push_secret(spec, namespace or None, f"{reader}, which writes it")
                 else:
                     self._external_secret(spec, namespace or None, reader)
-        for each in self._objects["vaultdynamicsecrets"]:
+        for each in self._objects["vaultdynamicsecrets"] or ():
             self._generator(child(each, "spec"), f"{_GENERATOR} {_label(*_named(each))}")
-        for each in self._objects["clustergenerators"]:
+        for each in self._objects["clustergenerators"] or ():
             generator = child(each, "spec", "generator")
             if generator.get("vaultDynamicSecretSpec") is not None:
                 self._generator(child(generator, "vaultDynamicSecretSpec"), f"ClusterGenerator {_named(each)[1]}")
+        for each in self._objects[_CLASSES] or ():
+            self._provider_class(child(each, "spec"), f"SecretProviderClass {_label(*_named(each))}")
 
     def _meet(self, kind: str, namespace: str, name: str, identity: StoreIdentity) -> None:
         is_named = (kind, name) == self._own
-        if self._readers.meet(_label(kind, namespace, name), identity, is_named=is_named):
-            self._stores[kind, namespace, name] = (identity, self._written) if is_named else (identity,)
+        found = self._readers.meet(_label(kind, namespace, name), identity, is_named=is_named)
+        if found is not None:
+            self._stores[kind, namespace, name] = (found, self._written) if is_named else (found,)
 
     def _meant(self, reference: LiveObject, namespace: str | None) -> Iterator[tuple[str, StoreIdentity]]:
         """The stores that a reference may mean, by their labels; a template without a namespace may come to any."""
         kind, name = str(reference.get("kind") or _STORE), reference.get("name")
-        if (kind, name) == self._own and not any((each, called) == self._own for each, _, called in self._stores):
-            # Its object is gone or was never there.
-            self._meet(kind, "", str(name), StoreIdentity(unknown_provider(""), None))
+        is_known = any((kind, each, name) in self._listed for each in ("", namespace))
+        if name is None:
+            # A selector chooses by labels.
+            is_known = all(self._objects[plural] is not None for each, plural in _STORES if each == kind)
+        if not is_known:
+            # It is gone, was never there, or may not be seen.
+            where = "" if kind == _CLUSTER_STORE else namespace or ""
+            self._meet(kind, where, str(name or ""), StoreIdentity(UNKNOWN, None))
         for (each, where, called), identities in self._stores.items():
-            # Without a name a selector chooses by labels.
             if each == kind and name in (None, called) and (namespace is None or where in ("", namespace)):
                 yield from ((_label(each, where, called), identity) for identity in identities)
+
+    def _add(self, store: StoreIdentity, name: str | None, reader: str, label: str, *, is_path: bool = False) -> None:
+        """Note who reads this name of a store, all of it where the name is None, or whatever begins with it."""
+        if store.provider is UNKNOWN:
+            for each in (self._written, self._written._replace(mount=None)):
+                self._add(each, name, reader, label, is_path=is_path)
+        elif name is None or not store.provider.is_known:
+            # What a name means there is not known.
+            self._readers.add_below({""}, reader, label)
+        elif is_path:
+            self._readers.add_below(found_below(store, name), reader, label)
+        else:
+            self._readers.add(remote_places(store, name), reader, label)
 
     def _external_secret(self, spec: LiveObject, namespace: str | None, reader: str) -> None:
         for reference, name, is_path in _reads(spec):
             for label, identity in self._meant(reference, namespace):
-                if is_path:
-                    self._readers.add_below(found_below(identity, name), reader, label)
-                else:
-                    self._readers.add(remote_places(identity, name), reader, label)
+                self._add(identity, name, reader, label, is_path=is_path)
 
     def _push_secret(self, spec: LiveObject, namespace: str | None, writer: str) -> None:
         for reference in spec.get("secretStoreRefs") or ():
             for label, identity in self._meant(reference, namespace):
                 for each in spec.get("data") or ():
                     name = str(child(each, "match", "remoteRef").get("remoteKey") or "")
-                    self._readers.add(remote_places(identity, name), writer, label)
+                    self._add(identity, name, writer, label)
                 if spec.get("dataTo"):
                     # It names what it writes by the keys of a Secret.
-                    self._readers.add_below({""}, writer, label)
+                    self._add(identity, None, writer, label)
 
     def _generator(self, spec: LiveObject, reader: str) -> None:
         """What the store answers to a request of its own path."""
         provider = next(each for each in PROVIDERS.values() if each.generator == _GENERATOR)
-        identity = provider.live_identity(child(spec, "provider"))._replace(mount=None, version="v1")
+        self._paths(provider.live_identity(child(spec, "provider")), (str(spec.get("path") or ""),), reader)
+
+    def _provider_class(self, spec: LiveObject, reader: str) -> None:
+        """What the CSI driver of secrets mounts, and may make Secrets of."""
+        word, parameters = str(spec.get("provider") or ""), child(spec, "parameters")
+        provider = provider_called(word)
+        if provider is None or not provider.csi_names:
+            self._paths(unknown_identity(word, parameters), (None,), reader)
+            return
+        said = provider.csi_settings(parameters)
+        identity = provider.identity(said.get(provider.address), None, said.get("vaultNamespace"))
+        objects = str(parameters.get("objects") or "")
+        found = provider_objects(reader, objects) if len(objects) <= _LONGEST_OBJECTS else None
+        self._paths(identity, [each.text(provider.csi_key) for each in found] if found else (None,), reader)
+
+    def _paths(self, identity: StoreIdentity, paths: Iterable[str | None], reader: str) -> None:
+        """Note who reads these paths of a store's API, in a store that no object stands for."""
         label = reader.replace(" ", "/")
-        if self._readers.meet(label, identity):
-            self._readers.add(remote_places(identity, str(spec.get("path") or "")), reader, label)
+        if (found := self._readers.meet(label, identity)) is not None:
+            for path in paths:
+                self._add(found._replace(mount=None, version="v1"), path, reader, label)
 
 
 def _named(each: LiveObject) -> tuple[str, str]:

@@ -1,13 +1,13 @@
 """Opens an environment's stores, and finds what a command names in them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
 from compiler.model.catalogue import CatalogueKey
 from compiler.model.environment import Environment, Secret, Store
-from compiler.model.store import Place, StoreAddress, StoreIdentity, parse_address, place_in
+from compiler.model.store import Place, StoreAddress, StoreIdentity, is_everywhere, parse_address, place_in
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import Cluster, SecretWriter, StoreOptions, open_store
@@ -93,6 +93,8 @@ class LiveStores:
         # The stores whose server has not said yet who it is, and what those said that have.
         self._unmet: dict[StoreAddress, list[Store]] = {}
         self._met: dict[StoreAddress, Cluster | None] = {}
+        # What the servers of stores of other environments say, where they were asked.
+        self._others: dict[StoreAddress, Cluster | None] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -136,31 +138,42 @@ class LiveStores:
         """What `store` is known as: as it is reached from here, and as its environment writes it.
 
         With VAULT_ADDR the first is what is written to, and another environment may name it. Its server is asked who
-        it is. Raises AddressError.
+        it is, and what is reached in place of the written address is taken for that store. An accepted server is the
+        one that was meant: whoever still names it by that id reads it, too. Raises AddressError.
         """
         reached, written = self.address(store).identity, store.identity
-        found = reached._replace(cluster_id=self._cluster_id(store) or reached.cluster_id)
-        # An accepted server is the one that was meant: whoever still names it by that id reads it, too.
-        meant = [each for each in self._meant(store) if found.cluster_id and each != found.cluster_id]
-        earlier = tuple(found._replace(cluster_id=each) for each in meant)
-        if not store.address or written._replace(cluster_id=None) == reached:
-            return (found if found.cluster_id else found._replace(cluster_id=written.cluster_id), *earlier)
-        # What is reached in place of the written address is taken for that store.
-        return found, written if written.cluster_id else written._replace(cluster_id=found.cluster_id), *earlier
+        if written == reached._replace(ids=written.ids):
+            reached = written
+        found = (reached, written) if store.address else (reached,)
+        cluster = _ask(lambda: self.open(store))
+        return tuple(dict.fromkeys(told(each, cluster, self._meant(store)) for each in found))
 
-    def _cluster_id(self, store: Store) -> str | None:
-        try:
-            cluster = self.open(store).cluster()
-        except StoreError:
-            return None
-        return cluster.id if cluster is not None else None
+    def identity_of_other(self, store: Store) -> StoreIdentity:
+        """What a store of any environment is known as, its server asked who it is where its own files lead there.
+
+        That is at its `reachableAt`, or at an address that means one server everywhere; no log-in is sent.
+        """
+        written = store.identity
+        is_reached = written.ids and written.server is not None and is_everywhere(written.server)
+        url = store.reachable_at or (store.address if is_reached else None)
+        if url is None:
+            return written
+        address = StoreAddress(store.provider, url)
+        if address not in self._others:
+            self._others[address] = _ask(lambda: self._opened_at(address))
+        return told(written, self._others[address])
+
+    def _opened_at(self, address: StoreAddress) -> SecretWriter:
+        if address not in self._open:
+            self._open[address] = self._opener(address, self._environ)
+        return self._open[address]
 
     def open(self, store: Store) -> SecretWriter:
         """The adapter of `store`; two names of one address share it. Raises AddressError and StoreError."""
         address = self.address(store)
         if address not in self._open:
             self._unmet[address] = [store]
-            self._open[address] = self._opener(address, self._environ)
+            self._opened_at(address)
             self._note_source(address)
         elif address not in self._met:
             self._unmet.setdefault(address, []).append(store)
@@ -260,6 +273,22 @@ class LiveStores:
     def _wait(self, text: str) -> None:
         if self._notify is not None:
             self._notify(text)
+
+
+def _ask(opened: Callable[[], SecretWriter]) -> Cluster | None:
+    """Who the server of a store says it is, None where it does not."""
+    try:
+        return opened().cluster()
+    except StoreError:
+        return None
+
+
+def told(store: StoreIdentity, cluster: Cluster | None, meant: Iterable[str] = ()) -> StoreIdentity:
+    """The identity with what its server says, and `meant`, the other ids that it is known by."""
+    if cluster is None:
+        return store
+    ids = store.ids.union(meant, (cluster.id,))
+    return store._replace(ids=ids, server_id=cluster.id, has_namespaces=cluster.has_namespaces)
 
 
 def _named(store: Store) -> str:

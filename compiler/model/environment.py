@@ -93,7 +93,7 @@ class Store:
     def identity(self) -> StoreIdentity:
         """Which store it is, as its environment writes it."""
         identity = self.provider.identity(self.address, self.mount, self.vault_namespace)
-        return identity if self.cluster_id is None else identity._replace(cluster_id=self.cluster_id)
+        return identity if self.cluster_id is None else identity._replace(ids=frozenset({self.cluster_id}))
 
 
 class SecretKey(NamedTuple):

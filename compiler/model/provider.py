@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 import sys
+import unicodedata
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compiler.model.store import StoreIdentity, one_spelling, parse_address
+from compiler.model.store import Sameness, StoreIdentity, compare_servers, host_of, one_spelling, parse_address
 from compiler.text.credential import looks_like_credential
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ class Provider:
     `keeps_dates` where a secret has dates and a content type, which its next version takes over, and `holds_texts`
     where a remote secret may be one text, and no map of properties.
 
+    It `is_known` unless the operator has the provider and this program does not.
+
     In a SecretProviderClass an object is called by the first of `csi_names` that it has; `csi_key` is its remote key,
     and `csi_property` its property, empty where it is always whole. `csi_only` is what it may say beside that, with the
     texts allowed: anything else is read in another way than the operator reads it. Without names none is read.
@@ -109,6 +112,7 @@ class Provider:
     `sorts_names` where it writes a whole document anew.
     """
 
+    is_known = True
     id = ""
     title = ""
     described = ""
@@ -251,6 +255,11 @@ class Provider:
         del mount, namespace, version
         return StoreIdentity(self, one_spelling(url) if url else None)
 
+    def is_one_server(self, one: str, other: str) -> bool:
+        """Whether two URLs lead to one server."""
+        servers = (self.identity(url, None, None) for url in (one, other))
+        return compare_servers(*servers) is Sameness.SAME
+
     def is_another(self, one: str, other: str) -> bool:
         """Whether two servers that are spelt unlike are surely two."""
         del one, other
@@ -313,7 +322,24 @@ def unknown_provider(name: str) -> Provider:
     """A provider of which nothing but its name is known: one object for each name."""
     provider = Provider()
     provider.id = provider.title = name
+    provider.is_known = False
     return provider
+
+
+# Of a store of which nothing is known, not even that.
+UNKNOWN = unknown_provider("")
+_HOST = re.compile(r"://(?:[^/@\s]*@)?([^/\s:{}?#\"\\]*)")
+
+
+def unknown_identity(name: str, fields: object) -> StoreIdentity:
+    """Which store one of the provider `name`, which this program does not know, may be, by all its fields.
+
+    A webhook's URL may be a template, whose host is then unknown.
+    """
+    text = unicodedata.normalize("NFKC", json.dumps(fields, ensure_ascii=False)).lower()
+    hosts = {host_of(one_spelling(f"https://{host}")) if host else None for host in _HOST.findall(text)}
+    server = None if None in hosts else " ".join(sorted(filter(None, hosts)))
+    return StoreIdentity(unknown_provider(name), server)
 
 
 def text_of(found: object) -> str | None:

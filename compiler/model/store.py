@@ -35,8 +35,9 @@ _LOCALHOST = re.compile(r"(?:[a-z0-9-]+\.)*localhost")
 # SERVICE.NAMESPACE, and no more: a third label would be anybody's `*.svc`. The domain behind is the usual one alone, as
 # no other can be told from a name on the internet.
 _SERVICE = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?")
-# A Service's name; what follows `svc` is the cluster's domain, which every cluster may choose.
-_ANY_SERVICE = re.compile(r"[^.]+\.[^.]+\.svc(?:\.[^/]+)?")
+# A host in one spelling that each cluster or machine has its own server for: loopback, a name that search domains
+# complete, and a Service; what follows `svc` is the cluster's domain, which every cluster may choose.
+_LOCAL_HOST = re.compile(r"[^.:]+(?:\.[^.:]+(?:\.svc(?:\.[^:]+)?)?)?")
 _HIGHEST_PORT = 65535
 _API = re.compile(r"/(?:v1|ui)(?:/.*)?")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -111,14 +112,6 @@ def is_near(host: str) -> bool:
     return is_loopback(host) or service_of(host) is not None
 
 
-def is_cluster_internal(host: str) -> bool:
-    """Whether each cluster has its own `host`: a Service, loopback, or a name that search domains complete.
-
-    It is about whose store is meant, not about what plain http may go to: that is `is_near`.
-    """
-    return _ANY_SERVICE.fullmatch(host) is not None or is_loopback(host) or ("." not in host and ":" not in host)
-
-
 def service_of(host: str) -> tuple[str, str] | None:
     """The name and the namespace of the Service whose full name `host`, in lower case, is; None for any other."""
     found = _SERVICE.fullmatch(host)
@@ -126,7 +119,7 @@ def service_of(host: str) -> tuple[str, str] | None:
 
 
 class Sameness(Enum):
-    """Whether two stores are one. UNPROVEN: nothing but the spelling of a Vault's address differs, or it is unknown."""
+    """Whether two stores are one. UNPROVEN: what differs proves nothing, as a Vault's address, or is unknown."""
 
     SAME = "same"
     ANOTHER = "another"
@@ -136,9 +129,10 @@ class Sameness(Enum):
 class StoreIdentity(NamedTuple):
     """One store, in the form that comparisons need: two that are spelt alike are equal.
 
-    `server` is the address without its scheme, None where it is unknown. `mount` is None for a live Vault store without
-    `path`, whose names begin with the mount; `version` is that of the KV engine. `cluster_id` is what a Vault says of
-    itself, or what an environment writes of it.
+    `server` is the address without its scheme, None where it is unknown; of a provider that is not known it is the
+    hosts that its fields name. `mount` is None for a live Vault store without `path`, whose names begin with the mount;
+    `version` is that of the KV engine. `ids` are those that a Vault is called by in files, `server_id` is what its
+    server said in this run, which also says whether it `has_namespaces`: None where that is not known.
     """
 
     provider: Provider
@@ -146,7 +140,9 @@ class StoreIdentity(NamedTuple):
     mount: str | None = None
     namespace: str = ""
     version: str = ""
-    cluster_id: str | None = None
+    ids: frozenset[str] = frozenset()
+    server_id: str | None = None
+    has_namespaces: bool | None = None
 
 
 @lru_cache  # a thousand environments name the same few
@@ -164,32 +160,74 @@ def one_spelling(url: str) -> str:
     return f"{host}:{parts.port or _DEFAULT_PORTS[parts.scheme]}{parts.path}"
 
 
+def host_of(server: str) -> str:
+    """The host of an address in one spelling."""
+    return server.partition("/")[0].rpartition(":")[0]
+
+
+def is_everywhere(server: str) -> bool:
+    """Whether an address in one spelling means one server everywhere, and not another one in each cluster."""
+    return _LOCAL_HOST.fullmatch(host_of(server)) is None
+
+
 def compare_stores(one: StoreIdentity, other: StoreIdentity) -> Sameness:
     """Whether both are one store, in which a name means the same."""
-    if one.provider is other.provider and _engine(one) != _engine(other):
+    has = _has_namespaces(one, other)
+    ways = [each for each in (True, False) if has in (each, None)]
+    if one.provider is other.provider and all(_engine(one, each) != _engine(other, each) for each in ways):
         return Sameness.ANOTHER
     return compare_servers(one, other)
 
 
-def _engine(store: StoreIdentity) -> tuple[str | None, str]:
+def _engine(store: StoreIdentity, has_namespaces: bool) -> tuple[str | None, str]:  # noqa: FBT001 - one of two ways
     # A Vault takes a namespace before the mount for the same as one of its own.
-    return (None if store.mount is None else clean_path(f"{store.namespace}/{store.mount}")), store.version
+    inside = f"{store.namespace}/{store.mount}" if has_namespaces else store.mount
+    return (None if store.mount is None else clean_path(inside or "")), store.version
+
+
+def _has_namespaces(one: StoreIdentity, other: StoreIdentity) -> bool | None:
+    """What is known of the server, if both are on one."""
+    return other.has_namespaces if one.has_namespaces is None else one.has_namespaces
 
 
 def compare_servers(one: StoreIdentity, other: StoreIdentity) -> Sameness:
-    """Whether both are on one server, whatever their mounts; `remote_places` tells those apart.
+    """Whether both are on one server, whatever their mounts; `remote_places` tells those apart, and its namespaces.
 
-    Equal cluster ids prove nothing: a restored copy of a Vault has that of its original.
+    Only two ids that two servers said in this run prove two, never one that is written. Equal ids prove nothing: a
+    restored copy of a Vault has that of its original. A Vault that was not said to have namespaces may ignore them.
     """
     if one.provider is not other.provider:
-        return Sameness.ANOTHER
-    if one.cluster_id and other.cluster_id and one.cluster_id != other.cluster_id:
+        return Sameness.UNPROVEN if _may_lead_to(one, other) or _may_lead_to(other, one) else Sameness.ANOTHER
+    found = _compare_addresses(one, other)
+    is_apart = one.namespace != other.namespace and _has_namespaces(one, other) is None
+    return Sameness.UNPROVEN if found is Sameness.SAME and is_apart else found
+
+
+def _compare_addresses(one: StoreIdentity, other: StoreIdentity) -> Sameness:
+    if one.server is not None and one.server == other.server and is_everywhere(one.server):
+        return Sameness.SAME
+    if one.server_id and other.server_id and one.server_id != other.server_id:
         return Sameness.ANOTHER
     if one.server is None or other.server is None:
         return Sameness.UNPROVEN
-    if one.server == other.server:
-        return Sameness.SAME
-    return Sameness.ANOTHER if one.provider.is_another(one.server, other.server) else Sameness.UNPROVEN
+    if one.server != other.server:
+        return Sameness.ANOTHER if one.provider.is_another(one.server, other.server) else Sameness.UNPROVEN
+    return Sameness.UNPROVEN if one.ids and other.ids and one.ids.isdisjoint(other.ids) else Sameness.SAME
+
+
+def _may_lead_to(unknown: StoreIdentity, store: StoreIdentity) -> bool:
+    """Whether a store of a provider that is not known may be `store`: nothing is known of it, or it names the host."""
+    if unknown.provider.is_known:
+        return False
+    hosts = (unknown.server or "").split()
+    return unknown.server is None or (bool(hosts) if store.server is None else host_of(store.server) in hosts)
+
+
+def written_place(store: StoreIdentity) -> StoreIdentity | None:
+    """Equal for two that are one by what is written of them; None where that proves it of no two."""
+    if store.server is not None and is_everywhere(store.server):
+        return store._replace(ids=frozenset())
+    return store if store.server and store.ids else None
 
 
 def compare_any(own: Iterable[StoreIdentity], other: StoreIdentity) -> Sameness:
@@ -260,11 +298,10 @@ class StoreAddress(NamedTuple):
         """Which store it is, as it is reached from here."""
         return self.provider.identity(self.url, self.mount, self.vault_namespace)
 
-    @property
-    def place_here(self) -> tuple[str, ...]:
-        """Equal for two that are one place, as this machine reaches them, however their addresses are spelt."""
-        inside = clean_path(self.vault_namespace or ""), clean_path(self.mount)
-        return one_spelling(self.contact), *inside, self.prefix
+    def is_same_place(self, other: StoreAddress) -> bool:
+        """Whether both are one place, as this machine reaches them, however their addresses are spelt."""
+        one, two = (each.provider.identity(each.contact, each.mount, each.vault_namespace) for each in (self, other))
+        return self.prefix == other.prefix and compare_stores(one, two) is Sameness.SAME
 
     @property
     def absolute(self) -> str:

@@ -39,6 +39,7 @@ from compiler.live.read_many import (
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Environment, Secret, Store
+from compiler.model.store import Sameness, compare_servers
 from compiler.model.values import Manifest, manifests_of
 from compiler.operations.references import references_of, with_own_count
 from compiler.operations.verify import KeyStatus, Verification, compare_keys, verify, versions_of
@@ -278,10 +279,10 @@ def check_distinct_stores(switches: Sequence[Switch], stores: LiveStores) -> Ite
     """A refusal where both stores are one as seen from here: a comparison would find everything equal to itself."""
     for source, destination in dict.fromkeys((each.source, each.destination) for each in switches):
         try:
-            same = stores.address(source).place_here == stores.address(destination).place_here
+            is_one = stores.address(source).is_same_place(stores.address(destination))
         except AddressError:
             continue
-        if same and source.address != destination.address:
+        if is_one and compare_servers(source.identity, destination.identity) is not Sameness.SAME:
             message = f"{quoted(source.id)} and {quoted(destination.id)} are the same place, seen from this machine"
             mend = "unset VAULT_ADDR, which stands for both, or correct reachableAt"
             yield Check(About.COMPARED, Verdict.REFUSED, message, mend)

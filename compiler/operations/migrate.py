@@ -244,7 +244,7 @@ def _judged(
     if step.destination is None:
         return _unplaced(judged, routes.to)
     is_one = (source.name, source.property) == (step.destination.name, step.destination.property)
-    if is_one and origin.address.place_here == to.address.place_here:
+    if is_one and origin.address.is_same_place(to.address):
         reason = f'"{source.store}" and "{routes.to.id}" are the same place, seen from this machine'
         remedy = "check their addresses and reachableAt, and VAULT_ADDR, which replaces the address of every Vault"
         return judged.refused(reason, remedy)

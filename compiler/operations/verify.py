@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from compiler.live.read_many import Likeness, StoredVersion, compare_held, is_of_store, is_silence, read_all, version_of
-from compiler.live.stores import AddressError, LiveStores
+from compiler.live.stores import AddressError, LiveStores, told
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
@@ -489,15 +489,14 @@ def shared_values(
             found = verify(_limited(each, references_of(each)[0]), stores)
             diagnostics += found.diagnostics
             answered = answered and found.answered
-        clusters = {seen.store: seen.cluster.id for seen in found.seen if seen.cluster is not None}
+        clusters = {seen.store: seen.cluster for seen in found.seen}
         values = {status.reference: status.value for status in found.keys}
         for reference in _limited(each, list(values)):
             value, store = values[reference], reference.store
             if value is None or traits(value) & _NO_VALUES:
                 continue
             if (each.name, store.id) not in servers:
-                identity = stores.address(store).identity
-                servers[each.name, store.id] = identity._replace(cluster_id=clusters.get(store.id))
+                servers[each.name, store.id] = told(stores.address(store).identity, clusters.get(store.id))
             holder = (each, reference, servers[each.name, store.id])
             holders.setdefault(comparer.mark(value), []).append(holder)
     shared = sorted(_shared(holders.values()), key=lambda each: (each.span.path, each.span.start))
@@ -536,7 +535,7 @@ def _unproven(servers: Mapping[tuple[str, str], StoreIdentity]) -> Iterator[str]
             if sameness is Sameness.SAME:
                 yield f"{subject} are one store: a place that both read was not compared with itself"
             else:
-                yield f"{subject} may be one store: `clusterId` in each environment proves that they are two"
+                yield f"{subject} may be one store: neither their addresses nor their servers prove that they are two"
 
 
 def _limited(environment: Environment, references: Sequence[Reference]) -> tuple[Reference, ...]:

@@ -17,6 +17,7 @@ Give each object its own name:
 Two ids may share an object where only their `prefix` differs.
 """
 
+from compiler.model.store import Sameness, compare_stores
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Store, quoted, rule
 
 
@@ -43,9 +44,8 @@ def check(environment: Environment) -> Findings:
 
 
 def _differ(first: Store, second: Store) -> bool:
-    if first.provider != second.provider or first.mount != second.mount:
-        return True
-    if first.vault_namespace != second.vault_namespace:
-        return True
-    addresses = [store.address.rstrip("/").lower() for store in (first, second) if store.address]
-    return len(set(addresses)) > 1
+    one, other = first.identity._replace(has_namespaces=True), second.identity
+    # An address that is missing may be that of the other.
+    server = one.server or other.server or ""
+    one, other = (each._replace(server=each.server or server) for each in (one, other))
+    return compare_stores(one, other) is not Sameness.SAME

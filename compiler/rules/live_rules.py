@@ -46,11 +46,12 @@ The role is that of `--for`, a reader by default. Only a Vault answers this; a K
 Add the rule of the message to a policy of the caller, or write the policy of the role with `generate access`.""",
     "wrong-mount": """Vault has no KV version 2 engine at the store's mount, or not in this namespace.
 
-KV version 1 has other paths: External Secrets Operator would find no secret in it.
+KV version 1 has other paths: External Secrets Operator would find no secret in it. HashiCorp's community edition
+ignores namespaces: the operator reads the root there, whatever `vaultNamespace` says.
 
     stores: {vault: {mount: secrets}}                 # the engine is at "secret"
 
-Correct `mount` or `vaultNamespace`; `bao secrets list` shows what is mounted.""",
+Correct `mount`, or correct or remove `vaultNamespace`; `bao secrets list` shows what is mounted.""",
     "missing-secret": """The store has no secret of that name, so its keys would not be synchronised.
 
 One missing secret fails the whole ExternalSecret that asks for it, its other keys included.

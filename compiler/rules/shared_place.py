@@ -2,7 +2,7 @@
 
 A value that is written for one reaches the other: a rotation in staging changes production. The rule compares absolute
 addresses, with the mount and namespace of a Vault. An address that means another host in each cluster (`*.svc`,
-loopback, a name without a dot) counts as the same only if both environments name the same `clusterId`.
+loopback, a name with at most one dot) counts as the same only if both environments name the same `clusterId`.
 
     # environments/staging.yaml and environments/prod.yaml alike
     stores:
@@ -28,7 +28,7 @@ from collections.abc import Iterable
 
 from compiler.model.diagnostic import Related
 from compiler.model.environment import Environment, Project, Secret, Store
-from compiler.model.store import StoreIdentity, is_cluster_internal, parse_address
+from compiler.model.store import StoreIdentity, parse_address, written_place
 from compiler.rules.api import PROJECT, WARNING, Finding, Findings, Span, counted, listed, quoted, rule, top_of, waiver
 
 # All of a usual catalogue, since each wants its own waiver; a thousand names in a thousand messages help nobody.
@@ -65,11 +65,7 @@ def _absolute(store: Store) -> StoreIdentity | None:
     address = parse_address(store.address) if store.address else None
     if address is None or address.extra:
         return None
-    is_internal = is_cluster_internal(address.host)
-    if is_internal and store.cluster_id is None:
-        return None
-    identity = store.identity
-    return identity if is_internal else identity._replace(cluster_id=None)
+    return written_place(store.identity)
 
 
 def _shared(readers: list[tuple[Environment, Store]]) -> Findings:

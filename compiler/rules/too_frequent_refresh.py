@@ -50,7 +50,7 @@ def _over_budget(environment: Environment) -> Findings:
     for secret in environment.secrets.values():
         store = secret.store
         if store is not None and store.provider.quota is not None and secret.refresh is not None:
-            place = (store.address or store.id).rstrip("/").lower()
+            place = store.identity.server or store.id
             first, load = loads.get(place, (store, 0.0))
             loads[place] = (first, load + _reads(secret) * _WINDOW_SECONDS / secret.refresh)
     for store, load in loads.values():

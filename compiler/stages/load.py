@@ -323,6 +323,23 @@ def load_manifests(path: str, text: str, keep: Callable[[Node], object]) -> tupl
     return count, tuple(reader.repeated)
 
 
+def provider_objects(path: str, text: str) -> list[Node] | None:
+    """The `objects` of a SecretProviderClass: YAML in a text, and for Azure each item of it is again.
+
+    None where it is not YAML.
+    """
+    roots, found = list[Node](), list[Node]()
+    counts = [load_manifests(path, text, roots.append)[0]]
+    for root in roots:
+        array = root.get("array")
+        for item in (array if array is not None else root).items:
+            if isinstance(item.value, str):
+                counts.append(load_manifests(path, item.value, found.append)[0])
+            else:
+                found.append(item)
+    return None if None in counts else found
+
+
 class _ManifestReader:
     """Builds the tree of each document from the parser's events."""
 

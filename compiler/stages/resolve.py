@@ -291,7 +291,7 @@ def _fill(root: Node, provider: Provider, value: str, members: dict[str, Node], 
             diagnostics.append(found)
         if written is None:
             filled[store_id] = Node({provider.address: _leaf(provider.variable, url)}, source, extent(0, 0))
-        elif problem is None and store_id in used and str(written.value).rstrip("/").lower() != url.lower():
+        elif problem is None and store_id in used and not provider.is_one_server(str(written.value), url):
             message = f"{provider.variable} names another vault than this"
             help_text = f"unset {provider.variable}, or correct {provider.address}"
             found = Diagnostic("conflicting-vault-url", Severity.ERROR, message, written.span, help=help_text)

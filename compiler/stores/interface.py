@@ -197,10 +197,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Who a Vault says it is, without a log-in: another id proves another Vault, the same id proves nothing."""
+    """Who a Vault says it is, without a log-in: another id proves another Vault, the same id proves nothing.
+
+    `has_namespaces` is None where it does not say.
+    """
 
     id: str
     name: str
+    has_namespaces: bool | None = None
 
     def __str__(self) -> str:
         return f'"{self.name}" ({self.id})' if self.name else self.id

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from compiler.model.environment import TARGET
-from compiler.model.provider import Provider, unknown_provider
+from compiler.model.provider import Provider, unknown_identity, unknown_provider
 from compiler.model.store import StoreIdentity
 from compiler.stores.azure_key_vault.provider import PROVIDER as KEY_VAULT
 from compiler.stores.vault.provider import PROVIDER as VAULT
@@ -49,7 +49,7 @@ def live_identity(store: Mapping[str, Any]) -> StoreIdentity:
     for provider in PROVIDERS.values():
         if provider.id in fields:
             return provider.live_identity(_mapping(fields[provider.id]))
-    return StoreIdentity(unknown_provider(str(next(iter(fields), ""))), None)
+    return unknown_identity(str(next(iter(fields), "")), fields)
 
 
 def _mapping(found: object) -> Mapping[str, Any]:

@@ -149,6 +149,13 @@ def objects(environment: Environment) -> dict[str, dict[str, Any]]:
         "clusterpushsecrets": {"metadata": {"name": "c"}, "spec": {"pushSecretSpec": push}},
         "vaultdynamicsecrets": {"metadata": metadata, "spec": generator},
         "clustergenerators": {"metadata": {"name": "c"}, "spec": {"generator": {"vaultDynamicSecretSpec": generator}}},
+        "secretproviderclasses": {
+            "metadata": metadata,
+            "spec": {
+                "provider": "vault",
+                "parameters": {"vaultAddress": "http://vault:8200", "objects": "- secretPath: secret/data/a"},
+            },
+        },
     }
 
 

@@ -21,9 +21,9 @@ DESCRIPTION = """Deletes an environment's remote secrets from a store that no lo
 cannot be read there. Without --apply it only reads, and shows the plan.
 
 A remote secret stays where any environment of the project reads it, and with --cluster where anything in the cluster
-reads or writes it: in the store itself, or in one that may be the same, as only the spelling of a Vault's address
-differs. If you know that it is another, say --not-the-same and its name. --apply needs --cluster, or
---without-cluster where no cluster reads the store.
+reads or writes it: in the store itself, or in one that may be the same, as nothing proves that it is another. If you
+know that it is another, say --not-the-same and its name. --apply needs --cluster, or --without-cluster where no
+cluster reads the store.
 
 It is deleted only if the store that serves each of its keys now holds the same value. A key that differs, or that
 cannot be compared, exits 1, and the plan is not applied.
@@ -88,7 +88,7 @@ def retirement_lines(found: Candidates, not_the_same: Sequence[str], unseen: Seq
         yield "  in use    ", f"{found.store.id}:{remote.name}"
         yield Wrapped(("read by ", *pieces_of(_names(remote.readers), _MOST_READERS)), _INDENT)
     if other := way_out(reader for remote in found.read for reader in remote.readers):
-        yield Wrapped(("note: a store may be the same, as only its address is spelt differently: ", other), *_NOTE)
+        yield Wrapped(("note: a store may be the same, as nothing proves that it is another: ", other), *_NOTE)
     if not_the_same:
         yield Wrapped(("note: taken for other stores: ", ", ".join(not_the_same)), *_NOTE)
     yield Wrapped(("note: not seen here: ", ", ".join(unseen)), *_NOTE)

@@ -17,7 +17,7 @@ from compiler.model.provider import (
     account_of_operator,
     key_of_new,
 )
-from compiler.model.store import Address, fields_of, parse_address, reference_of, service_account_of
+from compiler.model.store import Address, fields_of, host_of, parse_address, reference_of, service_account_of
 
 # The domain of each cloud's Key Vaults:
 # https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#dns-suffixes-for-object-identifiers
@@ -171,10 +171,9 @@ class _KeyVault(Provider):
         return data if form is None else data | self.log_ins[form].spec(auth.nearest(form))
 
     def is_another(self, one: str, other: str) -> bool:
-        """Whether they are vaults of two names, or of one name in two clouds."""
-        hosts = [server.partition(":")[0] for server in (one, other)]
-        names, clouds = {host.partition(".")[0] for host in hosts}, {cloud_of(host) for host in hosts}
-        return len(names) > 1 or (len(clouds) > 1 and None not in clouds)
+        """Whether they are two vaults by name and cloud: any other host may be a second name of either."""
+        hosts = [host_of(server) for server in (one, other)]
+        return hosts[0] != hosts[1] and all(host.isascii() and _AZURE_DOMAIN.fullmatch(host) for host in hosts)
 
     def csi_settings(self, parameters: Mapping[str, str]) -> dict[str, str]:
         cloud = parameters.get("cloudName", "").removeprefix("Azure")

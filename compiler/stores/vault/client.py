@@ -126,6 +126,9 @@ class VaultConnection:
         self._address = address
         self._place = StoreLocation(address.absolute)
         self._login = VaultLogin(environ, self._place)
+        name = variable(environ, "NAMESPACE")
+        is_from_variable = environ.get(name) == address.vault_namespace
+        self._drop_namespace = f"unset {name}" if is_from_variable else "remove vaultNamespace"
         self._clock = options.clock
         self._policy = options.retry
         self._retrier = options.retrier(address.absolute, UNLIMITED)
@@ -198,6 +201,9 @@ class VaultConnection:
                 f"--accept-cluster {cluster.id} once, and write that id as its clusterId"
             )
             raise StoreError(self._place, Action.CONNECT, reason, remedy, Code.OTHER_CLUSTER)
+        if cluster is not None and cluster.has_namespaces is False and self._address.identity.namespace:
+            reason = "this Vault ignores namespaces: the operator reads the root today"
+            raise StoreError(self._place, Action.CONNECT, reason, self._drop_namespace, Code.WRONG_MOUNT)
         self._cluster, self._is_met = cluster, True
         self._on_contact(cluster)
 

@@ -9,6 +9,7 @@ from compiler.model.environment import Store
 from compiler.model.facts import ValuesData
 from compiler.model.provider import (
     OPERATOR,
+    UNKNOWN,
     LogIn,
     Provider,
     Spec,
@@ -31,6 +32,8 @@ _SECRET_KEY = ("name", "key")
 _ROLE = "--role"
 _ROOT_NAMESPACE = "root"
 _NAMESPACE_HEADER = "x-vault-namespace"
+# What Go takes from both ends of a header.
+_GO_TRIMS = " \t\r\n"
 _V1, _V2 = "v1", "v2"
 # OpenBao's variables stand for Vault's as one set, and only where none of Vault's is there.
 _SET = ("ADDR", "TOKEN", "NAMESPACE", "CACERT")
@@ -117,22 +120,19 @@ class _Vault(Provider):
         return {**dict.fromkeys(("server", "path", "namespace", "version"), str), "headers": {"*": str}}
 
     def read_spec(self, fields: Mapping[str, Any]) -> Spec:
-        server, path, namespace, version = (
-            text_of(fields.get(name)) for name in ("server", "path", "namespace", "version")
-        )
-        if namespace is None:
-            # The operator sends `headers` with every request, behind the one that it makes of `namespace`.
-            headers = fields.get("headers")
-            named = (
-                {str(name).lower(): value for name, value in headers.items()} if isinstance(headers, Mapping) else {}
-            )
-            namespace = text_of(named.get(_NAMESPACE_HEADER))
-        return Spec(server, path, namespace, version)
+        server, path, version = (text_of(fields.get(name)) for name in ("server", "path", "version"))
+        return Spec(server, path, next(_namespaces(fields), None), version)
+
+    def live_identity(self, fields: Mapping[str, Any]) -> StoreIdentity:
+        spec = self.read_spec(fields)
+        found = {self.identity(*spec._replace(namespace=each)) for each in (*_namespaces(fields), spec.namespace)}
+        # Which of two namespaces counts depends on what is in between.
+        return found.pop() if len(found) == 1 else StoreIdentity(UNKNOWN, None)
 
     def identity(
         self, url: str | None, mount: str | None, namespace: str | None, version: str | None = None
     ) -> StoreIdentity:
-        first, _, below = (inside := clean_path(namespace or "")).partition("/")
+        first, _, below = (inside := clean_path((namespace or "").strip(_GO_TRIMS))).partition("/")
         inside = below if first == _ROOT_NAMESPACE else inside
         server, path = one_spelling(url) if url else None, clean_path(mount) if mount else None
         return StoreIdentity(self, server, path, inside, version or _V2)
@@ -146,7 +146,10 @@ class _Vault(Provider):
 
     def remote_places(self, store: StoreIdentity, name: str) -> frozenset[str]:
         """Paths of the API, with and without the mount and `data/` in front of the name."""
-        return frozenset(clean_path(f"{store.namespace}/{clean_path(path)}") for path in _api_paths(store, name))
+        # A server that may ignore namespaces reads the root.
+        ways = {True: (store.namespace,), False: ("",), None: (store.namespace, "")}[store.has_namespaces]
+        paths = [clean_path(path) for path in _api_paths(store, name)]
+        return frozenset(clean_path(f"{namespace}/{path}") for namespace in ways for path in paths)
 
     def asked_name(self, mount: str, key: str) -> str:
         """The mount is cut from the front, and `data/` after it; elsewhere `data` stays and is part of the name."""
@@ -158,6 +161,14 @@ class _Vault(Provider):
         namespace = in_namespace(store.vault_namespace)
         words = ["bao", "kv", "undelete", *namespace, f"-mount={store.mount}", f"-versions={version}", name]
         return words if version else []
+
+
+def _namespaces(fields: Mapping[str, Any]) -> Iterator[str]:
+    """That of a live store, and those of its headers, which the operator sends behind it with every request."""
+    headers = fields.get("headers")
+    named = headers.items() if isinstance(headers, Mapping) else ()
+    every = (fields.get("namespace"), *(value for name, value in named if str(name).lower() == _NAMESPACE_HEADER))
+    return filter(None, map(text_of, every))
 
 
 def _api_paths(store: StoreIdentity, name: str) -> Iterator[str]:

@@ -69,6 +69,9 @@ _TOO_LARGE: Final = re.compile(r"too large|exceeds? .{0,100}?(?:size|limit)", re
 HEALTHY: Final = frozenset({200, 429, 472, 473, 474})
 # A server's text, which messages and files quote: no more than an id and a name have.
 _CLUSTER_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+_VERSION: Final = re.compile(r"(\d{1,3})\.(\d{1,3})\.", re.ASCII)
+# https://openbao.org/docs/release-notes/2-3-0
+_OPENBAO_HAS_NAMESPACES: Final = (2, 3)
 _CLUSTER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}", re.ASCII)
 
 
@@ -101,7 +104,21 @@ def cluster_of(health: Mapping[str, object]) -> Cluster | None:
     told, name = health.get("cluster_id"), health.get("cluster_name")
     if not isinstance(told, str) or not _CLUSTER_ID.fullmatch(told):
         return None
-    return Cluster(told, name if isinstance(name, str) and _CLUSTER_NAME.fullmatch(name) else "")
+    shown = name if isinstance(name, str) and _CLUSTER_NAME.fullmatch(name) else ""
+    return Cluster(told, shown, _has_namespaces(health))
+
+
+def _has_namespaces(health: Mapping[str, object]) -> bool | None:
+    """Whether the server has namespaces; HashiCorp's community edition ignores them, and older OpenBao may.
+
+    HashiCorp's builds say whether they are Enterprise, but for older ones of version 1. OpenBao's never do.
+    """
+    is_enterprise = health.get("enterprise")
+    if "enterprise" in health:
+        return is_enterprise if isinstance(is_enterprise, bool) else None
+    version = _VERSION.match(str(health.get("version")))
+    is_openbao = version is not None and (int(version[1]), int(version[2])) >= _OPENBAO_HAS_NAMESPACES
+    return True if is_openbao else None
 
 
 def is_trouble(status: int) -> bool:

@@ -112,7 +112,9 @@ def test_each_reader_is_named_once_and_capitals_of_a_key_vault_do_not_count(
         ({"address": "https://VAULT.example.com.:8200/"}, 'it is in use again, read there by "staging/jira"'),
         ({"address": "https://other.example.com"}, 'it may be read by "staging/jira", in what may be the same store'),
         ({"mount": "kv"}, None),
-        ({"vault_namespace": "team"}, None),
+        # Its server was not asked whether it has namespaces.
+        ({"vault_namespace": "team"}, 'it may be read by "staging/jira", in what may be the same store'),
+        ({"cluster_id": "stale"}, 'it is in use again, read there by "staging/jira"'),
     ],
 )
 def test_a_vault_counts_unless_it_is_proven_or_said_to_be_another(

@@ -300,6 +300,7 @@ OF_ALL = {
     "clusterpushsecrets": (f"{ESO}alpha1", "ClusterPushSecretList"),
     "vaultdynamicsecrets": (f"generators.{ESO}alpha1", "VaultDynamicSecretList"),
     "clustergenerators": (f"generators.{ESO}alpha1", "ClusterGeneratorList"),
+    "secretproviderclasses": ("secrets-store.csi.x-k8s.io/v1", "SecretProviderClassList"),
 }
 LISTED: list[tuple[tuple[str, str], Callable[[KubernetesCluster], object]]] = [
     *((kind, lambda cluster, plural=plural: cluster.collection(plural, "team")) for plural, kind in TYPES.items()),

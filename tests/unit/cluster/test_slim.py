@@ -52,6 +52,7 @@ def test_what_is_left_out_or_null_is_no_other_form() -> None:
         ("clusterpushsecrets", {"pushSecretSpec": {"data": ["x"]}}),
         *[("vaultdynamicsecrets", odd) for odd in ({"path": ["x"]}, {"provider": "x"}, {"provider": {"server": 5}})],
         ("clustergenerators", {"generator": {"vaultDynamicSecretSpec": {"path": 5}}}),
+        *[("secretproviderclasses", odd) for odd in ({"provider": 5}, {"parameters": {"objects": ["x"]}})],
     ],
 )
 def test_a_spec_in_another_form_is_refused(plural: str, odd: dict[str, object]) -> None:

@@ -122,6 +122,7 @@ def test_a_secret_store_serves_its_own_namespace() -> None:
         # Whatever the host may be.
         (written(), vault("http://10.0.0.7:8200", "kv"), 'its `path` is "kv", not "secret"'),
         (written(address=None), leading(fake={}), 'its provider is "fake", not "vault"'),
+        (written(), leading(openbao={"server": SERVER}), 'its provider is "openbao", not "vault"'),
     ],
 )
 def test_a_store_that_leads_elsewhere_is_a_lack(own: Store, live: dict[str, Any], why: str) -> None:
@@ -152,6 +153,12 @@ def test_a_store_that_leads_elsewhere_is_a_lack(own: Store, live: dict[str, Any]
             leading(azurekv={"vaultUrl": VAULT_URL}),
             "the environment has no `vaultUrl`",
             f"write `vaultUrl: {VAULT_URL}` in the environment, as the cluster has it",
+        ),
+        (
+            written(),
+            vault(namespace="team", headers={"X-Vault-Namespace": "other"}),
+            "it has two namespaces",
+            "leave one in its `namespace` and `headers`: kubectl get clustersecretstore a-store -o yaml",
         ),
         # An address with a password in it is not shown.
         (

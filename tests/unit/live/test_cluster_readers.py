@@ -41,9 +41,17 @@ def secret_store(name: str, provider: dict[str, Any], namespace: str | None = No
     return {"metadata": {"name": name, **where}, "spec": {"provider": provider}}
 
 
-def read(bench: Bench, cluster: Cluster, name: str = "agents/jira", store: str = "vault") -> tuple[str, ...]:
+def read(
+    bench: Bench,
+    cluster: Cluster,
+    name: str = "agents/jira",
+    store: str = "vault",
+    *,
+    has_namespaces: bool | None = True,
+) -> tuple[str, ...]:
     found = bench.environment().stores[store]
-    readers = ReadIndex(bench.live().identities(found))
+    identities = bench.live().identities(found)
+    readers = ReadIndex(tuple(each._replace(has_namespaces=has_namespaces) for each in identities))
     in_cluster(ClusterView(cluster), found, readers)
     return tuple(each.name + ("" if each.is_proven else "?") for each in readers.of(name))
 
@@ -69,6 +77,29 @@ def reading(reference: dict[str, str] | None, key: str = "agents/jira", **spec: 
         ({"vault": {"path": "kv"}}, None),
         ({"azurekv": {"vaultUrl": "https://agents.vault.azure.net"}}, None),
         ({"fake": {}}, None),
+        ({"webhook": {"url": "https://other.example.com/{{ .remoteRef.key }}"}}, None),
+        ({"webhook": {"url": f"{SERVER}/v1/secret/data/agents/{{{{ .remoteRef.key }}}}"}}, "?"),
+        ({"openbao": {"server": SERVER}}, "?"),
+        (
+            {
+                "vault": {
+                    "server": SERVER,
+                    "path": "secret",
+                    "headers": {"X-Vault-Namespace": "a", "x-vault-namespace": ""},
+                }
+            },
+            None,
+        ),
+        (
+            {
+                "vault": {
+                    "server": SERVER,
+                    "path": "secret",
+                    "headers": {"X-Vault-Namespace": "a", "x-vault-namespace": "b"},
+                }
+            },
+            "?",
+        ),
         ({}, None),
     ],
 )
@@ -80,6 +111,21 @@ def test_a_store_of_any_name_is_meant_where_it_leads_to_the_store_or_may(
         externalsecrets=[external_secret("team", "jira", reading(OTHER))],
     )
     assert read(bench, cluster) == (() if found is None else (f"ExternalSecret team/jira{found}",))
+
+
+@pytest.mark.parametrize("written", ["", ", vaultNamespace: team"])
+@pytest.mark.parametrize(("has_namespaces", "found"), [(True, None), (None, "?"), (False, "")])
+def test_a_namespace_hides_a_reader_only_where_the_server_has_namespaces(
+    bench: Bench, written: str, *, has_namespaces: bool | None, found: str | None
+) -> None:
+    bench.base("mount: secret", f"mount: secret{written}")
+    other = {} if written else {"namespace": "team"}
+    cluster = Cluster(
+        clustersecretstores=[secret_store("other", {"vault": {"server": SERVER, "path": "secret", **other}})],
+        externalsecrets=[external_secret("n", "a", reading(OTHER)), external_secret("n", "b", reading(OTHER, "x"))],
+    )
+    expected = () if found is None else (f"ExternalSecret n/a{found}",)
+    assert read(bench, cluster, has_namespaces=has_namespaces) == expected
 
 
 def test_a_store_without_a_path_is_read_by_names_that_begin_with_the_mount(bench: Bench) -> None:
@@ -116,8 +162,32 @@ def test_a_store_of_the_same_kind_and_name_is_meant_whatever_its_address_is(benc
     elsewhere = [secret_store("vault-store", {"azurekv": {"vaultUrl": "https://agents.vault.azure.net"}})]
     cluster = Cluster(clustersecretstores=elsewhere, externalsecrets=cluster.objects["externalsecrets"])
     assert read(bench, cluster) == ("ExternalSecret team/jira?",)
-    cluster = Cluster(externalsecrets=[external_secret("team", "jira", reading({"name": "vault-store"}))])
-    assert read(bench, cluster) == ()
+
+
+@pytest.mark.parametrize("secretstores", [None, []])
+@pytest.mark.parametrize(
+    "reference", [{"name": "gone"}, {"kind": "ClusterSecretStore", "name": "gone"}, {"name": "vault-store"}]
+)
+def test_a_store_that_is_not_listed_may_be_the_store(
+    bench: Bench, secretstores: list[Any] | None, reference: dict[str, str]
+) -> None:
+    keys = {"a": "agents/jira", "b": "secret/data/agents/jira", "c": "agents/github"}
+    cluster = Cluster(
+        secretstores=secretstores,
+        externalsecrets=[external_secret("team", name, reading(reference, key)) for name, key in keys.items()],
+    )
+    assert read(bench, cluster) == ("ExternalSecret team/a?", "ExternalSecret team/b?")
+    store, (environment, live) = "SecretStore/team/gone", (bench.environment(), bench.live())
+    if reference == {"name": "gone"}:
+        found = readers_of(environment.stores["vault"], (), live, ClusterView(cluster), [store])
+        found.check_excluded()
+        assert found.of("agents/jira") == ()
+
+
+def test_a_selector_of_stores_that_are_not_served_may_choose_the_store(bench: Bench) -> None:
+    push = external_secret("n", "a", pushing({"labelSelector": {"matchLabels": {"a": "b"}}}))
+    assert read(bench, Cluster(secretstores=[], pushsecrets=[push])) == ()
+    assert read(bench, Cluster(pushsecrets=[push])) == ("PushSecret n/a, which writes it?",)
 
 
 def test_a_secret_store_serves_its_own_namespace(bench: Bench) -> None:
@@ -133,6 +203,13 @@ def test_a_secret_store_serves_its_own_namespace(bench: Bench) -> None:
             {"metadata": {"name": "e"}, "spec": {}},
         ],
     )
+    # A store that is not listed may be any.
+    listed = [each for each in read(bench, cluster) if not each.endswith("?")]
+    assert listed == ["ExternalSecret team/a", "ClusterExternalSecret d"]
+    cluster.objects["secretstores"] += [
+        secret_store("own", {"fake": {}}, "elsewhere"),
+    ]
+    cluster.objects["clustersecretstores"] = [secret_store("own", {"fake": {}})]
     assert read(bench, cluster) == ("ExternalSecret team/a", "ClusterExternalSecret d")
 
 
@@ -149,7 +226,10 @@ def test_every_reference_of_a_spec_counts_with_the_store_of_its_own(bench: Bench
         "below": reading(VAULT, data=[], dataFrom=[{"find": {"path": "teams"}}]),
         "empty": {},
     }
-    stores = [secret_store("vault-store", {"vault": {"server": SERVER, "path": "secret"}})]
+    stores = [
+        secret_store("vault-store", {"vault": {"server": SERVER, "path": "secret"}}),
+        secret_store("other", {"fake": {}}),
+    ]
     objects = [external_secret("n", name, spec) for name, spec in specs.items()]
     found = tuple(dict.fromkeys(read(bench, Cluster(clustersecretstores=stores, externalsecrets=objects))))
     assert found == tuple(f"ExternalSecret n/{name}" for name in ("data", "extract", "find", "tags"))
@@ -200,6 +280,7 @@ def test_whatever_writes_the_place_is_named(bench: Bench) -> None:
     }
     cluster = Cluster(
         clustersecretstores=stores,
+        secretstores=[secret_store("other", {"fake": {}}, "n")],
         pushsecrets=[external_secret("n", name, spec) for name, spec in push.items()],
         clusterpushsecrets=[{"metadata": {"name": "all"}, "spec": {"pushSecretSpec": pushing(OTHER)}}],
     )
@@ -231,6 +312,65 @@ def test_a_generator_reads_a_path_of_vaults_api(bench: Bench, server: str, path:
     assert list(read(bench, Cluster(**generators))) == names
 
 
+def provider_class(provider: str, parameters: dict[str, str]) -> dict[str, Any]:
+    spec = {"provider": provider, "parameters": parameters}
+    return {"metadata": {"namespace": "n", "name": "a"}, "spec": spec}
+
+
+def vault_objects(*paths: str) -> str:
+    return "".join(f"- objectName: a\n  secretPath: {path}\n  secretKey: B\n" for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("provider", "parameters", "found"),
+    [
+        ("vault", {"vaultAddress": f"{SERVER}/", "objects": vault_objects("kv/data/x", "secret/data/agents/jira")}, ""),
+        ("vault", {"vaultAddress": SERVER, "objects": vault_objects("secret/data/agents/github")}, None),
+        (
+            "vault",
+            {"vaultAddress": SERVER, "vaultNamespace": "team", "objects": vault_objects("secret/data/agents/jira")},
+            None,
+        ),
+        ("vault", {"vaultAddress": "https://w.example.com", "objects": vault_objects("/secret/data/agents/jira")}, "?"),
+        ("vault", {"objects": vault_objects("secret/data/agents/jira")}, "?"),
+        # What it reads is not known.
+        ("vault", {"vaultAddress": SERVER, "objects": "- {"}, ""),
+        ("vault", {"vaultAddress": SERVER, "objects": "- objectName: a\n"}, ""),
+        ("vault", {"vaultAddress": SERVER, "objects": vault_objects("x") + "#" * 64 * 1024}, ""),
+        ("vault", {"vaultAddress": SERVER}, ""),
+        ("openbao-csi", {"baoAddress": SERVER}, "?"),
+        ("gcp", {"secrets": "a"}, None),
+        ("azure", {"keyvaultName": "agents", "objects": "array:\n  - |\n    objectName: agents-jira\n"}, None),
+    ],
+)
+def test_a_class_of_the_csi_driver_reads_what_its_objects_name(
+    bench: Bench, provider: str, parameters: dict[str, str], found: str | None
+) -> None:
+    cluster = Cluster(secretproviderclasses=[provider_class(provider, parameters)])
+    assert read(bench, cluster) == (() if found is None else (f"SecretProviderClass n/a{found}",))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [
+        ({"keyvaultName": "agents"}, ""),
+        ({"keyvaultName": "Agents", "cloudName": "AzurePublicCloud"}, ""),
+        ({"keyvaultName": "other"}, None),
+        ({"keyvaultName": "agents", "cloudName": "AzureChinaCloud"}, None),
+        ({}, "?"),
+    ],
+)
+def test_a_class_reads_a_key_vaults_secrets_by_name(
+    bench: Bench, parameters: dict[str, str], found: str | None
+) -> None:
+    bench.write("prod", "store: vault\n")
+    objects = "array:\n  - |\n    objectName: other\n  - |\n    objectName: Agents-JIRA\n    objectType: secret\n"
+    cluster = Cluster(secretproviderclasses=[provider_class("azure", {**parameters, "objects": objects})])
+    expected = () if found is None else (f"SecretProviderClass n/a{found}",)
+    assert read(bench, cluster, "agents-jira", "azure") == expected
+    assert read(bench, cluster, "agents-github", "azure") == ()
+
+
 def test_files_and_cluster_are_one_answer(bench: Bench) -> None:
     bench.write("staging", "store: vault\n")
     environments, store = [bench.environment("staging")], bench.environment().stores["vault"]
@@ -258,6 +398,7 @@ def test_files_and_cluster_are_one_answer(bench: Bench) -> None:
         ("clusterpushsecrets", {"pushSecretSpec": {"secretStoreRefs": ["other"]}}),
         ("vaultdynamicsecrets", {"provider": {"server": SERVER}, "path": ["secret/data/agents/jira"]}),
         ("clustergenerators", {"generator": {"vaultDynamicSecretSpec": "secret/data/agents/jira"}}),
+        ("secretproviderclasses", {"provider": "vault", "parameters": {"objects": ["agents/jira"]}}),
         ("clustersecretstores", {"provider": {"vault": SERVER}}),
         ("secretstores", {"provider": "vault"}),
     ],

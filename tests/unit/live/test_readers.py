@@ -61,9 +61,10 @@ def test_a_store_counts_unless_it_is_another_or_said_to_be() -> None:
     assert not found.meet("lab/vault", may_be)
     assert not found.meet("far/vault", own._replace(provider=providers.KEY_VAULT))
     assert found.meet("named/vault", own._replace(provider=providers.KEY_VAULT), is_named=True)
-    other = ReadIndex((own._replace(cluster_id="a"),))
-    assert not other.meet("qa/vault", may_be._replace(cluster_id="b"))
-    assert other.meet("qa/vault", may_be._replace(cluster_id="a"))
+    told = ReadIndex((own._replace(server_id="a"),))
+    assert not told.meet("qa/vault", may_be._replace(server_id="b"))
+    assert told.meet("qa/vault", may_be._replace(server_id="a"))
+    assert told.meet("qa/vault", may_be._replace(ids=frozenset("b")))
 
 
 def test_readers_are_told_apart_by_whether_their_store_is_proven() -> None:

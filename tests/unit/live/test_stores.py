@@ -16,6 +16,7 @@ from compiler.stores.interface import Cluster, SecretWriter
 from compiler.stores.vault.store import VaultStore
 from tests import providers
 from tests.refusals import is_refused
+from tests.unit.memory_store import MemoryStore
 from tests.unit.stores.scripted_vault import HEALTH, TOKEN, ScriptedVault, health, refused
 
 WRITTEN = "https://vault.example.com:8200"
@@ -365,22 +366,66 @@ def test_a_reachable_at_is_asked_and_is_not_what_the_store_is(
 
 
 def test_what_a_store_is_known_as_has_what_its_server_says(scripted: ScriptedVault, vault: Store) -> None:
-    """Two ids that differ prove two stores, for whoever asks who reads what is to be deleted."""
+    scripted.on("GET", HEALTH, health(version="2.7.2"))
     with live(scripted, []) as stores:
         here, written = stores.identities(vault)
         # What is reached stands for what is written.
-        assert (here.cluster_id, written.cluster_id) == ("c1", "c1")
-        assert compare_stores(here, replace(vault, cluster_id="c2").identity) is Sameness.ANOTHER
-        assert compare_stores(here, replace(vault, cluster_id="c1").identity) is Sameness.UNPROVEN
+        assert (here.server_id, written.server_id) == ("c1", "c1")
+        assert (here.has_namespaces, written.has_namespaces) == (True, True)
+        elsewhere = replace(vault, address="http://vault.vault.svc:8200").identity
+        assert compare_stores(here, elsewhere._replace(server_id="c2")) is Sameness.ANOTHER
+        for ids in ("c1", "c2"):
+            assert compare_stores(here, elsewhere._replace(ids=frozenset({ids}))) is Sameness.UNPROVEN
     with live(scripted, []) as stores:
         (own,) = stores.identities(replace(vault, address=scripted.url))
-        assert own.cluster_id == "c1"
+        assert (own.server_id, own.ids) == ("c1", frozenset({"c1"}))
     with live(scripted, [], VAULT_ADDR="") as stores:
         (own,) = stores.identities(replace(vault, reachable_at=scripted.url))
-        assert own == vault.identity._replace(cluster_id="c1")
+        assert own == vault.identity._replace(server_id="c1", ids=frozenset({"c1"}), has_namespaces=True)
     with LiveStores({"VAULT_TOKEN": TOKEN, "VAULT_ADDR": "http://127.0.0.1:1"}) as stores:
         here, written = stores.identities(replace(vault, cluster_id="c9"))
-        assert (here.cluster_id, written.cluster_id) == (None, "c9")
+        assert (here.ids, here.server_id) == (frozenset(), None)
+        assert (written.ids, written.server_id) == (frozenset({"c9"}), None)
+
+
+def test_the_server_of_another_environment_is_asked_where_its_files_lead_there(
+    scripted: ScriptedVault, vault: Store
+) -> None:
+    opener, service = Opener(), "http://vault.vault.svc:8200"
+    unreached = [
+        replace(vault, address=service, cluster_id="c9"),
+        replace(vault, address=FORWARDED, cluster_id="c9"),
+        # Nothing is claimed that could be proven.
+        vault,
+    ]
+    stores = LiveStores({"VAULT_ADDR": "http://127.0.0.1:1"}, opener)
+    assert [stores.identity_of_other(each) for each in unreached] == [each.identity for each in unreached]
+    assert opener.made == []
+    with live(scripted, [], VAULT_ADDR="http://127.0.0.1:1") as stores:
+        qa = replace(vault, address=service, cluster_id="c9", reachable_at=scripted.url)
+        for environment in ("qa", "qa-2"):
+            found = stores.identity_of_other(replace(qa, environment=environment))
+            # A written id does not keep the server from being asked.
+            assert found == qa.identity._replace(server_id="c1", ids=frozenset({"c1", "c9"}))
+        assert stores.identity_of_other(replace(qa, reachable_at="http://127.0.0.1:1")) == qa.identity
+    # It is asked once, and sent no token.
+    assert [(each.path, each.token) for each in scripted.asked] == [(HEALTH, None)]
+
+
+def test_an_address_that_is_one_everywhere_is_asked_for_the_id_that_is_claimed(vault: Store) -> None:
+    asked: list[StoreAddress] = []
+
+    def opened(address: StoreAddress, _environ: Mapping[str, str]) -> SecretWriter:
+        asked.append(address)
+        found = MemoryStore(address)
+        found.server = Cluster("c2", "", has_namespaces=True)
+        return cast("SecretWriter", found)
+
+    with LiveStores({"VAULT_ADDR": FORWARDED}, opened) as stores:
+        found = stores.identity_of_other(replace(vault, cluster_id="c9"))
+    assert (found.server_id, found.has_namespaces) == ("c2", True)
+    # By no variable, and whatever id is written.
+    assert [(each.url, each.cluster_ids) for each in asked] == [(WRITTEN, ())]
 
 
 def test_openbaos_set_of_variables_is_named_where_it_counts(scripted: ScriptedVault, vault: Store) -> None:

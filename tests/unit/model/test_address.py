@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.model.store import Address, is_cluster_internal, is_loopback, is_near, parse_address
+from compiler.model.store import Address, is_everywhere, is_loopback, is_near, one_spelling, parse_address
 from tests.plain_http import FAR, NEAR
 
 
@@ -62,26 +62,26 @@ def test_a_user_name_that_looks_like_a_near_host_is_none(url: str) -> None:
     assert (is_near(address.host), address.extra) == (False, ("user",))
 
 
-@pytest.mark.parametrize("host", ["localhost", "a.localhost", "127.0.0.1", "::1"])
-def test_loopback_is_each_machines_own(host: str) -> None:
-    assert is_cluster_internal(host)
-
-
-@pytest.mark.parametrize("host", ["vault.vault.svc", "vault.vault.svc.cluster.local", "vault.vault.svc.corp.example"])
-def test_a_service_is_each_clusters_own_whatever_the_clusters_domain(host: str) -> None:
-    assert is_cluster_internal(host)
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://localhost:1", "http://a.localhost", "http://127.0.0.1", "http://[::1]:8200", "http://vault:8200"),
+        *("https://vault.vault.svc", "https://vault.vault.svc.cluster.local", "https://vault.vault.svc.corp.example"),
+        # As search domains complete them.
+        *("http://vault.vault:8200", "http://vault.svc"),
+    ],
+)
+def test_loopback_and_a_service_are_each_machines_or_clusters_own(url: str) -> None:
+    assert not is_everywhere(one_spelling(url))
 
 
 @pytest.mark.parametrize(
     "host",
     [
-        *("vault.example.com", "10.0.0.1", "2001:db8::1", "vault.vault"),
-        *("vault.svc", "vault.svc.example.com", "vault.vault.svcs", "a.b.c.svc.d"),
+        *("vault.example.com", "10.0.0.1", "[2001:db8::1]", "vault.svc.example.com", "vault.vault.svcs"),
+        *("a.b.c.svc.d", "agents.vault.azure.net"),
     ],
 )
 def test_every_other_host_is_the_same_for_all_clusters(host: str) -> None:
-    assert not is_cluster_internal(host)
-
-
-def test_a_name_without_a_dot_is_the_clusters_own() -> None:
-    assert is_cluster_internal("vault")
+    for url in (f"https://{host}", f"http://{host}:8200", f"https://{host}/team"):
+        assert is_everywhere(one_spelling(url))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from compiler.model.provider import unknown_provider
+from compiler.model.provider import UNKNOWN, unknown_identity, unknown_provider
 from compiler.model.store import (
     Sameness,
     StoreAddress,
@@ -15,6 +15,7 @@ from compiler.model.store import (
     found_below,
     is_below,
     remote_places,
+    written_place,
 )
 from compiler.pipeline import compile_project
 from compiler.stores.registry import live_identity
@@ -25,8 +26,19 @@ SERVICE = "http://vault.vault.svc.cluster.local:8200"
 
 
 def vault(url: str | None, mount: str | None = "secret", namespace: str | None = None, **more: str) -> StoreIdentity:
+    """One whose server is not asked whether it has namespaces."""
     fields = {"server": url, "path": mount, "namespace": namespace, **more}
     return providers.VAULT.live_identity({name: value for name, value in fields.items() if value is not None})
+
+
+def spaced(url: str, mount: str | None = "secret", namespace: str | None = None, **more: str) -> StoreIdentity:
+    """One whose server says that it has namespaces."""
+    return vault(url, mount, namespace, **more)._replace(has_namespaces=True)
+
+
+def named(url: str, *ids: str, told: str | None = None) -> StoreIdentity:
+    """One that is called by `ids`, and whose server says in this run that it is `told`."""
+    return vault(url)._replace(ids=frozenset((*ids, told) if told else ids), server_id=told)
 
 
 def key_vault(url: str) -> StoreIdentity:
@@ -85,11 +97,13 @@ def test_a_vault_whose_address_alone_differs_is_unproven(one: str | None, other:
     [
         (vault("https://v"), vault("https://v", "kv")),
         (vault("https://v"), vault("https://v", None)),
-        (vault("https://v"), vault("https://v", namespace="team")),
+        (spaced("https://v"), vault("https://v", namespace="team")),
         (vault("https://v"), vault("https://v", version="v1")),
         (vault(None), vault("https://v", "kv")),
         (vault("https://v"), key_vault("https://v")),
-        (vault("https://v"), StoreIdentity(unknown_provider("fake"), None)),
+        (vault("https://v"), unknown_identity("fake", {"data": []})),
+        (vault("https://v"), unknown_identity("webhook", {"url": "https://w/v1/x"})),
+        (vault(None), unknown_identity("fake", {"data": []})),
         (key_vault("https://a.vault.azure.net"), key_vault("https://b.vault.azure.net")),
         (key_vault("https://a.vault.azure.net"), key_vault("https://a.vault.azure.cn")),
     ],
@@ -100,21 +114,95 @@ def test_another_store_is_proven_by_what_no_spelling_changes(one: StoreIdentity,
 
 
 def test_the_root_namespace_is_none_and_a_mount_may_begin_with_a_namespace() -> None:
-    plain = vault("https://v")
+    plain = spaced("https://v")
     for namespace in ("root", "/root/", "", "/"):
         assert compare_stores(vault("https://v", "/secret/", namespace), plain) is Sameness.SAME
-    inside = vault("https://v", "secret", "/team//a/")
+    inside = spaced("https://v", "secret", "/team//a/")
     assert compare_stores(vault("https://v", "team/a/secret"), inside) is Sameness.SAME
     assert compare_stores(vault("https://v", "secret", "root/team/a"), inside) is Sameness.SAME
     assert compare_stores(vault("https://v", "secret", "rooted"), plain) is Sameness.ANOTHER
 
 
-def test_two_cluster_ids_that_differ_prove_another_and_equal_ones_prove_nothing() -> None:
-    one, other = vault("https://v"), vault("https://w")
-    assert compare_servers(one._replace(cluster_id="a"), one._replace(cluster_id="b")) is Sameness.ANOTHER
-    assert compare_stores(one._replace(cluster_id="a"), one._replace(cluster_id="b")) is Sameness.ANOTHER
-    assert compare_stores(one._replace(cluster_id="a"), other._replace(cluster_id="a")) is Sameness.UNPROVEN
-    assert compare_stores(one._replace(cluster_id="a"), one) is Sameness.SAME
+def test_two_ids_that_servers_say_prove_two_and_equal_ones_prove_nothing() -> None:
+    one, other = "https://v", "https://w"
+    assert compare_servers(named(one, told="a"), named(one, told="b")) is Sameness.ANOTHER
+    assert compare_stores(named(one, told="a"), named(other, told="b")) is Sameness.ANOTHER
+    assert compare_stores(named(one, told="a"), named(other, told="a")) is Sameness.UNPROVEN
+    assert compare_stores(named(one, told="a"), named(one)) is Sameness.SAME
+
+
+@pytest.mark.parametrize("url", ["https://vault.example.com", "http://vault.example.com:8200", "http://10.0.0.1:8200"])
+def test_what_means_one_server_everywhere_is_one_whatever_ids_are_written(url: str) -> None:
+    assert compare_servers(named(url, "a"), named(url, "b")) is Sameness.SAME
+    assert compare_servers(named(url, told="a"), named(url, "b")) is Sameness.SAME
+    assert compare_servers(named(url, told="a"), named(url, told="b")) is Sameness.SAME
+
+
+@pytest.mark.parametrize("url", [SERVICE, "http://vault.vault:8200", "http://127.0.0.1:8200", "http://vault:8200"])
+def test_what_each_cluster_has_its_own_of_is_not_proven_where_the_ids_differ(url: str) -> None:
+    assert compare_servers(named(url, "a"), named(url, "b")) is Sameness.UNPROVEN
+    assert compare_servers(named(url, told="a"), named(url, "b")) is Sameness.UNPROVEN
+    assert compare_servers(named(url, told="a"), named(url, told="b")) is Sameness.ANOTHER
+    for one in (named(url), named(url, "a"), named(url, "b", told="a")):
+        assert compare_servers(one, named(url, "a")) is Sameness.SAME
+
+
+def test_a_written_id_proves_no_other_server_at_any_address() -> None:
+    one, other = "https://one.example.com", "https://two.example.com"
+    assert compare_servers(named(one, "a"), named(other, "b")) is Sameness.UNPROVEN
+    assert compare_servers(named(one, told="a"), named(other, "b")) is Sameness.UNPROVEN
+    assert compare_servers(named(one, told="a"), named(other, told="b")) is Sameness.ANOTHER
+
+
+def test_a_namespace_proves_nothing_unless_the_server_has_namespaces() -> None:
+    root, team = vault("https://v.example.com"), vault("https://v.example.com", namespace="team")
+    for compare in (compare_stores, compare_servers):
+        assert compare(root, team) is Sameness.UNPROVEN
+    ignoring = team._replace(has_namespaces=False)
+    assert compare_stores(root, ignoring) is Sameness.SAME
+    assert remote_places(ignoring, "jira") == remote_places(root, "jira")
+    assert remote_places(team, "jira") == {"secret/data/jira", "team/secret/data/jira"}
+    assert remote_places(team._replace(has_namespaces=True), "jira") == {"team/secret/data/jira"}
+    # What differs beside it is another place in either case.
+    kv = vault("https://v.example.com", "kv", "team")
+    assert compare_stores(root, kv) is compare_stores(root, kv._replace(has_namespaces=False)) is Sameness.ANOTHER
+
+
+@pytest.mark.parametrize("namespace", [" team", "team\t", "\r\n team ", "/team/"])
+def test_a_namespace_is_trimmed_as_go_trims_a_header(namespace: str) -> None:
+    assert spaced("https://v", namespace=namespace) == spaced("https://v", namespace="team")
+    header = {"server": "https://v", "path": "secret", "headers": {"X-Vault-Namespace": namespace}}
+    assert providers.VAULT.live_identity(header) == vault("https://v", namespace="team")
+
+
+def test_a_store_of_a_provider_that_is_not_known_may_be_the_one_whose_host_it_names() -> None:
+    for url in ("https://Vault.example.com/v1/secret/data/{{ .remoteRef.key }}", "https://u:p@vault.example.com."):
+        webhook = unknown_identity("webhook", {"headers": {"a": "b"}, "url": url})
+        assert compare_servers(vault("https://vault.example.com:8200"), webhook) is Sameness.UNPROVEN
+        assert compare_servers(webhook, vault("https://other.example.com:8200")) is Sameness.ANOTHER
+        assert compare_servers(webhook, vault(None)) is Sameness.UNPROVEN
+    service = unknown_identity("openbao", {"a": [{"server": "http://vault.vault.svc:8200"}]})
+    assert compare_servers(vault(SERVICE), service) is Sameness.UNPROVEN
+    # Each key has a host of its own, and the compatible form of a letter is that letter.
+    for url in ("https://{{ .remoteRef.key }}.example.com", "https://\uff56ault.example.com"):
+        assert (
+            compare_servers(unknown_identity("webhook", url), vault("https://vault.example.com")) is Sameness.UNPROVEN
+        )
+    assert compare_servers(StoreIdentity(UNKNOWN, None), vault("https://v")) is Sameness.UNPROVEN
+
+
+def test_two_that_are_one_by_what_is_written_have_one_written_place() -> None:
+    many = [
+        named(url, *ids)
+        for url in ("https://v.example.com", SERVICE, "https://w.example.com")
+        for ids in ("", "a", "b")
+    ]
+    many += [vault(None), vault("https://v.example.com", "kv"), spaced("https://v.example.com", namespace="team")]
+    pairs = [(one, other) for one in many for other in many if written_place(one) is not None]
+    assert [pair for pair in pairs if written_place(pair[0]) == written_place(pair[1])] == [
+        pair for pair in pairs if compare_stores(*pair) is Sameness.SAME and written_place(pair[1]) is not None
+    ]
+    assert written_place(vault(SERVICE)) is written_place(vault(None)) is None
 
 
 def test_a_key_vault_is_known_by_its_name_and_cloud() -> None:
@@ -122,6 +210,9 @@ def test_a_key_vault_is_known_by_its_name_and_cloud() -> None:
     assert compare_stores(one, key_vault("https://agents.vault.azure.net.:443")) is Sameness.SAME
     assert compare_stores(one, key_vault("https://agents.privatelink.vaultcore.azure.net")) is Sameness.UNPROVEN
     assert compare_stores(key_vault("https://localhost:1"), key_vault("https://127.0.0.1:1")) is Sameness.SAME
+    # A host of another domain, or in other letters, may be a second name of the vault.
+    for url in ("https://secrets.example.com", "https://localhost:1", "https://\uff41gents.vault.azure.net"):
+        assert compare_stores(one, key_vault(url)) is Sameness.UNPROVEN
 
 
 def test_of_several_identities_the_nearest_counts() -> None:
@@ -151,10 +242,11 @@ def test_an_environments_store_and_the_address_from_here_have_one_form(tmp_path:
         ({"provider": {"vault": {"server": 1, "path": ["x"]}}}, vault(None, None)),
         ({"provider": {"vault": "x"}}, vault(None, None)),
         ({"provider": {"azurekv": {"vaultUrl": "https://V.vault.azure.net"}}}, key_vault("https://v.vault.azure.net")),
-        ({"provider": {"fake": {"data": []}}}, StoreIdentity(unknown_provider("fake"), None)),
-        ({"provider": "x"}, StoreIdentity(unknown_provider(""), None)),
-        ("x", StoreIdentity(unknown_provider(""), None)),
-        (None, StoreIdentity(unknown_provider(""), None)),
+        ({"provider": {"fake": {"data": []}}}, StoreIdentity(unknown_provider("fake"), "")),
+        ({"provider": {"webhook": {"url": "https://a.b/c"}}}, StoreIdentity(unknown_provider("webhook"), "a.b")),
+        ({"provider": "x"}, StoreIdentity(UNKNOWN, "")),
+        ("x", StoreIdentity(UNKNOWN, "")),
+        (None, StoreIdentity(UNKNOWN, "")),
     ],
 )
 def test_a_live_store_leads_where_its_provider_says(spec: Any, identity: StoreIdentity) -> None:  # noqa: ANN401 - any JSON
@@ -189,7 +281,7 @@ def test_an_engine_of_version_1_reads_the_paths_of_version_2_as_they_are() -> No
     # Without a path each name begins with the mount, with and without `data/`.
     assert remote_places(vault("https://v", None), "secret/platform/jira") & own
     assert remote_places(vault("https://v", None), "secret/data/platform/jira") & own
-    inside = vault("https://v", "secret", "team")
+    inside = spaced("https://v", "secret", "team")
     assert not remote_places(inside, "platform/jira") & own
     assert remote_places(vault("https://v", "team/secret"), "platform/jira") == remote_places(inside, "platform/jira")
 
@@ -228,6 +320,8 @@ def test_a_search_finds_whatever_lies_below_its_path() -> None:
 def test_a_namespace_may_come_as_a_header_that_the_operator_adds() -> None:
     provider = {"server": SERVICE, "path": "secret", "headers": {"x-vault-NAMESPACE": "team"}}
     assert live_identity({"spec": {"provider": {"vault": provider}}}) == vault(SERVICE, namespace="team")
-    # Vault takes the first of two.
-    assert providers.VAULT.live_identity({**provider, "namespace": "own"}) == vault(SERVICE, namespace="own")
+    assert providers.VAULT.live_identity({**provider, "namespace": "/team"}) == vault(SERVICE, namespace="team")
+    # Which of two counts is not proven, nor are the mount and the version then.
+    for two in ({"namespace": "own"}, {"headers": {"X-Vault-Namespace": "a", "x-vault-namespace": "b"}}):
+        assert providers.VAULT.live_identity({**provider, **two}) == StoreIdentity(UNKNOWN, None)
     assert providers.VAULT.live_identity({**provider, "headers": {"X-Vault-Namespace": 1}}) == vault(SERVICE)

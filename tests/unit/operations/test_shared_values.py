@@ -11,7 +11,7 @@ from compiler.model.store import StoreAddress
 from compiler.operations.references import references_of
 from compiler.operations.verify import shared_values, verify
 from compiler.pipeline import compile_project
-from compiler.stores.interface import SecretWriter
+from compiler.stores.interface import Cluster, SecretWriter
 from tests.github_project import BASE
 from tests.unit.operations.verify.test_verify import FakeStore
 
@@ -104,10 +104,13 @@ def test_a_waiver_with_a_reason_is_heard(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("mount", "count"), [("team/kv", 0), ("other/kv", 3)])
-def test_one_place_by_a_namespace_and_by_a_mount_is_no_finding(tmp_path: Path, mount: str, count: int) -> None:
+def test_one_place_by_a_namespace_and_by_a_mount_is_no_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mount: str, count: int
+) -> None:
     one = 'stores: {vault: {server: "https://one.example.com", %s}}\nsecrets: {ci: {}}\n'
     texts = {"prod": one % "vaultNamespace: team, mount: kv", "staging": one % f"mount: {mount}"}
     documents = {"platform/github": {"TOKEN": SECRET, "HOOK": "h"}, "platform/ci": {"CI_TOKEN": OTHER}}
+    monkeypatch.setattr(FakeStore, "cluster", lambda _self: Cluster("c1", "", has_namespaces=True))
     found, unproven = shared(tmp_path, {"https://one.example.com": documents}, None, **texts)
     assert (len(found), len(unproven)) == (count, 1)
 

@@ -23,6 +23,13 @@ def test_finds_another_address_mount_or_namespace(judge: Judge, other: str) -> N
     assert len(judge(check, f"stores: {{two: {{provider: vault, name: vault-secret-store, {other}}}}}")) == 1
 
 
+@pytest.mark.parametrize(("more", "count"), [("", 0), (", mount: kv", 1), (", vaultNamespace: a", 1)])
+def test_an_address_that_is_missing_may_be_that_of_the_other(judge: Judge, more: str, count: int) -> None:
+    for server in ("", "server: https://vault.example.com, "):
+        text = f"stores: {{two: {{{server}provider: vault, name: vault-secret-store{more}}}, vault: {{server: null}}}}"
+        assert len(judge(check, text)) == count
+
+
 def test_two_prefixes_may_share_an_object_unless_both_are_rendered(judge: Judge) -> None:
     two = "two: {provider: vault, name: vault-secret-store, server: https://vault.example.com/, prefix: b/"
     assert not judge(check, f"stores: {{{two}}}}}")

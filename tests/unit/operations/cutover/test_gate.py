@@ -279,6 +279,11 @@ def test_two_stores_that_are_one_from_here_are_not_compared(bench: Bench) -> Non
     forwarded = replace(moved, source=here, destination=there)
     (check,) = check_distinct_stores([forwarded], LiveStores({}))
     assert "reachableAt" in (check.mend or "")
+    # Each cluster has its own server of that name, and one port-forward leads to one of them alone.
+    inside = [replace(vault, id=each, address="http://vault.vault.svc:8200", cluster_id=each) for each in ("c1", "c2")]
+    forwarded = replace(moved, source=inside[0], destination=inside[1])
+    (check,) = check_distinct_stores([forwarded], LiveStores({"VAULT_ADDR": "http://localhost:8200"}))
+    assert check.mend == "unset VAULT_ADDR, which stands for both, or correct reachableAt"
     # One server under two names is meant so.
     same = replace(moved, destination=replace(vault, id="other"))
     assert list(check_distinct_stores([same], LiveStores({}))) == []

@@ -72,7 +72,9 @@ def test_the_operator_asks_for_the_part_behind_the_first_slash() -> None:
 def test_two_names_or_two_clouds_are_two_vaults() -> None:
     assert PROVIDER.is_another("a.vault.azure.net:443", "b.vault.azure.net:443")
     assert PROVIDER.is_another("a.vault.azure.net:443", "a.vault.azure.cn:443")
-    assert not PROVIDER.is_another("a.vault.azure.net:443", "a.privatelink.vaultcore.azure.net:443")
+    for other in ("a.privatelink.vaultcore.azure.net", "b.example.com", "localhost", "\uff42.vault.azure.net"):
+        assert not PROVIDER.is_another("a.vault.azure.net:443", f"{other}:443")
+    assert not PROVIDER.is_another("a.vault.azure.net:443", "a.vault.azure.net:8443")
 
 
 @pytest.mark.parametrize(("cloud", "domain"), CLOUDS.items())

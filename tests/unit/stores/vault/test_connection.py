@@ -1,6 +1,7 @@
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, ForbiddenError, StoreError, StoreLocation
 from compiler.stores.http import StrictResponse
 from compiler.stores.interface import Cluster, StoreOptions
@@ -15,6 +17,7 @@ from compiler.stores.pacing import RequestClass, RetryPolicy
 from compiler.stores.secret_value import SecretValue
 from compiler.stores.vault.access import Request
 from compiler.stores.vault.store import VaultStore
+from tests import providers
 from tests.refusals import is_refused
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
@@ -135,6 +138,61 @@ def test_a_server_that_does_not_say_who_it_is_proves_nothing(vault: ScriptedVaul
     store, told = met(vault, cluster_ids=("c1",))
     assert store.read("github").version == "1"
     assert (store.cluster(), told) == (None, [None])
+
+
+IGNORED = "this Vault ignores namespaces: the operator reads the root today"
+
+
+@pytest.mark.parametrize(
+    ("says", "has"),
+    [
+        ({"enterprise": False, "version": "1.21.1"}, False),
+        ({"enterprise": False, "version": "2.9.0"}, False),
+        ({"enterprise": True, "version": "1.21.1+ent"}, True),
+        ({"version": "2.7.2"}, True),
+        ({"version": "2.3.0-beta20250528"}, True),
+        # OpenBao had none before, and an older Vault does not say which edition it is.
+        ({"version": "2.2.2"}, None),
+        ({"version": "1.13.4"}, None),
+        ({"version": "1.13.4+ent"}, None),
+        ({"enterprise": None, "version": "2.7.2"}, None),
+        ({"enterprise": "false", "version": "2.7.2"}, None),
+        ({"version": 2.7}, None),
+        ({}, None),
+    ],
+)
+def test_a_namespace_is_refused_before_a_token_is_sent_where_the_server_ignores_it(
+    vault: ScriptedVault, *, says: dict[str, Any], has: bool | None
+) -> None:
+    vault.on("GET", HEALTH, health("c1", **says))
+    for environ, remedy in (
+        ({"VAULT_TOKEN": TOKEN, "VAULT_NAMESPACE": "nobody"}, "unset VAULT_NAMESPACE"),
+        ({"BAO_TOKEN": TOKEN, "BAO_NAMESPACE": "nobody"}, "unset BAO_NAMESPACE"),
+    ):
+        vault.asked.clear()
+        store, _ = met(vault, environ=environ)
+        if has is not False:
+            assert store.read("github").version == "1"
+            assert store.cluster() == Cluster("c1", "vault-cluster-1", has)
+            continue
+        for act in (lambda store=store: store.read("github"), store.cluster, store.whoami):
+            with pytest.raises(StoreError, check=is_refused(Code.WRONG_MOUNT)) as caught:
+                act()
+            assert (caught.value.reason, caught.value.remedy) == (IGNORED, remedy)
+        assert {(asked.path, asked.token) for asked in vault.asked} == {(HEALTH, None)}
+    for namespace in ("root", "/"):
+        store, _ = met(vault, environ={"VAULT_TOKEN": TOKEN, "VAULT_NAMESPACE": namespace})
+        assert store.read("github").version == "1"
+
+
+def test_a_written_namespace_that_the_server_ignores_is_to_be_removed(vault: ScriptedVault) -> None:
+    vault.on("GET", HEALTH, health("c1", enterprise=False))
+    address = StoreAddress(providers.VAULT, vault.url, vault_namespace="nobody")
+    environ = {"VAULT_TOKEN": TOKEN, "VAULT_NAMESPACE": "other"}
+    store = VaultStore(address, environ, StoreOptions(clock=VirtualClock(), read_timeout=5))
+    with closing(store), pytest.raises(StoreError, check=is_refused(Code.WRONG_MOUNT)) as caught:
+        store.read("github")
+    assert caught.value.remedy == "remove vaultNamespace"
 
 
 def test_a_name_that_is_none_is_not_repeated(vault: ScriptedVault) -> None:
