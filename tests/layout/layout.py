@@ -59,6 +59,22 @@ _SHELL = re.compile(
 )
 
 
+# "Is it the same store?" is answered in one module. Elsewhere addresses are compared as texts alone: that which a run
+# has recorded, and that which a variable replaces in a sentence.
+_SAME_STORE = "model/store.py"
+_ADDRESSES = frozenset(
+    {"absolute", "address", "contact", "identity", "ids", "reachable_at", "server", "server_id", "url"}
+)
+_COMPARES_TEXTS = frozenset(
+    {
+        ("change/undo.py", "writers[store_id].address.absolute != address"),
+        ("operations/retire.py", "options.stores.address(store).absolute != address"),
+        ("live/stores.py", "parse_address(store.address) == parse_address(self._environ[name])"),
+        ("stores/vault/client.py", "environ.get(name) == address.url"),
+    }
+)
+
+
 def mistakes(root: Path) -> list[str]:
     """Every mistake below `root`, in words, each with the file that makes it."""
     try:
@@ -293,7 +309,47 @@ def _judged_versions(root: Path) -> Iterator[str]:
                     yield f"compiler/{relative}:{node.lineno} judges a run's version: {ast.unparse(node)}"
 
 
+def _second_sameness(root: Path) -> Iterator[str]:
+    """Answers of their own to the question whether two stores are one."""
+    for path in _modules(root):
+        relative = path.relative_to(root / "compiler").as_posix()
+        if relative == _SAME_STORE:
+            continue
+        compares = [node for node in _nodes(path) if isinstance(node, ast.Compare)]
+        found: list[ast.AST] = [
+            node
+            for node in compares
+            if isinstance(node.ops[0], ast.Eq | ast.NotEq | ast.In | ast.NotIn)
+            and any(map(_is_address, (node.left, *node.comparators)))
+        ]
+        compared = {id(each) for node in compares for each in ast.walk(node)}
+        found += [node for node in _nodes(path) if id(node) not in compared and _decides(node)]
+        for node in found:
+            if (relative, said := ast.unparse(node)) not in _COMPARES_TEXTS:
+                yield f"compiler/{relative} decides by itself which stores are one: {said}"
+
+
+def _is_address(node: ast.AST) -> bool:
+    """An address, in any form, or an identity; not the name of the setting that has one."""
+    if isinstance(node, ast.Call):
+        return ast.unparse(node.func).rpartition(".")[2] in {"host_of", "identity", "one_spelling", "parse_address"}
+    return (
+        isinstance(node, ast.Attribute)
+        and node.attr in _ADDRESSES
+        and not ast.unparse(node).endswith("provider.address")
+    )
+
+
+def _decides(node: ast.AST) -> bool:
+    """A verdict, the providers' part of one, or a spelling of an address for comparison."""
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.value, ast.Name) and node.value.id == "Sameness"
+    said = ast.unparse(node) if isinstance(node, ast.Call) else ""
+    return said.endswith((".rstrip('/').lower()", ".lower().rstrip('/')")) or ".is_another(" in said
+
+
 CHECKS = (
+    _second_sameness,
     _compared_providers,
     _second_answers_to_whole_lists,
     _judged_versions,

@@ -141,6 +141,36 @@ def test_the_project_has_no_mistake() -> None:
             True,
             "compiler/model/source.py:2 has a map by providers: 'azurekv'",
         ),
+        (
+            "rules/api.py",
+            "SAME = a.address != b.address\n",
+            True,
+            "compiler/rules/api.py decides by itself which stores are one: a.address != b.address",
+        ),
+        (
+            "live/stores.py",
+            "SAME = one_spelling(a) == one_spelling(b)\n",
+            True,
+            "compiler/live/stores.py decides by itself which stores are one: one_spelling(a) == one_spelling(b)",
+        ),
+        (
+            "live/stores.py",
+            "KEY = (a.url or '').rstrip('/').lower()\n",
+            True,
+            "compiler/live/stores.py decides by itself which stores are one: (a.url or '').rstrip('/').lower()",
+        ),
+        (
+            "live/stores.py",
+            "def f():\n    return Sameness.ANOTHER\n",
+            True,
+            "compiler/live/stores.py decides by itself which stores are one: Sameness.ANOTHER",
+        ),
+        (
+            "live/stores.py",
+            "TWO = one.provider.is_another(a, b)\n",
+            True,
+            "compiler/live/stores.py decides by itself which stores are one: one.provider.is_another(a, b)",
+        ),
         ("stores/open.py", "import shlex\n", True, "compiler/stores/open.py imports shlex, which is shell_line's"),
         (
             "live/readers.py",
