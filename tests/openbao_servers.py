@@ -1,20 +1,50 @@
-"""Real OpenBao servers for tests that seal one, audit it, or need its data after a restart."""
+"""Real OpenBao servers for tests that seal one, audit it, or need its data after a restart.
+
+Where VAULT_BINARY names a program of HashiCorp's Vault, each server of the tests is one of these.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import ssl
+import tempfile
 import urllib.request
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
+
+from compiler.demo import local_openbao
 from compiler.demo.certificates import CertificateAuthority
 from compiler.demo.local_openbao import LocalOpenBao, LocalOpenBaoError, free_port
 
 _AUDIT = "audit.log"
 _LOOPBACK = "127.0.0.1"
+VAULT_BINARY = os.environ.get("VAULT_BINARY", "")
+
+
+def _as_openbao(binary: str) -> str:
+    """A program that starts a Vault as OpenBao is started, which has its variables under another prefix."""
+    program = Path(tempfile.mkdtemp()) / "vault"
+    line = f'VAULT_DEV_ROOT_TOKEN_ID="$BAO_DEV_ROOT_TOKEN_ID" exec {shlex.quote(binary)} "$@"'
+    program.write_text(f"#!/bin/sh\n{line}\n", "utf-8")
+    program.chmod(0o700)
+    return str(program)
+
+
+if VAULT_BINARY:
+    _PROGRAM = _as_openbao(VAULT_BINARY)
+    local_openbao._binary = lambda: _PROGRAM
+
+
+def skip_without_namespaces(server: LocalOpenBao) -> None:
+    """Skip a test that makes a namespace where the server, a Vault's community edition, ignores them."""
+    if server.call("GET", "sys/health").get("enterprise") is False:
+        pytest.skip("this Vault has no namespaces")
 
 
 def await_kv(server: LocalOpenBao, mount: str) -> None:
@@ -40,9 +70,14 @@ class AuditedOpenBao(LocalOpenBao):
 
     @classmethod
     def start_audited(cls, folder: Path) -> Self:
+        path = str(folder / _AUDIT)
+        if VAULT_BINARY:
+            # OpenBao takes one from its configuration alone, and a Vault by the API alone.
+            server = cls.start_dev(folder)
+            server.call("PUT", "sys/audit/own", {"type": "file", "options": {"file_path": path}})
+            return server
         config = folder / "audit.hcl"
-        path = json.dumps(str(folder / _AUDIT))
-        config.write_text(f'audit "file" "own" {{ options {{ file_path = {path} }} }}\n', encoding="utf-8")
+        config.write_text(f'audit "file" "own" {{ options {{ file_path = {json.dumps(path)} }} }}\n', encoding="utf-8")
         return cls.start_dev(folder, f"-config={config}")
 
     def mark(self) -> int:

