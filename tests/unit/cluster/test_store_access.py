@@ -37,7 +37,7 @@ def leading(**provider: object) -> dict[str, Any]:
     return {"kind": "ClusterSecretStore", "spec": {"provider": provider}, "status": {"conditions": [ready]}}
 
 
-def vault(server: str | None = SERVER, path: str | None = "secret", **more: str) -> dict[str, Any]:
+def vault(server: str | None = SERVER, path: str | None = "secret", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
     given = {"server": server, "path": path, **more}
     return leading(vault={name: value for name, value in given.items() if value is not None})
 
