@@ -58,7 +58,7 @@ def test_what_may_be_the_same_store_is_named_with_the_way_out(bench: Bench) -> N
     assert told(found, ASKED, OTHERS) == (
         "in use vault:agents/github read by lab/github in lab/vault "
         "in use vault:agents/jira read by lab/jira in lab/vault "
-        "note: a store may be the same, as only its address is spelt differently: "
+        "note: a store may be the same, as nothing proves that it is another: "
         'if "lab/vault" is another store, add --not-the-same lab/vault '
         "note: taken for other stores: qa/vault "
         "note: not seen here: other clusters, programs and people that read the store directly"
