@@ -15,7 +15,15 @@ from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment, Project, Store
 from compiler.model.provider import UNKNOWN, unknown_identity
-from compiler.model.store import Sameness, StoreIdentity, compare_any, found_below, is_below, remote_places
+from compiler.model.store import (
+    Sameness,
+    StoreIdentity,
+    compare_any,
+    found_below,
+    is_below,
+    is_everywhere,
+    remote_places,
+)
 from compiler.pipeline import VALUES_FOLDER, Result, compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.stages.load import provider_objects
@@ -108,7 +116,9 @@ class ReadIndex:
         for environment in environments:
             for store in environment.stores_in_use():
                 label, written = f"{environment.name}/{store.id}", store.identity
-                if compare_any(self._own, written) is Sameness.UNPROVEN:
+                found = compare_any(self._own, written)
+                is_local = written.server is None or not is_everywhere(written.server)
+                if found is Sameness.UNPROVEN or (found is Sameness.SAME and is_local):
                     written = self._identify(store)
                 if (identity := self.meet(label, written)) is None:
                     continue

@@ -114,6 +114,11 @@ def test_the_vault_of_each_cluster_by_one_name_is_asked_or_named_by_a_person(ben
     # The written id is stale: it is the same server.
     servers["https://qa.example.com"] = "a"
     assert plan().steps[0].reason == 'still read by "qa/jira"'
+    # Without a written id nothing says that it is another one, but for its server.
+    bench.write("qa", 'store: vault\nstores: {vault: {reachableAt: "https://qa.example.com"}}\n')
+    assert plan().steps[0].reason == 'still read by "qa/jira"'
+    servers["https://qa.example.com"] = "b"
+    assert {each.kind for each in plan().steps} == {Kind.DELETE}
 
 
 def test_an_accepted_server_is_read_by_whoever_names_it_by_its_former_id(
