@@ -192,8 +192,8 @@ class Library:
             if found and text is not None and self._validates:
                 from compiler.rules.forms.schema_error import foreign_file  # noqa: PLC0415 - only where all is wrong
 
-                if (foreign := foreign_file(path, text, self._place(path, schema))) is not None:
-                    document, found = None, (foreign,)
+                foreign = foreign_file(path, text, self._place(path, schema), is_read=document is not None)
+                document, found = (document, found) if foreign is None else (None, (foreign,))
             self.diagnostics += found
             self._documents[path] = document
             if document is not None:

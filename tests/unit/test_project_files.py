@@ -392,7 +392,7 @@ ANY = "`platform-secrets import --help` says which files of other tools are read
         ),
         (MANIFEST.format("Secret"), "a Kubernetes manifest", ANY),
         ("# Compiled from environments/eu.yaml.\nexternalSecrets: {}\npartOf: a\n", "a values file", ANY),
-        ("replicaCount: 1\nimage: &a {tag: hunter2}\n", "a values file", ANY),
+        ("replicaCount: 1\nimage: {tag: hunter2}\n", "a values file", ANY),
     ],
 )
 def test_a_file_of_another_kind_is_one_finding_that_names_import(

@@ -500,8 +500,11 @@ _FORMS = dict.fromkeys(("ExternalSecret", "SecretStore", "ClusterSecretStore", "
 _FORMS |= {"SecretProviderClass": "secret-provider-class"}
 
 
-def foreign_file(path: str, text: str, place: InputPlace) -> Diagnostic | None:
-    """What to say in place of all else of a file that is a manifest, or a chart's values; None of any other."""
+def foreign_file(path: str, text: str, place: InputPlace, *, is_read: bool) -> Diagnostic | None:
+    """What to say in place of all else of a file that is a manifest, or a chart's values; None of any other.
+
+    A manifest need not be one document that `is_read`.
+    """
     names = _TOP_KEY.findall(text)
     way_out = f"`{command_line('import', '--help')}` says which files of other tools are read"
     if "apiVersion" in names:
@@ -509,7 +512,7 @@ def foreign_file(path: str, text: str, place: InputPlace) -> Diagnostic | None:
         if form := next((_FORMS[kind] for kind in _KIND.findall(text) if kind in _FORMS), None):
             words = ("import", form, "--environment", place.other, path.rpartition("/")[2])
             way_out = f"then `{command_line(*words)}` reads it"
-    elif place.schema == "environment" and (
+    elif (is_read and place.schema == "environment") and (
         "externalSecrets" in names
         or (len(names) > 1 and not any(name in place.secrets or closest(name, SETTINGS) for name in names[:9]))
     ):
