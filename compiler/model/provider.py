@@ -328,7 +328,7 @@ def unknown_provider(name: str) -> Provider:
 
 # Of a store of which nothing is known, not even that.
 UNKNOWN = unknown_provider("")
-_HOST = re.compile(r"://(?:[^/@\s]*@)?([^/\s:{}?#\"\\]*)")
+_URL_HOST = re.compile(r"://(?:[^/@\s]*@)?([^/\s:{}?#\"\\]*)")
 
 
 def unknown_identity(name: str, fields: object) -> StoreIdentity:
@@ -337,7 +337,7 @@ def unknown_identity(name: str, fields: object) -> StoreIdentity:
     A webhook's URL may be a template, whose host is then unknown.
     """
     text = unicodedata.normalize("NFKC", json.dumps(fields, ensure_ascii=False)).lower()
-    hosts = {host_of(one_spelling(f"https://{host}")) if host else None for host in _HOST.findall(text)}
+    hosts = {host_of(one_spelling(f"https://{host}")) if host else None for host in _URL_HOST.findall(text)}
     server = None if None in hosts else " ".join(sorted(filter(None, hosts)))
     return StoreIdentity(unknown_provider(name), server)
 

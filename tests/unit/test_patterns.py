@@ -41,6 +41,8 @@ USES = {
     "_QUALIFIED": {"fullmatch"},
     "_SECRET_KEY": {"fullmatch"},
     "NAME": {"fullmatch"},
+    "MARK": {"search", "sub"},
+    "_INPUT": {"match"},
     "SECRET_NAME": {"fullmatch"},
     "_PARTS": {"match"},  # its findall takes only what _WHOLE has matched from end to end
 }

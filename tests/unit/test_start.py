@@ -39,6 +39,7 @@ WITHOUT_VALUES = {
     # Each command that it forks begins as the program does.
     "scripts/ready_commands.py",
     "scripts/record_release.py",
+    "scripts/release.py",
     "scripts/release_check.py",
 }
 # Runs a program with the limit raised as far as it goes, and says what it is whenever the program looks at its

@@ -243,8 +243,10 @@ def test_of_a_workload_what_names_secrets_and_variables_is_kept() -> None:
     assert checked("cronjobs", {"spec": of_cron_job})["spec"]["jobTemplate"]["spec"] == kept["spec"]
 
 
-def test_of_a_whole_cluster_s_objects_names_and_specs_are_kept() -> None:
+def test_of_a_whole_cluster_s_objects_metadata_and_specs_are_kept() -> None:
     (found, *_) = by_name("externalsecrets-list").values()
-    metadata = {name: found["metadata"][name] for name in ("name", "namespace")}
+    # What an import takes along, and what refuses one.
+    metadata = {name: found["metadata"][name] for name in ("name", "namespace", "labels", "annotations")}
+    assert metadata["annotations"].keys() >= {"argocd.argoproj.io/sync-wave"}
     assert _named("externalsecrets", found) == {"metadata": metadata, "spec": found["spec"]}
     assert _named("externalsecrets", {}) == {"metadata": {}, "spec": None}

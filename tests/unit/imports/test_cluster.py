@@ -68,6 +68,7 @@ def test_a_clusters_objects_are_imported_without_any_value(
 def test_a_key_that_the_operator_may_have_renamed_is_not_called_equal(
     cluster: FakeCluster, bring_live: Callable[..., Done], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    cluster.objects["/api/v1/namespaces/shop/secrets"]["items"].clear()
     cluster.secret("shop", "db", {"USER": SENTINEL, "MY_KEY": SENTINEL, "MY_OTHER": SENTINEL})
     done = bring_live("--apply", "--format", "json")
     assert (json.loads(done.out)["counts"]["taken"]["keys"], json.loads(done.out)["equalKeys"]) == (4, 2)

@@ -78,6 +78,7 @@ def test_a_blank_in_the_present_store_is_never_copied_over_a_value(bench: Bench)
     # The pods get the blank value now, and the other one with the switch.
     assert found.effects[0].changing == ("JIRA_TOKEN",)
     # On the way back that store is left because of it.
+    bench.write("prod", "store: vault  # before: azure\n")
     back = bench.plan(Mode.BACK, "jira", to="azure")
     assert (of(back, "compared"), back.is_refused) == ([("noted", message, None)], False)
 
