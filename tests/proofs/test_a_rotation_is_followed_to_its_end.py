@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -220,6 +221,8 @@ def test_a_cluster_that_may_read_another_store_proves_no_new_value(world: World,
             False,
             True,
         )
+        # The mark by which the operator is asked has the second.
+        time.sleep(1.1)
         accepted = rotate(world, "jira", "--timeout", "20s", "--accept-store", "vault")
         assert accepted.code == 0, accepted
         assert "note: jira: whether the ClusterSecretStore " in accepted.err
