@@ -38,9 +38,26 @@ EVERY_SECRET = """\
   litellm-mcp: {}
   slack-bot: {use: [client, oauth2]}
   webex-bot: {}
-  caipe-ui: {use: [langfuse, okta-token, okta-oauth, github-app, confluence-app, webex-app, pagerduty-app]}
+  caipe-ui:
+    use:
+    - langfuse
+    - okta-token
+    - okta-oauth
+    - github-app
+    - confluence-app
+    - webex-app
+    - pagerduty-app
+    - github-redirect
+    - confluence-redirect
+    - webex-redirect
+    - pagerduty-redirect
+    - pagerduty-scopes
+    - agentic-apps
+    - webex-link
+    - webex-bot-admin
   dynamic-agents: {}
-  autonomous-agents: {}
+  autonomous-agents: {use: [webex, webex-signed]}
+  user-context: {}
   agent-context: {use: [overlap]}
   agentgateway-targets: {}
   agentgateway-cas: {}
