@@ -17,11 +17,12 @@ from compiler.refusal import Refusal
 from compiler.rules import ALL_RULES
 from compiler.stages.files import read_text
 from compiler.stages.load import load_text
+from compiler.stages.resolve import merge
 from compiler.stages.validate import validate
 from compiler.text.wording import closest, command_line, quoted, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from compiler.model.document import Document, Node
@@ -283,3 +284,23 @@ class Library:
     def _report(self, rule: str, message: str, node: Node | None, help_text: str | None = None) -> None:
         span = node.span if node is not None else Span(Source(FOLDER))
         self.diagnostics.append(Diagnostic(rule, Severity.ERROR, message, span, help=help_text))
+
+
+class ProjectNames:
+    """What the files of the project name, which are not validated; nothing where there is no project."""
+
+    def __init__(self, root: Path | None) -> None:
+        self._library = Library(root, validates=False) if root is not None else None
+        self.environments = self._library.names if self._library is not None else ()
+
+    def listed(self, environment: str, what: str) -> Iterable[str]:
+        """The ids of the `secrets` or `stores` of an environment."""
+        layers = self._library.layers(environment) if self._library and environment in self.environments else ()
+        node = merge(layers)[0].get(what) if layers else None
+        return node.children if node is not None else ()
+
+    def keys(self, secret: str) -> Iterable[str]:
+        """The keys of a secret of the catalogue."""
+        catalogue = self._library.catalogue() if self._library is not None else None
+        node = catalogue.root.get("secrets", secret, "keys") if catalogue is not None else None
+        return node.children if node is not None else ()

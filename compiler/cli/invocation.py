@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compiler.cli.exit_codes import FOUND, OK, code_of
-from compiler.cli.parser import Parser, see_all, swapped_environment
+from compiler.cli.parser import Parser, see_all
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.model.diagnostic import Severity
 from compiler.model.files import foreign_part, leads_out
 from compiler.refusal import Refusal, system_reason
 from compiler.stages.resolve import STORE_OPTION, STORE_VARIABLE, Outside, outside_of
-from compiler.text.wording import BLANK, PROGRAM, command_line, name_project, shell_line
+from compiler.text.wording import BLANK, PROGRAM, command_line, name_project, named_project, shell_line
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -145,6 +145,14 @@ def project_folder(given: str | None) -> Path:
     raise Refusal("usage", f'no folder "{_MARK}" here or above', way_out)
 
 
+def known_project() -> Path | None:
+    """The project that command lines name, or that is found from here; None where there is none."""
+    named = named_project()
+    if named is None:
+        return _found()
+    return Path(named) if (Path(named) / _MARK).is_dir() else None
+
+
 def _found() -> Path | None:
     """The nearest folder upward that is a project."""
     here = working_folder()
@@ -191,6 +199,7 @@ def invoke(name: str, module: str, arguments: Sequence[str], root: str | None = 
         # Before parsing: a help that first wants the command line to be right helps nobody.
         standard_output().write_raw(parser.help_for(arguments))
         return OK
+    name_project(root)
     parsed = parser.parse(arguments)
     root = parsed.root if parsed.root is not None else root
     name_project(root)
@@ -203,28 +212,12 @@ def invoke(name: str, module: str, arguments: Sequence[str], root: str | None = 
     # `new project` makes one of its own.
     if name not in _WITHOUT_PROJECT and getattr(parsed, "kind", "") != "project":
         invocation.require_own_project(sends=parser.logs_in and not getattr(parsed, "offline", False))
-        _refuse_swapped(invocation, arguments)
     try:
         with orderly_termination(), interruption(NOTHING_WRITTEN):
             code: int = command(module).run(invocation)
             return code
     except InputError:
         return FOUND
-
-
-def _refuse_swapped(invocation: Invocation, arguments: Sequence[str]) -> None:
-    parsed = invocation.arguments
-    environment = getattr(parsed, "environment", None)
-    root = invocation.named_root or _found()
-    if environment is None or root is None:
-        return
-    # Not by Path: a name that is longer than a file's may be is an error to it.
-    if os.path.isfile(os.path.join(root, _MARK, f"{environment}.yaml")):  # noqa: PTH113, PTH118
-        return
-    takes_value = invocation.parser.takes_value()
-    swapped = swapped_environment(invocation.name, parsed, takes_value, arguments, Path(root))
-    if swapped is not None:
-        raise swapped
 
 
 def working_folder() -> Path:

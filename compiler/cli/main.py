@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _TAKES_VALUE = "--root"
+_ENVIRONMENT = ("-e", "--env", "--environment")
 _FLAGS = ("--debug", "--no-color", "--version", "--help", "-h")
 
 
@@ -76,11 +77,16 @@ def _run(argv: Sequence[str]) -> int:
         raise Refusal("usage", "no command given", f"`{PROGRAM} --help` lists them")
     name, *arguments = rest
     if name not in COMMANDS:
-        raise _unknown(name, arguments)
+        raise _unknown(name, arguments, options.get(_TAKES_VALUE))
     # Only now: the help needs neither argparse nor a command.
     from compiler.cli.invocation import invoke  # noqa: PLC0415
 
-    return invoke(name, COMMANDS[name][0], arguments, options.get(_TAKES_VALUE), is_debug="--debug" in options)
+    try:
+        return invoke(name, COMMANDS[name][0], arguments, options.get(_TAKES_VALUE), is_debug="--debug" in options)
+    except Refusal as refusal:
+        from compiler.cli.corrections import corrected  # noqa: PLC0415 - only where it is needed
+
+        raise corrected(refusal, name, arguments) from None
 
 
 def help_text() -> str:
@@ -120,6 +126,8 @@ def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     while rest and rest[0].startswith("-"):
         option, equals, value = rest.pop(0).partition("=")
         if option == _TAKES_VALUE and (equals or rest):
+            if option in options:
+                raise Refusal("usage", f"{option} is given more than once", "give it once")
             options[option] = value if equals else rest.pop(0)
             if not options[option]:
                 raise Refusal("usage", f"{option} is empty", "give it a value or leave it out")
@@ -129,13 +137,15 @@ def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
             options[option] = ""
         else:
             way_out = f"`{PROGRAM} --help` lists them; those of one command stand after its name"
+            if option in _ENVIRONMENT:
+                way_out = "the environment's name stands behind the command, without an option"
             raise Refusal("usage", "unknown option before the command", way_out)
     return options, rest
 
 
-def _unknown(name: str, arguments: Sequence[str]) -> Refusal:
-    from compiler.cli.parser import of_command  # noqa: PLC0415 - only where it is needed
-    from compiler.text.wording import suggest  # noqa: PLC0415 - likewise
+def _unknown(name: str, arguments: Sequence[str], root: str | None) -> Refusal:
+    from compiler.cli.corrections import of_command  # noqa: PLC0415 - only where it is needed
+    from compiler.text.wording import name_project  # noqa: PLC0415 - likewise
 
-    way_out = of_command(name, arguments, COMMANDS) or suggest(name, COMMANDS, "commands")
-    return Refusal("usage", f'unknown command "{name}"', way_out)
+    name_project(root)
+    return Refusal("usage", f'unknown command "{name}"', of_command(name, arguments))

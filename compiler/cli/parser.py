@@ -1,8 +1,4 @@
-"""Parses a command's arguments, refuses what does not go together, prints its help, and corrects what habit typed.
-
-Habit types words of other programs, and names in the wrong order. What may be a value is not shown: `…` stands in its
-place.
-"""
+"""Parses a command's arguments, refuses what does not go together, and prints its help."""
 
 from __future__ import annotations
 
@@ -13,14 +9,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from compiler.refusal import Refusal
-from compiler.text.credential import looks_like_credential
-from compiler.text.wording import ACCEPT_STORE, BLANK, NOT_THE_SAME, PROGRAM, closest, command_line, quoted, suggest
+from compiler.text.wording import ACCEPT_STORE, NOT_THE_SAME, PROGRAM, closest, quoted, suggest
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import timedelta
-    from pathlib import Path
 
     # What one kind does, as its help says after the verb, and its arguments with their settings.
     Kind = tuple[str, Mapping[str, dict[str, Any]]]
@@ -98,6 +92,29 @@ def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
     return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
+class UnknownArgumentError(Refusal):
+    """Refuses `word`, which the command does not take, of a command line that names the project's folder `root`."""
+
+    __slots__ = ("root", "word")
+
+    def __init__(self, message: str, help_text: str, word: str, root: str | None) -> None:
+        super().__init__("usage", message, help_text)
+        self.word, self.root = word, root
+
+
+class _StoreOnce(argparse._StoreAction):  # noqa: SLF001 - argparse's own, which takes the last value in silence
+    """Stores the value of an argument, and refuses a second one of an option."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Namespace, values: object, option_string: str | None = None
+    ) -> None:
+        if option_string is not None and isinstance(parser, Parser):
+            if self.dest in parser.stored:
+                raise Refusal("usage", f"{option_string} is given more than once", "give it once")
+            parser.stored.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
     """A sub-command's parser: full option names only, options anywhere, and what is wrong raised as Refusal."""
 
@@ -111,7 +128,10 @@ class Parser(argparse.ArgumentParser):
         )
         # Python 3.14 colours help by itself.
         self.color = False
-        self._command = command
+        self.register("action", None, _StoreOnce)
+        # The options with one value that the command line gave so far.
+        self.stored: set[str] = set()
+        self.command = command
         self.add_argument("--root", metavar="DIR", default=None, help=argparse.SUPPRESS)
         self.add_argument("--no-color", action="store_true", help=argparse.SUPPRESS)
         self.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
@@ -140,6 +160,11 @@ class Parser(argparse.ArgumentParser):
     def add_several(self, name: str, metavar: str, help_text: str, **settings: Any) -> None:  # noqa: ANN401 - likewise
         """Adds an option that takes one value or more each time that it is given."""
         self.add_option(name, metavar, help_text, nargs="+", action="extend", default=[], **settings)
+
+    def add_secrets(self, help_text: str) -> None:
+        """Adds the secrets that the command is about, which `--only` names too; without any, it is about all."""
+        self.add_argument("secrets", metavar="SECRET", nargs="*", help=f"{help_text}; by default all")
+        self.add_repeatable("--only", "SECRET", "another way to name a secret; repeatable")
 
     def add_written_file(self, name: str, help_text: str, *, metavar: str = "FILE", nargs: str | None = None) -> None:
         """Adds an argument that names a file or folder to write: no link in the project may lead it elsewhere."""
@@ -192,9 +217,10 @@ class Parser(argparse.ArgumentParser):
     def parse(self, arguments: Sequence[str]) -> Namespace:
         # Spares argparse the formatting of a usage that nobody sees here.
         self.usage = ""
+        self.stored.clear()
         parsed, unknown = self.parse_known_intermixed_args(list(arguments))
         if unknown:
-            raise Refusal("usage", self._unknown(unknown[0]), self._way_out(unknown, arguments))
+            raise UnknownArgumentError(self._unknown(unknown[0]), self._way_out(unknown[0]), unknown[0], parsed.root)
         self._refuse_empty(parsed)
         actions = [action for action in self._actions if _is_given(action, parsed)]
         given = {_shown(each) for each in actions}
@@ -202,18 +228,20 @@ class Parser(argparse.ArgumentParser):
         if self.kinds:
             self._refuse_foreign(getattr(parsed, self._kind_argument), parsed)
         self._refuse_contradictions(given)
+        if "only" in parsed:
+            parsed.only, parsed.secrets = [*dict.fromkeys((*parsed.secrets, *parsed.only))], []
         return parsed
 
     def _refuse_foreign(self, kind: str, parsed: Namespace) -> None:
         _, own = self.kinds[kind]
         for action in self._actions:
             name = action.option_strings[0] if action.option_strings else action.dest
-            of = [f"`{self._command} {each}`" for each, (_, others) in self.kinds.items() if name in others]
+            of = [f"`{self.command} {each}`" for each, (_, others) in self.kinds.items() if name in others]
             if not of or name in own or not _is_given(action, parsed):
                 continue
             shown = _shown(action)
             if not action.option_strings:
-                raise Refusal("usage", f"`{self._command} {kind}` takes no {shown}", f"leave {shown} out")
+                raise Refusal("usage", f"`{self.command} {kind}` takes no {shown}", f"leave {shown} out")
             raise Refusal("usage", f"{shown} is an option of {' and '.join(of)}", f"leave {shown} out")
 
     def _refuse_empty(self, parsed: Namespace) -> None:
@@ -245,14 +273,14 @@ class Parser(argparse.ArgumentParser):
         kind = next((word for word in arguments if word in self.kinds), None)
         if kind is None:
             way = f"\n\n`{self.prog} {self._kind_argument.upper()} --help` shows its options."
-            general = Parser(self._command, f"{self.description}{way}", self._examples)
+            general = Parser(self.command, f"{self.description}{way}", self._examples)
             (first,) = (action for action in self._actions if action.dest == self._kind_argument)
             general.add_argument(self._kind_argument, choices=first.choices, help=first.help)
             return general.format_help()
         description, own = self.kinds[kind]
         begin = f"{self.prog} {kind}"
         examples = [each for each in self._examples if each == begin or each.startswith(f"{begin} ")]
-        narrow = Parser(f"{self._command} {kind}", f"{self._does} {description}.", examples)
+        narrow = Parser(f"{self.command} {kind}", f"{self._does} {description}.", examples)
         for name, settings in own.items():
             narrow.add_argument(name, **settings)
         return narrow.format_help()
@@ -294,6 +322,9 @@ class Parser(argparse.ArgumentParser):
         if ": ignored explicit argument " in message:
             # What was given to it is not shown: of `put` it may be a secret.
             message = message.partition(":")[0].removeprefix("argument ") + " takes no value"
+        if ": invalid days value: " in message:
+            message = message.partition(":")[0].removeprefix("argument ") + " is not a number of days"
+            raise Refusal("usage", message, "write it as 30d")
         if message.endswith(": expected one argument"):
             message = message.partition(":")[0].removeprefix("argument ") + " needs a value"
         missing = message.rpartition("are required: ")[2].split(", ")
@@ -318,12 +349,11 @@ class Parser(argparse.ArgumentParser):
         # What is no option's name is not shown: it may be a password that begins with a hyphen.
         return f'unknown option "{shown}"' if _OPTION.fullmatch(shown) else "unknown option"
 
-    def _way_out(self, unknown: Sequence[str], arguments: Sequence[str]) -> str:
-        word = unknown[0]
-        if (known := of_argument(self._command, self.takes_value(), arguments, unknown)) is not None:
-            return known
-        match = closest(word.partition("=")[0], self.options()) if word.startswith("-") else None
-        return f'did you mean "{match}"?' if match else f"`{self.prog} --help` lists the arguments"
+    def _way_out(self, word: str) -> str:
+        # Without the hyphens, which are alike in all.
+        options = [option.removeprefix("--") for option in self.options()]
+        match = closest(word.partition("=")[0].lstrip("-"), options) if word.startswith("--") else None
+        return f'did you mean "--{match}"?' if match else f"`{self.prog} --help` lists the arguments"
 
 
 def _is_given(action: argparse.Action, parsed: Namespace) -> bool:
@@ -429,129 +459,3 @@ def named_store(arguments: Namespace, name: str, stores: Iterable[str]) -> str:
         message = f"give either the store with {name} or a run with --undo"
         raise Refusal("usage", message, f"add {named}" if named else None)
     return given
-
-
-# What other programs call a command of this one, or what comes before it.
-_COMMANDS = {
-    **dict.fromkeys(("set", "write", "update", "edit", "store"), ("put",)),
-    **dict.fromkeys(("get", "show", "describe"), ("explain",)),
-    **dict.fromkeys(("list", "ls"), ("status",)),
-    **dict.fromkeys(("check", "lint", "validate", "plan"), ("compile", "--check")),
-    **dict.fromkeys(("build", "generate-values", "values", "apply"), ("compile",)),
-    **dict.fromkeys(("copy", "cp", "move", "sync", "push"), ("migrate",)),
-    **dict.fromkeys(("switch", "promote"), ("cutover",)),
-    **dict.fromkeys(("delete", "remove", "rm", "prune"), ("retire",)),
-    **dict.fromkeys(("create", "add"), ("new", "secret")),
-    "init": ("new", "project"),
-    "template": ("render",),
-    "test": ("verify",),
-}
-# Behind whose keys somebody may have typed a value.
-_TAKES_VALUES = frozenset({"put", "rotate"})
-_DRY = frozenset({"--dry-run", "--dryrun", "--plan", "--what-if"})
-_YES = frozenset({"--yes", "-y", "--auto-approve", "--confirm", "--no-confirm"})
-_ENVIRONMENT = frozenset({"-e", "--env", "--environment"})
-# `command_line` names the project by itself.
-_ELSEWHERE = frozenset({"--root"})
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-_KEY = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
-
-
-def of_command(name: str, arguments: Sequence[str], commands: Container[str]) -> str | None:
-    """The way out for a command that there is not, from what other programs call it; None where nothing is known."""
-    if name == "help":
-        known = arguments[0] if arguments and arguments[0] in commands else None
-        return f"`{command_line(*([known] if known is not None else []), '--help')}` prints it"
-    if name not in _COMMANDS:
-        return None
-    own = _COMMANDS[name]
-    return f"did you mean `{command_line(*own, *_shown_words(arguments, own[0]))}`?"
-
-
-def of_argument(
-    command: str, options: Mapping[str, bool], arguments: Sequence[str], unknown: Sequence[str]
-) -> str | None:
-    """The way out for `unknown` ones among the arguments of `command`; None where nothing is known.
-
-    `options` are those of the command, and whether each takes a value.
-    """
-    word, _, value = unknown[0].partition("=")
-    if word in _DRY:
-        if "--apply" in options:
-            asks = " and asks" if command in _TAKES_VALUES else ", and writes nothing"
-            return f"leave it out: without --apply `{command}` shows its plan{asks}"
-        return "did you mean `--check`?" if "--check" in options else f"leave it out: `{command}` writes to no store"
-    if word in _YES:
-        return "did you mean `--apply`?" if "--apply" in options else f"leave it out: `{command}` asks nothing"
-    names, own = _parted(arguments, options)
-    if word in _ENVIRONMENT:
-        line = command_line(command, *_shown_words([value, *names] if value else names, command), *own)
-        return f"did you mean `{line}`?"
-    return None if word.startswith("-") else _of_name(command, _shown_words(names, command), own)
-
-
-def _of_name(command: str, names: Sequence[str], options: Sequence[str]) -> str | None:
-    """The way out for more names than the command takes."""
-    if command == "migrate" and len(names) in (2, 3):
-        ends = ("--to",) if len(names) == 2 else ("--from", "--to")  # noqa: PLR2004
-        words = [each for pair in zip(ends, names[1:], strict=True) for each in pair]
-        return f"did you mean `{command_line(command, names[0], *words, *options)}`?"
-    if command == "diff":
-        pairs = [f"`{command_line(command, names[0], other, *options)}`" for other in names[1:]]
-        return f"it compares two environments: {', then '.join(pairs)}"
-    return f"`{command}` takes one environment" if command in ("render", "consumers", "migrate") else None
-
-
-def swapped_environment(
-    command: str, parsed: Namespace, options: Mapping[str, bool], arguments: Sequence[str], root: Path
-) -> Refusal | None:
-    """Why the environment that the arguments name is none, where another of them is one; None where none is.
-
-    A word with an equals sign may be a secret, which the command says itself.
-    """
-    names, own = _parted(arguments, options)
-    others = names[1:]
-    found = next((other for other in others if _is_environment(root, other)), None)
-    if found is None or hasattr(parsed, "other") or any("=" in word for word in names):
-        return None
-    others.remove(found)
-    line = command_line(command, found, *_shown_words([names[0], *others], command, first=1), *own)
-    said = quoted(names[0]) if _shown_words(names[:1], command) == names[:1] else "the first name"
-    return Refusal("usage", f"{said} is not an environment, and {quoted(found)} is", f"did you mean `{line}`?")
-
-
-def _is_environment(root: Path, name: str) -> bool:
-    return _NAME.fullmatch(name) is not None and (root / "environments" / f"{name}.yaml").is_file()
-
-
-def _parted(arguments: Sequence[str], options: Mapping[str, bool]) -> tuple[list[str], list[str]]:
-    """The names among the arguments, and the options that the command has, with their values where these are names."""
-    names: list[str] = []
-    own: list[str] = []
-    words: Iterator[str] = iter(arguments)
-    for word in words:
-        option, equals, value = word.partition("=")
-        if not word.startswith("-"):
-            names.append(word)
-        elif option in options and option not in _ELSEWHERE:
-            own.append(option)
-            if options[option]:
-                own += _shown_words([value if equals else next(words, BLANK)], command="")
-        elif options.get(option, False) and not equals:
-            next(words, None)
-    return names, own
-
-
-def _shown_words(words: Sequence[str], command: str, first: int = 0) -> list[str]:
-    """The words that are names, from the one at position `first` on; a password may have the form of one.
-
-    An id stands only where no value can: of `put` and `rotate`, before the keys.
-    """
-    shown: list[str] = []
-    for position, word in enumerate(words, first):
-        if word.startswith("-"):
-            break
-        is_id = _NAME.fullmatch(word) is not None and (command not in _TAKES_VALUES or position < 2)  # noqa: PLR2004
-        is_name = (is_id or _KEY.fullmatch(word) is not None) and not looks_like_credential(word)
-        shown.append(word if is_name else BLANK)
-    return shown

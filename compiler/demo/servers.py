@@ -124,13 +124,36 @@ def kept_demos(state: Path) -> list[str]:
     return sorted((each.name for each in folders if each.name.isdecimal()), key=lambda name: (len(name), name))
 
 
+def make_own(state: Path) -> None:
+    """Makes the folder `state`, before anything is written there. Raises Refusal as `require_own`."""
+    above = next(each for each in state.parents if os.path.lexists(each))
+    mode = above.stat().st_mode
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise _not_own(above, "can be written by others")
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_own(state, f"cannot be made: {system_reason(error)}") from None
+    require_own(state)
+
+
 def require_own(state: Path) -> None:
     """Raises Refusal where somebody else may put another folder in place of a demo's, whose variables a shell reads."""
     for folder, others in ((state.parent, stat.S_IWOTH), (state, stat.S_IWOTH | stat.S_IWGRP)):
         status = folder.lstat()
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & others:
-            message = f"{quoted(str(folder))} is a link, or others may write into it"
-            raise Refusal("cannot run", message, "remove it, or set XDG_STATE_HOME to a folder that you alone write")
+        if not stat.S_ISDIR(status.st_mode):
+            raise _not_own(folder, "is a link or a file")
+        if status.st_uid != os.geteuid():
+            raise _not_own(folder, "belongs to another user")
+        if status.st_mode & others:
+            raise _not_own(folder, "can be written by others")
+
+
+def _not_own(folder: Path, why: str) -> Refusal:
+    message = f"no demo is kept there: the folder {quoted(str(folder))} {why}"
+    return Refusal(
+        "cannot run", message, "set XDG_STATE_HOME to a folder that you alone can write, or correct this one"
+    )
 
 
 def stop_kept(folder: Path) -> bool:

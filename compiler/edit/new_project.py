@@ -133,7 +133,7 @@ def known_provider(name: str) -> Provider:
 def checked_name(kind: str, name: str | None) -> str:
     """The name of a new `kind`. Raises Refusal where there is none, or one that no file and no entry can have."""
     if name is None:
-        raise Refusal("usage", f"the new {kind} needs a name", FORM)
+        raise Refusal("usage", f"the new {kind} needs a name", f"write it after `new {kind}`: {FORM}")
     if not NAME.fullmatch(name):
         raise Refusal("usage", f"the {kind}'s name is invalid", FORM)
     return name

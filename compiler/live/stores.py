@@ -326,7 +326,7 @@ def secret_named(environment: Environment, secret_id: str) -> Secret:
 def _unknown(environment: Environment, kind: str, name: str, way_out: str | None) -> Refusal:
     message = f'the environment "{environment.name}" has no {kind} {quoted(name)}'
     if kind == "secret" and name in environment.stores:
-        way_out = f"{quoted(name)} is a store: give it with --store or --to"
+        way_out = f"{quoted(name)} is a store"
     return Refusal("usage", message, way_out)
 
 

@@ -3,7 +3,7 @@
 The ExternalSecrets are an environment's or a values file's.
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -221,19 +221,13 @@ def _guess(name: str, environ: Mapping[str, str]) -> Provider:
 
 
 def collect_references(
-    environment: Environment, secrets: Sequence[str] = (), store: str | None = None, others: Container[str] = ()
+    environment: Environment, secrets: Sequence[str] = (), store: str | None = None
 ) -> tuple[tuple[Reference, ...], tuple[Diagnostic, ...]]:
     """As `references_of`, to the store that `store` names.
 
-    Raises Refusal for a secret or a store that the environment does not have; `others` are names of environments, of
-    which one may be meant.
+    Raises Refusal for a secret or a store that the environment does not have.
     """
     for name in secrets:
-        if name in others and name not in {*environment.secrets, *environment.disabled}:
-            its = [each for each in secrets if each in environment.secrets or each not in others]
-            message = f"{quoted(name)} is an environment, and a run verifies one environment and secrets of it"
-            line = command_line("verify", name, *its, *(["--store", store] if store is not None else ()))
-            raise Refusal("usage", message, f"for that one, run `{line}`")
         secret_named(environment, name)
     chosen = store_named(environment, store) if store is not None else None
     return references_of(environment, secrets, chosen)
@@ -288,7 +282,7 @@ def _shown_as(path: str, diagnostic: Diagnostic) -> Diagnostic:
     return diagnostic._replace(span=span._replace(source=replace(span.source, path=path)))
 
 
-def put_command(group: Sequence[Reference]) -> str:
+def put_command(group: Sequence[Reference], *more: str) -> str:
     """The command that sets the keys of `group` in the store that they are read from.
 
     Where some are taken from another secret's, they are set with those of the first.
@@ -298,7 +292,7 @@ def put_command(group: Sequence[Reference]) -> str:
     # Without a key the command asks for all of the secret, and an empty answer leaves one as it is.
     keys = own if len(own) == 1 else []
     store = ["--store", first.store.id] if first.is_elsewhere else []
-    return f"`{command_line('put', first.environment or 'ENV', first.secret, *keys, *store)}`"
+    return f"`{command_line('put', first.environment or 'ENV', first.secret, *keys, *store, *more)}`"
 
 
 def date_command(provider: Provider, name: str, address: str, option: str) -> str:
@@ -438,11 +432,11 @@ def date_diagnostic(
     store, provider = group[0].store, group[0].store.provider
     attributes, name = remote.attributes, quoted(remote.name)
     date_line = partial(date_command, provider, remote.name, address)
+    # Elsewhere the store sets one itself, or keeps none.
+    dated = () if provider.expires_by_itself or store.requires_expiry else ("--expires", "DATE")
+    and_date = " and its date" if dated else ""
     if (expired := attributes.past_expires(now)) is not None:
-        is_dated = provider.expires_by_itself or store.requires_expiry
-        way_out = f"{put_command(group)} sets a new value"
-        if not is_dated:
-            way_out += f"; then {date_line('--expires')} sets its date"
+        way_out = f"{put_command(group, *dated)} sets a new value{and_date}"
         return of_remote("expired-secret", group, f"{name} expired on {expired:%Y-%m-%d}", way_out)
     if (ahead := attributes.not_before_ahead(now)) is not None:
         message = f"{name} is not valid before {ahead:%Y-%m-%d}"
@@ -450,13 +444,11 @@ def date_diagnostic(
         return of_remote("not-yet-valid", group, message, way_out)
     if (soon := attributes.past_expires(now + within)) is not None:
         message = f"{name} expires on {soon:%Y-%m-%d}"
-        way_out = f"before then, {put_command(group)} sets a new value"
+        way_out = f"before then, {put_command(group, *dated)} sets a new value{and_date}"
         if provider.expires_by_itself:
             message = f"version {remote.version} of {name} deletes itself on {soon:%Y-%m-%d}"
             keeps = lasting_command(store, remote.name, tuple(Limit), remote.version)
             way_out = f"rotate it before then; or `{keeps}` keeps it"
-        elif not store.requires_expiry:
-            way_out += f", then {date_line('--expires')} its date"
         return of_remote("expires-soon", group, message, way_out)
     if attributes.expires is None and store.requires_expiry:
         message = f"{name} has no expiry date, and {quoted(store.id)} requires one"

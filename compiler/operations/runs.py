@@ -28,7 +28,7 @@ class PastWrites:
 
     `began` is None for an impossible date. `who` began it, empty where nobody says so; `command` and `undo` are None
     where its journal is not here, and `undo` where there is nothing to undo. `secrets` are those of the catalogue, and
-    without a journal the names in the stores; of `planned` remote secrets so many are `written`.
+    without a journal the names in the stores; of `planned` remote secrets so many are recorded as `written`.
     """
 
     run: str
@@ -68,8 +68,8 @@ def list_runs(root: Path, audit: str | None = None) -> tuple[tuple[PastWrites, .
 
 def _of_journal(run: Run) -> PastWrites:
     entries = run.entries.values()
-    written = sum(entry.after is not None or entry.maybe_stored or entry.recovered for entry in entries)
-    can_undo = bool(written) and not run.is_undone and run.phase is not RotationPhase.CLOSED
+    written = sum(entry.after is not None or entry.recovered for entry in entries)
+    can_undo = bool(written or _unknown(run)) and not run.is_undone and run.phase is not RotationPhase.CLOSED
     return PastWrites(
         run.id,
         begun_if_dated(run.id),
@@ -84,6 +84,11 @@ def _of_journal(run: Run) -> PastWrites:
     )
 
 
+def _unknown(run: Run) -> int:
+    """How many writes were begun, and nobody recorded whether the store has them."""
+    return sum(each.maybe_stored and each.after is None and not each.recovered for each in run.entries.values())
+
+
 def _state(run: Run) -> str:
     if not run.is_planned:
         return "stopped before the first write"
@@ -92,6 +97,7 @@ def _state(run: Run) -> str:
     if any(entry.undo for entry in run.entries.values()):
         return "partly undone"
     ended = "stopped, or still running" if run.ended is None else run.ended
+    ended += f", {unknown} not known" if (unknown := _unknown(run)) else ""
     if run.phase is None:
         return ended
     return f"{ended}, {run.phase}{'' if run.phase is RotationPhase.CLOSED else ', not closed'}"

@@ -138,6 +138,11 @@ def name_project(root: str | None) -> None:
     _ROOT.set(root)
 
 
+def named_project() -> str | None:
+    """The folder that command lines name; None where the project is found from here."""
+    return _ROOT.get()
+
+
 def command_line(*words: str) -> str:
     """The line that runs this program with `words` in the same project, quoted for a shell.
 

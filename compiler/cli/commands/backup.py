@@ -30,7 +30,7 @@ from compiler.operations.backup import Backup, Gathered, encode, gather, grouped
 from compiler.refusal import Refusal
 from compiler.render.content import Line, members
 from compiler.stores.secret_value import Comparer, SecretValue
-from compiler.text.wording import command_line, counted, quoted
+from compiler.text.wording import BLANK, command_line, counted, quoted
 
 PASSPHRASE_FILE_VARIABLE = "PLATFORM_SECRETS_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
 _LARGEST_KEY_FILE = 64 * 1024
@@ -50,20 +50,20 @@ EXAMPLES = (
     "platform-secrets backup prod prod.age --recipient age1…",
     "platform-secrets backup prod prod.age --recipients-file ops.pub --replace",
     "platform-secrets backup prod --out-dir /backups --recipient age1…",
-    "platform-secrets backup dev slack.age --only slack",
+    "platform-secrets backup dev slack.age slack",
 )
 
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment to back up")
-    parser.add_written_file("file", "the file to write", nargs="?")
+    parser.add_written_file("file", "the file to write; not with --out-dir", nargs="?")
+    parser.add_secrets("back up only these secrets")
     parser.add_written_file("--out-dir", "write a new file ENV-TIME.age into this folder", metavar="DIR")
     parser.add_repeatable("--recipient", "KEY", "public key (age1…) to encrypt to; repeatable")
     parser.add_repeatable("--recipients-file", "FILE", "file with one public key per line; repeatable")
-    parser.add_repeatable("--only", "SECRET", "back up only this secret; repeatable")
     parser.add_flag("--partial", "leave out keys that cannot be read, and list them in the file")
     parser.add_flag("--replace", "replace the file if it exists")
-    parser.exclude("--out-dir", "FILE", "--replace")
+    parser.exclude("--out-dir", "--replace")
     add_accept_cluster(parser)
     add_format(parser, REPORT_FORMATS)
 
@@ -72,10 +72,27 @@ def run(invocation: Invocation) -> int:
     arguments = invocation.arguments
     if arguments.file is None and arguments.out_dir is None:
         raise Refusal("usage", "give either a file or a folder with --out-dir", "add FILE or --out-dir DIR")
+    if arguments.file is not None and arguments.out_dir is not None:
+        # The file is named by itself: what stands in its place is a secret.
+        arguments.only, arguments.file = [*dict.fromkeys((arguments.file, *arguments.only))], None
     with interruption("no file was written"):
         (environment,) = live_environments([arguments.environment], invocation)
+        refuse_secret_as_file(invocation, environment)
         with refusals():
             return _backed_up(invocation, environment)
+
+
+def refuse_secret_as_file(invocation: Invocation, environment: Environment) -> None:
+    """Raises Refusal where a secret stands in the place of the file: without a file, all secrets would be meant."""
+    arguments = invocation.arguments
+    name = arguments.file
+    if name not in environment.secrets or os.path.lexists(name):
+        return
+    secrets = [each for each in (name, *arguments.only) if each in environment.secrets]
+    file = next((each for each in arguments.only if each not in secrets), BLANK)
+    line = command_line(invocation.name, environment.name, file, *secrets)
+    message = f"{quoted(name)} is a secret, and the file stands before the secrets"
+    raise Refusal("usage", message, f"did you mean `{line}`? A file of that name is ./{name}")
 
 
 def _backed_up(invocation: Invocation, environment: Environment) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.commands import COMMANDS
 from compiler.cli.exit_codes import OK
-from compiler.cli.invocation import Invocation, parser_of
+from compiler.cli.invocation import Invocation, known_project, parser_of
 from compiler.cli.parser import Parser
 from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import Refusal
@@ -16,7 +16,7 @@ from compiler.text.wording import PROGRAM
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from compiler.project_files import Library
+    from compiler.project_files import ProjectNames
 
 DESCRIPTION = """Prints a completion script. Load it in the shell's start-up file:
   bash, in ~/.bashrc: eval "$(platform-secrets completion bash)"
@@ -29,9 +29,10 @@ EXAMPLES = (
 # What the scripts give to the shell: bash expands a word of its list, so that any other sign might run a program.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 # The commands with secrets after their environment, and the options with one. After the secret of two stand its keys.
-TAKE_SECRETS = ("put", "rotate", "cutover", "retire", "verify")
+TAKE_SECRETS = ("put", "rotate", "cutover", "retire", "verify", "migrate", "status", "backup", "restore")
 TAKE_SECRET = ("--only", "--accept-ending")
 _TAKE_KEYS = ("put", "rotate")
+_TAKE_FILE = ("backup", "restore")
 _GLOBAL = ("--root", "--no-color", "--debug", "--version", "--help")
 
 
@@ -46,7 +47,7 @@ def configure(parser: Parser) -> None:
 def run(invocation: Invocation) -> int:
     arguments = invocation.arguments
     if arguments.names:
-        _print_names(invocation)
+        _print_names()
         return OK
     if arguments.shell is None:
         raise Refusal("usage", "no shell given", "name bash, zsh or fish")
@@ -58,39 +59,31 @@ def run(invocation: Invocation) -> int:
     return OK
 
 
-def _print_names(invocation: Invocation) -> None:
+def _print_names() -> None:
     """Prints what may come next. The files are not validated, and no store is asked.
 
     The words come from a pipe, and not as arguments, which every process can see: a value may be among them.
     """
-    from compiler.cli.terminal.dialogue import is_terminal, read_stdin  # noqa: PLC0415 - a script needs none of these
-    from compiler.project_files import Library  # noqa: PLC0415
+    from compiler.cli.terminal.dialogue import is_terminal, read_stdin  # noqa: PLC0415
+    from compiler.project_files import ProjectNames  # noqa: PLC0415 - a script needs none of these
 
     words = read_stdin().decode(errors="replace").split() if not is_terminal() else []
-    try:
-        library = Library(invocation.root, validates=False)
-    except Refusal:
-        # A shell that completes outside a project has nothing to offer, and no place for a message.
-        return
-    environment = next((word for word in words if word in library.names), None)
-    names: Iterable[str] = library.names
+    # A shell that completes outside a project has nothing to offer, and no place for a message.
+    project = ProjectNames(known_project())
+    names: Iterable[str] = project.environments
+    environment = next((word for word in words if word in names), None)
     if environment is not None and (words[0] in TAKE_SECRETS or words[-1] in TAKE_SECRET):
-        names = _secrets_or_keys(library, environment, words)
+        # A file stands before the secrets; a shell completes it where no name is offered.
+        is_file = words[0] in _TAKE_FILE and words[-1] == environment
+        more = names if words[0] == "status" and words[-1] not in TAKE_SECRET else ()
+        names = (*more, *_secrets_or_keys(project, environment, words)) if not is_file else ()
     standard_output().show(name for name in names if name not in words and _NAME.fullmatch(name))
 
 
-def _secrets_or_keys(library: Library, environment: str, words: list[str]) -> Iterable[str]:
-    from compiler.stages.resolve import merge  # noqa: PLC0415 - environments need no merging
-
-    layers = library.layers(environment)
-    secrets = merge(layers)[0].get("secrets") if layers else None
-    listed = secrets.children if secrets is not None else {}
+def _secrets_or_keys(project: ProjectNames, environment: str, words: list[str]) -> Iterable[str]:
+    listed = project.listed(environment, "secrets")
     secret = next((word for word in words[words.index(environment) + 1 :] if word in listed), None)
-    if secret is None or words[0] not in _TAKE_KEYS:
-        return listed
-    catalogue = library.catalogue()
-    keys = catalogue.root.get("secrets", secret, "keys") if catalogue is not None else None
-    return keys.children if keys is not None else ()
+    return listed if secret is None or words[0] not in _TAKE_KEYS else project.keys(secret)
 
 
 def _bash(options: dict[str, tuple[str, ...]], of_environments: tuple[str, ...]) -> str:

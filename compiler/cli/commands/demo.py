@@ -19,6 +19,7 @@ from compiler.demo.servers import (
     DemoStores,
     demo_stores,
     kept_demos,
+    make_own,
     new_kept_folder,
     new_temporary_folder,
     require_extra,
@@ -51,12 +52,17 @@ def configure(parser: Parser) -> None:
     parser.add_flag("--stop", "end a demo that --keep started, and remove its folder")
     parser.exclude("--stop", "--keep", "--no-pause")
     parser.exclude("--keep", "--no-pause")
-    parser.require("NAME", "--stop")
 
 
 def run(invocation: Invocation) -> int:
+    name = invocation.arguments.name
     if invocation.arguments.stop:
-        return _stop(invocation.arguments.name)
+        return _stop(name)
+    if name is not None:
+        option = f"--{name}"
+        is_option = option in invocation.parser.options()
+        way_out = f"did you mean `{command_line('demo', option)}`?" if is_option else "leave it out, or add --stop"
+        raise Refusal("usage", "only --stop takes the name of a demo", way_out)
     require_extra()
     has_pauses = not invocation.arguments.no_pause and is_terminal() and standard_output().isatty()
     with refusals():
@@ -134,8 +140,8 @@ def _foreign() -> list[str]:
 
 def _keep() -> int:
     state = _state_folder()
+    make_own(state)
     with interruption("nothing is left of the demo"), demo_stores(lambda: new_kept_folder(state)) as stores:
-        require_own(state)
         project, exports = stores.folder / PLATFORM, stores.folder / EXPORTS
         write_project(project, stores, with_typo=False)
         _write_exports(exports, stores.variables)

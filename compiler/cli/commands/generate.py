@@ -232,9 +232,10 @@ def _access(invocation: Invocation) -> int:
     arguments = invocation.arguments
     role, form = getattr(arguments, "for"), arguments.form
     _refuse_file(invocation)
-    for name, given, known in (("--for", role, Role), ("--form", form, ACCESS_FORMS)):
-        if given is None:
-            raise Refusal("usage", f"access needs {name}", f"choose one of {', '.join(known)}")
+    wanted = {"--for": (role, tuple(Role)), "--form": (form, tuple(ACCESS_FORMS))}
+    if missing := {name: known for name, (given, known) in wanted.items() if given is None}:
+        way_out = "; ".join(f"{name} is one of {', '.join(known)}" for name, known in missing.items())
+        raise Refusal("usage", f"access needs {' and '.join(missing)}", way_out)
     (environment,) = require_sound(compile_project(invocation.root, arguments.environments)).environments
     words = _words(arguments, "--for", "--form", "--store", "--prefix", "--out")
     text = access_text(environment, Role(role), form, words, arguments.store, is_wide=arguments.prefix)

@@ -31,7 +31,7 @@ date of the oldest one. The plan says where that cannot be written.
 EXAMPLES = (
     "platform-secrets migrate prod --to azure",
     "platform-secrets migrate prod --to azure --apply --audit audit.jsonl",
-    "platform-secrets migrate prod --to azure --only jira --apply",
+    "platform-secrets migrate prod jira --to azure --apply",
     "platform-secrets migrate prod --to vault --from azure",
     "platform-secrets migrate prod --undo 20250131-120000-4fa1c2 --apply",
 )
@@ -39,11 +39,11 @@ EXAMPLES = (
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment whose secrets to copy")
+    parser.add_secrets("copy only these secrets")
     parser.add_option("--to", "ID", "id of the store to copy to")
     parser.add_option(
         "--from", "ID", "id of the store to copy from; by default the one each secret uses", dest="source"
     )
-    parser.add_repeatable("--only", "SECRET", "copy only this secret; repeatable")
     parser.add_flag("--all-properties", "also copy properties that are not in the catalogue")
     choices = [str(choice) for choice in OnConflict]
     parser.add_argument(

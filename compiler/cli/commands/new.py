@@ -36,7 +36,7 @@ from compiler.refusal import Refusal
 from compiler.stages.files import Output
 from compiler.stores.registry import PROVIDERS, STORE_OPTIONS
 from compiler.text.credential import CONCEALED
-from compiler.text.wording import command_line, counted, name_project, quoted, shell_line
+from compiler.text.wording import BLANK, command_line, counted, name_project, quoted, repeated, shell_line
 
 EXAMPLES = (
     "platform-secrets new project shop",
@@ -271,6 +271,10 @@ def _checked_keys(name: str, keys: Sequence[str], taken: Collection[str]) -> tup
             message = "a value cannot be an argument: the shell's history and the process list would show it"
             put = f"values go into the store: `{command_line('put', 'ENV', name)}{shown}` asks for one"
             raise Refusal("usage", message, f"give only the key's name, and replace that value: it is exposed; {put}")
+        if "," in key:
+            parts = key.split(",")
+            options = repeated("--key", parts) if all(map(_KEY.fullmatch, parts)) else ["--key", BLANK, "--key", BLANK]
+            raise Refusal("usage", "--key takes one key", f"give it once for each: `{shell_line(*options)}`")
         if keys.count(key) > 1 or key in taken:
             raise Refusal("usage", f"the key {quoted(key)} is given twice", "give each --key once")
     return tuple(keys)

@@ -4,7 +4,14 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from compiler.change.plan import OnConflict, Options
-from compiler.cli.commands.backup import PASSPHRASE_FILE_VARIABLE, backup_data, key_lines, opened_lines, passphrase
+from compiler.cli.commands.backup import (
+    PASSPHRASE_FILE_VARIABLE,
+    backup_data,
+    key_lines,
+    opened_lines,
+    passphrase,
+    refuse_secret_as_file,
+)
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing
 from compiler.cli.running import Answer, run_writing
@@ -31,7 +38,7 @@ Other keys and properties in the store stay as they are. Each write is read back
 --format json prints one object with the plan, what was written and the versions."""
 EXAMPLES = (
     "platform-secrets restore prod prod.age --identity key.txt",
-    "platform-secrets restore prod prod.age --identity key.txt --only slack --on-conflict overwrite --apply",
+    "platform-secrets restore prod prod.age slack --identity key.txt --on-conflict overwrite --apply",
     "platform-secrets restore prod prod.age --to azure --apply --audit audit.jsonl",
     "platform-secrets restore staging prod.age --from-environment prod",
     "platform-secrets restore prod --undo 20250131-120000-4fa1c2 --apply",
@@ -43,9 +50,9 @@ _LARGEST_BACKUP = 256 * 1024 * 1024
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment to restore")
     parser.add_argument("file", metavar="FILE", nargs="?", help="the backup file")
+    parser.add_secrets("restore only these secrets")
     parser.add_repeatable("--identity", "FILE", "age identity file (private key); repeatable")
     parser.add_option("--to", "ID", "restore everything to this store of the environment")
-    parser.add_repeatable("--only", "SECRET", "restore only this secret; repeatable")
     parser.add_option("--from-environment", "NAME", "the environment that was backed up, if it is another")
     choices = [str(choice) for choice in OnConflict]
     parser.add_argument("--on-conflict", choices=choices, help="if the store holds another value; fail by default")
@@ -62,6 +69,7 @@ def run(invocation: Invocation) -> int:
 
 def _answer(invocation: Invocation, environment: Environment, options: Options) -> Answer:
     arguments = invocation.arguments
+    refuse_secret_as_file(invocation, environment)
     to = store_named(environment, arguments.to) if arguments.to is not None else None
     backup = _opened(arguments)
     require_origin(backup, environment.name, arguments.from_environment)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
-from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores, past_runs
+from compiler.cli.invocation import Invocation, files_alone, known_project, live_environments, open_stores, past_runs
 from compiler.cli.parser import (
     REPORT_FORMATS,
     Parser,
@@ -42,6 +42,7 @@ from compiler.operations.status import (
 )
 from compiler.operations.status_live import OPTIONAL
 from compiler.operations.status_wait import StatusOptions, read_status
+from compiler.project_files import ProjectNames
 from compiler.refusal import Refusal
 from compiler.render.reports.status import (
     closed_lines,
@@ -53,6 +54,7 @@ from compiler.render.reports.status import (
     word_of,
 )
 from compiler.stages.files import Output, read_old, write_all
+from compiler.text.wording import closest, command_line, quoted, repeated
 
 if TYPE_CHECKING:
     from compiler.live.readers import ReadIndex
@@ -80,7 +82,7 @@ EXAMPLES = (
     "platform-secrets status staging --offline",
     "platform-secrets status staging --cluster --context staging-admin",
     "platform-secrets status staging --wait --timeout 15m",
-    "platform-secrets status staging --only jira --wait --force-sync",
+    "platform-secrets status staging jira --wait --force-sync",
     "platform-secrets status staging --rbac",
     "platform-secrets status prod --due 30d",
     "platform-secrets status prod --format openmetrics --out /var/lib/node_exporter/platform-secrets.prom",
@@ -96,7 +98,7 @@ _OF_ONE = ("wait", "force_sync", "cluster", "rbac", "only")
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environments", metavar="ENV", nargs="*", help="the environments; all by default")
-    parser.add_repeatable("--only", "SECRET", "only this secret; repeatable")
+    parser.add_secrets("of one environment, only these secrets")
     parser.add_flag("--offline", "report from the files alone, and contact no store")
     parser.add_cluster(
         "also look at the objects in the cluster, of one environment", implied_by=("--wait", "--force-sync")
@@ -129,6 +131,7 @@ def configure(parser: Parser) -> None:
 
 def run(invocation: Invocation) -> int:
     arguments = invocation.arguments
+    _take_secrets(arguments)
     options = _options(arguments, is_debug=invocation.is_debug)
     with interruption(_FORCED if arguments.force_sync else NOTHING_WRITTEN):
         _of_one(arguments, len(set(arguments.environments)))
@@ -140,6 +143,30 @@ def run(invocation: Invocation) -> int:
             standard_output().write_raw(rbac(environments[0]))
             return OK
         return _shown(_looked(invocation, options, environments), invocation)
+
+
+def _take_secrets(arguments: Namespace) -> None:
+    """Moves the words that are no environments to `--only`: secrets of the first.
+
+    Raises Refusal for a word that is both, and for secrets beside several environments.
+    """
+    first, *others = arguments.environments or [""]
+    if not others:
+        return
+    project = ProjectNames(known_project())
+    listed = project.listed(first, "secrets")
+    for each in others:
+        if each in project.environments and each in listed:
+            line = command_line("status", first, "--only", each)
+            way_out = f"for the secret, run `{line}`; for the environment, `{command_line('status', each)}`"
+            raise Refusal("usage", f"{quoted(each)} is an environment, and a secret of {quoted(first)}", way_out)
+    secrets = [each for each in others if each in listed or closest(each, project.environments) is None]
+    arguments.only = [*dict.fromkeys((*secrets, *arguments.only))]
+    arguments.environments = [each for each in (first, *others) if each not in secrets]
+    if secrets and len(set(arguments.environments)) > 1:
+        line = command_line("status", first, *repeated("--only", secrets))
+        way_out = f"run `{line}`" if all(each in listed for each in secrets) else "name exactly one"
+        raise Refusal("usage", "secrets are of one environment, and several are named", way_out)
 
 
 def _of_one(arguments: Namespace, count: int) -> None:

@@ -105,9 +105,7 @@ def run(invocation: Invocation) -> int:
         by_name = {each.name: each for each in result.project.environments}
         environment, *others = (by_name[name] for name in names)
         subject = environment.name
-        references, diagnostics = collect_references(
-            environment, arguments.secrets, arguments.store, result.project.names
-        )
+        references, diagnostics = collect_references(environment, arguments.secrets, arguments.store)
     if references is None:
         return _tell_findings(invocation, None, diagnostics)
     check = _cluster_check(arguments, environment, is_debug=invocation.is_debug)

@@ -113,7 +113,7 @@ def error_of(answer: Answer, place: StoreLocation, action: Action) -> StoreError
         return StoreError(place, action, reason, _CHECK, Code.REDIRECT_REFUSED)
     if status == 429:  # noqa: PLR2004
         reason = "the vault is throttling requests"
-        remedy = "run again later, or with fewer workers"
+        remedy = "run again later, or name fewer secrets: all clients of a vault share its limits"
         return StoreError(
             place, action, reason, remedy, Code.THROTTLED, retry_after=parse_retry_after(answer.retry_after)
         )

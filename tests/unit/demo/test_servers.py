@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from compiler.demo import servers
-from compiler.demo.servers import demo_stores, kept_demos, new_kept_folder, require_extra, require_own, stop_kept
+from compiler.demo.servers import (
+    demo_stores,
+    kept_demos,
+    make_own,
+    new_kept_folder,
+    require_extra,
+    require_own,
+    stop_kept,
+)
 from compiler.refusal import Refusal
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -151,8 +159,23 @@ def test_a_folder_that_others_write_is_refused(tmp_path: Path, folder: str, mode
     tmp_path.chmod(0o770)
     require_own(state)
     (tmp_path / folder).chmod(mode)
-    with pytest.raises(Refusal, match="others may write into it"):
+    with pytest.raises(Refusal, match="can be written by others"):
         require_own(state)
+
+
+def test_no_folder_is_made_where_others_can_replace_it_or_something_else_is(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("gone")
+    for taken in ("file/demos", "link"):
+        with pytest.raises(Refusal, match=f'"{tmp_path / taken}" cannot be made: '):
+            make_own(tmp_path / taken)
+    tmp_path.chmod(0o777)
+    with pytest.raises(Refusal, match=f'"{tmp_path}" can be written by others'):
+        make_own(tmp_path / "more/demos")
+    assert not (tmp_path / "more").exists()
+    # Nobody but their owner removes or renames what lies in such a folder.
+    tmp_path.chmod(0o1777)
+    make_own(tmp_path / "more/demos")
 
 
 def test_a_folder_of_another_user_or_a_link_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +184,7 @@ def test_a_folder_of_another_user_or_a_link_is_refused(tmp_path: Path, monkeypat
     with pytest.raises(Refusal, match="is a link"):
         require_own(tmp_path / "link")
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
-    with pytest.raises(Refusal, match="others may write into it"):
+    with pytest.raises(Refusal, match="belongs to another user"):
         require_own(tmp_path / "demos")
 
 

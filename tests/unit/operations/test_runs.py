@@ -94,6 +94,15 @@ def test_a_run_that_was_stopped_before_its_first_write_has_nothing_to_undo(tmp_p
     assert (run.state, run.written, run.undo is None) == ("stopped, or still running", 1, False)
 
 
+def test_a_write_of_which_only_the_begin_is_recorded_is_not_counted_as_written(tmp_path: Path) -> None:
+    begun = next(number for number, line in enumerate(LINES) if line.get("state") == "started")
+    journal(tmp_path, lines(*LINES[: begun + 1]))
+    (run,), _ = list_runs(tmp_path)
+    assert (run.state, run.written) == ("stopped, or still running, 1 not known", 0)
+    # The store may have it: the undo looks.
+    assert run.undo == f"platform-secrets migrate prod --undo {FIRST}"
+
+
 def test_the_newest_run_comes_first_with_its_environment(tmp_path: Path) -> None:
     for number, environment in enumerate(("prod", "dev", "prod")):
         head = {**LINES[0], "environment": environment}

@@ -1,5 +1,5 @@
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -37,6 +37,37 @@ def public() -> str:
 def test_a_recipient_is_all_it_takes(holds: Callable[..., None], run: Callable[..., Done], public: str) -> None:
     done = run("backup", "dev", "dev.age", "--recipient", public)
     assert (done.code, done.out, done.err) == (0, "dev.age: written, dev, 1 secret, 1 key\n", "")
+
+
+def test_secrets_stand_behind_the_file_or_beside_a_folder(
+    run: Callable[..., Done], project: Path, monkeypatch: pytest.MonkeyPatch, public: str
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    backup = Backup("dev", "2026-01-02T03:04:05+00:00", VALUES, ())
+
+    def gathered(_: object, only: Sequence[str], __: object) -> Gathered:
+        asked.append(tuple(only))
+        return Gathered(backup, (), ())
+
+    monkeypatch.setattr("compiler.cli.commands.backup.gather", gathered)
+    (project / "backups").mkdir()
+    for words in (
+        ("dev.age", "jira", "slack"),
+        ("other.age", "jira", "--only", "slack"),
+        ("jira", "slack", "--out-dir", "backups"),
+        ("more.age", "--only", "jira", "--only", "slack"),
+    ):
+        assert run("backup", "dev", *words, "--recipient", public).code == 0
+    assert asked == [("jira", "slack")] * 4
+
+
+def test_a_secret_in_the_place_of_the_file_does_not_save_all(
+    holds: Callable[..., None], run: Callable[..., Done], project: Path, public: str
+) -> None:
+    done = run("backup", "dev", "jira", "slack", "--recipient", public)
+    assert (done.code, (project / "jira").exists()) == (2, False)
+    assert "did you mean `platform-secrets backup dev … jira slack`? A file of that name is ./jira" in done.err
+    assert run("backup", "dev", "./jira", "--recipient", public).code == 0
 
 
 def test_a_file_of_recipients_will_do(
@@ -196,7 +227,7 @@ def test_a_file_or_a_folder_is_needed_and_never_both(
     (project / "out").symlink_to(tmp_path)
     for arguments, code, message in (
         ((), 2, "give either a file or a folder with --out-dir\nhelp: add FILE or --out-dir DIR"),
-        (("dev.age", "--out-dir", "backups"), 2, "--out-dir cannot be combined with FILE"),
+        (("dev.age", "--out-dir", "backups"), 2, 'has no secret "dev.age"'),
         (("--out-dir", "backups", "--replace"), 2, "--out-dir cannot be combined with --replace"),
         (("--out-dir", ""), 2, "--out-dir is empty"),
         (("--out-dir", "nowhere"), 3, 'the folder "nowhere" does not exist'),

@@ -40,7 +40,12 @@ SECRETS = ["global", "argocd", "github", "jira", "pagerduty", "slack", "backstag
         ("put", ["dev", "prod", "staging"]),
         ("put --store azure", ["dev", "prod", "staging"]),
         ("diff dev", ["prod", "staging"]),
-        ("status dev", ["prod", "staging"]),
+        ("status dev", ["prod", "staging", *SECRETS]),
+        ("status dev --only", SECRETS),
+        ("migrate prod", SECRETS),
+        # The file stands first, and a shell completes its name where none is offered.
+        ("backup prod", []),
+        ("restore prod prod.age", SECRETS),
         ("put prod", SECRETS),
         ("put --store azure prod", SECRETS),
         ("cutover prod jira slack", [each for each in SECRETS if each not in ("jira", "slack")]),

@@ -23,7 +23,8 @@ def test_an_environment_with_errors_is_not_migrated(
 
 @pytest.mark.parametrize("store", ["--to", "--from"])
 def test_an_unknown_store_is_a_usage_error(run: Callable[..., Done], project: Path, ends: Ends, store: str) -> None:
-    found = run("migrate", "dev", "--to", "azure", store, "azur")
+    given = {"--to": "azure", store: "azur"}
+    found = run("migrate", "dev", *(word for option in given.items() for word in option))
     assert (found.code, 'did you mean "azure"?' in found.err) == (2, True)
 
 
@@ -62,3 +63,20 @@ def test_what_stops_a_plan_is_not_applied(migrate: Writing, ends: Ends) -> None:
     skipped = migrate("--apply", "--on-conflict", "skip")
     assert (skipped.code, "there are no changes to write" in skipped.out) == (1, True)
     assert len(ends.azure.versions[AZURE]) == 1
+
+
+@pytest.mark.parametrize("named", [("github",), ("--only", "github"), ("github", "--only", "github")])
+def test_secrets_are_named_behind_the_environment_or_by_only(
+    run: Callable[..., Done], project: Path, ends: Ends, named: tuple[str, ...]
+) -> None:
+    done = run("migrate", "dev", *named, "--to", "azure")
+    assert (done.code, "plan: 1 key to create" in done.out) == (0, True), done
+    assert done.out.count("jira") == 0
+    with_undo = run("migrate", "dev", "github", "--undo", "20250131-120000-4fa1c2")
+    assert (with_undo.code, "--undo cannot be combined with SECRET" in with_undo.err) == (2, True)
+
+
+def test_a_line_with_secrets_goes_on_as_one_with_only(migrate: Writing, run: Callable[..., Done], ends: Ends) -> None:
+    ends.azure.seed(AZURE, **{KEY: "theirs"})
+    refused = run("migrate", "dev", "github", "--to", "azure", "--apply")
+    assert "migrate dev --to azure --only github --on-conflict overwrite --apply" in refused.out

@@ -172,3 +172,18 @@ def test_what_cannot_be_opened_or_used_is_told(
     assert "the backup cannot be used: it is not a backup of platform-secrets" in done.err
     (project / "environments/dev.yaml").write_text("store: nowhere\n", "utf-8")
     assert restore(run).code == 1
+
+
+@pytest.mark.parametrize("named", [("jira",), ("--only", "jira")])
+def test_secrets_are_named_behind_the_file_or_by_only(
+    run: Callable[..., Done], store: MemoryStore, named: tuple[str, ...]
+) -> None:
+    assert restore(run, *named).code == 0
+    other = restore(run, "github")
+    assert (other.code, "github" in other.err) == (2, True)
+
+
+def test_a_secret_in_the_place_of_the_file_is_no_file(run: Callable[..., Done], store: MemoryStore) -> None:
+    done = run("restore", "dev", "jira", "dev.age", "--identity", "key")
+    assert done.code == 2
+    assert "did you mean `platform-secrets restore dev dev.age jira`? A file of that name is ./jira" in done.err

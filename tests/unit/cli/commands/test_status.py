@@ -520,7 +520,7 @@ def test_metrics_replace_their_own_file_and_no_other(
         (("--due", "30d", "--wait"), "--due cannot be combined with --wait"),
         (("--due", "30d", "--cluster"), "--due cannot be combined with --cluster"),
         (("--due", "30d", "--rbac"), "--due cannot be combined with --rbac"),
-        (("--due", "soon"), "argument --due: invalid days value: 'soon'"),
+        (("--due", "soon"), "--due is not a number of days"),
         (("--due", "0", "--format", "openmetrics"), "--format openmetrics cannot be combined with --due"),
         (("--offline", "--format", "openmetrics"), "--format openmetrics cannot be combined with --offline"),
         (("--wait", "--format", "openmetrics"), "--format openmetrics cannot be combined with --wait"),
@@ -534,3 +534,29 @@ def test_options_about_dates_that_do_not_go_together(
     done = status("dev", *words)
     assert (done.code, done.err.splitlines()[0]) == (2, f"error: {message}")
     assert ends.vault.calls == []
+
+
+def secrets_of(done: Done) -> list[tuple[str, list[str]]]:
+    """The environments of a report, each with its secrets."""
+    return [(each["environment"], [row["secret"] for row in each["secrets"]]) for each in done.report["environments"]]
+
+
+def test_secrets_stand_behind_their_environment(run: Callable[..., Done], project: Path) -> None:
+    words = ("--offline", "--format", "json")
+    for named in (("jira", "slack"), ("jira", "--only", "slack"), ("--only", "jira", "--only", "slack")):
+        assert secrets_of(run("status", "dev", *named, *words)) == [("dev", ["jira", "slack"])]
+    assert [name for name, _ in secrets_of(run("status", "dev", "prod", *words))] == ["dev", "prod"]
+    for wrong, way_out in (("slak", 'did you mean "slack"?'), ("prd", 'did you mean "prod"?')):
+        assert way_out in run("status", "dev", wrong, *words).err
+
+
+def test_a_word_with_two_meanings_is_refused_with_the_line_for_each(
+    run: Callable[..., Done], project: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    (project / "environments/slack.yaml").write_text("{}\n", "utf-8")
+    both = run("status", "dev", "slack")
+    assert (both.code, 'error: "slack" is an environment, and a secret of "dev"' in both.err) == (2, True)
+    assert "run `platform-secrets status dev --only slack`; for the environment, `platform-secrets status" in both.err
+    several = run("status", "dev", "prod", "jira")
+    assert (several.code, "run `platform-secrets status dev --only jira`" in several.err) == (2, True)
+    assert run("status", "dev", "--only", "slack", "--offline").code == 0

@@ -32,16 +32,6 @@ def test_what_the_environment_does_not_have_is_refused(
     assert caught.value.kind == "usage"
 
 
-def test_a_second_environment_is_not_taken_for_a_secret_that_is_missing(environment: Environment) -> None:
-    with pytest.raises(Refusal, match='"dev" is an environment') as caught:
-        collect_references(environment, ["github", "dev"], "azure", ("dev", "prod", "github"))
-    assert caught.value.help == "for that one, run `platform-secrets verify dev github --store azure`"
-    assert collect_references(environment, ["github"], None, ("dev", "github"))[0]
-    with pytest.raises(Refusal) as caught:
-        collect_references(environment, ["jira", "dev"], None, ("dev", "prod"))
-    assert caught.value.help == "for that one, run `platform-secrets verify dev jira`"
-
-
 def written(folder: Path, text: str) -> str:
     path = folder / "values.yaml"
     path.write_text(text, "utf-8")
