@@ -98,7 +98,9 @@ def find_chart(root: Path) -> tuple[Path, tuple[Diagnostic, ...]]:
     """The chart of the project in `root`, and why Helm may not get it. Raises HelmError where there is none."""
     chart = root / _FOLDER
     if not (chart / "Chart.yaml").is_file():
-        help_text = f"add it with `{command_line('new', 'chart')}`, or name the project that has it with --root"
+        # A chart of which a part is there is completed.
+        rest = ["--upgrade"] if (chart / "templates").is_dir() else []
+        help_text = f"add it with `{command_line('new', 'chart', *rest)}`, or name the project that has it with --root"
         raise HelmError('there is no chart in "chart/"', help_text=help_text)
     # As for what is written there: the folder may be a link to another one of the project.
     if leads_out(root, chart):

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, is_hypothesis_test, settings
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.hermetic import leave_home
 from tests.openbao_servers import RaftOpenBao
+from tests.proposed_lines import ProposedLines
 from tests.read_once import read_once
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,6 +71,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("platform-secrets")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(ProposedLines(), "proposed-lines")
 
 
 @pytest.hookimpl(tryfirst=True)

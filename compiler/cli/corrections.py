@@ -45,8 +45,6 @@ _DRY = frozenset({"--dry-run", "--dryrun", "--plan", "--what-if"})
 _YES = frozenset({"--yes", "-y", "--auto-approve", "--confirm", "--no-confirm"})
 _ENVIRONMENT = frozenset({"-e", "--env", "--environment"})
 _STORE_OPTIONS = ("--store", "--from", "--to")
-# `command_line` names the project by itself.
-_ELSEWHERE = frozenset({"--root"})
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _KEY = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
 
@@ -109,12 +107,11 @@ def _of_argument(parser: Parser, arguments: Sequence[str], unknown: str) -> str 
         return f"it compares two environments: {lines}" if lines else "it compares two environments"
     if (line := _rearranged(parser, names, own, project)) is not None:
         return f"did you mean {line}?"
-    takes_one = _takes_environment(parser)
-    if word in _ENVIRONMENT and takes_one:
-        return f"write the environment's name without {word}"
-    is_environment = word in _ENVIRONMENT or word in project.environments
-    says_no = is_environment and not parser.kinds
-    return f"`{command}` takes {'one' if takes_one else 'no'} environment" if says_no else None
+    is_option, takes_one = word in _ENVIRONMENT, _takes_environment(parser)
+    if is_option and (takes_one or parser.kinds):
+        return f"write the environment's name without {word}" if takes_one else None
+    is_environment = is_option or word in project.environments
+    return f"`{command}` takes {'one' if takes_one else 'no'} environment" if is_environment else None
 
 
 def _of_names(parser: Parser, arguments: Sequence[str]) -> Refusal | None:
@@ -152,6 +149,8 @@ def _rearranged(parser: Parser, names: Sequence[str], own: Sequence[str], projec
         return None
     command, options = parser.command, parser.takes_value()
     environment = next((each for each in names if each in project.environments), BLANK)
+    if environment == BLANK and not any(map(_is_file, names)):
+        return None
     secrets, stores = project.listed(environment, "secrets"), project.listed(environment, "stores")
     ids = [each for each in names if each in stores and each not in secrets]
     ends = [each for each in _STORE_OPTIONS if each in options and each not in own][-len(ids) :]
@@ -212,7 +211,7 @@ def _split_words(arguments: Sequence[str], options: Mapping[str, bool]) -> tuple
         option, equals, value = word.partition("=")
         if not word.startswith("-"):
             names.append(word)
-        elif option in options and option not in _ELSEWHERE:
+        elif option in options and option != "--root":
             own.append(option)
             if options[option]:
                 own += _shown_words([value if equals else next(words, BLANK)], command="")

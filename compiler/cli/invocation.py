@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -147,10 +147,9 @@ def project_folder(given: str | None) -> Path:
 
 def known_project() -> Path | None:
     """The project that command lines name, or that is found from here; None where there is none."""
-    named = named_project()
-    if named is None:
-        return _found()
-    return Path(named) if (Path(named) / _MARK).is_dir() else None
+    with suppress(Refusal):
+        return project_folder(named_project())
+    return None
 
 
 def _found() -> Path | None:

@@ -226,7 +226,7 @@ def _projects(root: Path, outside: Outside) -> Iterator[Project]:
 def _unknown(result: Result) -> Refusal:
     error = next(each for each in result.diagnostics if each.severity is Severity.ERROR)
     message = f"cannot tell which secrets are in use: {error.span.where} has an error: {error.message}"
-    return Refusal("found", message, f"correct it; {command_line('compile', '--all')} shows all")
+    return Refusal("found", message, f"correct it; `{command_line('compile', '--all')}` shows all")
 
 
 def readers_of(

@@ -41,10 +41,10 @@ def test_without_any_secret_the_way_out_makes_the_first(environment: Environment
     )
 
 
-def test_a_store_in_a_secrets_place_is_told_its_options(environment: Environment) -> None:
+def test_a_store_in_a_secrets_place_is_said_to_be_one(environment: Environment) -> None:
     with pytest.raises(Refusal) as caught:
         secret_named(environment, "vault")
-    assert caught.value.help == '"vault" is a store: give it with --store or --to'
+    assert caught.value.help == '"vault" is a store'
 
 
 def test_a_disabled_secret_is_not_said_to_be_unknown(environment: Environment) -> None:

@@ -126,7 +126,7 @@ def test_an_environment_that_is_not_known_to_the_last_keeps_everything(bench: Be
         every_environment(bench.root, Outside())
     assert "broken.yaml:1:" in str(known.value)
     assert known.value.kind == "found"
-    assert known.value.help == "correct it; platform-secrets compile --all shows all"
+    assert known.value.help == "correct it; `platform-secrets compile --all` shows all"
 
 
 def test_an_address_that_comes_from_outside_completes_an_environment(bench: Bench) -> None:

@@ -1,3 +1,4 @@
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -78,8 +79,10 @@ def test_no_chart_and_no_helm_at_a_path(run: Callable[..., Any], project: Path) 
     (project / "chart/Chart.yaml").unlink()
     done = run("render", "prod")
     assert (done.code, done.out) == (3, "")
-    assert 'error: there is no chart in "chart/"\nhelp: add it with `platform-secrets new chart`' in done.err
+    assert 'error: there is no chart in "chart/"\nhelp: add it with `platform-secrets new chart --upgrade`' in done.err
     assert run("compile", "prod", "--parity").err == done.err
+    shutil.rmtree(project / "chart")
+    assert "add it with `platform-secrets new chart`, or" in run("render", "prod").err
 
 
 def test_no_helm_is_given_a_chart_that_leads_out_of_itself(run: Callable[..., Any], project: Path) -> None:
