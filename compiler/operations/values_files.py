@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
 from compiler.pipeline import VALUES_FOLDER, plan_values, read_values_file, write_values
+from compiler.project_files import BASE
 from compiler.refusal import system_reason
 from compiler.stages.emit import HEADER, quote
 from compiler.stages.files import read_old, refuse_outside
@@ -127,6 +128,8 @@ def unmade_stores(stores: Iterable[Store]) -> Iterator[str]:
     """What to know of each of these stores whose object the chart does not make."""
     named = {(store.kind, store.name): store for store in stores if not store.rendered and store.name}
     for (kind, name), store in named.items():
-        line = command_line("new", "store", store.id, "--auth", next(iter(store.provider.log_ins), "METHOD"))
+        layer = Path(store.node.nearest("provider").span.path).stem
+        into = ("--into", layer) if layer != BASE else ()
+        line = command_line("new", "store", store.id, "--auth", next(iter(store.provider.log_ins), "METHOD"), *into)
         way_out = f"it has to be in the cluster already, or `{line}` has the chart make it"
         yield f"this project does not make the {kind} {quoted(name)}: {way_out}"

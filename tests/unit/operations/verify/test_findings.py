@@ -201,8 +201,8 @@ def test_a_store_that_requires_expiry_warns_of_a_secret_without(attributes: Attr
 @pytest.mark.parametrize(
     ("attributes", "command"),
     [
-        (Attributes(expires=NOW), "platform-secrets put ENV github TOKEN --expires DATE"),
-        (Attributes(expires=NOW + SECOND), "platform-secrets put ENV github TOKEN --expires DATE"),
+        (Attributes(expires=NOW), "platform-secrets put dev github TOKEN --expires DATE"),
+        (Attributes(expires=NOW + SECOND), "platform-secrets put dev github TOKEN --expires DATE"),
         (
             Attributes(not_before=NOW + SECOND),
             "az keyvault secret set-attributes --id 'https://v/secrets/gh x' --not-before DATE",
