@@ -14,8 +14,8 @@ from compiler.pipeline import compile_project
 DESCRIPTION = """Compiles an environment in a temporary folder, renders it with `helm template` and prints the
 manifests. No values file is written.
 
-A terminal is shown control characters as escapes. In a workflow of GitHub, a line that it would take for a command is
-refused, with its place; --out writes it."""
+A terminal is shown control characters as escapes. Elsewhere a line that GitHub, Azure Pipelines or TeamCity would take
+for a command is refused, with its place; --out writes it."""
 EXAMPLES = (
     "platform-secrets render prod",
     "platform-secrets render prod --store vault --release ai-platform",

@@ -3,15 +3,16 @@
 Excerpts of source lines conceal on their own, for they know more of what they quote; nothing else does. Text is
 concealed before JSON, XML or a workflow command escapes it, so that no escape can hide a credential from the search.
 
-A runner of GitHub looks for its commands in all that a step prints: `::name::` at the beginning of a line, after blanks
-of any kind, and `##[name]` anywhere (actions/runner, src/Runner.Common/ActionCommand.cs). What is quoted, of a pull
-request for one, gives none.
+Runners of CI look for their commands in all that a step prints: GitHub's for `::name::` at the beginning of a line,
+after blanks of any kind, and for `##[name]` anywhere (actions/runner, src/Runner.Common/ActionCommand.cs), the agent of
+Azure Pipelines for `##vso[name]` anywhere, in small letters or capitals (azure-pipelines-agent,
+src/Agent.Worker/WorkerCommandManager.cs), TeamCity for `##teamcity[name]`. What is quoted, of a pull request for one,
+gives none, wherever it is printed: no variable says for sure who reads a log.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
 _VERSIONS = frozenset({"version", "otherVersions"})
 _VERSION = re.compile("[0-9a-f]{32}")
 _MARKS = re.compile(r"[\\|`_*\[]")
-_COMMAND = re.compile(r"(?m)^[^\S\n]*:(?=:)|##(?=\[)")
+# What makes a command of two signs, `#` and a name before a bracket, wherever it stands.
+_SECOND_SIGN = re.compile(r"(?<=#)#(?=[A-Za-z]*\[)")
+_COMMAND = re.compile(r"(?m)^[^\S\n]*:(?=:)|##(?=[A-Za-z]*\[)")
 # One that is whole: `::1` in a file of hosts is none.
-_WHOLE_COMMAND = re.compile(r"(?m)^[^\S\n]*::[^\n]*?::|##\[")
+_WHOLE_COMMAND = re.compile(r"(?m)^[^\S\n]*::[^\n]*?::|##[A-Za-z]*\[")
 # As Helm writes above each manifest.
 _ORIGIN = "\n# Source: "
 # A word of a line that is fitted, with the code in it; or the space between two.
@@ -67,7 +70,7 @@ def block_text(text: str) -> str:
 
 
 def command_place(text: str) -> str | None:
-    """Where a runner of GitHub would take a part of `text` for a command, as people find it; None for nowhere.
+    """Where a runner of CI would take a part of `text` for a command, as people find it; None for nowhere.
 
     A carriage return ends a line too. Nothing of the line is in the answer.
     """
@@ -82,12 +85,12 @@ def command_place(text: str) -> str | None:
 
 def terminal_text(text: str) -> str:
     """`text` for a terminal, which shows what a program would be given and obeys none of it."""
-    return "\n".join(map(printable, text.split("\n")))
+    return _harmless("\n".join(map(printable, text.split("\n"))))
 
 
 def _harmless(text: str) -> str:
-    """Printed lines without a command of a workflow, where a runner of GitHub reads them."""
-    return _COMMAND.sub(r"\g<0> ", text) if os.environ.get("GITHUB_ACTIONS") else text
+    """Printed lines in which no runner of CI finds a command."""
+    return _COMMAND.sub(r"\g<0> ", text)
 
 
 class _Writer:
@@ -102,7 +105,7 @@ class _Writer:
     def text(self, content: Content) -> str:
         if isinstance(content, Mapping):
             # Outside of strings there is no such text, and in them the escape means the same.
-            return json.dumps(self._members(content), indent=2).replace("##[", r"##\u005b") + "\n"
+            return _SECOND_SIGN.sub(r"\\u0023", json.dumps(self._members(content), indent=2)) + "\n"
         if isinstance(content, tuple):
             from compiler.render.content import Element, WorkflowCommands  # noqa: PLC0415 - plain lines need neither
 
@@ -219,7 +222,7 @@ class _Writer:
 
     # The escapes of GitHub's own toolkit (actions/toolkit, packages/core/src/command.ts); line breaks are none here.
     def _data(self, text: str) -> str:
-        return self._piece(text).replace("%", "%25")
+        return _SECOND_SIGN.sub(" #", self._piece(text)).replace("%", "%25")
 
     def _property(self, text: str) -> str:
         return self._data(text).replace(":", "%3A").replace(",", "%2C")
@@ -241,5 +244,5 @@ def _xml(text: str) -> str:
     """Printable `text`, which XML can hold all of, in ASCII as the content of an element or attribute."""
     from html import escape  # noqa: PLC0415 - a large table, which one format of five needs
 
-    safe = escape(text).replace("##[", "##&#91;").replace("::", ":&#58;")
+    safe = _SECOND_SIGN.sub("&#35;", escape(text)).replace("::", ":&#58;")
     return safe.encode("ascii", "xmlcharrefreplace").decode()

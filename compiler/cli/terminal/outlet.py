@@ -76,18 +76,18 @@ class Outlet:
 
         Another program takes those, so that to conceal a part would corrupt them without a word; they are made of
         checked input, in which what looks like a credential is an error. A terminal is no program: what would drive it
-        is escaped. Raises Refusal for what a runner of GitHub would obey.
+        is escaped. Raises Refusal for what a runner of CI would obey.
         """
         self._end_begun()
         if self.isatty():
             from compiler.cli.terminal.contents import terminal_text  # noqa: PLC0415 - only where it is needed
 
             text = terminal_text(text)
-        elif os.environ.get("GITHUB_ACTIONS"):
+        elif "##" in text or "::" in text:
             from compiler.cli.terminal.contents import command_place  # noqa: PLC0415 - only where it is needed
 
             if (place := command_place(text)) is not None:
-                message = f"GitHub would take a line of the output for a command: {place}"
+                message = f"a runner of CI would take a line of the output for a command: {place}"
                 raise Refusal("cannot run", message, "write it to a file with `--out FILE`, or change it at its source")
         self._stream.write(text)
 

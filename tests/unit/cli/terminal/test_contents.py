@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 import time
 from xml.etree import ElementTree as ET
 
@@ -64,8 +65,7 @@ def test_a_line_is_broken_at_spaces_but_not_in_what_is_opened_or_copied() -> Non
     assert line_text(line, width=5).startswith("  help:\n    run\n    `a b --c d`\n")
 
 
-def test_a_broken_line_is_no_command_of_a_workflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+def test_a_broken_line_is_no_command_of_a_workflow() -> None:
     assert line_text(Fitted(("aaaa ::error::x",), 0), width=9) == "aaaa\n: :error::x"
 
 
@@ -138,30 +138,32 @@ def test_ten_thousand_lines_cost_linear_time() -> None:
     assert large < 12 * max(small, 0.0125)
 
 
-HOSTILE = ("::error::x", "  ::add-mask::x", "a ##[add-mask]x", "a ::error::x", ":x", "# [x]")
+HOSTILE = ("::error::x", "  ::add-mask::x", "a ##[add-mask]x", "a ##vSo[a.b]x", "##teamcity[a]", ":x", "# [x]", "##")
 
 
-def test_a_line_gives_a_runner_of_github_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    assert [line_text(line) for line in HOSTILE] == list(HOSTILE)
-    monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    harmless = [": :error::x", "  : :add-mask::x", "a ## [add-mask]x", "a ::error::x", ":x", "# [x]"]
+def test_a_line_gives_a_runner_no_command() -> None:
+    harmless = [": :error::x", "  : :add-mask::x", "a ## [add-mask]x", "a ## vSo[a.b]x", "## teamcity[a]"]
+    harmless += [":x", "# [x]", "##"]
     assert [line_text(line) for line in HOSTILE] == harmless
     text = "".join(f"{line}\n" for line in harmless)
     assert block_text("".join(f"{line}\n" for line in HOSTILE)) == text
     assert text_of(HOSTILE) == text
-    # What is wrapped may begin a line with any of its words.
+    # A command may lie across pieces, and what is wrapped may begin a line with any of its words.
+    assert line_text(("a #", Painted("#vso", Style.RED), "[a.b]")) == "a ## vso[a.b]"
     assert "\n  : :error::x" in line_text(Wrapped(("a" * 78, " ::error::x"), 2))
-    assert text_of(WorkflowCommands([("error", {"title": "x"}, ["a"])])) == "::error title=x::a\n"
 
 
-def test_nor_does_json_or_xml_which_mean_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    text = text_of({"a": list(HOSTILE)})
-    assert "##[" not in text
-    assert json.loads(text) == {"a": list(HOSTILE)}
+def test_nor_does_a_command_of_a_workflow_hold_another() -> None:
+    command = ("error", {"file": "##vso[a.b].yaml"}, ["a ##[add-mask]x", "##teamcity[a]", "## a"])
+    shown = "::error file=# #vso[a.b].yaml::a # #[add-mask]x%0A# #teamcity[a]%0A## a\n"
+    assert text_of(WorkflowCommands([command])) == shown
+
+
+def test_nor_do_json_and_xml_which_mean_the_same() -> None:
+    text = text_of({"a": list(HOSTILE), "##vso[a.b]": 1})
+    assert not re.search(r"##\w*\[", text)
+    assert json.loads(text) == {"a": list(HOSTILE), "##vso[a.b]": 1}
     text = text_of(Element("a", {"b": HOSTILE[2]}, text=HOSTILE))
-    assert "##[" not in text
-    assert "::" not in text
+    assert not re.search(r"##\w*\[|::", text)
     found = ET.fromstring(text)  # noqa: S314 - our own
     assert (found.attrib, found.text) == ({"b": HOSTILE[2]}, "".join(f"{line}\n" for line in HOSTILE))

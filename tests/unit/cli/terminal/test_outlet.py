@@ -113,16 +113,22 @@ def test_a_product_drives_no_terminal() -> None:
     assert terminal.getvalue() == "a: b\\x1b[2J\n    c: \\u202ed\\x0d\n"
 
 
-@pytest.mark.parametrize("text", ["::error::x", "a\n \t::error::x\n", "a ##[error]x", "a\r::error::x", "\u3000::x::"])
-def test_a_product_is_no_command_of_a_workflow(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    stream = io.StringIO()
-    Outlet(stream).write_raw(text)
-    assert stream.getvalue() == text
-    monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    with pytest.raises(Refusal, match="GitHub would take a line of the output for a command: line"):
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("::error::x", "a\n \t::error::x\n", "a ##[error]x", "a\r::error::x", "\u3000::x::"),
+        *("a: b ##vso[task.setvariable variable=c]d\n", "a: ##VSO[task.prependpath]/tmp\n", "##teamcity[a 'b']"),
+    ],
+)
+def test_a_product_is_no_command_of_a_runner(text: str) -> None:
+    stream, terminal = io.StringIO(), Terminal()
+    with pytest.raises(Refusal, match="a runner of CI would take a line of the output for a command: line"):
         Outlet(stream).write_raw(text)
-    assert stream.getvalue() == text
-    Outlet(stream).write_raw("a: ::error::x\n::1 localhost\n")
+    assert stream.getvalue() == ""
+    Outlet(stream).write_raw("a: ::error::x\n::1 localhost\n## Heading [x]\n")
+    # A person at a terminal is shown it, and a log of a terminal obeys none of it either.
+    Outlet(terminal).write_raw(text)
+    Outlet(stream).write_raw(terminal.getvalue())
 
 
 def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
