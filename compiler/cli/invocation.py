@@ -115,10 +115,12 @@ class Invocation(NamedTuple):
     def require_own_project(self, *, sends: bool) -> None:
         """Notes that a project which was found above, and not named, may be another user's.
 
-        Raises Refusal for a command that `sends` credentials to the servers that the project names.
+        Raises Refusal for a command that `sends` credentials to the servers that the project names, and for one in the
+        working folder too, as git does: a checkout of another user's, for one in a container, may say what it likes.
         """
         root = _found() if self.named_root is None else None
-        if root is None or root == working_folder():
+        is_here = root == working_folder()
+        if root is None or (is_here and not sends):
             return
         foreign = foreign_part((root / _MARK, root / _MARK / "layers"))
         if foreign is None:
@@ -126,7 +128,8 @@ class Invocation(NamedTuple):
         path, how = foreign
         message = f'the project was found in "{root}", and "{path}" {how}'
         if sends:
-            way_out = f"if it is meant, name it: `{shell_line(PROGRAM, '--root', str(root), BLANK)}`"
+            named = "." if is_here else str(root)
+            way_out = f"if it is meant, name it: `{shell_line(PROGRAM, '--root', named, BLANK)}`"
             raise Refusal("cannot run", f"{message}: your credentials would go where it says", way_out)
         standard_error().note(f"{message}; --root names another")
 

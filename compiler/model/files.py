@@ -72,8 +72,12 @@ def leads_out(root: Path, path: Path) -> bool:
 def foreign_part(folders: tuple[Path, ...]) -> tuple[Path, str] | None:
     """The first of `folders` and of the YAML files in them that another user may have written, and how they may.
 
-    None where there is none. Links are followed, and folders that are not there are passed over.
+    None where there is none. Links are followed, and folders that are not there are passed over. As in git, root may
+    write, and `sudo` takes the user who called it for the caller too.
     """
+    callers, sudoer = {os.geteuid()}, os.environ.get("SUDO_UID", "")
+    if os.geteuid() == 0 and sudoer.isdecimal():
+        callers.add(int(sudoer))
     for folder in folders:
         try:
             names = sorted(name for name in os.listdir(folder) if name.endswith(".yaml"))  # noqa: PTH208 - names alone
@@ -84,23 +88,24 @@ def foreign_part(folders: tuple[Path, ...]) -> tuple[Path, str] | None:
                 found = path.stat()
             except OSError:
                 continue
-            if found.st_uid not in {0, os.geteuid()}:
+            if found.st_uid not in {0, *callers}:
                 return path, "belongs to another user"
-            if found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and not _is_own_group(found.st_gid)):
+            is_shared = found.st_mode & stat.S_IWGRP and not _is_own_group(found.st_gid, callers)
+            if found.st_mode & stat.S_IWOTH or is_shared:
                 return path, "can be changed by other users"
     return None
 
 
-def _is_own_group(number: int) -> bool:
+def _is_own_group(number: int, callers: set[int]) -> bool:
     """Whether a group has the caller alone, as where each user has a group of the same name."""
     import grp  # noqa: PLC0415 - only where a file's group may write it
     import pwd  # noqa: PLC0415 - likewise
 
     try:
-        group, name = grp.getgrgid(number), pwd.getpwuid(os.geteuid()).pw_name
+        group, names = grp.getgrgid(number), {pwd.getpwuid(each).pw_name for each in callers}
     except KeyError:
         return False
-    return group.gr_name == name and set(group.gr_mem) <= {name}
+    return group.gr_name in names and set(group.gr_mem) <= names
 
 
 ENDING = ".platform-secrets-tmp"

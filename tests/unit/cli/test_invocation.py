@@ -129,39 +129,76 @@ LIVE = [
 ]
 
 
+@pytest.mark.parametrize("is_here", [False, True], ids=["above", "here"])
 @pytest.mark.parametrize("words", LIVE, ids=lambda words: words[0])
-def test_no_credential_goes_where_a_strangers_project_above_says(
-    run: Callable[..., Done], below: Path, server: Asked, words: tuple[str, ...]
+def test_no_credential_goes_where_a_strangers_project_says(
+    run: Callable[..., Done],
+    below: Path,
+    server: Asked,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    *,
+    is_here: bool,
 ) -> None:
+    where = below.parent
+    monkeypatch.chdir(where if is_here else below)
     done = run(*words)
     assert (done.code, done.out) == (3, "")
-    where = below.parent
     whose = f'the project was found in "{where}", and "{where}/environments" belongs to another user'
     assert done.err.splitlines() == [
         f"error: {whose}: your credentials would go where it says",
-        f"help: if it is meant, name it: `platform-secrets --root {where} …`",
+        f"help: if it is meant, name it: `platform-secrets --root {'.' if is_here else where} …`",
     ]
     assert server.tokens == []
 
 
-def test_whoever_names_it_or_works_in_it_means_it(
+@pytest.mark.parametrize("folder", [".", ".."])
+def test_whoever_names_it_means_it(
+    run: Callable[..., Done], below: Path, server: Asked, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.chdir(below.parent if folder == "." else below)
+    run("--root", folder, "verify", "dev")
+    assert "s.planted" in server.tokens
+
+
+def test_whoever_calls_sudo_works_in_a_project_of_their_own(
     run: Callable[..., Done], below: Path, server: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run("--root", "..", "verify", "dev")
-    assert "s.planted" in server.tokens
-    server.tokens.clear()
     monkeypatch.chdir(below.parent)
-    run("verify", "dev")
-    assert "s.planted" in server.tokens
+    for uid, is_own in (("54322", False), ("-1", False), ("54321", True)):
+        monkeypatch.setenv("SUDO_UID", uid)
+        run("verify", "dev")
+        assert ("s.planted" in server.tokens) is is_own
+    # Only root may say so.
+    monkeypatch.setattr("compiler.model.files.os.geteuid", lambda: 54_322)
+    assert "belongs to another user" in run("verify", "dev").err
 
 
-def test_what_sends_nothing_goes_on_with_a_note(run: Callable[..., Done], below: Path) -> None:
+def test_what_others_may_write_in_the_working_folder_gets_no_credential(
+    run: Callable[..., Done], below: Path, server: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(below.parent)
+    for path in (Path("environments"), *Path("environments").iterdir()):
+        os.chown(path, 0, 0)
+    Path("environments/base.yaml").chmod(0o666)
+    done = run("verify", "dev")
+    assert (done.code, server.tokens) == (3, [])
+    assert 'environments/base.yaml" can be changed by other users: your credentials' in done.err
+    assert "help: if it is meant, name it: `platform-secrets --root . …`" in done.err
+
+
+def test_what_sends_nothing_goes_on_with_a_note(
+    run: Callable[..., Done], below: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     note = f'note: the project was found in "{below.parent}", and "{below.parent}/environments" belongs to another user'
     for words in (("explain", "dev"), ("status", "dev", "--offline"), ("compile", "dev", "--out", "own")):
         done = run(*words)
         assert (done.code, done.err.startswith(f"{note}; --root names another\n")) == (0, True)
     for words in (("rules", "too-large"), ("completion", "bash"), ("new", "project", "mine")):
         assert "the project was found in" not in run(*words).err
+    # Whoever works in it sees whose it is.
+    monkeypatch.chdir(below.parent)
+    assert "the project was found in" not in run("explain", "dev").err
 
 
 def test_every_command_that_logs_in_to_stores_is_told_apart() -> None:
