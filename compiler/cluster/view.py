@@ -341,13 +341,15 @@ class Quotes:
     """Quotes what the operator says of live objects, under one rule for every command.
 
     A message is shown without the values of `remotes`, and only where every value that it may quote was read and is no
-    newer than the message: `since` is the date of the newest one, None where one could not be read. A long one is cut
-    to its sentence, unless `is_whole`.
+    newer than the message: `since` is the date of the newest one, None where one could not be read. One that still has
+    a part of a value is not shown. A long one is cut to its sentence, unless `is_whole`.
     """
 
     def __init__(self, remotes: Iterable[RemoteSecret], *, is_whole: bool = False) -> None:
         self._is_whole = is_whole
-        self._mask = Mask(value for remote in remotes for value in values_of(remote))
+        read = list(remotes)
+        names = (name for remote in read for name in (remote.name, *remote.properties))
+        self._mask = Mask((value for remote in read for value in values_of(remote)), names)
 
     def of_condition(self, found: LiveObject, since: datetime | None, line: str) -> str:
         """The message of an object's Ready condition, empty for none; the command `line` shows it."""
@@ -375,8 +377,12 @@ class Quotes:
         if not text or (since is not None and (moment or EVER) >= since):
             # Masked first: a value may have more than one line, and end behind the cut.
             shown = " ".join(self._mask.hides(text).split())
-            return shown if self._is_whole else _sentence(shown)
-        why = "the values to hide could not be read" if since is None else "it may quote an earlier value"
+            shown = shown if self._is_whole else _sentence(shown)
+            if not self._mask.finds_part(shown):
+                return shown
+            why = "it may quote a part of a value"
+        else:
+            why = "the values to hide could not be read" if since is None else "it may quote an earlier value"
         return f"its message is not shown, as {why}: {line}"
 
 

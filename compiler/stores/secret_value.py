@@ -6,13 +6,14 @@ is read as values, and changed with every other byte kept.
 
 import base64
 import hmac
+import html
 import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final, Never, Self
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 HIDDEN: Final = "…"
 _KEY_BYTES: Final = 32
@@ -277,19 +278,81 @@ def _base64(data: bytes) -> Iterator[str]:
                 yield inner
 
 
+# So many characters of a value in a row are a part of it.
+_RUN: Final = 8
+# What many values and many messages hold alike, which is a part of none.
+_COMMON: Final = """
+https:// .svc.cluster.local: .vault.azure.net/ https://login.microsoftonline.com/ application/json certificate-----
+-----BEGINRSAPRIVATEKEY----- -----BEGINPRIVATEKEY----- authentication authorization certificate connection credentials
+database endpoint kubernetes localhost namespace password platform postgres production provider username
+"""
+# Runs of all values, of some 60 bytes each, and characters of one text in all of its readings.
+_MOST_RUNS: Final = 1_000_000
+_MOST_READ: Final = 500_000
+_BACKSLASH: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([\s\S]))")
+# What holds a run of bytes at least.
+_BASE64_TEXT: Final = re.compile(r"[A-Za-z0-9+/]{11,}")
+_HEX_TEXT: Final = re.compile(r"[0-9A-Fa-f]{16,}")
+
+
+def _runs(text: str) -> Iterator[int]:
+    """A hash of each run of 8 characters, whatever lines it is wrapped over and whatever is a capital."""
+    joined = "".join(text.split()).casefold()
+    return (hash(joined[at : at + _RUN]) for at in range(len(joined) - _RUN + 1))
+
+
+def _readings(text: str, rounds: int = 2) -> Iterator[str]:
+    """`text`, what it is without escapes of HTML, URLs, JSON and Go, and what its Base64 and hexadecimal texts hold."""
+    found = dict.fromkeys((text, unquote_plus(text)))
+    for _ in range(rounds):
+        for decode in (html.unescape, unquote, _without_backslashes):
+            text = decode(text)
+            found[text] = None
+    for reading in found:
+        yield reading
+        if rounds:
+            joined = "".join(reading.split())
+            standard, digits = joined.replace("-", "+").replace("_", "/"), joined.replace(":", "")
+            for data in (*_base64_data(standard), *_hex_data(digits)):
+                yield from _readings(data.decode(errors="replace"), rounds - 1)
+
+
+def _without_backslashes(text: str) -> str:
+    def meant(found: re.Match[str]) -> str:
+        code = found[1] or found[2]
+        return chr(int(code, 16)) if code else " " if found[3] in "nrt" else found[3]
+
+    return _BACKSLASH.sub(meant, text)
+
+
+def _base64_data(text: str) -> Iterator[bytes]:
+    # Words before it may belong to the same letters, so that it begins at any of four places in a group.
+    for part in (found[at:] for found in _BASE64_TEXT.findall(text) for at in range(4)):
+        # A last letter by itself holds no byte.
+        whole = part[: len(part) - (len(part) % 4 == 1)]
+        yield base64.b64decode(whole + "=" * (-len(whole) % 4))
+
+
+def _hex_data(text: str) -> Iterator[bytes]:
+    for part in (found[at:] for found in _HEX_TEXT.findall(text) for at in range(2)):
+        yield bytes.fromhex(part[: len(part) - len(part) % 2])
+
+
 class Mask:
     """Hides `secrets` in texts, in plain, Base64, URL or JSON form; and their beginning where a text was cut off in it.
 
     A value of fewer than four characters, a boolean, null, and the words for them are never hidden, as they occur in
     ordinary sentences. Build one for all the texts of a run: then a text costs time by its own length,
-    however many values there are.
+    however many values there are. What is in `names`, of secrets and their properties, is a part of no value.
     """
 
-    __slots__ = ("__by_start",)
+    __slots__ = ("__by_start", "__names", "__runs", "__secrets")
 
-    def __init__(self, secrets: Iterable[SecretValue]) -> None:
+    def __init__(self, secrets: Iterable[SecretValue], names: Iterable[str] = ()) -> None:
         by_start: dict[str, set[str]] = {}
-        for secret in secrets:
+        self.__secrets, self.__names = (*secrets,), (*names,)
+        self.__runs: set[int] | None = None
+        for secret in self.__secrets:
             for form in forms(secret.reveal()):
                 by_start.setdefault(form[:_START], set()).add(form)
         self.__by_start = by_start
@@ -314,6 +377,32 @@ class Mask:
                 shown += (text[at:start], HIDDEN)
             at = hidden_to = end
         return "".join((*shown, text[at:]))
+
+    def finds_part(self, text: str) -> bool:
+        """Whether 8 characters of a value in a row are in `text`, or may be, in capitals or not and in any usual form.
+
+        Usual is what `_readings` finds. What would take long to look through counts as text that has them.
+        """
+        runs, left = self._runs_of_values(), _MOST_READ
+        if len(runs) > _MOST_RUNS or len(text) > left:
+            return True
+        for reading in _readings(text):
+            left -= len(reading)
+            if left < 0 or not runs.isdisjoint(_runs(reading)):
+                return True
+        return False
+
+    def _runs_of_values(self) -> set[int]:
+        """Made once a text is looked at: most runs of a command look at none. It has too many where not all are in."""
+        if self.__runs is None:
+            self.__runs = set()
+            for secret in self.__secrets:
+                self.__runs.update(_runs(secret.reveal()))
+                if len(self.__runs) > _MOST_RUNS:
+                    break
+            else:
+                self.__runs.difference_update(*map(_runs, (*_COMMON.split(), *self.__names)))
+        return self.__runs
 
     def _end(self, text: str, start: int, stop: int) -> int:
         """Where the longest value that begins at `start` ends, or the text at `stop` in the midst of it; 0 for none."""

@@ -1,9 +1,12 @@
 import base64
+import html
+import json
 import pickle
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import assume, given
@@ -93,6 +96,65 @@ def test_a_text_costs_time_by_its_length_and_not_by_the_number_of_values() -> No
         assert mask.hides("it says: password-001999-of-many, " * 10).count("…") == 10
     # Value by value it would be seconds.
     assert time.process_time() - begin < allowed(0.2)
+
+
+VALUE = 's3ntinel/4711&"and" <more> of it+x'
+# Beside whole values, the end of one; the shortest that counts.
+PART = VALUE[3:11]
+
+
+def base64_of(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        *(PART, PART.upper(), VALUE.swapcase(), "\n  ".join(VALUE[at : at + 5] for at in range(0, len(VALUE), 5))),
+        *(PART.encode().hex(), VALUE.encode().hex().upper(), VALUE.encode().hex(":"), PART.encode().hex(" ")),
+        *(html.escape(VALUE[5:15]), html.escape(VALUE).replace("&#x27;", "&#39;"), html.escape(html.escape(VALUE[8:]))),
+        *(quote(VALUE[5:15], safe=""), quote(PART, safe="").lower(), quote_plus(VALUE[14:26]), quote(quote(VALUE[8:]))),
+        *(json.dumps(VALUE[8:20]), json.dumps(json.dumps(VALUE[8:20])), "".join(f"\\x{b:02x}" for b in PART.encode())),
+        *(VALUE[6:15].replace("&", "\\u0026"), base64_of(PART), base64_of(f"u:{PART}x"), base64_of(base64_of(PART))),
+        base64.urlsafe_b64encode(f"??>>{PART}".encode()).decode().rstrip("="),
+        "\n".join(base64_of(VALUE)[at : at + 7] for at in range(0, 44, 7)),
+        *(
+            base64_of(json.dumps({"a": VALUE[8:]})),
+            quote(base64_of(f">>??{PART}"), safe=""),
+            base64_of(PART).encode().hex(),
+        ),
+    ],
+)
+def test_a_message_with_a_part_of_a_value_in_any_usual_form_is_not_shown(form: str) -> None:
+    # Only the part that stands in it: the whole is hidden, wherever it is found.
+    told = quotes(f"0{VALUE}0")
+    assert told.of_condition(failing("it is used"), EVER, LINE) == "it is used"
+    for message in (form, f'cannot use "{form}" of team', f"the value is {form} and no more"):
+        shown = told.of_condition(failing(message), EVER, LINE)
+        assert shown == f"its message is not shown, as it may quote a part of a value: {LINE}", message
+
+
+def test_what_messages_and_values_have_in_common_is_no_part_of_a_value() -> None:
+    values = ["https://api.github.com", "password=x4", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"]
+    every = secrets(*values, "team/github")
+    known = [RemoteSecret("team/github", "1", {"AN_ENDPOINT": value}, Attributes()) for value in every]
+    for message in (
+        'Get "https://vault.example:8200/v1/secret/data/team/git": no such host',
+        "x509: certificate signed by unknown authority, wrong password given",
+        f"no key AN_ENDPOINT, and no {VALUE[:7]}",
+    ):
+        assert Quotes(known).of_condition(failing(message), EVER, LINE) == message
+    assert "team/github" not in Quotes(known).of_condition(failing("no team/github"), EVER, LINE)
+
+
+@pytest.mark.parametrize("text", ["a" * 8, "a%25" * 200_000, "&#37;" * 100_000, "Aa" * 300_000, "%" * 600_000])
+def test_to_look_for_parts_costs_little_whatever_the_text(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mask, begin = Mask(secrets("some-value-1")), time.process_time()
+    # What would take long to look through is not shown.
+    assert mask.finds_part(text) is (len(text) > 8)
+    assert time.process_time() - begin < allowed(2)
+    monkeypatch.setattr("compiler.stores.secret_value._MOST_RUNS", 4)
+    assert Mask(secrets("some-value-1")).finds_part("a")
 
 
 NOW = datetime(2026, 11, 28, 7, 0, tzinfo=UTC)
