@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from compiler.model.diagnostic import Diagnostic, Severity, file_error, first_of_a_kind
 from compiler.model.document import Source, Span
 from compiler.model.environment import Environment, Project
-from compiler.model.facts import MAX_BYTES
+from compiler.model.facts import MAX_BYTES, MAX_WRITTEN
 from compiler.model.values import SecretChange, compare, located, nested, nesting_change, outlines_of_values, values_of
 from compiler.project_files import Library
 from compiler.rules import RULES, shadowed_variable, unused_waiver
 from compiler.rules.api import Scope, places_below
 from compiler.stages.emit import HEADER, read_back, values_text
 from compiler.stages.files import Output, read_old, refuse_outside, write_all
-from compiler.stages.resolve import Outside, Resolver, catalogue_of, merge, merge_onto, outside_layer
+from compiler.stages.resolve import FEWER, Outside, Resolver, catalogue_of, merge, merge_onto, outside_layer
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def compile_project(
                     tree = merge_onto(tree, top, diagnostics)
             if (excess := resolver.excess(name, tree)) is not None:
                 diagnostics.append(excess)
+                if resolver.is_full:
+                    break
                 continue
             environment = resolver.environment(name, tree, layers)
             diagnostics += checker.environment(environment)
@@ -239,8 +241,8 @@ def plan_values(
     """The values files of a project without errors, compared with those in `folder`, shown as `shown_folder`.
 
     Each file that would replace another is read back and compared first: `unproven-output` where it means other data,
-    `too-large` where it could not be read back. Files that this compiler did not write stay as they are:
-    `foreign-output`.
+    `too-large` where it could not be read back, or all have more bytes than a run may write. Files that this compiler
+    did not write stay as they are: `foreign-output`.
     Where a link leads `folder` out of the project's folder `root`, no file in it is looked at: `unwritable-output`.
     Without `nests` each has the values as the chart itself takes them, whatever `subchart` says.
     """
@@ -249,6 +251,7 @@ def plan_values(
         return (), outside
     files: list[ValuesFile] = []
     diagnostics: list[Diagnostic] = []
+    left = MAX_WRITTEN
     for environment in project.environments:
         name = f"values-{environment.name}.yaml"
         shown = f"{shown_folder}/{name}" if shown_folder else name
@@ -261,6 +264,14 @@ def plan_values(
             diagnostics += _unproven(text, nested(data, subchart), shown)
             changes = _changes(before, data, subchart)
         files.append(ValuesFile(environment.name, Output(folder / name, shown, text), old, data, changes))
+        left -= len(text)
+        if left < 0:
+            largest = max(files, key=lambda each: len(each.output.text)).environment
+            message = (
+                f"the values files up to {shown} have more than {MAX_WRITTEN} bytes; {quoted(largest)} has the most"
+            )
+            diagnostics.append(file_error("too-large", shown, message, FEWER))
+            break
     return tuple(files), tuple(diagnostics)
 
 

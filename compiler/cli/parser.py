@@ -369,7 +369,7 @@ def add_format(parser: argparse.ArgumentParser, formats: Sequence[str] = FORMATS
 
 
 def add_all(parser: Parser) -> None:
-    parser.add_flag("--all", "show all findings and files, not the first 20 of a kind")
+    parser.add_flag("--all", "show all findings, files and changes, not the first of a kind")
 
 
 def see_all(arguments: Namespace) -> str | None:

@@ -136,7 +136,8 @@ class Entry:
         A key that takes its value from another is there with that one: `of_origins` are the variants in use of the
         entries that hold such values, by their ids; without them, it is there.
         """
-        return tuple(key for key in self.keys.values() if _is_in(key, variants, of_origins))
+        own = frozenset(variants)
+        return tuple(key for key in self.keys.values() if _is_in(key, own, of_origins))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +152,7 @@ class Catalogue:
     origins: Mapping[str, tuple[Entry, ...]]
 
 
-def _is_in(key: CatalogueKey, own: tuple[str, ...], of_origins: Mapping[str, tuple[str, ...]] | None) -> bool:
+def _is_in(key: CatalogueKey, own: frozenset[str], of_origins: Mapping[str, tuple[str, ...]] | None) -> bool:
     if key.origin is None:
-        return not key.variants or any(name in own for name in key.variants)
-    return of_origins is None or _is_in(key.origin.key, of_origins[key.origin.entry.id], None)
+        return not key.variants or not own.isdisjoint(key.variants)
+    return of_origins is None or _is_in(key.origin.key, frozenset(of_origins[key.origin.entry.id]), None)

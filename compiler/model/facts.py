@@ -22,8 +22,12 @@ OUTPUT_CHARACTERS_A_VALUE = 8
 MAX_DEPTH = 32
 # Layers of one environment, in a chain or side by side; each value remembers those that it overrode.
 MAX_LAYERS = 64
-# Bytes for all environments of one run, a hundred each: 10,000 environments have a tenth.
-MAX_RESOLVED = 5_000_000
+# Values that all environments of one run resolve to, beside ORDINARY_VALUES of each: 10,000 with the seven secrets of
+# CAIPE have none beside them. A second's work has 200,000, and each takes some hundred bytes.
+MAX_RESOLVED = 1_000_000
+ORDINARY_VALUES = 250
+# Bytes of all values files of one run; 10,000 ordinary ones have half.
+MAX_WRITTEN = 64 * 1024 * 1024
 # Bytes of manifests, which repeat for each key what a values file says once; no cluster is given more at once.
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 MAX_MANIFEST_NODES = 1_000_000

@@ -27,14 +27,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from compiler.live.ages import AgeState
+from compiler.model.facts import has_more_values
 from compiler.operations.verify import KeyState
 from compiler.refusal import Refusal
 from compiler.stages.validate import first_error
 from compiler.text.credential import CONCEALED
 from compiler.text.wording import command_line, listed, quoted
 
-# A report of 100 environments with 200 secrets of four keys has 60 MB.
+# A report of 100 environments with 200 secrets of four keys has 60 MB and 2,300,000 values.
 LARGEST = 128 * 1024 * 1024
+_MOST_VALUES = 4_000_000
 ADDRESSES, OWNERS = "addresses", "owners"
 # The gravest first.
 _GRAVITY = (
@@ -56,7 +58,9 @@ def read_report(shown: str, data: bytes) -> dict[str, Any]:
     if len(data) > LARGEST:
         raise Refusal("usage", f"{shown} is larger than {LARGEST // 1024**2} MiB", "write a report per environment")
     try:
-        report = json.loads(data.decode())
+        if has_more_values(text := data.decode(), _MOST_VALUES):
+            raise Refusal("usage", f"{shown} has more than {_MOST_VALUES} values", "write a report per environment")
+        report = json.loads(text)
     except UnicodeDecodeError:
         fault = "is not JSON in UTF-8"
     except json.JSONDecodeError as error:
@@ -93,7 +97,7 @@ def _moment(text: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class ReportedEnvironment:
-    """An environment of a report: when it was looked at, and what was found, by secret."""
+    """An environment of a report: when it was looked at, what was found, by secret, and which line chose its store."""
 
     name: str
     moment: datetime
@@ -101,6 +105,11 @@ class ReportedEnvironment:
     rows: Mapping[str, Json]
     keys: Mapping[str, Mapping[str, Json]]
     readers: Mapping[str, Sequence[Json] | None]
+    decided: Mapping[str, Json | None]
+
+    @property
+    def every_key(self) -> Iterator[Json]:
+        return chain.from_iterable(keys.values() for keys in self.keys.values())
 
 
 def merge_reports(reports: Iterable[tuple[str, Json]], generated: datetime, without: Collection[str] = ()) -> Json:
@@ -109,8 +118,9 @@ def merge_reports(reports: Iterable[tuple[str, Json]], generated: datetime, with
     Raises Refusal where two are of one environment.
     """
     found: dict[str, tuple[str, ReportedEnvironment]] = {}
+    known: dict[str, Json] = {}
     for shown, report in reports:
-        for each in map(partial(_environment, _moment(report["moment"])), report["environments"]):
+        for each in map(partial(_environment, _moment(report["moment"]), known), report["environments"]):
             if each.name in found:
                 message = f"{quoted(each.name)} is in {found[each.name][0]} and in {shown}"
                 raise Refusal("usage", message, "give one report per environment")
@@ -132,13 +142,21 @@ def merge_reports(reports: Iterable[tuple[str, Json]], generated: datetime, with
     return _without_addresses(data, environments) if ADDRESSES in without else data
 
 
-def _environment(moment: datetime, data: Json) -> ReportedEnvironment:
+def _environment(moment: datetime, known: dict[str, Json], data: Json) -> ReportedEnvironment:
+    """What is alike in many environments is kept once, in `known`."""
+
+    def kept(each: Json) -> Json:
+        return known.setdefault(json.dumps(each), each)
+
     keys: dict[str, dict[str, Json]] = {}
+    decided: dict[str, Json | None] = {}
     for key in data["keys"]:
-        keys.setdefault(key["secret"], {})[key["key"]] = key
-    rows = {row["secret"]: row for row in data["secrets"]}
+        decided.setdefault(key["secret"], key["decidedBy"])
+        keys.setdefault(key["secret"], {})[key["key"]] = kept({**key, "decidedBy": None})
+    rows = {row["secret"]: kept(row) for row in data["secrets"]}
     readers = {each["secret"]: each["workloads"] for each in data["readers"] or ()}
-    return ReportedEnvironment(data["environment"], moment, data, rows, keys, readers)
+    rest = {name: each for name, each in data.items() if name not in ("keys", "secrets", "readers")}
+    return ReportedEnvironment(data["environment"], moment, rest, rows, keys, readers, decided)
 
 
 def _contents(environments: Sequence[ReportedEnvironment], without: Collection[str]) -> Iterator[str]:
@@ -147,10 +165,9 @@ def _contents(environments: Sequence[ReportedEnvironment], without: Collection[s
         yield "workloads"
     if ADDRESSES not in without:
         yield "addresses of stores"
-    keys = [key for each in environments for key in each.data["keys"]]
-    if OWNERS not in without and any(key["owner"] for key in keys):
+    if OWNERS not in without and any(key["owner"] for each in environments for key in each.every_key):
         yield OWNERS
-    if any(key["issuer"] for key in keys):
+    if any(key["issuer"] for each in environments for key in each.every_key):
         yield "links to issuers"
 
 
@@ -182,7 +199,7 @@ def _column(each: ReportedEnvironment, letters: Mapping[str, str], without: Coll
         }
         for store in each.data["stores"]
     }
-    is_asked = any(key["state"] != KeyState.NOT_ASKED for key in each.data["keys"])
+    is_asked = any(key["state"] != KeyState.NOT_ASKED for key in each.every_key)
     return {
         "name": each.name,
         **({"moment": each.moment.isoformat(timespec="seconds")} if is_asked else {}),
@@ -232,7 +249,7 @@ def _cell(each: ReportedEnvironment, name: str, differs: list[str]) -> Json:
         "state": next((state for state in _GRAVITY if state in states), KeyState.NOT_ASKED),
         "age": _days(row["written"], each.moment),
         **late,
-        **(_decided(keys[0]) if keys else {}),
+        **_decided(each.decided.get(name)),
         "differs": differs or None,
         "target": row["target"],
         "readers": [f"{at['kind']} {at['namespace']}/{at['name']}" for at in readers] if readers is not None else None,
@@ -278,8 +295,7 @@ def _days(written: str | None, now: datetime) -> int | None:
     return max(0, (now - _moment(written)).days) if written is not None else None
 
 
-def _decided(key: Json) -> dict[str, Any]:
-    by = key["decidedBy"]
+def _decided(by: Json | None) -> dict[str, Any]:
     if by is None:
         return {}
     where = by["file"] if by["line"] is None else f"{by['file']}:{by['line']}:{by['column']}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -186,16 +186,25 @@ def envelope(command: str, environment: str | None, exit_code: int, content: Map
     return {"format": FORMAT, "command": command, "environment": environment, **as_json(content), "exitCode": exit_code}
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
 def as_json(value: Any) -> Any:  # noqa: ANN401 - any JSON
     """`value` as JSON has it: objects of dataclasses, a date as text in ISO form, an enum's value."""
-    if is_dataclass(value):
-        return as_json(members(value, *(field.name for field in fields(value))))
-    if isinstance(value, Mapping):
+    # What there is most of comes first: a report of many environments has millions of texts.
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (dict, Mapping)):
         return {str(name): as_json(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [as_json(each) for each in value]
-    if isinstance(value, Enum):
-        return value.value
+    if isinstance(value, Iterator):
+        # Each is made when it is printed.
+        return map(as_json, value)
+    if is_dataclass(value):
+        return as_json(members(value, *(field.name for field in fields(value))))
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 

@@ -14,8 +14,12 @@ Write a regular file inside the project that the person or job that compiles can
     "too-large": """An input file is larger, deeper or has more values than any real one.
 
 The limits protect the run against files that would take minutes or gigabytes to read: at most 4 MiB, 100,000 values and
-32 levels, and at most 64 layers of an environment. Shared `labels` and `annotations` count once for each secret, before
-anything is built: at most 524,288 for an environment, and five million for a run.
+32 levels, and at most 64 layers of an environment.
+
+Before anything is built, the values that an environment resolves to are counted: ten a secret and a store, four a key,
+or one for each store, and one a label or annotation, which are counted again for each secret that shares them, and for
+each 100 characters. An environment may have 524,288. The environments of a run may have 1,000,000 beside 250 of each,
+so that ten thousand with the seven secrets of CAIPE fit, and their values files 64 MiB; the finding names the largest.
 
     a: {a: {a: {a: …}}}                           # and so on, 10,000 levels deep
 

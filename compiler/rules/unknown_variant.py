@@ -38,9 +38,9 @@ def check(environment: Environment) -> Findings:
 
 
 def _judge(use: Node, entry: Entry) -> Findings:
+    known = dict.fromkeys(entry.variants)
     for item in use.items:
-        if isinstance(item.value, str) and item.value not in entry.variants:
-            known = entry.variants
+        if isinstance(item.value, str) and item.value not in known:
             way_out = suggest(item.value, known, "variants") if known else "remove `use:`: the secret has no variants"
             message = f"{quoted(entry.id)} has no variant {quoted(item.value)}"
             yield Finding(message, item, help=way_out, scope=("secrets", entry.id))

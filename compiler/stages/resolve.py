@@ -13,7 +13,7 @@ from compiler.model.catalogue import UNLIMITED, Catalogue, CatalogueKey, Entry, 
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Source, extent
 from compiler.model.environment import METADATA, PER_KEY, Environment, Secret, SecretKey, Store, lacks_base
-from compiler.model.facts import MAX_BYTES, MAX_RESOLVED, PART_OF, most_values, parse_duration
+from compiler.model.facts import MAX_BYTES, MAX_RESOLVED, ORDINARY_VALUES, PART_OF, most_values, parse_duration
 from compiler.model.store import DEFAULT_MOUNT, place_in, remote_of
 from compiler.stores.registry import PROVIDERS, provider_of, suggest_store
 from compiler.text.credential import looks_like_credential
@@ -308,8 +308,11 @@ def _leaf(origin: str, value: str) -> Node:
 
 _DEFAULT_KIND = "ClusterSecretStore"
 _TEXTS = METADATA.keys()
-# Its name, its store and the like.
-_VALUES_A_SECRET = 10
+# What each costs, in labels: a secret has its name, its store and the like, a key has a place in each store.
+_VALUES_A_SECRET, _VALUES_A_STORE, _VALUES_A_KEY, _VALUES_UNUSED = 10, 10, 4, 4
+FEWER = "name fewer environments on the command line, or split the project"
+# So many characters of a long text cost as much as one more value.
+_CHARACTERS_A_VALUE = 100
 
 
 class Resolver:
@@ -319,40 +322,50 @@ class Resolver:
         self._catalogue = catalogue
         self._keys: dict[tuple[object, ...], tuple[SecretKey, ...]] = {}
         self._left = MAX_RESOLVED
+        self._largest = (0, "")
 
     def excess(self, name: str, root: Node) -> Diagnostic | None:
-        """The limit that the environment `name` with the tree `root` exceeds; None for most.
+        """The limit that the environment `name` with the tree `root`, or the run with it, exceeds; None for most.
 
         Asked before anything is built: 3,000 annotations of 3,000 secrets are half a megabyte of input, and gigabytes
-        of values.
+        of values; so are 30 kilobytes that hundreds of small environments share.
         """
-        count = self._count(root)
-        self._left -= count
-        if count > (most := most_values(MAX_BYTES)):
-            what = f"has more than {most} labels, annotations and keys in all of its secrets"
+        count, most = self._count(root), most_values(MAX_BYTES)
+        self._left -= max(0, count - ORDINARY_VALUES)
+        self._largest = max(self._largest, (count, name), key=lambda each: each[0])
+        if count > most:
+            what = f"{quoted(name)} resolves to {count} values, and an environment may have {most}"
             way_out = "split it into several"
-        elif self._left < 0:
-            what = f"and the environments before it have more than {MAX_RESOLVED} labels, annotations and keys"
-            way_out = "name fewer environments on the command line, or split the project"
+        elif self.is_full:
+            largest, of_largest = self._largest[::-1]
+            what = f"the environments up to {quoted(name)} resolve to more than {MAX_RESOLVED} values"
+            what += f"; the largest is {quoted(largest)}, with {of_largest}"
+            way_out = FEWER
         else:
             return None
-        at = root.nearest("secrets").key_span
-        return Diagnostic("too-large", Severity.ERROR, f"{quoted(name)} {what}", at, help=way_out)
+        return Diagnostic("too-large", Severity.ERROR, what, root.nearest("secrets").key_span, help=way_out)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the run may resolve no further environment."""
+        return self._left < 0
 
     def _count(self, root: Node) -> int:
-        """How many values the environment's secrets have, those that they share counted for each."""
-        shared = {name: root.children[name].children for name in _TEXTS if name in root.children}
+        """What the environment's secrets and stores cost, in values; what they share costs as much for each."""
+        shared = {name: _costs(root.children[name]) for name in _TEXTS if name in root.children}
         # `labels` are the Secret's too.
-        shared_count = sum(len(texts) * (1 + (name == "labels")) for name, texts in shared.items())
-        count = 0
+        shared_count = sum(sum(costs.values()) * (1 + (name == "labels")) for name, costs in shared.items())
+        stores = len(root.members_at("stores"))
+        count, of_key = _VALUES_A_STORE * stores, max(_VALUES_A_KEY, stores)
         for secret_id, node in root.members_at("secrets").items():
             entry = self._catalogue.entries.get(secret_id)
             if entry is None or node.nearest("enabled").value is False:
+                count += _VALUES_UNUSED
                 continue
-            count += _VALUES_A_SECRET + shared_count + len(entry.keys)
+            count += _VALUES_A_SECRET + shared_count + of_key * len(entry.keys)
             for name in _TEXTS & node.children.keys():
                 known = shared.get(name, {})
-                own = sum(text not in known for text in node.children[name].children)
+                own = sum(cost - (text in known) for text, cost in _costs(node.children[name]).items())
                 count += own * (1 + (name == "labels"))
         return count
 
@@ -423,7 +436,8 @@ class Resolver:
     @staticmethod
     def _variants(entry: Entry, use: Node | None) -> tuple[str, ...]:
         if use is not None:
-            return tuple(name for name in use.texts_at() if name in entry.variants)
+            known = frozenset(entry.variants)
+            return tuple(name for name in use.texts_at() if name in known)
         return entry.variants if entry.default_variants is None else entry.default_variants
 
     def _secret_keys(
@@ -468,6 +482,12 @@ def store_of(store_id: str, node: Node, environment: str = "") -> Store:
         shortest_validity=_days(own("minValidity")),
         environment=environment,
     )
+
+
+def _costs(texts: Node) -> dict[str, int]:
+    return {
+        name: 1 + (len(name) + len(str(text.value))) // _CHARACTERS_A_VALUE for name, text in texts.children.items()
+    }
 
 
 def _text(node: Node | None) -> str | None:

@@ -132,6 +132,101 @@ def test_what_1500_secrets_share_1500_times_is_refused_before_it_is_built(
     prove_small(result, 2)
 
 
+MULTIPLIED = """
+import io, json, re, sys, time
+from pathlib import Path
+from compiler.cli.main import main
+printed = sys.stdout
+sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
+start = time.process_time()
+code = main(sys.argv[1:])
+out, err = sys.stdout.getvalue(), sys.stderr.getvalue()
+sys.stdout = printed
+json.dump({
+    "seconds": time.process_time() - start,
+    "megabytes": int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024,
+    "code": code, "printed": len(out) + len(err), "end": err[:400] + out[-200:],
+}, sys.stdout)
+"""
+STORE = "{provider: vault, name: v, server: https://v.example.com, mount: m}"
+HEAD = f'store: v\nexternalSecretsOperator: "2.9"\nnamespace: space\nrefreshInterval: 1h\nstores:\n  v: {STORE}\n'
+# What hundreds of environments share of one base, some 100 kB in all.
+SHARED: dict[str, tuple[int, str, str]] = {
+    "labels": (250, "labels:\n" + lines(120, "  l#: x\n"), "{}"),
+    "long annotations": (100, "annotations:\n" + lines(20, "  l#: " + "x y " * 475 + "\n"), "{}"),
+    "stores": (1, lines(600, f"  s#: {STORE.replace('name: v', 'name: s#')}\n"), "{}"),
+    "secrets": (600, "", "{}"),
+    "disabled secrets": (1000, "", "{enabled: false}"),
+}
+
+
+def multiplied(root: Path, name: str, environments: int) -> int:
+    """Writes such a project, and returns its size."""
+    count, shared, secret = SHARED[name]
+    folder = root / "environments"
+    folder.mkdir(parents=True)
+    secrets = "secrets:\n" + lines(count, f"  s#: {secret}\n")
+    texts = {"catalogue": "secrets:\n" + lines(count, ENTRY), "base": HEAD + shared + secrets}
+    texts |= {f"e{number}": "partOf: a\n" for number in range(environments)}
+    for file, text in texts.items():
+        (folder / f"{file}.yaml").write_text(text, "utf-8")
+    return sum(map(len, texts.values()))
+
+
+def command_measured(processes: OwnProcesses, *words: str) -> dict[str, object]:
+    done = processes.run(MULTIPLIED, *words, variables={"PATH": os.defpath})
+    assert done.returncode == 0, done.stderr
+    result: dict[str, object] = json.loads(done.stdout)
+    return result
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_what_hundreds_of_environments_share_is_refused_in_seconds(
+    own_processes: OwnProcesses, tmp_path: Path, name: str
+) -> None:
+    assert multiplied(tmp_path / "p", name, 300) < 130_000
+    result = command_measured(own_processes, "--root", str(tmp_path / "p"), "compile", "--check")
+    assert result["code"] == 1
+    assert "error[too-large]: the environments up to" in str(result["end"])
+    assert 'resolve to more than 1000000 values; the largest is "e0"' in str(result["end"])
+    assert int(str(result["printed"])) < 100_000
+    prove_small(result, 12)
+
+
+@pytest.mark.parametrize(
+    ("name", "environments", "words", "printed"),
+    [
+        ("labels", 15, "compile --check", 100_000),
+        ("long annotations", 24, "compile --check", 500_000),
+        ("stores", 140, "report --format markdown", 100_000),
+        ("secrets", 60, "report --format markdown", 100_000),
+        ("stores", 140, "status --offline --format json", 40_000_000),
+    ],
+)
+def test_what_a_run_may_resolve_takes_seconds_and_prints_little(
+    own_processes: OwnProcesses, tmp_path: Path, name: str, environments: int, words: str, printed: int
+) -> None:
+    multiplied(tmp_path / "p", name, environments)
+    result = command_measured(own_processes, "--root", str(tmp_path / "p"), *words.split())
+    assert "too-large" not in str(result["end"])
+    assert int(str(result["printed"])) < printed
+    prove_small(result, 12)
+
+
+def test_many_variants_in_many_environments_cost_linear_time(own_processes: OwnProcesses, tmp_path: Path) -> None:
+    multiplied(tmp_path / "p", "stores", 100)
+    folder = tmp_path / "p/environments"
+    names = ", ".join(f"v{number}" for number in range(6000))
+    for file, old, new in (
+        ("catalogue", "{K: {}}", f"{{K: {{variants: [{names}]}}}}"),
+        ("base", "  s0: {}\n", f"  s0: {{use: [{names}]}}\n"),
+    ):
+        text = (folder / f"{file}.yaml").read_text("utf-8")
+        assert old in text
+        (folder / f"{file}.yaml").write_text(text.replace(old, new), "utf-8")
+    prove_small(command_measured(own_processes, "--root", str(tmp_path / "p"), "compile", "--check"), 8)
+
+
 def test_a_thousand_layers_are_refused_in_a_chain_and_side_by_side(own_processes: OwnProcesses, project: Path) -> None:
     layers = project / "environments/layers"
     for number in range(1000):

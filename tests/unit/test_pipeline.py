@@ -226,6 +226,37 @@ def test_what_could_not_be_read_back_is_not_written(
     assert diagnostic.help == "split the environment into several"
 
 
+def test_all_files_of_a_run_together_have_an_end(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = compile_project(project)
+    assert result.project is not None
+    files, _ = plan_values(result.project, project / "chart", "chart", project)
+    sizes = {file.environment: len(file.output.text) for file in files}
+    assert len(sizes) == 2
+    monkeypatch.setattr("compiler.pipeline.MAX_WRITTEN", sum(sizes.values()) - 1)
+    fewer, (diagnostic,) = plan_values(result.project, project / "chart", "chart", project)
+    assert [file.environment for file in fewer] == [*sizes]
+    last, largest = [*sizes][-1], max(sizes, key=lambda name: sizes[name])
+    most = f'have more than {sum(sizes.values()) - 1} bytes; "{largest}" has the most'
+    assert diagnostic.message == f"the values files up to chart/values-{last}.yaml {most}"
+    assert (diagnostic.rule, diagnostic.severity) == ("too-large", Severity.ERROR)
+    assert diagnostic.help == "name fewer environments on the command line, or split the project"
+    monkeypatch.setattr("compiler.pipeline.MAX_WRITTEN", 10)
+    fewer, _ = plan_values(result.project, project / "chart", "chart", project)
+    assert len(fewer) == 1
+
+
+def test_where_a_run_is_full_no_further_environment_is_looked_at(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compiler.stages.resolve.MAX_RESOLVED", 10)
+    monkeypatch.setattr("compiler.stages.resolve.ORDINARY_VALUES", 0)
+    result = compile_project(project)
+    assert result.project is not None
+    assert result.project.environments == ()
+    errors = [each.message for each in result.diagnostics if each.severity is Severity.ERROR]
+    assert errors == ['the environments up to "dev" resolve to more than 10 values; the largest is "dev", with 40']
+
+
 def test_what_would_be_too_large_is_not_even_built(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("compiler.stages.resolve.most_values", lambda _: 10)
     result = compile_project(project, ["prod"])
@@ -233,7 +264,7 @@ def test_what_would_be_too_large_is_not_even_built(project: Path, monkeypatch: p
     assert (result.failed, result.project.environments) == (True, ())
     (diagnostic,) = (each for each in result.diagnostics if each.severity is Severity.ERROR)
     assert (diagnostic.rule, diagnostic.help) == ("too-large", "split it into several")
-    assert diagnostic.message == '"prod" has more than 10 labels, annotations and keys in all of its secrets'
+    assert diagnostic.message == '"prod" resolves to 40 values, and an environment may have 10'
 
 
 def test_an_output_with_more_values_than_an_input_may_have_is_compared_and_replaced(

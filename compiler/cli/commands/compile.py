@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from compiler.cli.invocation import outside
 from compiler.cli.parser import add_all, add_format, see_all
@@ -18,7 +18,7 @@ from compiler.text.wording import counted, shell_line
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from compiler.cli.invocation import Invocation
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from compiler.cli.terminal.outlet import Outlet
     from compiler.model.environment import Project
     from compiler.pipeline import Result, ValuesFile
-    from compiler.render.content import Line
+    from compiler.render.content import Piece
+
+    T = TypeVar("T", str, tuple[Piece, ...])
 
 DESCRIPTION = """Validates environments and writes chart/values-<env>.yaml for each; for all if none is named.
 If there is an error, nothing is written. Text diagnostics go to standard error, other formats to standard output."""
@@ -36,8 +38,9 @@ EXAMPLES = (
     "platform-secrets compile prod --store azure --out /tmp/trial",
     "platform-secrets compile --format sarif",
 )
-# The most files that are listed with nothing but their state.
+# The most files of a state that are listed, with changes and without, and the most that is shown of the changes of one.
 _MOST_FILES = 20
+_MOST_LINES, _MOST_CHARACTERS = 100, 20_000
 _ALL_OR_NONE = "either all values files were written or none; run the command again"
 _WRITTEN = "the values files were written"
 _STOPS_PODS = "pods that mount it will not start"
@@ -118,33 +121,45 @@ def _tell(arguments: Namespace, root: Path, project: Project, outcome: ValuesOut
 
 
 def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFile], outlet: Outlet) -> None:
-    """Shows each file with its changes; of files without changes, the first 20 of a state and how many more."""
-    plain: Counter[str] = Counter()
+    """Shows each file with its changes; of a state the first 20 with changes and without, and how many more."""
+    counts, left_out = Counter[tuple[str, bool]](), Counter[str]()
     for environment, file in zip(project.environments, files, strict=False):
         state, changes = output_state(arguments.check, file.is_stale), _changes(file, is_check=arguments.check)
         differs = arguments.check and file.is_stale
-        is_plain = not (changes or differs)
-        plain[state] += is_plain
-        if is_plain and plain[state] > _MOST_FILES and not arguments.all:
+        kind = state, bool(changes or differs)
+        counts[kind] += 1
+        if counts[kind] > _MOST_FILES and not arguments.all:
+            left_out[state] += 1
             continue
         keys = sum(len(secret.keys) for secret in environment.secrets.values())
-        counts = f"{counted(len(environment.secrets), 'secret')}, {counted(keys, 'key')}"
-        outlet.show([(file.output.shown, ": ", state, ", ", counts), *changes])
+        counts_text = f"{counted(len(environment.secrets), 'secret')}, {counted(keys, 'key')}"
+        outlet.show([(file.output.shown, ": ", state, ", ", counts_text), *_first(changes, arguments)])
         if differs:
             from compiler.operations.diff import differing_lines  # noqa: PLC0415 - only a check needs it
 
-            outlet.block(differing_lines(file))
-    for state, count in plain.items():
-        if count > _MOST_FILES and not arguments.all:
-            outlet.show([f"{counted(count - _MOST_FILES, 'more file')} {state}; {see_all(arguments)}"])
+            outlet.block(_first(differing_lines(file), arguments))
+    outlet.show(f"{counted(count, 'more file')} {state}; {see_all(arguments)}" for state, count in left_out.items())
 
 
-def _changes(file: ValuesFile, *, is_check: bool) -> list[Line]:
+def _first(lines: Iterable[T], arguments: Namespace) -> Iterator[T | str]:
+    """The first lines, or all with `--all`, and how many more there are. No line is cut: it may hold a secret."""
+    room, left_out = _MOST_CHARACTERS, 0
+    for number, line in enumerate(lines):
+        room -= sum(map(len, line))
+        if arguments.all or (number < _MOST_LINES and room >= 0):
+            yield line
+        else:
+            left_out += 1
+    if left_out:
+        yield f"and {counted(left_out, 'more line')}; {see_all(arguments)}"
+
+
+def _changes(file: ValuesFile, *, is_check: bool) -> list[tuple[Piece, ...]]:
     if not file.changes or file.old is None or (is_check and file.is_stale):
         return []
     from compiler.render.reports.changes import change_lines  # noqa: PLC0415 - only where something changed
 
-    lines: list[Line] = [
+    lines: list[tuple[Piece, ...]] = [
         ("  ", *line) for change in file.changes for line in change_lines(change, consequence=_STOPS_PODS)
     ]
     return [*lines, ("  ", _CONFIRM)] if any(change.is_asked for change in file.changes) else lines

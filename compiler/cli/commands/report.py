@@ -94,6 +94,7 @@ def _read(files: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _from_files(invocation: Invocation, now: datetime) -> Iterator[tuple[str, dict[str, Any]]]:
     asked = StepContext()
-    found = [from_files(each) for each in live_environments((), invocation)]
-    shown = [status_data(each, next_step(each, asked), next_of_secrets(each, asked)) for each in found]
-    yield "the project", as_json({"moment": now, "environments": shown})
+    for environment in live_environments((), invocation):
+        found = from_files(environment)
+        shown = status_data(found, next_step(found, asked), next_of_secrets(found, asked))
+        yield "the project", as_json({"moment": now, "environments": [shown]})

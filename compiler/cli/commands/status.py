@@ -286,7 +286,7 @@ def _report(
     found: Iterable[Mapping[str, Any]], looked: Sequence[Status], code: int, now: datetime, invocation: Invocation
 ) -> int:
     name = looked[0].environment.name if len(looked) == 1 else None
-    return invocation.report(lambda: {"moment": now, "environments": [*found]}, code, name)
+    return invocation.report(lambda: {"moment": now, "environments": iter(found)}, code, name)
 
 
 def _show_due(looked: Sequence[Status], now: datetime, invocation: Invocation) -> int:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from compiler.text.characters import cells, printable
@@ -23,9 +23,9 @@ from compiler.text.credential import CONCEALED, conceal
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from compiler.render.content import Content, Element, Fingerprint, Fitted, Line, Piece, Wrapped
+    from compiler.render.content import Content, Element, Fingerprint, Fitted, Line, Piece, WorkflowCommands, Wrapped
 
 # What Key Vault calls the versions of a secret looks like a key: 32 hexadecimal digits. Under these names in a report
 # it is one, and in text after the word "version"; people need it to find the version.
@@ -53,7 +53,16 @@ def text_of(content: Content, *, colour: bool = False, width: int | None = None)
 
     `colour` says whether lines keep their styles, and `width` how wide the terminal is, where there is one.
     """
-    return _Writer(colour=colour, width=width).text(content)
+    return "".join(parts_of(content, colour=colour, width=width))
+
+
+def parts_of(content: Content, *, colour: bool = False, width: int | None = None) -> Iterator[str]:
+    """The same text in parts: JSON of many environments is printed one after the other, and never whole in memory."""
+    writer = _Writer(colour=colour, width=width)
+    if isinstance(content, Mapping):
+        yield from writer.json(content)
+    else:
+        yield writer.text(content)
 
 
 def line_text(line: Line, *, colour: bool = False, width: int | None = None) -> str:
@@ -102,10 +111,7 @@ class _Writer:
         self._looked_at: dict[str, str] = {}
         self._fingerprints: Counter[str] = Counter()
 
-    def text(self, content: Content) -> str:
-        if isinstance(content, Mapping):
-            # Outside of strings there is no such text, and in them the escape means the same.
-            return _SECOND_SIGN.sub(r"\\u0023", json.dumps(self._members(content), indent=2)) + "\n"
+    def text(self, content: Element | WorkflowCommands | Iterable[Line]) -> str:
         if isinstance(content, tuple):
             from compiler.render.content import Element, WorkflowCommands  # noqa: PLC0415 - plain lines need neither
 
@@ -185,11 +191,25 @@ class _Writer:
             self._looked_at[text] = conceal(text)
         return self._looked_at[text]
 
+    def json(self, content: Mapping[str, Any]) -> Iterator[str]:
+        """The parts of the object: its members, and each item of one that is an iterator."""
+        begin = "{"
+        for name, value in self._members(content).items():
+            if isinstance(value, Iterator):
+                yield f"{begin}\n  {json.dumps(name)}: "
+                yield from _json_items(value)
+            else:
+                yield begin + _json_text({name: value})[1:-2]
+            begin = ","
+        yield "{}\n" if begin == "{" else "\n}\n"
+
     def _value(self, value: object, name: str) -> Any:  # noqa: ANN401 - any JSON
         if isinstance(value, str):
             return value if name in _VERSIONS and _VERSION.fullmatch(value) else self._concealed(value)
         if isinstance(value, Mapping):
             return self._members(value)
+        if isinstance(value, Iterator):
+            return (self._value(item, name) for item in value)
         if not isinstance(value, list | tuple):
             return value
         from compiler.render.content import Fingerprint  # noqa: PLC0415 - as in `text`
@@ -238,6 +258,20 @@ class _Writer:
         for child in element.children:
             yield from self._element(child, f"{indent}  ")
         yield f"{indent}</{element.name}>"
+
+
+def _json_items(items: Iterator[Any]) -> Iterator[str]:
+    """The list of `items`, as a member of the object."""
+    begin = "["
+    for item in items:
+        yield begin + _json_text([[item]])[len("[\n  [") : -len("\n  ]\n]")]
+        begin = ","
+    yield "[]" if begin == "[" else "\n  ]"
+
+
+def _json_text(value: Any) -> str:  # noqa: ANN401 - any JSON
+    # Outside of strings there is no such text, and in them the escape means the same.
+    return _SECOND_SIGN.sub(r"\\u0023", json.dumps(value, indent=2))
 
 
 def _xml(text: str) -> str:

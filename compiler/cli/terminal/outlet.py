@@ -37,14 +37,14 @@ class Outlet:
 
     def show(self, content: Content) -> None:
         """Print what a renderer made; each line is on a line of its own, whatever it holds."""
-        from compiler.cli.terminal.contents import text_of  # noqa: PLC0415 - only where it is needed
+        from compiler.cli.terminal.contents import parts_of  # noqa: PLC0415 - only where it is needed
 
         self._end_begun()
         if self._is_progress:
             # What is said meanwhile takes its place; the next progress stands below.
             self._is_progress = False
             self._stream.write(_CLEAR)
-        self._stream.write(text_of(content, colour=self.may_colour, width=self._width))
+        self._stream.writelines(parts_of(content, colour=self.may_colour, width=self._width))
 
     def note(self, *texts: str) -> None:
         """What is to know and changes nothing."""

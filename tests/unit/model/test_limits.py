@@ -13,9 +13,16 @@ from compiler.model.facts import (
     MAX_MANIFEST_BYTES,
     MAX_MANIFEST_NODES,
     MAX_NODES,
+    MAX_RESOLVED,
+    MAX_WRITTEN,
+    ORDINARY_VALUES,
     has_more_values,
     most_values,
 )
+from compiler.model.values import values_of
+from compiler.pipeline import compile_project
+from compiler.stages.emit import values_text
+from compiler.stages.resolve import Resolver
 
 ROOT = Path(__file__).resolve().parents[3]
 # `MaxDecompressedFileSize` of Helm's loader of charts.
@@ -34,6 +41,19 @@ def test_manifests_have_more_room_than_the_values_that_they_write_out() -> None:
 def test_the_page_of_the_rules_states_the_bounds_of_a_file() -> None:
     page = " ".join((ROOT / "docs/reference/rules.md").read_text("utf-8").split())
     assert f"at most {MAX_BYTES // 1024**2} MiB, {MAX_NODES:,} values and {MAX_DEPTH} levels" in page
+    assert f"An environment may have {most_values(MAX_BYTES):,}." in page
+    assert f"may have {MAX_RESOLVED:,} beside {ORDINARY_VALUES} of each" in page
+    assert f"and their values files {MAX_WRITTEN // 1024**2} MiB" in page
+
+
+def test_ten_thousand_ordinary_environments_fit_into_a_run() -> None:
+    project = compile_project(ROOT).project
+    assert project is not None
+    resolver = Resolver(project.catalogue)
+    most = max(project.environments, key=lambda each: len(each.secrets)).root
+    assert all(resolver.excess(str(number), most) is None for number in range(10_000))
+    texts = (values_text(values_of(each), each.name, ["base.yaml"], None) for each in project.environments)
+    assert max(map(len, texts)) * 10_000 < MAX_WRITTEN
 
 
 def test_a_values_file_may_have_more_values_the_longer_it_is() -> None:

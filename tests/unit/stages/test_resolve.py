@@ -227,28 +227,39 @@ def excess(text: str, most: int, monkeypatch: pytest.MonkeyPatch) -> str | None:
     return found.message if found is not None else None
 
 
+LONG = "x" * 250
+
+
 @pytest.mark.parametrize(
     ("text", "count"),
     [
-        ("secrets: {github: {}}", 13),
-        ("annotations: {a: b, c: d}\nsecrets: {github: {}, open: {}}", 29),
-        ("labels: {a: b}\nsecretLabels: {c: d}\nsecretAnnotations: {e: f}\nsecrets: {github: {}}", 17),
-        ("annotations: {a: b}\nsecrets: {github: {annotations: {a: c, d: e}, labels: {f: g}}}", 17),
-        ("annotations: {a: b}\nsecrets: {github: {enabled: false}, stranger: {}}", 0),
+        ("secrets: {github: {}}", 22),
+        ("annotations: {a: b, c: d}\nsecrets: {github: {}, open: {}}", 44),
+        ("labels: {a: b}\nsecretLabels: {c: d}\nsecretAnnotations: {e: f}\nsecrets: {github: {}}", 26),
+        ("annotations: {a: b}\nsecrets: {github: {annotations: {a: c, d: e}, labels: {f: g}}}", 26),
+        ("annotations: {a: b}\nsecrets: {github: {enabled: false}, stranger: {}}", 8),
+        (f"annotations: {{a: {LONG}}}\nsecrets: {{github: {{}}, open: {{}}}}", 46),
+        (f"annotations: {{a: b}}\nsecrets: {{github: {{annotations: {{a: {LONG}}}, labels: {{{LONG}: g}}}}}}", 31),
+        ("stores: {a: {provider: vault}, b: {}}\nsecrets: {github: {}}", 42),
+        ("stores: {a: {}, b: {}, c: {}, d: {}, e: {}, f: {}}\nsecrets: {github: {}}", 88),
     ],
 )
 def test_what_secrets_share_counts_for_each_of_them(text: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert excess(text, count, monkeypatch) is None
-    if count:
-        words = f'"prod" has more than {count - 1} labels, annotations and keys in all of its secrets'
-        assert excess(text, count - 1, monkeypatch) == words
+    words = f'"prod" resolves to {count} values, and an environment may have {count - 1}'
+    assert excess(text, count - 1, monkeypatch) == words
 
 
 def test_what_a_run_builds_has_an_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("compiler.stages.resolve.MAX_RESOLVED", 30)
+    monkeypatch.setattr("compiler.stages.resolve.ORDINARY_VALUES", 10)
     resolver, (root, _) = Resolver(catalogue_of(load(CATALOGUE))), merge([load("secrets: {github: {}}")])
-    assert [resolver.excess(name, root) for name in "ab"] == [None, None]
-    found = resolver.excess("c", root)
+    small, _ = merge([load("secrets: {stranger: {}, another: {}}")])
+    assert [resolver.excess(name, tree) for name, tree in (("a", small), ("b", root), ("c", small), ("d", root))] == [
+        None
+    ] * 4
+    found = resolver.excess("e", root)
     assert found is not None
-    assert found.message == '"c" and the environments before it have more than 30 labels, annotations and keys'
+    words = 'the environments up to "e" resolve to more than 30 values; the largest is "b", with 22'
+    assert (found.message, resolver.is_full) == (words, True)
     assert found.help == "name fewer environments on the command line, or split the project"

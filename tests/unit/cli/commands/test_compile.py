@@ -151,6 +151,36 @@ def test_a_file_with_changes_is_always_told(run: Callable[..., Any], forty: Path
     assert out[-1] == "19 more files unchanged; `--all` shows them"
 
 
+@pytest.mark.parametrize("options", [(), ("--check",)], ids=["written", "checked"])
+def test_of_the_changes_of_a_file_the_first_are_shown_and_with_all_every_one(
+    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None], options: tuple[str, ...]
+) -> None:
+    run("compile", "dev")
+    values = project / "chart/values-dev.yaml"
+    before = values.read_bytes()
+    many = "".join(f"  example.com/a{number}: b\n" for number in range(200))
+    edit("environments/base.yaml", "annotations:\n", f"annotations:\n{many}")
+    everything = run("compile", "dev", *options, "--all").out.splitlines()
+    values.write_bytes(before)
+    done = run("compile", "dev", *options)
+    *shown, last = done.out.splitlines()
+    assert (shown, len(shown)) == (everything[:101], 101)
+    # The note on Argo CD is no line of the changes' own.
+    assert last == f"and {len(everything) - 101} more lines; `--all` shows them"
+    values.write_bytes(before)
+    edit("environments/base.yaml", "a0: b\n", f"a0: {'long ' * 5_000}\n")
+    done = run("compile", "dev", *options)
+    assert (len(done.out) < 5_000, "more lines; `--all` shows them" in done.out) == (True, True)
+
+
+def test_of_very_many_files_that_differ_the_first_are_shown(run: Callable[..., Any], forty: Path) -> None:
+    assert forty.is_dir()
+    done = run("compile", "--check")
+    assert (done.code, done.out.count(": stale, 7 secrets"), done.out.count("\n@@ ")) == (1, 20, 20)
+    assert done.out.endswith("\n20 more files stale; `--all` shows them\n")
+    assert run("compile", "--check", "--all").out.count("\n@@ ") == 40
+
+
 def test_check_passes_where_all_is_fresh(run: Callable[..., Any], project: Path) -> None:
     run("compile")
     done = run("compile", "--check")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from compiler.operations.report import ADDRESSES, OWNERS, merge_reports, read_report
+from compiler.operations.report import ADDRESSES, OWNERS, _environment, merge_reports, read_report
 from compiler.refusal import Refusal
 from tests.unit.operations.report.conftest import HERE, NOW
 
@@ -165,6 +165,23 @@ def test_a_file_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("compiler.operations.report.LARGEST", 10)
     with pytest.raises(Refusal, match="is larger than 0 MiB"):
         read_report("a.json", b"{}         ")
+
+
+def test_a_file_of_more_values_than_a_real_report_has_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.operations.report._MOST_VALUES", 1_000)
+    monkeypatch.setattr("compiler.operations.report.json.loads", pytest.fail)
+    with pytest.raises(Refusal, match=r"a\.json has more than 1000 values") as refused:
+        read_report("a.json", b"[" + b"[]," * 1_000 + b"[]]")
+    assert refused.value.help == "write a report per environment"
+
+
+def test_what_environments_have_alike_is_in_memory_once() -> None:
+    first, second = (json.loads(json.dumps(report("moving")).replace("prod", name)) for name in ("prod", "qa"))
+    known: dict[str, Any] = {}
+    found = [_environment(NOW, known, each["environments"][0]) for each in (first, second)]
+    ours, theirs = (each.keys["github"]["GITHUB_TOKEN"] for each in found)
+    assert ours is theirs
+    assert found[0].decided["github"] != found[1].decided["github"]
 
 
 def test_dates_without_a_zone_and_at_the_ends_of_time_are_read() -> None:
