@@ -283,6 +283,10 @@ class Heard:
         self.texts.append(text)
         return int(self.stream.write(text))
 
+    def writelines(self, texts: Iterable[str], /) -> None:
+        for text in texts:
+            self.write(text)
+
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
         return getattr(self.stream, name)
 
