@@ -492,9 +492,12 @@ def rotated_places(run: Run, stores: Mapping[str, SecretWriter]) -> Iterator[tup
         except (*NOT_HELD, DisabledError) as error:
             yield (store, name), None, error.reason
             continue
-        why, wrote = "", f"version {entry.after}" if entry.after else "none"
-        if not entry.is_own(remote.version, remote.attributes.created):
-            why = f"another writer changed it: its version is {remote.version}, and the run wrote {wrote}"
+        why = ""
+        if entry.after is None:
+            why = f"the run is not known to have written it: its version is {remote.version}"
+        elif not entry.is_own(remote.version, remote.attributes.created):
+            wrote = f"the run wrote version {entry.after}"
+            why = f"another writer changed it: its version is {remote.version}, and {wrote}"
         yield (store, name), remote, why
 
 

@@ -58,7 +58,9 @@ def was_in(environment: Environment, secret: str, store: Store) -> bool:
     if store.id in (*written, _marked_store(environment, secret), mark[1] if mark is not None else None):
         return True
     serving, progress = environment.secrets[secret].store, progress_of(environment)
-    if serving is None or environment.stores.keys() != {store.id, serving.id}:
+    # Nothing lies in a store without an address.
+    known = {each.id for each in environment.stores.values() if each.addresses}
+    if serving is None or known | {store.id} != {store.id, serving.id}:
         return False
     if progress is not None and serving is progress.to:
         return any(secret in step for step in progress.steps) or _rest(environment, secret) is not None

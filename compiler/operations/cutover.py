@@ -225,11 +225,14 @@ def _values_files(
     return plan_values(replace(result.project, environments=ours), root / VALUES_FOLDER, VALUES_FOLDER, root)
 
 
-def _check_way_back(request: CutoverRequest, to: str) -> Iterator[Check]:
+def _check_way_back(name: str, secrets: Sequence[str], request: CutoverRequest, to: str) -> Iterator[Check]:
     if request.unproven:
         verb = "was" if len(request.unproven) == 1 else "were"
         message = f"nothing says that {listed(request.unproven)} {verb} in {quoted(to)} before"
-        yield Check(About.COMPARED, Verdict.NOTED, f"{message}: checked as a switch to a new store")
+        proven = [each for each in secrets if each not in request.unproven]
+        alone = command_line("cutover", name, *proven, "--back", "--to", to) if proven else None
+        mend = f"to go back with those that were: {alone}" if alone else None
+        yield Check(About.COMPARED, Verdict.NOTED, f"{message}: checked as a switch to a new store", mend)
 
 
 def check_edit(preview: Preview, request: CutoverRequest) -> Iterator[Check]:
@@ -419,7 +422,7 @@ def plan_cutover(
     accepted = accepted_keys(keys, request.accepted)
     _refuse_unknown_endings(switched, request.ending)
     checks = [
-        *_check_way_back(request, to),
+        *_check_way_back(environment.name, switches.secrets, request, to),
         *check_edit(preview, request),
         *check_shared_places(switched, request, to),
         *check_guard_order(switched, request, to),

@@ -83,11 +83,13 @@ def wait_for_sync(
 
 
 def is_synced(found: Status) -> bool:
-    """Whether the cluster has the value, whatever its pods do."""
+    """Whether the cluster is proven to have the value, whatever its pods do."""
     waited = found.waited
     if waited is None or waited.end is WaitEnd.UNPROVEN or not waited.states:
         return False
-    return all(problem.state in _OF_PODS for live in waited.states.values() for problem in live.problems)
+    # With a problem of pods, the end of the wait says nothing of a store that is not proven.
+    states = waited.states.values()
+    return not any(live.unproven or any(each.state not in _OF_PODS for each in live.problems) for live in states)
 
 
 # The ExternalSecrets that read rotated places, by namespace and name, and whether each is the environment's own.

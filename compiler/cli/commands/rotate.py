@@ -23,7 +23,7 @@ from compiler.cli.running import RunOutput, of_undo, writing
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
 from compiler.cluster.view import ClusterError, ClusterView, connected
-from compiler.live.read_many import refresh_times
+from compiler.live.read_many import begun_at, refresh_times
 from compiler.live.stores import key_places, secret_named, store_named
 from compiler.model.environment import Environment
 from compiler.model.facts import short_duration
@@ -65,7 +65,7 @@ from compiler.render.content import Line
 from compiler.render.reports.status import live_lines, wait_lines
 from compiler.stores.errors import ConflictError
 from compiler.stores.secret_value import SecretValue
-from compiler.text.wording import command_line, counted, listed, repeated, suggest
+from compiler.text.wording import ACCEPT_STORE, command_line, counted, listed, repeated, suggest
 
 DESCRIPTION = """Replaces a credential step by step: writes the new value to every store that holds the old one, waits
 until the cluster has it, names the workloads to restart and waits for their pods, and says what to revoke. Without KEY
@@ -124,7 +124,7 @@ def run(invocation: Invocation) -> int:
             part, times = of_undo(options, arguments.undo), refresh_times(environment)
             code = output.end(undone, part, times=times, has_way_back=False)
             if undone.count(State.DONE):
-                invocation.lines(["restart what that names: pods that started meanwhile have the value of the run"])
+                invocation.lines(["restart the pods that it lists: those started since the rotation have its value"])
             return code
         if arguments.confirm_revoked is not None:
             return _close(invocation, environment, options, output)
@@ -153,12 +153,12 @@ def _close(invocation: Invocation, environment: Environment, options: Options, o
         standard_error().note("the run did not finish: not every place has the new value")
     for what, line in foreign or ():
         standard_error().error(what, f"if it does not hold the value that works: {line}")
-    state = "; the new value is the only one" if foreign == [] else ""
+    seen, is_over = dict[str, Any](), True if closed.followed is RotationPhase.RESTARTED else None
+    if is_over is None:
+        is_over = _look_for_old_pods(invocation, environment, options, closed, seen)
+    state = "; the new value is the only one" if foreign == [] and is_over is not False else ""
     invocation.lines([f"the rotation {closed.id} is closed{state}"])
-    seen = dict[str, Any]()
-    if closed.followed is not RotationPhase.RESTARTED:
-        _look_for_old_pods(invocation, environment, options, closed, seen)
-    code = FOUND if foreign else INCOMPLETE if seen.get("restarts") else OK
+    code = FOUND if foreign else INCOMPLETE if is_over is False else OK
     return output.report(
         Outcome(Plan(COMMAND, environment.name), End.NOTHING), code, _part(environment, closed, **seen)
     )
@@ -166,34 +166,46 @@ def _close(invocation: Invocation, environment: Environment, options: Options, o
 
 def _look_for_old_pods(
     invocation: Invocation, environment: Environment, options: Options, closed: Run, seen: dict[str, Any]
-) -> None:
-    """Name the pods that are seen to run on the old value once its rotation is closed; `seen` gets these."""
+) -> bool | None:
+    """Name what is seen to run on the old value when its rotation is closed; `seen` gets its pods.
+
+    Returns whether nothing does, None where nobody can look.
+    """
     nobody = "nobody saw with this run that every pod has started with the new value"
     secrets = secrets_reading(environment, written_places(closed))
     if closed.followed is not RotationPhase.SYNCED:
-        nobody += f"; {''.join(_status_line(environment, secrets))}"
+        nobody += f"; {''.join(_status_line(environment, secrets, invocation.arguments))}"
     if invocation.arguments.without_cluster:
         standard_error().note(nobody)
-        return
+        return None
     try:
         view, whole = _connect(invocation.arguments), partial(connected, os.environ, invocation.arguments.context)
         readings, unknown = readings_of(closed, environment, secrets, options.stores, whole)
-        old = wait_for_pods(lambda: old_pods(view, readings, None), 0, lambda _: None)
+        # What was read before the run began is no new value.
+        old = wait_for_pods(lambda: old_pods(view, readings, begun_at(closed.id)), 0, lambda _: None)
     except Refusal as error:
         standard_error().note(nobody, str(error))
-        return
+        return None
     seen |= {"restarts": old.commands, "notSeen": [*old.not_seen, *filter(None, [unknown])]}
     standard_error().note(nobody, *seen["notSeen"])
     invocation.lines(_restart_lines(old.commands))
+    invocation.lines(f"not synchronised since the rotation began: {each}" for each in old.unread)
+    return old.is_over
 
 
 def _restart_lines(commands: Iterable[str]) -> Iterator[Line]:
     yield from (("restart it, as its pods run on the old value: ", line) for line in commands)
 
 
-def _status_line(environment: Environment, secrets: Sequence[str]) -> tuple[str, str]:
-    line = command_line("status", environment.name, *repeated("--only", secrets), "--wait", "--force-sync")
+def _status_line(environment: Environment, secrets: Sequence[str], arguments: Namespace) -> tuple[str, str]:
+    words = (*repeated("--only", secrets), "--wait", "--force-sync", *_of_cluster(arguments))
+    line = command_line("status", environment.name, *words)
     return "see that the cluster has it, and restart what it names: ", line
+
+
+def _of_cluster(arguments: Namespace) -> tuple[str, ...]:
+    """The options that a line which goes on in the same cluster has too."""
+    return (*context_of(arguments), *repeated(ACCEPT_STORE, arguments.accept_store))
 
 
 def _go_on(found: Run, invocation: Invocation, environment: Environment, options: Options, output: RunOutput) -> int:
@@ -247,7 +259,7 @@ def _require_healthy(target: Target, arguments: Namespace, options: Options) -> 
     found = [(target.store.id, each.remote_key, each.property) for key in target.keys if (each := places[key])]
     asked = _status_options(arguments, secrets_reading(target.environment, found))
     # What may not be read is not well.
-    connect = partial(_connect, arguments, OPTIONAL - NEEDED)
+    connect = partial(_connect, arguments, OPTIONAL - NEEDED, is_needed=True)
     require_healthy(target.environment, asked, options.stores, connect, standard_error().note)
 
 
@@ -255,14 +267,14 @@ def _status_options(arguments: Namespace, secrets: Sequence[str]) -> StatusOptio
     return StatusOptions(tuple(secrets), context=context_of(arguments), accepted=tuple(arguments.accept_store))
 
 
-def _connect(arguments: Namespace, optional: Collection[str] = OPTIONAL) -> ClusterView:
+def _connect(arguments: Namespace, optional: Collection[str] = OPTIONAL, *, is_needed: bool = False) -> ClusterView:
     """Connects to the cluster; the view may leave out what the caller may not read of what is `optional`."""
     try:
         return connected(os.environ, arguments.context, optional)
     except Refusal as error:
-        way_out = f"{error.help}; " if error.help else ""
-        way_out += "or add --without-cluster, and look at the cluster yourself"
-        failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", way_out)
+        without = "" if is_needed else "or add --without-cluster, and look at the cluster yourself"
+        way_out = "; ".join(filter(None, (error.help, without)))
+        failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", way_out or None)
     raise failure
 
 
@@ -280,7 +292,7 @@ def _follow(
             made = begin_overlap(found, environment, options)
             secrets = secrets_reading(environment, written_places(found))
             if invocation.arguments.without_cluster:
-                invocation.lines([_status_line(environment, secrets)])
+                invocation.lines([_status_line(environment, secrets, invocation.arguments)])
                 code = OK
             else:
                 code = _follow_in_cluster(invocation, environment, options, found, secrets, made, seen)
@@ -295,7 +307,7 @@ def _follow(
         if code == OK:
             invocation.lines(_next_lines(environment, found))
         else:
-            line = command_line(COMMAND, environment.name, *found.secrets)
+            line = command_line(COMMAND, environment.name, *found.secrets, *_of_cluster(invocation.arguments))
             invocation.lines([("to continue: ", line), *_undo_lines(environment, found)])
     return code, seen
 
@@ -371,7 +383,7 @@ def _wait_for_sync(
     for row in found.rows:
         invocation.lines(live_lines(row.secret.id, row.live) if row.live is not None else ())
     if found.waited is not None:
-        invocation.lines(wait_lines(found.waited))
+        invocation.lines(wait_lines(found.waited, lacking="get a role that allows it"))
     return FOUND if found.waited is not None and found.waited.end is WaitEnd.FAILED else INCOMPLETE
 
 

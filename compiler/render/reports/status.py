@@ -269,8 +269,23 @@ def live_lines(name: str, live: LiveState, common: Container[str] = ()) -> Itera
     yield from (("  ", _HELP, line) for line in live.helps)
 
 
-def wait_lines(waited: WaitResult, unread: Sequence[str] = (), rows: Iterable[Row] = ()) -> Iterator[Line]:
-    """How the wait for `rows` ended, and what it could not compare or look at; of `unread` secrets no date is known."""
+def _unproven_lines(stores: Sequence[str]) -> Iterator[Line]:
+    if stores:
+        yield f"it is not proven that the cluster reads {listed(stores)}"
+        yield "  ", _HELP, accept_store(stores)
+
+
+# What `status` advises where its caller lacks a right.
+_LACKING = "get a role that allows it, or leave the Secrets out: --without-secrets"
+
+
+def wait_lines(
+    waited: WaitResult, unread: Sequence[str] = (), rows: Iterable[Row] = (), lacking: str = _LACKING
+) -> Iterator[Line]:
+    """How the wait for `rows` ended, and what it could not compare or look at; of `unread` secrets no date is known.
+
+    `lacking` is the way out for a lacking right.
+    """
     unproven = list(dict.fromkeys(each.unproven for each in waited.states.values() if each.unproven))
     if waited.end is WaitEnd.IN_EFFECT:
         stores = Counter(row.store.id for row in rows)
@@ -283,7 +298,7 @@ def wait_lines(waited: WaitResult, unread: Sequence[str] = (), rows: Iterable[Ro
         yield "  ", _HELP, accept_store(unproven)
     elif waited.end is WaitEnd.UNPROVEN:
         yield (Painted("nothing wrong was found, but not everything may be looked at", Style.ERROR),)
-        yield "  ", _HELP, "get a role that allows it, or leave the Secrets out: --without-secrets"
+        yield "  ", _HELP, lacking
     elif waited.end is WaitEnd.FAILED:
         yield (Painted("not in effect, and waiting longer will not help", Style.ERROR),)
     else:
@@ -292,6 +307,7 @@ def wait_lines(waited: WaitResult, unread: Sequence[str] = (), rows: Iterable[Ro
             yield "  because: ", f"the cluster cannot be asked: {waited.error}"
         if waited.unanswered:
             yield "  because: ", f"no answer yet from {waited.unanswered}"
+    yield from _unproven_lines(unproven if waited.end in (WaitEnd.FAILED, WaitEnd.TIME_UP) else ())
     for what in dict.fromkeys(waited.not_compared.values()):
         names = listed(name for name, each in waited.not_compared.items() if each == what)
         yield f"not compared with the state before, which this run did not see: {', '.join(what)} of {names}"

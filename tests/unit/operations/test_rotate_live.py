@@ -7,7 +7,7 @@ import pytest
 
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind
-from compiler.cluster.judge import ClusterState
+from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError, ClusterView, refreshed_at
 from compiler.operations import rotate_live, status_wait
 from compiler.operations.rotate_live import (
@@ -22,9 +22,10 @@ from compiler.operations.rotate_live import (
     wait_for_sync,
     written_places,
 )
-from compiler.operations.status import LiveState
+from compiler.operations.status import LiveState, Status, WaitEnd, WaitResult
 from compiler.operations.status_wait import StatusOptions
 from compiler.refusal import Refusal
+from compiler.render.reports.status import wait_lines
 from tests.unit.conftest import taking
 from tests.unit.operations.status.conftest import JIRA, SPACE, World, world
 
@@ -183,3 +184,19 @@ def test_a_cluster_that_no_longer_answers_ends_the_wait() -> None:
     assert (refused.value.kind, refused.value.help) == ("cannot run", "run again")
     # That of the client has frames with what it sends.
     assert refused.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("state", "end"),
+    [(ClusterState.RESTART, WaitEnd.FAILED), (ClusterState.PODS, WaitEnd.TIME_UP), (None, WaitEnd.UNPROVEN)],
+)
+def test_pods_that_are_to_start_prove_nothing_of_a_doubtful_store(
+    world: World, state: ClusterState | None, end: WaitEnd
+) -> None:
+    problems = (ClusterProblem(state, "a pod"),) if state is not None else ()
+    for unproven, synced in (("", end is not WaitEnd.UNPROVEN), ("vault", False)):
+        states = {"jira": LiveState(problems=problems, unproven=unproven)}
+        waited = WaitResult(end, 60, states, {})
+        assert is_synced(Status(world.bench.environment(), (), None, waited=waited)) is synced
+        said = " ".join(str(line) for line in wait_lines(waited))
+        assert ("--accept-store vault" in said) is bool(unproven)

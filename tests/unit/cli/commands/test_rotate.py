@@ -263,7 +263,7 @@ def test_an_undo_says_when_the_cluster_has_the_old_value(world: World) -> None:
     assert "the cluster gets it" not in shown.out
     done = world.rotate("--undo", run, "--apply")
     assert f"the cluster gets it within 1h; to have it now: {line}\n" in done.out
-    assert done.out.endswith("restart what that names: pods that started meanwhile have the value of the run\n")
+    assert done.out.endswith("restart the pods that it lists: those started since the rotation have its value\n")
 
 
 @pytest.mark.parametrize(
