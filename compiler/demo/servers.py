@@ -127,10 +127,10 @@ def kept_demos(state: Path) -> list[str]:
 def make_own(state: Path) -> None:
     """Makes the folder `state`, before anything is written there. Raises Refusal as `require_own`."""
     above = next(each for each in state.parents if os.path.lexists(each))
-    mode = above.stat().st_mode
-    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-        raise _not_own(above, "can be written by others")
     try:
+        mode = above.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise _not_own(above, "can be written by others")
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise _not_own(state, f"cannot be made: {system_reason(error)}") from None

@@ -7,7 +7,15 @@ from typing import Self
 
 from compiler.model.catalogue import CatalogueKey
 from compiler.model.environment import Environment, Secret, Store
-from compiler.model.store import Place, StoreAddress, StoreIdentity, is_everywhere, parse_address, place_in
+from compiler.model.store import (
+    Place,
+    StoreAddress,
+    StoreIdentity,
+    contradicts_written,
+    is_everywhere,
+    parse_address,
+    place_in,
+)
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import Cluster, SecretWriter, StoreOptions, open_store
@@ -158,10 +166,13 @@ class LiveStores:
         url = store.reachable_at or (store.address if is_reached else None)
         if url is None:
             return written
-        address = StoreAddress(store.provider, url)
+        address = StoreAddress(store.provider, url, ca_bundle=store.node.text("caBundle"))
         if address not in self._others:
             self._others[address] = _ask(lambda: self._opened_at(address))
-        return told(written, self._others[address])
+        found, server = told(written, self._others[address]), address.identity.server
+        is_certain = server is not None and is_everywhere(server)
+        # At a port-forward anything may answer: another id than the written one is of another server than the store's.
+        return written if contradicts_written(found, written) and not is_certain else found
 
     def _opened_at(self, address: StoreAddress) -> SecretWriter:
         if address not in self._open:

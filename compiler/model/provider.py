@@ -328,7 +328,7 @@ def unknown_provider(name: str) -> Provider:
 
 # Of a store of which nothing is known, not even that.
 UNKNOWN = unknown_provider("")
-_URL_HOST = re.compile(r"://(?:[^/@\s]*@)?([^/\s:{}?#\"\\]*)")
+_URL_HOST = re.compile(r"://(?:[^/@\s]*@)?(\[[^\]]*\]|[^/\s:{}?#\"\\]*)")
 
 
 def unknown_identity(name: str, fields: object) -> StoreIdentity:
@@ -337,8 +337,10 @@ def unknown_identity(name: str, fields: object) -> StoreIdentity:
     A webhook's URL may be a template, whose host is then unknown.
     """
     text = unicodedata.normalize("NFKC", json.dumps(fields, ensure_ascii=False)).lower()
-    hosts = {host_of(one_spelling(f"https://{host}")) if host else None for host in _URL_HOST.findall(text)}
-    server = None if None in hosts else " ".join(sorted(filter(None, hosts)))
+    urls = [f"https://{host}" for host in _URL_HOST.findall(text)]
+    hosts = {host_of(one_spelling(url)) if parse_address(url) is not None else None for url in urls}
+    is_template = not urls and "{{" in text
+    server = None if is_template or None in hosts else " ".join(sorted(filter(None, hosts)))
     return StoreIdentity(unknown_provider(name), server)
 
 

@@ -230,6 +230,11 @@ def written_place(store: StoreIdentity) -> StoreIdentity | None:
     return store if store.server and store.ids else None
 
 
+def contradicts_written(store: StoreIdentity, written: StoreIdentity) -> bool:
+    """Whether the server that was asked for a store says another id than is `written` of it."""
+    return bool(written.ids) and store.server_id is not None and store.server_id not in written.ids
+
+
 def compare_any(own: Iterable[StoreIdentity], other: StoreIdentity) -> Sameness:
     """Whether `other` is on the server of one of `own`, the identities under which one store is known."""
     found = {compare_servers(each, other) for each in own}

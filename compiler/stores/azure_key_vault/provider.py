@@ -173,7 +173,9 @@ class _KeyVault(Provider):
     def is_another(self, one: str, other: str) -> bool:
         """Whether they are two vaults by name and cloud: any other host may be a second name of either."""
         hosts = [host_of(server) for server in (one, other)]
-        return hosts[0] != hosts[1] and all(host.isascii() and _AZURE_DOMAIN.fullmatch(host) for host in hosts)
+        named = [found[1] for host in hosts if host.isascii() and (found := _AZURE_DOMAIN.fullmatch(host))]
+        # A private name of a vault has more parts before the domain.
+        return hosts[0] != hosts[1] and len([name for name in named if "." not in name]) == len(hosts)
 
     def csi_settings(self, parameters: Mapping[str, str]) -> dict[str, str]:
         cloud = parameters.get("cloudName", "").removeprefix("Azure")

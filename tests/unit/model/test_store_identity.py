@@ -325,3 +325,11 @@ def test_a_namespace_may_come_as_a_header_that_the_operator_adds() -> None:
     for two in ({"namespace": "own"}, {"headers": {"X-Vault-Namespace": "a", "x-vault-namespace": "b"}}):
         assert providers.VAULT.live_identity({**provider, **two}) == StoreIdentity(UNKNOWN, None)
     assert providers.VAULT.live_identity({**provider, "headers": {"X-Vault-Namespace": 1}}) == vault(SERVICE)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://[fd00::1]:8200/v1/x", "https://vault..svc/x", "{{ .remoteRef.key }}", "https://{{ .host }}/x"]
+)
+def test_a_webhook_whose_host_is_not_understood_may_lead_anywhere(url: str) -> None:
+    webhook = unknown_identity("webhook", {"url": url})
+    assert compare_servers(vault("https://[fd00::1]:8200"), webhook) is Sameness.UNPROVEN

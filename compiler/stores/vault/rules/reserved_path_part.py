@@ -20,6 +20,7 @@ from compiler.rules.api import ENVIRONMENT, ERROR, WARNING, Catalogue, Environme
 from compiler.stores.vault.provider import PROVIDER
 
 _RESERVED = "data"
+_INSIDE = "inside, as a path of the API has behind its mount"
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
@@ -33,7 +34,7 @@ def check(environment: Environment) -> Findings:
 
 def _find(subject: Catalogue | Environment) -> Findings:
     for finding in wrong_names(subject, PROVIDER, _problem, _way_out):
-        if "inside" not in finding.message or finding.message.startswith("the mount"):
+        if not finding.message.endswith(_INSIDE) or finding.message.startswith("the mount"):
             yield finding._replace(severity=ERROR)
         else:
             accepted = waiver("reserved-path-part", finding.scope[-1])
@@ -45,7 +46,7 @@ def _problem(path: str) -> str | None:
         return None
     if parts[0] == _RESERVED:
         return f'has the part "{_RESERVED}", which the API adds'
-    return f'has the part "{_RESERVED}" inside, as a path of the API has behind its mount'
+    return f'has the part "{_RESERVED}" {_INSIDE}'
 
 
 def _way_out(path: str, _problem: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from compiler.model.provider import InvalidReferenceError, UnprovenReferenceError
-from compiler.model.store import parse_address
+from compiler.model.store import one_spelling, parse_address
 from compiler.stores.azure_key_vault.provider import (
     CLOUDS,
     DEFAULT_CLOUD,
@@ -167,3 +167,9 @@ def test_the_url_that_a_text_means_is_in_the_cloud_of_the_store() -> None:
 def test_the_variable_takes_the_name_of_a_vault_alone(value: str, way_out: str) -> None:
     assert PROVIDER.value_problem(value) == ("is not the name of a Key Vault", way_out)
     assert PROVIDER.value_problem("Team-prod") is None
+
+
+def test_a_private_name_of_a_vault_is_no_other_vault() -> None:
+    public, private = "https://prod.vault.azure.net", "https://prod.privatelink.vault.azure.net"
+    assert not PROVIDER.is_another(one_spelling(public), one_spelling(private))
+    assert PROVIDER.is_another(one_spelling(public), one_spelling("https://test.vault.azure.net"))
