@@ -62,7 +62,7 @@ def of_command(name: str, arguments: Sequence[str]) -> str:
     if first in COMMANDS and name in project.environments:
         parser = parser_of(first, COMMANDS[first][0])
         names, own = _split_words(arguments[1:], parser.takes_value())
-        if (line := _rearranged(parser, [name, *names], own, project)) is not None:
+        if (line := _rearrange_words(parser, [name, *names], own, project)) is not None:
             return f"did you mean {line}?"
     match = _COMMANDS.get(name) or closest(name, COMMANDS)
     return f'did you mean "{match}"?' if match else f"`{PROGRAM} --help` lists them"
@@ -72,7 +72,7 @@ def _of_undo() -> str:
     return f"`{command_line('runs')}` lists the runs, each with the line that undoes it"
 
 
-def corrected(refusal: Refusal, command: str, arguments: Sequence[str]) -> Refusal:
+def correct_refusal(refusal: Refusal, command: str, arguments: Sequence[str]) -> Refusal:
     """The refusal of a command with these arguments, or one that says what is meant, where a mistake is known."""
     parser = parser_of(command, COMMANDS[command][0])
     if not isinstance(refusal, UnknownArgumentError):
@@ -105,7 +105,7 @@ def _of_argument(parser: Parser, arguments: Sequence[str], unknown: str) -> str 
         pairs = [_line_of(command, [names[0], other, *own], project) for other in names[1:]]
         lines = ", then ".join(filter(None, pairs))
         return f"it compares two environments: {lines}" if lines else "it compares two environments"
-    if (line := _rearranged(parser, names, own, project)) is not None:
+    if (line := _rearrange_words(parser, names, own, project)) is not None:
         return f"did you mean {line}?"
     is_option, takes_one = word in _ENVIRONMENT, _takes_environment(parser)
     if is_option and (takes_one or parser.kinds):
@@ -135,7 +135,7 @@ def _of_names(parser: Parser, arguments: Sequence[str]) -> Refusal | None:
         # Of a command that writes, no line for an environment that may have been named by mistake.
         line = _line_of(parser.command, words, project) if "--apply" not in parser.arguments() else None
         return Refusal("usage", message, f"for that one, run {line}" if line else "name one of the environments")
-    line = _rearranged(parser, names, own, project)
+    line = _rearrange_words(parser, names, own, project)
     if line is None or (is_environment and store is None):
         return None
     said = quoted(first) if _shown_words([first], parser.command) == [first] else "the first name"
@@ -143,7 +143,7 @@ def _of_names(parser: Parser, arguments: Sequence[str]) -> Refusal | None:
     return Refusal("usage", f"{quoted(store)} is a store, not a secret" if store else message, f"did you mean {line}?")
 
 
-def _rearranged(parser: Parser, names: Sequence[str], own: Sequence[str], project: ProjectNames) -> str | None:
+def _rearrange_words(parser: Parser, names: Sequence[str], own: Sequence[str], project: ProjectNames) -> str | None:
     """The line with each of the `names` in the place of its kind; None where there is no such line."""
     if not _takes_environment(parser):
         return None

@@ -84,9 +84,9 @@ def _run(argv: Sequence[str]) -> int:
     try:
         return invoke(name, COMMANDS[name][0], arguments, options.get(_TAKES_VALUE), is_debug="--debug" in options)
     except Refusal as refusal:
-        from compiler.cli.corrections import corrected  # noqa: PLC0415 - only where it is needed
+        from compiler.cli.corrections import correct_refusal  # noqa: PLC0415 - only where it is needed
 
-        raise corrected(refusal, name, arguments) from None
+        raise correct_refusal(refusal, name, arguments) from None
 
 
 def help_text() -> str:

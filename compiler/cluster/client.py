@@ -21,7 +21,7 @@ from kubernetes import client, config
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from compiler import __version__
-from compiler.cluster.lists import CHECK_SERVER, METADATA_ALONE, TYPES, ListError, formed, read_list
+from compiler.cluster.lists import CHECK_SERVER, METADATA_ALONE, TYPES, ListError, read_list, require_form
 from compiler.cluster.view import (
     APPLIED,
     CONTAINERS,
@@ -142,7 +142,7 @@ class KubernetesCluster:
 
     def _one(self, permission: str, path: str, plural: str) -> LiveObject | None:
         found = self._got(permission, path)
-        return None if found is None else formed(lambda: self._kept(checked(plural, found)))
+        return None if found is None else require_form(lambda: self._kept(checked(plural, found)))
 
     def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
         """The newest warning of the events about each ExternalSecret, by its UID: a name may be an earlier object's."""

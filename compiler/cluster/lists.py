@@ -76,7 +76,7 @@ def read_list(
             continue
         if page is None and not following:
             return None
-        if why := formed(partial(pages.add, page)) if page is not None else "ends in the middle":
+        if why := require_form(partial(pages.add, page)) if page is not None else "ends in the middle":
             raise ClusterError(f"its list of {plural} {why}", CHECK_SERVER)
         if not pages.mark:
             return tuple(pages.objects), pages.version
@@ -125,7 +125,7 @@ def _keys_of(found: LiveObject) -> list[object]:
     return [key for key in keys if key is not None]
 
 
-def formed(take: Callable[[], T]) -> T:
+def require_form(take: Callable[[], T]) -> T:
     """What `take` finds in an answer. Raises ClusterError where it has not the form that the API gives it."""
     try:
         return take()

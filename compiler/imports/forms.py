@@ -345,7 +345,7 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
         if isinstance(names, Finding):
             reasons.append(names._replace(at=extract.at))
         else:
-            keys += (_assumed(extract, name, name) for name in sorted(names - data.keys()))
+            keys += (_assume_property(extract, name, name) for name in sorted(names - data.keys()))
     if len({each.store for each in keys}) > 1:
         reasons.append(Finding("its keys are in several stores", bare.at, "make a Secret for each of them"))
     refresh = document.get(*_SPEC, "refreshInterval")
@@ -387,7 +387,7 @@ def _without_tools(texts: Mapping[str, str]) -> dict[str, str]:
     return {key: text for key, text in texts.items() if not {key, "".join(key.partition("/")[:2])} & _OF_TOOLS}
 
 
-def _assumed(extract: FoundKey, name: str, property_name: str) -> FoundKey:
+def _assume_property(extract: FoundKey, name: str, property_name: str) -> FoundKey:
     """A key of a remote secret that is taken apart: the operator writes "_" for what a key may not have."""
     return extract._replace(name=name, property=property_name, is_assumed="_" in property_name)
 
@@ -455,7 +455,7 @@ def _renamed(
         elif renamed[1] in data:
             keys.append(data[renamed[1]]._replace(name=name))
         elif len(extracts) == 1:
-            keys.append(_assumed(extracts[0], name, renamed[1]))
+            keys.append(_assume_property(extracts[0], name, renamed[1]))
         else:
             reasons.append(Finding(f"nothing is read for the template's {quoted(name)}", node.key_span))
     return keys, reasons

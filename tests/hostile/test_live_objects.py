@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from compiler.cluster.client import KubernetesCluster, checked
-from compiler.cluster.lists import TYPES, formed
+from compiler.cluster.lists import TYPES, require_form
 from compiler.cluster.verify import OPTIONAL as VERIFY
 from compiler.cluster.verify import verify_cluster
 from compiler.cluster.view import ClusterError, ClusterView
@@ -261,7 +261,7 @@ def with_odd_values(plural: str, found: dict[str, Any], path: Place) -> Iterable
 def taken(plural: str, found: object) -> str:
     """What the client keeps of an object, for all that read it; empty for one that it refuses."""
     try:
-        return json.dumps(formed(lambda: checked(plural, found)))
+        return json.dumps(require_form(lambda: checked(plural, found)))
     except ClusterError:
         return ""
 

@@ -154,7 +154,7 @@ def import_lines(form: str, plan: ImportPlan, proof: Proof) -> Iterator[Line]:
         are, them = ("is", "it") if len(names) == 1 else ("are", "them")
         yield *pieces_of(names), f" {are} made by the {owner} now: hand {them} over when you deploy"
     yield f"found {_said(proof['found'])}: {_shares(proof)}"
-    assumed = _assumed(plan)
+    assumed = _count_assumed_keys(plan)
     if equal := _equal_keys(form, plan, proof):
         keys = f"{counted(equal, 'key')} read as before by the compiled environment"
         yield f"proof: {keys}: same store, name and property"
@@ -165,7 +165,7 @@ def import_lines(form: str, plan: ImportPlan, proof: Proof) -> Iterator[Line]:
         yield f"  characters too; once compiled, `{line}` looks for the properties"
 
 
-def _assumed(plan: ImportPlan) -> dict[str, int]:
+def _count_assumed_keys(plan: ImportPlan) -> dict[str, int]:
     """By secret, how many of its keys may be properties of other names."""
     counts = {each.id: sum(key.is_assumed for key in each.found.keys) for each in plan.secrets}
     return {name: count for name, count in counts.items() if count}
@@ -173,7 +173,7 @@ def _assumed(plan: ImportPlan) -> dict[str, int]:
 
 def _equal_keys(form: str, plan: ImportPlan, proof: Proof) -> int:
     """How many keys are read where they were; no name of an example says where its value is."""
-    return proof["taken"].keys - sum(_assumed(plan).values()) if form != ENV_EXAMPLE else 0
+    return proof["taken"].keys - sum(_count_assumed_keys(plan).values()) if form != ENV_EXAMPLE else 0
 
 
 def _owners(plan: ImportPlan) -> dict[str, list[str]]:

@@ -364,7 +364,7 @@ def _wait_for_sync(
 ) -> int:
     arguments, note = invocation.arguments, standard_error().note
 
-    def denied(error: ClusterError) -> None:
+    def note_missing_right(error: ClusterError) -> None:
         within = max((environment.secrets[each].refresh or 0 for each in secrets), default=0)
         note(f"{error}: the cluster gets it within {short_duration(within)}" if within else str(error))
 
@@ -375,7 +375,7 @@ def _wait_for_sync(
             begin_overlap(run, environment, options)
             waiting.tell(states, left)
 
-        asked = replace(_status_options(arguments, secrets), seconds=seconds, on_denied=denied)
+        asked = replace(_status_options(arguments, secrets), seconds=seconds, on_denied=note_missing_right)
         found = wait_for_sync(environment, asked, options.stores, partial(_connect, arguments), tell)
     if is_synced(found):
         tell_doubts(found, note)
