@@ -36,7 +36,7 @@ from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
 from compiler.live.readers import ReadIndex  # noqa: E402
 from compiler.live.stores import LiveStores  # noqa: E402
 from compiler.operations.migrate import plan_migration, routes_of  # noqa: E402
-from compiler.operations.references import references_of  # noqa: E402
+from compiler.operations.references import cells_to_read  # noqa: E402
 from compiler.operations.retire import candidates_of, plan_retirement  # noqa: E402
 from compiler.operations.verify import verify  # noqa: E402
 from compiler.pipeline import compile_project  # noqa: E402
@@ -210,11 +210,11 @@ def emptied(openbao: LocalOpenBao, *mounts: str) -> None:
 
 def verifying(environment: Environment) -> Callable[[Callable[..., SecretWriter]], None]:
     """What `verify` does, once it has its references."""
-    references, _ = references_of(environment)
+    cells, _ = cells_to_read(environment)
 
     def action(opener: Callable[..., SecretWriter]) -> None:
         with LiveStores(os.environ, opener) as stores:
-            found = verify(references, stores)
+            found = verify(cells, stores)
         if not all(key.is_sound for key in found.keys) or len(found.read) != len(environment.secrets):
             raise SystemExit("the benchmark's own secrets were not found")
 

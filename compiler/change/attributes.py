@@ -38,9 +38,9 @@ from compiler.live.read_many import (
     rotation_of,
     value_at,
 )
-from compiler.live.stores import PlaceLimits
 from compiler.model.environment import Store
 from compiler.model.facts import short_age
+from compiler.model.inventory import PlaceLimits
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, ConflictError, DisabledError, StoreLocation
 from compiler.stores.interface import (

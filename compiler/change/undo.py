@@ -31,8 +31,9 @@ from compiler.change.run_files import run_lock
 from compiler.change.run_log import UndoLog, unaudited
 from compiler.live.read_many import PastRun, Reading, States, is_of_store, read_many, version_states
 from compiler.live.readers import read_by, readers_of, way_out
-from compiler.live.stores import LiveStores, catalogue_places, place_limits, store_named
+from compiler.live.stores import LiveStores, store_named
 from compiler.model.environment import Environment, Store
+from compiler.model.inventory import Inventory
 from compiler.refusal import Refusal
 from compiler.stores.errors import Code, DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import RemoteSecret, SecretWriter, StoreState, Use
@@ -47,8 +48,9 @@ def foreign_targets(run: Run, environment: Environment, stores: Mapping[str, Sto
 
     `stores` are those of the run by their ids.
     """
+    inventory = Inventory(environment)
     own = {
-        store_id: {store.provider.remote_name(place.remote_key) for place in catalogue_places(environment, store)}
+        store_id: {cell.remote_name for cell in inventory.every(store) if cell.place is not None}
         for store_id, store in stores.items()
     }
     return frozenset(
@@ -384,7 +386,8 @@ def _planned(
     every = lambda: (environment, *options.environments())  # noqa: E731 - read only where something would go
     plan = drop_writes_in_use(plan, stores, every, options.stores, options.not_the_same)
     had = {target: entry.since for target, entry in run.entries.items() if entry.since is not None}
-    limits = {store_id: place_limits(environment, store) for store_id, store in stores.items()}
+    inventory = Inventory(environment)
+    limits = {store_id: inventory.limits(store) for store_id, store in stores.items()}
     before = {target: old for target, entry in run.entries.items() if (old := entry.before or entry.planned_before)}
     plan = replace(plan, notes=(*plan.notes, *notes_of_undone(plan, limits, had, before)))
     plan = refuse_denied(date_writes(carry_back_ages(plan, limits, had), stores_with_dates(stores)))

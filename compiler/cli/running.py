@@ -16,10 +16,10 @@ from compiler.cli.parser import own_arguments
 from compiler.cli.terminal.dialogue import Progress
 from compiler.cli.terminal.interrupts import GOES_ON, NOTHING_WRITTEN, interruption, stoppable
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.live.read_many import RefreshTimes, refresh_times
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.files import missing_for_cluster
+from compiler.model.inventory import Inventory, RefreshTimes
 from compiler.refusal import describe_defect
 from compiler.render.reports.plan import (
     blocked_reason,
@@ -149,7 +149,7 @@ def run_writing(
     It `deletes` where its plans take remote secrets away, as otherwise those of an undo alone do.
     """
     with writing(invocation) as (environment, options, output):
-        times = refresh_times(environment) if not deletes else None
+        times = Inventory(environment).refresh_times() if not deletes else None
         if invocation.arguments.undo is not None:
             from compiler.change.undo import undo_run  # noqa: PLC0415 - most runs undo nothing
 

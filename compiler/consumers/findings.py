@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cache
 
-from compiler.consumers.readers import SYNC, Inventory, Made, Moment, Name, SecretRead, VariableSource, Way, Workload
+from compiler.consumers.readers import SYNC, Made, Moment, Name, ObjectIndex, SecretRead, VariableSource, Way, Workload
 from compiler.edit.yaml_edit import listing
 from compiler.model.catalogue import CatalogueKey, Entry
 from compiler.model.diagnostic import Diagnostic, Related
@@ -80,7 +80,7 @@ def namespace_of(environment: Environment, given: str | None) -> str:
     return given or environment.root.text("namespace") or ""
 
 
-def judge(own: EnvironmentSecrets, gathered: Inventory) -> tuple[Diagnostic, ...]:
+def judge(own: EnvironmentSecrets, gathered: ObjectIndex) -> tuple[Diagnostic, ...]:
     """Everything that is found about the Secrets of the environment and of the pods, in the order of places."""
     readers, namespaces = gathered.readers(), {workload.namespace for workload in gathered.workloads}
     found = (
@@ -117,12 +117,12 @@ def _unused_waivers(
                 yield from unused_waiver.check.diagnostics(rule_id, reason)
 
 
-def is_read(name: Name, gathered: Inventory, readers: Iterable[Name]) -> bool:
+def is_read(name: Name, gathered: ObjectIndex, readers: Iterable[Name]) -> bool:
     """Whether a pod reads the Secret, or another object refers to it."""
     return name in readers or name in gathered.mentioned
 
 
-def _doubly_made(own: EnvironmentSecrets, gathered: Inventory) -> Iterator[Finding]:
+def _doubly_made(own: EnvironmentSecrets, gathered: ObjectIndex) -> Iterator[Finding]:
     for name, secret in own.secrets.items():
         others = [made for made in gathered.made.get(name, ()) if not own.is_of(made)]
         if others:
@@ -140,7 +140,7 @@ def _doubly_made(own: EnvironmentSecrets, gathered: Inventory) -> Iterator[Findi
 
 
 def _unread(
-    own: EnvironmentSecrets, gathered: Inventory, readers: Collection[Name], namespaces: Collection[str]
+    own: EnvironmentSecrets, gathered: ObjectIndex, readers: Collection[Name], namespaces: Collection[str]
 ) -> Iterator[Finding]:
     for name, secret in own.secrets.items():
         if name[0] in namespaces and not is_read(name, gathered, readers):
@@ -155,7 +155,9 @@ def _unread(
             )
 
 
-def _needed_by_hook(own: EnvironmentSecrets, gathered: Inventory, readers: Mapping[Name, Readers]) -> Iterator[Finding]:
+def _needed_by_hook(
+    own: EnvironmentSecrets, gathered: ObjectIndex, readers: Mapping[Name, Readers]
+) -> Iterator[Finding]:
     for name, reading in readers.items():
         secret = own.secrets.get(name)
         moments = [each.moment for each in gathered.made.get(name, ())]
@@ -184,7 +186,7 @@ def _needed_by_hook(own: EnvironmentSecrets, gathered: Inventory, readers: Mappi
         )
 
 
-def unmade(own: EnvironmentSecrets, gathered: Inventory, readers: Mapping[Name, Readers]) -> Iterator[Finding]:
+def unmade(own: EnvironmentSecrets, gathered: ObjectIndex, readers: Mapping[Name, Readers]) -> Iterator[Finding]:
     """A finding for each Secret that nothing makes, a note where every reading of it is optional."""
     for name, reading in readers.items():
         made = gathered.made.get(name, ())
@@ -253,7 +255,7 @@ def _of_component(own: EnvironmentSecrets, name: str) -> Entry | None:
     return entries[0] if len(entries) == 1 else None
 
 
-def missing_keys(own: EnvironmentSecrets, gathered: Inventory, readers: Mapping[Name, Readers]) -> Iterator[Finding]:
+def missing_keys(own: EnvironmentSecrets, gathered: ObjectIndex, readers: Mapping[Name, Readers]) -> Iterator[Finding]:
     """A finding for each key that is named and that the Secret lacks, a note where every reading of it is optional."""
     for name, reading in readers.items():
         has = _keys_at(own, gathered, name)
@@ -269,7 +271,7 @@ def missing_keys(own: EnvironmentSecrets, gathered: Inventory, readers: Mapping[
             yield _missing(own, name, key, [each for each in asking if not each[1].optional] or asking, unnamed)
 
 
-def _keys_at(own: EnvironmentSecrets, gathered: Inventory, name: Name) -> frozenset[str] | None:
+def _keys_at(own: EnvironmentSecrets, gathered: ObjectIndex, name: Name) -> frozenset[str] | None:
     """The keys that the Secret of that name will have, of the environment or not; None where they cannot be told."""
     secret = own.secrets.get(name)
     return keys_of(secret) if secret is not None else known_keys(gathered.made.get(name, ()))
@@ -311,7 +313,7 @@ def _in_other_variant(key: CatalogueKey) -> str:
 
 
 def wrong_mounted_by(
-    own: EnvironmentSecrets, gathered: Inventory, readers: Mapping[Name, Readers]
+    own: EnvironmentSecrets, gathered: ObjectIndex, readers: Mapping[Name, Readers]
 ) -> Iterator[Finding]:
     """A finding for each secret that is read, and not by those components and no others.
 
@@ -351,7 +353,7 @@ def is_of(workload: Workload, component: str) -> bool:
     return has_name or component in workload.components
 
 
-def shadowed(own: EnvironmentSecrets, gathered: Inventory) -> Iterator[Finding]:
+def shadowed(own: EnvironmentSecrets, gathered: ObjectIndex) -> Iterator[Finding]:
     """A finding for each Secret whose keys another source overrides in some container, by that source."""
     hidden: dict[tuple[str, str, VariableSource], dict[str, list[Workload]]] = {}
     known = _source_keys(own, gathered)
@@ -392,7 +394,7 @@ def _title(source: VariableSource) -> str:
     return "the `env` of the container"
 
 
-def _source_keys(own: EnvironmentSecrets, gathered: Inventory) -> SourceKeys:
+def _source_keys(own: EnvironmentSecrets, gathered: ObjectIndex) -> SourceKeys:
     @cache
     def known(namespace: str, source: VariableSource) -> frozenset[str]:
         if source.secret is None:

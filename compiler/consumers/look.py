@@ -21,7 +21,7 @@ from compiler.consumers.findings import (
     placed,
     secrets_of,
 )
-from compiler.consumers.readers import Inventory, Name, SecretRead, Workload, gather, take
+from compiler.consumers.readers import Name, ObjectIndex, SecretRead, Workload, gather, take
 from compiler.edit.yaml_edit import listing
 from compiler.helm import Helm, template
 from compiler.model.diagnostic import Diagnostic
@@ -67,7 +67,7 @@ class Look:
     """
 
     own: EnvironmentSecrets
-    gathered: Inventory | None
+    gathered: ObjectIndex | None
     diagnostics: tuple[Diagnostic, ...]
     needs: tuple[UpgradeNeed, ...] | None = None
     unneeded: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ def look_at_cluster(environment: Environment, view: ClusterView, namespace: str 
     return replace(_judged(own, gathered), notes=notes, namespaces=frozenset(every))
 
 
-def _judged(own: EnvironmentSecrets, gathered: Inventory, diagnostics: tuple[Diagnostic, ...] = ()) -> Look:
+def _judged(own: EnvironmentSecrets, gathered: ObjectIndex, diagnostics: tuple[Diagnostic, ...] = ()) -> Look:
     if not gathered.workloads:
         message = "there is no workload, so nothing can be said of what pods read"
         raise Refusal("cannot run", message, "check the namespace, and what writes the manifests")
@@ -128,7 +128,7 @@ def look_at_chart(
     return look_at_rendered(environment, f"<{chart.name}>", text)
 
 
-def read_manifests(paths: Sequence[str], namespace: str) -> tuple[Inventory | None, tuple[Diagnostic, ...]]:
+def read_manifests(paths: Sequence[str], namespace: str) -> tuple[ObjectIndex | None, tuple[Diagnostic, ...]]:
     """What the manifests in `paths` hold, and what was found while they were read; None where one is refused.
 
     A folder is all files below it that end in .yaml, .yml or .json; `-` is standard input. An object without a
@@ -140,9 +140,9 @@ def read_manifests(paths: Sequence[str], namespace: str) -> tuple[Inventory | No
 
 def read_texts(
     texts: Iterable[tuple[str, str]], shown: str, namespace: str, piped: Sequence[str] = ()
-) -> tuple[Inventory | None, tuple[Diagnostic, ...]]:
+) -> tuple[ObjectIndex | None, tuple[Diagnostic, ...]]:
     """The same of `texts`, each after its name; `shown` stands for all of them. For `piped` see `read_documents`."""
-    gathered = Inventory()
+    gathered = ObjectIndex()
     is_whole, found = read_documents(texts, partial(take, gathered=gathered, namespace=namespace), piped)
     if is_whole and not gathered.objects:
         # Most often the command before the pipe failed.
@@ -243,7 +243,7 @@ def _decoded(shown: str, content: bytes) -> str:
     raise Refusal("cannot run", f"{shown} is not UTF-8", "check the command that writes it")
 
 
-def unneeded_after(own: EnvironmentSecrets, old: Inventory, new: Inventory) -> Iterator[str]:
+def unneeded_after(own: EnvironmentSecrets, old: ObjectIndex, new: ObjectIndex) -> Iterator[str]:
     """The environment's secrets that the `old` manifests read and the `new` ones do not."""
     readers, before = new.readers(), old.readers()
     for name, secret in own.secrets.items():
@@ -251,7 +251,7 @@ def unneeded_after(own: EnvironmentSecrets, old: Inventory, new: Inventory) -> I
             yield secret.id
 
 
-def needs_of_upgrade(own: EnvironmentSecrets, old: Inventory, new: Inventory) -> Iterator[UpgradeNeed]:
+def needs_of_upgrade(own: EnvironmentSecrets, old: ObjectIndex, new: ObjectIndex) -> Iterator[UpgradeNeed]:
     """What the `new` manifests need and the `old` ones did not."""
     before = old.readers()
     for name, reading in new.readers().items():

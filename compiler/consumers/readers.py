@@ -180,7 +180,7 @@ class Made:
 
 
 @dataclass(slots=True)
-class Inventory:
+class ObjectIndex:
     """What all manifests, or the cluster, hold.
 
     `config_maps` are the keys of each, `mentioned` the Secrets that objects without pods refer to.
@@ -341,7 +341,7 @@ def _settings(container: PlainMap) -> Iterator[VariableSource]:
             yield VariableSource(secret=text(reference, "name"), key=text(reference, "key"), variable=set_one)
 
 
-def take(document: Node, gathered: Inventory, namespace: str) -> None:
+def take(document: Node, gathered: ObjectIndex, namespace: str) -> None:
     """Add what one document says; an object without a namespace is in `namespace`. A List is all of its items."""
     for each in objects_in(document):
         _take_object(each, gathered, namespace)
@@ -357,7 +357,7 @@ def objects_in(document: Node) -> Iterator[Node]:
         yield document
 
 
-def _take_object(document: Node, gathered: Inventory, namespace: str) -> None:
+def _take_object(document: Node, gathered: ObjectIndex, namespace: str) -> None:
     kind, api_version = document.text("kind") or "", document.text("apiVersion") or ""
     gathered.objects += 1
     metadata = _plain_map(document, "metadata")
@@ -466,12 +466,12 @@ def _mentions(document: Node) -> Iterator[tuple[str | None, str]]:
                 yield value.text("namespace"), name
 
 
-def gather(view: ClusterView, namespaces: Iterable[str]) -> tuple[Inventory, tuple[str, ...]]:
+def gather(view: ClusterView, namespaces: Iterable[str]) -> tuple[ObjectIndex, tuple[str, ...]]:
     """What the cluster holds in those namespaces, and what may not be asked, in words.
 
     Raises Refusal where the cluster does not answer, or does not let the caller list what matters.
     """
-    gathered = Inventory()
+    gathered = ObjectIndex()
     try:
         view.read_each(read for namespace in dict.fromkeys(namespaces) for read in _readings(gathered, view, namespace))
     except ClusterError as error:
@@ -483,7 +483,7 @@ def gather(view: ClusterView, namespaces: Iterable[str]) -> tuple[Inventory, tup
 
 def readers_in(view: ClusterView, namespace: str) -> Mapping[str, tuple[str, ...]] | None:
     """The live workloads that read each Secret, as messages call them; None where they may not be asked for."""
-    gathered = Inventory()
+    gathered = ObjectIndex()
     try:
         for plural in _PLURALS:
             _take_workloads(gathered, view, namespace, plural)
@@ -493,23 +493,23 @@ def readers_in(view: ClusterView, namespace: str) -> Mapping[str, tuple[str, ...
     return {name: tuple(dict.fromkeys(each.title for each, _ in reading)) for (_, name), reading in readers.items()}
 
 
-def _readings(gathered: Inventory, view: ClusterView, namespace: str) -> Iterator[Callable[[], None]]:
+def _readings(gathered: ObjectIndex, view: ClusterView, namespace: str) -> Iterator[Callable[[], None]]:
     yield lambda: _take_external_secrets(gathered, namespace, view.external_secrets(namespace).values())
     yield lambda: _take_secrets(gathered, namespace, (view.by_name(SECRETS, namespace) or {}).values())
     yield lambda: _take_config_maps(gathered, namespace, view.by_name("configmaps", namespace) or {})
     yield from (partial(_take_workloads, gathered, view, namespace, plural) for plural in _PLURALS)
 
 
-def _take_workloads(gathered: Inventory, view: ClusterView, namespace: str, plural: str) -> None:
+def _take_workloads(gathered: ObjectIndex, view: ClusterView, namespace: str, plural: str) -> None:
     for found in view.objects(plural, namespace) or ():
         _take_live_workload(gathered, namespace, _PLURALS[plural], found)
 
 
-def _take_config_maps(gathered: Inventory, namespace: str, every: Mapping[str, PlainMap]) -> None:
+def _take_config_maps(gathered: ObjectIndex, namespace: str, every: Mapping[str, PlainMap]) -> None:
     gathered.config_maps.update({(namespace, name): keys_of(found) for name, found in every.items()})
 
 
-def _take_live_workload(gathered: Inventory, namespace: str, kind: str, found: PlainMap) -> None:
+def _take_live_workload(gathered: ObjectIndex, namespace: str, kind: str, found: PlainMap) -> None:
     metadata = child(found, "metadata")
     owner = _controller(metadata)
     # What belongs to one of those kinds is told by its owner; an operator's own kind has no pods' spec to look at.
@@ -520,7 +520,7 @@ def _take_live_workload(gathered: Inventory, namespace: str, kind: str, found: P
     gathered.workloads.append(workload_of(kind, namespace, metadata, child(found, *POD_SPECS[kind]), lambda _: None))
 
 
-def _take_external_secrets(gathered: Inventory, namespace: str, every: Iterable[PlainMap]) -> None:
+def _take_external_secrets(gathered: ObjectIndex, namespace: str, every: Iterable[PlainMap]) -> None:
     for found in every:
         metadata, spec = child(found, "metadata"), child(found, "spec")
         name, target = text(metadata, "name") or "", target_of(found)
@@ -533,7 +533,7 @@ def _take_external_secrets(gathered: Inventory, namespace: str, every: Iterable[
         gathered.make(Made("ExternalSecret", namespace, target, keys, name, part_of))
 
 
-def _take_secrets(gathered: Inventory, namespace: str, every: Iterable[PlainMap]) -> None:
+def _take_secrets(gathered: ObjectIndex, namespace: str, every: Iterable[PlainMap]) -> None:
     label, manager = _HELM
     for found in every:
         metadata = child(found, "metadata")

@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import Final
 
 from compiler.generate.files import header_for
-from compiler.live.stores import key_places, store_named
+from compiler.live.stores import store_named
 from compiler.model.environment import Environment, Secret, Store
+from compiler.model.inventory import Inventory
 from compiler.model.provider import InvalidReferenceError, UnprovenReferenceError
 from compiler.refusal import Refusal
 from compiler.stores.interface import Role, Use
@@ -95,11 +96,11 @@ def names_in(environment: Environment, store: Store, secrets: Iterable[Secret], 
     UnprovenReferenceError for a place that is no secret of the store.
     """
     found: dict[str, Secret] = {}
+    inventory = Inventory(environment)
     for secret in secrets:
-        used = {item.key.name for item in secret.keys}
-        for key, place in key_places(environment, secret, store).items():
-            if place is not None and (role is not Role.OPERATOR or key in used):
-                found.setdefault(store.provider.asked_name(store.mount, place.remote_key), secret)
+        for cell in inventory.of(secret, store).values():
+            if cell.place is not None and (role is not Role.OPERATOR or cell.in_use):
+                found.setdefault(store.provider.asked_name(store.mount, cell.place.remote_key), secret)
     return dict(sorted(found.items()))
 
 

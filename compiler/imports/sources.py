@@ -11,7 +11,7 @@ from pathlib import Path
 
 from compiler.cluster.view import EXTERNAL_SECRETS, SECRETS, ClusterError, ClusterView, child, keys_of
 from compiler.consumers.look import SHOWN_STDIN, STDIN, read_documents, read_files
-from compiler.consumers.readers import Inventory, objects_in, take
+from compiler.consumers.readers import ObjectIndex, objects_in, take
 from compiler.edit.new_project import environment_text, option_span
 from compiler.imports.forms import (
     KINDS,
@@ -133,7 +133,7 @@ def _take_documents(
         stores.take(each, inside)
     for each, inside in every:
         read = _secret_with_values(each, inside) or read_object(form, each, inside, stores, key_names)
-        known = Inventory()
+        known = ObjectIndex()
         take(each, known, inside)
         made = [one for every in known.made.values() for one in every]
         if read is not None:

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TypeVar
 
-from compiler.model.environment import Environment, Store
+from compiler.model.environment import Store
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, ForbiddenError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import ROTATION, Attributes, Limit, RemoteSecret, SecretReader, VersionStates
@@ -376,24 +376,6 @@ def kv_line(store: StoreAddress | Store, verb: Sequence[str], option: str, name:
 
 def _namespace(store: StoreAddress | Store) -> list[str]:
     return [f"-namespace={store.vault_namespace}"] if store.vault_namespace else []
-
-
-# Each secret that reads a store: within how many seconds it is read again, and the remote secrets that it reads, by the
-# id of their store and their name there in small letters, as Key Vault's names do not tell capitals.
-RefreshTimes = Mapping[str, tuple[int, Collection[tuple[str, str]]]]
-
-
-def refresh_times(environment: Environment) -> RefreshTimes:
-    """Keeps only names: an environment may be large."""
-    return {
-        secret.id: (
-            secret.refresh,
-            # A tuple takes a quarter of a set's memory, and a secret has few of them.
-            tuple({(secret.store.id, item.place.remote_key.lower()) for item in secret.keys if item.place is not None}),
-        )
-        for secret in environment.secrets.values()
-        if secret.store is not None and secret.refresh is not None
-    }
 
 
 class Likeness(StrEnum):

@@ -14,6 +14,7 @@ from compiler.cluster.view import ClusterError, ClusterView, LiveObject, child
 from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment, Project, Store
+from compiler.model.inventory import reads_of
 from compiler.model.provider import UNKNOWN, unknown_identity
 from compiler.model.store import (
     Sameness,
@@ -123,14 +124,10 @@ class ReadIndex:
                 if (identity := self.meet(label, written)) is None:
                     continue
                 places: dict[str, frozenset[str]] = {}
-                for secret in environment.secrets.values():
-                    for key in secret.keys if secret.store is store else ():
-                        if key.place is None:
-                            continue
-                        name = key.place.remote_key
-                        if name not in places:
-                            places[name] = remote_places(identity, name)
-                        self.add(places[name], f"{environment.name}/{secret.id}", label, key.place.property)
+                for secret, _, (name, prop) in reads_of(environment, store):
+                    if name not in places:
+                        places[name] = remote_places(identity, name)
+                    self.add(places[name], f"{environment.name}/{secret.id}", label, prop)
         return self
 
     def _reader(self, reader: str, store: str, prop: str | None) -> Reader:

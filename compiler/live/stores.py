@@ -5,16 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
-from compiler.model.catalogue import CatalogueKey
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import (
-    Place,
     StoreAddress,
     StoreIdentity,
     contradicts_written,
     is_everywhere,
     parse_address,
-    place_in,
 )
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
@@ -339,73 +336,3 @@ def _unknown(environment: Environment, kind: str, name: str, way_out: str | None
     if kind == "secret" and name in environment.stores:
         way_out = f"{quoted(name)} is a store"
     return Refusal("usage", message, way_out)
-
-
-def key_places(environment: Environment, secret: Secret, store: Store) -> dict[str, Place | None]:
-    """The place of every key of the catalogue's entry, in use or not; None where it has none in that provider."""
-    secrets = environment.root.get("secrets")
-    return {key.name: place_in(store, secret.entry, key, secrets) for key in secret.entry.keys.values()}
-
-
-def catalogue_places(environment: Environment, store: Store) -> frozenset[Place]:
-    """Every place in `store` that a key of the catalogue has, also of entries that the environment does not use.
-
-    Several secrets may share one remote secret: a property that is not a key of one may be a key of another.
-    """
-    secrets = environment.root.get("secrets")
-    places = {
-        place_in(store, entry, key, secrets)
-        for entry in environment.catalogue.entries.values()
-        for key in entry.keys.values()
-    }
-    return frozenset(place for place in places if place is not None)
-
-
-# By the name of a remote secret, as its provider compares it, and by property: the limit of the key there in days.
-PlaceLimits = Mapping[str, Mapping[str | None, int]]
-
-
-def place_limits(environment: Environment, store: Store) -> PlaceLimits:
-    """The limits of all keys of the catalogue that have one, at their places in `store`."""
-    secrets = environment.root.get("secrets")
-    found: dict[str, dict[str | None, int]] = {}
-    for entry in environment.catalogue.entries.values():
-        for key in entry.keys.values():
-            days = key.lifetime.limit_days
-            if days is not None and (place := place_in(store, entry, key, secrets)) is not None:
-                places = found.setdefault(store.provider.remote_name(place.remote_key), {})
-                places[place.property] = min(days, places.get(place.property, days))
-    return found
-
-
-# A secret of the environment, and a key of its entry.
-ValueName = tuple[str, str]
-
-
-def value_names(environment: Environment) -> dict[ValueName, ValueName]:
-    """For each key that takes its value from another: the secret and key by which the environment has that value.
-
-    That is the key with the value where its secret is here and reads the same store, else the first that takes it. A
-    key that takes no value is not in it.
-    """
-    names: dict[ValueName, ValueName] = {}
-    first: dict[tuple[CatalogueKey, str | None], ValueName] = {}
-    origins = environment.catalogue.origins
-    holders = {holder.id for name in environment.secrets for holder in origins.get(name, ())}
-    for secret in environment.secrets.values():
-        if secret.id in holders:
-            store = secret.store.id if secret.store is not None else None
-            first.update({(key, store): (secret.id, key.name) for key in secret.entry.keys.values()})
-    for secret in environment.secrets.values():
-        store = secret.store.id if secret.store is not None else None
-        for key in secret.entry.keys.values() if secret.id in origins else ():
-            if key.origin is not None:
-                names[secret.id, key.name] = first.setdefault((key.held, store), (secret.id, key.name))
-    return names
-
-
-def same_value(environment: Environment, name: ValueName) -> tuple[str, str] | None:
-    """The entry and key that have the value of a key of the catalogue; None for a key that it does not have."""
-    entry = environment.catalogue.entries.get(name[0])
-    key = entry.keys.get(name[1]) if entry is not None else None
-    return (key.holder(entry).id, key.held.name) if entry is not None and key is not None else None

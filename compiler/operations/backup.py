@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from compiler.change.apply import Change
@@ -14,18 +14,11 @@ from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, location_of
 from compiler.live.ages import values_since
 from compiler.live.read_many import Reading, ask_many, read_many, value_at
-from compiler.live.stores import (
-    LiveStores,
-    ValueName,
-    catalogue_places,
-    key_places,
-    place_limits,
-    same_value,
-    value_names,
-)
+from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.facts import has_more_values
-from compiler.model.store import place_in, way_to_place
+from compiler.model.inventory import Cell, Inventory, ValueName
+from compiler.model.store import way_to_place
 from compiler.refusal import Refusal
 from compiler.stores.errors import NotFoundError, StoreError
 from compiler.stores.interface import RemoteSecret, SecretReader
@@ -226,7 +219,8 @@ def gather(environment: Environment, only: Sequence[str], stores: LiveStores) ->
     StoreError of a store that cannot be used at all.
     """
     chosen = [secret for secret in environment.secrets.values() if not only or secret.id in only]
-    asked = _asked(environment, chosen, stores)
+    inventory = Inventory(environment)
+    asked = _asked(inventory, chosen, stores)
     names = [(reader, place.name) for reader, place, _ in asked.values() if place is not None]
     readings = read_many(names, _WORKERS)
     values: dict[ValueName, SecretValue] = {}
@@ -241,7 +235,7 @@ def gather(environment: Environment, only: Sequence[str], stores: LiveStores) ->
     missing = tuple((step.secret, step.key) for step in lacking)
     backup = Backup(environment.name, time, values, missing, _dates(environment, asked, readings, values))
     used = {secret.store.id: secret.store for secret in chosen if secret.store is not None}
-    known = {(stores.open(store), *place) for store in used.values() for place in catalogue_places(environment, store)}
+    known = {(stores.open(store), *place) for store in used.values() for place in inventory.places(store)}
     return Gathered(backup, tuple(lacking), _left_out(readings, known))
 
 
@@ -267,17 +261,15 @@ def _dates(
     return {name: date for found in ask_many(dates, tuple(limited), _WORKERS) for name, date in found.items()}
 
 
-def _asked(environment: Environment, chosen: Sequence[Secret], stores: LiveStores) -> _Asked:
-    names = value_names(environment)
+def _asked(inventory: Inventory, chosen: Sequence[Secret], stores: LiveStores) -> _Asked:
     asked: dict[ValueName, tuple[SecretReader, Location | None, bool]] = {}
     for secret in chosen:
         if secret.store is None:
             continue
-        used, reader = {key.key.name for key in secret.keys}, stores.open(secret.store)
-        for key, place in key_places(environment, secret, secret.store).items():
-            name = names.get((secret.id, key), (secret.id, key))
-            _, _, was_used = asked.get(name, (reader, None, False))
-            asked[name] = reader, location_of(secret.store, place), was_used or key in used
+        reader = stores.open(secret.store)
+        for cell in inventory.of(secret, secret.store).values():
+            _, _, was_used = asked.get(cell.value, (reader, None, False))
+            asked[cell.value] = reader, location_of(secret.store, cell.place), was_used or cell.in_use
     return asked
 
 
@@ -352,7 +344,8 @@ def restoration(backup: Backup, environment: Environment, to: Store | None, opti
         return [dates.get((step.secret, step.key)) for step, _ in aged]
 
     draft = Plan(COMMAND, environment.name, options=options, steps=steps)
-    limits = {name: place_limits(environment, store) for name, store in used.items()}
+    inventory = Inventory(environment)
+    limits = {name: inventory.limits(store) for name, store in used.items()}
     plan = partial(plan_given, draft, used, limits, since_of=since_of)
     return Change(identity_of(COMMAND, environment.name, addresses, asked), plan, options)
 
@@ -365,11 +358,11 @@ def _undisputed(
     The place is the other's, and so is the value that goes there.
     """
     named = tuple(found)
-    comparer = Comparer()
+    comparer, inventory = Comparer(), Inventory(environment)
     holders = {
         step.destination: (name, step.value)
         for name, step in named
-        if step.value is not None and same_value(environment, name) == name
+        if step.value is not None and inventory.holder_of(name) == name
     }
     for name, step in named:
         holder = holders.get(step.destination) if step.value is not None else None
@@ -385,14 +378,17 @@ def _steps(
     backup: Backup, environment: Environment, to: Store | None, only: Sequence[str]
 ) -> Iterator[tuple[ValueName, Step]]:
     """What is to be done with each value of the backup, by its name there."""
-    names = value_names(environment)
+    inventory = Inventory(environment)
+    row_of = cache(inventory.of)
     for name in sorted(backup.values):
         if not only or _is_chosen(environment, name, only):
-            step = Step(*_here(environment, name, names), Kind.UPDATE, None, None, value=backup.values[name])
-            yield name, _placed(step, environment, to)
+            step = Step(*inventory.name_here(name), Kind.UPDATE, None, None, value=backup.values[name])
+            yield name, _placed(step, environment, to, row_of)
 
 
-def _placed(step: Step, environment: Environment, to: Store | None) -> Step:
+def _placed(
+    step: Step, environment: Environment, to: Store | None, row_of: Callable[[Secret, Store], Mapping[str, Cell]]
+) -> Step:
     """`step` with the place of its key, or refused where it has none."""
     secret = environment.secrets.get(step.secret)
     if secret is None:
@@ -403,7 +399,7 @@ def _placed(step: Step, environment: Environment, to: Store | None) -> Step:
     if key is None:
         reason = "the catalogue no longer has this key of the secret"
         return step.refused(reason, "leave the secret out with --only, or add the key to the catalogue")
-    place = place_in(store, secret.entry, key, environment.root.get("secrets"))
+    place = row_of(secret, store)[step.key].place
     if place is None:
         remedy = way_to_place(key.holder(secret.entry).id, store.provider)
         return step.refused(f'the catalogue names no place for it in "{store.id}"', remedy)
@@ -414,16 +410,9 @@ def _is_chosen(environment: Environment, name: ValueName, only: Sequence[str]) -
     """Whether a value of the backup is one of the secrets `only`, under its own name or under that of another."""
     if name[0] in only:
         return True
-    value = same_value(environment, name)
+    inventory = Inventory(environment)
+    value = inventory.holder_of(name)
     secrets = (environment.secrets[each] for each in only if each in environment.secrets)
     return value is not None and any(
-        same_value(environment, (secret.id, key)) == value for secret in secrets for key in secret.entry.keys
+        inventory.holder_of((secret.id, key)) == value for secret in secrets for key in secret.entry.keys
     )
-
-
-def _here(environment: Environment, name: ValueName, names: Mapping[ValueName, ValueName]) -> ValueName:
-    """The name by which the environment has a value of the backup: a taker's where its own secret is not here."""
-    if name[0] in environment.secrets:
-        return name
-    value = same_value(environment, name)
-    return next((each for each in names if value is not None and same_value(environment, each) == value), name)

@@ -41,7 +41,7 @@ from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import Sameness, compare_servers
 from compiler.model.values import Manifest, manifests_of
-from compiler.operations.references import references_of, with_own_count
+from compiler.operations.references import cells_to_read, with_own_count
 from compiler.operations.verify import KeyStatus, Verification, compare_keys, verify, versions_of
 from compiler.stores.secret_value import Comparer
 from compiler.text.wording import command_line, counted, listed, quoted, repeated
@@ -201,7 +201,7 @@ class ComparedKey:
 
     @property
     def key(self) -> str:
-        return self.there.reference.key
+        return self.there.cell.key
 
     @property
     def why(self) -> Diagnostic | None:
@@ -252,14 +252,14 @@ class StoreComparison:
 
 def compare_stores(switches: Sequence[Switch], stores: LiveStores) -> StoreComparison:
     """Reads each remote secret of both sides once. Neither store is changed."""
-    there = [references_of(each.environment, (each.secret,), each.destination)[0] for each in switches]
-    here = [references_of(each.environment, (each.secret,), each.source)[0] for each in switches]
+    there = [cells_to_read(each.environment, (each.secret,), each.destination)[0] for each in switches]
+    here = [cells_to_read(each.environment, (each.secret,), each.source)[0] for each in switches]
     found, present = (verify([each for group in side for each in group], stores) for side in (there, here))
     comparer = Comparer()
-    statuses = {status.reference: status for status in (*found.keys, *present.keys)}
+    statuses = {status.cell: status for status in (*found.keys, *present.keys)}
     keys: list[ComparedKey] = []
     for switch, new, old in zip(switches, there, here, strict=True):
-        by_key = {reference.key: statuses[reference] for reference in old}
+        by_key = {cell.key: statuses[cell] for cell in old}
         keys += (_compared(switch, statuses[each], by_key.get(each.key), comparer, stores) for each in new)
     return StoreComparison(found, tuple(keys))
 
@@ -320,14 +320,14 @@ def _commands_that_bring(
     by_secret = {(each.destination, each.secret): each for each in switches}
     lacking = [status for status in keys if _COPIED & set(status.rules)]
     for status in lacking:
-        reference = status.reference
+        cell = status.cell
         if _DELETED in status.rules:
-            run = deleter_of(stores.address(reference.store).absolute, reference.remote_key)
+            run = deleter_of(stores.address(cell.store).absolute, cell.remote_key)
             if run is not None:
                 yield status, f"{run.undo} --apply"
                 continue
-        switch = by_secret[reference.store, reference.secret]
-        secrets = dict.fromkeys(each.reference.secret for each in lacking if each.reference.store is switch.destination)
+        switch = by_secret[cell.store, cell.secret]
+        secrets = dict.fromkeys(each.cell.secret for each in lacking if each.cell.store is switch.destination)
         recover = ["--recover"] if any(_DELETED in each.rules for each in lacking) else []
         yield status, _migrate(switch, secrets, *recover)
 

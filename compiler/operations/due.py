@@ -10,12 +10,11 @@ from functools import partial
 
 from compiler.live.ages import AgeState, KeyAge, age_keys
 from compiler.live.read_many import ask_many, rotation_of
-from compiler.live.stores import LiveStores, value_names
-from compiler.model.catalogue import Lifetime
+from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment
+from compiler.model.inventory import Cell, Inventory
 from compiler.model.provider import InvalidReferenceError, UnprovenReferenceError
-from compiler.operations.references import Reference
 from compiler.operations.verify import KeyStatus, Verification, extracted, resolve
 from compiler.stores.interface import RemoteSecret, SecretReader
 from compiler.stores.secret_value import NotAnObjectError, SecretValue
@@ -55,23 +54,21 @@ def rotation_commands(environment: Environment, keys: Iterable[DueKey]) -> Itera
         yield command_line("rotate", environment.name, first.secret, *own)
 
 
-def ages_of(
-    environment: Environment, found: Verification, stores: LiveStores, now: datetime
-) -> dict[Reference, KeyAge]:
+def ages_of(found: Verification, stores: LiveStores, now: datetime) -> dict[Cell, KeyAge]:
     """The age of each key in the store in use, by `age_keys`; NOT_KNOWN for one with a limit that was not read.
 
     A key whose value is another's has the limit of that one. `found` is of the same stores, which are asked again only
     where a key has a limit, and at most three times for a remote secret and once for its list of versions.
     """
-    own = [status for status in found.keys if not status.reference.is_elsewhere]
-    limits = {each.reference: _lifetime(environment, each.reference).limit_days for each in own}
-    read = {each.reference: each.remote for each in own if each.remote is not None}
-    ages = {each.reference: _unread(each, limits[each.reference]) for each in own if each.remote is None}
-    remotes: dict[tuple[SecretReader, str], list[Reference]] = {}
+    own = [status for status in found.keys if not status.cell.is_elsewhere]
+    limits = {each.cell: each.cell.lifetime.limit_days for each in own}
+    read = {each.cell: each.remote for each in own if each.remote is not None}
+    ages = {each.cell: _unread(each, limits[each.cell]) for each in own if each.remote is None}
+    remotes: dict[tuple[SecretReader, str], list[Cell]] = {}
     for each, remote in read.items():
         remotes.setdefault((stores.open(each.store), remote.name), []).append(each)
 
-    def judge(item: tuple[tuple[SecretReader, str], list[Reference]]) -> dict[Reference, KeyAge]:
+    def judge(item: tuple[tuple[SecretReader, str], list[Cell]]) -> dict[Cell, KeyAge]:
         (reader, _), group = item
         keys = {each: (limits[each], partial(_value, each)) for each in group}
         return age_keys(reader, read[group[0]], keys, now)
@@ -81,10 +78,6 @@ def ages_of(
     return {each: ages[each] for each in limits}
 
 
-def _lifetime(environment: Environment, key: Reference) -> Lifetime:
-    return environment.secrets[key.secret].entry.keys[key.key].lifetime
-
-
 def _unread(status: KeyStatus, limit: int | None) -> KeyAge:
     if limit is None:
         return KeyAge(AgeState.NO_LIMIT)
@@ -92,7 +85,7 @@ def _unread(status: KeyStatus, limit: int | None) -> KeyAge:
     return KeyAge(AgeState.NOT_KNOWN, why=next(errors, "it was not read"))
 
 
-def _value(asked: Reference, remote: RemoteSecret) -> SecretValue | None:
+def _value(asked: Cell, remote: RemoteSecret) -> SecretValue | None:
     """What the operator takes from a version of the remote secret."""
     try:
         source = extracted(remote) if asked.by_name else remote
@@ -116,32 +109,32 @@ class DueList:
 
 
 def keys_by_secret(
-    environment: Environment, found: Verification, stores: LiveStores, now: datetime
+    found: Verification, stores: LiveStores, now: datetime
 ) -> dict[str, tuple[tuple[DueKey, ...], tuple[str, ...]]]:
     """The keys of each secret, the most urgent first, and the runs of rotations that its store says are under way."""
-    remotes = {status.reference: status.remote for status in found.keys}
-    by_secret: dict[str, dict[Reference, KeyAge]] = {}
-    for each, age in ages_of(environment, found, stores, now).items():
+    remotes = {status.cell: status.remote for status in found.keys}
+    by_secret: dict[str, dict[Cell, KeyAge]] = {}
+    for each, age in ages_of(found, stores, now).items():
         by_secret.setdefault(each.secret, {})[each] = age
     keys: dict[str, tuple[tuple[DueKey, ...], tuple[str, ...]]] = {}
     for secret, its in by_secret.items():
-        due = sorted((_due_key(environment, *each) for each in its.items()), key=lambda key: key.urgency)
+        due = sorted((_due_key(*each) for each in its.items()), key=lambda key: key.urgency)
         runs = dict.fromkeys(rotation_of(remote.attributes) for each in its if (remote := remotes[each]) is not None)
         keys[secret] = tuple(due), tuple(run for run in runs if run is not None)
     return keys
 
 
-def _due_key(environment: Environment, key: Reference, age: KeyAge) -> DueKey:
-    lifetime = _lifetime(environment, key)
+def _due_key(key: Cell, age: KeyAge) -> DueKey:
+    lifetime = key.lifetime
     return DueKey(key.secret, key.key, key.store.id, lifetime.owner, lifetime.limit_days is not None, age)
 
 
 def values_of(environment: Environment, keys: Iterable[DueKey]) -> list[DueKey]:
     """The values with their ages, the most urgent first: that of several secrets is there once a store."""
-    names = value_names(environment)
+    inventory = Inventory(environment)
     found: dict[tuple[str, str, str], DueKey] = {}
     for each in keys:
-        secret, key = names.get((each.secret, each.key), (each.secret, each.key))
+        secret, key = inventory.value_of(each.secret, each.key)
         found.setdefault((secret, key, each.store), replace(each, secret=secret, key=key))
     return sorted(found.values(), key=lambda each: each.urgency)
 

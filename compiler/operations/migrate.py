@@ -10,18 +10,10 @@ from compiler.change.compare import judge_source, plan_change, uses_before_readi
 from compiler.change.journal import Run, identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, location_of
 from compiler.live.read_many import WORKERS, Readings, read_many
-from compiler.live.stores import (
-    PlaceLimits,
-    ValueName,
-    catalogue_places,
-    key_places,
-    place_limits,
-    secret_named,
-    store_named,
-    value_names,
-)
+from compiler.live.stores import secret_named, store_named
 from compiler.model.environment import Environment, Store
-from compiler.model.store import remote_of, way_to_place
+from compiler.model.inventory import Inventory, PlaceLimits, ValueName
+from compiler.model.store import way_to_place
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import SecretWriter
@@ -60,7 +52,7 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
         secret_named(environment, name)
     steps: dict[ValueName, Step] = {}
     in_use: dict[ValueName, bool] = {}
-    names = value_names(environment)
+    inventory = Inventory(environment)
     mains: list[tuple[str, str, str, str]] = []
     skipped: list[tuple[str, str]] = []
     sources: dict[str, Store] = {}
@@ -72,17 +64,15 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
             skipped.append((secret.id, f'it already reads from "{to.id}"'))
             continue
         sources[origin.id] = origin
-        there = key_places(environment, secret, to)
-        for item in secret.keys:
-            called = names.get((secret.id, item.key.name), (secret.id, item.key.name))
-            in_use[called] = bool(item.key.held.variants)
-        for key, place in key_places(environment, secret, origin).items():
-            called = names.get((secret.id, key), (secret.id, key))
-            step = Step(*called, Kind.UPDATE, location_of(origin, place), location_of(to, there[key]))
-            steps[called] = step if place is not None else _unplaced(step, origin)
-        own, theirs = (remote_of(secret.entry, store.provider.id, secret.node) for store in (origin, to))
+        there = inventory.of(secret, to)
+        for key, cell in inventory.of(secret, origin).items():
+            if cell.in_use:
+                in_use[cell.value] = bool(secret.entry.keys[key].held.variants)
+            step = Step(*cell.value, Kind.UPDATE, location_of(origin, cell.place), location_of(to, there[key].place))
+            steps[cell.value] = step if cell.place is not None else _unplaced(step, origin)
+        own, theirs = inventory.own_remote(secret, origin), inventory.own_remote(secret, to)
         if own is not None and theirs is not None:
-            mains.append((secret.id, origin.id, origin.prefix + own, to.prefix + theirs))
+            mains.append((secret.id, origin.id, own, theirs))
     return Routes(
         environment.name,
         to,
@@ -91,9 +81,9 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
         in_use,
         tuple(mains),
         tuple(skipped),
-        _shared(environment, sources, steps.values(), mains),
-        frozenset(_locations(environment, to)),
-        place_limits(environment, to),
+        _shared(inventory, sources, steps.values(), mains),
+        frozenset(_locations(inventory, to)),
+        inventory.limits(to),
     )
 
 
@@ -104,7 +94,7 @@ def _unplaced(step: Step, store: Store) -> Step:
 
 
 def _shared(
-    environment: Environment,
+    inventory: Inventory,
     sources: Mapping[str, Store],
     steps: Iterable[Step],
     mains: Iterable[tuple[str, str, str, str]],
@@ -114,13 +104,13 @@ def _shared(
     return frozenset(
         place
         for store in sources.values()
-        for place in _locations(environment, store)
+        for place in _locations(inventory, store)
         if (place.store, place.name) in owned and place not in moved
     )
 
 
-def _locations(environment: Environment, store: Store) -> Iterator[Location]:
-    for place in catalogue_places(environment, store):
+def _locations(inventory: Inventory, store: Store) -> Iterator[Location]:
+    for place in inventory.places(store):
         yield Location(store.id, place.remote_key, place.property)
 
 

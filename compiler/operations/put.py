@@ -20,9 +20,10 @@ from compiler.change.apply import Change
 from compiler.change.compare import plan_given
 from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step, location_of
-from compiler.live.stores import key_places, place_limits, secret_named, store_named
+from compiler.live.stores import secret_named, store_named
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.facts import MAX_INPUT_BYTES
+from compiler.model.inventory import Cell, Inventory
 from compiler.model.store import Place, way_to_place
 from compiler.model.values import place_text
 from compiler.refusal import Refusal
@@ -404,38 +405,39 @@ _READERS: Mapping[InputForm, Callable[[str], Values]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Common:
-    """A key of a `put` whose value others have too: `place` is where it is set, `holder` the key that it is taken from.
-
-    `readers` get the new value, as SECRET/KEY; `apart` read the same value from another store, which keeps it.
-    """
+class SharedKey:
+    """A key of a `put` whose value other keys have too."""
 
     key: str
-    place: str
-    holder: str | None
-    readers: tuple[str, ...]
-    apart: tuple[tuple[str, str], ...]
+    place: str  # where it is set
+    holder: str | None  # the key that it is taken from
+    readers: tuple[str, ...]  # get the new value, as SECRET/KEY
+    apart: tuple[tuple[str, str], ...]  # read the same value from another store, which keeps it
 
 
-def in_common(target: Target) -> tuple[Common, ...]:
+def shared_keys(target: Target) -> tuple[SharedKey, ...]:
     """The keys of `target` whose values other keys of the environment have in common with them."""
-    environment, store = target.environment, target.store
-    # By where they are set, so that it is told of a store too that nobody reads yet: each key, and what serves it.
-    at = dict[Place | None, list[tuple[str, str]]]()
-    for secret in environment.secrets.values():
-        places, serving = key_places(environment, secret, store), secret.store.id if secret.store is not None else ""
-        for item in secret.keys:
-            at.setdefault(places[item.key.name], []).append((f"{secret.id}/{item.key.name}", serving))
-    own, found = key_places(environment, target.secret, store), list[Common]()
+    inventory, store = Inventory(target.environment), target.store
+    # By where they are set, so that it is told of a store too that nobody reads yet.
+    at = dict[Place | None, list[Cell]]()
+    for cell in inventory.cells(store=store):
+        if cell.in_use:
+            at.setdefault(cell.place, []).append(cell)
+    own, found = inventory.of(target.secret, store), list[SharedKey]()
     for name in target.keys:
-        key, place = target.secret.entry.keys[name], own[name]
-        others = [each for each in at.get(place, ()) if place is not None and each[0] != f"{target.secret.id}/{name}"]
+        key, place = target.secret.entry.keys[name], own[name].place
+        others = [each for each in at.get(place, ()) if (each.secret, each.key) != (target.secret.id, name)]
+        others = others if place is not None else []
         holder = f"{key.origin.entry.id}/{key.origin.key.name}" if key.origin is not None else None
         if others or holder is not None:
-            readers = tuple(shown for shown, serving in others if serving == store.id)
-            apart = tuple((shown, serving) for shown, serving in others if serving != store.id)
-            found.append(Common(name, place_text(place) if place is not None else "", holder, readers, apart))
+            readers = tuple(f"{each.secret}/{each.key}" for each in others if not each.is_elsewhere)
+            apart = tuple((f"{each.secret}/{each.key}", _serving(each)) for each in others if each.is_elsewhere)
+            found.append(SharedKey(name, place_text(place) if place is not None else "", holder, readers, apart))
     return tuple(found)
+
+
+def _serving(cell: Cell) -> str:
+    return cell.serving.id if cell.serving is not None else ""
 
 
 COMMAND = "put"
@@ -512,7 +514,8 @@ def put(given: Sequence[tuple[Target, Mapping[str, SecretValue]]], options: Opti
     # A given value is intended: it replaces the current one.
     chosen = replace(options, on_conflict=OnConflict.OVERWRITE)
     draft = Plan(COMMAND, first.environment.name, options=chosen, steps=steps)
-    limits = {store.id: place_limits(first.environment, store) for store in used.values()}
+    inventory = Inventory(first.environment)
+    limits = {store.id: inventory.limits(store) for store in used.values()}
     return Change(identity, partial(plan_given, draft, used, limits), options)
 
 
@@ -528,9 +531,9 @@ def _require_one_value(steps: Sequence[Step]) -> None:
 
 
 def _steps(target: Target, values: Mapping[str, SecretValue]) -> Iterator[Step]:
-    places = key_places(target.environment, target.secret, target.store)
+    cells = Inventory(target.environment).of(target.secret, target.store)
     for key, value in values.items():
-        place = location_of(target.store, require_fit(target, key, value, places[key]))
+        place = location_of(target.store, require_fit(target, key, value, cells[key].place))
         yield Step(target.secret.id, key, Kind.UPDATE, None, place, value=value)
 
 

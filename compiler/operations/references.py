@@ -1,10 +1,7 @@
-"""Lists what ExternalSecrets read from stores, a reference for each key, and words what is wrong with one.
-
-The ExternalSecrets are an environment's or a values file's.
-"""
+"""Lists the keys that the ExternalSecrets of an environment or a values file read, and words what is wrong with one."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -14,9 +11,10 @@ from compiler.live.read_many import lasting_command
 from compiler.live.stores import AddressError, secret_named, store_named
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Span
-from compiler.model.environment import BUNDLE, Environment, Secret, Store
+from compiler.model.environment import BUNDLE, Environment, Store
+from compiler.model.inventory import Cell, Inventory
 from compiler.model.provider import Provider, Spec
-from compiler.model.store import DEFAULT_MOUNT, place_in
+from compiler.model.store import DEFAULT_MOUNT, Place
 from compiler.model.values import subchart_of
 from compiler.refusal import Refusal
 from compiler.rules.api import Finding
@@ -40,90 +38,23 @@ from compiler.stores.secret_value import SecretValue, Trait, traits
 from compiler.text.wording import command_line, counted, quoted, shell_line, suggest
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Reference:
-    """One key that the cluster will read from `store`.
-
-    `remote_key` and `property` are those of ESO's `remoteRef`; a property of None means the whole value. `by_name`
-    marks a key that a template takes from `dataFrom.extract`. `key_at` is the key's line, `secret_at` the secret's.
-    `environment` is None where a values file asks; `is_elsewhere` tells that `store` is not the secret's own.
-    `holder` is the secret that has the value where it is taken from another one's key. `source` is the id of the store
-    that a copy could come from, None where there is none, or several.
-    """
-
-    secret: str
-    key: str
-    store: Store
-    remote_key: str
-    property: str | None
-    by_name: bool
-    key_at: Span
-    secret_at: Span
-    environment: str | None = None
-    is_elsewhere: bool = False
-    holder: str | None = None
-    source: str | None = None
-
-
-def references_of(
+def cells_to_read(
     environment: Environment, secrets: Sequence[str] = (), store: Store | None = None
-) -> tuple[tuple[Reference, ...], tuple[Diagnostic, ...]]:
-    """The references of `secrets`, or of all, to their own stores or to `store`.
+) -> tuple[tuple[Cell, ...], tuple[Diagnostic, ...]]:
+    """The keys in use of `secrets`, or of all, in their own stores or in `store`.
 
     A diagnostic `missing-remote` for each key that the catalogue gives no place in that store's provider.
     """
-    found: list[Reference] = []
+    found: list[Cell] = []
     diagnostics: list[Diagnostic] = []
-    every, sources = environment.root.get("secrets"), _sources(environment)
-    for secret in environment.secrets.values():
-        if secrets and secret.id not in secrets:
-            continue
-        chosen = store if store is not None else secret.store
-        if chosen is None:
-            continue
-        source = _source(secret, chosen, sources)
-        for item in secret.keys:
-            place = item.place if store is None else place_in(store, secret.entry, item.key, every)
-            if place is None:
-                message = f'"{item.key.name}" of "{secret.id}" has no place in the store "{chosen.id}"'
-                help_text = way_out(item.key.holder(secret.entry), chosen.provider)
-                span = item.key.node.key_span
-                diagnostics.append(Diagnostic("missing-remote", Severity.ERROR, message, span, help=help_text))
-                continue
-            found.append(
-                Reference(
-                    secret.id,
-                    item.key.name,
-                    chosen,
-                    place.remote_key,
-                    place.property,
-                    secret.fetch == BUNDLE,
-                    item.key.node.key_span,
-                    secret.node.key_span,
-                    environment.name,
-                    is_elsewhere=chosen is not secret.store,
-                    holder=item.key.origin.entry.id if item.key.origin is not None else None,
-                    source=source,
-                )
-            )
+    for cell in Inventory(environment).cells(secrets, store):
+        if cell.in_use and cell.place is not None:
+            found.append(cell)
+        elif cell.in_use:
+            message = f'"{cell.key}" of "{cell.secret}" has no place in the store "{cell.store.id}"'
+            help_text = way_out(environment.catalogue.entries[cell.holder or cell.secret], cell.store.provider)
+            diagnostics.append(Diagnostic("missing-remote", Severity.ERROR, message, cell.key_at, help=help_text))
     return tuple(found), tuple(diagnostics)
-
-
-def _sources(environment: Environment) -> list[str]:
-    """The stores that may hold values: those that a secret reads, a layer names as the store, or a move leads to."""
-    node = environment.root.get("store")
-    named = [each.value for each in (node, *node.overrode)] if node is not None else []
-    named += [environment.root.text("moves", "to"), *(store.id for store in environment.stores_in_use())]
-    # Nothing lies in one without an address.
-    return [store.id for store in environment.stores.values() if store.addresses and store.id in named]
-
-
-def _source(secret: Secret, store: Store, sources: Sequence[str]) -> str | None:
-    """The store that the secret reads, where that is another one than `store`; else the only other one."""
-    if secret.store is not None and secret.store.id != store.id:
-        return secret.store.id
-    others = [other for other in sources if other != store.id]
-    return others[0] if len(others) == 1 else None
 
 
 SECRETS = "externalSecrets"
@@ -135,16 +66,14 @@ def secrets_of_values(document: Document) -> tuple[str, ...]:
     return tuple(document.root.nearest(SECRETS).children) if document.root.get(SECRETS) is not None else ()
 
 
-def references_of_values(
-    document: Document, environ: Mapping[str, str], secrets: Sequence[str] = ()
-) -> tuple[Reference, ...]:
-    """The references of `secrets`, or of all, in a values file.
+def cells_of_values(document: Document, environ: Mapping[str, str], secrets: Sequence[str] = ()) -> tuple[Cell, ...]:
+    """The cells of `secrets`, or of all, in a values file.
 
     A store that the file renders tells its own provider and address. The provider of any other follows from its name,
     or from which of the variables of their addresses is set. Raises Refusal where neither tells.
     """
     stores: dict[tuple[str, str], Store] = {}
-    found: list[Reference] = []
+    found: list[Cell] = []
     for secret_id in secrets_of_values(document):
         node = document.root.nearest(SECRETS, secret_id)
         if secrets and secret_id not in secrets:
@@ -152,28 +81,23 @@ def references_of_values(
         chosen = node.text("storeRef", "kind") or "", node.text("storeRef", "name") or ""
         if chosen not in stores:
             stores[chosen] = _store(*chosen, node.nearest("storeRef"), document.root, environ)
-        found += _references(secret_id, node, stores[chosen])
+        found += _cells(secret_id, node, stores[chosen])
     return tuple(found)
 
 
-def _references(secret_id: str, node: Node, store: Store) -> Iterator[Reference]:
+def _cells(secret_id: str, node: Node, store: Store) -> Iterator[Cell]:
     by_name = node.text("fetch") == BUNDLE
     remote = node.text("remoteKey") or ""
+
+    def cell(key: str, place: Place, at: Span, *, by_name: bool = False) -> Cell:
+        return Cell(secret_id, key, store, place, at, node.key_span, (secret_id, key), by_name=by_name, serving=store)
+
     for item in node.nearest("keys").items:
         if isinstance(item.value, str):
-            yield Reference(secret_id, item.value, store, remote, item.value, by_name, item.span, node.key_span)
+            yield cell(item.value, Place(remote, item.value), item.span, by_name=by_name)
     data = node.get("data")
-    for key, place in (data.children if data is not None else {}).items():
-        yield Reference(
-            secret_id,
-            key,
-            store,
-            place.text("key") or "",
-            place.text("property"),
-            by_name=False,
-            key_at=place.key_span,
-            secret_at=node.key_span,
-        )
+    for key, its in (data.children if data is not None else {}).items():
+        yield cell(key, Place(its.text("key") or "", its.text("property")), its.key_span)
 
 
 def _store(kind: str, name: str, node: Node, root: Node, environ: Mapping[str, str]) -> Store:
@@ -220,23 +144,23 @@ def _guess(name: str, environ: Mapping[str, str]) -> Provider:
     raise Refusal("usage", message, f"set either {' or '.join(names)}")
 
 
-def collect_references(
+def named_cells(
     environment: Environment, secrets: Sequence[str] = (), store: str | None = None
-) -> tuple[tuple[Reference, ...], tuple[Diagnostic, ...]]:
-    """As `references_of`, to the store that `store` names.
+) -> tuple[tuple[Cell, ...], tuple[Diagnostic, ...]]:
+    """As `cells_to_read`, to the store that `store` names.
 
     Raises Refusal for a secret or a store that the environment does not have.
     """
     for name in secrets:
         secret_named(environment, name)
     chosen = store_named(environment, store) if store is not None else None
-    return references_of(environment, secrets, chosen)
+    return cells_to_read(environment, secrets, chosen)
 
 
-def collect_references_of_file(
+def cells_of_file(
     shown: str, secrets: Sequence[str], environ: Mapping[str, str]
-) -> tuple[tuple[Reference, ...] | None, tuple[Diagnostic, ...]]:
-    """The references of `secrets`, or of all, in the values file `shown`; None where diagnostics say what is wrong.
+) -> tuple[tuple[Cell, ...] | None, tuple[Diagnostic, ...]]:
+    """The cells of `secrets`, or of all, in the values file `shown`; None where diagnostics say what is wrong.
 
     Raises Refusal for a secret that it does not have, for a file of another kind, and where neither the file nor
     `environ` tells a store's provider.
@@ -255,7 +179,7 @@ def collect_references_of_file(
             raise Refusal(
                 "usage", f"{quoted(shown)} has no secret {quoted(name)}", f"{way_out}; {closer}" if closer else way_out
             )
-    return references_of_values(document, environ, secrets), ()
+    return cells_of_values(document, environ, secrets), ()
 
 
 def _loaded(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
@@ -282,7 +206,7 @@ def _shown_as(path: str, diagnostic: Diagnostic) -> Diagnostic:
     return diagnostic._replace(span=span._replace(source=replace(span.source, path=path)))
 
 
-def put_command(group: Sequence[Reference], *more: str) -> str:
+def put_command(group: Sequence[Cell], *more: str) -> str:
     """The command that sets the keys of `group` in the store that they are read from.
 
     Where some are taken from another secret's, they are set with those of the first.
@@ -300,7 +224,7 @@ def date_command(provider: Provider, name: str, address: str, option: str) -> st
     return f"`{shell_line(*provider.date_words(address, name, option))}`"
 
 
-def way_out_of(group: Sequence[Reference], error: StoreError) -> str:
+def way_out_of(group: Sequence[Cell], error: StoreError) -> str:
     """What to do about a remote secret that a store did not return: the error's own remedy where none is nearer."""
     if isinstance(error, NotFoundError):
         return f"{_copy_or(group[0])}{put_command(group)} creates it; or correct its name"
@@ -313,19 +237,19 @@ def way_out_of(group: Sequence[Reference], error: StoreError) -> str:
     return f"`{shell_line(*words)}` recovers it{_or_copy(group[0])}"
 
 
-def _or_copy(first: Reference) -> str:
+def _or_copy(first: Cell) -> str:
     """The command that copies a deleted secret again from another store, where there is one."""
     copy = _copy_command(first, "--recover")
     return f"; or `{copy}` copies it there again" if copy else ""
 
 
-def _copy_or(first: Reference) -> str:
+def _copy_or(first: Cell) -> str:
     """The command that copies what a store lacks, where another one may hold it; what else to do follows."""
     copy = _copy_command(first)
     return f"if only {quoted(first.source or '')} holds it, `{copy}` copies it; else " if copy else ""
 
 
-def _copy_command(first: Reference, *options: str) -> str:
+def _copy_command(first: Cell, *options: str) -> str:
     if first.environment is None or first.source is None:
         return ""
     ends = ("--to", first.store.id, "--from", first.source)
@@ -382,48 +306,48 @@ _EDITED = frozenset({"invalid-reference", "missing-secret", "missing-property", 
 _EDITED |= {"unusable-bundle", "wrong-mount"}
 
 
-def _in_input(rule: str, first: Reference, way_out: str | None) -> str | None:
+def _in_input(rule: str, first: Cell, way_out: str | None) -> str | None:
     if first.environment is not None or way_out is None or rule not in _EDITED:
         return way_out
     return f"{way_out}; this file is generated: edit the environment's own, and compile"
 
 
-def key_diagnostic(rule: str, same: Sequence[Reference], message: str, help_text: str | None = None) -> Diagnostic:
+def key_diagnostic(rule: str, same: Sequence[Cell], message: str, help_text: str | None = None) -> Diagnostic:
     """A finding about the first of the keys with one value, at its line, and the others that have the value too.
 
     `message` continues after the key's name. The secret's line is told where it is another one.
     """
-    reference = same[0]
-    subject = f"{quoted(reference.key)} of {quoted(reference.secret)}"
+    cell = same[0]
+    subject = f"{quoted(cell.key)} of {quoted(cell.secret)}"
     related: tuple[Related, ...] = ()
-    if reference.secret_at != reference.key_at:
-        related = (Related("the secret is used here", reference.secret_at),)
+    if cell.secret_at != cell.key_at:
+        related = (Related("the secret is used here", cell.secret_at),)
     related += tuple(
         Related(f"{quoted(each.key)} of {quoted(each.secret)} has this value too", each.key_at) for each in same[1:]
     )
-    way_out = _in_input(rule, reference, help_text)
-    return BY_ID[rule].diagnostic(Finding(f"{subject} {message}", reference.key_at, help=way_out, related=related))
+    way_out = _in_input(rule, cell, help_text)
+    return BY_ID[rule].diagnostic(Finding(f"{subject} {message}", cell.key_at, help=way_out, related=related))
 
 
-def value_diagnostics(same: Sequence[Reference], value: SecretValue | None) -> Iterator[Diagnostic]:
+def value_diagnostics(same: Sequence[Cell], value: SecretValue | None) -> Iterator[Diagnostic]:
     """What is wrong with the value that keys get, None for no property. A document as a whole may be any JSON."""
-    reference = same[0]
+    cell = same[0]
     if value is None:
-        wanted = reference.property or ""
-        lacking = "is not" if wanted == reference.key else f"needs the property {quoted(wanted)}, which is not"
-        message = f"{lacking} in {quoted(reference.remote_key)} of the store {quoted(reference.store.id)}"
-        way_out = f"{_copy_or(reference)}{put_command([reference])} adds it; or leave it out with `use:`"
+        wanted = cell.property or ""
+        lacking = "is not" if wanted == cell.key else f"needs the property {quoted(wanted)}, which is not"
+        message = f"{lacking} in {quoted(cell.remote_key)} of the store {quoted(cell.store.id)}"
+        way_out = f"{_copy_or(cell)}{put_command([cell])} adds it; or leave it out with `use:`"
         yield key_diagnostic("missing-property", same, message, way_out)
     else:
         found = traits(value)
         for trait, rule, message, mend in _VALUE_FAULTS:
-            if trait in found and not (trait is Trait.NOT_A_STRING and reference.property is None):
-                way_out = mend.format(put=put_command([reference]))
+            if trait in found and not (trait is Trait.NOT_A_STRING and cell.property is None):
+                way_out = mend.format(put=put_command([cell]))
                 yield key_diagnostic(rule, same, message.format(kind=value.kind.value), way_out)
 
 
 def date_diagnostic(
-    group: Sequence[Reference], remote: RemoteSecret, address: str, now: datetime, within: timedelta
+    group: Sequence[Cell], remote: RemoteSecret, address: str, now: datetime, within: timedelta
 ) -> Diagnostic | None:
     """What is wrong with the dates of a remote secret of the store at `address`.
 
@@ -457,7 +381,7 @@ def date_diagnostic(
     return None
 
 
-def of_remote(rule: str, group: Sequence[Reference], message: str, help_text: str | None = None) -> Diagnostic:
+def of_remote(rule: str, group: Sequence[Cell], message: str, help_text: str | None = None) -> Diagnostic:
     """A finding about a remote secret that keys of one secret share, and others that take theirs, at its line."""
     first = group[0]
     notes = [
@@ -473,7 +397,7 @@ def of_remote(rule: str, group: Sequence[Reference], message: str, help_text: st
     return BY_ID[rule].diagnostic(Finding(message, first.secret_at, help=way_out, related=related, brief=True))
 
 
-def of_store_error(group: Sequence[Reference], error: StoreError) -> Diagnostic:
+def of_store_error(group: Sequence[Cell], error: StoreError) -> Diagnostic:
     """A finding about a remote secret that the store did not return."""
     name = error.place.name or ""
     message = f"cannot {error.action} {quoted(name)} in {error.place.store}: {error.reason}"
@@ -482,7 +406,7 @@ def of_store_error(group: Sequence[Reference], error: StoreError) -> Diagnostic:
     return of_remote(_rule_of(error), group, message, way_out_of(group, error))
 
 
-def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | AddressError) -> Diagnostic:
+def of_store(store: Store, asking: Sequence[Cell], failure: StoreError | AddressError) -> Diagnostic:
     """A finding about a whole store: once, at the line that describes it, with the number of unchecked keys."""
     count = _unchecked(len(asking))
     if isinstance(failure, AddressError):

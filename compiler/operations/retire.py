@@ -1,6 +1,6 @@
 """Plans a retirement: deletes only what nobody reads in the store any more and the serving stores hold too."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from compiler.change.apply import Change
@@ -21,9 +21,10 @@ from compiler.live.read_many import (
     version_states,
 )
 from compiler.live.readers import Reader, ReadIndex, every_environment, one_environment, read_by, readers_of, way_out
-from compiler.live.stores import LiveStores, ValueName, key_places, secret_named, store_named, value_names
+from compiler.live.stores import LiveStores, secret_named, store_named
 from compiler.model.environment import Environment, Secret, Store
-from compiler.model.store import Sameness, compare_stores, remote_of
+from compiler.model.inventory import Inventory, ValueName
+from compiler.model.store import Sameness, compare_stores
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
@@ -84,7 +85,7 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
     for name in only:
         secret_named(environment, name)
     groups: dict[str, tuple[str, dict[ValueName, Step], dict[str, None], dict[str, None]]] = {}
-    names = value_names(environment)
+    inventory = Inventory(environment)
     mains: dict[str, list[tuple[str, Location]]] = {}
     skipped: list[tuple[str, str]] = []
     # By name: the readers of this environment whose own place is read and compared before anything is deleted.
@@ -93,7 +94,7 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
         serving = secret.store
         if serving is None:
             continue
-        held = list(_values_in(store, environment, secret, serving, names))
+        held = list(_values_in(store, inventory, secret, serving))
         for step in held:
             name = step.place.name
             _, values, stores, secrets = groups.setdefault(store.provider.remote_name(name), (name, {}, {}, {}))
@@ -103,10 +104,10 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
             if step.source is not None:
                 reader = (f"{environment.name}/{secret.id}", f"{environment.name}/{serving.id}")
                 compared.setdefault(step.source.name, set()).add(reader)
-        own, theirs = (remote_of(secret.entry, each.provider.id, secret.node) for each in (store, serving))
+        own, theirs = inventory.own_remote(secret, store), inventory.own_remote(secret, serving)
         if own is not None and theirs is not None:
-            main = (secret.id, Location(serving.id, serving.prefix + theirs, None))
-            mains.setdefault(store.provider.remote_name(store.prefix + own), []).append(main)
+            main = (secret.id, Location(serving.id, theirs, None))
+            mains.setdefault(store.provider.remote_name(own), []).append(main)
         if not held and (not only or secret.id in only):
             skipped.append((secret.id, f"the catalogue gives it no place in {quoted(store.id)}"))
     remotes: list[Remote] = []
@@ -119,16 +120,13 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
     return Candidates(environment, store, tuple(only), wanted, tuple(skipped))
 
 
-def _values_in(
-    store: Store, environment: Environment, secret: Secret, serving: Store, names: Mapping[ValueName, ValueName]
-) -> Iterator[Step]:
+def _values_in(store: Store, inventory: Inventory, secret: Secret, serving: Store) -> Iterator[Step]:
     """A step for each key that has a place in `store`, by the name of its value."""
-    there = key_places(environment, secret, serving)
-    for key, place in key_places(environment, secret, store).items():
-        if place is None:
+    there = inventory.of(secret, serving)
+    for key, cell in inventory.of(secret, store).items():
+        if cell.place is None:
             continue
-        called: ValueName = names.get((secret.id, key), (secret.id, key))
-        step = Step(*called, Kind.DELETE, location_of(serving, there[key]), location_of(store, place))
+        step = Step(*cell.value, Kind.DELETE, location_of(serving, there[key].place), location_of(store, cell.place))
         if step.source is None:
             step = step.refused(f"the catalogue gives it no place in {quoted(serving.id)}, which serves it", "add one")
         yield step

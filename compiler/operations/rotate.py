@@ -45,9 +45,10 @@ from compiler.live.read_many import (
     value_at,
 )
 from compiler.live.readers import readers_of
-from compiler.live.stores import AddressError, LiveStores, key_places, place_limits, secret_named, value_names
+from compiler.live.stores import AddressError, LiveStores, secret_named
 from compiler.model.catalogue import SELF, UNLIMITED, Lifetime
 from compiler.model.environment import Environment, other_store, progress_of
+from compiler.model.inventory import Inventory
 from compiler.operations.put import Target, require_fit, target_of
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
@@ -76,9 +77,9 @@ def target_of_rotation(environment: Environment, secret_id: str, keys: Sequence[
         example = command_line(COMMAND, environment.name, secret.id, "KEY")
         raise Refusal("usage", message, f"name the keys that get a new value: {example}")
     target = target_of(environment, secret_id, keys, None)
-    names = value_names(environment)
+    inventory = Inventory(environment)
     for key in target.keys:
-        holder = names.get((secret.id, key), (secret.id, key))
+        holder = inventory.value_of(secret.id, key)
         if holder != (secret.id, key):
             line = command_line(COMMAND, environment.name, *holder)
             message = f'"{key}" of "{secret.id}" is the value of {"/".join(holder)}'
@@ -145,9 +146,9 @@ class NewValues:
     def change(self) -> Change:
         """What sets the values. Raises Refusal for one that must not be written, and AddressError."""
         target, options = self.target, self.options
-        places = key_places(target.environment, target.secret, target.store)
+        cells = Inventory(target.environment).of(target.secret, target.store)
         for key, value in self.values.items():
-            require_fit(target, key, value, places[key])
+            require_fit(target, key, value, cells[key].place)
         addresses = {target.store.id: options.stores.address(target.store).absolute}
         asked = {"secret": target.secret.id, "keys": sorted(self.values)}
         identity = identity_of(COMMAND, target.environment.name, addresses, asked)
@@ -201,7 +202,7 @@ class NewValues:
             tags=tags_of(run_id, run.who if run is not None else caller()),
         )
         dated = {store_id: known[store_id] for store_id in used if store_id in written}
-        limits = {store_id: place_limits(target.environment, store) for store_id, store in dated.items()}
+        limits = {store_id: Inventory(target.environment).limits(store) for store_id, store in dated.items()}
         plan = plan_change(draft, readings, run, used=dated, limits=limits)
         return replace(plan, who={store_id: store.whoami().subject for store_id, store in draft.stores.items()})
 
@@ -285,6 +286,7 @@ def _places(target: Target, key: str) -> list[_Place]:
     These are the other end of its move, and the stores from which others read the same value.
     """
     environment, found = target.environment, {target.store.id: target.store}
+    inventory = Inventory(environment)
     progress = progress_of(environment)
     held = target.secret.entry.keys[key].held
     for secret in environment.secrets.values():
@@ -294,8 +296,9 @@ def _places(target: Target, key: str) -> list[_Place]:
     places = list[_Place]()
     previous = target.secret.entry.keys[key].lifetime.previous_key
     for store in found.values():
-        own = key_places(environment, target.secret, store)
-        at, beside = (location_of(store, own.get(name or "")) for name in (key, previous))
+        own = inventory.of(target.secret, store)
+        cells = (own.get(name or "") for name in (key, previous))
+        at, beside = (location_of(store, cell.place) if cell is not None else None for cell in cells)
         if at is not None:
             places.append((at, beside))
     return places
@@ -317,8 +320,8 @@ def other_environments(target: Target, environments: Iterable[Environment], stor
     """The secrets of other environments that read the same places, or may; none of them is looked at."""
     others = [each for each in environments if each.name != target.environment.name]
     readers = readers_of(target.store, others, stores, None)
-    places = key_places(target.environment, target.secret, target.store)
-    own = filter(None, (places[key] for key in target.keys))
+    cells = Inventory(target.environment).of(target.secret, target.store)
+    own = filter(None, (cells[key].place for key in target.keys))
     found = ((place, each) for place in own for each in readers.of(place.remote_key))
     return tuple(dict.fromkeys(each.name for place, each in found if each.property in (None, place.property)))
 
@@ -471,12 +474,12 @@ def _run_here(run_id: str, environment: Environment, options: Options, option: s
 def _tagged(run_id: str, environment: Environment, stores: LiveStores) -> dict[str, str]:
     """The secrets beside whose values the tag of this run is, and who began it, as far as stores answer."""
     progress = progress_of(environment)
-    secrets_at = dict[tuple[SecretReader, str], list[str]]()
+    secrets_at, inventory = dict[tuple[SecretReader, str], list[str]](), Inventory(environment)
     for secret in environment.secrets.values() if RUN_ID.fullmatch(run_id) else ():
         for store in filter(None, (secret.store, other_store(secret, environment, progress))):
             with suppress(StoreError, AddressError):
-                remotes = {place.remote_key for place in key_places(environment, secret, store).values() if place}
-                for remote in remotes:
+                cells = inventory.of(secret, store).values()
+                for remote in {cell.remote_key for cell in cells if cell.place is not None}:
                     secrets_at.setdefault((stores.open(store), remote), []).append(secret.id)
     found = dict[str, str]()
     for at, reading in read_all(secrets_at).items():

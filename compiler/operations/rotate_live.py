@@ -11,6 +11,7 @@ from compiler.cluster.view import EXTERNAL_SECRETS, PODS, SECRETS, ClusterError,
 from compiler.live.readers import readers_of
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
+from compiler.model.inventory import reads_of
 from compiler.model.values import manifests_of
 from compiler.operations.status import Status, WaitEnd
 from compiler.operations.status_live import Pod, accept_store, keepers, pod_of, restart_commands
@@ -28,15 +29,11 @@ _OF_PODS = frozenset({ClusterState.RESTART, ClusterState.PODS, ClusterState.REST
 def secrets_reading(environment: Environment, places: Iterable[tuple[str, str, str | None]]) -> tuple[str, ...]:
     """The secrets of the environment that read one of `places`, each a store's id, a name there and a property."""
     wanted, found = list(places), dict[str, None]()
-    for secret in environment.secrets.values():
-        for item in secret.keys:
-            if secret.store is None or item.place is None:
-                continue
-            own, name = item.place.property, secret.store.provider.remote_name
-            here = secret.store.id, name(item.place.remote_key)
-            there = [each for store, remote, each in wanted if (store, name(remote)) == here]
-            if there and (own is None or None in there or own in there):
-                found[secret.id] = None
+    for read in reads_of(environment):
+        own, here, spelling = read.place.property, (read.store.id, read.remote_name), read.store.provider.remote_name
+        there = [each for store, remote, each in wanted if (store, spelling(remote)) == here]
+        if there and (own is None or None in there or own in there):
+            found[read.secret.id] = None
     return tuple(found)
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from compiler.cluster.judge import ClusterProblem, ClusterState, operator_pods
 from compiler.cluster.view import ClusterError
 from compiler.live.read_many import Likeness, StoredVersion
-from compiler.live.stores import ValueName, key_places, secret_named, value_names
+from compiler.live.stores import secret_named
 from compiler.model.environment import Environment, MoveProgress, Secret, Store, other_store, progress_of, shorten
+from compiler.model.inventory import Inventory, ValueName
 from compiler.model.values import Manifest, manifests_of
 from compiler.operations.verify import KeyState
 from compiler.stores.errors import FailureSide
@@ -353,11 +354,11 @@ def _mending_values(status: Status) -> Iterator[str]:
     """What gives the store in use the values that it lacks."""
     environment = status.environment
     faulty = [row for row in status.rows if row.values.faults]
-    names = value_names(environment) if faulty else {}
+    inventory = Inventory(environment)
     told: set[ValueName] = set()
     for row in faulty:
         unset = row.values.unset
-        lacking = {names.get((row.secret.id, key), (row.secret.id, key)) for key in unset}
+        lacking = {inventory.value_of(row.secret.id, key) for key in unset}
         if not lacking <= told:
             yield from _filling(environment.name, row)
         told |= lacking
@@ -537,7 +538,8 @@ def _is_unread(row: Row, store: Store, environment: Environment, readers: ReadIn
     """Whether something of the secret that is left in `store` is read by nobody, as far as is known."""
     if readers is None:
         return True
-    names = {place.remote_key for place in key_places(environment, row.secret, store).values() if place is not None}
+    cells = Inventory(environment).of(row.secret, store).values()
+    names = {cell.remote_key for cell in cells if cell.place is not None}
     # What the environment itself reads in what may be the same store is compared before anything is deleted.
     own = f"{environment.name}/"
     return any(all(not each.is_proven and each.store.startswith(own) for each in readers.of(name)) for name in names)

@@ -54,8 +54,9 @@ from compiler.consumers.readers import SecretRead, secret_reads
 from compiler.live.read_many import Likeness
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model.diagnostic import Severity
+from compiler.model.inventory import Cell
 from compiler.model.values import Manifest
-from compiler.operations.references import Reference, references_of, with_own_count
+from compiler.operations.references import cells_to_read, with_own_count
 from compiler.operations.status import LiveState, Row, Status, Values
 from compiler.operations.verify import (
     CLOSED,
@@ -103,11 +104,11 @@ def with_values(status: Status, stores: LiveStores, *, compares: bool = True) ->
     """
     environment = status.environment
     others = {row.secret.id: row.other if compares else None for row in status.rows}
-    own = references_of(environment, tuple(others))[0]
-    there: list[Reference] = []
+    own = cells_to_read(environment, tuple(others))[0]
+    there: list[Cell] = []
     for store in {other.id: other for other in others.values() if other is not None}.values():
         going = [name for name, other in others.items() if other is not None and other.id == store.id]
-        there += references_of(environment, going, store)[0]
+        there += cells_to_read(environment, going, store)[0]
     found = verify((*own, *there), stores)
     here, elsewhere = _by_secret(found, is_elsewhere=False), _by_secret(found, is_elsewhere=True)
     comparer = Comparer()
@@ -118,8 +119,8 @@ def with_values(status: Status, stores: LiveStores, *, compares: bool = True) ->
         values = _values(here.get(name, {}), compared, comparer, stores)
         return replace(values, side=_side(failure, is_replaced=stores.is_replaced(row.store)))
 
-    silent = {each.reference.store.id for each in found.keys if each.is_silent}
-    in_use = {reference.store.id for reference in own}
+    silent = {each.cell.store.id for each in found.keys if each.is_silent}
+    in_use = {cell.store.id for cell in own}
     asked = replace(
         status,
         rows=tuple(replace(row, values=values_of(row)) for row in status.rows),
@@ -141,9 +142,9 @@ def _side(failure: StoreError | AddressError | None, *, is_replaced: bool) -> Fa
 def _by_secret(found: Verification, *, is_elsewhere: bool) -> dict[str, dict[str, KeyStatus]]:
     statuses: dict[str, dict[str, KeyStatus]] = {}
     for status in found.keys:
-        reference = status.reference
-        if reference.is_elsewhere is is_elsewhere:
-            statuses.setdefault(reference.secret, {})[reference.key] = status
+        cell = status.cell
+        if cell.is_elsewhere is is_elsewhere:
+            statuses.setdefault(cell.secret, {})[cell.key] = status
     return statuses
 
 
@@ -184,7 +185,7 @@ def _values(
         keys[Likeness.ONLY_THERE],
         versions,
         {
-            key: {each.reference.store.id: each.state for each in (status, (there or {}).get(key)) if each}
+            key: {each.cell.store.id: each.state for each in (status, (there or {}).get(key)) if each}
             for key, status in here.items()
         },
     )

@@ -436,7 +436,7 @@ def with_ages(status: Status, found: Verification, stores: LiveStores, now: date
     """The rows with the ages of their keys, and with the rotations that their stores say are under way."""
     from compiler.operations.due import keys_by_secret  # noqa: PLC0415 - a wait does without
 
-    ages = keys_by_secret(status.environment, found, stores, now)
+    ages = keys_by_secret(found, stores, now)
     asked = [(row, *ages.get(row.secret.id, ((), ()))) for row in status.rows]
     return replace(status, rows=tuple(replace(row, keys=keys, rotations=under_way) for row, keys, under_way in asked))
 

@@ -17,16 +17,16 @@ from compiler.live.read_many import Likeness, StoredVersion, compare_held, is_of
 from compiler.live.stores import AddressError, LiveStores, told
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.environment import Environment, Secret, Store
+from compiler.model.inventory import Cell
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
 from compiler.model.store import Sameness, StoreIdentity, compare_servers, remote_places
 from compiler.operations.references import (
-    Reference,
+    cells_to_read,
     date_diagnostic,
     key_diagnostic,
     of_remote,
     of_store,
     of_store_error,
-    references_of,
     value_diagnostics,
 )
 from compiler.rules.api import Finding, waiver
@@ -155,7 +155,7 @@ class KeyStatus:
     `remote` is the remote secret that was read for it, and `value` what it resolves to there; None where there is none.
     """
 
-    reference: Reference
+    cell: Cell
     found: tuple[Diagnostic, ...]
     remote: RemoteSecret | None = None
     value: SecretValue | None = None
@@ -219,28 +219,28 @@ class Verification:
 
 
 # By store: its keys that were not read, and why it gave none of its secrets.
-Failures = dict[Store, tuple[list[Reference], StoreError | AddressError]]
-# A diagnostic, and the references that it is about.
-Found = tuple[Sequence[Reference], Diagnostic]
+Failures = dict[Store, tuple[list[Cell], StoreError | AddressError]]
+# A diagnostic, and the cells that it is about.
+Found = tuple[Sequence[Cell], Diagnostic]
 
 
 def verify(
-    references: Sequence[Reference],
+    cells: Sequence[Cell],
     stores: LiveStores,
     *,
     now: datetime | None = None,
     expires_within: timedelta = EXPIRES_WITHIN,
 ) -> Verification:
-    """Resolves every reference as External Secrets Operator does, with one read for each remote secret.
+    """Resolves every key as External Secrets Operator does, with one read for each remote secret.
 
     No store is changed. A store that cannot be reached is a finding like others, at the line that names it.
     """
     found: list[Found] = []
     failures: Failures = {}
-    readers = _open(references, stores, failures)
-    wanted = _names(references, readers, found)
+    readers = _open(cells, stores, failures)
+    wanted = _names(cells, readers, found)
     answers = read_all(wanted)
-    moment, values = now if now is not None else datetime.now(UTC), dict[Reference, SecretValue]()
+    moment, values = now if now is not None else datetime.now(UTC), dict[Cell, SecretValue]()
     for pair, asking in wanted.items():
         answer, groups = answers[pair], _by_holder(asking)
         if not isinstance(answer, StoreError):
@@ -252,25 +252,25 @@ def verify(
             # Also while the same store fails as a whole: this one may have been refused for a reason of its own.
             found += ((group, of_store_error(group, answer)) for group in groups)
         else:
-            for reference in asking:
-                failures.setdefault(reference.store, ([], answer))[0].append(reference)
+            for cell in asking:
+                failures.setdefault(cell.store, ([], answer))[0].append(cell)
     found += ((unread, of_store(store, unread, error)) for store, (unread, error) in failures.items())
-    by_key: dict[Reference, list[Diagnostic]] = {}
+    by_key: dict[Cell, list[Diagnostic]] = {}
     for group, diagnostic in found:
-        for reference in group:
-            by_key.setdefault(reference, []).append(diagnostic)
+        for cell in group:
+            by_key.setdefault(cell, []).append(diagnostic)
     errors = {pair: answer for pair, answer in answers.items() if isinstance(answer, StoreError)}
     read = {pair: answer for pair, answer in answers.items() if not isinstance(answer, StoreError)}
     silent = {pair for pair, error in errors.items() if is_silence(error)}
     # A name that is refused before anything is sent tells nothing about the store, nor that it is silent.
     unsent = {pair for pair, error in errors.items() if error.code == Code.INVALID_NAME}
     answered = {pair[0] for pair in answers if pair not in silent | unsent}
-    remotes = {reference: remote for pair, remote in read.items() for reference in wanted[pair]}
+    remotes = {cell: remote for pair, remote in read.items() for cell in wanted[pair]}
     return Verification(
-        tuple(KeyStatus(e, tuple(by_key.get(e, ())), remotes.get(e), values.get(e)) for e in references),
+        tuple(KeyStatus(e, tuple(by_key.get(e, ())), remotes.get(e), values.get(e)) for e in cells),
         tuple(sorted((each for _, each in found), key=lambda each: (each.span.path, each.span.start))),
         _seen(readers, answered),
-        bool(answered) or not (silent or any(each.store not in readers for each in references)),
+        bool(answered) or not (silent or any(each.store not in readers for each in cells)),
         tuple(read.values()),
         {store: error for store, (_, error) in failures.items()},
     )
@@ -286,7 +286,7 @@ def versions_of(one: KeyStatus, other: KeyStatus, stores: LiveStores) -> tuple[S
     """The versions of both stores that hold a key; None where one was not read."""
     if one.remote is None or other.remote is None:
         return None
-    first, second = one.reference.store, other.reference.store
+    first, second = one.cell.store, other.cell.store
     return (
         version_of(first.id, stores.address(first).absolute, one.remote),
         version_of(second.id, stores.address(second).absolute, other.remote),
@@ -309,15 +309,15 @@ def dates_of(found: Verification) -> dict[tuple[str, str], datetime | None]:
     """By secret and store, by id: the date of the newest value that was read, None where one could not be read."""
     statuses: dict[tuple[str, str], list[KeyStatus]] = {}
     for status in found.keys:
-        statuses.setdefault((status.reference.secret, status.reference.store.id), []).append(status)
+        statuses.setdefault((status.cell.secret, status.cell.store.id), []).append(status)
     return {each: known_since(asked) for each, asked in statuses.items()}
 
 
-def _open(references: Iterable[Reference], stores: LiveStores, failures: Failures) -> dict[Store, SecretReader]:
+def _open(cells: Iterable[Cell], stores: LiveStores, failures: Failures) -> dict[Store, SecretReader]:
     readers: dict[Store, SecretReader] = {}
-    by_store: dict[Store, list[Reference]] = {}
-    for reference in references:
-        by_store.setdefault(reference.store, []).append(reference)
+    by_store: dict[Store, list[Cell]] = {}
+    for cell in cells:
+        by_store.setdefault(cell.store, []).append(cell)
     for store, asking in by_store.items():
         try:
             readers[store] = stores.open(store)
@@ -327,32 +327,30 @@ def _open(references: Iterable[Reference], stores: LiveStores, failures: Failure
 
 
 def _names(
-    references: Iterable[Reference], readers: dict[Store, SecretReader], found: list[Found]
-) -> dict[tuple[SecretReader, str], list[Reference]]:
-    wanted: dict[tuple[SecretReader, str], list[Reference]] = {}
-    refused: dict[tuple[str, str, str], list[Reference]] = {}
-    for reference in references:
-        store = reference.store
+    cells: Iterable[Cell], readers: dict[Store, SecretReader], found: list[Found]
+) -> dict[tuple[SecretReader, str], list[Cell]]:
+    wanted: dict[tuple[SecretReader, str], list[Cell]] = {}
+    refused: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in cells:
+        store = cell.store
         if store not in readers:
             continue
         try:
-            name = store.provider.asked_name(store.mount, reference.remote_key)
+            name = store.provider.asked_name(store.mount, cell.remote_key)
         except InvalidReferenceError as error:
-            refused.setdefault((reference.secret, "invalid-reference", str(error)), []).append(reference)
+            refused.setdefault((cell.secret, "invalid-reference", str(error)), []).append(cell)
         except UnprovenReferenceError as error:
-            refused.setdefault((reference.secret, "unproven-reference", str(error)), []).append(reference)
+            refused.setdefault((cell.secret, "unproven-reference", str(error)), []).append(cell)
         else:
-            wanted.setdefault((readers[store], name), []).append(reference)
+            wanted.setdefault((readers[store], name), []).append(cell)
     for (_, rule, reason), group in refused.items():
         found.append((group, of_remote(rule, group, f'"{group[0].remote_key}" cannot be resolved: {reason}')))
     return wanted
 
 
-def _of_values(
-    asking: Sequence[Reference], remote: RemoteSecret, values: dict[Reference, SecretValue]
-) -> Iterator[Found]:
-    """What is wrong with what each reference resolves to; adds what it resolves to to `values`."""
-    bundled, not_json = [each for each in asking if each.by_name], list[Reference]()
+def _of_values(asking: Sequence[Cell], remote: RemoteSecret, values: dict[Cell, SecretValue]) -> Iterator[Found]:
+    """What is wrong with what each key resolves to; adds that to `values`."""
+    bundled, not_json = [each for each in asking if each.by_name], list[Cell]()
     bundle = remote
     try:
         bundle = extracted(remote) if bundled else remote
@@ -380,24 +378,22 @@ def _of_values(
         yield group, of_remote("not-json", group, message, "store one, or mark the key `whole: true`")
 
 
-def _by_holder(references: Iterable[Reference]) -> list[list[Reference]]:
+def _by_holder(cells: Iterable[Cell]) -> list[list[Cell]]:
     """By the secret that has the values: what is wrong there is found once, with whoever takes a value from it."""
-    return _grouped(references, lambda each: (each.holder or each.secret,))
+    return _grouped(cells, lambda each: (each.holder or each.secret,))
 
 
-def _of_one_value(references: Iterable[Reference]) -> list[list[Reference]]:
+def _of_one_value(cells: Iterable[Cell]) -> list[list[Cell]]:
     return _grouped(
-        references,
+        cells,
         lambda each: (each.holder or each.secret, each.store.id, each.remote_key, each.property, each.by_name),
     )
 
 
-def _grouped(
-    references: Iterable[Reference], alike: Callable[[Reference], tuple[object, ...]]
-) -> list[list[Reference]]:
-    """The references by what is `alike`, in each group those that take no value first."""
-    groups: dict[tuple[object, ...], list[Reference]] = {}
-    for each in references:
+def _grouped(cells: Iterable[Cell], alike: Callable[[Cell], tuple[object, ...]]) -> list[list[Cell]]:
+    """The cells by what is `alike`, in each group those that take no value first."""
+    groups: dict[tuple[object, ...], list[Cell]] = {}
+    for each in cells:
         groups.setdefault(alike(each), []).append(each)
     return [sorted(group, key=lambda each: each.holder is not None) for group in groups.values()]
 
@@ -417,15 +413,15 @@ def _seen(readers: dict[Store, SecretReader], answered: Iterable[SecretReader]) 
 
 
 def verify_access(
-    environment: Environment, references: Sequence[Reference], role: Role, stores: LiveStores
+    environment: Environment, cells: Sequence[Cell], role: Role, stores: LiveStores
 ) -> tuple[Diagnostic, ...]:
-    """What the caller lacks for `role` in the stores of `references`, and what is beyond it.
+    """What the caller lacks for `role` in the stores of `cells`, and what is beyond it.
 
     A store that cannot be asked is left to what reads it. What is refused afterwards is told with all that the role
     takes there.
     """
-    by_store: dict[Store, list[Reference]] = {}
-    for each in references:
+    by_store: dict[Store, list[Cell]] = {}
+    for each in cells:
         by_store.setdefault(each.store, []).append(each)
     found: list[Diagnostic] = []
     for store, asking in by_store.items():
@@ -437,7 +433,7 @@ def verify_access(
 
 
 def _of_store(
-    environment: Environment, store: Store, asking: Sequence[Reference], role: Role, stores: LiveStores
+    environment: Environment, store: Store, asking: Sequence[Cell], role: Role, stores: LiveStores
 ) -> Iterator[Diagnostic]:
     from compiler.generate.access import names_in, uses_of  # noqa: PLC0415 - only --access asks it
 
@@ -470,7 +466,7 @@ _NO_VALUES = frozenset({Trait.EMPTY, Trait.PLACEHOLDER})
 
 
 # A key that has a value with a limited life, and the store where it was read, as reached from here.
-_Holder = tuple[Environment, Reference, StoreIdentity]
+_Holder = tuple[Environment, Cell, StoreIdentity]
 
 
 def shared_values(
@@ -486,18 +482,18 @@ def shared_values(
     diagnostics, answered = list[Diagnostic](), True
     for each in (environment, *others):
         if each is not environment:
-            found = verify(_limited(each, references_of(each)[0]), stores)
+            found = verify(_limited(cells_to_read(each)[0]), stores)
             diagnostics += found.diagnostics
             answered = answered and found.answered
         clusters = {seen.store: seen.cluster for seen in found.seen}
-        values = {status.reference: status.value for status in found.keys}
-        for reference in _limited(each, list(values)):
-            value, store = values[reference], reference.store
+        values = {status.cell: status.value for status in found.keys}
+        for cell in _limited(values):
+            value, store = values[cell], cell.store
             if value is None or traits(value) & _NO_VALUES:
                 continue
             if (each.name, store.id) not in servers:
                 servers[each.name, store.id] = told(stores.address(store).identity, clusters.get(store.id))
-            holder = (each, reference, servers[each.name, store.id])
+            holder = (each, cell, servers[each.name, store.id])
             holders.setdefault(comparer.mark(value), []).append(holder)
     shared = sorted(_shared(holders.values()), key=lambda each: (each.span.path, each.span.start))
     return (*diagnostics, *shared), tuple(_unproven(servers)), answered
@@ -538,14 +534,9 @@ def _unproven(servers: Mapping[tuple[str, str], StoreIdentity]) -> Iterator[str]
                 yield f"{subject} may be one store: neither their addresses nor their servers prove that they are two"
 
 
-def _limited(environment: Environment, references: Sequence[Reference]) -> tuple[Reference, ...]:
+def _limited(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     """Those of keys with a value of their own and a limited life."""
-    keys = {(secret.id, item.key.name): item.key for secret in environment.secrets.values() for item in secret.keys}
-    return tuple(
-        each
-        for each in references
-        if each.holder is None and keys[each.secret, each.key].lifetime.limit_days is not None
-    )
+    return tuple(each for each in cells if each.holder is None and each.lifetime.limit_days is not None)
 
 
 def _finding(holder: _Holder, first: _Holder) -> Finding:

@@ -28,6 +28,7 @@ from collections.abc import Iterable
 
 from compiler.model.diagnostic import Related
 from compiler.model.environment import Environment, Project, Secret, Store
+from compiler.model.inventory import reads_of
 from compiler.model.store import StoreIdentity, parse_address, written_place
 from compiler.rules.api import PROJECT, WARNING, Finding, Findings, Span, counted, listed, quoted, rule, top_of, waiver
 
@@ -72,16 +73,14 @@ def _shared(readers: list[tuple[Environment, Store]]) -> Findings:
     seen: dict[str, tuple[Environment, Secret]] = {}
     for environment, store in readers:
         said: set[str] = set()
-        for secret in environment.secrets.values():
-            if secret.store is not store:
-                continue
-            # Each remote secret that is read, once, in an order that does not depend on hashing.
-            for name in dict.fromkeys(key.place.remote_key for key in secret.keys if key.place is not None):
-                place = store.provider.remote_name(name)
-                first, first_secret = seen.setdefault(place, (environment, secret))
-                if first is not environment and place not in said:
-                    said.add(place)
-                    yield _finding(name, environment, secret, first, first_secret)
+        reads = ((each.secret, each.place.remote_key) for each in reads_of(environment, store))
+        # Each remote secret that a secret reads, once, in an order that does not depend on hashing.
+        for secret, name in dict.fromkeys(reads):
+            place = store.provider.remote_name(name)
+            first, first_secret = seen.setdefault(place, (environment, secret))
+            if first is not environment and place not in said:
+                said.add(place)
+                yield _finding(name, environment, secret, first, first_secret)
 
 
 def _finding(name: str, later: Environment, secret: Secret, first: Environment, first_secret: Secret) -> Finding:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from compiler.model.diagnostic import Severity
 from compiler.model.store import DEFAULT_MOUNT, is_near
-from compiler.operations.references import references_of
+from compiler.operations.references import cells_to_read
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.stores.azure_key_vault.provider import DEFAULT_CLOUD, cloud_of
@@ -53,7 +53,7 @@ class Project:
         self._remotes: dict[str, dict[str, tuple[str, list[str]]]] = {}
         for store in _PROVIDERS:
             remotes = self._remotes[store] = {}
-            for each in references_of(environment, (), environment.stores[store])[0]:
+            for each in cells_to_read(environment, (), environment.stores[store])[0]:
                 remotes.setdefault(each.secret, (each.remote_key, []))[1].append(each.key)
         self._stores = {
             store: open_store(setting.addresses[provider], setting.variables) for store, provider in _PROVIDERS.items()

@@ -59,6 +59,9 @@ _SHELL = re.compile(
 )
 
 
+# "Where does a key lie in a store?" is answered by the inventory; resolving works it out once for what is compiled.
+_FIND_PLACES = ("model/inventory.py", "stages/resolve.py")
+
 # "Is it the same store?" is answered in one module. Elsewhere addresses are compared as texts alone: that which a run
 # has recorded, and that which a variable replaces in a sentence.
 _SAME_STORE = "model/store.py"
@@ -329,6 +332,15 @@ def _second_sameness(root: Path) -> Iterator[str]:
                 yield f"compiler/{relative} decides by itself which stores are one: {said}"
 
 
+def _second_tables(root: Path) -> Iterator[str]:
+    """What works out beside the inventory where a key lies in a store."""
+    for path in _modules(root):
+        relative = path.relative_to(root / "compiler").as_posix()
+        for call in _calls(path) if relative not in _FIND_PLACES else ():
+            if ast.unparse(call.func) == "place_in":
+                yield f"compiler/{relative}:{call.lineno} finds places beside model/inventory.py: {ast.unparse(call)}"
+
+
 def _is_address(node: ast.AST) -> bool:
     """An address, in any form, or an identity; not the name of the setting that has one."""
     if isinstance(node, ast.Call):
@@ -350,6 +362,7 @@ def _decides(node: ast.AST) -> bool:
 
 CHECKS = (
     _second_sameness,
+    _second_tables,
     _compared_providers,
     _second_answers_to_whole_lists,
     _judged_versions,

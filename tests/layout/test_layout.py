@@ -149,6 +149,12 @@ def test_the_project_has_no_mistake() -> None:
         ),
         (
             "live/stores.py",
+            "PLACES = [place_in(store, entry, key, said) for key in keys]\n",
+            True,
+            "compiler/live/stores.py:1 finds places beside model/inventory.py: place_in(store, entry, key, said)",
+        ),
+        (
+            "live/stores.py",
             "SAME = one_spelling(a) == one_spelling(b)\n",
             True,
             "compiler/live/stores.py decides by itself which stores are one: one_spelling(a) == one_spelling(b)",

@@ -17,7 +17,7 @@ from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.ages import KeyAge
 from compiler.live.stores import LiveStores
 from compiler.operations.due import ages_of
-from compiler.operations.references import references_of
+from compiler.operations.references import cells_to_read
 from compiler.operations.verify import verify
 from compiler.pipeline import compile_project
 from compiler.stores.azure_key_vault import client as key_vault_client
@@ -98,9 +98,9 @@ class World:
         result = compile_project(self.root, ["prod"])
         assert result.project is not None, [each.message for each in result.diagnostics]
         (environment,) = result.project.environments
-        references, _ = references_of(environment)
+        references, _ = cells_to_read(environment)
         with LiveStores(variables or self.variables) as stores:
-            ages = ages_of(environment, verify(references, stores), stores, now or datetime.now(UTC))
+            ages = ages_of(verify(references, stores), stores, now or datetime.now(UTC))
         return {each.key: age for each, age in ages.items()}
 
     def journals(self) -> list[Path]:

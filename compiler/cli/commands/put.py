@@ -18,14 +18,14 @@ from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment, Store
 from compiler.operations.put import (
     COMMAND,
-    Common,
     InputForm,
+    SharedKey,
     Target,
-    in_common,
     odd_forms,
     put,
     read_several,
     read_values,
+    shared_keys,
     target_of,
 )
 from compiler.refusal import Refusal
@@ -113,14 +113,14 @@ def _answer(invocation: Invocation, environment: Environment, options: Options) 
     target = target_of(environment, arguments.secret, (*arguments.keys, *names), arguments.store)
     if arguments.expires is not None:
         options = replace(options, expires=_expires(arguments.expires, target.store))
-    commons = tell_of(target)
+    shared = tell_of(target)
     values = values_of(arguments, target, options.stores, arguments.keys, names)
     if not values:
         invocation.lines(["no value was entered"])
-        return Outcome(Plan(COMMAND, environment.name), End.NOTHING), _named(target, commons)
+        return Outcome(Plan(COMMAND, environment.name), End.NOTHING), _named(target, shared)
     change = put([(target, values)], replace(options, asks=is_asked(arguments)))
     tell_forms(values)
-    return change, _named(target, commons)
+    return change, _named(target, shared)
 
 
 def _answer_all(invocation: Invocation, environment: Environment, options: Options, names: Mapping[str, str]) -> Answer:
@@ -173,7 +173,7 @@ def _expires(text: str, store: Store) -> AskedExpiry:
     return asked
 
 
-def tell_of(target: Target, *, is_everywhere: bool = False) -> tuple[Common, ...]:
+def tell_of(target: Target, *, is_everywhere: bool = False) -> tuple[SharedKey, ...]:
     """Note which keys nobody reads, and whose values others have too; returns these.
 
     `is_everywhere`: other stores that have the value get the new one as well.
@@ -181,29 +181,29 @@ def tell_of(target: Target, *, is_everywhere: bool = False) -> tuple[Common, ...
     if target.unused:
         named = "".join(pieces_of(target.unused))
         standard_error().note(f"{named}: in no variant that {target.environment.name} uses, so not read by it")
-    commons = in_common(target)
-    for common in commons:
-        parts = [f"this is the value of {common.holder}, in {common.place}"] if common.holder is not None else []
-        if common.readers:
-            parts.append(f"also read by {', '.join(common.readers)}")
-        apart = common.apart if not is_everywhere else ()
+    shared = shared_keys(target)
+    for each in shared:
+        parts = [f"this is the value of {each.holder}, in {each.place}"] if each.holder is not None else []
+        if each.readers:
+            parts.append(f"also read by {', '.join(each.readers)}")
+        apart = each.apart if not is_everywhere else ()
         parts += [f"{reader} reads it from {quoted(store)}, which keeps its own" for reader, store in apart]
         if parts:
-            standard_error().note(f"{common.key}: {'; '.join(parts)}")
-    return commons
+            standard_error().note(f"{each.key}: {'; '.join(parts)}")
+    return shared
 
 
-def _named(target: Target, commons: Iterable[Common]) -> dict[str, Any]:
+def _named(target: Target, shared: Iterable[SharedKey]) -> dict[str, Any]:
     return {
         "secret": target.secret.id,
         "store": target.store.id,
         "inCommon": [
             {
                 "secret": target.secret.id,
-                **members(common, "key", "holder", "place", "readers"),
-                "apart": [{"reader": reader, "store": store} for reader, store in common.apart],
+                **members(each, "key", "holder", "place", "readers"),
+                "apart": [{"reader": reader, "store": store} for reader, store in each.apart],
             }
-            for common in commons
+            for each in shared
         ],
     }
 

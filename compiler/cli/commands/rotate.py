@@ -23,10 +23,11 @@ from compiler.cli.running import RunOutput, of_undo, writing
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
 from compiler.cluster.view import ClusterError, ClusterView, connected
-from compiler.live.read_many import begun_at, refresh_times
-from compiler.live.stores import key_places, secret_named, store_named
+from compiler.live.read_many import begun_at
+from compiler.live.stores import secret_named, store_named
 from compiler.model.environment import Environment
 from compiler.model.facts import short_duration
+from compiler.model.inventory import Inventory
 from compiler.operations.put import Target
 from compiler.operations.rotate import (
     DISABLE_FIRST,
@@ -121,7 +122,7 @@ def run(invocation: Invocation) -> int:
     with writing(invocation) as (environment, options, output):
         if arguments.undo is not None:
             undone = undo_rotation(arguments.undo, environment, options, output)
-            part, times = of_undo(options, arguments.undo), refresh_times(environment)
+            part, times = of_undo(options, arguments.undo), Inventory(environment).refresh_times()
             code = output.end(undone, part, times=times, has_way_back=False)
             if undone.count(State.DONE):
                 invocation.lines(["restart the pods that it lists: those started since the rotation have its value"])
@@ -255,8 +256,9 @@ def _require_healthy(target: Target, arguments: Namespace, options: Options) -> 
     if arguments.without_cluster:
         message = "without a look at the cluster nobody knows whether it takes the new value before the old one dies"
         raise Refusal("usage", message, "leave --without-cluster out, or use `put`")
-    places = key_places(target.environment, target.secret, target.store)
-    found = [(target.store.id, each.remote_key, each.property) for key in target.keys if (each := places[key])]
+    cells = Inventory(target.environment).of(target.secret, target.store)
+    places = [cells[key].place for key in target.keys]
+    found = [(target.store.id, each.remote_key, each.property) for each in places if each is not None]
     asked = _status_options(arguments, secrets_reading(target.environment, found))
     # What may not be read is not well.
     connect = partial(_connect, arguments, OPTIONAL - NEEDED, is_needed=True)

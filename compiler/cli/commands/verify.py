@@ -1,4 +1,4 @@
-"""Runs `verify`, which checks every reference of an environment or a values file in the live stores."""
+"""Runs `verify`, which checks every key of an environment or a values file in the live stores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from compiler.cli.terminal.outlet import standard_error
 from compiler.live.stores import LiveStores, open_stores_for_reading, store_named
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Environment
-from compiler.operations.references import Reference, collect_references, collect_references_of_file
+from compiler.model.inventory import Cell
+from compiler.operations.references import cells_of_file, named_cells
 from compiler.operations.verify import (
     EXPIRES_WITHIN,
     KeyStatus,
@@ -93,7 +94,7 @@ def run(invocation: Invocation) -> int:
     if arguments.values is not None:
         named = [name for name in (arguments.environment, *arguments.secrets) if name is not None]
         subject = arguments.values
-        references, diagnostics = collect_references_of_file(arguments.values, named, os.environ)
+        cells, diagnostics = cells_of_file(arguments.values, named, os.environ)
     elif arguments.environment is None:
         raise Refusal("usage", "no environment given", "name one, or a values file with --values")
     else:
@@ -105,14 +106,14 @@ def run(invocation: Invocation) -> int:
         by_name = {each.name: each for each in result.project.environments}
         environment, *others = (by_name[name] for name in names)
         subject = environment.name
-        references, diagnostics = collect_references(environment, arguments.secrets, arguments.store)
-    if references is None:
+        cells, diagnostics = named_cells(environment, arguments.secrets, arguments.store)
+    if cells is None:
         return _tell_findings(invocation, None, diagnostics)
     check = _cluster_check(arguments, environment, is_debug=invocation.is_debug)
     with open_stores(invocation, open_stores_for_reading, is_quiet=arguments.quiet) as stores:
         # First, so that what is refused then is told with all that the role takes.
-        access = _access(arguments, environment, references, stores)
-        found = verify(references, stores, expires_within=arguments.expires_within)
+        access = _access(arguments, environment, cells, stores)
+        found = verify(cells, stores, expires_within=arguments.expires_within)
         shared, answered = _shared_values(invocation, environment, others, found, stores)
     told = {each.help for each in found.diagnostics}
     access = [each for each in access if each.help is None or each.help not in told]
@@ -123,11 +124,11 @@ def run(invocation: Invocation) -> int:
 
 
 def _access(
-    arguments: Namespace, environment: Environment | None, references: Sequence[Reference], stores: LiveStores
+    arguments: Namespace, environment: Environment | None, cells: Sequence[Cell], stores: LiveStores
 ) -> Sequence[Diagnostic]:
     if environment is None or not arguments.access:
         return ()
-    return verify_access(environment, references, Role(getattr(arguments, "for") or Role.READER), stores)
+    return verify_access(environment, cells, Role(getattr(arguments, "for") or Role.READER), stores)
 
 
 def _shared_values(
@@ -213,12 +214,12 @@ def _store(seen: ReadStore) -> dict[str, Any]:
 
 
 def _key(status: KeyStatus) -> dict[str, Any]:
-    reference = status.reference
+    cell = status.cell
     return {
-        **members(reference, "secret", "key"),
-        "store": reference.store.id,
-        "name": reference.remote_key,
-        **members(reference, "property"),
+        **members(cell, "secret", "key"),
+        "store": cell.store.id,
+        "name": cell.remote_key,
+        **members(cell, "property"),
         "status": status.word,
         "rules": list(dict.fromkeys(status.rules)),
     }
@@ -229,5 +230,5 @@ def cases_of(found: Verification | None, diagnostics: Sequence[Diagnostic]) -> d
     positions = {id(diagnostic): index for index, diagnostic in enumerate(diagnostics)}
     cases: dict[str, list[int]] = {}
     for status in found.keys if found is not None else ():
-        cases.setdefault(status.reference.secret, []).extend(positions[id(each)] for each in status.found)
+        cases.setdefault(status.cell.secret, []).extend(positions[id(each)] for each in status.found)
     return cases

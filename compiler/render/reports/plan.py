@@ -19,8 +19,8 @@ from compiler.change.plan import (
     Target,
     WriteResult,
 )
-from compiler.live.read_many import RefreshTimes
 from compiler.model.facts import short_duration
+from compiler.model.inventory import RefreshTimes
 from compiler.render.content import HANGING, Line, Painted, Piece, Style, Wrapped, members
 from compiler.text.wording import PROGRAM, command_line, counted, numbered, pieces_of, repeated
 
@@ -170,13 +170,12 @@ def outcome_lines(outcome: Outcome) -> Iterator[Line]:
 
 def in_cluster_lines(outcome: Outcome, times: RefreshTimes, missing: str | None) -> Iterator[Line]:
     """When the cluster has what was written, and the line by which it has it now; `missing` is what that line lacks."""
-    written = {(each.store, each.name.lower()) for each in outcome.results if each.state is State.DONE}
-    secrets = [secret for secret, (_, places) in times.items() if not written.isdisjoint(places)]
+    secrets = times.of({(each.store, each.name) for each in outcome.results if each.state is State.DONE})
     if not secrets:
         return
     only = repeated("--only", secrets) if len(secrets) <= _FEW else []
     line = command_line("status", outcome.plan.environment, *only, "--wait", "--force-sync")
-    within = short_duration(max(times[secret][0] for secret in secrets))
+    within = short_duration(max(secrets.values()))
     yield f"the cluster gets it within {within}; to have it now: ", line
     if missing is not None:
         yield "  which needs ", missing

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.cluster.judge import ClusterState
 from compiler.live.read_many import Likeness, WriterOf, begun_at, describe_writes, no_writer, remedies
-from compiler.live.stores import key_places
 from compiler.model.catalogue import SELF
 from compiler.model.facts import short_duration
+from compiler.model.inventory import Inventory
 from compiler.operations.status import LiveState, NextStep, Row, Status, WaitEnd, WaitResult
 from compiler.operations.status_live import accept_store
 from compiler.operations.verify import KeyState
@@ -379,11 +379,12 @@ def _key(key: DueKey) -> dict[str, Any]:
 def _keys(status: Status) -> Iterator[dict[str, Any]]:
     """Each key with its age, its place in each store, and the line that chose its store, in the order of the input."""
     environment, of_age = status.environment, ("changed", "due", "why")
+    inventory = Inventory(environment)
     for row in status.rows:
         ages = {each.key: each.age for each in row.keys}
         decided_by = _deciding_line(row.secret, environment)
         stores = [each for each in environment.stores.values() if each is row.store or each.addresses]
-        places = {each.id: key_places(environment, row.secret, each) for each in stores}
+        cells = [inventory.of(row.secret, each) for each in stores]
         for item in row.secret.keys:
             key, lifetime = item.key.name, item.key.lifetime
             age, states = ages.get(key), row.values.states.get(key, {})
@@ -397,13 +398,13 @@ def _keys(status: Status) -> Iterator[dict[str, Any]]:
                 "issuer": lifetime.issuer if lifetime.issuer != SELF else None,
                 "places": [
                     {
-                        "store": store.id,
-                        **members(place, "remote_key", "property"),
-                        "inUse": store is row.store,
-                        "state": states.get(store.id, KeyState.NOT_ASKED),
+                        "store": cell.store.id,
+                        **members(cell.place, "remote_key", "property"),
+                        "inUse": not cell.is_elsewhere,
+                        "state": states.get(cell.store.id, KeyState.NOT_ASKED),
                     }
-                    for store in stores
-                    if (place := places[store.id].get(key)) is not None
+                    for cell in (its[key] for its in cells)
+                    if cell.place is not None
                 ],
                 "decidedBy": decided_by,
             }

@@ -23,7 +23,7 @@ from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.provider import Provider, UnprovenReferenceError
 from compiler.model.store import StoreAddress
-from compiler.operations.references import references_of
+from compiler.operations.references import cells_to_read
 from compiler.operations.verify import resolve
 from compiler.pipeline import compile_project
 from compiler.stores.interface import Attributes, RemoteSecret, open_store
@@ -134,7 +134,7 @@ def compiled(project: Path) -> Environment:
 
 
 def by_the_compiler(found: Environment, store: str, variables: dict[str, str]) -> dict[tuple[str, str], str]:
-    references, _ = references_of(found, store=found.stores[store])
+    references, _ = cells_to_read(found, store=found.stores[store])
     values: dict[tuple[str, str], str] = {}
     read: dict[str, RemoteSecret] = {}
     with LiveStores(variables) as stores:

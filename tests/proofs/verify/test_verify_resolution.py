@@ -12,7 +12,7 @@ from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.stores import LiveStores
 from compiler.model.catalogue import Catalogue
 from compiler.model.environment import Environment
-from compiler.operations.references import references_of
+from compiler.operations.references import cells_to_read
 from compiler.operations.verify import resolve
 from compiler.pipeline import compile_project
 from compiler.stores.secret_value import SecretValue
@@ -51,7 +51,7 @@ def fill(catalogue: Catalogue, openbao: LocalOpenBao, key_vault: FaultyKeyVault)
 
 
 def resolved(found: Environment, store: str, variables: dict[str, str]) -> dict[tuple[str, str], str]:
-    references, _ = references_of(found, store=found.stores[store])
+    references, _ = cells_to_read(found, store=found.stores[store])
     values: dict[tuple[str, str], str] = {}
     with LiveStores(variables) as stores:
         for each in references:

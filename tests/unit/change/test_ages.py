@@ -11,7 +11,7 @@ from compiler.change.attributes import carry_back_ages, copied_tags, since_in_so
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step, Write
 from compiler.live.ages import age_keys, since_text
-from compiler.live.stores import PlaceLimits
+from compiler.model.inventory import PlaceLimits
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, ForbiddenError, StoreError
 from compiler.stores.interface import VALUE_SINCE, Attributes, Problem, RemoteSecret, Use

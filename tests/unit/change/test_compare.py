@@ -11,8 +11,8 @@ from compiler.change.compare import plan_given
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step
 from compiler.live.read_many import PastRun
-from compiler.live.stores import place_limits
 from compiler.model.environment import Environment
+from compiler.model.inventory import Inventory
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
@@ -499,7 +499,7 @@ def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any() -> No
 def given(stores: Stores, environment: Environment, *steps: Step, options: Options = FAIL) -> Plan:
     used = {step.place.store: environment.stores[step.place.store] for step in steps if step.value is not None}
     options = replace(options, stores=stores.live)
-    limits = {name: place_limits(environment, store) for name, store in used.items()}
+    limits = {name: Inventory(environment).limits(store) for name, store in used.items()}
     return plan_given(Plan("restore", "prod", options=options, steps=steps), used, limits, None)
 
 

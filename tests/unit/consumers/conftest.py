@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from compiler.consumers.findings import EnvironmentSecrets, judge, secrets_of
-from compiler.consumers.readers import Inventory, take
+from compiler.consumers.readers import ObjectIndex, take
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
@@ -70,9 +70,9 @@ def last(text: str, word: str, file: str = "m0.yaml") -> str:
     return f"{file}:{len(before)}:{len(before[-1]) + 1}"
 
 
-def gathered(*manifests: str, namespace: str = "agents") -> Inventory:
+def gathered(*manifests: str, namespace: str = "agents") -> ObjectIndex:
     """What the manifests hold; the first is a file, and so on."""
-    found = Inventory()
+    found = ObjectIndex()
     for number, text in enumerate(manifests):
         count, refused = load_manifests(f"m{number}.yaml", text, partial(take, gathered=found, namespace=namespace))
         assert count is not None, refused

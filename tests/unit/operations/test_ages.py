@@ -7,8 +7,9 @@ from pathlib import Path
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
+from compiler.model.inventory import Cell
 from compiler.operations.due import ages_of
-from compiler.operations.references import Reference, references_of
+from compiler.operations.references import cells_to_read
 from compiler.operations.verify import verify
 from compiler.pipeline import compile_project
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
@@ -39,7 +40,7 @@ class World:
         result = compile_project(root, ["prod"])
         assert result.project is not None, [each.message for each in result.diagnostics]
         self.environment: Environment = result.project.environments[0]
-        self.references: tuple[Reference, ...] = references_of(self.environment)[0]
+        self.references: tuple[Cell, ...] = cells_to_read(self.environment)[0]
         self.stores: dict[str, MemoryStore] = {}
 
     def open(self, address: object, _environ: Mapping[str, str]) -> SecretWriter:
@@ -55,7 +56,7 @@ class World:
 
     def ages(self) -> dict[str, KeyAge]:
         with LiveStores({}, self.open) as stores:
-            ages = ages_of(self.environment, verify(self.references, stores, now=NOW), stores, NOW)
+            ages = ages_of(verify(self.references, stores, now=NOW), stores, NOW)
         return {f"{each.secret}/{each.key}": age for each, age in ages.items()}
 
 

@@ -8,7 +8,7 @@ import pytest
 from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.store import StoreAddress
-from compiler.operations.references import references_of
+from compiler.operations.references import cells_to_read
 from compiler.operations.verify import shared_values, verify
 from compiler.pipeline import compile_project
 from compiler.stores.interface import Cluster, SecretWriter
@@ -51,7 +51,7 @@ def shared(
 
     with LiveStores(environ or {}, opener) as stores:
         first, *others = project.environments
-        diagnostics, unproven, _ = shared_values(first, verify(references_of(first)[0], stores), others, stores)
+        diagnostics, unproven, _ = shared_values(first, verify(cells_to_read(first)[0], stores), others, stores)
         assert SECRET not in repr(diagnostics)
         found = [each for each in diagnostics if each.rule == "shared-value"]
         return tuple(found), list(unproven)

@@ -8,7 +8,7 @@ import pytest
 from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.store import StoreAddress
-from compiler.operations.references import collect_references
+from compiler.operations.references import named_cells
 from compiler.operations.verify import verify_access
 from compiler.pipeline import compile_project
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
@@ -25,7 +25,7 @@ def found(
     project = compile_project(root, ["prod"]).project
     assert project is not None
     environment = project.environments[0]
-    references = collect_references(environment, secrets, named)[0]
+    references = named_cells(environment, secrets, named)[0]
 
     def opener(_address: StoreAddress, _environ: Mapping[str, str]) -> MemoryStore:
         return store

@@ -7,7 +7,7 @@ from compiler.model.environment import Environment
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.model.values import values_of
-from compiler.operations.references import collect_references, collect_references_of_file
+from compiler.operations.references import cells_of_file, named_cells
 from compiler.refusal import Refusal
 from compiler.stages.emit import values_text
 from compiler.stores.interface import StoreOptions
@@ -15,12 +15,12 @@ from tests import providers
 
 
 def test_an_environment_asks_its_own_stores_or_the_one_that_is_named(environment: Environment) -> None:
-    references, diagnostics = collect_references(environment, ["github"])
+    references, diagnostics = named_cells(environment, ["github"])
     assert diagnostics == ()
     assert {(each.secret, each.store.id) for each in references} == {("github", "vault")}
-    other, _ = collect_references(environment, ["github"], "azure")
+    other, _ = named_cells(environment, ["github"], "azure")
     assert {each.store.id for each in other} == {"azure"}
-    assert {each.secret for each in collect_references(environment)[0]} == set(environment.secrets)
+    assert {each.secret for each in named_cells(environment)[0]} == set(environment.secrets)
 
 
 @pytest.mark.parametrize(("secrets", "store", "said"), [(["gihub"], None, "no secret"), ([], "vlt", "no store")])
@@ -28,7 +28,7 @@ def test_what_the_environment_does_not_have_is_refused(
     environment: Environment, secrets: list[str], store: str | None, said: str
 ) -> None:
     with pytest.raises(Refusal, match=said) as caught:
-        collect_references(environment, secrets, store)
+        named_cells(environment, secrets, store)
     assert caught.value.kind == "usage"
 
 
@@ -44,21 +44,18 @@ def values(environment: Environment, tmp_path: Path) -> str:
 
 
 def test_a_values_file_is_asked_by_itself(values: str, environment: Environment) -> None:
-    references, diagnostics = collect_references_of_file(
-        values, ["github"], {"VAULT_ADDR": "https://vault.example.com"}
-    )
+    references, diagnostics = cells_of_file(values, ["github"], {"VAULT_ADDR": "https://vault.example.com"})
     assert diagnostics == ()
-    expected, _ = collect_references(environment, ["github"])
+    expected, _ = named_cells(environment, ["github"])
     assert [each.key for each in references or ()] == [each.key for each in expected] != []
     assert {
-        each.secret
-        for each in collect_references_of_file(values, [], {"VAULT_ADDR": "https://vault.example.com"})[0] or ()
+        each.secret for each in cells_of_file(values, [], {"VAULT_ADDR": "https://vault.example.com"})[0] or ()
     } == set(environment.secrets)
 
 
 def test_an_environments_name_is_not_taken_for_a_secret_in_silence(values: str) -> None:
     with pytest.raises(Refusal) as caught:
-        collect_references_of_file(values, ["github", "gihub"], {})
+        cells_of_file(values, ["github", "gihub"], {})
     assert (caught.value.kind, caught.value.message) == ("usage", f'"{values}" has no secret "gihub"')
     assert caught.value.help == 'with --values, name secrets only, no environment; did you mean "github"?'
 
@@ -66,7 +63,7 @@ def test_an_environments_name_is_not_taken_for_a_secret_in_silence(values: str) 
 @pytest.mark.parametrize("text", ["", "a: b\n"])
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(Refusal, match='has no "externalSecrets"') as caught:
-        collect_references_of_file(written(tmp_path, text), [], {})
+        cells_of_file(written(tmp_path, text), [], {})
     assert caught.value.kind == "usage"
 
 
@@ -78,7 +75,7 @@ def test_what_is_wrong_with_a_file_is_told_under_the_name_it_was_given_by(
     tmp_path: Path, text: str | None, rule: str
 ) -> None:
     shown = str(tmp_path / "none.yaml") if text is None else written(tmp_path, text)
-    references, diagnostics = collect_references_of_file(shown, [], {})
+    references, diagnostics = cells_of_file(shown, [], {})
     assert references is None
     assert {(each.rule, each.span.path) for each in diagnostics} == {(rule, shown)}
     if text is not None:
@@ -108,9 +105,9 @@ def test_a_store_that_does_not_answer_is_given_up_after_half_a_minute(
 
 def test_nested_values_ask_the_same_at_their_own_lines(values: str, environment: Environment, tmp_path: Path) -> None:
     environ = {"VAULT_ADDR": "https://vault.example.com"}
-    plain = collect_references_of_file(values, [], environ)[0] or ()
+    plain = cells_of_file(values, [], environ)[0] or ()
     text = values_text(values_of(environment), "prod", ["prod.yaml"], "secrets")
-    nested, diagnostics = collect_references_of_file(written(tmp_path, text), [], environ)
+    nested, diagnostics = cells_of_file(written(tmp_path, text), [], environ)
     assert diagnostics == ()
     assert [(each.secret, each.key, each.remote_key, each.property) for each in nested or ()] == [
         (each.secret, each.key, each.remote_key, each.property) for each in plain
@@ -122,7 +119,7 @@ def test_nested_values_ask_the_same_at_their_own_lines(values: str, environment:
 
 def test_nested_values_are_held_against_the_schema(environment: Environment, tmp_path: Path) -> None:
     text = values_text({**values_of(environment), "password": "hunter2"}, "prod", ["prod.yaml"], "secrets")
-    references, diagnostics = collect_references_of_file(written(tmp_path, text), [], {})
+    references, diagnostics = cells_of_file(written(tmp_path, text), [], {})
     assert references is None
     assert [each.rule for each in diagnostics] == ["unknown-key"]
 
@@ -130,5 +127,5 @@ def test_nested_values_are_held_against_the_schema(environment: Environment, tmp
 def test_a_parents_own_values_are_not_taken_for_a_compiled_file(environment: Environment, tmp_path: Path) -> None:
     text = values_text(values_of(environment), "prod", ["prod.yaml"], "secrets") + "shop: {password: hunter2}\n"
     with pytest.raises(Refusal, match='has no "externalSecrets"') as caught:
-        collect_references_of_file(written(tmp_path, text), [], {})
+        cells_of_file(written(tmp_path, text), [], {})
     assert caught.value.help == "name a compiled values file, chart/values-<env>.yaml"

@@ -10,8 +10,9 @@ from compiler.live.stores import AddressError, address_of
 from compiler.model.diagnostic import Severity
 from compiler.model.document import Node, Source, Span, extent
 from compiler.model.environment import Store
+from compiler.model.inventory import Cell
+from compiler.model.store import Place
 from compiler.operations.references import (
-    Reference,
     date_diagnostic,
     key_diagnostic,
     of_remote,
@@ -66,10 +67,9 @@ AZURE = store()
 TOKEN = '"TOKEN" of "github"'
 
 
-def asked(key: str = "TOKEN", wanted: str | None = "TOKEN", line: int = 10, secret_line: int = 2) -> Reference:
-    return Reference(
-        "github", key, AZURE, "gh", wanted, by_name=False, key_at=at(line), secret_at=at(secret_line), environment="dev"
-    )
+def asked(key: str = "TOKEN", wanted: str | None = "TOKEN", line: int = 10, secret_line: int = 2) -> Cell:
+    place, value = Place("gh", wanted), ("github", key)
+    return Cell("github", key, AZURE, place, at(line), at(secret_line), value, serving=AZURE, environment="dev")
 
 
 # What the kinds that know more than others are made with.

@@ -2,7 +2,7 @@ import shutil
 from pathlib import Path
 
 from compiler.model.environment import Environment
-from compiler.operations.references import references_of
+from compiler.operations.references import cells_to_read
 from compiler.pipeline import compile_project
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -48,7 +48,7 @@ def compiled(folder: Path, fetch: str = "perKey", prod: str = PROD) -> Environme
 
 
 def test_every_key_asks_its_own_store_at_the_lines_of_the_input(tmp_path: Path) -> None:
-    found, diagnostics = references_of(compiled(tmp_path))
+    found, diagnostics = cells_to_read(compiled(tmp_path))
     assert not diagnostics
     assert [(each.secret, each.key, each.store.id, each.remote_key, each.property) for each in found] == [
         ("github", "TOKEN", "vault", "team/github", "TOKEN"),
@@ -69,7 +69,7 @@ def test_every_key_asks_its_own_store_at_the_lines_of_the_input(tmp_path: Path) 
 
 def test_another_store_is_asked_at_its_own_names_and_a_key_without_one_is_said(tmp_path: Path) -> None:
     environment = compiled(tmp_path)
-    found, diagnostics = references_of(environment, store=environment.stores["azure"])
+    found, diagnostics = cells_to_read(environment, store=environment.stores["azure"])
     assert [(each.key, each.store.id, each.remote_key, each.property) for each in found] == [
         ("TOKEN", "azure", "x-team-github", "TOKEN"),
         ("PEM", "azure", "x-github-pem", None),
@@ -80,34 +80,34 @@ def test_another_store_is_asked_at_its_own_names_and_a_key_without_one_is_said(t
 
 
 def test_only_the_named_secrets_are_asked_for(tmp_path: Path) -> None:
-    found, _ = references_of(compiled(tmp_path), ["local"])
+    found, _ = cells_to_read(compiled(tmp_path), ["local"])
     assert [each.secret for each in found] == ["local"]
 
 
 def test_an_environments_own_remote_name_goes_to_the_other_store_too(tmp_path: Path) -> None:
     environment = compiled(tmp_path, prod=PROD.replace("github: {}", "github: {remote: {azurekv: own-github}}"))
-    found, _ = references_of(environment, ["github"], environment.stores["azure"])
+    found, _ = cells_to_read(environment, ["github"], environment.stores["azure"])
     assert found[0].remote_key == "x-own-github"
 
 
 def test_a_bundle_is_taken_apart_by_name(tmp_path: Path) -> None:
-    assert all(each.by_name for each in references_of(compiled(tmp_path, "bundle"))[0])
+    assert all(each.by_name for each in cells_to_read(compiled(tmp_path, "bundle"))[0])
 
 
 def test_a_secret_whose_store_is_unknown_asks_nobody(tmp_path: Path) -> None:
     environment = compiled(tmp_path, prod=PROD.replace("github: {}", "github: {store: azrue}"))
-    assert [each.secret for each in references_of(environment)[0]] == ["local"]
+    assert [each.secret for each in cells_to_read(environment)[0]] == ["local"]
 
 
 def test_a_copy_could_come_from_the_store_that_is_read_or_the_only_other_one(tmp_path: Path) -> None:
     # One that is described, and neither read nor where a move leads, holds nothing as far as is known.
-    assert {each.source for each in references_of(compiled(tmp_path / "one"), ["github"])[0]} == {None}
+    assert {each.source for each in cells_to_read(compiled(tmp_path / "one"), ["github"])[0]} == {None}
     environment = compiled(tmp_path, prod=PROD + "moves: {to: azure, steps: [[github]]}\n")
     vault, azure = environment.stores["vault"], environment.stores["azure"]
-    assert {each.source for each in references_of(environment, ["github"], vault)[0]} == {"azure"}
-    assert {each.source for each in references_of(environment, ["github"], azure)[0]} == {"vault"}
+    assert {each.source for each in cells_to_read(environment, ["github"], vault)[0]} == {"azure"}
+    assert {each.source for each in cells_to_read(environment, ["github"], azure)[0]} == {"vault"}
     third = '  third: {provider: azurekv, name: third, vaultUrl: "https://third.vault.azure.net"}\nsecrets:'
     several = compiled(tmp_path / "several", prod=PROD.replace("secrets:", third))
-    assert {each.source for each in references_of(several, ["github"])[0]} == {None}
-    there = references_of(several, ["github"], several.stores["third"])[0]
+    assert {each.source for each in cells_to_read(several, ["github"])[0]} == {None}
+    there = cells_to_read(several, ["github"], several.stores["third"])[0]
     assert {each.source for each in there} == {"vault"}

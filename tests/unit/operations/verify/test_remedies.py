@@ -4,7 +4,9 @@ import pytest
 
 from compiler.model.document import Node, Source, Span, extent
 from compiler.model.environment import Store
-from compiler.operations.references import Reference, put_command, value_diagnostics, way_out_of
+from compiler.model.inventory import Cell
+from compiler.model.store import Place
+from compiler.operations.references import put_command, value_diagnostics, way_out_of
 from compiler.stores.errors import Action, DisabledError, NotFoundError, SoftDeletedError, StoreLocation
 from tests import providers
 
@@ -17,16 +19,15 @@ HERE = Span(SOURCE, 0, 5)
 PLACE = StoreLocation("https://v/kv", "platform/a b")
 
 
-def asked(key: str = "TOKEN", store: Store = VAULT) -> Reference:
-    return Reference(
-        "github", key, store, "platform/a b", key, by_name=False, key_at=HERE, secret_at=HERE, environment="dev"
-    )
+def asked(key: str = "TOKEN", store: Store = VAULT) -> Cell:
+    place = Place("platform/a b", key)
+    return Cell("github", key, store, place, HERE, HERE, ("github", key), serving=store, environment="dev")
 
 
 def test_a_put_names_all_that_is_known() -> None:
     assert put_command([asked()]) == "`platform-secrets put dev github TOKEN`"
     assert put_command([asked(), asked("ID")]) == "`platform-secrets put dev github`"
-    assert put_command([replace(asked(), is_elsewhere=True)]) == "`platform-secrets put dev github TOKEN --store vault`"
+    assert put_command([replace(asked(), serving=None)]) == "`platform-secrets put dev github TOKEN --store vault`"
     assert put_command([replace(asked(), environment=None)]) == "`platform-secrets put ENV github TOKEN`"
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from compiler.model.document import Document
-from compiler.operations.references import references_of_values, secrets_of_values
+from compiler.operations.references import cells_of_values, secrets_of_values
 from compiler.refusal import Refusal
 from compiler.stages.load import load_text
 from compiler.stores.azure_key_vault.provider import CLOUDS
@@ -37,7 +37,7 @@ def load(name: str = "vault-secret-store", fetch: str = "perKey") -> Document:
 
 
 def test_each_key_is_asked_for_at_its_own_place_and_line() -> None:
-    found = references_of_values(load(), {}, ["github"])
+    found = cells_of_values(load(), {}, ["github"])
     assert [(each.key, each.remote_key, each.property, each.by_name) for each in found] == [
         ("TOKEN", "team/github", "TOKEN", False),
         ("USER", "team/github", "USER", False),
@@ -54,22 +54,22 @@ def test_each_key_is_asked_for_at_its_own_place_and_line() -> None:
 
 
 def test_a_bundle_is_found_by_name() -> None:
-    found = references_of_values(load(fetch="bundle"), {}, ["github"])
+    found = cells_of_values(load(fetch="bundle"), {}, ["github"])
     assert [each.by_name for each in found] == [True, True, False, False]
 
 
 def test_a_rendered_store_says_where_it_is() -> None:
-    (jira,) = references_of_values(load("rendered"), {}, ["jira"])
+    (jira,) = cells_of_values(load("rendered"), {}, ["jira"])
     assert (jira.store.provider.id, jira.store.address) == ("azurekv", "https://own.vault.azure.net")
-    github = references_of_values(load("rendered"), {}, ["github"])[0].store
+    github = cells_of_values(load("rendered"), {}, ["github"])[0].store
     assert (github.provider.id, github.mount, github.vault_namespace) == ("vault", "kv", "team")
     assert github.address == "https://vault.example.com"
 
 
 def test_a_known_name_tells_the_provider() -> None:
-    store = references_of_values(load("azure-keyvault-store"), {"AZURE_KEYVAULT_NAME": "kv"}, ["github"])[0].store
+    store = cells_of_values(load("azure-keyvault-store"), {"AZURE_KEYVAULT_NAME": "kv"}, ["github"])[0].store
     assert (store.provider.id, store.address) == ("azurekv", "https://kv.vault.azure.net")
-    store = references_of_values(load(), {"AZURE_KEYVAULT_NAME": "kv"}, ["github"])[0].store
+    store = cells_of_values(load(), {"AZURE_KEYVAULT_NAME": "kv"}, ["github"])[0].store
     assert (store.provider.id, store.address, store.mount) == ("vault", None, "secret")
 
 
@@ -78,19 +78,19 @@ def test_a_vault_that_the_variable_names_is_in_the_stores_cloud(cloud: str, doma
     text = load("own").source.text.replace('vaultUrl: "https://own.vault.azure.net"', f"environmentType: {cloud}")
     document, _ = load_text("values-x.yaml", text)
     assert document is not None
-    (jira,) = references_of_values(document, {"AZURE_KEYVAULT_NAME": "kv"}, ["jira"])
+    (jira,) = cells_of_values(document, {"AZURE_KEYVAULT_NAME": "kv"}, ["jira"])
     assert jira.store.address == f"https://kv.{domain}"
 
 
 @pytest.mark.parametrize(("variable", "provider"), [("VAULT_ADDR", "vault"), ("AZURE_KEYVAULT_NAME", "azurekv")])
 def test_the_only_address_there_is_tells_the_provider(variable: str, provider: str) -> None:
-    assert references_of_values(load("mine"), {variable: "x"}, ["github"])[0].store.provider.id == provider
+    assert cells_of_values(load("mine"), {variable: "x"}, ["github"])[0].store.provider.id == provider
 
 
 @pytest.mark.parametrize("environ", [{}, {"VAULT_ADDR": "http://x", "AZURE_KEYVAULT_NAME": "x"}])
 def test_no_provider_is_guessed(environ: dict[str, str]) -> None:
     with pytest.raises(Refusal, match='the provider of the store "mine" is unknown') as caught:
-        references_of_values(load("mine"), environ, ["github"])
+        cells_of_values(load("mine"), environ, ["github"])
     assert (caught.value.kind, caught.value.help) == ("usage", "set either VAULT_ADDR or AZURE_KEYVAULT_NAME")
 
 
@@ -99,4 +99,4 @@ def test_the_secrets_of_a_file_are_listed_and_a_file_may_have_none() -> None:
     empty, _ = load_text("values-x.yaml", "remoteRefDefaults: {}\n")
     assert empty is not None
     assert secrets_of_values(empty) == ()
-    assert references_of_values(empty, {}) == ()
+    assert cells_of_values(empty, {}) == ()

@@ -9,8 +9,8 @@ import pytest
 from compiler.live.stores import LiveStores
 from compiler.model.document import Node, Source, Span, extent
 from compiler.model.environment import Store
-from compiler.model.store import StoreAddress
-from compiler.operations.references import Reference
+from compiler.model.inventory import Cell
+from compiler.model.store import Place, StoreAddress
 from compiler.operations.verify import Verification, dates_of, verify
 from compiler.stores import errors
 from compiler.stores.errors import Action, StoreError, StoreLocation
@@ -89,13 +89,12 @@ class FakeStore:
 
 def asked(
     key: str = "TOKEN", remote: str = "github", wanted: str | None = "TOKEN", of: Store = AZURE, by: str = "github"
-) -> Reference:
-    return Reference(
-        by, key, of, remote, wanted, by_name=False, key_at=at(10 + len(key)), secret_at=at(2), environment="dev"
-    )
+) -> Cell:
+    place = Place(remote, wanted)
+    return Cell(by, key, of, place, at(10 + len(key)), at(2), (by, key), serving=of, environment="dev")
 
 
-def run(held: Mapping[str, Any], *references: Reference) -> tuple[Verification, list[FakeStore]]:
+def run(held: Mapping[str, Any], *references: Cell) -> tuple[Verification, list[FakeStore]]:
     opened: list[FakeStore] = []
 
     def opener(address: StoreAddress, _environ: Mapping[str, str]) -> SecretWriter:
@@ -106,7 +105,7 @@ def run(held: Mapping[str, Any], *references: Reference) -> tuple[Verification, 
         return verify(references, stores, now=NOW), opened
 
 
-def rules(held: Mapping[str, Any], *references: Reference) -> list[str]:
+def rules(held: Mapping[str, Any], *references: Cell) -> list[str]:
     found, _ = run(held, *references)
     assert not any(SENTINEL in repr(each) for each in found.diagnostics)
     return [each.rule for each in found.diagnostics]
@@ -364,13 +363,13 @@ def test_who_asked_may_stay_unknown() -> None:
 def test_what_each_reference_resolves_to_is_kept_and_shows_itself_to_nobody() -> None:
     token, missing = asked(), asked("ID", wanted="ID")
     found, _ = run({"github": f'{{"TOKEN": "{SENTINEL}"}}'}, token, missing)
-    values = {status.reference: status.value for status in found.keys if status.value is not None}
+    values = {status.cell: status.value for status in found.keys if status.value is not None}
     assert list(values) == [token]
     assert values[token].reveal() == SENTINEL
     assert SENTINEL not in repr(found)
 
 
-def taken(by: str, key: str, wanted: str = "TOKEN") -> Reference:
+def taken(by: str, key: str, wanted: str = "TOKEN") -> Cell:
     return replace(asked(key, wanted=wanted, by=by), holder="github", secret_at=at(4))
 
 

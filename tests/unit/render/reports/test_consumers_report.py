@@ -7,7 +7,7 @@ import pytest
 from compiler.cli.terminal.contents import text_of
 from compiler.consumers.findings import secrets_of
 from compiler.consumers.look import Look, UpgradeNeed
-from compiler.consumers.readers import Inventory, SecretRead, Way, Workload
+from compiler.consumers.readers import ObjectIndex, SecretRead, Way, Workload
 from compiler.pipeline import compile_project
 from compiler.render.content import as_json
 from compiler.render.reports.consumers import consumers_content, lines
@@ -27,7 +27,7 @@ def look(tmp_path: Path) -> Look:
     write_agents_project(tmp_path)
     project = compile_project(tmp_path, ["prod"]).project
     assert project is not None
-    return Look(secrets_of(project.environments[0]), Inventory([AGENT]), ())
+    return Look(secrets_of(project.environments[0]), ObjectIndex([AGENT]), ())
 
 
 def told(look: Look) -> list[str]:
@@ -43,7 +43,7 @@ def test_each_secret_that_is_read_has_a_line(look: Look) -> None:
 
 def test_secrets_of_namespaces_without_a_workload_are_counted_apart(look: Look, tmp_path: Path) -> None:
     assert look.gathered is not None
-    there = replace(look, gathered=Inventory([replace(AGENT, namespace="other")]))
+    there = replace(look, gathered=ObjectIndex([replace(AGENT, namespace="other")]))
     assert told(there)[-1] == "prod: 0 of 0 Secrets are read, 1 workload looked at; 2 Secrets are in other namespaces"
     live = replace(there, namespaces=frozenset({"agents", "other"}))
     assert told(live)[-1].endswith("1 workload looked at; 2 Secrets are in namespaces without a workload")

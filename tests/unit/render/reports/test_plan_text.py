@@ -19,6 +19,7 @@ from compiler.change.plan import (
 )
 from compiler.cli.terminal.contents import text_of
 from compiler.live.stores import Served
+from compiler.model.inventory import RefreshTimes
 from compiler.render.content import Line
 from compiler.render.reports.plan import (
     blocked_reason,
@@ -258,20 +259,21 @@ def test_after_a_write_it_says_when_the_cluster_has_it_and_how_to_take_it_back()
     results = (WriteResult("azure", "jira", State.DONE, "v2"), WriteResult("azure", "other", State.FAILED))
     ended = outcome_of(*results, run="20250131-120000-4fa1c2", plan=plan_of(command="put"))
     jira, other = ("azure", "jira"), ("azure", "other")
-    times = {"board": (5400, [jira]), "jira": (60, [jira]), "x": (60, [other])}
+    seconds = {"board": 5400, "jira": 60, "x": 60}
+    times = RefreshTimes(seconds, {"board": [jira], "jira": [jira], "x": [other]}, {})
     now = "platform-secrets status prod --only board --only jira --wait --force-sync"
     assert told(in_cluster_lines(ended, times, None)) == [f"the cluster gets it within 1h30m; to have it now: {now}"]
     assert told(in_cluster_lines(ended, times, "a kubeconfig"))[1:] == ["  which needs a kubeconfig"]
     assert told(undo_lines(ended)) == ["to undo it: platform-secrets put prod --undo 20250131-120000-4fa1c2 --apply"]
-    many = dict.fromkeys("abcdef", (60, [jira]))
+    many = RefreshTimes(dict.fromkeys("abcdef", 60), {each: [jira] for each in "abcdef"}, {})
     assert told(in_cluster_lines(ended, many, None))[0].endswith("status prod --wait --force-sync")
 
 
 def test_what_the_environment_does_not_read_from_that_store_changes_nothing_in_the_cluster() -> None:
     ended = outcome_of(WriteResult("azure", "jira", State.DONE, "v2"))
-    assert told(in_cluster_lines(ended, {"jira": (60, [("vault", "jira")])}, None)) == []
+    assert told(in_cluster_lines(ended, RefreshTimes({"jira": 60}, {"jira": [("vault", "jira")]}, {}), None)) == []
     kept = outcome_of(WriteResult("azure", "jira", State.KEPT, "v2"))
-    assert told(in_cluster_lines(kept, {"jira": (60, [("azure", "jira")])}, None)) == []
+    assert told(in_cluster_lines(kept, RefreshTimes({"jira": 60}, {"jira": [("azure", "jira")]}, {}), None)) == []
     assert told(undo_lines(kept)) == []
 
 

@@ -1,0 +1,255 @@
+"""Defines the table of an environment: rows are values, columns are stores, a cell is the place of a value in a store.
+
+It is known from the files alone; `live/observation.py` reads what lies there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from compiler.model.catalogue import UNLIMITED, CatalogueKey, Entry, Lifetime
+from compiler.model.environment import BUNDLE, Environment, Secret, Store
+from compiler.model.store import Place, place_in, remote_of
+
+if TYPE_CHECKING:
+    from compiler.model.document import Span
+
+
+# The secret and the key by which an environment has a value that others may take from it with `from:`.
+ValueName = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cell:
+    """A key of a secret in one store."""
+
+    secret: str
+    key: str
+    store: Store
+    place: Place | None  # None where the catalogue gives it none in the store's provider
+    key_at: Span
+    secret_at: Span
+    value: ValueName
+    holder: str | None = None  # the entry that has the value where `from` names another key
+    lifetime: Lifetime = UNLIMITED
+    in_use: bool = True  # False for a key of a variant that the environment does not use
+    by_name: bool = False  # a template takes it by its name from `dataFrom.extract`
+    serving: Store | None = None  # the store that the secret reads
+    environment: str | None = None  # None for a values file
+    source: str | None = None  # the store that a copy could come from, where there is just one
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is in another store than the one that the secret reads."""
+        return self.environment is not None and self.store is not self.serving
+
+    @property
+    def remote_key(self) -> str:
+        """The name of the remote secret. Raises AssertionError for a cell without a place."""
+        if self.place is None:
+            raise AssertionError(self.key)
+        return self.place.remote_key
+
+    @property
+    def remote_name(self) -> str:
+        """The name of the remote secret in the one spelling that the store compares."""
+        return self.store.provider.remote_name(self.remote_key)
+
+    @property
+    def property(self) -> str | None:
+        """The property there; None means the whole value."""
+        return self.place.property if self.place is not None else None
+
+
+# By the name of a remote secret, as its provider compares it, and by property: the limit of the key there in days.
+PlaceLimits = Mapping[str, Mapping[str | None, int]]
+
+
+class Read(NamedTuple):
+    """A key in use that the operator reads."""
+
+    secret: Secret
+    store: Store
+    place: Place
+
+    @property
+    def remote_name(self) -> str:
+        """The name of the remote secret in the one spelling that the store compares."""
+        return self.store.provider.remote_name(self.place.remote_key)
+
+
+def reads_of(environment: Environment, store: Store | None = None) -> Iterator[Read]:
+    """What the operator reads for an environment: of all its stores, or of one."""
+    for secret in environment.secrets.values():
+        serving = secret.store
+        if serving is None or (store is not None and serving is not store):
+            continue
+        for item in secret.keys:
+            if item.place is not None:
+                yield Read(secret, serving, item.place)
+
+
+class RefreshTimes(NamedTuple):
+    """Within how many seconds each secret that reads a store is read again; keeps names only."""
+
+    seconds: Mapping[str, int]
+    # A tuple takes a quarter of a set's memory, and a secret has few of them.
+    reads: Mapping[str, Collection[tuple[str, str]]]
+    spellings: Mapping[str, Callable[[str], str]]  # by a store's id
+
+    def reading(self, store: str, name: str) -> tuple[str, str]:
+        """The remote secret `name` of a store in one spelling."""
+        return store, self.spellings.get(store, str)(name)
+
+    def of(self, written: Collection[tuple[str, str]]) -> dict[str, int]:
+        """The secrets that read one of the remote secrets, each by store and name, with their times."""
+        wanted = {self.reading(*each) for each in written}
+        return {secret: self.seconds[secret] for secret, its in self.reads.items() if not wanted.isdisjoint(its)}
+
+
+class Inventory:
+    """Generates the cells of one environment. A plan keeps cells and not the inventory, which may be large."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._said = environment.root.get("secrets")
+
+    def cells(self, secrets: Collection[str] = (), store: Store | None = None) -> Iterator[Cell]:
+        """Each key of `secrets`, or of all, in `store`, or in the store that its secret reads; in use or not."""
+        for secret in self._environment.secrets.values():
+            chosen = store if store is not None else secret.store
+            if chosen is not None and (not secrets or secret.id in secrets):
+                yield from self._row(secret, chosen)
+
+    def of(self, secret: Secret, store: Store) -> dict[str, Cell]:
+        """The cells of one secret in one store, by key."""
+        return {cell.key: cell for cell in self._row(secret, store)}
+
+    def _row(self, secret: Secret, store: Store) -> Iterator[Cell]:
+        used, source = {item.key.name for item in secret.keys}, self._source_of(secret, store)
+        for key in secret.entry.keys.values():
+            yield self._cell(secret.entry, key, store, secret, in_use=key.name in used, source=source)
+
+    def _cell(
+        self,
+        entry: Entry,
+        key: CatalogueKey,
+        store: Store,
+        secret: Secret | None = None,
+        *,
+        in_use: bool = False,
+        source: str | None = None,
+    ) -> Cell:
+        return Cell(
+            entry.id,
+            key.name,
+            store,
+            place_in(store, entry, key, self._said),
+            key.node.key_span,
+            (secret or entry).node.key_span,
+            self.value_of(entry.id, key.name),
+            key.origin.entry.id if key.origin is not None else None,
+            key.lifetime,
+            in_use,
+            secret is not None and secret.fetch == BUNDLE,
+            secret.store if secret is not None else None,
+            self._environment.name,
+            source,
+        )
+
+    def every(self, store: Store) -> Iterator[Cell]:
+        """Each key of the catalogue in `store`, also of entries that the environment does not use.
+
+        Several secrets may share one remote secret: a property that is not a key of one may be a key of another.
+        """
+        for entry in self._environment.catalogue.entries.values():
+            for key in entry.keys.values():
+                yield self._cell(entry, key, store)
+
+    def places(self, store: Store) -> frozenset[Place]:
+        """Every place in `store` that a key of the catalogue has."""
+        return frozenset(cell.place for cell in self.every(store) if cell.place is not None)
+
+    def own_remote(self, secret: Secret, store: Store) -> str | None:
+        """The name of a secret's own remote secret in `store`, None where it has none."""
+        remote = remote_of(secret.entry, store.provider.id, secret.node)
+        return store.prefix + remote if remote is not None else None
+
+    def limits(self, store: Store) -> PlaceLimits:
+        """The limits of all keys of the catalogue that have one, at their places in `store`."""
+        found: dict[str, dict[str | None, int]] = {}
+        for cell in self.every(store):
+            days = cell.lifetime.limit_days
+            if days is not None and cell.place is not None:
+                places = found.setdefault(cell.remote_name, {})
+                places[cell.property] = min(days, places.get(cell.property, days))
+        return found
+
+    def value_of(self, secret: str, key: str) -> ValueName:
+        """The secret and the key by which the environment has the value of a key."""
+        return self._values.get((secret, key), (secret, key))
+
+    @cached_property
+    def _values(self) -> Mapping[ValueName, ValueName]:
+        """For each key that takes its value from another, the name of that value.
+
+        That is the key with the value where its secret is here and reads the same store, else the first that takes it.
+        """
+        environment = self._environment
+        names: dict[ValueName, ValueName] = {}
+        first: dict[tuple[CatalogueKey, str | None], ValueName] = {}
+        origins = environment.catalogue.origins
+        holders = {holder.id for name in environment.secrets for holder in origins.get(name, ())}
+        for secret in environment.secrets.values():
+            if secret.id in holders:
+                store = secret.store.id if secret.store is not None else None
+                first.update({(key, store): (secret.id, key.name) for key in secret.entry.keys.values()})
+        for secret in environment.secrets.values():
+            store = secret.store.id if secret.store is not None else None
+            for key in secret.entry.keys.values() if secret.id in origins else ():
+                if key.origin is not None:
+                    names[secret.id, key.name] = first.setdefault((key.held, store), (secret.id, key.name))
+        return names
+
+    def holder_of(self, name: ValueName) -> ValueName | None:
+        """The entry and the key of the catalogue that have the value; None for a key that it does not have."""
+        entry = self._environment.catalogue.entries.get(name[0])
+        key = entry.keys.get(name[1]) if entry is not None else None
+        return (key.holder(entry).id, key.held.name) if entry is not None and key is not None else None
+
+    def name_here(self, name: ValueName) -> ValueName:
+        """The name by which the environment has a value of the catalogue: a taker's where its secret is not here."""
+        if name[0] in self._environment.secrets:
+            return name
+        value = self.holder_of(name)
+        return next((each for each in self._values if value is not None and self.holder_of(each) == value), name)
+
+    def refresh_times(self) -> RefreshTimes:
+        """When the cluster reads what is written into a store."""
+        seconds = {each.id: each.refresh for each in self._environment.secrets.values() if each.refresh is not None}
+        found: dict[str, dict[tuple[str, str], None]] = {}
+        for read in reads_of(self._environment):
+            if read.secret.id in seconds:
+                found.setdefault(read.secret.id, {})[read.store.id, read.remote_name] = None
+        spellings = {store.id: store.provider.remote_name for store in self._environment.stores.values()}
+        return RefreshTimes(seconds, {secret: tuple(its) for secret, its in found.items()}, spellings)
+
+    def _source_of(self, secret: Secret, store: Store) -> str | None:
+        """The store that the secret reads, where that is another one than `store`; else the only other one."""
+        if secret.store is not None and secret.store.id != store.id:
+            return secret.store.id
+        others = [other for other in self._sources if other != store.id]
+        return others[0] if len(others) == 1 else None
+
+    @cached_property
+    def _sources(self) -> list[str]:
+        """The stores that may hold values: those that a secret reads, `store:` names in a layer, or a move leads to."""
+        environment = self._environment
+        node = environment.root.get("store")
+        named = [each.value for each in (node, *node.overrode)] if node is not None else []
+        named += [environment.root.text("moves", "to"), *(store.id for store in environment.stores_in_use())]
+        # Nothing lies in one without an address.
+        return [store.id for store in environment.stores.values() if store.addresses and store.id in named]
