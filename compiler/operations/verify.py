@@ -13,7 +13,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from compiler.live.read_many import Likeness, StoredVersion, compare_held, is_of_store, is_silence, read_all, version_of
+from compiler.live.read_many import (
+    Likeness,
+    Readings,
+    StoredVersion,
+    compare_held,
+    is_of_store,
+    is_silence,
+    read_all,
+    version_of,
+)
 from compiler.live.stores import AddressError, LiveStores, told
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.environment import Environment, Secret, Store
@@ -148,17 +157,14 @@ class KeyState(StrEnum):
     NOT_IN_EFFECT = "not-in-effect"  # something is wrong with it in the cluster
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class KeyStatus:
-    """The status of one key: everything found about it, the gravest kind first; OK without an error.
-
-    `remote` is the remote secret that was read for it, and `value` what it resolves to there; None where there is none.
-    """
+    """The status of one key, which is OK without an error."""
 
     cell: Cell
-    found: tuple[Diagnostic, ...]
-    remote: RemoteSecret | None = None
-    value: SecretValue | None = None
+    found: list[Diagnostic] = field(default_factory=list)  # the gravest kind first
+    remote: RemoteSecret | None = None  # what was read for it
+    value: SecretValue | None = None  # what it resolves to there
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -204,17 +210,14 @@ class KeyStatus:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verification:
-    """All that was found; `answered` tells whether any store answered.
-
-    `read` are the remote secrets that were read, so that their values can be hidden in other programs' messages;
-    `failures` say why a store gave none of its secrets.
-    """
+    """All that was found."""
 
     keys: tuple[KeyStatus, ...]
     diagnostics: tuple[Diagnostic, ...]
     seen: tuple[ReadStore, ...]
-    answered: bool
-    read: tuple[RemoteSecret, ...] = ()
+    answered: bool  # whether any store did
+    read: tuple[RemoteSecret, ...] = ()  # so that their values can be hidden in other programs' messages
+    # Why a store gave none of its secrets.
     failures: Mapping[Store, StoreError | AddressError] = field(default_factory=dict)
 
 
@@ -235,45 +238,49 @@ def verify(
 
     No store is changed. A store that cannot be reached is a finding like others, at the line that names it.
     """
+    keys = {cell: KeyStatus(cell) for cell in cells}
     found: list[Found] = []
     failures: Failures = {}
     readers = _open(cells, stores, failures)
     wanted = _names(cells, readers, found)
-    answers = read_all(wanted)
-    moment, values = now if now is not None else datetime.now(UTC), dict[Cell, SecretValue]()
+    answers, moment = read_all(wanted), now if now is not None else datetime.now(UTC)
     for pair, asking in wanted.items():
-        answer, groups = answers[pair], _by_holder(asking)
+        answer = answers[pair]
         if not isinstance(answer, StoreError):
-            for same in groups:
+            for cell in asking:
+                keys[cell].remote = answer
+            for same in _by_holder(asking):
                 dated = date_diagnostic(same, answer, pair[0].address.absolute, moment, expires_within)
                 found += [(same, dated)] if dated is not None else []
-            found += _of_values(asking, answer, values)
+            found += _of_values(asking, answer, keys)
         elif not is_of_store(answer):
             # Also while the same store fails as a whole: this one may have been refused for a reason of its own.
-            found += ((group, of_store_error(group, answer)) for group in groups)
+            found += ((group, of_store_error(group, answer)) for group in _by_holder(asking))
         else:
             for cell in asking:
                 failures.setdefault(cell.store, ([], answer))[0].append(cell)
     found += ((unread, of_store(store, unread, error)) for store, (unread, error) in failures.items())
-    by_key: dict[Cell, list[Diagnostic]] = {}
     for group, diagnostic in found:
         for cell in group:
-            by_key.setdefault(cell, []).append(diagnostic)
+            keys[cell].found.append(diagnostic)
+    answered, is_silent = _answers_of(answers)
+    return Verification(
+        tuple(keys[cell] for cell in cells),
+        tuple(sorted((each for _, each in found), key=lambda each: (each.span.path, each.span.start))),
+        _seen(readers, answered),
+        bool(answered) or not (is_silent or any(cell.store not in readers for cell in cells)),
+        tuple(answer for answer in answers.values() if not isinstance(answer, StoreError)),
+        {store: error for store, (_, error) in failures.items()},
+    )
+
+
+def _answers_of(answers: Readings) -> tuple[set[SecretReader], bool]:
+    """The stores that answered, and whether one gave no answer at all."""
     errors = {pair: answer for pair, answer in answers.items() if isinstance(answer, StoreError)}
-    read = {pair: answer for pair, answer in answers.items() if not isinstance(answer, StoreError)}
     silent = {pair for pair, error in errors.items() if is_silence(error)}
     # A name that is refused before anything is sent tells nothing about the store, nor that it is silent.
     unsent = {pair for pair, error in errors.items() if error.code == Code.INVALID_NAME}
-    answered = {pair[0] for pair in answers if pair not in silent | unsent}
-    remotes = {cell: remote for pair, remote in read.items() for cell in wanted[pair]}
-    return Verification(
-        tuple(KeyStatus(e, tuple(by_key.get(e, ())), remotes.get(e), values.get(e)) for e in cells),
-        tuple(sorted((each for _, each in found), key=lambda each: (each.span.path, each.span.start))),
-        _seen(readers, answered),
-        bool(answered) or not (silent or any(each.store not in readers for each in cells)),
-        tuple(read.values()),
-        {store: error for store, (_, error) in failures.items()},
-    )
+    return {pair[0] for pair in answers if pair not in silent | unsent}, bool(silent)
 
 
 def compare_keys(there: KeyStatus | None, here: KeyStatus | None, comparer: Comparer) -> Likeness:
@@ -348,8 +355,8 @@ def _names(
     return wanted
 
 
-def _of_values(asking: Sequence[Cell], remote: RemoteSecret, values: dict[Cell, SecretValue]) -> Iterator[Found]:
-    """What is wrong with what each key resolves to; adds that to `values`."""
+def _of_values(asking: Sequence[Cell], remote: RemoteSecret, keys: Mapping[Cell, KeyStatus]) -> Iterator[Found]:
+    """What is wrong with what each key resolves to; notes that in `keys`."""
     bundled, not_json = [each for each in asking if each.by_name], list[Cell]()
     bundle = remote
     try:
@@ -370,8 +377,8 @@ def _of_values(asking: Sequence[Cell], remote: RemoteSecret, values: dict[Cell, 
         except NotAnObjectError:
             not_json += same
             continue
-        if value is not None:
-            values.update(dict.fromkeys(same, value))
+        for cell in same:
+            keys[cell].value = value
         yield from ((same, diagnostic) for diagnostic in value_diagnostics(same, value))
     for group in _by_holder(not_json):
         message = f'"{remote.name}" is not a JSON object with unique names'
