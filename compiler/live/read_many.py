@@ -429,3 +429,30 @@ def compare_value(
 def _is_text_of(held: SecretValue, value: SecretValue, comparer: Comparer) -> bool:
     one, other = stringified(held), stringified(value)
     return one is not None and other is not None and held.is_string and comparer.same(one, other)
+
+
+class Observation:
+    """What stores of one environment hold, by their ids: each remote secret is read once, and a failure is data.
+
+    Values live as long as it does. It is never carried across the lock of a run: what is written is read anew there.
+    Raises the StoreError of a store that cannot be used at all.
+    """
+
+    def __init__(
+        self, stores: Mapping[str, SecretReader], names: Iterable[tuple[str, str]], workers: int = WORKERS
+    ) -> None:
+        self.stores = stores
+        wanted = list(dict.fromkeys(names))
+        self.readings = read_many([(stores[store], name) for store, name in wanted], workers)
+        self.held = {(store, name): self.readings[stores[store], name] for store, name in wanted}
+        self.comparer = Comparer()
+
+    def states(self, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], States]:
+        """The versions of remote secrets with their states."""
+        pairs = tuple(names)
+        found = version_states((self.stores[store], name) for store, name in pairs)
+        return {(store, name): found[self.stores[store], name] for store, name in pairs}
+
+    def compare(self, value: SecretValue, at: tuple[str, str], property_: str | None) -> Likeness:
+        """How what a store holds is to `value`; the text of a value that is no string is the same, too."""
+        return compare_value(value, self.held[at], property_, self.comparer, or_its_text=True)

@@ -11,9 +11,9 @@ from typing import Any
 from compiler.change.apply import Change
 from compiler.change.compare import plan_given
 from compiler.change.journal import identity_of
-from compiler.change.plan import Kind, Location, Options, Plan, Step, location_of
+from compiler.change.plan import Kind, Options, Plan, Step, location_of
 from compiler.live.ages import values_since
-from compiler.live.read_many import Reading, ask_many, read_many, value_at
+from compiler.live.read_many import Observation, ask_many, value_at
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.facts import has_more_values
@@ -21,7 +21,7 @@ from compiler.model.inventory import Cell, Inventory, ValueName
 from compiler.model.store import way_to_place
 from compiler.refusal import Refusal
 from compiler.stores.errors import NotFoundError, StoreError
-from compiler.stores.interface import RemoteSecret, SecretReader
+from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import (
     UNWRITABLE,
     Comparer,
@@ -208,96 +208,76 @@ class Gathered:
         return True
 
 
-# Where each value is asked for, and whether a secret that has it uses it.
-_Asked = Mapping[ValueName, tuple[SecretReader, Location | None, bool]]
-
-
 def gather(environment: Environment, only: Sequence[str], stores: LiveStores) -> Gathered:
     """The values of the secrets `only`, or of all, from the store that each reads.
 
     Keys of variants that are not in use are included where the store has them. Raises AddressError, and the
     StoreError of a store that cannot be used at all.
     """
-    chosen = [secret for secret in environment.secrets.values() if not only or secret.id in only]
-    inventory = Inventory(environment)
-    asked = _asked(inventory, chosen, stores)
-    names = [(reader, place.name) for reader, place, _ in asked.values() if place is not None]
-    readings = read_many(names, _WORKERS)
+    inventory, cells = Inventory(environment), dict[ValueName, Cell]()
+    for cell in inventory.cells(only):
+        # A value is in use where any secret that has it uses it.
+        is_used = cell.in_use or (cell.value in cells and cells[cell.value].in_use)
+        cells[cell.value] = replace(cell, in_use=is_used)
+    used = {cell.store.id: cell.store for cell in cells.values()}
+    readers = {name: stores.open(store) for name, store in used.items()}
+    places = [(cell.store.id, cell.remote_key) for cell in cells.values() if cell.place is not None]
+    seen = Observation(readers, places, _WORKERS)
     values: dict[ValueName, SecretValue] = {}
     lacking: list[Step] = []
-    for name, (reader, place, is_used) in asked.items():
-        found = _value(place, readings[reader, place.name] if place is not None else None, is_used=is_used)
+    for name, cell in cells.items():
+        found = _value_of(cell, seen)
         if isinstance(found, SecretValue):
             values[name] = found
         elif found:
-            lacking.append(Step(*name, Kind.MISSING, place, None, found))
+            lacking.append(Step(*name, Kind.MISSING, location_of(cell.store, cell.place), None, found))
     time = datetime.now(UTC).isoformat(timespec="seconds")
     missing = tuple((step.secret, step.key) for step in lacking)
-    backup = Backup(environment.name, time, values, missing, _dates(environment, asked, readings, values))
-    used = {secret.store.id: secret.store for secret in chosen if secret.store is not None}
-    known = {(stores.open(store), *place) for store in used.values() for place in inventory.places(store)}
-    return Gathered(backup, tuple(lacking), _left_out(readings, known))
+    limited = [cell for name, cell in cells.items() if name in values and cell.lifetime.limit_days is not None]
+    backup = Backup(environment.name, time, values, missing, _dates_of(limited, seen))
+    known = {(name, *place) for name, store in used.items() for place in inventory.places(store)}
+    return Gathered(backup, tuple(lacking), _extra_properties(seen, known))
 
 
-def _dates(
-    environment: Environment,
-    asked: _Asked,
-    readings: Mapping[tuple[SecretReader, str], Reading],
-    values: Mapping[ValueName, SecretValue],
-) -> dict[ValueName, datetime | None]:
+def _dates_of(limited: Iterable[Cell], seen: Observation) -> dict[ValueName, datetime | None]:
     """Since when each value with a limit is the same; stores are asked only where there is one."""
-    limited: dict[tuple[SecretReader, str], dict[ValueName, tuple[int, str | None]]] = {}
-    for name, (reader, place, _) in asked.items():
-        secret, key = name
-        days = environment.secrets[secret].entry.keys[key].lifetime.limit_days
-        if days is not None and place is not None and name in values:
-            limited.setdefault((reader, place.name), {})[name] = days, place.property
+    by_remote: dict[tuple[str, str], dict[ValueName, tuple[int, str | None]]] = {}
+    for cell in limited:
+        days = cell.lifetime.limit_days or 0
+        by_remote.setdefault((cell.store.id, cell.remote_key), {})[cell.value] = days, cell.property
     now = datetime.now(UTC)
 
-    def dates(pair: tuple[SecretReader, str]) -> dict[ValueName, datetime | None]:
-        remote = readings[pair]
-        return values_since(pair[0], remote, limited[pair], now) if isinstance(remote, RemoteSecret) else {}
+    def dates(at: tuple[str, str]) -> dict[ValueName, datetime | None]:
+        remote = seen.held[at]
+        return values_since(seen.stores[at[0]], remote, by_remote[at], now) if isinstance(remote, RemoteSecret) else {}
 
-    return {name: date for found in ask_many(dates, tuple(limited), _WORKERS) for name, date in found.items()}
-
-
-def _asked(inventory: Inventory, chosen: Sequence[Secret], stores: LiveStores) -> _Asked:
-    asked: dict[ValueName, tuple[SecretReader, Location | None, bool]] = {}
-    for secret in chosen:
-        if secret.store is None:
-            continue
-        reader = stores.open(secret.store)
-        for cell in inventory.of(secret, secret.store).values():
-            _, _, was_used = asked.get(cell.value, (reader, None, False))
-            asked[cell.value] = reader, location_of(secret.store, cell.place), was_used or cell.in_use
-    return asked
+    return {name: date for found in ask_many(dates, tuple(by_remote), _WORKERS) for name, date in found.items()}
 
 
-def _value(place: Location | None, reading: Reading | None, *, is_used: bool) -> SecretValue | str:
+def _value_of(cell: Cell, seen: Observation) -> SecretValue | str:
     """The value, or why there is none: nothing where an unused key has none."""
-    if reading is None or place is None or isinstance(reading, NotFoundError):
-        return "the store has no such secret" if is_used else ""
+    reading = seen.held[cell.store.id, cell.remote_key] if cell.place is not None else None
+    if reading is None or isinstance(reading, NotFoundError):
+        return "the store has no such secret" if cell.in_use else ""
     if isinstance(reading, StoreError):
         return f"{reading.reason}; {reading.remedy}"
-    value = value_at(reading, place.property)
+    value = value_at(reading, cell.property)
     if value is None:
-        return "the secret has no such property" if is_used else ""
+        return "the secret has no such property" if cell.in_use else ""
     if unfit := traits(value) & _UNFIT:
         what = ", ".join(sorted(trait.replace("-", " ") for trait in unfit))
         return f"its value is {what}, which could not be restored"
     return value
 
 
-def _left_out(
-    readings: Mapping[tuple[SecretReader, str], Reading], named: Collection[tuple[SecretReader, str, str | None]]
-) -> tuple[tuple[str, str], ...]:
-    wholes = {(reader, name) for reader, name, property_ in named if property_ is None}
+def _extra_properties(seen: Observation, named: Collection[tuple[str, str, str | None]]) -> tuple[tuple[str, str], ...]:
+    wholes = {(store, name) for store, name, property_ in named if property_ is None}
     return tuple(
-        (name, property_)
-        for (reader, name), reading in readings.items()
-        if not isinstance(reading, StoreError) and (reader, name) not in wholes
+        (at[1], property_)
+        for at, reading in seen.held.items()
+        if not isinstance(reading, StoreError) and at not in wholes
         for property_ in reading.properties
-        if (reader, name, property_) not in named
+        if (*at, property_) not in named
     )
 
 

@@ -9,14 +9,13 @@ from compiler.change.attributes import since_in_sources
 from compiler.change.compare import judge_source, plan_change, uses_before_reading
 from compiler.change.journal import Run, identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, location_of
-from compiler.live.read_many import WORKERS, Readings, read_many
+from compiler.live.read_many import WORKERS, Observation
 from compiler.live.stores import secret_named, store_named
 from compiler.model.environment import Environment, Store
 from compiler.model.inventory import Inventory, PlaceLimits, ValueName
 from compiler.model.store import way_to_place
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
-from compiler.stores.interface import SecretWriter
 from compiler.text.wording import command_line
 
 
@@ -147,16 +146,13 @@ def plan_migration(routes: Routes, options: Options, run: Run | None = None, wor
     """
     origins = {name: options.stores.open(store) for name, store in routes.sources.items()}
     destination = options.stores.open(routes.to)
-    readings: Readings = {}
-    if routes.steps or routes.mains:
-        own = {step.destination.name for step in routes.steps if step.destination is not None}
-        destination.expect(dict.fromkeys(own, uses_before_reading(recovers=options.recover)))
-        readings = read_many(list(_names(routes, origins, destination)), workers)
-    judge = partial(_judged, routes=routes, origins=origins, to=destination, readings=readings, options=options)
-    steps = [judge(step, _way_to_add(step, routes)) for step in routes.steps]
-    extras = list(_extras(routes, origins, readings))
+    own = {step.destination.name for step in routes.steps if step.destination is not None}
+    destination.expect(dict.fromkeys(own, uses_before_reading(recovers=options.recover)))
+    seen = Observation({**origins, routes.to.id: destination}, _names(routes), workers)
+    steps = [_judge_step(step, _way_to_add(step, routes), routes, seen, options) for step in routes.steps]
+    extras = list(_extras(routes, seen))
     if options.all_properties:
-        judged = (judge(step, "") for step in extras)
+        judged = (_judge_step(step, "", routes, seen, options) for step in extras)
         steps += [_unless_taken(step, routes) for step in judged if step is not None]
     draft = Plan(
         command=COMMAND,
@@ -170,27 +166,22 @@ def plan_migration(routes: Routes, options: Options, run: Run | None = None, wor
     )
     used, limits = {routes.to.id: routes.to}, {routes.to.id: routes.limits}
     since_of = since_in_sources(origins)
-    return plan_change(draft, readings, run, used=used, limits=limits, since_of=since_of)
+    return plan_change(draft, seen.readings, run, used=used, limits=limits, since_of=since_of)
 
 
-def _names(
-    routes: Routes, origins: Mapping[str, SecretWriter], destination: SecretWriter
-) -> Iterator[tuple[SecretWriter, str]]:
+def _names(routes: Routes) -> Iterator[tuple[str, str]]:
     for step in routes.steps:
-        if step.source is not None:
-            yield origins[step.source.store], step.source.name
-        if step.destination is not None:
-            yield destination, step.destination.name
+        yield from ((place.store, place.name) for place in (step.source, step.destination) if place is not None)
     for _, store, own, theirs in routes.mains:
-        yield origins[store], own
-        yield destination, theirs
+        yield store, own
+        yield routes.to.id, theirs
 
 
-def _extras(routes: Routes, origins: Mapping[str, SecretWriter], readings: Readings) -> Iterator[Step]:
+def _extras(routes: Routes, seen: Observation) -> Iterator[Step]:
     """The properties that no key names in each secret's own remote secret, as steps of their own."""
     known = {step.source for step in routes.steps} | routes.shared
     for secret, store, own, theirs in routes.mains:
-        reading = readings[origins[store], own]
+        reading = seen.held[store, own]
         # Where a key is the whole value, apparent properties are a part of it.
         if isinstance(reading, StoreError) or Location(store, own, None) in known:
             continue
@@ -214,27 +205,19 @@ def _way_to_add(step: Step, routes: Routes) -> str:
     return f"{others}set it in the source: {put}"
 
 
-def _judged(
-    step: Step,
-    way_to_add: str,
-    routes: Routes,
-    origins: Mapping[str, SecretWriter],
-    to: SecretWriter,
-    readings: Readings,
-    options: Options,
-) -> Step | None:
+def _judge_step(step: Step, way_to_add: str, routes: Routes, seen: Observation, options: Options) -> Step | None:
     """The step with the value to move, or refused or missing; None for an unused key without a value."""
     source = step.source
     if source is None:
         return step
-    origin = origins[source.store]
-    judged = judge_source(step, readings[origin, source.name], options, way_to_add)
+    judged = judge_source(step, seen.held[source.store, source.name], options, way_to_add)
     if judged is None or judged.value is None:
         return judged
     if step.destination is None:
         return _unplaced(judged, routes.to)
     is_one = (source.name, source.property) == (step.destination.name, step.destination.property)
-    if is_one and origin.address.is_same_place(to.address):
+    origin, to = (seen.stores[each].address for each in (source.store, routes.to.id))
+    if is_one and origin.is_same_place(to):
         reason = f'"{source.store}" and "{routes.to.id}" are the same place, seen from this machine'
         remedy = "check their addresses and reachableAt, and VAULT_ADDR, which replaces the address of every Vault"
         return judged.refused(reason, remedy)

@@ -11,14 +11,12 @@ from compiler.cluster.view import ClusterView
 from compiler.live.read_many import (
     NOT_HELD,
     Likeness,
+    Observation,
     Reading,
     States,
-    compare_value,
     end_before,
     keep_command,
-    read_many,
     value_at,
-    version_states,
 )
 from compiler.live.readers import Reader, ReadIndex, every_environment, one_environment, read_by, readers_of, way_out
 from compiler.live.stores import LiveStores, secret_named, store_named
@@ -29,7 +27,7 @@ from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import RemoteSecret, SecretReader, StoreState, Use, VersionStates
-from compiler.stores.secret_value import Comparer, SecretValue
+from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import command_line, numbered, quoted
 
 COMMAND = "retire"
@@ -146,18 +144,16 @@ class _HeldValues:
         served_at = [place for remote in candidates.free for place in remote.served_at]
         served_by = [store for remote in candidates.free for store in remote.served_by]
         self.serving = {store: stores.open(self._environment.stores[store]) for store in served_by}
-        wanted: list[tuple[SecretReader, str]] = [(self.writer, remote.name) for remote in candidates.free]
-        wanted += [(self.serving[each.store], each.name) for each in served_at]
-        self._readings = read_many(wanted)
-        asked = [(self.writer, each.name) for each in candidates.free if isinstance(self.reading(each), _HAS_VERSIONS)]
-        self._states = version_states(asked)
-        self._comparer = Comparer()
+        own = [(self._left.id, remote.name) for remote in candidates.free]
+        readers: dict[str, SecretReader] = {**self.serving, self._left.id: self.writer}
+        self._seen = Observation(readers, [*own, *((each.store, each.name) for each in served_at)])
+        self._states = self._seen.states(each for each in own if isinstance(self._seen.held[each], _HAS_VERSIONS))
 
     def reading(self, remote: Remote) -> Reading:
-        return self._readings[self.writer, remote.name]
+        return self._seen.held[self._left.id, remote.name]
 
     def states(self, remote: Remote) -> States:
-        return self._states.get((self.writer, remote.name), VersionStates())
+        return self._states.get((self._left.id, remote.name), VersionStates())
 
     def steps(self, remote: Remote, readable: tuple[str, ...]) -> tuple[Step, ...]:
         """A step for each value that it holds; `readable` are the versions that a deletion takes."""
@@ -214,11 +210,11 @@ class _HeldValues:
             return step
         store, left = self._environment.stores[step.source.store], self._left
         serving, writer = quoted(store.id), self.serving[store.id]
-        there = self._readings[writer, step.source.name]
+        there = self._seen.held[store.id, step.source.name]
         if self._is_same_place(step.source, reading, there):
             reason = f"it is the same remote secret in {serving}, seen from this machine"
             return step.refused(reason, "check the addresses of the stores, and VAULT_ADDR")
-        found = compare_value(value, there, step.source.property, self._comparer, or_its_text=True)
+        found = self._seen.compare(value, (store.id, step.source.name), step.source.property)
         if isinstance(there, StoreError) and found is Likeness.UNKNOWN:
             return step.refused(f"it cannot be compared with {serving}: {there.reason}", there.remedy)
         if isinstance(there, StoreError) or found is Likeness.MISSING:

@@ -22,7 +22,7 @@ def test_keys_point_at_their_diagnostics_and_stores_name_the_caller() -> None:
         ReadStore("vault", "https://vault/secret", Identity("ada", "token"), Cluster("c1", "vault-1")),
         ReadStore("azure", "https://v.vault.azure.net", None),
     )
-    statuses = (KeyStatus(REFERENCE, (WARNING,)), KeyStatus(REFERENCE, (ERROR, WARNING)), KeyStatus(REFERENCE, ()))
+    statuses = (KeyStatus(REFERENCE, [WARNING]), KeyStatus(REFERENCE, [ERROR, WARNING]), KeyStatus(REFERENCE, []))
     read = (RemoteSecret("a", "1", {}, Attributes()),) * 3
     found = Verification(statuses, (ERROR, WARNING), seen, answered=True, read=read)
     assert cases_of(found, (ERROR, WARNING)) == {"github": [1, 0, 1]}
