@@ -148,7 +148,7 @@ def plan_migration(routes: Routes, options: Options, run: Run | None = None, wor
     destination = options.stores.open(routes.to)
     own = {step.destination.name for step in routes.steps if step.destination is not None}
     destination.expect(dict.fromkeys(own, uses_before_reading(recovers=options.recover)))
-    seen = Observation({**origins, routes.to.id: destination}, _names(routes), workers)
+    seen = Observation({**origins, routes.to.id: destination}, list(_names(routes)), workers)
     steps = [_judge_step(step, _way_to_add(step, routes), routes, seen, options) for step in routes.steps]
     extras = list(_extras(routes, seen))
     if options.all_properties:
