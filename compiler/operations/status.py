@@ -29,35 +29,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
-    """What the stores hold of a secret.
-
-    `different`, `missing` and `only_there` are the keys of the other store that make its likeness, and `versions` are
-    those of the store in use and of the other one that hold the first different key. `faults` says what the operator
-    could not read, or would read wrongly, in the store in use, `unset` the keys that it lacks where no other fault is;
-    `closed` says why that store did not say, `helps` what to do about it, and `side` whose failure it is. `known_since`
-    is the date of the newest value, None where one was not read. `other_holds`: the other store gives every key, equal
-    or not. `written` is the oldest value's date, `expires` the nearest one; `newest` is the newest value's date,
-    `other_newest` that of the other store. `states` are those of each key by the stores' ids.
-    """
+class StoreFindings:
+    """What the store in use and the other one hold of a secret."""
 
     likeness: Likeness = Likeness.NOT_ASKED
+    # The keys of the other store that make its likeness.
     different: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
-    unset: tuple[str, ...] = ()
-    closed: tuple[str, ...] = ()
-    known_since: datetime | None = None
-    written: datetime | None = None
-    expires: datetime | None = None
+    faults: tuple[str, ...] = ()  # what the operator could not read, or would read wrongly, in the store in use
+    unset: tuple[str, ...] = ()  # the keys that it lacks, where no other fault is
+    closed: tuple[str, ...] = ()  # why it did not say
+    known_since: datetime | None = None  # the date of the newest value; None where one was not read
+    written: datetime | None = None  # the date of the oldest value
+    expires: datetime | None = None  # the nearest expiry
     newest: datetime | None = None
     other_newest: datetime | None = None
-    helps: tuple[str, ...] = ()
-    other_holds: bool = False
-    only_there: tuple[str, ...] = ()
+    helps: tuple[str, ...] = ()  # what to do about a store that did not say
+    other_holds: bool = False  # the other store gives every key, equal or not
+    only_there: tuple[str, ...] = ()  # the keys that only the other store holds
+    # The first different key, in the store in use and in the other one.
     versions: tuple[StoredVersion, StoredVersion] | None = None
-    states: Mapping[str, Mapping[str, KeyState]] = field(default_factory=dict)
-    side: FailureSide = FailureSide.UNCLEAR
+    states: Mapping[str, Mapping[str, KeyState]] = field(default_factory=dict)  # by key, and by the stores' ids
+    side: FailureSide = FailureSide.UNCLEAR  # whose failure it is that the store did not say
 
     @property
     def is_sound(self) -> bool:
@@ -79,31 +72,24 @@ FINAL = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """The live state of a secret: its problems, the gravest first.
+    """The live state of a secret."""
 
-    `causes` are the operator's newest warning, without values, and what `verify` found. `next_try` is within how many
-    seconds the operator tries again, `helps` the commands that mend it; `not_asked` says what may not be asked.
-    `pods` is how many pods read the Secret, None where they were not asked for; `notes` keep nothing from being in
-    effect. `refreshed` is when the operator began its last success. `looks` are the commands that show why pods are not
-    ready, and `unlisted` the keys that such pods read and the environment does not have. `readers` run the pods, by
-    kind and name; None where those were not asked for. `unproven` is the id of its store where nobody can tell, or has
-    accepted, that the cluster's object leads there: then nobody knows whether what is in effect is the right value.
-    `doubts` are those of the notes that say what nobody can tell.
-    """
-
-    problems: tuple[ClusterProblem, ...] = ()
-    causes: tuple[str, ...] = ()
-    next_try: int | None = None
-    helps: tuple[str, ...] = ()
-    not_asked: tuple[str, ...] = ()
-    pods: int | None = None
-    notes: tuple[str, ...] = ()
-    refreshed: datetime | None = None
-    looks: tuple[str, ...] = ()
-    unlisted: tuple[str, ...] = ()
+    problems: tuple[ClusterProblem, ...] = ()  # the gravest first
+    causes: tuple[str, ...] = ()  # the operator's newest warning, without values, and what `verify` found
+    next_try: int | None = None  # within how many seconds the operator tries again
+    helps: tuple[str, ...] = ()  # the commands that mend it
+    not_asked: tuple[str, ...] = ()  # what may not be asked
+    pods: int | None = None  # how many pods read the Secret; None where they were not asked for
+    notes: tuple[str, ...] = ()  # they keep nothing from being in effect
+    refreshed: datetime | None = None  # when the operator began its last success
+    looks: tuple[str, ...] = ()  # the commands that show why pods are not ready
+    unlisted: tuple[str, ...] = ()  # the keys that such pods read and the environment does not have
+    # They run the pods, by kind and name; None where those were not asked for.
     readers: tuple[tuple[str, str], ...] | None = None
+    # The id of its store where nobody can tell, or has accepted, that the cluster's object leads there: then nobody
+    # knows whether what is in effect is the right value.
     unproven: str = ""
-    doubts: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()  # the notes that say what nobody can tell
 
     @property
     def state(self) -> ClusterState:
@@ -116,21 +102,18 @@ class LiveState:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One secret of an environment. `to` is the store that it is to go to, in the step `step` of `moves:` from 1 on.
-
-    `live` is None where the cluster was not asked. `keys` have their ages, the most urgent first, and `rotations` are
-    the runs of those under way; none where nobody asked for these.
-    """
+    """One secret of an environment."""
 
     secret: Secret
     store: Store
-    to: Store | None
-    step: int | None
+    to: Store | None  # the store that it is to go to
+    step: int | None  # of `moves:`, from 1 on
     other: Store | None
-    values: Values = field(default_factory=Values)
-    live: LiveState | None = None
-    keys: tuple[DueKey, ...] = ()
-    rotations: tuple[str, ...] = ()
+    values: StoreFindings = field(default_factory=StoreFindings)
+    live: LiveState | None = None  # None where the cluster was not asked
+    # None of either where nobody asked for ages.
+    keys: tuple[DueKey, ...] = ()  # the most urgent first
+    rotations: tuple[str, ...] = ()  # the runs of rotations under way
 
     @property
     def state(self) -> ClusterState:
@@ -169,42 +152,32 @@ class WaitEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WaitResult:
-    """The end of a wait of at most `seconds`; `not_compared` by secret is what nobody saw before the change.
-
-    `unanswered` says who had not answered when the time was up; `states` are then of before that question, and of
-    no secret where it was the first one.
-    """
+    """The end of a wait."""
 
     end: WaitEnd
-    seconds: float
+    seconds: float  # the longest that it might take
+    # Of before the question that was not answered in time; of no secret where that was the first one.
     states: States
-    not_compared: Mapping[str, tuple[str, ...]]
+    not_compared: Mapping[str, tuple[str, ...]]  # by secret, what nobody saw before the change
     error: ClusterError | None = None
-    unanswered: str = ""
+    unanswered: str = ""  # who had not answered when the time was up
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An environment's rows. `progress` is that of its `moves:`, None where it has none.
-
-    `silent` are the stores in use, by id, that did not answer; `closed` says what stores did not say, and why, and
-    `helps` what to do about it, where that is known. `is_live`: the cluster was to be looked at
-    too; a row without a live state is one of which it had not told in time. `waited` is None where nothing was waited
-    for, and `forced` are the secrets that the operator was asked to synchronise. `accepted` are stores, by id, that the
-    cluster reads as a person says, where that is not proven.
-    """
+    """The status of an environment."""
 
     environment: Environment
     rows: tuple[Row, ...]
-    progress: MoveProgress | None
-    silent: tuple[str, ...] = ()
+    progress: MoveProgress | None  # of its `moves:`, None where it has none
+    silent: tuple[str, ...] = ()  # the stores in use, by id, that did not answer
     is_asked: bool = False
-    is_live: bool = False
-    closed: tuple[str, ...] = ()
-    helps: Mapping[str, str] = field(default_factory=dict)
-    waited: WaitResult | None = None
-    forced: tuple[str, ...] = ()
-    accepted: tuple[str, ...] = ()
+    is_live: bool = False  # the cluster was to be looked at; a row without a live state had not told in time
+    closed: tuple[str, ...] = ()  # what stores did not say, and why
+    helps: Mapping[str, str] = field(default_factory=dict)  # what to do about that
+    waited: WaitResult | None = None  # None where nothing was waited for
+    forced: tuple[str, ...] = ()  # the secrets that the operator was asked to synchronise
+    accepted: tuple[str, ...] = ()  # stores, by id, that the cluster reads as a person says, without proof
 
     @property
     def is_fine(self) -> bool:
@@ -284,16 +257,13 @@ _OPERATORS = frozenset({ClusterState.OLDER_VALUE, ClusterState.NOT_REFRESHED, Cl
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """How the command was asked. `cluster` are its options about the cluster, `only` its secrets, empty for all.
+    """How the command was asked."""
 
-    `has_waited` and `has_forced` tell that it waited in vain, after it had asked the operator to synchronise or not.
-    `readers` returns who reads a store of an environment, None where that is not known.
-    """
-
-    cluster: tuple[str, ...] = ()
-    only: tuple[str, ...] = ()
-    has_waited: bool = False
-    has_forced: bool = False
+    cluster: tuple[str, ...] = ()  # its options about the cluster
+    only: tuple[str, ...] = ()  # its secrets, empty for all
+    has_waited: bool = False  # in vain
+    has_forced: bool = False  # it had asked the operator to synchronise before it waited
+    # Who reads a store of an environment; returns None where that is not known.
     readers: Callable[[Environment, Store], ReadIndex | None] = lambda _environment, _store: None
 
     @property
@@ -303,10 +273,10 @@ class StepContext:
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """The lines to paste, the first one first; `first` says in words what a person does before, empty for nothing."""
+    """The lines to paste, the first one first."""
 
     commands: tuple[str, ...] = ()
-    first: str = ""
+    first: str = ""  # what a person does before, in words
 
 
 def next_step(status: Status, asked: StepContext | None = None) -> NextStep:

@@ -57,7 +57,7 @@ from compiler.model.diagnostic import Severity
 from compiler.model.inventory import Cell
 from compiler.model.values import Manifest
 from compiler.operations.references import cells_to_read, with_own_count
-from compiler.operations.status import LiveState, Row, Status, Values
+from compiler.operations.status import LiveState, Row, Status, StoreFindings
 from compiler.operations.verify import (
     CLOSED,
     UNSET,
@@ -113,7 +113,7 @@ def with_values(status: Status, stores: LiveStores, *, compares: bool = True) ->
     here, elsewhere = _by_secret(found, is_elsewhere=False), _by_secret(found, is_elsewhere=True)
     comparer = Comparer()
 
-    def values_of(row: Row) -> Values:
+    def values_of(row: Row) -> StoreFindings:
         name, failure = row.secret.id, found.failures.get(row.store)
         compared = elsewhere.get(name, {}) if others[name] is not None else None
         values = _values(here.get(name, {}), compared, comparer, stores)
@@ -150,7 +150,7 @@ def _by_secret(found: Verification, *, is_elsewhere: bool) -> dict[str, dict[str
 
 def _values(
     here: Mapping[str, KeyStatus], there: Mapping[str, KeyStatus] | None, comparer: Comparer, stores: LiveStores
-) -> Values:
+) -> StoreFindings:
     dates, other_dates = _dates(here), _dates(there or {})
     ends = [each.remote.attributes.expires for each in here.values() if each.remote is not None]
     faults = [
@@ -168,7 +168,7 @@ def _values(
     likeness, keys = _likeness(here, there, comparer)
     different = keys[Likeness.DIFFERENT]
     versions = versions_of(here[different[0]], there[different[0]], stores) if different and there is not None else None
-    return Values(
+    return StoreFindings(
         likeness,
         different,
         keys[Likeness.MISSING],

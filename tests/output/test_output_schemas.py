@@ -22,7 +22,7 @@ from compiler.live.read_many import Likeness
 from compiler.operations.cutover import commit
 from compiler.operations.cutover_gate import About, Mode
 from compiler.operations.due import DueKey, DueList
-from compiler.operations.status import LiveState, NextStep, Values, WaitEnd, WaitResult, from_files
+from compiler.operations.status import LiveState, NextStep, StoreFindings, WaitEnd, WaitResult, from_files
 from compiler.operations.verify import KeyState
 from compiler.render.content import envelope
 from compiler.render.reports.cutover import cutover_content
@@ -383,7 +383,7 @@ def test_status(tmp_path: Path) -> None:
     )
     found = replace(found, readers=(("Deployment", "agent"),))
     states = {"JIRA_TOKEN": {"vault": KeyState.PRESENT, "azure": KeyState.MISSING}}
-    values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), states=states)
+    values = StoreFindings(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), states=states)
     key = DueKey("jira", "JIRA_TOKEN", "vault", "agents", True, KeyAge(AgeState.OVERDUE, None, datetime.now(UTC), "no"))
     rotations = ("20261101-101010-abcdef",)
     rows = tuple(replace(row, live=found, values=values, keys=(key,), rotations=rotations) for row in status.rows)

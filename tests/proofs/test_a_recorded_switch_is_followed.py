@@ -13,7 +13,7 @@ from compiler.cluster.client import KubernetesCluster
 from compiler.cluster.view import ClusterView
 from compiler.live.read_many import Likeness
 from compiler.operations import status_wait as wait_module
-from compiler.operations.status import LiveState, Status, Values, WaitEnd, WaitResult, from_files, manifests_for
+from compiler.operations.status import LiveState, Status, StoreFindings, WaitEnd, WaitResult, from_files, manifests_for
 from compiler.operations.status_live import OPTIONAL, Snapshot, StatusJudge
 from compiler.operations.status_wait import Wait
 from compiler.pipeline import compile_project
@@ -51,7 +51,7 @@ class Recorded:
     def status(self) -> Status:
         status = from_files(self.environment, ["slack"])
         # Both stores held the same when this was recorded, and the Vault had an address of that machine.
-        rows = tuple(replace(row, values=Values(Likeness.EQUAL)) for row in status.rows)
+        rows = tuple(replace(row, values=StoreFindings(Likeness.EQUAL)) for row in status.rows)
         return replace(status, rows=rows, accepted=("vault",))
 
     def follow(self, *steps: Callable[[], object], up_at: str = "") -> WaitResult:

@@ -7,7 +7,7 @@ from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.live.read_many import Likeness
 from compiler.live.readers import ReadIndex
 from compiler.model.store import remote_places
-from compiler.operations.status import LiveState, NextStep, Status, StepContext, Values, next_step
+from compiler.operations.status import LiveState, NextStep, Status, StepContext, StoreFindings, next_step
 from compiler.stores.errors import FailureSide
 from tests.unit.operations.status.conftest import World
 
@@ -18,10 +18,12 @@ def next_commands(status: Status, cluster: tuple[str, ...] = (), only: tuple[str
     return next_step(status, StepContext(cluster, only)).commands
 
 
-def moving(world: World, text: str = MOVE, **values: Values) -> Status:
+def moving(world: World, text: str = MOVE, **values: StoreFindings) -> Status:
     world.bench.write("prod", text)
     status = world.status()
-    return replace(status, rows=tuple(replace(row, values=values.get(row.secret.id, Values())) for row in status.rows))
+    return replace(
+        status, rows=tuple(replace(row, values=values.get(row.secret.id, StoreFindings())) for row in status.rows)
+    )
 
 
 def seen(status: Status, **live: LiveState) -> Status:
@@ -46,7 +48,7 @@ def test_what_the_cluster_has_not_told_in_time_is_waited_for_before_the_next_ste
 
 def test_the_next_step_of_the_move(world: World) -> None:
     assert next_commands(moving(world)) == ("platform-secrets cutover prod --next",)
-    equal = Values(Likeness.EQUAL)
+    equal = StoreFindings(Likeness.EQUAL)
     options = ("--cluster", "--context", "there")
     assert next_commands(moving(world, github=equal), options) == (
         "platform-secrets cutover prod --next --cluster --context there",
@@ -55,12 +57,12 @@ def test_the_next_step_of_the_move(world: World) -> None:
 
 @pytest.mark.parametrize("likeness", [Likeness.MISSING, Likeness.DIFFERENT])
 def test_what_the_other_store_lacks_is_copied_first(world: World, likeness: Likeness) -> None:
-    status = moving(world, github=Values(likeness), jira=Values(likeness))
+    status = moving(world, github=StoreFindings(likeness), jira=StoreFindings(likeness))
     assert next_commands(status) == ("platform-secrets migrate prod --to azure --only github",)
 
 
 def test_a_store_without_access_is_looked_at_first(world: World) -> None:
-    status = moving(world, github=Values(Likeness.NO_ACCESS))
+    status = moving(world, github=StoreFindings(Likeness.NO_ACCESS))
     assert next_commands(status) == ("platform-secrets verify prod github --store azure",)
 
 
@@ -72,7 +74,7 @@ def test_at_its_end_a_move_is_finished_and_then_nothing_is_left(world: World) ->
 
 def left(world: World) -> Status:
     """The move is done, the cluster runs on it, and the store that is left still holds the same."""
-    equal = Values(Likeness.EQUAL)
+    equal = StoreFindings(Likeness.EQUAL)
     return replace(seen(moving(world, f"{MOVE}store: azure\n", github=equal, jira=equal)), is_live=True)
 
 
@@ -93,7 +95,7 @@ def test_a_store_that_is_left_with_the_same_values_is_retired_once_the_cluster_w
     assert next_commands(only, ("--cluster",), ("jira",)) == (
         "platform-secrets retire prod jira --store vault --cluster",
     )
-    assert next_commands(moving(world, f"{MOVE}store: azure\n", github=Values(Likeness.MISSING))) == ()
+    assert next_commands(moving(world, f"{MOVE}store: azure\n", github=StoreFindings(Likeness.MISSING))) == ()
 
 
 def test_a_store_whose_rest_is_read_by_others_is_not_named_any_more(world: World) -> None:
@@ -118,24 +120,27 @@ def test_a_store_whose_rest_is_read_by_others_is_not_named_any_more(world: World
 
 def test_a_fault_in_the_store_in_use_comes_before_all(world: World) -> None:
     status = seen(
-        moving(world, jira=Values(faults=("it lacks a key",))),
+        moving(world, jira=StoreFindings(faults=("it lacks a key",))),
         github=LiveState((ClusterProblem(ClusterState.PODS, "a"),)),
     )
     assert next_commands(status, ("--cluster",)) == ("platform-secrets verify prod jira",)
 
 
 def test_what_the_store_in_use_lacks_is_put_at_once(world: World) -> None:
-    github, jira = Values(faults=("a",), unset=("GITHUB_TOKEN",)), Values(faults=("b",), unset=("A", "B"))
+    github, jira = StoreFindings(faults=("a",), unset=("GITHUB_TOKEN",)), StoreFindings(faults=("b",), unset=("A", "B"))
     lines = ("platform-secrets put prod github GITHUB_TOKEN", "platform-secrets put prod jira")
     assert next_commands(moving(world, github=github, jira=jira)) == lines
-    other = Values(faults=("another",))
+    other = StoreFindings(faults=("another",))
     assert next_commands(moving(world, github=github, jira=other)) == (lines[0], "platform-secrets verify prod jira")
 
 
 def test_a_value_that_two_secrets_share_is_put_once(world: World) -> None:
     catalogue = world.bench.text("catalogue").replace("{description: Token}", "{from: github/GITHUB_TOKEN}")
     world.bench.write("catalogue", catalogue)
-    github, jira = Values(faults=("a",), unset=("GITHUB_TOKEN",)), Values(faults=("b",), unset=("JIRA_TOKEN",))
+    github, jira = (
+        StoreFindings(faults=("a",), unset=("GITHUB_TOKEN",)),
+        StoreFindings(faults=("b",), unset=("JIRA_TOKEN",)),
+    )
     line = "platform-secrets put prod github GITHUB_TOKEN"
     assert next_commands(moving(world, "", github=github, jira=jira)) == (line,)
     more = replace(jira, unset=("JIRA_TOKEN", "JIRA_URL"))
@@ -149,12 +154,14 @@ def trouble(
     world: World,
     *problems: ClusterState,
     asked: StepContext | None = None,
-    values: Values | None = None,
+    values: StoreFindings | None = None,
     **more: Any,  # noqa: ANN401 - fields of a live state
 ) -> NextStep:
     """What comes next where jira alone has these problems."""
     live = LiveState(tuple(ClusterProblem(each, "a") for each in problems), **more)
-    return next_step(seen(moving(world, jira=values or Values()), jira=live), asked or StepContext(("--cluster",)))
+    return next_step(
+        seen(moving(world, jira=values or StoreFindings()), jira=live), asked or StepContext(("--cluster",))
+    )
 
 
 WAITED = StepContext(("--cluster",), has_waited=True)
@@ -212,7 +219,7 @@ BACK = "platform-secrets cutover prod jira --back --to vault --cluster"
 def test_where_the_operator_fails_and_the_store_of_before_is_equal_one_goes_back(
     world: World, state: ClusterState, asked: StepContext
 ) -> None:
-    there = Values(Likeness.EQUAL)
+    there = StoreFindings(Likeness.EQUAL)
     status = seen(moving(world, MOVED, jira=there), jira=LiveState((ClusterProblem(state, "a"),)))
     assert next_step(status, asked) == NextStep((BACK,))
     # The move has not come to jira yet, and its other store lies ahead: nobody has ever read it there.
@@ -220,13 +227,13 @@ def test_where_the_operator_fails_and_the_store_of_before_is_equal_one_goes_back
 
 
 def test_where_the_other_store_is_not_equal_the_operator_tries_again_once(world: World) -> None:
-    other = Values(Likeness.DIFFERENT)
+    other = StoreFindings(Likeness.DIFFERENT)
     assert trouble(world, ClusterState.NOT_READY, values=other) == NextStep((FORCE,))
     assert trouble(world, ClusterState.NOT_READY, values=other, asked=FORCED) == NextStep((VERIFY,))
     assert trouble(world, ClusterState.STORE, values=other) == NextStep((VERIFY,))
 
 
-SILENT = Values(Likeness.NO_ACCESS, closed=("no answer",), helps=("log in",), other_holds=True)
+SILENT = StoreFindings(Likeness.NO_ACCESS, closed=("no answer",), helps=("log in",), other_holds=True)
 CLUSTER = "platform-secrets status prod --cluster"
 
 
@@ -264,7 +271,7 @@ def test_the_operator_s_own_failure_leads_back_and_it_is_said_what_is_not_compar
     lacking = replace(closed, other_holds=False)
     assert next_step(seen(moving(world, MOVED, jira=lacking), jira=failing), asked) == NextStep((FORCE,))
     # The other store that is closed is no way back.
-    ahead = Values(Likeness.NO_ACCESS, other_holds=False)
+    ahead = StoreFindings(Likeness.NO_ACCESS, other_holds=False)
     assert next_step(seen(moving(world, MOVED, jira=ahead), jira=failing), asked) == NextStep((FORCE,))
 
 
@@ -298,7 +305,7 @@ def test_many_that_all_go_back_are_named_by_one_word(world: World) -> None:
 
 def test_what_the_other_store_alone_holds_is_copied_and_the_rest_put(world: World) -> None:
     copy = "platform-secrets migrate prod --to vault --from azure --only jira"
-    both = Values(faults=("a",), unset=("A", "B"), only_there=("A", "B"))
+    both = StoreFindings(faults=("a",), unset=("A", "B"), only_there=("A", "B"))
     assert next_commands(moving(world, jira=both)) == (copy,)
     half = replace(both, only_there=("B",))
     assert next_commands(moving(world, jira=half)) == (

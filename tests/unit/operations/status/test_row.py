@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from compiler.cluster.judge import ClusterProblem, ClusterState
-from compiler.operations.status import LiveState, Values
+from compiler.operations.status import LiveState, StoreFindings
 from tests.unit.operations.status.conftest import World
 
 
@@ -30,7 +30,7 @@ def test_a_row_is_fine_without_fault_and_problem(
     fine: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     status = world.status()
-    row = replace(status.rows[0], live=live, values=Values(faults=faults))
-    assert not replace(row, values=Values(closed=("it does not answer",))).is_fine
+    row = replace(status.rows[0], live=live, values=StoreFindings(faults=faults))
+    assert not replace(row, values=StoreFindings(closed=("it does not answer",))).is_fine
     assert row.is_fine is fine
     assert replace(status, rows=(row, status.rows[1])).is_fine is fine

@@ -6,7 +6,7 @@ import pytest
 from compiler.cluster.view import EVER
 from compiler.live.read_many import Likeness
 from compiler.model.environment import other_store, progress_of
-from compiler.operations.status import Status, Values, from_files
+from compiler.operations.status import Status, StoreFindings, from_files
 from compiler.operations.status_live import with_values
 from compiler.stores.errors import Action, Code, FailureSide, ForbiddenError, NotFoundError, StoreError, StoreLocation
 from tests.unit.memory_store import secrets
@@ -200,7 +200,7 @@ def test_without_another_store_nothing_is_asked(world: World) -> None:
     assert found.values["jira"].likeness is Likeness.NOT_ASKED
     assert found.values["jira"].known_since == EVER
     assert world.bench.azure.reads == []
-    assert Values().likeness is Likeness.NOT_ASKED
+    assert StoreFindings().likeness is Likeness.NOT_ASKED
 
 
 def test_the_oldest_value_and_the_nearest_expiry_count(world: World) -> None:

@@ -5,7 +5,7 @@ from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.read_many import Likeness
 from compiler.operations.due import DueKey, DueList
-from compiler.operations.status import LiveState, NextStep, Values, WaitEnd, WaitResult
+from compiler.operations.status import LiveState, NextStep, StoreFindings, WaitEnd, WaitResult
 from compiler.operations.verify import KeyState
 from compiler.render.content import as_json
 from compiler.render.reports.status import status_data
@@ -27,7 +27,7 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
     found = LiveState(
         (ClusterProblem(ClusterState.PODS, "a"),), ("why",), 3, ("do", "more"), ("pods",), 2, ("note",), MOMENT
     )
-    values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), written=MOMENT, expires=MOMENT)
+    values = StoreFindings(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), written=MOMENT, expires=MOMENT)
     values = replace(values, only_there=("JIRA_KEY",), states={"JIRA_TOKEN": {"vault": KeyState.PRESENT}})
     key = DueKey("jira", "JIRA_TOKEN", "vault", "agents", True, KeyAge(AgeState.NOT_KNOWN, why="it was destroyed"))
     aged = replace(status.rows[1], keys=(key,), rotations=("20261101-101010-abcdef",))

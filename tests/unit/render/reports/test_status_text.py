@@ -10,7 +10,7 @@ from compiler.cluster.view import ClusterError
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.read_many import Likeness, PastRun, StoredVersion
 from compiler.operations.due import DueKey, DueList
-from compiler.operations.status import LiveState, NextStep, Row, Status, Values, WaitEnd, WaitResult
+from compiler.operations.status import LiveState, NextStep, Row, Status, StoreFindings, WaitEnd, WaitResult
 from compiler.render.content import Line, Painted, Style
 from compiler.render.reports.status import due_lines, status_lines, wait_lines, word_of
 from tests.unit.operations.status.conftest import World, world
@@ -37,7 +37,7 @@ def with_row(status: Status, secret: str, **changed: object) -> Status:
 def test_a_row_a_secret_with_the_next_command_below(world: World) -> None:
     world.bench.write("prod", f"{MOVE}secrets: {{github: {{store: azure}}}}\n")
     status = with_row(
-        world.status(), "github", values=Values(Likeness.EQUAL, written=OLD, expires=SOON), live=LiveState()
+        world.status(), "github", values=StoreFindings(Likeness.EQUAL, written=OLD, expires=SOON), live=LiveState()
     )
     assert shown(status, "platform-secrets cutover prod --next") == [
         'prod: 1 of 2 secrets on "azure"; step 2 of 2 is next',
@@ -59,8 +59,10 @@ def test_without_a_move_and_at_its_end(world: World) -> None:
 
 
 def test_what_differs_or_is_missing_is_named_by_key(world: World) -> None:
-    status = with_row(world.status(), "jira", values=Values(Likeness.DIFFERENT, ("JIRA_TOKEN",)))
-    status = with_row(status, "github", values=Values(Likeness.MISSING, missing=("GITHUB_TOKEN",), faults=("no",)))
+    status = with_row(world.status(), "jira", values=StoreFindings(Likeness.DIFFERENT, ("JIRA_TOKEN",)))
+    status = with_row(
+        status, "github", values=StoreFindings(Likeness.MISSING, missing=("GITHUB_TOKEN",), faults=("no",))
+    )
     status = replace(status, closed=("the store does not answer",))
     assert shown(status)[-4:] == [
         "not answered: the store does not answer",
@@ -71,7 +73,7 @@ def test_what_differs_or_is_missing_is_named_by_key(world: World) -> None:
 
 
 def test_what_only_the_other_store_holds_is_no_other_value(world: World) -> None:
-    status = with_row(world.status(), "jira", values=Values(Likeness.ONLY_THERE, only_there=("JIRA_TOKEN",)))
+    status = with_row(world.status(), "jira", values=StoreFindings(Likeness.ONLY_THERE, only_there=("JIRA_TOKEN",)))
     assert shown(status)[-1] == 'jira: only "azure" holds "JIRA_TOKEN"'
     assert " ".join(shown(status)[3].split()) == "jira vault - azure: only there - - not asked"
 
@@ -79,7 +81,7 @@ def test_what_only_the_other_store_holds_is_no_other_value(world: World) -> None
 def test_of_different_values_it_says_which_is_later_and_the_command_for_each_case(world: World) -> None:
     vault = StoredVersion("vault", "https://vault", "agents/jira", "3", SOON)
     azure = StoredVersion("azure", "https://azure", "agents-jira", "a", OLD)
-    values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), versions=(vault, azure))
+    values = StoreFindings(Likeness.DIFFERENT, ("JIRA_TOKEN",), versions=(vault, azure))
     status = with_row(world.status(), "jira", values=values)
     past = PastRun("20250131-120000-4fa1c2", "put", "prod")
     copy = "platform-secrets migrate prod --to {} --from {} --only jira --on-conflict overwrite"
@@ -97,8 +99,8 @@ def test_of_different_values_it_says_which_is_later_and_the_command_for_each_cas
 
 
 def test_a_silent_store_in_use_is_not_laid_to_the_other(world: World) -> None:
-    status = with_row(world.status(), "jira", values=Values(Likeness.NO_ACCESS, closed=("it is sealed",)))
-    status = with_row(status, "github", values=Values(Likeness.NO_ACCESS))
+    status = with_row(world.status(), "jira", values=StoreFindings(Likeness.NO_ACCESS, closed=("it is sealed",)))
+    status = with_row(status, "github", values=StoreFindings(Likeness.NO_ACCESS))
     assert [" ".join(line.split()) for line in shown(status)[2:4]] == [
         "github vault - azure: no access - - not asked",
         "jira vault - azure: not compared - - not asked",
@@ -146,7 +148,7 @@ def test_what_may_not_be_asked_is_said_once(world: World) -> None:
 def test_rows_that_are_too_long_take_lines_of_their_own(world: World) -> None:
     store = replace(world.status().rows[1].store, id="a-store-with-a-long-name-in-some-far-away-region")
     found = LiveState((ClusterProblem(ClusterState.RESTART, "restart"),))
-    values = Values(Likeness.EQUAL, written=OLD, expires=SOON)
+    values = StoreFindings(Likeness.EQUAL, written=OLD, expires=SOON)
     status = with_row(world.status(), "jira", store=store, to=store, values=values, live=found)
     lines = shown(status)
     assert lines[1:3] == ["github", "  on vault; azure: not asked; age -; not asked"]
@@ -168,8 +170,8 @@ IN_TIME = KeyAge(AgeState.IN_TIME, OLD, SOON)
 
 
 def test_where_keys_have_limits_it_says_when_the_first_is_due_and_whose_it_is(world: World) -> None:
-    status = with_row(world.status(), "github", values=Values(Likeness.EQUAL))
-    assert shown(aged(status, IN_TIME, values=Values(Likeness.EQUAL)))[1:4] == [
+    status = with_row(world.status(), "github", values=StoreFindings(Likeness.EQUAL))
+    assert shown(aged(status, IN_TIME, values=StoreFindings(Likeness.EQUAL)))[1:4] == [
         "SECRET  STORE  NEXT  OTHER STORE   AGE  EXPIRES  DUE         OWNER   LIVE",
         "github  vault  -     azure: equal  -    -        -           -       not asked",
         "jira    vault  -     azure: equal  -    -        2027-01-01  agents  not asked",
@@ -218,7 +220,7 @@ def test_too_wide_a_table_goes_without_columns_that_say_nothing(world: World) ->
 
 
 def test_why_a_date_is_not_known_is_said_once(world: World) -> None:
-    status = aged(world.status(), DOUBT, DOUBT, values=Values(closed=("sealed",)))
+    status = aged(world.status(), DOUBT, DOUBT, values=StoreFindings(closed=("sealed",)))
     assert not any("it is not known" in line for line in shown(status))
     status = aged(world.status(), DOUBT, DOUBT)
     assert shown(status)[-1] == 'jira: it is not known when "KEY_1", "KEY_2" changed: version 3 is disabled'
