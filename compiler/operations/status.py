@@ -120,6 +120,12 @@ class Row:
         return self.live.state if self.live is not None else ClusterState.NOT_ASKED
 
     @property
+    def written(self) -> datetime | None:
+        """The date of its oldest value: as its ages have it, which look behind a version that left the value alone."""
+        dates = (self.values.written, *(key.age.changed for key in self.keys))
+        return min(filter(None, dates), default=None)
+
+    @property
     def has_problem(self) -> bool:
         """Whether the cluster was asked, and something keeps it from being in effect."""
         return self.live is not None and bool(self.live.problems)

@@ -174,7 +174,7 @@ def test_where_keys_have_limits_it_says_when_the_first_is_due_and_whose_it_is(wo
     assert shown(aged(status, IN_TIME, values=StoreFindings(Likeness.EQUAL)))[1:4] == [
         "SECRET  STORE  NEXT  OTHER STORE   AGE  EXPIRES  DUE         OWNER   LIVE",
         "github  vault  -     azure: equal  -    -        -           -       not asked",
-        "jira    vault  -     azure: equal  -    -        2027-01-01  agents  not asked",
+        "jira    vault  -     azure: equal  40d  -        2027-01-01  agents  not asked",
     ]
 
 
