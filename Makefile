@@ -47,14 +47,14 @@ clean: ## Remove what the other tasks made, except the values files
 
 ##@ to work on it
 # What starts a program or a server, and what is marked `heavy`, is left to `make test`.
+NOT_FAST := demo scripts cluster stores/azure_key_vault test___main__.py test_helm.py test_faulty_key_vault.py \
+	$(addprefix cli/commands/test_,commands_examples.py completion.py status.py verify.py) \
+	$(addprefix operations/test_,age_file.py diff.py due.py parity.py status.py status_live.py status_wait.py values_files.py) \
+	generate/test_access_rbac.py stores/test_http.py stores/test_stores.py
+
 test-fast: .venv/.dev ## Run unit tests and golden inputs in half a minute: no Helm, server, proof, docs or coverage
 	@$(TESTS) tests/unit tests/golden $(WORKERS) -q -m "not heavy" \
-		--ignore tests/unit/demo --ignore tests/unit/scripts --ignore tests/unit/test___main__.py \
-		--ignore tests/unit/cli/test_examples.py --ignore tests/unit/cli/commands/test_completion.py \
-		--ignore tests/unit/cli/commands/test_verify.py --ignore tests/unit/operations/backup/test_encryption.py \
-		--ignore tests/unit/helm --ignore tests/unit/operations/chart --ignore tests/unit/operations/parity --ignore tests/unit/stores/azure_key_vault \
-		--ignore tests/unit/stores/test_timed_connection.py --ignore tests/unit/stores/test_transport.py --ignore tests/unit/stores/test_lying_servers.py \
-		--ignore tests/unit/operations/status --ignore tests/unit/cluster --ignore tests/unit/cli/commands/test_status.py \
+		$(NOT_FAST:%=--ignore tests/unit/%) \
 		--deselect tests/golden/test_golden.py::test_what_passes_renders_alike_and_as_it_is_meant
 
 coverage: .venv/.dev .tools/.helm ## Fail where unit tests cover too few branches of the program

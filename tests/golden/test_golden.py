@@ -30,14 +30,14 @@ ALONE = HERE / "ok/everything-at-once/expected/values-prod.yaml"
 NESTED = HERE / "ok/nested-for-a-parent-chart/expected/values-prod.yaml"
 # What no folder can bring about, and where it is proved instead.
 ELSEWHERE = {
-    "layer-conflict": "the schema gives every place one type; tests/unit/stages/test_merge.py",
+    "layer-conflict": "the schema gives every place one type; tests/unit/stages/test_resolve.py",
     "unproven-output": "a defect of the compiler itself; tests/unit/test_pipeline.py",
     "stale-values": "said by `compile --check`",
     "stale-output": "said by `generate --check`; tests/unit/generate/test_files.py",
     "unconfirmed-prune": "said by `generate argocd`; tests/unit/generate/test_argocd.py",
     "unproven-chart": "said by `compile --parity`",
     "unconfined-chart": "said by `render` and `compile --parity`",
-    **{rule.id: "said by `verify`; tests/unit/operations/verify/test_verify.py" for rule in LIVE_RULES},
+    **{rule.id: "said by `verify`; tests/unit/operations/test_verify.py" for rule in LIVE_RULES},
     **{rule.id: "said by `consumers`; tests/consumers/test_caipe_forms.py" for rule in CONSUMER_RULES},
     NOT_IMPORTED.id: "said by `import`; tests/golden/test_imports.py",
 }

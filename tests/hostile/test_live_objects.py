@@ -29,7 +29,7 @@ from compiler.operations.status_live import Snapshot, StatusJudge, with_values
 from compiler.operations.status_wait import Wait
 from compiler.refusal import Refusal
 from tests.live_platform import compiled_objects, provider_of
-from tests.unit.operations.cutover.conftest import Bench
+from tests.unit.operations.cutover_bench import Bench
 
 SPACE, JIRA = "agents", "agent-jira-secrets"
 MOMENT = "2026-11-28T07:00:00Z"

@@ -11,7 +11,7 @@ from compiler.live.ages import AgeState, KeyAge
 from compiler.operations.due import DueKey
 from compiler.operations.status import LiveState, from_files
 from compiler.render.reports.metrics import metrics
-from tests.unit.operations.cutover.conftest import Bench
+from tests.unit.operations.cutover_bench import Bench
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "docs/examples/observe/alerts.yaml"

@@ -31,7 +31,7 @@ from scripts.build_docs import output_schemas
 from tests.commands import run_command
 from tests.github_project import BASE, CATALOGUE
 from tests.unit.memory_store import secrets
-from tests.unit.operations.cutover.conftest import Bench
+from tests.unit.operations.cutover_bench import Bench
 
 SCHEMAS = output_schemas()
 VALIDATORS = {name: Draft7Validator(schema) for name, schema in SCHEMAS.items()}

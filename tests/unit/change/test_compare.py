@@ -1,5 +1,3 @@
-"""What a plan says of keys that are to be written, from a read of the stores; nothing is written here."""
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,14 +5,15 @@ from typing import Any
 
 import pytest
 
-from compiler.change.compare import plan_given
+from compiler.change.compare import judge_destination, judge_source, plan_given, refuse_denied, uses_before_reading
 from compiler.change.journal import Run, RunEntry
-from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step
+from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step, Write
 from compiler.live.read_many import PastRun
 from compiler.model.environment import Environment
 from compiler.model.inventory import Inventory
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
+from compiler.stores import errors
 from compiler.stores.errors import (
     Action,
     Code,
@@ -25,12 +24,14 @@ from compiler.stores.errors import (
     VersionGoneError,
 )
 from compiler.stores.interface import Attributes, Dropped, Limit, Problem, RemoteSecret, Use
-from compiler.stores.secret_value import JsonKind, SecretValue
+from compiler.stores.secret_value import Comparer, JsonKind, SecretValue
 from tests import providers
 from tests.refusals import is_refused
 from tests.unit.changes import planned, step_of
 from tests.unit.conftest import Stores
-from tests.unit.memory_store import MemoryStore
+from tests.unit.memory_store import MemoryStore, secrets
+
+# What a plan says of keys that are to be written, from a read of the stores; nothing is written here.
 
 OVERWRITE, FAIL = Options(on_conflict=OnConflict.OVERWRITE), Options()
 REFUSED = Step("jira", "GONE", Kind.REFUSE, None, None, "no place", "write one")
@@ -548,3 +549,322 @@ def test_no_value_is_in_what_a_plan_shows_of_itself() -> None:
     plan = planned(memory(), step_of("A", "s3ntinel"))
     assert "s3ntinel" not in repr(plan)
     assert "s3ntinel" not in repr(step_of("A", "s3ntinel"))
+
+
+Reading = RemoteSecret | errors.StoreError
+WHERE = errors.StoreLocation("https://store", "name")
+ADD = "the way to add it"
+PROPERTY, WHOLE = Location("store", "name", "KEY"), Location("store", "name", None)
+NEW = SecretValue("new")
+GONE = errors.VersionGoneError(WHERE, errors.Action.READ, "the reason", "the remedy", version="v1")
+NUMBER, NULL = SecretValue("7", JsonKind.NUMBER), SecretValue("null", JsonKind.NULL)
+FILLED = "the value there now is blank, and will be filled"
+AS_STRING = "store it as a string in the source"
+
+
+def refusal(kind: type[errors.StoreError], code: errors.Code | None = None) -> errors.StoreError:
+    return kind(WHERE, errors.Action.READ, "the reason", "the remedy", code)
+
+
+def remote(value: SecretValue | None = None, whole: str | None = None, *, is_object: bool = True) -> RemoteSecret:
+    properties = {"KEY": value} if value is not None else {}
+    return RemoteSecret("name", "v7", properties, Attributes(), SecretValue(whole) if whole else None, is_object)
+
+
+def source(reading: Reading, place: Location, options: Options | None = None, *, in_use: bool = True) -> Step | None:
+    step = Step("jira", "KEY", Kind.UPDATE, place, None)
+    return judge_source(step, reading, options or Options(), ADD if in_use else "")
+
+
+def destination(reading: Reading, place: Location, options: Options | None = None) -> Step:
+    step = Step("jira", "KEY", Kind.UPDATE, None, place, value=NEW)
+    return judge_destination(step, reading, options or Options(), Comparer())
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        refusal(errors.NotFoundError),
+        refusal(errors.SoftDeletedError),
+        refusal(errors.DisabledError),
+        remote(),
+        remote(is_object=False),
+        remote(SecretValue(" ")),
+    ],
+)
+def test_nothing_is_said_of_what_an_unused_key_lacks(reading: Reading) -> None:
+    assert source(reading, PROPERTY, in_use=False) is None
+
+
+def test_an_unused_key_whose_source_does_not_answer_is_refused() -> None:
+    step = source(refusal(errors.StoreError, errors.Code.UNAVAILABLE), PROPERTY, in_use=False)
+    assert (step and (step.kind, step.remedy)) == (Kind.REFUSE, "the remedy")
+
+
+@pytest.mark.parametrize(
+    ("reading", "place", "options", "told"),
+    [
+        (
+            refusal(errors.StoreError, errors.Code.UNAVAILABLE),
+            PROPERTY,
+            Options(),
+            (Kind.REFUSE, "the source cannot be read: the reason", "the remedy"),
+        ),
+        (
+            refusal(errors.DisabledError),
+            PROPERTY,
+            Options(),
+            (Kind.REFUSE, "the source cannot be read: the reason", "the remedy"),
+        ),
+        (refusal(errors.NotFoundError), PROPERTY, Options(), (Kind.MISSING, "the source has no such secret", ADD)),
+        (
+            refusal(errors.SoftDeletedError),
+            PROPERTY,
+            Options(),
+            (Kind.MISSING, "in the source, the reason", "the remedy"),
+        ),
+        (GONE, PROPERTY, Options(), (Kind.MISSING, "in the source, the reason", ADD)),
+        (
+            remote(is_object=False),
+            PROPERTY,
+            Options(),
+            (
+                Kind.MISSING,
+                "the source's value is not a JSON object, so it has no properties",
+                "store a JSON object there",
+            ),
+        ),
+        (remote(), PROPERTY, Options(), (Kind.MISSING, "the source has no such property", ADD)),
+        (
+            remote(SecretValue("x")),
+            WHOLE,
+            Options(),
+            (Kind.MISSING, "the source has only properties, no whole value", ADD),
+        ),
+        (
+            remote(NUMBER),
+            PROPERTY,
+            Options(),
+            (
+                Kind.REFUSE,
+                "the source's value is a JSON number, and only strings can be copied unchanged",
+                f"{AS_STRING}, or use --stringify",
+            ),
+        ),
+        (
+            remote(NULL),
+            PROPERTY,
+            Options(stringify=True),
+            (Kind.REFUSE, "the source's value is a JSON null, and only strings can be copied unchanged", AS_STRING),
+        ),
+        (remote(SecretValue(" ")), PROPERTY, Options(), (Kind.REFUSE, "the source's value is empty", ADD)),
+    ],
+)
+def test_what_a_source_lacks_is_said_with_the_way_out(
+    reading: Reading, place: Location, options: Options, told: tuple[Kind, str, str]
+) -> None:
+    step = source(reading, place, options)
+    assert step is not None
+    assert (step.kind, step.reason, step.remedy, step.value) == (*told, None)
+
+
+@pytest.mark.parametrize(
+    ("reading", "place"),
+    [(remote(SecretValue("x")), PROPERTY), (remote(SecretValue("y"), "x", is_object=False), WHOLE)],
+)
+@pytest.mark.parametrize("in_use", [True, False])
+def test_a_source_that_holds_the_value_gives_it(reading: RemoteSecret, place: Location, *, in_use: bool) -> None:
+    step = source(reading, place, in_use=in_use)
+    assert step is not None
+    assert step.value is not None
+    assert (step.kind, step.reason, step.remedy, step.value.reveal()) == (Kind.UPDATE, "", "", "x")
+    assert step.origin is reading
+
+
+def test_a_value_that_is_no_string_moves_as_its_text_where_that_was_asked() -> None:
+    step = source(remote(NUMBER), PROPERTY, Options(stringify=True))
+    assert step is not None
+    assert step.value is not None
+    assert (step.value.is_string, step.value.reveal()) == (True, "7")
+
+
+@pytest.mark.parametrize(
+    ("reading", "place", "options", "told"),
+    [
+        (refusal(errors.NotFoundError), PROPERTY, Options(), (Kind.CREATE, "", "")),
+        (GONE, PROPERTY, Options(), (Kind.CREATE, "", "")),
+        (
+            refusal(errors.SoftDeletedError),
+            PROPERTY,
+            Options(recover=True),
+            (Kind.RECOVER, "it is deleted now, and will be recovered first", ""),
+        ),
+        (
+            refusal(errors.SoftDeletedError),
+            PROPERTY,
+            Options(),
+            (Kind.REFUSE, "in the destination, the reason", "the remedy"),
+        ),
+        (
+            refusal(errors.SoftDeletedError),
+            PROPERTY,
+            Options(("jira",), words=("migrate", "prod"), applies=True),
+            (
+                Kind.REFUSE,
+                "in the destination, the reason",
+                "to recover it first: platform-secrets migrate prod --only jira --recover --apply",
+            ),
+        ),
+        (
+            refusal(errors.DisabledError),
+            PROPERTY,
+            Options(recover=True),
+            (Kind.REFUSE, "the destination cannot be read: the reason", "the remedy"),
+        ),
+        (
+            remote(is_object=False),
+            PROPERTY,
+            Options(),
+            (
+                Kind.REFUSE,
+                "the destination's value is not a JSON object, so no property can be set in it",
+                "store a JSON object there first",
+            ),
+        ),
+        (remote(), PROPERTY, Options(), (Kind.UPDATE, "the key is added", "")),
+        (remote(NEW), PROPERTY, Options(), (Kind.KEEP, "", "")),
+        (remote(SecretValue("p"), "new", is_object=False), WHOLE, Options(), (Kind.KEEP, "", "")),
+        *(
+            (reading, place, Options(on_conflict=on_conflict), (Kind.UPDATE, FILLED, ""))
+            for on_conflict in OnConflict
+            for reading, place in (
+                (remote(SecretValue("")), PROPERTY),
+                (remote(SecretValue(" \n")), PROPERTY),
+                (remote(whole=" ", is_object=False), WHOLE),
+                (remote(whole=" ", is_object=False), PROPERTY),
+            )
+        ),
+        (
+            remote(SecretValue("old")),
+            PROPERTY,
+            Options(on_conflict=OnConflict.OVERWRITE),
+            (Kind.UPDATE, "the value there now will be replaced", ""),
+        ),
+        *(
+            (
+                reading,
+                place,
+                Options(),
+                (
+                    Kind.CONFLICT,
+                    "the destination already holds a different value, version v7",
+                    "choose --on-conflict skip or overwrite",
+                ),
+            )
+            for reading, place in (
+                (remote(SecretValue("old")), PROPERTY),
+                (remote(SecretValue("new", JsonKind.NUMBER)), PROPERTY),
+                (remote(NEW, "old", is_object=False), WHOLE),
+            )
+        ),
+        (
+            remote(SecretValue("old")),
+            PROPERTY,
+            Options(on_conflict=OnConflict.SKIP),
+            (
+                Kind.CONFLICT,
+                "the destination already holds a different value, version v7",
+                "--on-conflict skip leaves it unchanged",
+            ),
+        ),
+    ],
+)
+def test_what_stands_in_the_destination_decides_and_is_said_with_the_way_out(
+    reading: Reading, place: Location, options: Options, told: tuple[Kind, str, str]
+) -> None:
+    step = destination(reading, place, options)
+    assert (step.kind, step.reason, step.remedy) == told
+    assert step.value is (None if step.kind is Kind.REFUSE else NEW)
+
+
+TAGGED = Attributes(tags={"team": "a"})
+
+
+def there(name: str = "a", attributes: Attributes | None = None) -> RemoteSecret:
+    return RemoteSecret(name, "1", secrets(A="x"), attributes or Attributes())
+
+
+def write(name: str = "a", **more: object) -> Write:
+    step = Step(f"secret-{name}", "A", Kind.UPDATE, None, Location("kv", name, "A"))
+    made = Write("kv", name, (step,), secrets(A="y"))
+    return replace(made, **more)  # type: ignore[arg-type] # fields of the class
+
+
+def plan(store: MemoryStore, *writes: Write) -> Plan:
+    steps = tuple(step for each in writes for step in each.steps)
+    return Plan("put", "dev", {"kv": store}, steps=steps, writes=writes)
+
+
+@pytest.mark.parametrize(
+    ("planned", "uses"),
+    [
+        (write(), {Use.CREATE}),
+        (write(attributes=TAGGED), {Use.CREATE, Use.TAG}),
+        (write(base=there()), {Use.UPDATE}),
+        (write(base=there(), attributes=TAGGED), {Use.UPDATE, Use.TAG}),
+        (write(base=there(attributes=TAGGED), attributes=TAGGED), {Use.UPDATE}),
+        (write(recover=True), {Use.RECOVER, Use.UPDATE}),
+        (write(changes={}, base=there()), {Use.DELETE}),
+        (write(changes={}, base=there(), earlier=there()), {Use.UPDATE}),
+        (write(changes={}, base=there(), earlier=there(attributes=TAGGED)), {Use.UPDATE, Use.TAG}),
+        (write(changes={}, base=there(), versions=("1", "2")), {Use.DELETE_VERSIONS}),
+        (write(changes={}, recover=True, versions=("1", "2")), {Use.RECOVER_VERSIONS}),
+    ],
+)
+def test_a_store_is_asked_for_what_the_write_does(planned: Write, uses: set[Use]) -> None:
+    store = MemoryStore()
+    assert refuse_denied(plan(store, planned)).writes == (planned,)
+    assert store.access_asked == [{"a": frozenset(uses)}]
+
+
+def test_a_name_whose_versions_are_destroyed_is_written_over_them() -> None:
+    store = MemoryStore()
+    refuse_denied(plan(store, write()), {("kv", "a")})
+    assert store.access_asked == [{"a": frozenset({Use.UPDATE})}]
+
+
+def test_a_denied_write_is_refused_and_the_others_stay() -> None:
+    store = MemoryStore()
+    store.denied = (Problem("forbidden", "a", "no policy grants it", "add one"),)
+    one, other = write("a"), write("b")
+    found = refuse_denied(plan(store, one, other))
+    assert found.writes == (other,)
+    assert found.steps == (
+        replace(one.steps[0], kind=Kind.REFUSE, reason="no policy grants it", remedy="add one"),
+        other.steps[0],
+    )
+    assert (found.is_blocked, found.notes) == (True, ())
+    assert len(store.access_asked) == 1
+
+
+def test_a_store_that_does_not_say_stops_nothing_and_is_noted() -> None:
+    store = MemoryStore()
+    store.denied = None
+    shown = plan(store, write("a"), write("b"))
+    found = refuse_denied(shown)
+    assert (found.steps, found.writes, found.is_blocked) == (shown.steps, shown.writes, False)
+    assert [(note.kind, note.secret, str(note.place)) for note in found.notes] == [
+        (NoteKind.ACCESS_UNKNOWN, "secret-a", "kv:a"),
+        (NoteKind.ACCESS_UNKNOWN, "secret-b", "kv:b"),
+    ]
+
+
+def test_a_plan_that_writes_nothing_asks_nothing() -> None:
+    store = MemoryStore()
+    refuse_denied(plan(store))
+    assert store.access_asked == []
+
+
+def test_before_reading_any_write_is_possible() -> None:
+    assert uses_before_reading(recovers=False) == {Use.CREATE, Use.UPDATE}
+    assert uses_before_reading(recovers=True) == {Use.CREATE, Use.UPDATE, Use.RECOVER}

@@ -1,4 +1,5 @@
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
@@ -8,10 +9,31 @@ from typing import Any
 import pytest
 
 from compiler.cli.commands import COMMANDS
-from compiler.cli.invocation import command, invoke, parser_of, project_folder, working_folder
+from compiler.cli.invocation import (
+    InputError,
+    command,
+    invoke,
+    live_environments,
+    outside,
+    parser_of,
+    project_folder,
+    refusals,
+    report,
+    report_errors,
+    require_sound,
+    working_folder,
+)
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.document import Source, Span
+from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-from tests.commands import Done
+from compiler.render.content import CommandRun
+from compiler.stages.resolve import Outside
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation
+from tests import providers
+from tests.commands import Done, invocation_of
 from tests.faulty_gateway import QuietHandler
+from tests.refusals import is_refused
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -209,3 +231,165 @@ def test_every_command_that_logs_in_to_stores_is_told_apart() -> None:
         if {"run_writing", "writing", "open_stores", "LiveStores"} & vars(command(module)).keys()
     }
     assert importing == {words[0] for words in LIVE} == live
+
+
+def test_an_unknown_environment_is_a_usage_error(project: Path) -> None:
+    with pytest.raises(Refusal) as caught:
+        compile_project(project, ["prd"])
+    assert (str(caught.value), caught.value.help) == ('there is no environment "prd"', 'did you mean "prod"?')
+
+
+def test_a_run_without_errors_tells_what_came_from_outside(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = require_sound(
+        compile_project(project, ["dev"], Outside("azure", "--store", {providers.KEY_VAULT: "kv-dev"}))
+    ).environments
+    assert [each.name for each in found] == ["dev"]
+    assert capsys.readouterr().err.splitlines() == [
+        'note: --store chooses the store "azure"',
+        'note: AZURE_KEYVAULT_NAME gives the vaultUrl of the store "azure"',
+    ]
+
+
+def test_errors_are_shown_without_the_warnings(
+    project: Path, capsys: pytest.CaptureFixture[str], edit: Callable[[str, str, str], None]
+) -> None:
+    edit("environments/dev.yaml", "use: [openai]", "usr: [openai]")
+    result = compile_project(project, ["dev"])
+    with pytest.raises(InputError):
+        require_sound(result)
+    err = capsys.readouterr().err
+    assert "error[unknown-key]" in err
+    assert "warning" not in err
+
+
+@pytest.fixture
+def many() -> list[Diagnostic]:
+    source = Source("environments/prod.yaml", "a: b\n")
+    return [Diagnostic("unknown-key", Severity.ERROR, f"finding {number}", Span(source)) for number in range(1000)]
+
+
+def test_text_shows_the_first_of_a_rule_and_how_to_see_the_rest(
+    many: list[Diagnostic], capsys: pytest.CaptureFixture[str]
+) -> None:
+    report(many, CommandRun("compile"), see_all="`--all` shows them")
+    err = capsys.readouterr().err
+    assert (err.count("error["), err.count("\n")) == (20, 83)
+    assert err.endswith('980 more findings of "unknown-key" not shown; `--all` shows them\n\n1000 errors\n')
+    report_errors(many)
+    assert "980 more findings" in (err := capsys.readouterr().err)
+    assert "`platform-secrets compile --all` shows them" in err
+    report(many, CommandRun("compile"), see_all=None)
+    err = capsys.readouterr().err
+    assert (err.count("error["), "not shown" in err) == (1000, False)
+
+
+@pytest.mark.parametrize("form", ["json", "github", "sarif", "junit"])
+def test_formats_for_programs_have_every_finding(
+    many: list[Diagnostic], capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    report(many, CommandRun("compile"), form, "`--all` shows them")
+    out = capsys.readouterr().out
+    assert set(re.findall("finding ([0-9]+)", out)) == {str(number) for number in range(1000)}
+    assert "--all" not in out
+
+
+def test_text_goes_to_standard_error_and_other_formats_to_standard_output(
+    project: Path, capsys: pytest.CaptureFixture[str], edit: Callable[[str, str, str], None]
+) -> None:
+    edit("environments/dev.yaml", "use: [openai]", "usr: [openai]")
+    diagnostics = compile_project(project, ["dev"]).diagnostics
+    report(diagnostics, CommandRun("compile"))
+    captured = capsys.readouterr()
+    assert (captured.out, "unknown-key" in captured.err) == ("", True)
+    report(diagnostics, CommandRun("compile"), "github")
+    captured = capsys.readouterr()
+    assert ("\n::error file=environments/dev.yaml" in captured.out, captured.err) == (True, "")
+
+
+def test_an_environment_is_what_its_files_say_and_the_variable_is_said_to_be_ignored(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "azure")
+    (environment,) = live_environments(["dev"], invocation_of())
+    assert environment.default_store is not None
+    assert environment.default_store.id == "vault"
+    assert "AI_PLATFORM_SECRET_STORE is ignored" in capsys.readouterr().err
+
+
+def test_the_errors_of_an_environment_are_shown_and_end_the_command(
+    project: Path, edit: Callable[[str, str, str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit("environments/dev.yaml", "global:", "globl:")
+    with pytest.raises(InputError):
+        live_environments(["dev"], invocation_of())
+    assert "error[unknown-secret]" in capsys.readouterr().err
+
+
+def test_several_environments_or_all_are_compiled_at_once(
+    project: Path, edit: Callable[[str, str, str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    invocation = invocation_of()
+    assert [each.name for each in live_environments([], invocation)] == ["dev", "prod", "staging"]
+    assert [each.name for each in live_environments(["prod", "dev"], invocation)] == ["dev", "prod"]
+    edit("environments/dev.yaml", "global:", "globl:")
+    with pytest.raises(InputError):
+        live_environments([], invocation)
+    assert "error[unknown-secret]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(13, "Permission denied", "/x"), 'files: "/x" permission denied'),
+        (OSError(), "cannot use the run's files: unknown reason"),
+    ],
+)
+def test_what_a_runs_files_fail_with_is_a_refusal(error: OSError, message: str) -> None:
+    with pytest.raises(Refusal) as caught, refusals():
+        raise error
+    assert caught.value.kind == "cannot run"
+    assert message in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_a_refusal_passes_as_it_is() -> None:
+    refused = StoreError(StoreLocation("https://a"), Action.READ, "no answer", "wait", Code.UNAVAILABLE)
+    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)) as caught, refusals():
+        raise refused
+    assert caught.value is refused
+
+
+def test_what_refuses_nothing_passes() -> None:
+    with refusals():
+        pass
+
+
+def test_the_variable_acts_where_one_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "azure")
+    assert outside(None, ["prod"]).store == "azure"
+    assert outside(None, ["prod", "prod"]).store == "azure"
+    assert outside("vault", ["prod"]).store == "vault"
+
+
+@pytest.mark.parametrize(("named", "count"), [([], "none is named"), (["dev", "prod"], "2 are named")])
+def test_with_several_a_store_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, named: list[str], count: str) -> None:
+    assert outside(None, named).store is None
+    with pytest.raises(Refusal, match=f"--store applies to one environment.*{count}"):
+        outside("azure", named)
+    monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "azure")
+    with pytest.raises(Refusal, match=f"AI_PLATFORM_SECRET_STORE is set.*{count}"):
+        outside(None, named)
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "")
+    assert outside(None, []).store is None
+
+
+@pytest.mark.parametrize("named", [[], ["prod"], ["dev", "prod"]])
+def test_a_check_ignores_the_variable_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], named: list[str]
+) -> None:
+    monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "azure")
+    assert outside(None, named, ignores_variable=True).store is None
+    assert capsys.readouterr().err.startswith("note: AI_PLATFORM_SECRET_STORE is ignored")

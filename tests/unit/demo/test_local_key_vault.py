@@ -1,4 +1,6 @@
+import base64
 import http.client
+import io
 import json
 import signal
 import socket
@@ -12,16 +14,41 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import jwt
 import pytest
 import requests
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.core.pipeline.transport import RequestsTransport
-from azure.keyvault.secrets import SecretClient
+from azure.keyvault.secrets import ApiVersion, SecretClient
 
-from tests.faulty_key_vault import Delays, Fault, FaultKind, FaultyKeyVault, Limits, Policy, VaultOptions
+from compiler.demo.key_vault_state import KeyVaultState, RefusedRequestError
+from compiler.demo.local_key_vault import (
+    BadRequestError,
+    Throttle,
+    TokenIssuer,
+    VaultReply,
+    VaultRequest,
+    answer,
+    kind_of,
+    read_request,
+)
+from tests.faulty_key_vault import (
+    ClosableThrottle,
+    Delays,
+    Fault,
+    FaultKind,
+    FaultyKeyVault,
+    Limits,
+    LocalCredential,
+    Policy,
+    RevocableIssuer,
+    VaultOptions,
+    permission_of,
+)
 from tests.key_vault_program import main
 from tests.pace import allowed_wall
+from tests.virtual_clock import VirtualClock
 
 
 @pytest.fixture
@@ -294,3 +321,451 @@ def test_closing_does_not_wait_for_idle_clients() -> None:
         started = time.monotonic()
         vault.close()
         assert time.monotonic() - started < allowed_wall(2, below=30)
+
+
+BASE = "https://v.vault.azure.net"
+SENTINEL = "s3ntinel-value"
+NOWHERE = "0" * 32
+
+
+def request_of(
+    method: str, target: str, body: object = None, content_type: str | None = "application/json"
+) -> VaultRequest:
+    content = b"" if body is None else json.dumps(body).encode()
+    declared = "" if content_type is None else f"Content-Type: {content_type}\r\n"
+    head = f"{method} {target} HTTP/1.1\r\nHost: v\r\n{declared}Content-Length: {len(content)}\r\n\r\n"
+    read = read_request(io.BytesIO(head.encode() + content))
+    assert read is not None
+    return read
+
+
+@pytest.fixture
+def state() -> KeyVaultState:
+    return KeyVaultState(VirtualClock(start=1_000).now)
+
+
+@pytest.fixture
+def ask(state: KeyVaultState) -> Callable[..., tuple[int, Any]]:
+    """What is answered: the status, and the body of a success or the error of a refusal."""
+
+    def asked(method: str, path: str, body: object = None, **more: Any) -> tuple[int, Any]:  # noqa: ANN401 - as a test needs it
+        target = path + ("&" if "?" in path else "?") + "api-version=7.6"
+        try:
+            reply: VaultReply = answer(state, request_of(method, target, body, **more), BASE)
+        except RefusedRequestError as refusal:
+            return refusal.status, refusal.body()["error"]
+        return reply.status, reply.body
+
+    return asked
+
+
+def pages_of(state: KeyVaultState, target: str) -> list[dict[str, Any]]:
+    """Every page, each asked for by the link of the one before, as the SDK does."""
+    pages: list[dict[str, Any]] = []
+    link: str | None = target
+    while link is not None:
+        body = answer(state, request_of("GET", link.removeprefix(BASE)), BASE).body
+        assert isinstance(body, dict)
+        pages.append(body)
+        link = body["nextLink"]
+    return pages
+
+
+PERMISSIONS = {
+    ("PUT", "/secrets/a"): ("create", "set"),
+    ("PATCH", "/secrets/a/v"): ("other", "update"),
+    ("GET", "/secrets/a"): ("other", "get"),
+    ("GET", "/secrets/a/"): ("other", "get"),
+    ("GET", "/secrets/a/v"): ("other", "get"),
+    ("GET", "/secrets"): ("other", "list"),
+    ("GET", "/secrets/"): ("other", "list"),
+    ("GET", "/secrets/a/versions"): ("other", "list"),
+    ("GET", "/secrets/a/versions/"): ("other", "list"),
+    ("DELETE", "/secrets/a"): ("other", "delete"),
+    ("GET", "/deletedsecrets"): ("other", "list"),
+    ("GET", "/deletedsecrets/a"): ("other", "get"),
+    ("DELETE", "/deletedsecrets/a"): ("other", "purge"),
+    ("DELETE", "/deletedsecrets/a/"): ("other", "purge"),
+    ("POST", "/deletedsecrets/a/recover"): ("other", "recover"),
+    ("POST", "/deletedsecrets/a/recover/"): ("other", "recover"),
+}
+
+
+def test_each_request_has_its_throttle_and_its_permission() -> None:
+    requests = {each: request_of(*each) for each in PERMISSIONS}
+    assert {each: (kind_of(request), permission_of(request)) for each, request in requests.items()} == PERMISSIONS
+
+
+def test_every_version_that_the_sdk_speaks_is_served(state: KeyVaultState) -> None:
+    requests = {version: request_of("GET", f"/secrets?api-version={version.value}") for version in ApiVersion}
+    assert [version for version, request in requests.items() if answer(state, request, BASE).status != 200] == []
+
+
+@pytest.mark.parametrize("query", ["", "?api-version=", "?api-version=7.06", "?api-version=8.0", "?version=7.6"])
+def test_a_request_without_a_version_of_the_api_is_refused_whatever_it_asks(state: KeyVaultState, query: str) -> None:
+    for request in (request_of("GET", f"/secrets{query}"), request_of("PUT", f"/secrets/a{query}", {"value": "x"})):
+        with pytest.raises(RefusedRequestError) as caught:
+            answer(state, request, BASE)
+        assert (caught.value.status, caught.value.code) == (400, "BadParameter")
+    assert state.keys_in("active") == []
+
+
+def test_a_secret_lives_is_deleted_softly_recovered_and_purged(ask: Callable[..., tuple[int, Any]]) -> None:
+    status, first = ask("PUT", "/secrets/Github", {"value": "1", "tags": {"a": "b"}, "contentType": "t"})
+    assert (status, first["value"], first["tags"]) == (200, "1", {"a": "b"})
+    _, second = ask("PUT", "/secrets/github", {"value": "2"})
+    for path in ("/secrets/github", "/secrets/github/", "/secrets/GITHUB"):
+        assert ask("GET", path) == (200, second)
+    old = first["id"].removeprefix(BASE)
+    assert ask("GET", old)[1]["value"] == "1"
+    assert ask("DELETE", "/secrets/github")[0] == 200
+    assert ask("GET", "/secrets/github")[1]["code"] == "SecretNotFound"
+    assert ask("PUT", "/secrets/github", {"value": "3"}) == (
+        409,
+        {
+            "code": "Conflict",
+            "message": (
+                "Secret Github is currently in a deleted but recoverable state, and its name cannot be reused; "
+                "in this state, the secret can only be recovered or purged."
+            ),
+            "innererror": {"code": "ObjectIsDeletedButRecoverable"},
+        },
+    )
+    status, deleted = ask("GET", "/deletedsecrets/github")
+    assert (status, deleted["recoveryId"]) == (200, f"{BASE}/deletedsecrets/Github")
+    assert ask("POST", "/deletedsecrets/github/recover")[0] == 200
+    assert ask("GET", old)[1]["value"] == "1"
+    assert ask("DELETE", "/secrets/github")[0] == 200
+    assert ask("DELETE", "/deletedsecrets/github") == (204, None)
+    assert ask("GET", "/deletedsecrets/github")[0] == 404
+    assert ask("PUT", "/secrets/github", {"value": "4"})[0] == 200
+
+
+def test_an_update_reaches_the_version_it_names_or_else_the_newest(
+    ask: Callable[..., tuple[int, Any]], state: KeyVaultState
+) -> None:
+    _, first = ask("PUT", "/secrets/a", {"value": "1"})
+    ask("PUT", "/secrets/a", {"value": "2"})
+    assert ask("PATCH", first["id"].removeprefix(BASE), {"contentType": "first"})[0] == 200
+    status, shown = ask("PATCH", "/secrets/a/", {"contentType": "newest", "attributes": {"enabled": False}})
+    assert (status, shown["contentType"]) == (200, "newest")
+    assert "value" not in shown
+    stored = state.stored("a")
+    assert stored is not None
+    assert [(each.content_type, each.enabled, each.value) for each in stored.versions] == [
+        ("first", True, "1"),
+        ("newest", False, "2"),
+    ]
+    assert ask("GET", "/secrets/a")[1]["innererror"] == {"code": "SecretDisabled"}
+
+
+@pytest.mark.parametrize("count", [0, 1, 24, 25, 26, 50, 60])
+def test_a_list_comes_in_pages_of_25_with_a_link_to_the_next_and_none_on_the_last(
+    ask: Callable[..., tuple[int, Any]], state: KeyVaultState, count: int
+) -> None:
+    for number in range(count):
+        ask("PUT", f"/secrets/n{number:02}", {"value": SENTINEL})
+    pages = pages_of(state, "/secrets?api-version=7.4")
+    assert [len(page["value"]) for page in pages[:-1]] == [25] * (len(pages) - 1)
+    assert len(pages) == max(1, -(-count // 25))
+    names = [item["id"].rpartition("/")[2] for page in pages for item in page["value"]]
+    assert names == [f"n{number:02}" for number in range(count)]
+    assert SENTINEL not in json.dumps(pages)
+    assert all("api-version=7.4" in page["nextLink"] for page in pages[:-1])
+    assert all(page["nextLink"].startswith(f"{BASE}/secrets?") for page in pages[:-1])
+
+
+def test_a_smaller_page_stays_small_on_every_link(ask: Callable[..., tuple[int, Any]], state: KeyVaultState) -> None:
+    for number in range(5):
+        ask("PUT", f"/secrets/n{number}", {"value": "x"})
+        ask("PUT", "/secrets/many", {"value": "x"})
+        ask("DELETE", f"/secrets/n{number}")
+    for path in ("/secrets/many/versions", "/secrets/many/versions/", "/deletedsecrets"):
+        pages = pages_of(state, f"{path}?api-version=7.6&maxresults=2")
+        assert [len(page["value"]) for page in pages] == [2, 2, 1]
+        assert len({item["id"] for page in pages for item in page["value"]}) == 5
+
+
+def test_a_page_goes_on_after_the_name_it_ended_with_although_that_is_gone(
+    ask: Callable[..., tuple[int, Any]],
+) -> None:
+    for name in "abcd":
+        ask("PUT", f"/secrets/{name}", {"value": "x"})
+    _, page = ask("GET", "/secrets?maxresults=2")
+    ask("DELETE", "/secrets/b")
+    ask("PUT", "/secrets/bb", {"value": "x"})
+    _, rest = ask("GET", page["nextLink"].removeprefix(BASE).replace("api-version=7.6&", "").replace("=2", "=9"))
+    assert [item["id"].rpartition("/")[2] for item in rest["value"]] == ["bb", "c", "d"]
+
+
+@pytest.mark.parametrize("token", ["!", "a", "====", "%C3%A9", "_w", "%2Fw%3D%3D", "gA=="])
+def test_a_forged_page_token_is_refused(ask: Callable[..., tuple[int, Any]], token: str) -> None:
+    status, error = ask("GET", f"/secrets?$skiptoken={token}")
+    assert (status, error["code"]) == (400, "BadParameter")
+
+
+OF_A_SECRET = (
+    ("PUT", "/secrets/{}"),
+    ("PATCH", "/secrets/{}"),
+    ("GET", "/secrets/{}"),
+    ("GET", "/secrets/{}/versions"),
+    ("DELETE", "/secrets/{}"),
+    ("GET", "/deletedsecrets/{}"),
+    ("DELETE", "/deletedsecrets/{}"),
+    ("POST", "/deletedsecrets/{}/recover"),
+)
+
+
+def test_no_route_takes_a_name_that_no_secret_can_have(
+    ask: Callable[..., tuple[int, Any]], state: KeyVaultState
+) -> None:
+    taken = []
+    for method, path in OF_A_SECRET:
+        body = {"PUT": {"value": SENTINEL}, "PATCH": {}}.get(method)
+        for name in ("a_b", "a.b", "a" * 128, "%2e%2e", "a%00", "a%0A", "%C3%A9", "a%2Fb"):
+            status, error = ask(method, path.format(name), body)
+            if (status, error["code"]) != (400, "BadParameter"):
+                taken.append((method, path, name))
+    assert taken == []
+    assert state.keys_in("active") == []
+
+
+# tests/unit/demo/test_key_vault_state.py has all limits.
+def test_what_is_beyond_a_limit_is_neither_stored_nor_shown(
+    ask: Callable[..., tuple[int, Any]], state: KeyVaultState
+) -> None:
+    for body in ({}, {"value": "x" * 25_601}, {"value": SENTINEL, "tags": dict.fromkeys("abcdefghijklmnop", "v")}):
+        status, shown = ask("PUT", "/secrets/a", body)
+        assert status == 400
+        assert SENTINEL not in json.dumps(shown)
+        assert state.keys_in("active") == []
+    assert ask("PUT", "/secrets/a", {"value": "€" * 8_533 + "x"})[0] == 200
+    assert state.keys_in("active") == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "status"),
+    [("application/json", 200), ("application/json; charset=utf-8", 200), ("text/plain", 415), (None, 415)],
+)
+def test_a_body_must_be_declared_as_json(
+    ask: Callable[..., tuple[int, Any]], state: KeyVaultState, declared: str | None, status: int
+) -> None:
+    assert ask("PUT", "/secrets/a", {"value": "x"}, content_type=declared)[0] == status
+    assert len(state.keys_in("active")) == (status == 200)
+
+
+REFUSED = {
+    ("GET", "/"): 404,
+    ("GET", "/keys"): 404,
+    ("GET", "/secrets/a/b/c"): 404,
+    ("GET", "/secrets/a/xyz"): 400,
+    ("GET", f"/secrets/a/{NOWHERE}"): 404,
+    ("GET", "/secrets//"): 400,
+    ("PATCH", f"/secrets/a/{NOWHERE}"): 404,
+    ("PATCH", f"/secrets/a/{NOWHERE}/b"): 405,
+    ("POST", "/secrets/a"): 405,
+    ("POST", "/secrets/a/backup"): 405,
+    ("PUT", "/secrets"): 405,
+    ("PUT", f"/secrets/a/{NOWHERE}"): 405,
+    ("DELETE", f"/secrets/a/{NOWHERE}"): 405,
+    ("HEAD", "/secrets"): 405,
+    ("DELETE", "/secrets/absent"): 404,
+    ("DELETE", "/deletedsecrets/a"): 404,
+    ("POST", "/deletedsecrets/a/recover"): 404,
+    ("GET", "/secrets/absent/versions"): 404,
+}
+
+
+def test_what_is_not_there_or_not_offered_is_said_in_an_error_s_form(ask: Callable[..., tuple[int, Any]]) -> None:
+    ask("PUT", "/secrets/a", {"value": SENTINEL})
+    answers = {each: ask(*each, {}) for each in REFUSED}
+    assert {each: status for each, (status, _) in answers.items()} == REFUSED
+    assert [each for each, (_, error) in answers.items() if set(error) != {"code", "message"}] == []
+    assert ask("GET", "/secrets/a")[1]["value"] == SENTINEL
+
+
+def test_a_request_is_read_with_its_parts_and_the_next_one_follows() -> None:
+    raw = b"PUT /secrets/a%2Db/?api-version=7.6&x= HTTP/1.1\r\nHost: h:1\r\nContent-Length: 2\r\n\r\n{}"
+    stream = io.BytesIO(raw + b"GET / HTTP/1.1\r\n\r\n")
+    first = read_request(stream)
+    assert first is not None
+    assert (first.method, first.path, first.query) == ("PUT", ("secrets", "a-b", ""), {"api-version": "7.6", "x": ""})
+    assert (first.headers["host"], first.body) == ("h:1", b"{}")
+    second = read_request(stream)
+    assert second is not None
+    assert second.path == ("",)
+    assert read_request(stream) is None
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GET\r\n\r\n",
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"GET https://other/ HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nbroken\r\n\r\n",
+        b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"PUT / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"PUT / HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n",
+        b"PUT / HTTP/1.1\r\nContent-Length: " + b"1" * 5_000 + b"\r\n\r\n",
+        b"PUT / HTTP/1.1\r\nContent-Length: \xb2\r\n\r\n",
+        b"PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\n{}",
+        b"\x16\x03\x01\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_is_refused(raw: bytes) -> None:
+    with pytest.raises(BadRequestError):
+        read_request(io.BytesIO(raw))
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [("//secrets/a?x=1", ("", "secrets", "a")), ("//[", ("", "[")), ("/a%2Fb/c", ("a/b", "c")), ("/?x=/y?z", ("",))],
+)
+def test_a_target_is_a_path_whatever_it_looks_like(target: str, path: tuple[str, ...]) -> None:
+    request = read_request(io.BytesIO(f"GET {target} HTTP/1.1\r\n\r\n".encode()))
+    assert request is not None
+    assert request.path == path
+
+
+def test_a_reply_is_one_piece_with_its_length() -> None:
+    head, _, content = VaultReply(200, {"value": "é"}, (("X", "y"),)).to_bytes().partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0] == "HTTP/1.1 200 OK"
+    assert f"Content-Length: {len(content)}" in lines
+    assert "X: y" in lines
+    assert json.loads(content) == {"value": "é"}
+    assert VaultReply(204).to_bytes() == b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
+    assert "s3ntinel" not in repr(VaultReply(200, {"value": "s3ntinel"}))
+
+
+AUDIENCE = "https://vault.azure.net"
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(start=1_000.5)
+
+
+@pytest.fixture
+def issuer(clock: VirtualClock) -> TokenIssuer:
+    return TokenIssuer(AUDIENCE, clock.now)
+
+
+def claims_of(token: str) -> dict[str, object]:
+    claims: dict[str, object] = jwt.decode(token, options={"verify_signature": False})
+    return claims
+
+
+def part(claims: dict[str, object]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+
+
+def test_a_token_is_a_jwt_that_names_its_caller_and_its_end(issuer: TokenIssuer) -> None:
+    issued = issuer.issue(lifetime=60)
+    assert jwt.get_unverified_header(issued) == {"alg": "HS256", "typ": "JWT"}
+    claims = claims_of(issued)
+    assert (claims["aud"], claims["exp"]) == (AUDIENCE, 1_060)
+    assert claims["upn"] == "ada@example.com"
+    assert {"oid", "tid"} <= set(claims)
+
+
+def test_another_caller_takes_the_place_of_the_usual_one(issuer: TokenIssuer) -> None:
+    issued = issuer.issue(caller={"appid": "ci"})
+    claims = claims_of(issued)
+    assert claims["appid"] == "ci"
+    assert "upn" not in claims
+    assert issuer.fault_of(f"Bearer {issued}") is None
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_a_good_token_passes_in_any_case_of_its_scheme(issuer: TokenIssuer, scheme: str) -> None:
+    assert issuer.fault_of(f"{scheme} {issuer.issue()}") is None
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "token"])
+def test_what_is_no_bearer_token_is_missing(issuer: TokenIssuer, header: str | None) -> None:
+    assert issuer.fault_of(header) == "AKV10000: Request is missing a Bearer or PoP token."
+
+
+def test_a_token_ends_at_its_second(issuer: TokenIssuer, clock: VirtualClock) -> None:
+    header = f"Bearer {issuer.issue(lifetime=60)}"
+    clock.sleep(59.4)
+    assert issuer.fault_of(header) is None
+    clock.sleep(0.1)
+    assert issuer.fault_of(header) == "AKV10001: The token is expired."
+
+
+def test_revoking_ends_what_was_issued_and_not_what_comes_after(clock: VirtualClock) -> None:
+    issuer = RevocableIssuer(AUDIENCE, clock.now)
+    before = issuer.issue()
+    issuer.revoke_all()
+    assert issuer.fault_of(f"Bearer {before}") == "AKV10002: The token was revoked."
+    assert issuer.fault_of(f"Bearer {issuer.issue()}") is None
+
+
+def test_changed_claims_a_removed_signature_and_another_issuer_are_forgeries(
+    issuer: TokenIssuer, clock: VirtualClock
+) -> None:
+    head, body, signature = issuer.issue(lifetime=-1).split(".")
+    longer = part(claims_of(f"{head}.{body}.{signature}") | {"exp": 9_999_999_999})
+    unsigned = part({"alg": "none", "typ": "JWT"})
+    forged = (
+        f"{head}.{longer}.{signature}",
+        f"{head}.{longer}.",
+        f"{unsigned}.{longer}.",
+        TokenIssuer(AUDIENCE, clock.now).issue(),
+        "x",
+        "\xe9.\xe9.\xe9",
+    )
+    for token in forged:
+        assert issuer.fault_of(f"Bearer {token}") == "AKV10022: Invalid signature of the token."
+
+
+def test_a_token_for_another_cloud_is_refused_with_the_audience_that_is_meant(
+    monkeypatch: pytest.MonkeyPatch, clock: VirtualClock
+) -> None:
+    # One key for both, as one tenant signs for every resource.
+    monkeypatch.setattr("compiler.demo.local_key_vault.secrets.token_bytes", lambda size: b"k" * size)
+    public, china = TokenIssuer(AUDIENCE, clock.now), TokenIssuer("https://vault.azure.cn", clock.now)
+    refusal = public.fault_of(f"Bearer {china.issue()}")
+    assert refusal == "AKV10022: Invalid audience. Expected https://vault.azure.net."
+
+
+def test_a_credential_issues_a_fresh_token_each_time_and_counts(issuer: TokenIssuer, clock: VirtualClock) -> None:
+    credential = LocalCredential(issuer, lifetime=30, caller={"appid": "ci"})
+    first = credential.get_token("https://vault.azure.net/.default", tenant_id="x", enable_cae=True)
+    clock.sleep(10)
+    second = credential.get_token("https://vault.azure.net/.default")
+    assert (first.expires_on, second.expires_on, credential.requests) == (1_030, 1_040, 2)
+    assert claims_of(second.token)["appid"] == "ci"
+    assert issuer.fault_of(f"Bearer {second.token}") is None
+
+
+def test_300_creates_and_4000_others_are_admitted_in_any_10_seconds() -> None:
+    throttle = Throttle()
+    assert sum(throttle.admits("create", 100.0) for _ in range(400)) == 300
+    assert sum(throttle.admits("other", 100.0) for _ in range(5_000)) == 4_000
+    assert not throttle.admits("create", 109.99)
+    assert throttle.admits("create", 110.0)
+
+
+def test_the_window_slides() -> None:
+    throttle = Throttle(creates=2)
+    assert throttle.admits("create", 0.0)
+    assert throttle.admits("create", 9.0)
+    assert throttle.admits("create", 10.5)
+    assert not throttle.admits("create", 18.9)
+
+
+def test_a_refused_request_uses_nothing_up() -> None:
+    throttle = Throttle(creates=1)
+    assert throttle.admits("create", 0.0)
+    assert not throttle.admits("create", 9.9)
+    assert throttle.admits("create", 10.0)
+
+
+def test_a_closed_window_refuses_all_and_no_limit_admits_all() -> None:
+    throttle = ClosableThrottle(None, None)
+    throttle.close_between(5.0, 10.0)
+    assert [throttle.admits("other", moment) for moment in (4.9, 5.0, 9.9, 10.0)] == [True, False, False, True]

@@ -1,11 +1,37 @@
 import threading
-from typing import cast
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
-from compiler.live.read_many import ask_many, is_of_store, is_silence, read_all, read_many
+from compiler.live.read_many import (
+    Likeness,
+    PastRun,
+    StoredVersion,
+    ask_many,
+    compare_held,
+    compare_value,
+    describe_writes,
+    end_before,
+    is_later,
+    is_of_store,
+    is_silence,
+    keep_command,
+    lasting_command,
+    no_writer,
+    read_all,
+    read_many,
+    remedies,
+    version_of,
+    version_states,
+)
+from compiler.model.provider import Provider
+from compiler.model.store import StoreAddress
+from compiler.stores import errors
 from compiler.stores.errors import Action, Code, ForbiddenError, NotFoundError, StoreError, StoreLocation
-from compiler.stores.interface import Attributes, RemoteSecret, SecretReader
+from compiler.stores.interface import Attributes, Dropped, Limit, RemoteSecret, SecretReader, StoreState
+from compiler.stores.secret_value import Comparer, JsonKind, SecretValue
+from tests import providers
 from tests.refusals import is_refused
 from tests.unit.memory_store import MemoryStore
 
@@ -206,3 +232,225 @@ def test_those_who_need_every_store_hear_of_one_that_dies_in_the_middle(failing:
     sound, broken = Reader(), Reader(**{failing: sealed})
     with pytest.raises(StoreError, check=is_refused(Code.SEALED)):
         read_many([(as_reader(each), name) for each in (sound, broken) for name in ("a", "b", "c")], 2)
+
+
+HELD = {"TEXT": SecretValue("7"), "NUMBER": SecretValue("7", JsonKind.NUMBER), "EMPTY": SecretValue("")}
+REMOTE = RemoteSecret("name", "v1", HELD, Attributes(), SecretValue("whole"))
+TEXT, NUMBER, WHOLE = SecretValue("7"), SecretValue("7", JsonKind.NUMBER), SecretValue("whole")
+
+
+@pytest.mark.parametrize(
+    ("value", "property_", "exactly", "or_its_text"),
+    [
+        (TEXT, "TEXT", Likeness.EQUAL, Likeness.EQUAL),
+        # A migration turns a number into its text, and no text into a number.
+        (NUMBER, "TEXT", Likeness.DIFFERENT, Likeness.EQUAL),
+        (TEXT, "NUMBER", Likeness.DIFFERENT, Likeness.DIFFERENT),
+        # A blank value is none beside another one.
+        (TEXT, "EMPTY", Likeness.MISSING, Likeness.MISSING),
+        (SecretValue(" "), "EMPTY", Likeness.MISSING, Likeness.MISSING),
+        (SecretValue(""), "EMPTY", Likeness.EQUAL, Likeness.EQUAL),
+        (SecretValue("\n"), "TEXT", Likeness.ONLY_THERE, Likeness.ONLY_THERE),
+        (TEXT, "NONE", Likeness.MISSING, Likeness.MISSING),
+        (WHOLE, None, Likeness.EQUAL, Likeness.EQUAL),
+        (TEXT, None, Likeness.DIFFERENT, Likeness.DIFFERENT),
+    ],
+)
+def test_what_is_held_is_the_same_or_another_or_missing(
+    value: SecretValue, property_: str | None, exactly: Likeness, or_its_text: Likeness
+) -> None:
+    for takes_text, likeness in ((False, exactly), (True, or_its_text)):
+        assert compare_value(value, REMOTE, property_, Comparer(), or_its_text=takes_text) is likeness
+
+
+WHERE = errors.StoreLocation("https://store", "name"), errors.Action.READ, "the reason", "the remedy"
+
+
+@pytest.mark.parametrize(
+    ("error", "likeness"),
+    [
+        (errors.NotFoundError(*WHERE), Likeness.MISSING),
+        (errors.SoftDeletedError(*WHERE), Likeness.MISSING),
+        (errors.VersionGoneError(*WHERE, version="v1"), Likeness.MISSING),
+        (errors.DisabledError(*WHERE), Likeness.UNKNOWN),
+        (errors.StoreError(*WHERE, errors.Code.UNAVAILABLE), Likeness.UNKNOWN),
+    ],
+)
+def test_a_store_that_does_not_say_what_it_holds_is_no_store_without_it(
+    error: errors.StoreError, likeness: Likeness
+) -> None:
+    assert compare_value(TEXT, error, None, Comparer()) is likeness
+
+
+def test_what_two_stores_hold_is_equal_or_different_or_in_one_of_them_alone() -> None:
+    for there, here, likeness in (
+        (TEXT, SecretValue("7"), Likeness.EQUAL),
+        (TEXT, NUMBER, Likeness.DIFFERENT),
+        (TEXT, None, Likeness.ONLY_THERE),
+        (None, TEXT, Likeness.MISSING),
+        (None, None, Likeness.MISSING),
+    ):
+        assert compare_held(there, here, Comparer()) is likeness
+
+
+MOMENT = datetime(2026, 11, 28, 7, 12, 31, tzinfo=UTC)
+PUT = PastRun("20261128-071231-4fa1c2", "put", "prod")
+
+
+def version(store: str, created: datetime | None = MOMENT) -> StoredVersion:
+    return StoredVersion(store, f"https://{store}", "a", "1", created)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (timedelta(seconds=1), timedelta(), True),
+        (timedelta(), timedelta(seconds=1), False),
+        # One of the two may tell whole seconds alone.
+        (timedelta(microseconds=900), timedelta(), False),
+    ],
+)
+def test_the_later_one_is_known_by_whole_seconds(one: timedelta, other: timedelta, expected: bool) -> None:  # noqa: FBT001
+    assert is_later(version("a", MOMENT + one), version("b", MOMENT + other)) is expected
+
+
+def test_without_a_date_none_is_later() -> None:
+    known, unknown = version("a"), version("b", None)
+    assert not is_later(known, unknown)
+    assert not is_later(unknown, known)
+    assert describe_writes(unknown, version("c", None), no_writer) == ""
+    assert (
+        describe_writes(unknown, known, no_writer) == '"b" was written at an unknown time, "a" 2026-11-28 07:12:31 UTC'
+    )
+
+
+def test_the_later_one_is_named_first_with_the_run_that_wrote_it() -> None:
+    early, late = version("vault"), version("azure", MOMENT + timedelta(minutes=1))
+    said = (
+        '"azure" was written later, 2026-11-28 07:13:31 UTC by put, run 20261128-071231-4fa1c2, '
+        '"vault" 2026-11-28 07:12:31 UTC'
+    )
+    assert describe_writes(early, late, {late: PUT}.get) == describe_writes(late, early, {late: PUT}.get) == said
+    assert describe_writes(early, version("azure"), no_writer).startswith(
+        '"vault" was written 2026-11-28 07:12:31 UTC, "azure" '
+    )
+
+
+def test_each_case_has_one_command_and_a_run_that_wrote_the_later_one_is_undone() -> None:
+    early, late = version("vault"), version("azure", MOMENT + timedelta(minutes=1))
+    to_vault = "platform-secrets migrate prod --to vault --from azure --only jira --on-conflict overwrite"
+    to_azure = "platform-secrets migrate prod --to azure --from vault --only jira --on-conflict overwrite"
+    assert remedies("prod", "jira", early, late, {late: PUT, early: PUT}.get) == (
+        f'if that of "azure" is right: {to_vault}',
+        f'if that of "vault" is right: {PUT.undo}',
+    )
+    # Undoing what wrote the earlier one mends nothing, nor what may be that one.
+    same = version("azure")
+    # Another key of the secret is blank in that store, so that a copy from it would be refused.
+    assert remedies("prod", "jira", early, late, no_writer, "vault") == (f'if that of "azure" is right: {to_vault}',)
+    assert len(remedies("prod", "jira", early, late, {late: PUT}.get, "vault")) == 2
+    assert "--undo" not in "".join(remedies("prod", "jira", early, same, {early: PUT, same: PUT}.get))
+    assert remedies("prod", "jira", early, late, {early: PUT}.get)[1] == f'if that of "vault" is right: {to_azure}'
+
+
+def test_a_version_is_named_by_the_place_that_is_the_same_for_everyone() -> None:
+    address = StoreAddress(providers.KEY_VAULT, "https://Mine.vault.azure.net/")
+    remote = RemoteSecret("a", "7", {}, Attributes(created=MOMENT))
+    assert version_of("azure", address.absolute, remote) == StoredVersion(
+        "azure", "https://mine.vault.azure.net", "a", "7", MOMENT
+    )
+
+
+EARLY, LATE = datetime(2030, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)
+
+
+class Held:
+    """What counts of an environment's store: its provider."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+
+
+VAULT, AZURE = Held(providers.VAULT), Held(providers.KEY_VAULT)
+
+
+def ending(when: datetime | None) -> RemoteSecret:
+    return RemoteSecret("a", "3", {}, Attributes(expires=when))
+
+
+@pytest.mark.parametrize(
+    ("new", "ends", "old", "serving", "expected"),
+    [
+        (VAULT, EARLY, VAULT, ending(LATE), EARLY),
+        (VAULT, EARLY, VAULT, ending(None), EARLY),
+        # It is not known to end earlier itself.
+        (VAULT, EARLY, VAULT, None, EARLY),
+        # A Key Vault serves what is past its date.
+        (VAULT, LATE, AZURE, ending(EARLY), LATE),
+        (VAULT, LATE, VAULT, ending(EARLY), None),
+        (VAULT, EARLY, VAULT, ending(EARLY), None),
+        (VAULT, None, VAULT, ending(EARLY), None),
+        (AZURE, EARLY, VAULT, ending(None), None),
+    ],
+)
+def test_only_a_version_in_vault_that_ends_before_the_other_does_not_stay(
+    new: Any,  # noqa: ANN401 - a store
+    ends: datetime | None,
+    old: Any,  # noqa: ANN401 - a store
+    serving: RemoteSecret | None,
+    expected: datetime | None,
+) -> None:
+    assert end_before(new, ending(ends), old, serving) == expected
+
+
+def test_the_lines_that_have_it_stay_are_those_of_the_settings_and_of_the_version() -> None:
+    address = StoreAddress(providers.VAULT, "https://vault", mount="kv/", vault_namespace="team a")
+    assert lasting_command(address, "x y", tuple(Limit), "3") == (
+        "bao write '-namespace=team a' kv/config delete_version_after=0s"
+        " && bao kv metadata put '-namespace=team a' -mount=kv -delete-version-after=0s 'x y'"
+        " && bao kv undelete '-namespace=team a' -mount=kv -versions=3 'x y'"
+    )
+    plain = StoreAddress(providers.VAULT, "https://vault", mount="kv")
+    assert lasting_command(plain, "x", [Limit.MOUNT]) == "bao write kv/config delete_version_after=0s"
+    assert lasting_command(plain, "x", [Limit.NAME]) == "bao kv metadata put -mount=kv -delete-version-after=0s x"
+
+
+def test_the_settings_that_say_so_are_asked_for_and_all_are_named_where_that_is_denied() -> None:
+    store = MemoryStore(StoreAddress(providers.VAULT, "https://vault", mount="kv"))
+    undelete = "bao kv undelete -mount=kv -versions=3 x"
+    # It was set then, and is not any more.
+    assert keep_command(store, "x", "3") == undelete
+    store.drops = {"x": Dropped((), 10, 60, (Limit.NAME,))}
+    own = "bao kv metadata put -mount=kv -delete-version-after=0s x"
+    assert keep_command(store, "x", "3") == f"{own} && {undelete}"
+    store.failures["dropped_by_write", "x"] = ForbiddenError(
+        store.place("x"), Action.DESCRIBE, "no policy", "add one", permission="read"
+    )
+    assert keep_command(store, "x", "3") == f"bao write kv/config delete_version_after=0s && {own} && {undelete}"
+
+
+MEMORY_PLACE = StoreLocation("https://memory", "a")
+
+
+def test_each_name_is_asked_for_once_in_its_store() -> None:
+    vault, azure = MemoryStore(StoreAddress(providers.VAULT, "https://vault")), MemoryStore()
+    for store in (vault, azure):
+        store.seed("a", A="1")
+        store.seed("a", A="2")
+    found = version_states([(vault, "a"), (azure, "a"), (vault, "a"), (azure, "b")])
+    readable = StoreState.PRESENT
+    assert found == {(vault, "a"): {"v1": readable, "v2": readable}, (azure, "a"): {"v2": readable}, (azure, "b"): {}}
+    assert len(vault.calls) == 1
+    assert version_states([]) == {}
+
+
+def test_an_error_of_one_name_stands_for_it_and_one_of_the_store_is_raised() -> None:
+    store = MemoryStore()
+    denied = ForbiddenError(MEMORY_PLACE, Action.DESCRIBE, "no policy", "add one", permission="p")
+    store.failures["version_states", "a"] = denied
+    assert version_states([(store, "a"), (store, "b")]) == {(store, "a"): denied, (store, "b"): {}}
+    store.failures["version_states", "b"] = StoreError(
+        MEMORY_PLACE, Action.DESCRIBE, "no answer", "wait", Code.UNAVAILABLE
+    )
+    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
+        version_states([(store, "a"), (store, "b")])

@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
+from compiler.model.environment import Project, filled, placeholders
 from compiler.stages.load import load_text
 from compiler.stages.resolve import Resolver, catalogue_of, merge
 
@@ -34,3 +37,20 @@ def test_keys_that_have_a_value_in_common_are_told_with_their_secrets(listed: st
     catalogue, base = (document for document in documents if document is not None)
     environment = Resolver(catalogue_of(catalogue)).environment("prod", base.root, [base])
     assert [f"{name}/{key.name}" for name, key in environment.taken()] == taken
+
+
+def test_placeholders_are_replaced_once() -> None:
+    assert placeholders("{name}/{secret}/{name}") == ("name", "secret", "name")
+    # What is put in is not looked at again.
+    assert filled("{name}-{secret}", {"name": "{secret}", "secret": "db"}) == "{secret}-db"
+
+
+def test_it_is_whole_when_every_environment_is_in_the_run() -> None:
+    document, _ = load_text("a.yaml", "{}\n")
+    assert document is not None
+    catalogue = catalogue_of(document)
+    environment = Resolver(catalogue).environment("a", document.root, [document])
+    project = Project(catalogue, (environment,), ("a",), {})
+    assert project.is_whole
+    assert not replace(project, names=("a", "b")).is_whole
+    assert not replace(project, environments=()).is_whole

@@ -1,11 +1,32 @@
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from compiler.model.environment import Environment
-from compiler.model.values import values_of
+from compiler.model.facts import ValuesData
+from compiler.model.values import (
+    SecretChange,
+    SecretOutline,
+    compare,
+    located,
+    manifests_of,
+    nested,
+    nesting_change,
+    outlines_of_manifests,
+    outlines_of_values,
+    place_text,
+    subchart_of,
+    values_of,
+)
+from compiler.operations.parity import differences, expected_manifests
+from compiler.pipeline import compile_project
+from compiler.stages.emit import values_text
 from compiler.stages.load import load_text
 from compiler.stages.resolve import Resolver, catalogue_of, merge
+from tests.conftest import Helm
 from tests.github_project import BASE
 
 CATALOGUE = """\
@@ -125,3 +146,289 @@ def test_an_environment_that_passed_no_rule_has_no_values(text: str) -> None:
 def test_a_key_without_a_place_has_no_values() -> None:
     with pytest.raises(ValueError, match="passed every rule"):
         values_of(environment("store: azure\n", CATALOGUE.replace(", azurekv: platform-github", "")))
+
+
+ROOT = Path(__file__).resolve().parents[3]
+# Keys that lie elsewhere stand between those that do not, and not in the order of their names.
+MIXED = """\
+secrets:
+  github:
+    target: agent-github-secrets
+    remote: {vault: platform/github, azurekv: platform-github}
+    syncWave: -49
+    keys:
+      URL: {remote: {vault: {property: HOST}}}
+      TOKEN: {}
+      APP_KEY: {remote: {vault: {name: app, property: KEY}, azurekv: {name: app-key, whole: true}}}
+      ID: {}
+"""
+SAID = [
+    "",
+    'labels: {a: b}\nannotations: {c: "1"}\nsecretLabels: {e: f}\nsecretAnnotations: {g: "h: i"}\npartOf: shop\n',
+    "store: azure\nexternalSecretsOperator: '2.4'\n",
+]
+
+
+def of_names(made: Environment) -> dict[str, Any]:
+    return {each.name: each.object for each in manifests_of(made).values()}
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_they_are_what_the_chart_renders_item_by_item(said: str, helms: tuple[Helm, ...], tmp_path: Path) -> None:
+    made = environment(said, MIXED)
+    values = tmp_path / "values.yaml"
+    values.write_text(values_text(values_of(made), "prod", ("prod.yaml",)), "utf-8")
+    for helm in helms:
+        rendered = list(yaml.safe_load_all(helm.template(values)))
+        assert {each["metadata"]["name"]: each for each in rendered} == of_names(made)
+
+
+def test_the_order_of_keys_is_that_of_the_chart() -> None:
+    (found,) = manifests_of(environment("", MIXED)).values()
+    assert [each["secretKey"] for each in found.object["spec"]["data"]] == ["TOKEN", "ID", "APP_KEY", "URL"]
+
+
+@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
+def test_they_are_what_separate_code_derives_from_catalogue_and_environment(name: str) -> None:
+    project = compile_project(ROOT, [name]).project
+    assert project is not None
+    (made,) = project.environments
+    root: Any = made.root.plain_data()
+    catalogue: Any = made.catalogue.document.root.plain_data()
+    expected = [each for each in expected_manifests(root, catalogue) if each["kind"] == "ExternalSecret"]
+    assert list(differences(expected, of_names(made).values())) == []
+
+
+def test_each_names_its_secret_its_store_and_its_line() -> None:
+    made = environment("", MIXED)
+    assert manifests_of(made, ["none"]) == {}
+    (found,) = manifests_of(made, ["github"]).values()
+    assert (found.secret, found.store.id, found.title) == ("github", "vault", "ai-platform/agent-github-secrets")
+    assert found.span == made.secrets["github"].node.key_span
+
+
+SECRET: dict[str, ValuesData] = {
+    "name": "agent",
+    "namespace": "ai",
+    "labels": {"team": "a"},
+    "annotations": {"example.com/b": "c"},
+    "secretLabels": {"team": "a", "tier": "1"},
+    "secretAnnotations": {"example.com/reload": "true"},
+    "storeRef": {"kind": "ClusterSecretStore", "name": "vault"},
+    "refreshInterval": "1h0m0s",
+    "syncWave": "-49",
+    "fetch": "perKey",
+    "remoteKey": "p/agent",
+    "keys": ["TOKEN"],
+    "data": {"URL": {"key": "p/agent", "property": "HOST"}, "KEY": {"key": "app-key"}},
+}
+OUTLINE = SecretOutline(
+    {
+        "refreshInterval": "1h0m0s",
+        "syncWave": "-49",
+        "fetch": "perKey",
+        "store": "ClusterSecretStore/vault",
+        "partOf": "ai-platform-engineering",
+        "secret metadata": "its own",
+        "label team": "a",
+        "annotation example.com/b": "c",
+        "secret label team": "a",
+        "secret label tier": "1",
+        "secret annotation example.com/reload": "true",
+    },
+    {"TOKEN": ("p/agent", "TOKEN"), "URL": ("p/agent", "HOST"), "KEY": ("app-key", None)},
+)
+
+
+CHART_LABELS = {
+    "app.kubernetes.io/name": "agent",
+    "app.kubernetes.io/part-of": "ai-platform-engineering",
+    "app.kubernetes.io/managed-by": "Helm",
+}
+TEMPLATE = {
+    "metadata": {
+        "labels": {**CHART_LABELS, "team": "a", "tier": "1"},
+        "annotations": {"example.com/reload": "true"},
+    }
+}
+
+
+def manifest(**spec: Any) -> dict[str, Any]:  # noqa: ANN401 - plain data
+    return {
+        "kind": "ExternalSecret",
+        "metadata": {
+            "name": "agent",
+            "namespace": "ai",
+            "labels": {**CHART_LABELS, "team": "a"},
+            "annotations": {"argocd.argoproj.io/sync-wave": "-49", "example.com/b": "c"},
+        },
+        "spec": {
+            "refreshInterval": "1h0m0s",
+            "secretStoreRef": {"kind": "ClusterSecretStore", "name": "vault"},
+            "target": {"name": "agent", "template": TEMPLATE},
+            **spec,
+        },
+    }
+
+
+DATA = [
+    {"secretKey": "TOKEN", "remoteRef": {"key": "p/agent", "property": "TOKEN"}},
+    {"secretKey": "URL", "remoteRef": {"key": "p/agent", "property": "HOST"}},
+    {"secretKey": "KEY", "remoteRef": {"key": "app-key"}},
+]
+
+
+def test_values_and_manifests_of_one_secret_are_one_outline() -> None:
+    expected = {("ai", "agent"): OUTLINE}
+    assert outlines_of_values({"externalSecrets": {"agent": SECRET}}) == expected
+    assert outlines_of_manifests([{"kind": "ClusterSecretStore"}, None, manifest(data=DATA)]) == expected
+
+
+def test_a_bundle_is_one_outline_too() -> None:
+    bundle: dict[str, ValuesData] = {**SECRET, "fetch": "bundle", "keys": ["A", "B"]}
+    del bundle["data"]
+    target = {"name": "agent", "template": {**TEMPLATE, "data": {"A": "{{ .A }}", "B": "{{ .B }}"}}}
+    rendered = manifest(target=target, dataFrom=[{"extract": {"key": "p/agent"}}])
+    found = outlines_of_manifests([rendered])
+    assert found == outlines_of_values({"externalSecrets": {"agent": bundle}})
+    assert found["ai", "agent"].keys == {"A": ("p/agent", "A"), "B": ("p/agent", "B")}
+
+
+def test_a_label_of_the_users_own_below_the_charts_name_counts() -> None:
+    rendered = manifest(data=DATA)
+    rendered["metadata"]["labels"]["app.kubernetes.io/version"] = "1"
+    assert outlines_of_manifests([rendered])["ai", "agent"].fields["label app.kubernetes.io/version"] == "1"
+
+
+def test_without_a_template_the_metadata_is_copied() -> None:
+    own, copied = (outlines_of_manifests([manifest(data=DATA, target=each)]) for each in ({"template": {"a": 1}}, {}))
+    assert [change.fields for change in compare(copied, own)] == [
+        (("secret metadata", "copied from the ExternalSecret", "its own"),)
+    ]
+
+
+def test_another_part_of_is_another_label_of_each() -> None:
+    values: dict[str, ValuesData] = {"externalSecrets": {"agent": SECRET}}
+    before, after = outlines_of_values(values), outlines_of_values({**values, "partOf": "shop"})
+    expected = (("partOf", "ai-platform-engineering", "shop"),)
+    assert [change.fields for change in compare(before, after)] == [expected]
+    rendered = manifest(data=DATA)
+    rendered["metadata"]["labels"]["app.kubernetes.io/part-of"] = "shop"
+    assert outlines_of_manifests([rendered]) == after
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, "text", {}, {"externalSecrets": None}, {"externalSecrets": []}, {"externalSecrets": {"a": "text"}}],
+)
+def test_data_of_another_form_has_no_secrets(data: Any) -> None:  # noqa: ANN401 - hostile data
+    assert outlines_of_values(data) == {}
+
+
+def test_what_has_another_form_inside_is_left_out() -> None:
+    odd: dict[str, ValuesData] = {"name": "a", "storeRef": "x", "keys": "y", "data": {"K": "z"}, "labels": ["l"]}
+    outline = outlines_of_values({"externalSecrets": {"a": odd}})["", "a"]
+    assert outline.keys == {}
+    assert outline.fields["store"] == "/"
+
+
+def changed(**changes: ValuesData) -> tuple[SecretChange, ...]:
+    before = outlines_of_values({"externalSecrets": {"agent": SECRET}})
+    return compare(before, outlines_of_values({"externalSecrets": {"agent": {**SECRET, **changes}}}))
+
+
+def test_the_same_is_no_change() -> None:
+    assert changed() == ()
+    # The order of keys means nothing.
+    data = {"KEY": {"key": "app-key"}, "URL": {"key": "p/agent", "property": "HOST"}}
+    assert changed(data=data) == ()  # type: ignore[arg-type]
+
+
+def test_keys_are_added_removed_and_moved() -> None:
+    (change,) = changed(keys=["OTHER"], data={"URL": {"key": "p/agent", "property": "URL"}, "KEY": {"key": "app-key"}})
+    assert (change.title, change.kind) == ("ai/agent", "changed")
+    assert (change.keys_added, change.keys_removed) == (("OTHER",), ("TOKEN",))
+    assert change.keys_moved == (("URL", "p/agent[HOST]", "p/agent[URL]"),)
+    assert change.fields == ()
+
+
+def test_settings_are_changed_added_and_removed() -> None:
+    (change,) = changed(fetch="bundle", labels={"other": "b"})
+    assert change.fields == (("fetch", "perKey", "bundle"), ("label team", "a", ""), ("label other", "", "b"))
+
+
+def test_secrets_are_added_removed_and_renamed_in_the_order_of_names() -> None:
+    before = outlines_of_values({"externalSecrets": {"agent": SECRET}})
+    after = outlines_of_values({"externalSecrets": {"agent": {**SECRET, "name": "a-new-name"}}})
+    added, removed = compare(before, after)
+    assert (added.title, added.kind, added.keys_added) == ("ai/a-new-name", "added", ("TOKEN", "URL", "KEY"))
+    assert (removed.title, removed.kind, removed.keys_removed) == ("ai/agent", "removed", ("TOKEN", "URL", "KEY"))
+
+
+def test_a_place_is_written_with_its_property() -> None:
+    assert place_text(("a/b", "C")) == "a/b[C]"
+    assert place_text(("a", None)) == "a"
+
+
+VALUES: dict[str, ValuesData] = {"externalSecrets": {"github": {"name": "g"}}, "partOf": "shop"}
+
+
+@pytest.mark.parametrize("name", [None, "secrets", "platform-secrets", "y", "Shop_1"])
+def test_what_is_nested_is_found_again(name: str | None) -> None:
+    assert located(nested(VALUES, name)) == (name, VALUES)
+    assert located(nested(VALUES, name), "other") == (name, VALUES)
+    assert located(nested({"secretStores": {}}, name)) == (name, {"secretStores": {}})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        "text",
+        [],
+        {},
+        {"secrets": None},
+        {"secrets": {"other": 1}},
+        {"secrets": ["externalSecrets"]},
+        {7: VALUES},
+        # Two members: another chart's values stand beside.
+        {"secrets": VALUES, "shop": {"replicas": 3}},
+        # Helm's own, and other charts have such a key below it.
+        {"global": {"externalSecrets": {"enabled": False}}},
+    ],
+)
+def test_where_there_are_no_values_of_this_chart_alone_none_are_found(data: Any) -> None:  # noqa: ANN401
+    assert located(data) is None
+
+
+def test_a_secret_with_an_id_like_a_member_is_no_nesting() -> None:
+    values: dict[str, ValuesData] = {"externalSecrets": {"secretStores": {}}}
+    assert located(values) == (None, values)
+    assert subchart_of({"externalSecrets": ["secretStores"]}) is None
+
+
+def test_under_a_name_that_is_known_they_are_found_beside_others() -> None:
+    parent = {"shop": {"password": "x"}, "secrets": VALUES, "more": VALUES}
+    assert located(parent, "secrets") == ("secrets", VALUES)
+    assert located(parent, "shop") is None
+    assert located(parent, "missing") is None
+    assert located({"global": VALUES, "shop": {}}, "global") is None
+    # The chart's own values come first: what they are nested under is no member of theirs.
+    assert located({**VALUES, "secrets": VALUES}, "secrets") == (None, {**VALUES, "secrets": VALUES})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "field"),
+    [(None, "a", ("subchart", "", "a")), ("a", None, ("subchart", "a", "")), ("a", "b", ("subchart", "a", "b"))],
+)
+def test_another_nesting_is_a_change(before: str | None, after: str | None, field: tuple[str, str, str]) -> None:
+    assert nesting_change(before, after) == (SecretChange("the values file", "changed", fields=(field,)),)
+    assert nesting_change(after, after) == ()
+
+
+def test_no_member_of_the_values_and_none_of_helms_own_names_is_taken_for_a_chart() -> None:
+    values = json.loads((ROOT / "schemas/values.schema.json").read_text("utf-8"))["properties"]
+    schema = json.loads((ROOT / "schemas/environment.schema.json").read_text("utf-8"))
+    refused = set(schema["definitions"]["chartName"]["not"]["enum"])
+    assert refused == {"global", "tags", *values}
+    assert [name for name in refused if subchart_of({name: ["externalSecrets"]}) is not None] == []

@@ -27,9 +27,8 @@ from compiler.operations.status_wait import StatusOptions
 from compiler.refusal import Refusal
 from compiler.render.reports.status import wait_lines
 from tests.unit.conftest import taking
-from tests.unit.operations.status.conftest import JIRA, SPACE, World, world
+from tests.unit.operations.status_world import JIRA, SPACE, World
 
-__all__ = ["world"]
 NOW = datetime.now(UTC).replace(microsecond=0)
 OWN = {(SPACE, JIRA): True}
 ASKED = StatusOptions(("jira",))

@@ -1,12 +1,17 @@
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from jsonschema import Draft7Validator
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic
 from compiler.model.document import Document
-from compiler.stages.validate import read_schema, validate
+from compiler.stages import validate as validation
+from compiler.stages.validate import at, read_schema, validate, with_providers
+from compiler.stores.registry import PROVIDERS
 from tests.unit.stages.conftest import load
 
 SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
@@ -314,3 +319,35 @@ def test_a_secret_that_is_switched_off_in_words_is_said_to_be_false(word: str) -
 @pytest.mark.parametrize("word", ["on", "yes", "enabled", "true"])
 def test_a_secret_that_is_switched_on_in_words_needs_none(word: str) -> None:
     assert only(f"secrets: {{github: {word}}}").help == "write `github: {}`"
+
+
+@pytest.mark.parametrize("name", ["environment", "catalogue", "values", "manifests"])
+def test_the_shipped_schemas_say_what_the_shipped_providers_say(name: str) -> None:
+    schema = read_schema(name)
+    assert with_providers(name, schema) == schema
+
+
+@dataclass
+class Other:
+    """One provider more, with a log-in and a setting of the names that Vault has."""
+
+    id = "other"
+    described = "another one"
+    schema: dict[str, Any]
+
+
+def test_a_log_in_of_one_provider_does_not_take_the_place_of_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts: dict[str, Any] = {key: {"description": "Its name."} for key in ("remote", "naming", "keyRemote")}
+    own = {"auth": {"jwt": {"type": "string"}}, "settings": {"mount": {"type": "integer"}}, "spec": {}, **parts}
+    monkeypatch.setattr(validation, "PROVIDERS", {**PROVIDERS, "other": Other(own)})
+    schema = with_providers("environment", read_schema("environment"))
+    validator = Draft7Validator(schema)
+    reference = {"name": "a", "namespace": "b", "audiences": ["vault"]}
+    for store, is_valid in (
+        ({"provider": "vault", "auth": {"jwt": {"role": "a", "serviceAccount": reference}}, "mount": "secret"}, True),
+        ({"provider": "other", "auth": {"jwt": "a word"}, "mount": 1}, True),
+        ({"provider": "other", "auth": {"jwt": 1}}, False),
+        ({"provider": "other", "mount": True}, False),
+    ):
+        assert validator.is_valid({"stores": {"a": store}}) == is_valid
+    assert at(schema, "definitions.auth.properties")["token"] == PROVIDERS["vault"].schema["auth"]["token"]

@@ -1,6 +1,27 @@
+import shlex
+import sys
+from contextvars import copy_context
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
 import pytest
 
-from compiler.text.wording import counted, listed, numbered, pieces_of, quoted
+import compiler.text.wording
+from compiler.text.wording import (
+    closest,
+    command_line,
+    counted,
+    first_difference,
+    install_line,
+    listed,
+    name_project,
+    numbered,
+    pieces_of,
+    quoted,
+    shell_line,
+    suggest,
+    typing_mistake,
+)
 
 
 def test_quotes_a_name() -> None:
@@ -51,3 +72,127 @@ def test_counts() -> None:
 @pytest.mark.parametrize(("versions", "words"), [((), ""), (("2",), "version 2"), (("1", "10"), "versions 1, 10")])
 def test_versions_are_numbered(versions: tuple[str, ...], words: str) -> None:
     assert numbered(versions) == words
+
+
+def test_a_line_names_the_program_and_its_words() -> None:
+    assert command_line("compile", "prod") == "platform-secrets compile prod"
+
+
+def test_it_names_the_projects_folder_where_the_command_was_given_one() -> None:
+    def named(root: str | None) -> str:
+        name_project(root)
+        return command_line("explain", "prod", "a b")
+
+    assert copy_context().run(named, "my project") == "platform-secrets --root 'my project' explain prod 'a b'"
+    assert copy_context().run(named, None) == "platform-secrets explain prod 'a b'"
+
+
+def test_a_line_of_another_program_is_quoted() -> None:
+    line = shell_line("bao", "kv", "enable-versioning", "a;touch${IFS}pwn")
+    assert line == "bao kv enable-versioning 'a;touch${IFS}pwn'"
+    assert shell_line("az", "login", "--tenant", "…") == "az login --tenant …"
+
+
+def test_it_is_installed_by_the_python_that_runs_the_program() -> None:
+    assert shlex.split(install_line("azure")) == [sys.executable, "-m", "pip", "install", "platform-secrets[azure]"]
+    assert install_line("azure").endswith(" -m pip install 'platform-secrets[azure]'")
+
+
+def test_the_program_alone_is_installed_with_what_it_needs() -> None:
+    assert shlex.split(install_line())[-1] == "platform-secrets"
+
+
+def test_without_a_name_of_the_python_it_is_the_one_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "")
+    assert install_line("vault") == "python -m pip install 'platform-secrets[vault]'"
+
+
+def test_of_a_clone_that_is_not_installed_no_index_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.distribution", missing)
+    what = shlex.split(install_line("backup"))[-1]
+    assert what == f"{Path(compiler.text.wording.__file__).resolve().parents[2]}[backup]"
+    assert Path(what.removesuffix("[backup]"), "pyproject.toml").is_file()
+
+
+SECRETS = ("global", "argocd", "github", "jira", "pagerduty", "slack", "backstage")
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("gihub", "github"),
+        ("GitHub", "github"),
+        ("pager-duty", "pagerduty"),
+        ("slak", "slack"),
+        ("argo", "argocd"),
+        ("zzz", None),
+        ("", None),
+    ],
+)
+def test_the_closest_word(word: str, expected: str | None) -> None:
+    assert closest(word, SECRETS) == expected
+
+
+def test_case_alone_is_a_typo_and_the_first_of_equals_wins() -> None:
+    assert closest("STORE", ["store", "Store"]) == "store"
+    assert closest("refreshinterval", ["refreshInterval", "fetch"]) == "refreshInterval"
+
+
+def test_nothing_is_close_to_nothing() -> None:
+    assert closest("x", []) is None
+
+
+def test_help_suggests_lists_or_says_nothing() -> None:
+    assert suggest("gihub", SECRETS, "secrets") == 'did you mean "github"?'
+    assert suggest("zzz", ["pat", "app"], "variants") == 'the variants are "pat", "app"'
+    assert suggest("zzz", [], "variants") == "there are no variants"
+    assert suggest("zzz", [f"secret-{n}" for n in range(19)], "secrets") is None
+    assert suggest("zzz", (f"s{n}" for n in range(18)), "secrets") is not None
+
+
+def test_help_never_repeats_the_word_that_was_written() -> None:
+    for word in ("gihub-token-hunter2", "zzz-hunter2"):
+        assert "hunter2" not in (suggest(word, SECRETS, "secrets") or "")
+
+
+def test_an_overlong_word_is_like_nothing() -> None:
+    assert closest("a" * 253, ["a" * 253]) == "a" * 253
+    assert closest("a" * 254, ["a" * 253]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("{{ .Values.namespace }}", "template"),
+        ("${NAMESPACE}", "template"),
+        ("a-$(id)", "template"),
+        ("\u201c2.9\u201d", "straight quotes"),
+        ("\u00ab2.9\u00bb", "straight quotes"),
+        ("platform\n", "line of its key"),
+    ],
+)
+def test_a_habit_is_recognised(text: str, word: str) -> None:
+    assert word in (typing_mistake(text) or "")
+
+
+@pytest.mark.parametrize("text", ["", "platform", "a b", "it's", '"2.9"', "$", "{a}"])
+def test_other_texts_are_none(text: str) -> None:
+    assert typing_mistake(text) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "offset"),
+    [
+        ("a\nb\nc\n", "a\nX\nc\n", 2),
+        ("a\nb", "a\nb\n", 2),
+        ("a\n", "a\nb\n", 1),
+        ("a\nb\n", "a\n", 2),
+        ("", "a\n", 0),
+        ("a\r\nb\r\n", "a\nb\n", 0),
+    ],
+)
+def test_the_first_line_that_differs_is_found(old: str, new: str, offset: int) -> None:
+    assert first_difference(old, new) == offset

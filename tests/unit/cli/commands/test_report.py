@@ -13,7 +13,7 @@ from compiler.model.files import is_temporary
 from compiler.operations.report import merge_reports
 from compiler.render.reports.page import matrix_markdown
 from tests.commands import Done
-from tests.unit.operations.report.conftest import HERE, NOW
+from tests.unit.operations.status_reports import HERE, NOW
 
 LEGEND = (
     "V is `vault`, A is `azure`, ≠ is unlike most environments, `from` names the layer that a store is inherited from."

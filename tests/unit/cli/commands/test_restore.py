@@ -1,4 +1,5 @@
 import base64
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from pyrage import x25519  # type: ignore[import-untyped]
 from compiler.model.store import StoreAddress
 from compiler.operations.age_file import encrypt_to
 from compiler.operations.backup import Backup, encode
+from compiler.stores.interface import VALUE_SINCE
 from compiler.stores.secret_value import SecretValue
 from tests import providers
 from tests.commands import Done
+from tests.unit.cli.two_ends import AZURE, KEY, Ends
 from tests.unit.memory_store import MemoryStore
 
 NAME = "ai-platform-engineering/jira-secret"
@@ -187,3 +190,26 @@ def test_a_secret_in_the_place_of_the_file_is_no_file(run: Callable[..., Done], 
     done = run("restore", "dev", "jira", "dev.age", "--identity", "key")
     assert done.code == 2
     assert "did you mean `platform-secrets restore dev dev.age jira`? A file of that name is ./jira" in done.err
+
+
+# Backups that earlier releases wrote are restored: version 1, and version 2, which says how old a value is.
+
+RECORDED = Path(__file__).resolve().parents[1] / "recorded_backups"
+# Made for these files; it opens nothing else.
+IDENTITY = "AGE-SECRET-KEY-1AEQS4YJT5VR4QZFHPF5EHDPN74F0N9KE4YLV735MRFK0F6CGPZ3SJYNVU8"
+
+
+@pytest.mark.parametrize(
+    ("version", "tags"),
+    [("version-1", {VALUE_SINCE: "unknown"}), ("version-2", {VALUE_SINCE: "2026-10-01T00:00:00+00:00"})],
+)
+def test_a_recorded_backup_is_restored(
+    project: Path, run: Callable[..., Done], ends: Ends, version: str, tags: dict[str, str]
+) -> None:
+    shutil.copy(RECORDED / f"{version}.age", project / "dev.age")
+    (project / "key").write_text(f"{IDENTITY}\n", "utf-8")
+    (project / "key").chmod(0o600)
+    done = run("restore", "dev", "dev.age", "--identity", "key", "--to", "azure", "--apply")
+    assert done.code == 0, done.out + done.err
+    assert ends.azure.shown(AZURE) == {KEY: "token"}
+    assert ends.azure.held[AZURE].attributes.tags == tags

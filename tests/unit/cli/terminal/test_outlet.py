@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import pty
 import sys
@@ -10,6 +11,7 @@ import pytest
 from compiler.cli.terminal.outlet import Outlet, outlet_of, outlets, standard_error, standard_output
 from compiler.refusal import Refusal
 from compiler.render.content import Fitted, Painted, Style
+from tests.commands import invocation_of
 
 TOKEN = "ghp_0123456789abcdefghij0123456789abcdef"
 
@@ -223,3 +225,24 @@ def test_a_block_inside_of_another_one_keeps_its_outlets(monkeypatch: pytest.Mon
             standard_output().show([(Painted("red", Style.RED),)])
         assert stream.getvalue() == "\x1b[31mred\x1b[0m\n"
     assert sys.stdout is stream
+
+
+def printed(form: str) -> None:
+    output = invocation_of(format=form)
+    output.lines(["a", "b"])
+    output.lines(["c"], is_error=True)
+    assert output.report(lambda: {"name": "\u202eé\n"}, 4, "dev") == 4
+
+
+def test_people_get_lines_on_the_stream_that_they_are_for(capsys: pytest.CaptureFixture[str]) -> None:
+    printed("text")
+    assert capsys.readouterr() == ("a\nb\n", "c\n")
+
+
+def test_programs_get_one_object_in_plain_ascii_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    printed("json")
+    shown = capsys.readouterr()
+    assert shown.out.isascii()
+    around = {"format": 1, "command": "try", "environment": "dev", "exitCode": 4}
+    assert json.loads(shown.out) == {**around, "name": "\u202eé\n"}
+    assert shown.err == ""

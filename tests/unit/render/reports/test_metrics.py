@@ -2,16 +2,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.live.ages import AgeState, KeyAge
 from compiler.operations.due import DueKey
 from compiler.operations.status import LiveState, Status
-from compiler.render.reports.metrics import FIRST_LINE, metrics
-from tests.unit.operations.status.conftest import World, world
+from compiler.render.reports.metrics import FIRST_LINE, LONGEST_LABEL, Sample, exposition, metrics
+from tests.unit.operations.status_world import World, world
 
 __all__ = ["world"]
+
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 OLD = NOW - timedelta(days=100)
 JIRA = {"environment": "prod", "secret": "jira", "owner": "", "store": "vault"}
@@ -73,3 +76,34 @@ def test_a_problem_in_the_cluster_and_a_silent_store_are_0(world: World) -> None
     assert found["platform_secrets_store_up"] == [({"environment": "prod", "store": "vault"}, 0)]
     assert found["platform_secrets_run_timestamp_seconds"] == [({"environment": "prod"}, NOW.timestamp())]
     assert samples(status)["platform_secrets_store_up"][0][1] == 1
+
+
+HOSTILE = ['a"b', "a\\b", "a\nb", '"} 1\n# EOF\nforged{x="', "x" * 500, "é漢\u2028\x00\x1b[31m", "\\n", ""]
+
+
+def read(name: str, help_text: str, *samples: Sample) -> list[Sample]:
+    text = "\n".join(exposition({name: (help_text, samples)})) + "\n"
+    (family,) = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]  # it has no types
+    assert (family.name, family.type) == (name, "gauge")
+    return [(sample.labels, sample.value) for sample in family.samples]
+
+
+def test_a_scraper_reads_what_was_added() -> None:
+    help_text = 'When a new value is due; "0" where that is not known'
+    samples: list[Sample] = [
+        ({"environment": "prod", "secret": "jira", "key": "TOKEN", "owner": "team"}, 1795000000.0),
+        ({"environment": "prod", "secret": "jira", "key": "OTHER", "owner": ""}, 0.0),
+    ]
+    assert read("platform_secret_due_timestamp_seconds", help_text, *samples) == samples
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_of_a_label_leaves_its_quotes(text: str) -> None:
+    ((labels, value),) = read("up", text, ({"owner": text}, 1))
+    meant = "".join(each if each.isprintable() else " " for each in text[:LONGEST_LABEL])
+    assert (labels, value) == ({"owner": meant}, 1.0)
+
+
+@given(st.text())
+def test_every_text_is_one_sample(text: str) -> None:
+    assert len(read("up", "whether it answers", ({"store": text}, 1))) == 1

@@ -1,0 +1,355 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compiler.change.journal import Run, RunEntry, RunHistory, apply_line, history_of
+from compiler.change.plan import Kind
+from compiler.live.read_many import PastRun, StoredVersion
+from compiler.stores.interface import Attributes, RemoteSecret
+
+A = ("azure", "a")
+PLAN: dict[str, Any] = {
+    "type": "plan",
+    "store": "azure",
+    "name": "a",
+    "kind": "update",
+    "before": "v1",
+    "recover": False,
+}
+KEYS = [
+    {"secret": "jira", "key": "TOKEN", "property": "token"},
+    {"secret": "gitlab", "key": "WHOLE", "property": None},
+]
+
+
+def run_of(*lines: dict[str, Any]) -> Run:
+    found = Run("id", Path("run"), "put", "prod", {"azure": "https://a"}, {})
+    for line in ({**PLAN, "keys": KEYS}, {"type": "planned", "writes": 1}, *lines):
+        apply_line(found, line)
+    return found
+
+
+def step(state: str, **rest: object) -> dict[str, Any]:
+    return {"type": "step", "store": "azure", "name": "a", "state": state, **rest}
+
+
+def test_a_plan_names_keys_and_properties() -> None:
+    entry = run_of().entries[A]
+    assert entry.keys == (("jira", "TOKEN", "token"), ("gitlab", "WHOLE", None))
+    assert (entry.kind, entry.properties, entry.planned_before) == (Kind.UPDATE, ("token",), "v1")
+
+
+@pytest.mark.parametrize(
+    ("lines", "owes"),
+    [
+        ([], False),
+        ([step("started", owes=True)], True),
+        ([step("started", owes=True), step("written", after="v2", owes=False)], False),
+        ([step("started", owes=True), step("written", after="v2", owes=True), step("done")], True),
+        ([step("started", owes=True), step("failed", maybe_stored=False)], False),
+        ([step("started", owes=True), step("failed", maybe_stored=True)], True),
+        ([step("written", after="v2", owes=True), {"type": "audit", "store": "azure", "name": "a"}], False),
+        # A journal of an earlier release says nothing of it.
+        ([step("started"), step("written", after="v2")], False),
+    ],
+)
+def test_what_is_stored_is_owed_to_the_audit_file_until_it_is_there(lines: list[dict[str, Any]], owes: bool) -> None:  # noqa: FBT001
+    assert run_of(*lines).entries[A].audit_pending is owes
+
+
+def test_a_run_is_audited_once_it_had_an_audit_file() -> None:
+    assert not run_of(step("started", owes=False)).is_audited
+    assert run_of(step("started", owes=True), step("written", after="v2", owes=False)).is_audited
+
+
+def test_an_undo_is_owed_on_its_own() -> None:
+    undo = {"type": "undo", "store": "azure", "name": "a", "version": None}
+    entry = run_of(step("written", after="v2"), {**undo, "state": "started", "before": "v2", "owes": True}).entries[A]
+    assert (entry.audit_pending, entry.undo_audit_pending, entry.undo_before) == (False, True, "v2")
+    done = run_of({**undo, "state": "started", "before": "v2", "owes": True}, {**undo, "state": "done", "owes": False})
+    assert (done.entries[A].undo_audit_pending, done.entries[A].undo_before) == (False, "v2")
+
+
+def test_a_line_without_a_store_is_of_the_only_one_of_the_first_format() -> None:
+    found = Run("id", Path("run"), "migrate", "prod", {"azure": "https://a"}, {})
+    bare = {key: value for key, value in PLAN.items() if key != "store"}
+    apply_line(found, {**bare, "keys": KEYS}, "azure")
+    apply_line(found, {"type": "step", "name": "a", "state": "written", "after": "v2"}, "azure")
+    assert found.entries[A].after == "v2"
+    with pytest.raises(LookupError):
+        apply_line(found, {"type": "step", "name": "a", "state": "done"})
+
+
+def test_what_was_to_be_recovered_and_is_not_written_is_known_by_store_and_name() -> None:
+    recovered = {**PLAN, "kind": "recover", "before": None, "recover": True, "deleted": "v1", "keys": KEYS}
+    found = Run("id", Path("run"), "restore", "prod", {"azure": "https://a"}, {})
+    apply_line(found, recovered)
+    entry = found.entries[A]
+    made = datetime(2025, 1, 31, 12, tzinfo=UTC)
+    back = RemoteSecret("a", "v1", {}, Attributes(created=made))
+    apply_line(found, step("started"))
+    assert (entry.kind, entry.has_recovered(back)) == (Kind.RECOVER, False)
+    # A store that does not tell when it made a version proves nothing either.
+    assert not entry.has_recovered(replace(back, attributes=Attributes()))
+    apply_line(found, step("recovered", version="v1", made=made.isoformat()))
+    assert (entry.has_recovered(back), entry.state, entry.maybe_stored) == (True, "started", True)
+    assert not entry.has_recovered(replace(back, version="v2"))
+    assert not entry.has_recovered(replace(back, attributes=Attributes()))
+    # Deleted once more and recovered again, it is another version.
+    apply_line(found, step("started", deleted="v3"))
+    assert (entry.deleted, entry.has_recovered(back)) == ("v3", False)
+    assert not entry.has_recovered(replace(back, version="v3"))
+    apply_line(found, step("recovered", version="v3", made=made.isoformat()))
+    assert entry.has_recovered(replace(back, version="v3"))
+    apply_line(found, step("written", after="v4"))
+    assert not entry.has_recovered(replace(back, version="v3"))
+
+
+def test_what_was_planned_to_be_created_and_was_deleted_meanwhile_is_recovered() -> None:
+    entry = run_of(step("started", deleted="v7")).entries[A]
+    assert (entry.kind, entry.recover, entry.deleted, entry.recovered) == (Kind.UPDATE, True, "v7", False)
+
+
+@pytest.mark.parametrize("line", [{"kind": "conjure"}, {"keys": [{"key": "TOKEN"}]}, {"keys": None}])
+def test_a_plan_of_another_shape_is_no_plan(line: dict[str, Any]) -> None:
+    with pytest.raises((LookupError, TypeError, ValueError)):
+        apply_line(run_of(), {**PLAN, "keys": KEYS, **line})
+
+
+def undo(state: str, **rest: object) -> dict[str, Any]:
+    return {"type": "undo", "store": "azure", "name": "a", "state": state, **rest}
+
+
+def test_a_run_has_ended_until_it_goes_on() -> None:
+    end = {"type": "end", "state": "incomplete"}
+    assert run_of().ended is None
+    assert run_of(end).ended == "incomplete"
+    assert run_of(end, {"type": "remark"}, undo("done")).ended == "incomplete"
+    assert run_of(end, step("started")).ended is None
+
+
+@pytest.mark.parametrize(("writes", "is_planned"), [(0, False), (1, True), (2, False)])
+def test_a_plan_is_whole_with_as_many_writes_as_it_says(writes: int, *, is_planned: bool) -> None:
+    assert run_of({"type": "planned", "writes": writes}).is_planned is is_planned
+
+
+@pytest.mark.parametrize(
+    ("lines", "state", "before", "after", "maybe_stored"),
+    [
+        ([], "planned", None, None, False),
+        ([step("started", before="v1")], "started", "v1", None, True),
+        ([step("started", before="v1"), step("started", before=None)], "started", None, None, True),
+        ([step("started", before="v1"), step("started")], "started", None, None, True),
+        ([step("started", before="v1"), step("written", before="v9", after="v2")], "written", "v1", "v2", False),
+        ([step("written", before="v9", after="v2")], "written", "v9", "v2", False),
+        ([step("written", after="v2"), step("done")], "done", None, "v2", False),
+        ([step("started", before="v1"), step("failed", maybe_stored=True)], "failed", "v1", None, True),
+        ([step("started", before="v1"), step("failed", maybe_stored=False)], "failed", "v1", None, False),
+    ],
+)
+def test_a_step_tells_how_far_a_write_came(
+    lines: list[dict[str, Any]],
+    state: str,
+    before: str | None,
+    after: str | None,
+    maybe_stored: bool,  # noqa: FBT001
+) -> None:
+    entry = run_of(*lines).entries[A]
+    assert (entry.state, entry.before, entry.after, entry.maybe_stored) == (state, before, after, maybe_stored)
+
+
+def test_versions_in_between_are_remembered() -> None:
+    assert run_of().entries[A].slipped == ()
+    assert run_of(step("written", after="v3", slipped=["v2", 7]), step("done")).entries[A].slipped == ("v2", "7")
+
+
+def test_an_undo_tells_what_it_wrote_over_what_until_another_line_says_otherwise() -> None:
+    begun = undo("started", before="v2", owes=True)
+    done = undo("done", version="v3", owes=False)
+    found = {}
+    for name, lines in {"begun": [begun], "done": [begun, done], "again": [begun, done, undo("started")]}.items():
+        entry = run_of(*lines).entries[A]
+        found[name] = (entry.undo, entry.undone_as, entry.undo_before, entry.undo_audit_pending)
+    assert found == {
+        "begun": ("started", None, "v2", True),
+        "done": ("done", "v3", "v2", False),
+        "again": ("started", "v3", "v2", False),
+    }
+    assert run_of(begun, undo("started")).entries[A].undo_audit_pending
+
+
+@pytest.mark.parametrize("owes", ["true", 1, None, []])
+def test_only_true_is_owed(owes: object) -> None:
+    run = run_of(step("started", owes=owes), undo("started", owes=owes))
+    assert (run.is_audited, run.entries[A].audit_pending, run.entries[A].undo_audit_pending) == (False, False, False)
+
+
+@pytest.mark.parametrize(("recover", "is_recovered"), [(True, True), (False, False), ("true", False), (1, False)])
+def test_only_true_recovers(recover: object, *, is_recovered: bool) -> None:
+    found = Run("id", Path("run"), "put", "prod", {"azure": "https://a"}, {})
+    apply_line(found, {**PLAN, "recover": recover, "deleted": "v1", "keys": KEYS})
+    assert (found.entries[A].recover, found.entries[A].deleted) == (is_recovered, "v1")
+    apply_line(found, step("recovered", version="v1", made=None))
+    assert found.entries[A].has_recovered(RemoteSecret("a", "v1", {}, Attributes())) is is_recovered
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"type": "undo", "store": "azure", "name": "a", "state": ["done"]},
+        undo("done", version=["v1"]),
+        undo("done", before=7),
+        step("started", before=7),
+        step("written", after={}),
+        {"type": "end", "state": 7},
+    ],
+)
+def test_what_is_no_text_is_no_version_and_no_state(line: dict[str, Any]) -> None:
+    with pytest.raises(TypeError):
+        run_of(line)
+
+
+@pytest.mark.parametrize("what", ["step", "undo", "audit"])
+def test_a_line_of_what_was_not_planned_is_refused(what: str) -> None:
+    with pytest.raises(LookupError):
+        run_of({"type": what, "store": "azure", "name": "other", "state": "done"})
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_resumable"),
+    [
+        ([], True),
+        ([{"type": "end", "state": "incomplete"}], True),
+        ([{"type": "end", "state": "interrupted"}], True),
+        ([{"type": "end", "state": "complete"}], False),
+        ([{"type": "end", "state": "conflict"}], False),
+        ([undo("started")], False),
+        ([{"type": "planned", "writes": 2}], False),
+    ],
+)
+def test_a_run_goes_on_whose_plan_is_whole_that_is_not_through_and_of_which_nothing_was_undone(
+    lines: list[dict[str, Any]], *, is_resumable: bool
+) -> None:
+    assert run_of(*lines).is_resumable is is_resumable
+
+
+def test_before_any_line_nothing_is_known() -> None:
+    found = Run("id", Path("run"), "put", "prod", {}, {})
+    assert (found.entries, found.is_planned, found.is_audited, found.ended) == ({}, False, False, None)
+    entry = RunEntry(Kind.CREATE, None, recover=True, recovered=True)
+    assert (entry.keys, entry.audit_pending, entry.undo_audit_pending, entry.maybe_stored) == ((), False, False, False)
+    # A deleted version that the store did not tell.
+    assert not entry.has_recovered(RemoteSecret("a", "v1", {}, Attributes()))
+
+
+def test_the_servers_of_a_run_are_those_that_it_was_on_last() -> None:
+    def servers(what: str, cluster: object) -> dict[str, Any]:
+        return {"type": what, "writes": 1, "servers": [{"store": "azure", "cluster": cluster, "accepted": False}]}
+
+    # A journal of an earlier release has none.
+    assert run_of().clusters == {}
+    assert run_of(servers("planned", "c1")).clusters == {"azure": "c1"}
+    assert run_of(servers("planned", "c1"), servers("servers", "c2")).clusters == {"azure": "c2"}
+    for forged in (None, 7, "", "two words", "c1\n", "x" * 200):
+        with pytest.raises(ValueError):  # noqa: PT011 - the journal is then refused as a whole
+            run_of(servers("planned", forged))
+
+
+V, OTHER = "https://v", "https://other"
+
+
+def run(name: str, command: str = "migrate", address: str = V, **entries: RunEntry) -> Run:
+    named = {("azure", remote): entry for remote, entry in entries.items()}
+    return Run(name, Path(name), command, "prod", {"azure": address}, {}, named, is_planned=True)
+
+
+def wrote(before: str | None, after: str | None, undone_as: str | None = None, planned: str | None = None) -> RunEntry:
+    return RunEntry(Kind.UPDATE, planned, recover=False, before=before, after=after, undone_as=undone_as)
+
+
+def test_each_version_has_its_run_and_that_of_an_undo_the_version_it_is_again() -> None:
+    runs = (
+        run("newer", "put", a=wrote("v2", "v3", "v4"), b=wrote(None, "v1")),
+        run("older", a=wrote("v1", "v2", "v5"), c=wrote("v1", None)),
+        run("elsewhere", address=OTHER, a=wrote("v7", "v8", "v9")),
+    )
+    newer, older = PastRun("newer", "put", "prod"), PastRun("older", "migrate", "prod")
+    assert history_of(runs) == RunHistory(
+        again={(V, "a", "v4"): "v2", (V, "a", "v5"): "v1", (OTHER, "a", "v9"): "v7"},
+        runs={
+            (V, "a", "v3"): newer,
+            (V, "b", "v1"): newer,
+            (V, "a", "v2"): older,
+            (OTHER, "a", "v8"): PastRun("elsewhere", "migrate", "prod"),
+        },
+    )
+
+
+def test_a_version_is_of_the_run_that_wrote_it_and_of_no_other_with_its_number() -> None:
+    entry = wrote("1", "2")
+    entry.made = "2026-11-28T07:12:31.123456+00:00"
+    history = history_of([run("one", a=entry, b=wrote("1", "2"))])
+    made = datetime.fromisoformat(entry.made)
+
+    def writer(name: str, version: str, created: datetime | None = made, address: str = V) -> PastRun | None:
+        return history.writer_of(StoredVersion("azure", address, name, version, created))
+
+    one = PastRun("one", "migrate", "prod")
+    assert [writer("a", "2"), writer("a", "2", None), writer("b", "2")] == [one, one, one]
+    # Another server, or the same after its metadata was deleted.
+    assert writer("a", "2", made + timedelta(seconds=1)) is None
+    assert [writer("a", "1"), writer("a", "2", address=OTHER)] == [None, None]
+
+
+def test_the_newest_run_has_a_number_that_a_vault_gave_out_again() -> None:
+    # Which it does after the metadata of a secret was deleted.
+    found = history_of((run("newer", a=wrote("v1", "v2", "v3")), run("older", "put", a=wrote("v2", "v2", "v3"))))
+    assert found.runs == {(V, "a", "v2"): PastRun("newer", "migrate", "prod")}
+    assert found.again == {(V, "a", "v3"): "v1"}
+
+
+def test_a_run_of_two_stores_tells_their_versions_apart() -> None:
+    both = Run("one", Path("one"), "restore", "prod", {"vault": V, "azure": OTHER}, {})
+    both.entries["vault", "a"] = wrote(None, "v1")
+    both.entries["azure", "a"] = wrote(None, "v2")
+    assert set(history_of([both]).runs) == {(V, "a", "v1"), (OTHER, "a", "v2")}
+
+
+def test_what_was_there_before_may_be_known_from_the_plan_alone() -> None:
+    assert history_of([run("one", a=wrote(None, "v2", "v3", planned="v1"))]).again == {(V, "a", "v3"): "v1"}
+
+
+def test_a_version_is_followed_through_every_undo_of_its_own_secret() -> None:
+    history = RunHistory(again={(V, "a", "v6"): "v5", (V, "a", "v5"): "v2", (V, "b", "v2"): "v1"})
+    assert [history.original(V, "a", version) for version in ("v6", "v5", "v2", "v9")] == ["v2", "v2", "v2", "v9"]
+    assert history.original(OTHER, "a", "v6") == "v6"
+    assert RunHistory().original(V, "a", "v1") == "v1"
+
+
+def test_journals_that_contradict_each_other_end() -> None:
+    history = RunHistory(again={(V, "a", "v1"): "v2", (V, "a", "v2"): "v1"})
+    assert history.original(V, "a", "v1") in {"v1", "v2"}
+
+
+def gone(**rest: object) -> RunEntry:
+    entry = RunEntry(Kind.DELETE, "v3", recover=False, before="v3", after="v3", versions=("v2", "v3"))
+    for name, value in rest.items():
+        setattr(entry, name, value)
+    return entry
+
+
+def test_a_deletion_writes_no_version_and_is_known_until_it_is_undone() -> None:
+    runs = (
+        run("newest", "retire", a=gone(), b=gone(undo="done"), c=gone(after=None)),
+        run("older", "retire", a=gone(), b=gone(after=None, maybe_stored=True)),
+        run("wrote", a=wrote("v2", "v3")),
+    )
+    found = history_of(runs)
+    assert found.retired == {
+        (V, "a"): PastRun("newest", "retire", "prod"),
+        (V, "b"): PastRun("older", "retire", "prod"),
+    }
+    assert found.runs == {(V, "a", "v3"): PastRun("wrote", "migrate", "prod")}

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from compiler.cli import main
+from compiler.cli.commands import COMMANDS
+from compiler.cli.invocation import parser_of
+from compiler.cli.parser import Parser, add_format
+from compiler.refusal import Refusal
+from tests.commands import Done
+from tests.leaks import leaks
+
+
+def test_paragraphs_are_filled_and_lists_and_examples_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    parser = Parser(
+        "try",
+        "Tries what was not tried before, and again,\nand again with --a-long-option.\n  one: thing\n\nThen no more.",
+        ("platform-secrets try a --store vault --without-any-comparison --apply",),
+    )
+    parser.add_argument("--store", metavar="ID", help="the store that is tried first, by --a-long-option-too")
+    assert (
+        parser.format_help()
+        == """\
+usage: platform-secrets try [-h] [--store ID]
+
+Tries what was not tried before, and again, and again with
+--a-long-option.
+  one: thing
+
+Then no more.
+
+options:
+  -h, --help  show this help message and exit
+  --store ID  the store that is tried first, by
+              --a-long-option-too
+
+examples:
+  platform-secrets try a --store vault --without-any-comparison --apply
+"""
+    )
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_every_commands_help_is_no_wider_than_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    too_long = []
+    for name, (module, _) in COMMANDS.items():
+        parser = parser_of(name, module)
+        for words in ([], *([kind] for kind in parser.kinds)):
+            usage, _, rest = parser.help_for(words).partition("\n\n")
+            rest, _, examples = rest.partition("\nexamples:\n")
+            # A part of the usage is broken nowhere; it stands alone where it is too long. Commands are copied whole.
+            too_long += [line for line in usage.split("\n") if len(line) > width and "] [" in line]
+            too_long += [line for line in rest.split("\n") if len(line) > width and "platform-secrets " not in line]
+            # One of several lines is copied whole too.
+            too_long += [line for line in examples.split("\n") if len(line) > 80]
+    assert too_long == []
+
+
+@pytest.mark.parametrize(("given", "used"), [("300", "100"), ("20", "50")])
+def test_neither_a_very_wide_nor_a_very_narrow_terminal_is_filled(
+    given: str, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parser = parser_of("verify", COMMANDS["verify"][0])
+    monkeypatch.setenv("COLUMNS", used)
+    expected = parser.format_help()
+    monkeypatch.setenv("COLUMNS", given)
+    assert parser.format_help() == expected
+
+
+def test_without_a_terminal_help_is_80_columns_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = [sys.executable, "-m", "compiler", "verify", "--help"]
+    monkeypatch.setenv("COLUMNS", "80")
+    expected = parser_of("verify", COMMANDS["verify"][0]).format_help()
+    monkeypatch.delenv("COLUMNS")
+    done = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    assert done.stdout == expected
+
+
+def test_the_programs_own_help_fits_in_80_columns() -> None:
+    assert max(map(len, main.help_text().split("\n"))) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "own", "foreign"),
+    [
+        (
+            ("generate",),
+            ("{argocd,argocd-health,platform,access}", "generate TARGET --help"),
+            ("--repo URL", "--revision"),
+        ),
+        (
+            ("generate", "argocd"),
+            ("--repo URL", ", app-of-apps", "generate argocd prod"),
+            ("hcl", "--against", " access "),
+        ),
+        (("generate", "access"), ("--form {hcl,az}", "[ENV ...]"), ("application", "--repo", "generate platform")),
+        (("generate", "argocd-health"), ("health checks",), ("ENV", "--check", "generate argocd prod")),
+        (("new",), ("{project,environment,secret,store,chart}", "new KIND --help"), ("--key KEY ",)),
+        (("new", "secret", "project"), ("--key KEY", "[NAME]", "new secret db"), ("--auth", "--extends", "new store")),
+        (("new", "store"), ("--auth METHOD", "its name in the cluster"), ("--key", "that of the folder")),
+        (("new", "chart"), ("Creates the chart",), ("NAME", "examples")),
+    ],
+)
+def test_the_help_of_a_kind_has_its_own_options_and_examples_alone(
+    run: Callable[..., Done], words: tuple[str, ...], own: tuple[str, ...], foreign: tuple[str, ...]
+) -> None:
+    done = run(*words, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert [text for text in own if text not in done.out] == []
+    assert [text for text in foreign if text in done.out] == []
+    assert run("--no-color", words[0], "--help", *words[1:]).out == done.out
+
+
+def test_no_options_help_repeats_its_choices() -> None:
+    repeated = []
+    for name, (module, _) in COMMANDS.items():
+        for action in parser_of(name, module)._actions:
+            words = set(re.findall(r"[\w-]+", action.help or ""))
+            # The default is worth a word; where another word stands for the choices, the help alone has them.
+            if action.metavar is None and len({str(choice) for choice in action.choices or ()} & words) > 1:
+                repeated.append((name, action.help))
+    assert repeated == []
+
+
+SENTINEL = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
+
+
+@pytest.fixture
+def parser() -> Parser:
+    parser = Parser("try", "Tries.", ("platform-secrets try it",))
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--strict", action="store_true")
+    add_format(parser, ("text", "json"))
+    parser.add_option("--store", "ID", "the store")
+    return parser
+
+
+def test_options_may_stand_anywhere(parser: Parser) -> None:
+    parsed = parser.parse(["a", "--strict", "b", "--store", "azure", "c"])
+    assert (parsed.names, parsed.strict, parsed.store, parsed.format) == (["a", "b", "c"], True, "azure", "text")
+
+
+def test_an_environment_as_argument_is_known(parser: Parser) -> None:
+    assert not parser.takes_environment
+    parser.add_argument("environment", metavar="ENV")
+    assert parser.takes_environment
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "way_out"),
+    [
+        (["--strict", "--apply"], "--strict cannot be combined with --apply", "leave one of them out"),
+        (["a", "--strict"], "--strict cannot be combined with NAME", "leave one of them out"),
+        (["--all"], "--all needs --strict", "add --strict, or leave --all out"),
+        (["--to", "b"], "--to needs --all, --apply or --strict", "add one of them, or leave --to out"),
+        (["--strict", "--all", "--to", "b"], "", ""),
+        (["a", "--apply"], "", ""),
+    ],
+)
+def test_what_does_not_go_together_is_refused(arguments: list[str], message: str, way_out: str) -> None:
+    parser = Parser("try", "Tries.", ())
+    parser.add_argument("names", metavar="NAME", nargs="*")
+    parser.add_argument("--to", default="a")
+    for option in ("--strict", "--apply", "--all"):
+        parser.add_argument(option, action="store_true")
+    parser.exclude("--strict", "--apply", "NAME")
+    parser.require("--all", "--strict")
+    parser.require("--to", "--all", "--apply", "--strict")
+    try:
+        parser.parse(arguments)
+        found: tuple[str, str | None] = "", ""
+    except Refusal as refusal:
+        found = refusal.message, refusal.help
+    assert found == (message, way_out)
+
+
+@pytest.mark.parametrize("command", ["verify", "cutover", "retire", "status", "consumers"])
+def test_a_context_of_which_nothing_is_asked_is_refused(command: str) -> None:
+    parser = parser_of(command, COMMANDS[command][0])
+    with pytest.raises(Refusal, match="--context needs --cluster"):
+        parser.parse(["prod", "--context", "there"])
+    assert parser.parse(["prod", "--context", "there", "--cluster"]).context == "there"
+
+
+@pytest.mark.parametrize("option", ["--wait", "--force-sync"])
+def test_what_implies_the_cluster_may_have_a_context(option: str) -> None:
+    assert parser_of("status", "status").parse(["prod", option, "--context", "there"]).context == "there"
+
+
+def test_the_help_ends_with_examples_and_hides_what_is_common(parser: Parser) -> None:
+    assert parser.format_help().endswith("examples:\n  platform-secrets try it\n")
+    assert parser.options() == ("--help", "--strict", "--format", "--store")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "way_out"),
+    [
+        (["--strikt"], 'unknown option "--strikt"', 'did you mean "--strict"?'),
+        (["--zzz=1"], 'unknown option "--zzz"', "`platform-secrets try --help` lists the arguments"),
+        (["-s3ntinel"], "unknown option", "`platform-secrets try --help` lists the arguments"),
+        (["--s3ntinel"], "unknown option", "`platform-secrets try --help` lists the arguments"),
+        (["--stric"], 'unknown option "--stric"', 'did you mean "--strict"?'),
+        (["--format", "xml"], "unknown value for --format", 'the choices are "text", "json"'),
+        (["--format", "jsn"], "unknown value for --format", 'did you mean "json"?'),
+        (["--store"], "--store needs a value", "`platform-secrets try --help` lists the arguments"),
+    ],
+)
+def test_what_is_wrong_is_raised(parser: Parser, arguments: list[str], message: str, way_out: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        parser.parse(arguments)
+    assert (str(caught.value), caught.value.help) == (message, way_out)
+
+
+def _valued(parser: Parser) -> list[argparse.Action]:
+    return [action for action in parser._actions if action.nargs != 0]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_argument_of_any_command_may_be_empty(name: str) -> None:
+    parser = parser_of(name, COMMANDS[name][0])
+    positional = [action for action in _valued(parser) if not action.option_strings]
+    sound = [str(next(iter(action.choices or ["x"]))) for action in positional]
+    for action in _valued(parser):
+        if action.option_strings:
+            arguments = [*sound, action.option_strings[0], ""]
+        else:
+            arguments = ["" if each is action else text for each, text in zip(positional, sound, strict=True)]
+        with pytest.raises(Refusal, match=r"is empty|invalid .*''|is not a number"):
+            parser.parse(arguments)
+
+
+def test_a_file_to_write_is_known_by_its_argument(parser: Parser) -> None:
+    parser.add_written_file("--audit", "the audit file")
+    parser.add_written_file("file", "the file")
+    assert parser.written_files(parser.parse(["a", "b"])) == {"FILE": "b"}
+    assert parser.written_files(parser.parse(["b", "--audit", "c"])) == {"--audit": "c", "FILE": "b"}
+
+
+@pytest.mark.parametrize("arguments", [[f"--{SENTINEL}"], ["--format", SENTINEL], ["--quiet=" + SENTINEL]])
+def test_what_looks_like_a_credential_is_not_repeated(run: Callable[..., Done], arguments: list[str]) -> None:
+    done = run("compile", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert not leaks(done.err, SENTINEL)

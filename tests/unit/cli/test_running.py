@@ -1,0 +1,650 @@
+import io
+import json
+import shlex
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from compiler.change.plan import End, Kind, MissingLine, Outcome, Plan, State, Step, WriteResult
+from compiler.change.run_files import run_lock
+from compiler.cli.running import RunOutput
+from compiler.cli.terminal.dialogue import Progress
+from compiler.live.stores import Served
+from compiler.stores.errors import Action, Code, StoreError
+from compiler.stores.interface import Problem
+from tests.commands import Done, invocation_of
+from tests.unit.changes import outcome_of, plan_of, write_of
+from tests.unit.cli.two_ends import AZURE, KEY, WRITING, Ends, Writing, journal, journals, lines
+from tests.unit.memory_store import MemoryStore
+
+# What the writing commands have in common, each of them tried.
+
+
+def at_the_write(ends: Ends, act: Callable[[str], object]) -> None:
+    """Before each write of the Key Vault, `act` is called with its name."""
+
+    def before(method: str, name: str) -> None:
+        if method == "write":
+            act(name)
+
+    ends.azure.before = before
+
+
+def undisturbed(ends: Ends) -> None:
+    ends.azure.before = lambda _method, _name: None
+
+
+@pytest.fixture
+def unfinished(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of a run that was stopped before its first write."""
+
+    def interrupted(*_rest: object, **_options: object) -> object:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("compiler.change.apply.apply_plan", interrupted)
+        assert writing.over("--apply").code == 130
+    return journal(writing.project).stem
+
+
+def test_a_plan_writes_nothing_and_says_how_to_go_on(writing: Writing) -> None:
+    found = writing()
+    assert found.code == 0, found.err
+    assert found.out.splitlines()[-2:] == [
+        "plan: 1 key to create, in 1 remote secret",
+        "nothing was written; add --apply to write this plan",
+    ]
+    assert writing.ends.azure.versions == {}
+    assert not (writing.project / ".platform-secrets").exists()
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_blank_value_is_filled_without_a_question_and_the_plan_says_so(writing: Writing, blank: str) -> None:
+    writing.ends.azure.seed(AZURE, **{KEY: blank})
+    planned = writing()
+    assert (planned.code, "  update    azure:" in planned.out) == (0, True), planned.out
+    assert "the value there now is blank, and will be filled" in " ".join(planned.out.split())
+    assert "instead:" not in planned.out
+    assert writing("--apply").code == 0
+    assert writing.ends.azure.shown(AZURE) == {KEY: "token"}
+    undone = writing.undo(journal(writing.project).stem, "--apply")
+    assert (undone.code, writing.ends.azure.shown(AZURE)) == (0, {KEY: blank})
+
+
+def test_apply_shows_plan_progress_and_result(writing: Writing) -> None:
+    found = writing("--apply")
+    assert (found.code, "create" in found.out) == (0, True)
+    assert f"run {journal(writing.project).stem}: 1 of 1 done and verified" in found.out
+    assert f"1/1 azure:{AZURE} done, version v1\n" in found.err
+    assert writing.ends.azure.shown(AZURE) == {KEY: "token"}
+    again = writing("--apply")
+    assert (again.code, again.out.splitlines()[-1]) == (0, "nothing was written: there are no changes to write")
+    assert len(journals(writing.project)) == 1
+
+
+def test_what_stays_as_it_is_is_a_count_unless_it_is_asked_for(writing: Writing) -> None:
+    assert "1/1" not in writing("--apply", "--quiet").err
+    assert (AZURE in writing().out, "1 key unchanged" in writing().out) == (False, True)
+    assert f"keep      azure:{AZURE}" in writing("--verbose").out
+
+
+def test_what_a_store_would_refuse_is_not_sent(writing: Writing) -> None:
+    writing.ends.azure.problems = (Problem("too-large", AZURE, "it is too large", "shorten it", KEY),)
+    for options in ((), ("--apply",)):
+        found = writing(*options)
+        assert (found.code, found.out.splitlines()[-1][:40]) == (1, "nothing was written: 1 key blocks this p")
+        assert "it is too large" in found.out
+    assert writing.ends.azure.versions == {}
+    assert not (writing.project / ".platform-secrets/runs").exists()
+
+
+def test_a_failure_is_incomplete_and_resumed_by_the_same_command(writing: Writing) -> None:
+    def refuse(name: str) -> None:
+        raise StoreError(writing.ends.azure.place(name), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
+
+    at_the_write(writing.ends, refuse)
+    found = writing("--apply")
+    assert found.code == 4
+    assert f"azure:{AZURE} failed: no answer\n  help: wait\n" in found.out
+    # Why is said once.
+    assert found.err.endswith(f"\n1/1 azure:{AZURE} failed\n")
+    assert found.out.endswith("incomplete; run the same command again to continue\n")
+    undisturbed(writing.ends)
+    run = journal(writing.project).stem
+    again = writing("--apply", "--format", "json")
+    assert (again.code, again.report["run"]) == (0, run)
+    assert f"note: resuming run {run}" in again.err
+
+
+def test_a_resumed_run_that_is_stopped_by_another_writer_ends(writing: Writing, unfinished: str) -> None:
+    writing.ends.azure.seed(AZURE, **{KEY: "theirs"})
+    found = writing.over("--apply")
+    assert (found.code, "another writer changed it" in " ".join(found.out.split())) == (1, True)
+    assert lines(journal(writing.project))[-1]["state"] == "conflict"
+    assert writing.ends.azure.shown(AZURE) == {KEY: "theirs"}
+    assert writing.over("--apply").code == 0
+    assert unfinished in {path.stem for path in journals(writing.project)}
+
+
+@pytest.mark.parametrize("noted", [True, False])
+@pytest.mark.parametrize("writing", ["put", "restore"], indirect=True)
+def test_another_value_than_the_run_has_written_is_a_conflict(
+    writing: Writing,
+    noted: bool,  # noqa: FBT001
+) -> None:
+    assert writing.over("--apply").code == 0
+    # As if the run had been killed: before its end, or before it could note the version either.
+    kept = [line for line in journal(writing.project).read_text("utf-8").splitlines() if '"end"' not in line]
+    kept = kept if noted else [line for line in kept if '"written"' not in line and '"done"' not in line]
+    journal(writing.project).write_text("\n".join(kept) + "\n", "utf-8")
+    writing.has("another")
+    found = writing.over("--apply", "--format", "json")
+    (step,) = found.report["steps"]
+    assert (found.code, step["kind"], step["key"]) == (1, "conflict", KEY)
+    assert ("the run already wrote a different value for it, version v1" in step["reason"]) is noted
+    assert writing.ends.azure.shown(AZURE) == {KEY: "token"}
+
+
+def test_only_what_deletes_is_told_of_other_stores(writing: Writing) -> None:
+    found = writing("--not-the-same", "staging/azure")
+    assert (found.code, "--not-the-same needs --undo" in found.err) == (2, True)
+    assert writing.ends.azure.calls == []
+
+
+def test_an_interrupt_says_how_to_go_on(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupting(Progress):
+        def step(self, line: str, *, is_fine: bool = True) -> None:
+            del line, is_fine
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("compiler.cli.running.Progress", Interrupting)
+    found = writing("--apply")
+    assert (found.code, "interrupted; run the same command again" in found.out) == (130, True)
+
+
+def test_a_conflict_at_the_write_exits_1(writing: Writing) -> None:
+    at_the_write(writing.ends, lambda name: writing.ends.azure.seed(name, **{KEY: "theirs"}))
+    found = writing("--apply", "--quiet")
+    assert (found.code, f"azure:{AZURE} conflict" in found.out) == (1, True)
+    assert writing.ends.azure.shown(AZURE) == {KEY: "theirs"}
+
+
+def test_the_audit_file_is_written_or_the_run_is_not_begun(writing: Writing, tmp_path: Path) -> None:
+    refused = writing("--apply", "--audit", str(tmp_path / "none" / "audit"))
+    assert (refused.code, "the audit file cannot be opened" in refused.err) == (3, True)
+    assert writing.ends.azure.versions == {}
+    assert not (writing.project / ".platform-secrets/runs").exists()
+    assert writing("--apply", "--audit", str(tmp_path / "audit")).code == 0
+    _, line = lines(tmp_path / "audit")
+    assert (line["who"], line["action"], line["name"], line["properties"]) == ("tester", "create", AZURE, [KEY])
+    assert line["run"] == journal(writing.project).stem
+
+
+def test_the_end_says_when_the_cluster_has_it_and_prints_the_undo(
+    writing: Writing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(writing.project / "none"))
+    done = writing("--apply")
+    undo = f"platform-secrets {writing.name} dev --undo {journal(writing.project).stem} --apply"
+    # The environment reads Vault, and that is not where it was written.
+    assert done.out.endswith(f"done and verified\nto undo it: {undo}\n"), done.out
+    undone = writing.undo(journal(writing.project).stem, "--apply")
+    assert undone.out.endswith("done and verified\n"), undone.out
+
+
+class TestADeletedSecret:
+    """It is recovered by plan and consent; what refuses it prints the command that does."""
+
+    @pytest.fixture(autouse=True)
+    def deleted(self, ends: Ends) -> None:
+        ends.azure.seed(AZURE, **{KEY: "old"}, OTHER="theirs")
+        ends.azure.deleted.add(AZURE)
+
+    def test_the_refusal_prints_the_command_that_recovers_it(self, writing: Writing, run: Callable[..., Done]) -> None:
+        refused = writing.over("--apply", "--audit", "an audit file")
+        assert refused.code == 1, refused.err
+        assert (writing.ends.azure.deleted, writing.ends.azure.writes) == ({AZURE}, [])
+        (printed,) = [line.strip() for line in refused.out.splitlines() if line.strip().startswith("platform-secrets ")]
+        words = shlex.split(printed)
+        assert words[1:3] == [writing.name, "dev"]
+        assert ("--on-conflict" in words) is (writing.name != "put")
+        # It writes, as the command did that was refused.
+        assert words[words.index("--audit") + 1] == "an audit file"
+        assert words[-2:] == ["--recover", "--apply"]
+        planned = run(*words[1:-1])
+        assert (planned.code, f"recover   azure:{AZURE}" in planned.out) == (0, True), planned.out
+        assert (writing.ends.azure.deleted, writing.ends.azure.writes) == ({AZURE}, [])
+        assert run(*words[1:]).code == 0
+        assert writing.ends.azure.shown(AZURE) == {KEY: "token", "OTHER": "theirs"}
+        assert writing.ends.azure.deleted == set()
+        audit = lines(writing.project / "an audit file")
+        assert [line["action"] for line in audit] == ["recover", "recover", "update", "update"]
+
+    def test_the_command_is_for_the_same_project(
+        self, writing: Writing, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        files = {name: f"project/{name}" for name in ("dev.age", "key", "value")}
+        found = run("--root", "project", *(files.get(word, word) for word in writing.words))
+        assert "platform-secrets --root project " in found.out, found.out + found.err
+
+    def test_its_undo_deletes_it_again(self, writing: Writing) -> None:
+        assert writing("--recover", "--apply").code == 0
+        assert writing.undo(journal(writing.project).stem, "--apply").code == 0
+        assert writing.ends.azure.deleted == {AZURE}
+
+
+class TestAnotherRun:
+    """One at a time writes from a project, and the second one waits."""
+
+    def test_it_is_waited_for(self, writing: Writing) -> None:
+        held = ExitStack()
+        held.enter_context(run_lock(writing.project, "put, run 20250131-120000-4fa1c2"))
+        thread = threading.Timer(0.3, held.close)
+        thread.start()
+        found = writing("--apply")
+        thread.join()
+        assert found.code == 0, found.err
+        assert found.err.count("note: waiting for another run: put, run 20250131-120000-4fa1c2 (process ") == 1
+
+    @pytest.mark.parametrize("undone", [False, True])
+    def test_after_ten_seconds_nothing_is_written(
+        self,
+        writing: Writing,
+        done: str,
+        monkeypatch: pytest.MonkeyPatch,
+        undone: bool,  # noqa: FBT001
+    ) -> None:
+        writing.has("newer")
+        now, written = [0.0], len(writing.ends.azure.writes)
+
+        def sleep(seconds: float) -> None:
+            now[0] += seconds
+
+        with run_lock(writing.project, "put, run 20250131-120000-4fa1c2"):
+            clock = SimpleNamespace(monotonic=lambda: now[0], sleep=sleep)
+            monkeypatch.setattr("compiler.change.run_files.time", clock)
+            found = writing.undo(done, "--apply") if undone else writing.over("--apply")
+        assert (found.code, "another run is in progress: put, run 20250131" in found.err) == (3, True)
+        assert 10 <= now[0] < 11
+        assert len(writing.ends.azure.writes) == written
+
+
+class TestADefect:
+    """What nothing expected ends as a run that can go on, without a value and without a traceback."""
+
+    @pytest.fixture(autouse=True)
+    def broken(self, ends: Ends) -> None:
+        def broken(_name: str) -> None:
+            raise KeyError("s3ntinel")
+
+        at_the_write(ends, broken)
+
+    def test_the_command_says_where_and_that_it_can_go_on(self, writing: Writing) -> None:
+        found = writing("--apply", "--quiet")
+        assert found.code == 4
+        assert found.out.endswith("incomplete; run the same command again to continue\n")
+        assert "internal error: KeyError at compiler/" in found.err
+        assert "this is a bug; run the command again with --debug" in found.err
+        assert "Traceback" not in found.err
+        assert "s3ntinel" not in found.out + found.err
+        assert lines(journal(writing.project))[-1]["state"] == "incomplete"
+
+        undisturbed(writing.ends)
+        again = writing("--apply")
+        assert (again.code, "resuming run" in again.err) == (0, True)
+
+    @pytest.mark.parametrize("first", [True, False])
+    def test_debug_shows_the_way_there_and_no_text(
+        self,
+        writing: Writing,
+        run: Callable[..., Done],
+        first: bool,  # noqa: FBT001
+    ) -> None:
+        words = (*writing.words, "--apply", "--quiet")
+        found = run("--debug", *words) if first else run(*words, "--debug")
+        assert "compiler/change/apply.py" in found.err
+        assert "s3ntinel" not in found.out + found.err
+
+    def test_a_report_for_programs_has_it_too(self, writing: Writing) -> None:
+        report = writing("--apply", "--quiet", "--format", "json").report
+        assert (report["exitCode"], report["results"][0]["code"]) == (4, "defect")
+
+
+# `--undo RUN` of each writing command.
+
+# What the run itself was given, which says nothing to its undo.
+NOT_FOR_UNDO = {
+    "migrate": [
+        ("--only", "github"),
+        ("--from", "vault"),
+        ("--all-properties",),
+        ("--recover",),
+        ("--stringify",),
+        ("--continue-on-error",),
+        ("--on-conflict", "skip"),
+    ],
+    "put": [("--store", "azure"), ("--from-file", "value"), ("--stdin",), ("--recover",)],
+    "restore": [
+        ("--identity", "key"),
+        ("--to", "azure"),
+        ("--only", "github"),
+        ("--from-environment", "dev"),
+        ("--on-conflict", "skip"),
+        ("--recover",),
+    ],
+}
+
+
+STUCK = "nothing was written: what is left of the run cannot be undone"
+
+
+def kinds(done: Done) -> list[str]:
+    return [step["kind"] for step in done.report["steps"]]
+
+
+def test_it_shows_and_then_does(writing: Writing, done: str, tmp_path: Path) -> None:
+    shown = writing.undo(done)
+    assert (shown.code, shown.out.splitlines()[-1]) == (0, "nothing was written; add --apply to write this plan")
+    report = writing.undo(done, "--format", "json").report
+    assert (report["command"], report["undo"], report["applied"]) == (writing.name, done, False)
+    undone = writing.undo(done, "--apply", "--audit", str(tmp_path / "audit"))
+    assert (undone.code, writing.ends.azure.deleted) == (0, {AZURE})
+    assert lines(tmp_path / "audit")[0]["action"] == "delete"
+    again = writing.undo(done, "--apply", "--format", "json")
+    assert (again.code, kinds(again), again.report["results"]) == (0, ["keep"], [])
+    for options in ((), ("--apply",)):
+        assert writing.undo(done, *options).out.endswith("\nnothing was written: there is nothing to undo\n")
+
+
+def test_what_was_replaced_is_there_again(writing: Writing) -> None:
+    writing.ends.azure.seed(AZURE, **{KEY: "old"}, OTHER="theirs")
+    assert writing.over("--apply").code == 0
+    assert writing.ends.azure.shown(AZURE) == {KEY: "token", "OTHER": "theirs"}
+    run = journal(writing.project).stem
+    assert kinds(writing.undo(run, "--format", "json")) == ["update"]
+    assert writing.undo(run, "--apply").code == 0
+    assert writing.ends.azure.shown(AZURE) == {KEY: "old", "OTHER": "theirs"}
+    assert len(writing.ends.azure.versions[AZURE]) == 3
+
+
+@pytest.mark.parametrize(
+    ("command", "options"), [(command, each) for command, options in NOT_FOR_UNDO.items() for each in options]
+)
+def test_it_takes_no_option_that_it_would_not_heed(
+    run: Callable[..., Done], project: Path, ends: Ends, command: str, options: tuple[str, ...]
+) -> None:
+    writing = Writing(command, project, ends, run)
+    assert writing("--apply").code == 0
+    found = writing.undo(journal(project).stem, *options, "--apply")
+    assert (found.code, f"cannot be combined with {options[0]}" in found.err) == (2, True), found.err
+    assert ends.azure.deleted == set()
+
+
+def test_what_another_environment_reads_by_now_stays(writing: Writing, done: str, project: Path) -> None:
+    text = (project / "environments/staging.yaml").read_text("utf-8")
+    (project / "environments/qa.yaml").write_text(
+        text.replace("ai-platform-staging.", "ai-platform.").replace("  jira:\n", "  github:\n"), "utf-8"
+    )
+    for options in ((), ("--apply",)):
+        found = writing.undo(done, *options)
+        assert (found.code, 'it is in use again, read there by "qa/github"' in " ".join(found.out.split())) == (
+            1,
+            True,
+        )
+    assert writing.ends.azure.deleted == set()
+
+
+def test_it_refuses_what_changed_since_and_exits_1(writing: Writing, done: str) -> None:
+    writing.ends.azure.seed(AZURE, **{KEY: "theirs"})
+    shown = writing.undo(done)
+    assert (shown.code, shown.out.splitlines()[-1]) == (1, STUCK)
+    assert writing.undo(done, "--apply").code == 1
+    assert writing.ends.azure.deleted == set()
+
+
+def test_another_commands_run_is_refused_with_the_line_to_use(
+    writing: Writing, done: str, run: Callable[..., Done]
+) -> None:
+    line = f"platform-secrets {writing.name} dev --undo {done}"
+    for other in WRITING:
+        found = run(other, "dev", "--undo", done)
+        if other != writing.name:
+            assert (found.code, line in found.err) == (2, True), found.err
+    assert run(*line.split()[1:], "--apply").code == 0
+    assert writing.ends.azure.deleted == {AZURE}
+
+
+def test_the_line_to_use_is_for_the_same_project(
+    writing: Writing, done: str, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = next(name for name in WRITING if name != writing.name)
+    found = run("--root", "project", other, "dev", "--undo", done)
+    (line,) = [line.removeprefix("help: run ") for line in found.err.splitlines() if line.startswith("help: run ")]
+    assert line == f"platform-secrets --root project {writing.name} dev --undo {done}"
+    assert run(*line.split()[1:], "--apply").code == 0
+    assert writing.ends.azure.deleted == {AZURE}
+
+
+def test_it_is_for_the_runs_environment_and_place(
+    writing: Writing, done: str, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform-staging")
+    found = run(writing.name, "staging", "--undo", done)
+    assert (found.code, f"{writing.name} dev --undo {done}" in found.err) == (2, True)
+    writing.ends.azure.address = MemoryStore("https://elsewhere").address
+    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "another")
+    found = writing.undo(done)
+    assert (found.code, "the run names https://azure" in found.err) == (2, True)
+
+
+@pytest.mark.parametrize("newer", WRITING)
+def test_runs_on_one_secret_are_undone_newest_first_whichever_commands_they_are_of(
+    writing: Writing, done: str, newer: str, project: Path, ends: Ends, run: Callable[..., Done]
+) -> None:
+    other = Writing(newer, project, ends, run)
+    other.has("newer")
+    assert other.over("--apply").code == 0
+    (later,) = {path.stem for path in journals(project)} - {done}
+    for options in ((), ("--apply",)):
+        early = writing.undo(done, *options)
+        said = " ".join(early.out.split())
+        assert (early.code, f"undo that run first: platform-secrets {newer} dev --undo {later}" in said) == (1, True)
+    assert other.undo(later, "--apply").code == 0
+    assert ends.azure.shown(AZURE) == {KEY: "token"}
+    assert kinds(writing.undo(done, "--format", "json")) == ["delete"]
+    assert writing.undo(done, "--apply").code == 0
+    assert ends.azure.deleted == {AZURE}
+
+
+def test_what_another_command_noted_before_this_one_had_the_lock_counts(
+    writing: Writing, done: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*given: Any) -> AbstractContextManager[object]:  # noqa: ANN401
+        note = {"type": "undo", "store": "azure", "name": AZURE, "state": "done", "version": None}
+        with journal(writing.project).open("a") as file:
+            file.write(json.dumps(note) + "\n")
+        return run_lock(*given)
+
+    monkeypatch.setattr("compiler.change.undo.run_lock", late)
+    undone = writing.undo(done, "--apply", "--format", "json")
+    assert (undone.code, kinds(undone)) == (0, ["keep"])
+    assert writing.ends.azure.deleted == set()
+
+
+def test_a_failure_is_incomplete_and_the_same_command_goes_on(writing: Writing, done: str) -> None:
+    store = writing.ends.azure
+    store.failures["soft_delete", AZURE] = StoreError(
+        store.place(AZURE), Action.DELETE, "no answer", "wait", Code.UNAVAILABLE
+    )
+    found = writing.undo(done, "--apply", "--quiet")
+    assert (found.code, f"azure:{AZURE} failed: no answer" in found.out) == (4, True)
+    store.failures.clear()
+    again = writing.undo(done, "--apply", "--quiet", "--format", "json")
+    assert (again.code, again.report["undo"], again.report["exitCode"]) == (0, done, 0)
+    assert store.deleted == {AZURE}
+    # Written down in the journal of the run that it takes back.
+    undone = [line["state"] for line in lines(journal(writing.project)) if line["type"] == "undo"]
+    assert undone == ["started", "started", "done"]
+
+
+def test_a_store_that_the_environment_has_no_more_is_named(
+    writing: Writing, done: str, edit: Callable[[str, str, str], None]
+) -> None:
+    edit("environments/base.yaml", "  azure:", "  elsewhere:")
+    found = writing.undo(done, "--apply")
+    assert (found.code, 'has no store "azure"' in found.err) == (2, True)
+
+
+REFUSED = Step("jira", "TOKEN", Kind.REFUSE, None, None, "why", "how")
+
+
+def output(form: str = "text", **options: bool) -> RunOutput:
+    given = {"quiet": True, "verbose": False, **options}
+    return RunOutput(invocation_of("put", format=form, **given))
+
+
+def plan(*names: str) -> Plan:
+    return plan_of(*(write_of(MemoryStore(), name, A="1") for name in names), command="put")
+
+
+def outcome(*states: State, **rest: Any) -> Outcome:  # noqa: ANN401
+    return outcome_of(*(WriteResult("azure", str(state), state) for state in states), **rest)
+
+
+def told(found: Outcome, capsys: pytest.CaptureFixture[str]) -> tuple[list[str], str]:
+    output().end(found)
+    shown = capsys.readouterr()
+    return shown.out.splitlines(), shown.err
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (End.SHOWN, "nothing was written; add --apply to write this plan"),
+        (End.NOTHING, "nothing was written: there are no changes to write"),
+        (End.UNDONE, "nothing was written: there is nothing to undo"),
+        (End.STUCK, "nothing was written: what is left of the run cannot be undone"),
+        (End.DECLINED, "nothing was written"),
+        (End.CHANGED, "the store changed after the plan was shown"),
+        (End.BLOCKED, "nothing was written: 1 key blocks this plan"),
+    ],
+)
+def test_where_nothing_was_written_the_last_line_says_why(
+    capsys: pytest.CaptureFixture[str], end: End, said: str
+) -> None:
+    output().end(Outcome(plan_of(steps=(REFUSED,)), end))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert said in line
+    assert "--continue-on-error" not in line
+
+
+def test_an_option_that_the_command_has_is_offered(capsys: pytest.CaptureFixture[str]) -> None:
+    made = plan("a")
+    output(continue_on_error=False).end(Outcome(replace(made, steps=(*made.steps, REFUSED)), End.BLOCKED))
+    assert capsys.readouterr().out.endswith("; add --continue-on-error to write the rest\n")
+
+
+def test_what_is_not_begun_is_a_count_and_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    found = outcome(State.DONE, *[State.PENDING] * 137)
+    assert told(found, capsys)[0] == [
+        "137 remote secrets not started",
+        "run run-1: 1 of 138 done and verified",
+        "incomplete; run the same command again to continue",
+    ]
+    out, _ = told(outcome(State.PENDING, interrupted=True), capsys)
+    assert out[-1] == "interrupted; run the same command again to continue"
+
+
+def test_an_end_that_could_not_be_noted_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    out, err = told(replace(outcome(State.DONE), unrecorded="the journal cannot be written: full"), capsys)
+    assert err == "error: the end of the run could not be recorded: the journal cannot be written: full\n"
+    assert out[-1] == "incomplete; run the same command again to continue"
+
+
+def test_what_the_audit_file_lacks_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    _, err = told(replace(outcome(State.DONE), unaudited=(MissingLine("azure", "a", "v1"),)), capsys)
+    assert err.startswith("error: the audit file has no entry for azure:a, version v1\nhelp: ")
+
+
+def test_people_get_lines_and_programs_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    ended = Outcome(plan("a"), End.SHOWN)
+    output().shows(ended.plan)
+    assert capsys.readouterr().out.startswith('to   "azure" at ')
+    shown = output("json")
+    shown.shows(ended.plan)
+    assert shown.end(ended, {"secret": "jira"}) == 0
+    out = capsys.readouterr().out
+    assert out.startswith('{\n  "format": 1,\n  "command": "put",\n')
+    assert '"secret": "jira"' in out
+
+
+def test_what_happens_on_the_way_is_a_note_beside_the_output(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = output("json")
+    shown.waits("migrate, run 20250131-120000-4fa1c2 (process 7)\x1b[2J")
+    shown.resumes("20250131-120000-4fa1c2")
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert found.err.startswith("note: waiting for another run: migrate, run 20250131-120000-4fa1c2 (process 7)")
+    assert found.err.endswith("\nnote: resuming run 20250131-120000-4fa1c2\n")
+    assert "\x1b" not in found.err
+
+
+def test_a_person_is_asked_about_the_keys_that_are_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = plan("a", "b")
+    for answer, is_yes in (("yes\n", True), ("n\n", False), ("", False)):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+        assert output().agrees(replace(made, steps=(*made.steps, REFUSED))) is is_yes
+        assert capsys.readouterr().err == "Write 2 keys to prod? [y/N] "
+
+
+def test_why_a_write_is_not_done_is_told_once_when_all_is_over(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def step(_self: Progress, line: str, *, is_fine: bool = True) -> None:
+        seen.append((line, is_fine))
+
+    monkeypatch.setattr(Progress, "step", step)
+    results = (
+        WriteResult("azure", "a", State.DONE, "v1"),
+        WriteResult("azure", "b", State.CONFLICT, None, (), "conflict", "why", "how"),
+    )
+    with output().applying(plan("a", "b")) as (stop, report):
+        for result in results:
+            report(result)
+        assert not stop.is_set()
+    assert seen == [("azure:a done, version v1", True), ("azure:b conflict", False)]
+    assert told(outcome_of(*results), capsys)[0][:2] == ["azure:b conflict: why", "  help: how"]
+
+
+def test_an_interrupt_takes_the_bar_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[Progress] = []
+
+    def close(bar: Progress) -> None:
+        closed.append(bar)
+
+    monkeypatch.setattr(Progress, "close", close)
+    with pytest.raises(KeyboardInterrupt), output().applying(plan("a")):
+        raise KeyboardInterrupt
+    assert len(closed) == 1
+
+
+def test_the_question_names_the_server_that_a_variable_leads_to(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    said = "VAULT_ADDR replaces http://v of prod; this Vault is c1"
+    assert output().agrees(replace(plan("a"), served={"azure": Served(said=said)}))
+    assert capsys.readouterr().err == f"Write 1 key to prod ({said})? [y/N] "

@@ -1,0 +1,717 @@
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compiler.cluster.judge import (
+    ClusterState,
+    allows_namespace,
+    another_store,
+    clock,
+    controller_of,
+    credential_of,
+    doubts,
+    is_answered,
+    is_own,
+    is_synced,
+    last_read_before,
+    older_value,
+    problems,
+    ready_reason,
+    silence,
+    store_doubts,
+    store_lacks,
+    strangers,
+    waits_for_a_change,
+    wanted_keys,
+)
+from compiler.cluster.view import Live, asked_at, keys_of, moment_of, refreshed_at, selects_by_labels, sign_of
+from compiler.model.document import Node, Source, extent
+from compiler.model.environment import Environment, Store
+from compiler.model.values import Manifest, manifests_of
+from compiler.pipeline import compile_project
+from compiler.stages.resolve import Outside
+from compiler.stores.registry import PROVIDERS
+from tests import providers
+from tests.recorded_cluster import as_compiled, by_name, leading_to, watched
+
+ROOT = Path(__file__).resolve().parents[3]
+SECRETS = by_name("secrets-metadata-list")
+SLACK = "agent-slack-secrets"
+
+
+def dev() -> Environment:
+    project = compile_project(ROOT, ["dev"], Outside(addresses={providers.KEY_VAULT: "myvault"})).project
+    assert project is not None
+    return project.environments[0]
+
+
+def manifests(store: str) -> dict[str, Manifest]:
+    """What `dev` compiles to on that store, by the name of the object."""
+    text = (ROOT / "environments/dev.yaml").read_text("utf-8") + f"store: {store}\n"
+    project = compile_project(
+        ROOT, ["dev"], Outside(addresses={providers.KEY_VAULT: "myvault"}), {"environments/dev.yaml": text}
+    ).project
+    assert project is not None
+    return {each.name: each for each in manifests_of(project.environments[0]).values()}
+
+
+AZURE, VAULT = manifests("azure"), manifests("vault")
+WRITTEN = {store.name: store for store in dev().stores.values()}
+STORES = {name: leading_to(each, WRITTEN[name]) for name, each in by_name("clustersecretstores-list").items()}
+EXTERNAL_SECRETS = {
+    name: as_compiled(found, AZURE[name].object) for name, found in by_name("externalsecrets-list").items()
+}
+SWITCH = [as_compiled(found, VAULT[SLACK].object) for found in watched("watch-externalsecrets-switch")]
+
+
+def live(name: str, on: str = "azure-keyvault-store", **changed: Any) -> Live:  # noqa: ANN401 - any object
+    parts = {"external_secret": EXTERNAL_SECRETS[name], "secret": SECRETS[name], "store": STORES[on]}
+    return Live(**{**parts, **changed})
+
+
+def states(manifest: Manifest, found: Live) -> list[ClusterState]:
+    return [problem.state for problem in problems(manifest, found)]
+
+
+@pytest.mark.parametrize("name", sorted(EXTERNAL_SECRETS))
+def test_what_was_recorded_in_order_is_in_effect(name: str) -> None:
+    assert problems(AZURE[name], live(name)) == ()
+
+
+def test_ready_of_the_spec_before_is_not_in_effect() -> None:
+    # Each line of the watch: a new spec with the old Ready, its failure, the right spec with that failure, success.
+    found = [states(VAULT[SLACK], live(SLACK, "vault-secret-store", external_secret=each)) for each in SWITCH]
+    assert found == [
+        [ClusterState.OTHER_SPEC, ClusterState.NOT_SYNCED],
+        [ClusterState.OTHER_SPEC, ClusterState.NOT_SYNCED, ClusterState.NOT_READY],
+        [ClusterState.NOT_SYNCED, ClusterState.NOT_READY],
+        [],
+    ]
+    assert (ready_reason(SWITCH[0]), is_synced(SWITCH[0])) == (None, False)
+
+
+def test_the_generation_is_compared_whole() -> None:
+    changed = copy.deepcopy(EXTERNAL_SECRETS[SLACK])
+    changed["status"]["syncedResourceVersion"] = "41-f1030cd0"
+    assert not is_synced(changed)
+    del changed["metadata"]["generation"]
+    assert not is_synced(changed)
+    assert not is_synced({"metadata": {"generation": 4}})
+
+
+@pytest.mark.parametrize(
+    ("change", "lack", "said"),
+    [
+        (lambda found: found["metadata"]["labels"].clear(), ClusterState.FOREIGN, "is not managed by this chart"),
+        (
+            lambda found: found["spec"].update(refreshPolicy="CreatedOnce"),
+            ClusterState.OTHER_SPEC,
+            "not what was compiled",
+        ),
+        (lambda found: found["spec"]["data"].pop(), ClusterState.OTHER_SPEC, "is not what was compiled"),
+        (lambda found: found.pop("status"), ClusterState.NOT_SYNCED, "has not synchronised"),
+        (lambda found: _condition(found, reason="SecretDeleted"), ClusterState.NOT_READY, "ready by SecretDeleted"),
+        (lambda found: _condition(found, reason="", status="Unknown"), ClusterState.NOT_READY, "is not ready: Unknown"),
+        (
+            lambda found: _condition(found, message="secret retained due to DeletionPolicy=Retain"),
+            ClusterState.RETAINED,
+            "is an earlier one that was kept",
+        ),
+    ],
+)
+def test_each_lack_of_an_external_secret_is_found(
+    change: Callable[[Any], object], lack: ClusterState, said: str
+) -> None:
+    changed = copy.deepcopy(EXTERNAL_SECRETS[SLACK])
+    change(changed)
+    found = problems(AZURE[SLACK], live(SLACK, external_secret=changed))
+    assert lack in [reason.state for reason in found]
+    assert any(said in reason.message for reason in found)
+
+
+def _condition(found: dict[str, Any], **changes: str) -> None:
+    found["status"]["conditions"][0].update(changes)
+
+
+def test_a_missing_object_is_the_only_thing_said_of_it() -> None:
+    assert states(AZURE[SLACK], live(SLACK, external_secret=None)) == [ClusterState.ABSENT]
+    assert states(AZURE[SLACK], live(SLACK, secret=None)) == [ClusterState.NO_TARGET]
+    assert states(AZURE[SLACK], live(SLACK, store=None)) == [ClusterState.STORE]
+    assert states(AZURE[SLACK], live(SLACK, secret=None, has_secrets=False)) == []
+    assert states(AZURE[SLACK], live(SLACK, store=None, has_store=False)) == []
+
+
+def test_the_keys_of_a_secret_are_known_from_its_metadata() -> None:
+    assert keys_of(SECRETS[SLACK]) == set(wanted_keys(AZURE[SLACK].object))
+    (changed,) = watched("watch-secret-metadata-value-changed")[-1:]
+    assert keys_of(changed) == {"PAGERDUTY_API_KEY", "PAGERDUTY_API_URL"}
+    assert keys_of({}) == frozenset()
+    less = copy.deepcopy(SECRETS[SLACK])
+    del less["metadata"]["managedFields"][0]["fieldsV1"]["f:data"]["f:SLACK_TEAM_ID"]
+    (reason,) = problems(AZURE[SLACK], live(SLACK, secret=less))
+    assert (reason.state, reason.message) == (
+        ClusterState.MISSING_KEY,
+        'the Secret "ai-platform-engineering/agent-slack-secrets" lacks "SLACK_TEAM_ID"',
+    )
+
+
+def test_the_keys_of_a_bundle_are_those_of_its_template() -> None:
+    bundle = {"spec": {"target": {"template": {"data": {"A": "{{ .A }}", "B": "{{ .B }}"}}}}}
+    assert wanted_keys(bundle) == ("A", "B")
+
+
+def test_a_secret_of_another_owner_is_foreign() -> None:
+    other = copy.deepcopy(SECRETS[SLACK])
+    other["metadata"]["ownerReferences"][0]["name"] = "someone"
+    assert states(AZURE[SLACK], live(SLACK, secret=other)) == [ClusterState.FOREIGN]
+    other["metadata"]["ownerReferences"] = []
+    assert states(AZURE[SLACK], live(SLACK, secret=other)) == [ClusterState.FOREIGN]
+
+
+def test_the_owner_that_controls_a_secret_counts_and_no_other() -> None:
+    shared = copy.deepcopy(SECRETS[SLACK])
+    (own,) = shared["metadata"]["ownerReferences"]
+    for others in ([{"kind": "Deployment", "name": "x"}], [{"kind": "Deployment", "name": "x", "controller": False}]):
+        shared["metadata"]["ownerReferences"] = [*others, own]
+        found = live(SLACK, secret=shared)
+        assert states(AZURE[SLACK], found) == []
+        assert not waits_for_a_change(found, SLACK)
+    # One that does not control it has not made it.
+    shared["metadata"]["ownerReferences"] = [{**own, "controller": False}]
+    assert states(AZURE[SLACK], live(SLACK, secret=shared)) == [ClusterState.FOREIGN]
+
+
+def test_a_store_that_is_not_ready_or_closed_to_the_namespace_is_said() -> None:
+    closed = copy.deepcopy(STORES["azure-keyvault-store"])
+    closed["spec"]["conditions"] = [{"namespaces": ["elsewhere"]}]
+    (reason,) = problems(AZURE[SLACK], live(SLACK, store=closed))
+    assert 'does not allow the namespace "ai-platform-engineering"' in reason.message
+    failing = copy.deepcopy(STORES["azure-keyvault-store"])
+    failing["status"]["conditions"][0]["status"] = "False"
+    (reason,) = problems(AZURE[SLACK], live(SLACK, store=failing))
+    assert reason.message == 'the ClusterSecretStore "azure-keyvault-store" is not ready: Valid'
+
+
+def test_a_store_object_that_leads_elsewhere_is_a_lack() -> None:
+    elsewhere = copy.deepcopy(STORES["azure-keyvault-store"])
+    elsewhere["spec"]["provider"] = {"azurekv": {"vaultUrl": "https://other.vault.azure.net"}}
+    (reason,) = problems(AZURE[SLACK], live(SLACK, store=elsewhere))
+    said = 'leads to another store than "azure": its `vaultUrl` leads to "other.vault.azure.net", not'
+    assert (reason.state, reason.message) == (
+        ClusterState.STORE,
+        f'the ClusterSecretStore "azure-keyvault-store" {said} "myvault.vault.azure.net"',
+    )
+    assert doubts(AZURE[SLACK], live(SLACK, store=elsewhere)) == ()
+
+
+def test_a_store_object_that_may_lead_elsewhere_is_a_doubt_and_no_lack() -> None:
+    spelt = copy.deepcopy(STORES["vault-secret-store"])
+    spelt["spec"]["provider"]["vault"]["server"] = "http://10.0.0.7:8200"
+    found = live(SLACK, "vault-secret-store", external_secret=SWITCH[-1], store=spelt)
+    assert problems(VAULT[SLACK], found) == ()
+    (doubt,) = doubts(VAULT[SLACK], found)
+    assert "is not proven: its `server` is spelt differently; write `server: http://10.0.0.7:8200`" in doubt
+    unasked = live(SLACK, "vault-secret-store", store=None, has_store=False)
+    assert doubts(VAULT[SLACK], unasked) == ()
+
+
+def test_what_differs_between_the_specs_is_said_and_who_wrote_it() -> None:
+    changed = copy.deepcopy(EXTERNAL_SECRETS[SLACK])
+    changed["spec"]["secretStoreRef"]["name"] = "theirs"
+    changed["spec"]["data"][0]["remoteRef"]["key"] = "other"
+    writers = changed["metadata"]["managedFields"]
+    fields: dict[str, Any] = {"f:spec": {"f:secretStoreRef": {"f:name": {}}}}
+    writers.append({"manager": "kubectl-patch", "time": "2026-11-28T07:07:00Z", "fieldsV1": fields})
+    # Of what differs it wrote nothing.
+    fields = {"f:spec": {"f:target": {"f:name": {}}}}
+    writers.append({"manager": "later", "time": "2026-11-28T09:00:00Z", "fieldsV1": fields})
+    (reason,) = problems(AZURE[SLACK], live(SLACK, external_secret=changed))
+    assert reason.message == (
+        f'the ExternalSecret "ai-platform-engineering/{SLACK}" is not what was compiled: '
+        '"secretStoreRef.name" is "theirs", not "azure-keyvault-store", and 1 other field; '
+        'changed by "kubectl-patch" at 2026-11-28T07:07:00Z'
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda spec: spec["data"].pop(), '"data" differs; changed by'),
+        (lambda spec: spec.update(refreshInterval="5m"), '"refreshInterval" is "5m", not "1h0m0s"; changed by'),
+        (lambda spec: spec.update(refreshPolicy="CreatedOnce"), '"refreshPolicy" differs'),
+        # A template may have a value in it.
+        (
+            lambda spec: spec["target"]["template"].update(engineVersion="s3ntinel"),
+            '"target.template.engineVersion" differs',
+        ),
+        (lambda spec: spec["target"].update(template={"data": {"A": "s3ntinel"}}), '"target.template.'),
+        (lambda spec: spec["target"]["template"]["metadata"].update(labels={"a": "s3ntinel"}), '"target.template.'),
+    ],
+)
+def test_each_difference_is_said_without_what_may_be_a_value(change: Callable[[Any], object], said: str) -> None:
+    changed = copy.deepcopy(EXTERNAL_SECRETS[SLACK])
+    change(changed["spec"])
+    (reason,) = problems(AZURE[SLACK], live(SLACK, external_secret=changed))
+    assert f"is not what was compiled: {said}" in reason.message
+    assert "s3ntinel" not in reason.message
+
+
+def test_a_spec_that_is_not_there_differs() -> None:
+    changed = {name: value for name, value in EXTERNAL_SECRETS[SLACK].items() if name != "spec"}
+    assert (
+        'is not what was compiled: "spec" differs'
+        in problems(AZURE[SLACK], live(SLACK, external_secret=changed))[0].message
+    )
+
+
+def test_ours_is_what_has_the_chart_s_label() -> None:
+    assert is_own(EXTERNAL_SECRETS[SLACK], AZURE[SLACK])
+    assert not is_own({"metadata": {"labels": None}}, AZURE[SLACK])
+    # Of another name, and of the one that the chart has now.
+    other = {"metadata": {"labels": {"app.kubernetes.io/part-of": "other"}}}
+    assert not is_own(other, AZURE[SLACK])
+    renamed = replace(AZURE[SLACK], object=other)
+    assert is_own(other, renamed)
+    assert is_own(EXTERNAL_SECRETS[SLACK], renamed)
+    assert ready_reason({}) == "NoCondition"
+
+
+@pytest.mark.parametrize("which", ["external_secret", "secret"])
+def test_what_is_being_deleted_is_not_in_effect(which: str) -> None:
+    leaving = copy.deepcopy(getattr(live(SLACK), which))
+    leaving["metadata"]["deletionTimestamp"] = "2026-11-26T01:00:00Z"
+    assert states(AZURE[SLACK], live(SLACK, **{which: leaving})) == [ClusterState.DELETED]
+
+
+def written_by(manager: str, time: str, *keys: str) -> Live:
+    """slack as recorded, in which somebody else owns keys; the operator's last success was at 00:50:05."""
+    found, secret = copy.deepcopy(live(SLACK).external_secret), copy.deepcopy(SECRETS[SLACK])
+    assert found is not None
+    found["status"]["refreshTime"] = "2026-11-26T00:50:05Z"
+    fields: dict[str, Any] = {"f:data": {".": {}, **{f"f:{key}": {} for key in keys}}}
+    secret["metadata"]["managedFields"].append({"manager": manager, "time": time, "fieldsV1": fields})
+    return live(SLACK, external_secret=found, secret=secret)
+
+
+def test_who_writes_keys_after_the_operator_is_named_and_an_earlier_owner_is_noted() -> None:
+    newer = written_by("kubectl-edit", "2026-11-26T00:51:00Z", "SLACK_BOT_TOKEN")
+    (reason,) = problems(AZURE[SLACK], newer)
+    who = f'"kubectl-edit" has written "SLACK_BOT_TOKEN" of the Secret "ai-platform-engineering/{SLACK}"'
+    said = f"{who} since the operator did, at 2026-11-26T00:51:00Z"
+    assert (reason.state, reason.message) == (ClusterState.EDITED, said)
+    older = written_by("kubectl-create", "2026-11-26T00:40:00Z", "SLACK_BOT_TOKEN")
+    assert states(AZURE[SLACK], older) == []
+    assert doubts(AZURE[SLACK], older)[-1] == ('"kubectl-create" owns "SLACK_BOT_TOKEN" of its Secret, too')
+
+
+@pytest.mark.parametrize(
+    ("manager", "keys"),
+    [
+        ("externalsecrets.external-secrets.io/other", ["SLACK_BOT_TOKEN"]),
+        ("external-secrets", ["SLACK_BOT_TOKEN"]),
+        # Labels alone: a changed resourceVersion is nobody's writing of data.
+        ("argocd-controller", []),
+    ],
+)
+def test_the_operator_and_who_writes_no_key_are_no_strangers(manager: str, keys: list[str]) -> None:
+    assert tuple(strangers(written_by(manager, "2026-11-26T00:51:00Z", *keys))) == ()
+
+
+@pytest.mark.parametrize("manager", ["external-secrets-x", "externalsecrets.external-secrets.io", "External-Secrets"])
+def test_a_name_that_is_like_the_operator_s_is_a_stranger_s(manager: str) -> None:
+    ((who, keys, *_),) = strangers(written_by(manager, "2026-11-26T00:51:00Z", "SLACK_BOT_TOKEN"))
+    assert (who, keys) == (manager, ["SLACK_BOT_TOKEN"])
+
+
+def test_one_of_whom_no_time_is_known_counts_as_newer() -> None:
+    ((*_, is_newer),) = strangers(written_by("kubectl-edit", "", "SLACK_BOT_TOKEN"))
+    assert is_newer
+
+
+NOW = datetime(2026, 11, 28, 7, 30, tzinfo=UTC)
+TITLE = "agents/agent-jira-secrets"
+
+
+def ago(**parts: float) -> datetime:
+    return NOW - timedelta(**parts)
+
+
+def text(when: datetime) -> str:
+    return f"{when:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def made(
+    refreshed: datetime | None = None,
+    *,
+    asked: datetime | None = None,
+    noted: datetime | None = None,
+    flipped: datetime | None = None,
+    interval: str = "1h0m0s",
+) -> dict[str, Any]:
+    """An ExternalSecret that was made ten days ago."""
+    fields: Any = {"f:metadata": {"f:annotations": {"f:force-sync": {}}}}
+    metadata: dict[str, Any] = {"creationTimestamp": text(ago(days=10))}
+    if asked is not None:
+        metadata["annotations"] = {"force-sync": str(int(asked.timestamp()))}
+    if noted is not None:
+        metadata["managedFields"] = [{"manager": "me", "time": text(noted), "fieldsV1": fields}]
+    status: dict[str, Any] = {"refreshTime": text(refreshed)} if refreshed is not None else {}
+    if flipped is not None:
+        status["conditions"] = [{"type": "Ready", "lastTransitionTime": text(flipped)}]
+    return {"metadata": metadata, "spec": {"refreshInterval": interval}, "status": status}
+
+
+def stale(
+    found: Mapping[str, Any], failed: datetime | None = None, newest: datetime | None = None
+) -> list[ClusterState]:
+    return [each.state for each in silence(found, TITLE, NOW, failed, newest)]
+
+
+def test_the_times_of_a_recorded_object_are_read() -> None:
+    found = by_name("externalsecrets-list")["agent-argocd-secrets"]
+    assert refreshed_at(found) == datetime(2026, 11, 26, 0, 50, 5, tzinfo=UTC)
+    assert sign_of(found) == refreshed_at(found)
+    assert asked_at(found) is None
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [None, "", "soon", "2026-11-28", "2026-11-28T07:30:00", 7, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"],
+)
+def test_what_is_no_time_of_the_api_is_none(odd: object) -> None:
+    assert moment_of(odd) is None
+
+
+def test_a_time_of_today_is_shown_without_its_date() -> None:
+    assert clock(ago(minutes=1), NOW) == "07:29:00 UTC"
+    assert clock(ago(days=1), NOW) == "2026-11-27 07:30:00 UTC"
+    # A store may say anything.
+    last = datetime.max.replace(tzinfo=timezone(timedelta(hours=-14)))
+    assert clock(last, NOW) == last.isoformat()
+
+
+def test_a_value_that_was_written_after_the_refresh_is_older_in_the_secret() -> None:
+    (found,) = older_value(made(ago(minutes=10)), ago(minutes=9), TITLE, NOW)
+    assert found.state is ClusterState.OLDER_VALUE
+    assert found.message == (
+        f'the Secret "{TITLE}" may hold an earlier value: written 07:21:00 UTC, the operator last read it 07:20:00 UTC'
+    )
+    assert not list(older_value(made(ago(minutes=9)), ago(minutes=10), TITLE, NOW))
+    assert not list(older_value(made(ago(minutes=9)), None, TITLE, NOW))
+    assert not list(older_value(made(), ago(minutes=10), TITLE, NOW))
+
+
+def test_a_value_of_the_same_second_counts_as_read() -> None:
+    assert last_read_before(made(ago(seconds=5)), ago(seconds=4.5)) is None
+    assert last_read_before(made(ago(seconds=5)), ago(seconds=4.5), in_same_second=False) is not None
+    assert last_read_before(made(ago(seconds=5)), ago(seconds=5.5), in_same_second=False) is None
+    assert last_read_before(made(ago(seconds=5)), ago(seconds=4)) == ago(seconds=5)
+
+
+def test_the_api_servers_time_of_a_request_counts_and_not_the_one_in_its_mark() -> None:
+    assert asked_at(made(asked=ago(hours=3), noted=ago(minutes=2))) == ago(minutes=2)
+    assert asked_at(made(asked=ago(hours=3))) == ago(hours=3)
+    assert asked_at({"metadata": {"annotations": {"force-sync": "now"}}}) is None
+    for odd in ("9" * 30, "9" * 5000, "-62135596800", "253402300799"):
+        assert asked_at({"metadata": {"annotations": {"force-sync": odd}}}) is None
+
+
+def test_a_request_is_answered_by_a_success_that_began_later() -> None:
+    assert is_answered(made(ago(minutes=1), asked=ago(minutes=1)))
+    assert not is_answered(made(ago(minutes=2), asked=ago(minutes=1)))
+    assert not is_answered(made(ago(minutes=2)))
+    assert not is_answered(made(asked=ago(minutes=2)))
+
+
+def test_a_request_without_an_answer_is_remembered() -> None:
+    assert stale(made(ago(minutes=20), asked=ago(seconds=30))) == [ClusterState.NOT_REFRESHED]
+    (found,) = silence(made(ago(minutes=20), asked=ago(minutes=2)), TITLE, NOW)
+    assert found.state is ClusterState.SILENT
+    assert found.message == (
+        f'the operator seems not to run: it was asked at 07:28:00 UTC to synchronise "{TITLE}", and did not'
+    )
+
+
+def test_a_success_a_failure_or_another_condition_answers_a_request() -> None:
+    asked = ago(minutes=2)
+    assert stale(made(ago(minutes=1), asked=asked)) == []
+    assert stale(made(ago(minutes=20), asked=asked), failed=ago(minutes=1)) == []
+    assert stale(made(ago(minutes=20), asked=asked, flipped=ago(minutes=1))) == []
+    # Its times are whole seconds.
+    assert stale(made(ago(minutes=2, seconds=1), asked=asked)) == []
+
+
+def test_an_operator_that_deals_with_others_runs() -> None:
+    found = made(ago(minutes=20), asked=ago(minutes=2))
+    assert stale(found, newest=ago(minutes=1)) == [ClusterState.NOT_REFRESHED]
+    assert stale(made(ago(hours=3)), newest=ago(minutes=1)) == [ClusterState.NOT_REFRESHED]
+
+
+def test_a_refresh_that_is_overdue_by_its_own_interval_is_said() -> None:
+    assert stale(made(ago(minutes=119))) == []
+    (found,) = silence(made(ago(hours=3)), TITLE, NOW)
+    assert found.state is ClusterState.SILENT
+    assert found.message == (
+        f'the operator seems not to run: it has not handled "{TITLE}" since 04:30:00 UTC, although its interval is 1h'
+    )
+    # A failure is dealt with, too.
+    assert stale(made(ago(hours=3)), failed=ago(minutes=7)) == []
+    assert stale(made(ago(hours=3), flipped=ago(minutes=7))) == []
+
+
+def test_one_that_was_never_dealt_with_is_overdue_since_it_was_made() -> None:
+    assert stale(made()) == [ClusterState.SILENT]
+    assert stale({"metadata": {}, "spec": {"refreshInterval": "1h0m0s"}}) == []
+
+
+def test_clocks_that_differ_by_minutes_make_nothing_overdue() -> None:
+    assert stale(made(ago(minutes=5), interval="1m0s")) == []
+    assert stale(made(ago(minutes=7), interval="1m0s")) == [ClusterState.SILENT]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"refreshInterval": "0"},
+        {"refreshInterval": "0s"},
+        {"refreshInterval": ""},
+        {"refreshPolicy": "CreatedOnce"},
+        {"refreshPolicy": "OnChange"},
+        {"refreshInterval": "2562047h0m0s"},
+    ],
+)
+def test_what_never_refreshes_by_itself_is_never_overdue(spec: dict[str, str]) -> None:
+    assert stale({**made(ago(days=9)), "spec": {"refreshInterval": "1h0m0s", **spec}}) == []
+
+
+AZURE_OBJECT = by_name("clustersecretstores-list")["azure-keyvault-store"]
+NODE = Node({}, Source("environments/prod.yaml", "stores\n"), extent(0, 0, 0, 6))
+SERVER, VAULT_URL = "http://vault.vault.svc.cluster.local:8200", "https://myvault.vault.azure.net"
+WAY_OUT = "in the environment, as the cluster has it, and `reachableAt` for the address from here"
+LABELLED = {"metadata": {"labels": {"team": "ai"}}}
+
+
+def written(provider: str = "vault", address: str | None = SERVER, **more: Any) -> Store:  # noqa: ANN401 - its fields
+    fields = {"kind": "ClusterSecretStore", "mount": "secret" if provider == "vault" else "", "vault_namespace": None}
+    kept: dict[str, Any] = {**fields, "prefix": "", "rendered": False, "node": NODE, **more}
+    return Store(id="own", provider=PROVIDERS[provider], name="a-store", address=address, **kept)
+
+
+KEY_VAULT = written("azurekv", VAULT_URL)
+
+
+def leading(**provider: object) -> dict[str, Any]:
+    ready = {"type": "Ready", "status": "True", "reason": "Valid"}
+    return {"kind": "ClusterSecretStore", "spec": {"provider": provider}, "status": {"conditions": [ready]}}
+
+
+def vault(server: str | None = SERVER, path: str | None = "secret", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    given = {"server": server, "path": path, **more}
+    return leading(vault={name: value for name, value in given.items() if value is not None})
+
+
+def store(*conditions: dict[str, Any], kind: str = "ClusterSecretStore") -> dict[str, Any]:
+    return {"kind": kind, "spec": {"conditions": list(conditions)}}
+
+
+def test_a_recorded_store_is_ready_and_open_to_all() -> None:
+    assert (
+        list(store_lacks(KEY_VAULT, AZURE_OBJECT, "agents"))
+        == list(store_doubts(KEY_VAULT, AZURE_OBJECT, "agents"))
+        == []
+    )
+    assert allows_namespace(AZURE_OBJECT, "agents") is True
+    assert controller_of(AZURE_OBJECT) == "default"
+    assert controller_of({"spec": {"controller": "dev"}}) == "dev"
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ([{"namespaces": ["agents"]}], True),
+        ([{"namespaces": ["other"]}], False),
+        ([{"namespaces": ["other"]}, {"namespaces": ["agents"]}], True),
+        ([{"namespaceRegexes": ["gen"]}], True),
+        ([{"namespaceRegexes": ["^gen"]}], False),
+        ([{"namespaceRegexes": ["^[a-z]+s$"]}], True),
+        ([{"namespaceRegexes": ["^(agents|team)$"]}], True),
+        ([{"namespaceRegexes": [r"^age\d"]}], False),
+        ([{"namespaceRegexes": ["[[:alpha:]]"]}], None),
+        ([{"namespaceRegexes": ["(a+)+$"]}], None),
+        ([{"namespaceRegexes": ["*a"]}], None),
+        ([{"namespaceRegexes": ["[z-a]"]}], None),
+        ([{"namespaceRegexes": ["("]}, {"namespaces": ["agents"]}], True),
+        ([{}], False),
+    ],
+)
+def test_conditions_are_joined_by_or(conditions: list[dict[str, Any]], expected: object) -> None:
+    assert allows_namespace(store(*conditions), "agents") is expected
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ({"matchLabels": {"team": "ai"}}, True),
+        ({"matchLabels": {"team": "other"}}, False),
+        ({}, True),
+        ({"matchExpressions": [{"key": "team", "operator": "In", "values": ["ai"]}]}, True),
+        ({"matchExpressions": [{"key": "x", "operator": "In", "values": ["ai"]}]}, False),
+        ({"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["ai"]}]}, False),
+        ({"matchExpressions": [{"key": "x", "operator": "NotIn", "values": ["ai"]}]}, True),
+        ({"matchExpressions": [{"key": "team", "operator": "Exists"}]}, True),
+        ({"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}, False),
+        ({"matchExpressions": [{"key": "team", "operator": "Gt"}]}, False),
+    ],
+)
+def test_a_selector_is_met_by_the_labels_of_the_namespace(selector: dict[str, Any], expected: object) -> None:
+    assert allows_namespace(store({"namespaceSelector": selector}), "agents", LABELLED) is expected
+    assert allows_namespace(store({"namespaceSelector": selector}), "agents") is None
+
+
+def test_a_secret_store_serves_its_own_namespace() -> None:
+    assert allows_namespace(store({"namespaces": ["other"]}, kind="SecretStore"), "agents") is True
+    for other in ("", "x"):
+        assert allows_namespace(store({"namespaces": ["other"]}, kind=other), "agents") is False
+
+
+@pytest.mark.parametrize(
+    ("own", "live", "why"),
+    [
+        (written(), leading(azurekv={"vaultUrl": VAULT_URL}), 'its provider is "azurekv", not "vault"'),
+        (KEY_VAULT, vault(), 'its provider is "vault", not "azurekv"'),
+        (KEY_VAULT, leading(fake={"data": []}), 'its provider is "fake", not "azurekv"'),
+        (KEY_VAULT, leading(), 'its provider is "", not "azurekv"'),
+        (
+            KEY_VAULT,
+            leading(azurekv={"vaultUrl": "https://other.vault.azure.net"}),
+            'its `vaultUrl` leads to "other.vault.azure.net", not "myvault.vault.azure.net"',
+        ),
+        (written(), vault(path="kv"), 'its `path` is "kv", not "secret"'),
+        (written(), vault(path=None), 'its `path` is "", not "secret"'),
+        (written(), vault(version="v1"), 'its `version` is "v1", not "v2"'),
+        (written(), vault(namespace="team"), 'its `namespace` is "team", not ""'),
+        (written(vault_namespace="team"), vault(), 'its `namespace` is "", not "team"'),
+        # Whatever the host may be.
+        (written(), vault("http://10.0.0.7:8200", "kv"), 'its `path` is "kv", not "secret"'),
+        (written(address=None), leading(fake={}), 'its provider is "fake", not "vault"'),
+        (written(), leading(openbao={"server": SERVER}), 'its provider is "openbao", not "vault"'),
+    ],
+)
+def test_a_store_that_leads_elsewhere_is_a_lack(own: Store, live: dict[str, Any], why: str) -> None:
+    (lack,) = store_lacks(own, live, "agents")
+    assert lack.message == f'the ClusterSecretStore "a-store" leads to another store than "own": {why}'
+    assert lack.mend.endswith("that of the cluster: kubectl get clustersecretstore a-store -o yaml")
+    assert another_store(own, live, "agents") == lack
+    assert list(store_doubts(own, live, "agents")) == []
+
+
+@pytest.mark.parametrize(
+    ("own", "live", "why", "mend"),
+    [
+        (
+            written(address="http://127.0.0.1:8200"),
+            vault(),
+            "its `server` is spelt differently",
+            f"write `server: {SERVER}` {WAY_OUT}",
+        ),
+        (
+            written(address=None),
+            vault(),
+            "the environment has no `server`",
+            f"write `server: {SERVER}` {WAY_OUT}",
+        ),
+        (
+            written("azurekv", None),
+            leading(azurekv={"vaultUrl": VAULT_URL}),
+            "the environment has no `vaultUrl`",
+            f"write `vaultUrl: {VAULT_URL}` in the environment, as the cluster has it",
+        ),
+        (
+            written(),
+            vault(namespace="team", headers={"X-Vault-Namespace": "other"}),
+            "it has two namespaces",
+            "leave one in its `namespace` and `headers`: kubectl get clustersecretstore a-store -o yaml",
+        ),
+        # An address with a password in it is not shown.
+        (
+            written(kind="SecretStore"),
+            {**vault("https://me:s3ntinel@vault"), "kind": "SecretStore"},
+            "its `server` is spelt differently",
+            f"write its `server` {WAY_OUT}; kubectl -n agents get secretstore a-store -o yaml shows it",
+        ),
+    ],
+)
+def test_a_store_that_may_lead_elsewhere_is_a_doubt_with_a_way_out(
+    own: Store, live: dict[str, Any], why: str, mend: str
+) -> None:
+    assert list(store_lacks(own, live, "agents")) == []
+    (doubt,) = store_doubts(own, live, "agents")
+    assert doubt.message == f'whether the {own.kind} "a-store" leads to the store "own" is not proven: {why}'
+    assert doubt.mend == mend
+
+
+@pytest.mark.parametrize("server", ["http://vault.vault:8200", "http://vault.vault.svc:8200", f"{SERVER}/"])
+def test_three_forms_of_a_services_name_are_one(server: str) -> None:
+    assert list(store_lacks(written(), vault(server), "agents")) == []
+    assert list(store_doubts(written(), vault(server), "agents")) == []
+
+
+def test_a_store_that_is_missing_or_not_ready_says_its_reason() -> None:
+    (missing,) = store_lacks(written(kind="SecretStore"), None, "agents")
+    assert missing.message == 'the SecretStore "a-store" is not in the cluster'
+    assert missing.mend == "kubectl -n agents get secretstore a-store"
+    assert list(store_doubts(written(), None, "agents")) == []
+    (unchecked,) = store_lacks(written(), {**vault(), "status": {}}, "agents")
+    assert unchecked.message.endswith("has not been checked by the operator yet")
+    broken = {"type": "Ready", "status": "False", "reason": "InvalidProviderConfig", "message": "s3ntinel"}
+    (failing,) = store_lacks(written(), {**vault(), "status": {"conditions": [broken]}}, "agents")
+    assert failing.message == 'the ClusterSecretStore "a-store" is not ready: InvalidProviderConfig'
+    assert (failing.has_cause, failing.mend) == (True, "kubectl describe clustersecretstore a-store")
+
+
+def test_a_store_that_is_being_deleted_is_not_ready_although_its_condition_says_so() -> None:
+    leaving = {**vault(), "metadata": {"name": "a-store", "deletionTimestamp": "2026-11-28T07:00:00Z"}}
+    (lack,) = store_lacks(written(), leaving, "agents")
+    assert lack.message == 'the ClusterSecretStore "a-store" is being deleted'
+    # Its message says nothing of that.
+    assert (lack.has_cause, lack.mend) == (False, "kubectl describe clustersecretstore a-store")
+
+
+def test_a_store_that_is_closed_to_the_namespace_is_a_lack_and_one_that_cannot_be_judged_a_doubt() -> None:
+    closed = vault()
+    closed["spec"]["conditions"] = [{"namespaces": ["other"]}]
+    (lack,) = store_lacks(written(), closed, "agents")
+    assert lack.message == 'the ClusterSecretStore "a-store" does not allow the namespace "agents"'
+    assert not selects_by_labels(closed)
+    closed["spec"]["conditions"] = [{"namespaceSelector": {"matchLabels": {"team": "ai"}}}]
+    assert selects_by_labels(closed)
+    (doubt,) = store_doubts(written(), closed, "agents")
+    assert "depends on what cannot be read here" in doubt.message
+    assert list(store_doubts(written(), closed, "agents", LABELLED)) == []
+
+
+SECRET_KEY = {"name": "azure-sp", "namespace": "eso", "key": "k"}
+
+
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        (
+            {"azurekv": {"authSecretRef": {"clientId": SECRET_KEY, "clientSecret": SECRET_KEY}}},
+            'the operator\'s credential is the key "k" of the Secret "eso/azure-sp"',
+        ),
+        (
+            {"vault": {"auth": {"appRole": {"secretRef": {"name": "role", "key": "id"}}}}},
+            'the operator\'s credential is the key "id" of the Secret "role"',
+        ),
+        ({"azurekv": {"authType": "WorkloadIdentity", "serviceAccountRef": {"name": "eso"}}}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_secret_with_the_operators_credential_is_named(provider: dict[str, Any], words: str) -> None:
+    assert credential_of({"metadata": {}, "spec": {"provider": provider}}) == words

@@ -1,0 +1,351 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from compiler.demo.key_vault_state import (
+    RefusedRequestError,
+    SecretBody,
+    SecretVersion,
+    StoredSecret,
+    bundle,
+    checked_name,
+    checked_page_size,
+    checked_version,
+    deleted_bundle,
+    item,
+    parsed_body,
+)
+from tests.faulty_key_vault import BusyState, Delays, Policy
+from tests.virtual_clock import VirtualClock
+
+BASE = "https://v.vault.azure.net"
+VALUE = "s3ntinel-value"
+OLD = SecretVersion("0" * 32, VALUE, None, {}, enabled=True, expires=None, not_before=None, created=100, updated=100)
+NEW = SecretVersion(
+    "f" * 32, VALUE, "text/plain", {"a": "b"}, enabled=False, expires=900, not_before=300, created=200, updated=250
+)
+
+
+@pytest.fixture
+def secret() -> StoredSecret:
+    return StoredSecret("Github", [OLD, NEW], deleted_at=1_000)
+
+
+def test_a_bundle_of_a_plain_version_has_no_member_that_was_not_set(secret: StoredSecret) -> None:
+    assert bundle(BASE, secret, OLD, with_value=True) == {
+        "value": VALUE,
+        "id": f"https://v.vault.azure.net/secrets/Github/{'0' * 32}",
+        "attributes": {
+            "enabled": True,
+            "created": 100,
+            "updated": 100,
+            "recoveryLevel": "Recoverable+Purgeable",
+            "recoverableDays": 90,
+        },
+    }
+
+
+def test_a_bundle_shows_all_that_was_set_and_the_value_only_when_asked(secret: StoredSecret) -> None:
+    shown = bundle(BASE, secret, NEW, with_value=False)
+    assert "value" not in shown
+    assert (shown["contentType"], shown["tags"]) == ("text/plain", {"a": "b"})
+    attributes = shown["attributes"]
+    assert (attributes["enabled"], attributes["nbf"], attributes["exp"]) == (False, 300, 900)
+    assert (attributes["created"], attributes["updated"]) == (200, 250)
+
+
+def test_the_first_second_and_an_empty_content_type_are_set_all_the_same(secret: StoredSecret) -> None:
+    shown = bundle(BASE, secret, replace(OLD, expires=0, not_before=0, content_type=""), with_value=True)
+    assert (shown["attributes"]["exp"], shown["attributes"]["nbf"], shown["contentType"]) == (0, 0, "")
+
+
+def test_a_list_shows_the_newest_version_under_the_name_alone(secret: StoredSecret) -> None:
+    shown = item(BASE, secret)
+    assert shown["id"] == "https://v.vault.azure.net/secrets/Github"
+    assert (shown["contentType"], shown["attributes"]["enabled"]) == ("text/plain", False)
+    assert "value" not in shown
+
+
+@pytest.mark.parametrize(("versioned", "end"), [(True, f"/Github/{'f' * 32}"), (False, "/Github")])
+def test_a_deleted_secret_says_where_and_how_long_it_can_be_recovered(
+    secret: StoredSecret, end: str, *, versioned: bool
+) -> None:
+    shown = deleted_bundle(BASE, secret, versioned=versioned)
+    assert shown["id"] == f"https://v.vault.azure.net/secrets{end}"
+    assert shown["recoveryId"] == "https://v.vault.azure.net/deletedsecrets/Github"
+    assert shown["deletedDate"] == 1_000
+    assert shown["scheduledPurgeDate"] - shown["deletedDate"] == 90 * 24 * 3_600
+    assert shown["tags"] == {"a": "b"}
+    assert "value" not in shown
+
+
+def test_no_record_shows_a_value(secret: StoredSecret) -> None:
+    assert VALUE not in repr(secret) + repr(OLD)
+
+
+def parse(**members: object) -> object:
+    return parsed_body(json.dumps({"value": "x"} | members).encode(), with_value=True)
+
+
+@pytest.mark.parametrize("name", ["a", "A-1", "-", "a" * 127])
+def test_names_of_letters_digits_and_hyphens_pass(name: str) -> None:
+    assert checked_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "a" * 128, "a_b", "a.b", "a b", "é", "a\n"])
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(RefusedRequestError):
+        checked_name(name)
+
+
+@pytest.mark.parametrize("version", ["", "0" * 31, "G" * 32, "A" * 32, "versions"])
+def test_versions_are_32_hexadecimal_digits(version: str) -> None:
+    assert checked_version("0123456789abcdef" * 2)
+    with pytest.raises(RefusedRequestError):
+        checked_version(version)
+
+
+@pytest.mark.parametrize(("text", "size"), [(None, 25), ("1", 1), ("25", 25)])
+def test_a_page_holds_up_to_25(text: str | None, size: int) -> None:
+    assert checked_page_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["0", "26", "-1", "x", ""])
+def test_other_page_sizes_are_refused(text: str) -> None:
+    with pytest.raises(RefusedRequestError):
+        checked_page_size(text)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"value": "x" * 25_600},
+        {"value": "é" * 12_800},
+        {"tags": {f"t{number}": "v" for number in range(15)}},
+        {"tags": {"t" * 512: "v" * 256}},
+        {"contentType": "c" * 255},
+        {"attributes": {"enabled": False, "exp": 2, "nbf": 1}},
+        {"attributes": None, "tags": None, "contentType": None},
+    ],
+)
+def test_what_is_within_the_limits_passes(members: dict[str, object]) -> None:
+    assert parse(**members)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"value": ""},
+        {"value": 1},
+        {"value": None},
+        {"value": "x" * 25_601},
+        {"value": "é" * 12_800 + "x"},
+        {"value": "\ud800"},
+        {"tags": {f"t{number}": "v" for number in range(16)}},
+        {"tags": {"": "v"}},
+        {"tags": {"t" * 513: "v"}},
+        {"tags": {"t": "v" * 257}},
+        {"tags": {"t": 1}},
+        {"contentType": "c" * 256},
+        {"attributes": {"enabled": "yes"}},
+        {"attributes": {"exp": 1.5}},
+        {"attributes": {"exp": True}},
+        {"attributes": {"exp": 1, "nbf": 2}},
+        {"attributes": {"created": 1}},
+        {"unknown": 1},
+    ],
+)
+def test_what_is_beyond_the_limits_is_a_bad_parameter(members: dict[str, object]) -> None:
+    with pytest.raises(RefusedRequestError) as caught:
+        parse(**members)
+    assert (caught.value.status, caught.value.code) == (400, "BadParameter")
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"{", b"\xff", b"[" * 100_000])
+def test_a_body_that_is_no_object_is_refused(raw: bytes) -> None:
+    with pytest.raises(RefusedRequestError):
+        parsed_body(raw, with_value=True)
+
+
+def test_an_update_takes_no_value() -> None:
+    with pytest.raises(RefusedRequestError):
+        parsed_body(b'{"value": "x"}', with_value=False)
+    assert parsed_body(b"{}", with_value=False).value is None
+
+
+SHORT_URL = "https://v"
+
+
+def body(value: str | None, **parts: object) -> SecretBody:
+    members = {"content_type": None, "tags": None, "enabled": None, "expires": None, "not_before": None} | parts
+    return SecretBody(value, **members)  # type: ignore[arg-type]
+
+
+def refusal(call: object) -> tuple[int, str | None]:
+    with pytest.raises(RefusedRequestError) as caught:
+        call()  # type: ignore[operator]
+    return caught.value.status, caught.value.inner
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(start=1_000.7)
+
+
+@pytest.fixture
+def state(clock: VirtualClock) -> BusyState:
+    return BusyState(clock.now, delays=Delays(delete=4, recover=10, settle=3, purge=6))
+
+
+def test_each_set_makes_a_version_and_times_are_whole_seconds(state: BusyState, clock: VirtualClock) -> None:
+    first = state.set(SHORT_URL, "a", body("1"))
+    clock.sleep(5)
+    second = state.set(SHORT_URL, "A", body("2"))
+    assert first["id"] != second["id"]
+    assert second["id"].startswith("https://v/secrets/a/")
+    assert (first["attributes"]["created"], second["attributes"]["created"]) == (1000, 1005)
+    assert state.get(SHORT_URL, "a", None)["value"] == "2"
+    assert state.get(SHORT_URL, "a", first["id"].rpartition("/")[2])["value"] == "1"
+
+
+def test_a_version_has_only_the_attributes_it_was_made_with(state: BusyState) -> None:
+    state.set(SHORT_URL, "a", body("1", content_type="t", tags={"x": "y"}, expires=9, not_before=8))
+    assert state.get(SHORT_URL, "a", None)["tags"] == {"x": "y"}
+    bundle = state.set(SHORT_URL, "a", body("2"))
+    assert not {"contentType", "tags"} & set(bundle)
+    assert not {"exp", "nbf"} & set(bundle["attributes"])
+
+
+def test_disabled_is_403_while_expired_and_not_yet_valid_are_served(state: BusyState) -> None:
+    state.set(SHORT_URL, "off", body("1", enabled=False))
+    state.set(SHORT_URL, "old", body("1", expires=1))
+    state.set(SHORT_URL, "new", body("1", not_before=9_999_999))
+    assert refusal(lambda: state.get(SHORT_URL, "off", None)) == (403, "SecretDisabled")
+    assert state.get(SHORT_URL, "old", None)["value"] == state.get(SHORT_URL, "new", None)["value"] == "1"
+
+
+def test_delete_takes_a_while_and_only_then_shows_among_the_deleted(state: BusyState, clock: VirtualClock) -> None:
+    state.set(SHORT_URL, "a", body("1"))
+    state.delete(SHORT_URL, "a")
+    assert refusal(lambda: state.get(SHORT_URL, "a", None)) == (404, None)
+    assert refusal(lambda: state.get_deleted(SHORT_URL, "a")) == (404, None)
+    assert refusal(lambda: state.set(SHORT_URL, "a", body("2"))) == (409, "ObjectIsBeingDeleted")
+    assert refusal(lambda: state.recover(SHORT_URL, "a")) == (409, "ObjectIsBeingDeleted")
+    clock.sleep(4)
+    assert state.get_deleted(SHORT_URL, "a")["recoveryId"] == "https://v/deletedsecrets/a"
+    assert refusal(lambda: state.set(SHORT_URL, "a", body("2"))) == (409, "ObjectIsDeletedButRecoverable")
+
+
+def test_recover_takes_a_while_and_reading_comes_back_before_writing(state: BusyState, clock: VirtualClock) -> None:
+    state.set(SHORT_URL, "a", body("1"))
+    state.delete(SHORT_URL, "a")
+    clock.sleep(4)
+    state.recover(SHORT_URL, "a")
+    assert refusal(lambda: state.get(SHORT_URL, "a", None)) == (404, None)
+    assert refusal(lambda: state.recover(SHORT_URL, "a")) == (409, "ObjectIsBeingRecovered")
+    clock.sleep(10)
+    assert state.get(SHORT_URL, "a", None)["value"] == "1"
+    assert refusal(lambda: state.set(SHORT_URL, "a", body("2"))) == (409, "ObjectIsBeingRecovered")
+    clock.sleep(3)
+    assert state.set(SHORT_URL, "a", body("2"))["value"] == "2"
+
+
+def test_purge_frees_the_name_after_a_while_unless_the_vault_is_protected(
+    state: BusyState, clock: VirtualClock
+) -> None:
+    state.set(SHORT_URL, "a", body("1"))
+    state.delete(SHORT_URL, "a")
+    clock.sleep(4)
+    state.purge("a")
+    assert refusal(lambda: state.set(SHORT_URL, "a", body("2"))) == (409, "ObjectIsBeingDeleted")
+    clock.sleep(6)
+    state.set(SHORT_URL, "a", body("2"))
+    assert len(state.stored("a").versions) == 1  # type: ignore[union-attr]
+    guarded = BusyState(clock.now, purge_protection=True)
+    guarded.set(SHORT_URL, "a", body("1"))
+    guarded.delete(SHORT_URL, "a")
+    assert refusal(lambda: guarded.purge("a")) == (403, "ForbiddenByPolicy")
+
+
+def test_a_certificate_is_listed_as_managed_and_refuses_every_change(state: BusyState) -> None:
+    state.add_certificate("cert", "pem")
+    items, _marker = state.list_secrets(SHORT_URL, "", 25)
+    assert items[0]["managed"] is True
+    assert "kid" not in items[0]
+    assert state.get(SHORT_URL, "cert", None)["kid"].startswith("https://v/keys/cert/")
+    versions, _marker = state.list_versions(SHORT_URL, "cert", "", 25)
+    assert versions[0]["kid"] == state.get(SHORT_URL, "cert", None)["kid"]
+    assert not {"managed", "kid"} & state.set(SHORT_URL, "plain", body("x")).keys()
+    for call in (
+        lambda: state.set(SHORT_URL, "cert", body("x")),
+        lambda: state.update(SHORT_URL, "cert", None, body(None)),
+        lambda: state.delete(SHORT_URL, "cert"),
+    ):
+        assert refusal(call) == (403, "ManagedSecret")
+
+
+def test_lists_hold_no_values_and_go_on_after_their_marker(state: BusyState) -> None:
+    for number in range(60):
+        state.set(SHORT_URL, f"n{number:02}", body("secret"))
+    names: list[str] = []
+    marker: str | None = ""
+    sizes = []
+    while marker is not None:
+        items, marker = state.list_secrets(SHORT_URL, marker, 25)
+        sizes.append(len(items))
+        names += [item["id"] for item in items]
+        assert not any("value" in item for item in items)
+    assert sizes == [25, 25, 10]
+    assert names == [f"https://v/secrets/n{number:02}" for number in range(60)]
+
+
+def test_update_changes_a_version_in_place_and_leaves_what_it_does_not_name(state: BusyState) -> None:
+    state.set(SHORT_URL, "a", body("1", content_type="t", tags={"x": "y"}))
+    state.update(SHORT_URL, "a", None, body(None, enabled=False))
+    (version,) = state.stored("a").versions  # type: ignore[union-attr]
+    assert (version.value, version.content_type, version.tags, version.enabled) == ("1", "t", {"x": "y"}, False)
+
+
+def test_no_value_shows_in_a_repr(state: BusyState) -> None:
+    state.set(SHORT_URL, "a", body("s3ntinel"))
+    assert "s3ntinel" not in repr(state.stored("a")) + repr(body("s3ntinel"))
+
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize(
+    ("policy", "parts", "denied"),
+    [
+        (Policy(), {}, False),
+        (Policy(requires_expiry=True), {}, True),
+        (Policy(requires_expiry=True), {"expires": 1}, False),
+        (Policy(longest_days=90), {}, False),
+        (Policy(longest_days=90), {"expires": 1_000 + 90 * DAY}, False),
+        (Policy(longest_days=90), {"expires": 1_001 + 90 * DAY}, True),
+        (Policy(shortest_days=30), {"expires": 1_001 + 30 * DAY}, False),
+        (Policy(shortest_days=30), {"expires": 1_000 + 30 * DAY}, True),
+        (Policy(requires_content_type=True), {"content_type": ""}, True),
+        (Policy(requires_content_type=True), {"content_type": "t"}, False),
+    ],
+)
+def test_a_policy_denies_what_a_request_would_make(
+    state: BusyState, policy: Policy, parts: dict[str, object], *, denied: bool
+) -> None:
+    state.policy = policy
+    asked = body("1", **parts)
+    if denied:
+        assert refusal(lambda: state.require_allowed("a", None, asked)) == (403, "ForbiddenByPolicy")
+    else:
+        state.require_allowed("a", None, asked)
+
+
+def test_a_policy_judges_an_update_by_what_the_version_then_has(state: BusyState, clock: VirtualClock) -> None:
+    state.set(SHORT_URL, "a", body("1"))
+    clock.sleep(DAY)
+    state.policy = Policy(requires_expiry=True, longest_days=1)
+    assert refusal(lambda: state.require_allowed("a", None, body(None, tags={"x": "y"}))) == (403, "ForbiddenByPolicy")
+    late = body(None, expires=1_001 + DAY)
+    assert refusal(lambda: state.require_allowed("a", None, late)) == (403, "ForbiddenByPolicy")
+    state.require_allowed("a", None, body(None, expires=1_000 + DAY))

@@ -1,0 +1,856 @@
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from compiler.cluster.view import ClusterError, ClusterView
+from compiler.live.read_many import Likeness, PastRun
+from compiler.live.stores import LiveStores
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.document import Source, Span
+from compiler.model.environment import Environment
+from compiler.operations.cutover import Cutover, commit, write
+from compiler.operations.cutover_gate import (
+    OPTIONAL,
+    About,
+    Check,
+    Mode,
+    StoreComparison,
+    Switch,
+    Verdict,
+    check_cluster,
+    check_destination,
+    check_distinct_stores,
+    check_equal_values,
+    check_in_effect,
+    compare_stores,
+    is_closed,
+    note_unread,
+    one_line,
+)
+from compiler.pipeline import compile_project
+from compiler.refusal import Refusal
+from compiler.stages.resolve import Outside
+from compiler.stores.errors import Action, DisabledError, ForbiddenError, StoreLocation
+from compiler.stores.interface import Attributes, Dropped, Limit
+from compiler.stores.secret_value import JsonKind, SecretValue
+from compiler.text.credential import looks_like_credential
+from tests import providers
+from tests.live_platform import compiled_objects, provider_of
+from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, watched
+from tests.unit.cli.conftest import ROOT
+from tests.unit.memory_store import secrets
+from tests.unit.operations.cutover_bench import Bench, said
+
+MIGRATE = "platform-secrets migrate prod --to azure --only jira"
+
+
+def of(cutover: Cutover, about: str) -> list[tuple[str, str, str | None]]:
+    return [(str(each.verdict), each.message, each.mend) for each in cutover.checks if each.about == about]
+
+
+def test_equal_stores_open_the_gate(bench: Bench) -> None:
+    found = bench.to_azure("jira")
+    assert (said(found), found.is_refused) == ([], False)
+    assert of(found, "verified") == [
+        ("passed", '"azure" holds every key: 2 keys, at https://agents.vault.azure.net', None)
+    ]
+    assert of(found, "compared") == [("passed", '"jira" is equal in "vault" and "azure": 2 keys', None)]
+
+
+@pytest.mark.parametrize("held", [{}, {"JIRA_URL": "https://jira"}])
+def test_a_key_that_the_new_store_lacks_is_brought_by_a_migration(bench: Bench, held: dict[str, str]) -> None:
+    if held:
+        bench.azure.hold("agents-jira", secrets(**held))
+    else:
+        del bench.azure.versions["agents-jira"]
+    found = bench.to_azure("jira")
+    assert (found.is_refused, found.is_unanswered) == (True, False)
+    assert {(verdict, mend) for verdict, _, mend in of(found, "verified")} == {("refused", f"{MIGRATE} --apply")}
+    assert all(message.startswith("environments/") for _, message, _ in of(found, "verified"))
+
+
+def test_a_placeholder_in_the_new_store_is_set_as_a_copy_would_be_a_conflict(bench: Bench) -> None:
+    bench.azure.hold("agents-jira", secrets(JIRA_URL="https://jira", JIRA_TOKEN="null"))
+    found = bench.to_azure("jira")
+    ((verdict, message, mend),) = of(found, "verified")
+    assert (verdict, "placeholder-value" in message) == ("refused", True)
+    assert mend == "`platform-secrets put prod jira JIRA_TOKEN --store azure` sets the real value"
+    (different,) = [each for each in found.checks if each.about == "compared"]
+    assert different.more == (f'to overwrite them with those of "vault": {MIGRATE} --on-conflict overwrite --apply',)
+
+
+def test_a_blank_in_the_new_store_is_filled_and_not_accepted(bench: Bench) -> None:
+    bench.azure.hold("agents-jira", secrets(JIRA_URL="https://jira", JIRA_TOKEN=" "))
+    found = bench.to_azure("jira")
+    ((verdict, message, mend),) = of(found, "verified")
+    assert (verdict, "blank-value" in message, mend) == ("refused", True, f"{MIGRATE} --apply")
+    assert of(found, "compared") == []
+
+
+def test_a_blank_in_the_present_store_is_never_copied_over_a_value(bench: Bench) -> None:
+    bench.vault.hold("agents/jira", secrets(JIRA_URL="https://jira", JIRA_TOKEN=""))
+    found = bench.to_azure("jira")
+    ((verdict, message, mend),) = of(found, "compared")
+    assert (verdict, message) == ("refused", 'keys of "jira" are in "azure" and blank in "vault": "JIRA_TOKEN"')
+    accept = "platform-secrets cutover prod jira --to azure --accept-differences jira/JIRA_TOKEN"
+    assert mend == f'to accept those of "azure": {accept}'
+    assert "migrate" not in repr(found.checks)
+    assert not bench.to_azure("jira", accepted=("JIRA_TOKEN",)).is_refused
+    # The pods get the blank value now, and the other one with the switch.
+    assert found.effects[0].changing == ("JIRA_TOKEN",)
+    # On the way back that store is left because of it.
+    bench.write("prod", "store: vault  # before: azure\n")
+    back = bench.plan(Mode.BACK, "jira", to="azure")
+    assert (of(back, "compared"), back.is_refused) == ([("noted", message, None)], False)
+
+
+def test_what_was_deleted_there_is_recovered(bench: Bench) -> None:
+    bench.azure.deleted.add("agents-jira")
+    ((_, message, mend),) = of(bench.to_azure("jira"), "verified")
+    assert "soft-deleted-secret" in message
+    assert mend == f"{MIGRATE} --recover --apply"
+
+
+def test_all_that_is_missing_is_brought_by_one_command(bench: Bench) -> None:
+    bench.azure.versions.clear()
+    mends = {mend for _, _, mend in of(bench.to_azure("jira", "github"), "verified")}
+    assert mends == {"platform-secrets migrate prod --to azure --only github --only jira --apply"}
+
+
+def test_a_new_store_that_does_not_answer_is_no_refusal_but_no_way_either(bench: Bench) -> None:
+    bench.silent.add("azurekv")
+    for found in (bench.to_azure("jira"), bench.to_azure("jira", without_comparison=True)):
+        assert (found.is_refused, found.is_unanswered) == (True, True)
+        assert ("verified", "unanswered") in said(found)
+
+
+def test_differences_are_named_by_key_and_accepted_by_key(bench: Bench) -> None:
+    bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="s3ntinel-4711"))
+    bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="s3ntinel-0815", JIRA_URL="s3ntinel-u"))
+    found = bench.to_azure("jira")
+    different, only = of(found, "compared")
+    assert different[:2] == ("refused", 'values of "jira" differ in "azure" and "vault": "JIRA_TOKEN"')
+    again = "platform-secrets cutover prod jira --to azure --accept-differences"
+    assert different[2] == f'to accept those of "azure": {again} jira/JIRA_TOKEN'
+    (both,) = [each for each in found.checks if each.message == different[1]]
+    assert both.more == (f'to overwrite them with those of "vault": {MIGRATE} --on-conflict overwrite --apply',)
+    assert only == (
+        "refused",
+        'keys of "jira" are in "azure" and not in "vault": "JIRA_URL"',
+        f'to accept those of "azure": {again} jira/JIRA_URL',
+    )
+    half = bench.to_azure("jira", accepted=("JIRA_TOKEN",))
+    noted, refused = of(half, "compared")
+    assert noted == ("noted", 'accepted: values of "jira" differ in "azure" and "vault": "JIRA_TOKEN"', None)
+    # The command that is named next accepts both.
+    assert str(refused[2]).endswith("--accept-differences jira/JIRA_TOKEN jira/JIRA_URL")
+    assert not bench.to_azure("jira", accepted=("JIRA_TOKEN", "jira/JIRA_URL")).is_refused
+    assert "s3ntinel" not in "".join(repr(each) for each in (*found.checks, *half.checks))
+
+
+def test_a_present_store_that_is_gone_has_to_be_waived_but_not_on_the_way_back(bench: Bench) -> None:
+    bench.silent.add("vault")
+    found = bench.to_azure("jira")
+    assert found.is_unanswered
+    ((verdict, message, mend),) = of(found, "compared")
+    assert verdict == "unanswered"
+    assert message.startswith('keys of "jira" not compared: "JIRA_TOKEN", "JIRA_URL": the store "vault"')
+    # First what brings the comparison: the wrong address may be named.
+    assert mend == "check the address"
+    without = "platform-secrets cutover prod jira --to azure --without-comparison"
+    assert [each.more for each in found.checks if each.mend == mend] == [(without,)]
+    ((_, message, _),) = of(bench.to_azure("jira", "github"), "compared")
+    assert message.startswith('keys of "github", "jira" not compared: 3 keys: the store "vault"')
+    assert message.endswith("; 3 keys not checked")
+    waived = bench.to_azure("jira", without_comparison=True)
+    assert (of(waived, "compared")[0][0], waived.is_refused) == ("noted", False)
+    bench.write("prod", "store: vault  # before: azure\n")
+    back = bench.plan(Mode.BACK, "jira", to="azure")
+    assert (of(back, "compared")[0][0], back.is_refused) == ("noted", False)
+
+
+NEW = 'nothing says that "jira" was in "azure" before: checked as a switch to a new store'
+
+
+def test_a_way_back_to_where_nothing_was_is_checked_as_a_switch_forward(bench: Bench) -> None:
+    open_ = bench.plan(Mode.BACK, "jira", to="azure")
+    assert (of(open_, "compared")[0], open_.is_refused) == (("noted", NEW, None), False)
+    assert commit(open_)[1] == "git commit -m 'Switch jira of prod to azure'"
+    bench.silent.add("vault")
+    dead = bench.plan(Mode.BACK, "jira", to="azure")
+    assert dead.is_unanswered
+    line = "platform-secrets cutover prod jira --back --to azure --without-comparison"
+    assert [each.more for each in dead.checks if each.mend == "check the address"] == [(line,)]
+    assert not bench.plan(Mode.BACK, "jira", to="azure", without_comparison=True).is_refused
+    bench.silent.clear()
+    bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="other"))
+    refused = [message for verdict, message, _ in of(bench.plan(Mode.BACK, "jira", to="azure"), "compared")]
+    assert refused == [
+        NEW,
+        'values of "jira" differ in "azure" and "vault": "JIRA_TOKEN"',
+        'keys of "jira" are in "azure" and not in "vault": "JIRA_URL"',
+    ]
+    # One of two secrets without a past is enough.
+    bench.equal()
+    bench.write("prod", "secrets: {github: {store: vault}}\n")
+    assert of(bench.plan(Mode.BACK, "github", "jira", to="azure"), "compared")[0][1] == NEW
+
+
+STEPS = "moves: {to: vault, steps: [[all]]}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "store: azure\n",
+        # Here base.yaml names vault, and the environment's own line goes with the end of the move.
+        "store: azure\nlabels: {}\n",
+        f"store: azure\n{STEPS}",
+        f"{STEPS}secrets: {{jira: {{store: azure}}, github: {{store: azure}}}}\nstore: azure\n",
+        "store: azure\nsecrets:\n  jira:\n    store: azure\n",
+    ],
+)
+def test_everything_goes_back_after_the_end_of_the_move_while_vault_is_dead(bench: Bench, text: str) -> None:
+    bench.write("prod", text)
+    write(bench.plan(Mode.TO, "all", to="vault"))
+    write(bench.plan(Mode.FINISH, to="vault"))
+    bench.silent.add("vault")
+    back = bench.plan(Mode.BACK, "all", to="azure")
+    assert ([each for each in said(back) if each[1] != "noted"], back.switches.secrets) == ([], ("github", "jira"))
+    write(back)
+    assert {secret.store.id for secret in bench.environment().secrets.values() if secret.store} == {"azure"}
+
+
+def test_a_store_that_does_not_answer_is_told_once_for_all_secrets(bench: Bench) -> None:
+    bench.silent.add("vault")
+    ((verdict, message, _),) = of(bench.to_azure("all"), "compared")
+    assert verdict == "unanswered"
+    assert message.startswith('keys of "github", "jira" not compared: 3 keys: the store "vault"')
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_the_way_back_is_open_where_only_the_store_that_is_left_lacks_values(bench: Bench, is_deleted: bool) -> None:  # noqa: FBT001
+    bench.write("prod", "store: azure\n")
+    if is_deleted:
+        bench.azure.deleted.add("agents-jira")
+    else:
+        del bench.azure.versions["agents-jira"]
+    found = bench.plan(Mode.BACK, "all", to="vault")
+    how = "deleted in" if is_deleted else "not in"
+    message = f'keys of "jira" are in "vault" and {how} "azure": "JIRA_TOKEN", "JIRA_URL"'
+    assert [each for each in of(found, "compared") if each[0] != "passed"] == [("noted", message, None)]
+    assert not found.is_refused
+    # The same forward is refused, and says what is deleted.
+    bench.write("prod", "store: azure\n")
+    forward = bench.plan(Mode.TO, "jira", to="vault")
+    assert of(forward, "compared")[0][:2] == ("refused", message)
+
+
+def test_another_value_is_refused_on_the_way_back_too_with_a_way_that_writes(bench: Bench) -> None:
+    bench.write("prod", "store: azure\n")
+    bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    ((verdict, _, mend),) = of(bench.plan(Mode.BACK, "jira", to="vault"), "compared")
+    back = "platform-secrets cutover prod jira --back --to vault"
+    assert verdict == "refused"
+    assert mend == f'to accept those of "vault": {back} --accept-differences jira/JIRA_TOKEN --apply'
+
+
+def test_without_comparison_does_not_hide_a_difference_that_can_be_seen(bench: Bench) -> None:
+    bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    found = bench.to_azure("jira", without_comparison=True)
+    assert (found.is_refused, found.is_unanswered) == (True, False)
+
+
+def test_what_has_no_way_out_of_its_own_is_explained_by_its_rule(bench: Bench) -> None:
+    bench.azure.hold("agents-jira", {**secrets(JIRA_URL="https://jira"), "JIRA_TOKEN": SecretValue("a\0b")})
+    bench.vault.hold("agents/jira", {**secrets(JIRA_URL="https://jira"), "JIRA_TOKEN": SecretValue("a\0b")})
+    ((verdict, message, mend),) = of(bench.to_azure("jira"), "verified")
+    assert (verdict, "invalid-character" in message, bool(mend)) == ("refused", True, True)
+    found = bench.to_azure("jira")
+    assert found.comparison is not None
+    bare = [each._replace(help=None) for each in found.comparison.found.diagnostics]
+    silent = replace(found.comparison, found=replace(found.comparison.found, diagnostics=tuple(bare), keys=()))
+    (check,) = check_destination(silent, found.preview.switched, bench.live(), lambda *_: None)
+    assert check.mend == "platform-secrets rules invalid-character"
+
+
+def test_a_warning_about_a_value_is_shown(bench: Bench) -> None:
+    for store, name in ((bench.vault, "agents/jira"), (bench.azure, "agents-jira")):
+        store.hold(name, secrets(JIRA_TOKEN="t-2 ", JIRA_URL="https://jira"))
+    found = bench.to_azure("jira")
+    assert (said(found), found.is_refused) == ([("verified", "noted")], False)
+
+
+def test_two_stores_that_are_one_from_here_are_not_compared(bench: Bench) -> None:
+    environment = bench.environment()
+    vault = environment.stores["vault"]
+    other = replace(vault, id="other", address="https://other.example.com")
+    moved = Switch(environment, "jira", vault, other)
+    assert list(check_distinct_stores([moved], LiveStores({}))) == []
+    (check,) = check_distinct_stores([moved], LiveStores({"VAULT_ADDR": "http://127.0.0.1:8200"}))
+    assert check.message == '"vault" and "other" are the same place, seen from this machine'
+    # Two names of one port-forward: compared with itself, everything is equal.
+    near = replace(other, reachable_at="http://127.0.0.1:8200")
+    (check,) = check_distinct_stores(
+        [Switch(environment, "jira", vault, near)], LiveStores({"VAULT_ADDR": "http://localhost:8200/"})
+    )
+    assert check.message == '"vault" and "other" are the same place, seen from this machine'
+    # One port-forward for two written servers, whatever else differs in what is known of them.
+    at = "http://127.0.0.1:8201"
+    here, there = replace(vault, reachable_at=at), replace(other, reachable_at=at, cluster_id="c2")
+    forwarded = replace(moved, source=here, destination=there)
+    (check,) = check_distinct_stores([forwarded], LiveStores({}))
+    assert "reachableAt" in (check.mend or "")
+    # Each cluster has its own server of that name, and one port-forward leads to one of them alone.
+    inside = [replace(vault, id=each, address="http://vault.vault.svc:8200", cluster_id=each) for each in ("c1", "c2")]
+    forwarded = replace(moved, source=inside[0], destination=inside[1])
+    (check,) = check_distinct_stores([forwarded], LiveStores({"VAULT_ADDR": "http://localhost:8200"}))
+    assert check.mend == "unset VAULT_ADDR, which stands for both, or correct reachableAt"
+    # One server under two names is meant so.
+    same = replace(moved, destination=replace(vault, id="other"))
+    assert list(check_distinct_stores([same], LiveStores({}))) == []
+    assert list(check_distinct_stores([replace(moved, destination=replace(other, address=None))], LiveStores({}))) == []
+    # In the order of the switches, whatever the stores hash to.
+    names = [f"store-{number}" for number in range(9)]
+    several = [replace(moved, destination=replace(other, id=name)) for name in names]
+    checks = check_distinct_stores(several, LiveStores({"VAULT_ADDR": "http://127.0.0.1:8200"}))
+    assert [check.message.split('"')[3] for check in checks] == names
+
+
+def test_what_a_run_of_this_project_deleted_is_brought_back_by_its_undo(bench: Bench) -> None:
+    bench.equal()
+    bench.azure.deleted.add("agents-jira")
+
+    def mends(retired: dict[tuple[str, str], PastRun]) -> set[str | None]:
+        found = bench.to_azure("jira", "github")
+        assert found.comparison is not None
+        switched, live = found.preview.switched, bench.live()
+        checks = check_destination(found.comparison, switched, live, lambda *place: retired.get(place))
+        return {each.mend for each in checks if each.verdict is Verdict.REFUSED}
+
+    copy = "platform-secrets migrate prod --to azure --only jira --recover --apply"
+    words = PastRun("20250131-120000-4fa1c2", "retire", "prod")
+    assert mends({}) == {copy}
+    place = (bench.azure.address.absolute, "agents-jira")
+    assert mends({("https://elsewhere", "agents-jira"): words}) == {copy}
+    assert mends({place: words}) == {"platform-secrets retire prod --undo 20250131-120000-4fa1c2 --apply"}
+
+
+END = datetime(2030, 1, 1, 7, 31, tzinfo=UTC)
+
+
+def ending(bench: Bench, *, vault: datetime | None, again: datetime | None) -> None:
+    """Two Vaults: what `vault` holds of jira, and what `again`, which serves it, does."""
+    bench.change(
+        "base", "  azure:", '  again: {provider: vault, name: again, server: "https://again.example.com"}\n  azure:'
+    )
+    bench.write("prod", "secrets: {jira: {store: again}}\n")
+    for store, when in ((bench.vault, vault), (bench.again, again)):
+        store.seed("agents/jira", JIRA_TOKEN="t-2", JIRA_URL="https://jira")
+        newest = store.versions["agents/jira"][-1]
+        store.versions["agents/jira"][-1] = replace(newest, attributes=Attributes(expires=when))
+
+
+def test_a_version_that_deletes_itself_before_the_one_that_serves_is_not_switched_to(bench: Bench) -> None:
+    ending(bench, vault=END, again=None)
+    bench.vault.drops["agents/jira"] = Dropped((), 10, 60, (Limit.NAME,))
+    found = bench.plan(Mode.TO, "jira", to="vault")
+    assert (found.is_refused, found.is_unanswered) == (True, False)
+    _, (verdict, message, mend) = of(found, "compared")
+    what = 'version v2 of "agents/jira" in "vault" deletes itself on 2030-01-01 07:31:00 UTC'
+    assert (verdict, message) == ("refused", f'{what}, before what "again" holds of "jira"')
+    assert mend == (
+        "to have it stay: bao kv metadata put -mount=secret -delete-version-after=0s agents/jira"
+        " && bao kv undelete -mount=secret -versions=v2 agents/jira"
+    )
+    assert found.checks[-1].more == (
+        "to accept that: platform-secrets cutover prod jira --to vault --accept-ending jira",
+    )
+    accepted = bench.plan(Mode.TO, "jira", to="vault", ending=("jira",))
+    assert not accepted.is_refused
+    assert of(accepted, "compared")[1][:2] == ("noted", f"accepted: {message}")
+    with pytest.raises(Refusal, match='names "github", which is not one of the secrets to switch'):
+        bench.plan(Mode.TO, "jira", to="vault", ending=("jira", "github"))
+
+
+def test_the_way_back_only_warns_of_a_version_that_deletes_itself(bench: Bench) -> None:
+    ending(bench, vault=END, again=None)
+    found = bench.plan(Mode.BACK, "jira", to="vault")
+    assert not found.is_refused
+    assert [verdict for verdict, _, _ in of(found, "compared")] == ["passed", "noted"]
+
+
+def test_a_version_that_ends_no_sooner_than_the_one_that_serves_is_taken(bench: Bench) -> None:
+    ending(bench, vault=END, again=END)
+    assert not bench.plan(Mode.TO, "jira", to="vault").is_refused
+
+
+def test_the_expiry_date_of_a_key_vault_is_no_end(bench: Bench) -> None:
+    newest = bench.azure.versions["agents-jira"][-1]
+    bench.azure.versions["agents-jira"][-1] = replace(newest, attributes=Attributes(expires=END))
+    assert not bench.to_azure("jira").is_refused
+
+
+def test_a_difference_says_which_value_is_later_and_how_to_take_back_what_a_run_wrote(bench: Bench) -> None:
+    bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    for store, name, when in ((bench.vault, "agents/jira", END), (bench.azure, "agents-jira", END - timedelta(days=1))):
+        newest = store.versions[name][-1]
+        store.versions[name][-1] = replace(newest, attributes=Attributes(created=when))
+    run = PastRun("20250131-120000-4fa1c2", "put", "prod")
+    found = bench.to_azure("jira")
+    assert found.comparison is not None
+    (versions,) = {each.versions for each in found.comparison.keys if each.versions is not None}
+    (check,) = check_equal_values(found.comparison, frozenset(), found.request, {versions[1]: run}.get)
+    assert check.message == (
+        'values of "jira" differ in "azure" and "vault": "JIRA_TOKEN"; '
+        '"vault" was written later, 2030-01-01 07:31:00 UTC by put, run 20250131-120000-4fa1c2, '
+        '"azure" 2029-12-31 07:31:00 UTC'
+    )
+    assert check.more == (
+        f'to overwrite them with those of "vault": {MIGRATE} --on-conflict overwrite --apply',
+        "to take back what put wrote: platform-secrets put prod --undo 20250131-120000-4fa1c2 --apply",
+    )
+
+
+def test_a_key_is_accepted_of_the_secret_that_is_named_and_of_no_other(bench: Bench) -> None:
+    bench.change("catalogue", "      JIRA_TOKEN:", "      GITHUB_TOKEN: {description: Also}\n      JIRA_TOKEN:")
+    for store, name in ((bench.vault, "agents/jira"), (bench.azure, "agents-jira")):
+        store.hold(name, secrets(GITHUB_TOKEN=store.address.url, JIRA_TOKEN="t-2", JIRA_URL="https://jira"))
+    bench.azure.hold("agents-github", secrets(GITHUB_TOKEN="other"))
+    found = bench.to_azure("jira", "github", accepted=("jira/GITHUB_TOKEN",))
+    assert [(verdict, message) for verdict, message, _ in of(found, "compared")] == [
+        ("refused", 'values of "github" differ in "azure" and "vault": "GITHUB_TOKEN"'),
+        ("noted", 'accepted: values of "jira" differ in "azure" and "vault": "GITHUB_TOKEN"'),
+    ]
+    assert not bench.to_azure("jira", "github", accepted=("GITHUB_TOKEN",)).is_refused
+
+
+def test_an_end_is_accepted_of_the_secret_that_is_named_and_of_no_other(bench: Bench) -> None:
+    ending(bench, vault=END, again=None)
+    bench.write("prod", "secrets: {jira: {store: again}, github: {store: again}}\n")
+    bench.again.seed("agents/github", GITHUB_TOKEN="t-1")
+    (newest,) = bench.vault.versions["agents/github"]
+    bench.vault.versions["agents/github"] = [replace(newest, attributes=Attributes(expires=END))]
+    found = bench.plan(Mode.TO, "jira", "github", to="vault", ending=("jira",))
+    ends = [each for each in found.checks if "deletes itself" in each.message]
+    assert [(str(each.verdict), '"github"' in each.message) for each in ends] == [("refused", True), ("noted", False)]
+    # The command that is named next accepts both.
+    assert ends[0].more[-1].endswith("--accept-ending jira github")
+
+
+SLACK = "agent-slack-secrets"
+TITLE = f'"{NAMESPACE}/{SLACK}"'
+NAMED = Outside(addresses={providers.KEY_VAULT: "myvault"})
+VERIFY = "platform-secrets verify dev slack --cluster"
+
+
+class RecordedCluster:
+    """The cluster as it was recorded, to be changed; what is in `refused` raises, and `asked` counts."""
+
+    def __init__(self) -> None:
+        self.stores: dict[str, dict[str, Any]] = copy.deepcopy(by_name("clustersecretstores-list"))
+        self.external_secrets = copy.deepcopy(by_name("externalsecrets-list"))
+        self.secrets = copy.deepcopy(by_name("secrets-metadata-list"))
+        self.namespaces: dict[str, Any] = {NAMESPACE: {"metadata": {"labels": {"team": "ai"}}}}
+        self.refused: dict[str, ClusterError] = {}
+        self.asked: list[str] = []
+
+    def store_object(self, kind: str, name: str, namespace: str) -> Mapping[str, Any] | None:
+        self._ask("store")
+        assert (kind, namespace) == ("ClusterSecretStore", NAMESPACE)
+        return self.stores.get(name)
+
+    def collection(self, plural: str, namespace: str) -> Sequence[Mapping[str, Any]]:
+        self._ask("external secrets" if plural == "externalsecrets" else plural)
+        found = self.external_secrets if plural == "externalsecrets" else self.secrets
+        return list(found.values()) if namespace == NAMESPACE else []
+
+    def namespace_object(self, namespace: str) -> Mapping[str, Any] | None:
+        self._ask("namespace")
+        return self.namespaces.get(namespace)
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        if what in self.refused:
+            raise self.refused[what]
+
+
+@pytest.fixture
+def cluster(on_azure: Environment) -> RecordedCluster:
+    made, compiled = RecordedCluster(), compiled_objects(on_azure)
+    by_name_written = {store.name: store for store in on_azure.stores.values()}
+    made.stores = {name: leading_to(each, by_name_written[name]) for name, each in made.stores.items()}
+    made.external_secrets = {name: as_compiled(each, compiled[name]) for name, each in made.external_secrets.items()}
+    return made
+
+
+@pytest.fixture(scope="module")
+def dev() -> Environment:
+    project = compile_project(ROOT, ["dev"], NAMED).project
+    assert project is not None
+    return project.environments[0]
+
+
+@pytest.fixture(scope="module")
+def on_azure() -> Environment:
+    text = (ROOT / "environments/dev.yaml").read_text("utf-8") + "store: azure\n"
+    project = compile_project(ROOT, ["dev"], NAMED, {"environments/dev.yaml": text}).project
+    assert project is not None
+    return project.environments[0]
+
+
+def gate(cluster: RecordedCluster, dev: Environment, *secrets: str, is_back: bool = False) -> list[Check]:
+    stores = dev.stores
+    switches = [Switch(dev, each, stores["vault"], stores["azure"]) for each in secrets or ("slack",)]
+    given: Any = cluster
+    return list(check_cluster(switches, ClusterView(given, OPTIONAL), is_back=is_back))
+
+
+def told(checks: Sequence[Check]) -> list[tuple[str, str]]:
+    return [(str(each.verdict), each.message) for each in checks]
+
+
+def test_a_recorded_cluster_opens_the_gate_and_is_asked_once(cluster: RecordedCluster, dev: Environment) -> None:
+    store = f'the ClusterSecretStore "azure-keyvault-store" is ready and allows the namespace "{NAMESPACE}"'
+    assert told(gate(cluster, dev, "slack", "jira")) == [
+        ("passed", store),
+        ("passed", "2 ExternalSecrets in the cluster, managed by this chart and not failing"),
+    ]
+    assert sorted(cluster.asked) == ["external secrets", "store", "store"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message", "mend"),
+    [
+        (lambda stores: stores.clear(), "is not in the cluster", "kubectl get clustersecretstore azure-keyvault-store"),
+        (
+            lambda stores: stores["azure-keyvault-store"].pop("status"),
+            "has not been checked by the operator yet",
+            "kubectl describe clustersecretstore azure-keyvault-store",
+        ),
+        (
+            lambda stores: stores["azure-keyvault-store"]["metadata"].update(deletionTimestamp="2026-11-28T07:00:00Z"),
+            "is being deleted",
+            "kubectl describe clustersecretstore azure-keyvault-store",
+        ),
+        (
+            lambda stores: stores["azure-keyvault-store"]["spec"].update(controller="other"),
+            'belongs to another controller, "other"',
+            "kubectl get clustersecretstore azure-keyvault-store",
+        ),
+        (
+            lambda stores: stores["azure-keyvault-store"]["spec"].update(conditions=[{"namespaces": ["x"]}]),
+            f'does not allow the namespace "{NAMESPACE}"',
+            "add it to the store's `conditions`",
+        ),
+    ],
+)
+def test_a_store_that_cannot_serve_is_refused(
+    cluster: RecordedCluster,
+    dev: Environment,
+    change: Callable[[dict[str, Any]], object],
+    message: str,
+    mend: str,
+) -> None:
+    change(cluster.stores)
+    for is_back in (False, True):
+        first = gate(cluster, dev, is_back=is_back)[0]
+        assert (first.verdict, first.mend) == ("refused", mend)
+        assert first.message == f'the ClusterSecretStore "azure-keyvault-store" {message}'
+
+
+ELSEWHERE = {
+    "another provider": {"vault": {"server": "https://vault", "path": "secret"}},
+    "fake": {"fake": {"data": []}},
+    "another vault": {"azurekv": {"vaultUrl": "https://other.vault.azure.net"}},
+}
+
+
+@pytest.mark.parametrize("provider", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_new_store_that_leads_elsewhere_is_refused_on_the_way_back_too(
+    cluster: RecordedCluster, dev: Environment, provider: dict[str, Any]
+) -> None:
+    cluster.stores["azure-keyvault-store"]["spec"]["provider"] = provider
+    for is_back in (False, True):
+        first = gate(cluster, dev, is_back=is_back)[0]
+        assert first.verdict == "refused"
+        assert first.message.startswith(
+            'the ClusterSecretStore "azure-keyvault-store" leads to another store than "azure"'
+        )
+        assert "passed" not in {
+            each.verdict for each in gate(cluster, dev, is_back=is_back) if each.about == first.about
+        }
+
+
+def to_vault(cluster: RecordedCluster, on_azure: Environment, *, is_back: bool = False) -> list[Check]:
+    switch = Switch(on_azure, "slack", on_azure.stores["azure"], on_azure.stores["vault"])
+    given: Any = cluster
+    return list(check_cluster([switch], ClusterView(given, OPTIONAL), is_back=is_back))
+
+
+def test_a_new_store_whose_host_is_spelt_differently_is_refused_forward_and_noted_back(
+    cluster: RecordedCluster, on_azure: Environment
+) -> None:
+    vault = cluster.stores["vault-secret-store"]["spec"]["provider"]["vault"]
+    assert [each.verdict for each in to_vault(cluster, on_azure)] == ["passed", "passed"]
+    vault["server"] = "http://10.0.0.7:8200"
+    forward, *_ = to_vault(cluster, on_azure)
+    assert (forward.verdict, "is not proven: its `server` is spelt differently" in forward.message) == ("refused", True)
+    assert forward.mend is not None
+    assert "write `server: http://10.0.0.7:8200` in the environment" in forward.mend
+    assert "passed" not in {each.verdict for each in to_vault(cluster, on_azure) if each.about == forward.about}
+    noted, passed, *_ = to_vault(cluster, on_azure, is_back=True)
+    assert (noted.verdict, noted.message) == ("noted", forward.message)
+    assert passed.verdict == "passed"
+    for field, value in (("path", "kv"), ("version", "v1"), ("namespace", "team")):
+        cluster.stores["vault-secret-store"]["spec"]["provider"]["vault"] = {**vault, field: value}
+        assert to_vault(cluster, on_azure, is_back=True)[0].verdict == "refused"
+
+
+def test_a_present_store_whose_host_is_spelt_differently_is_refused_forward_and_noted_back(
+    cluster: RecordedCluster, dev: Environment
+) -> None:
+    """What was compared may not be what pods have."""
+    cluster.stores["vault-secret-store"]["spec"]["provider"]["vault"]["server"] = "http://10.0.0.7:8200"
+    for is_back, verdict in ((False, "refused"), (True, "noted")):
+        found = [each for each in gate(cluster, dev, is_back=is_back) if "vault-secret-store" in each.message]
+        assert [each.verdict for each in found] == [verdict]
+        assert "is not proven: its `server` is spelt differently" in found[0].message
+
+
+def test_without_a_written_address_nothing_is_proven(cluster: RecordedCluster) -> None:
+    project = compile_project(ROOT, ["dev"]).project
+    assert project is not None
+    first, *_ = gate(cluster, project.environments[0])
+    assert (first.verdict, "the environment has no `vaultUrl`" in first.message) == ("refused", True)
+    assert first.mend == "write `vaultUrl: https://myvault.vault.azure.net` in the environment, as the cluster has it"
+
+
+def test_the_present_store_is_the_one_that_was_compared(cluster: RecordedCluster, dev: Environment) -> None:
+    cluster.stores["vault-secret-store"]["spec"]["provider"]["vault"]["path"] = "kv"
+    for is_back, verdict in ((False, "refused"), (True, "noted")):
+        _, found, *_ = gate(cluster, dev, is_back=is_back)
+        assert (found.verdict, 'leads to another store than "vault"' in found.message) == (verdict, True)
+
+
+def test_what_is_being_deleted_is_refused(cluster: RecordedCluster, dev: Environment) -> None:
+    cluster.external_secrets[SLACK]["metadata"]["deletionTimestamp"] = "2026-11-28T07:00:00Z"
+    for is_back in (False, True):
+        _, found = gate(cluster, dev, is_back=is_back)
+        assert (found.verdict, "is being deleted" in found.message) == ("refused", True)
+
+
+def test_the_controller_of_the_present_store_may_be_the_new_ones_too(
+    cluster: RecordedCluster, dev: Environment
+) -> None:
+    for store in cluster.stores.values():
+        store["spec"]["controller"] = "team-a"
+    assert gate(cluster, dev)[0].verdict == "passed"
+
+
+def test_a_store_that_selects_by_labels_is_judged_by_those_of_the_namespace(
+    cluster: RecordedCluster, dev: Environment
+) -> None:
+    spec = cluster.stores["azure-keyvault-store"]["spec"]
+    spec["conditions"] = [{"namespaceSelector": {"matchLabels": {"team": "ai"}}}]
+    assert gate(cluster, dev)[0].verdict == "passed"
+    cluster.namespaces[NAMESPACE]["metadata"]["labels"] = {}
+    refused, *others = gate(cluster, dev)
+    assert (refused.verdict, "does not allow" in refused.message) == ("refused", True)
+    # What is known to be denied is no doubt beside.
+    assert {each.about for each in others} == {"cluster-secrets"}
+    cluster.refused["namespace"] = ClusterError("you are not allowed to get namespaces", "get a role", "get namespaces")
+    noted, passed, *_ = gate(cluster, dev)
+    assert (noted.verdict, "depends on what cannot be read here" in noted.message) == ("noted", True)
+    assert noted.mend is not None
+    # Of what nobody could read the gate does not say that it is so.
+    assert (passed.verdict, passed.message) == ("passed", 'the ClusterSecretStore "azure-keyvault-store" is ready')
+    cluster.refused["namespace"] = ClusterError("it answered with status 500", "check it")
+    with pytest.raises(ClusterError):
+        gate(cluster, dev)
+
+
+@pytest.mark.parametrize(
+    ("change", "message", "stops_back"),
+    [
+        (lambda found: found.pop(SLACK), f"there is no ExternalSecret {TITLE} in the cluster", True),
+        (
+            lambda found: found[SLACK]["metadata"].pop("labels"),
+            f"the ExternalSecret {TITLE} is not managed by this chart",
+            True,
+        ),
+        (
+            lambda found: found.update({SLACK: watched("watch-externalsecrets-switch")[1]}),
+            f"the ExternalSecret {TITLE} is not ready: SecretSyncedError",
+            False,
+        ),
+        (
+            lambda found: found.update({SLACK: watched("watch-externalsecrets-switch")[0]}),
+            f"the operator has not synchronised {TITLE} as it is now",
+            False,
+        ),
+    ],
+)
+def test_what_is_switched_is_ours_and_works_unless_one_goes_back(
+    cluster: RecordedCluster,
+    dev: Environment,
+    change: Callable[[dict[str, Any]], object],
+    message: str,
+    stops_back: bool,  # noqa: FBT001
+) -> None:
+    change(cluster.external_secrets)
+    _, found = gate(cluster, dev)
+    assert (found.verdict, found.mend) == ("refused", VERIFY)
+    assert found.message == message
+    _, back = gate(cluster, dev, is_back=True)
+    assert back.verdict == ("refused" if stops_back else "passed")
+
+
+CHANGED = (
+    '"secretStoreRef.name" is "azure-keyvault-store", not "vault-secret-store", and 5 other fields; '
+    'changed by "argocd-controller" at 2026-11-26T00:50:05Z'
+)
+
+
+def effects(cluster: RecordedCluster, environment: Environment, *secrets: str) -> list[tuple[str, str]]:
+    given: Any = cluster
+    return told(list(check_in_effect(environment, secrets, ClusterView(given, OPTIONAL))))
+
+
+def test_steps_that_were_taken_are_in_effect_or_the_reasons_are_said(
+    cluster: RecordedCluster, dev: Environment, on_azure: Environment
+) -> None:
+    assert effects(cluster, on_azure, "slack", "jira") == [
+        ("passed", 'the steps before are in effect: "slack", "jira"')
+    ]
+    assert effects(cluster, on_azure) == []
+    # The cluster has not been given what the environment says now.
+    assert effects(cluster, dev, "slack") == [
+        ("refused", f'"slack": the ExternalSecret "{NAMESPACE}/{SLACK}" is not what was compiled: {CHANGED}')
+    ]
+    cluster.stores["azure-keyvault-store"]["spec"]["provider"] = {"fake": {}}
+    ((verdict, message),) = effects(cluster, on_azure, "slack")
+    assert (verdict, "leads to another store" in message) == ("refused", True)
+    cluster.stores["azure-keyvault-store"]["spec"]["provider"] = provider_of(on_azure.stores["azure"])
+    del cluster.secrets[SLACK]
+    assert effects(cluster, on_azure, "slack") == [("refused", f'"slack": there is no Secret "{NAMESPACE}/{SLACK}"')]
+
+
+def test_without_the_right_to_list_secrets_their_keys_are_not_asked_for(
+    cluster: RecordedCluster, on_azure: Environment
+) -> None:
+    cluster.refused["secrets"] = ClusterError("you are not allowed to list secrets", "get a role", "list secrets")
+    noted, passed = effects(cluster, on_azure, "slack")
+    assert noted == ("noted", '"slack": the keys of its Secret are not asked for: you may not list Secrets')
+    assert passed[0] == "passed"
+    cluster.refused["secrets"] = ClusterError("it gave no usable answer", "check the network")
+    with pytest.raises(ClusterError):
+        effects(cluster, on_azure, "slack")
+
+
+# When the operator last read what was recorded of slack.
+READ = datetime(2026, 11, 26, 0, 50, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("after", "word"), [(timedelta(minutes=4), "may take"), (timedelta(minutes=6), "takes")])
+def test_a_value_that_the_operator_has_not_read_is_noted(
+    cluster: RecordedCluster, dev: Environment, after: timedelta, word: str
+) -> None:
+    switch = Switch(dev, "slack", dev.stores["azure"], dev.stores["vault"])
+    cluster.external_secrets["agent-slack-secrets"]["status"]["refreshTime"] = "2026-11-26T00:50:05Z"
+    given: Any = cluster
+    view, now, unread = ClusterView(given, OPTIONAL), READ + timedelta(hours=1), dict[Switch, str]()
+    (note,) = note_unread([switch], view, {switch: READ + after}, unread, now)
+    assert unread == {switch: word}
+    times = f'the value of "slack" was put {READ + after:%H:%M:%S} UTC, and the operator last read it 00:50:05 UTC'
+    assert (str(note.verdict), note.message) == ("noted", f"{times}: with the switch the Secret {word} the newer one")
+
+
+def test_a_value_that_was_read_or_that_another_store_serves_is_not_noted(
+    cluster: RecordedCluster, dev: Environment
+) -> None:
+    given: Any = cluster
+    switch = Switch(dev, "slack", dev.stores["azure"], dev.stores["vault"])
+    view = ClusterView(given, OPTIONAL)
+    assert not list(note_unread([switch], view, {switch: READ - timedelta(days=1)}, {}, READ))
+    assert not list(note_unread([switch], view, {}, {}, READ))
+    forward = Switch(dev, "slack", dev.stores["vault"], dev.stores["azure"])
+    assert not list(note_unread([forward], view, {forward: READ + timedelta(days=1)}, {}, READ))
+
+
+def likenesses(bench: Bench) -> dict[str, str]:
+    return {each.key: str(each.likeness) for each in comparison(bench).keys}
+
+
+def comparison(bench: Bench) -> StoreComparison:
+    environment = bench.environment()
+    stores = environment.stores
+    return compare_stores([Switch(environment, "jira", stores["vault"], stores["azure"])], bench.live())
+
+
+def test_equal_values_are_found_equal_with_one_read_of_each_side(bench: Bench) -> None:
+    assert likenesses(bench) == {"JIRA_TOKEN": "equal", "JIRA_URL": "equal"}
+    assert (bench.vault.reads, bench.azure.reads) == (["agents/jira"], ["agents-jira"])
+    assert bench.vault.writes == bench.azure.writes == []
+
+
+def test_a_value_that_differs_in_text_or_kind_is_different(bench: Bench) -> None:
+    bench.azure.hold(
+        "agents-jira", {**secrets(JIRA_TOKEN="t-2 "), "JIRA_URL": SecretValue("https://jira", JsonKind.NUMBER)}
+    )
+    assert likenesses(bench) == {"JIRA_TOKEN": "different", "JIRA_URL": "different"}
+
+
+def test_what_the_present_store_does_not_hold_is_told_from_what_it_does_not_tell(bench: Bench) -> None:
+    bench.vault.hold("agents/jira", secrets(JIRA_URL="https://jira"))
+    assert likenesses(bench) == {"JIRA_TOKEN": "only-there", "JIRA_URL": "equal"}
+    place = StoreLocation("https://vault", "agents/jira")
+    bench.vault.failures["read", "agents/jira"] = DisabledError(place, Action.READ, "it is disabled", "enable it")
+    assert set(likenesses(bench).values()) == {"only-there"}
+    bench.vault.failures["read", "agents/jira"] = ForbiddenError(
+        place, Action.READ, "it is forbidden", "get a role", permission="read"
+    )
+    found = comparison(bench)
+    assert {each.likeness for each in found.keys} == {Likeness.UNKNOWN}
+    assert all(each.why is not None and "it is forbidden" in each.why.message for each in found.keys)
+
+
+@pytest.mark.parametrize("silent", ["vault", "azurekv"])
+def test_a_store_that_does_not_answer_leaves_the_likeness_open(bench: Bench, silent: str) -> None:
+    bench.silent.add(silent)
+    expected = "unknown" if silent == "vault" else "missing"
+    assert set(likenesses(bench).values()) == {expected}
+    assert comparison(bench).found.answered == (silent == "vault")
+
+
+def test_no_value_is_in_what_is_found(bench: Bench) -> None:
+    bench.vault.seed("agents/jira", JIRA_TOKEN="s3ntinel-4711", JIRA_URL="s3ntinel-4711")
+    found = comparison(bench)
+    assert "s3ntinel" not in repr(found)
+    (switch,) = {each.switch for each in found.keys}
+    assert len(found.of(switch)) == 2
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "closed"),
+    [
+        ((), False),
+        ((Verdict.PASSED, Verdict.NOTED), False),
+        ((Verdict.PASSED, Verdict.REFUSED), True),
+        ((Verdict.UNANSWERED,), True),
+    ],
+)
+def test_a_refusal_or_a_missing_answer_closes_the_gate(verdicts: tuple[Verdict, ...], closed: bool) -> None:  # noqa: FBT001
+    assert is_closed(tuple(Check(About.COMPARED, each, "x") for each in verdicts)) is closed
+
+
+def test_a_finding_is_stated_in_the_form_that_shows_its_names() -> None:
+    span = Span(Source("environments/prod.yaml", "jira: {}\n"), 0, 1)
+    found = Diagnostic("missing-secret", Severity.ERROR, '"agents-jira" is not in "azure"', span)
+    message = one_line(found)
+    assert message == 'environments/prod.yaml:1:1: error[missing-secret]: "agents-jira" is not in "azure"'
+    assert not looks_like_credential(message)

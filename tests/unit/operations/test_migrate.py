@@ -1,0 +1,392 @@
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from compiler.change.journal import Run, RunEntry
+from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan
+from compiler.live.stores import LiveStores, store_named
+from compiler.model.catalogue import KeyRemote
+from compiler.model.environment import Environment
+from compiler.model.store import StoreAddress
+from compiler.operations.migrate import migration, plan_migration, routes_of
+from compiler.refusal import Refusal
+from compiler.stores.errors import Action, Code, StoreError
+from compiler.stores.interface import Attributes, Dropped, Limit
+from tests import providers
+from tests.refusals import is_refused
+from tests.unit.conftest import Stores, taking
+from tests.unit.memory_store import MemoryStore
+
+
+class Ends:
+    """Both stores of the environment, in memory."""
+
+    def __init__(self) -> None:
+        self.vault, self.azure = MemoryStore("https://vault"), MemoryStore("https://azure")
+        self.live = LiveStores({}, self._open)
+
+    def _open(self, address: StoreAddress, environ: Mapping[str, str]) -> MemoryStore:
+        del environ
+        return self.vault if "vault.example.com" in address.url else self.azure
+
+
+@pytest.fixture
+def ends() -> Ends:
+    made = Ends()
+    made.vault.seed("agents/github", GITHUB_TOKEN="t")
+    made.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
+    return made
+
+
+def plan(environment: Environment, ends: Ends, run: Run | None = None, to: str = "azure", **options: object) -> Plan:
+    source = environment.stores["vault"] if to == "other" else None
+    chosen = replace(Options(stores=ends.live), **options)  # type: ignore[arg-type]
+    routes = routes_of(environment, environment.stores[to], source, chosen.only)
+    return plan_migration(routes, chosen, run)
+
+
+def kinds(found: Plan) -> dict[str, Kind]:
+    return {step.key: step.kind for step in found.steps}
+
+
+def test_a_plan_reads_each_end_once_and_writes_nothing(environment: Environment, ends: Ends) -> None:
+    found = plan(environment, ends)
+    assert kinds(found) == dict.fromkeys(("GITHUB_TOKEN", "JIRA_TOKEN", "JIRA_URL"), Kind.CREATE)
+    assert [write.name for write in found.writes] == ["agents-github", "agents-jira"]
+    assert {method for store in (ends.vault, ends.azure) for method, _ in store.calls} == {"read"}
+    assert len(ends.vault.calls) == 2
+    assert len(ends.azure.calls) == 3
+    assert (found.destinations, found.sources) == ({"azure": "https://azure"}, {"vault": "https://vault"})
+
+
+def test_what_the_source_lacks_comes_with_the_line_that_sets_it_there(environment: Environment, ends: Ends) -> None:
+    ends.vault.versions.clear()
+    found = plan(environment, ends)
+    told = {step.key: (step.kind, step.reason, step.remedy) for step in found.steps}
+    missing = Kind.MISSING, "the source has no such secret"
+    line = "set it in the source: platform-secrets put prod {} --store vault"
+    assert told["JIRA_TOKEN"] == told["JIRA_URL"] == (*missing, line.format("jira"))
+    assert told["GITHUB_TOKEN"] == (*missing, "choose variants without it, or " + line.format("github"))
+
+
+def test_properties_beside_the_keys_are_listed_and_copied_when_asked(environment: Environment, ends: Ends) -> None:
+    ends.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u", EXTRA="x")
+    found = plan(environment, ends)
+    assert [str(place) for place in found.extras] == ["vault:agents/jira#EXTRA"]
+    assert "EXTRA" not in kinds(found)
+    assert kinds(plan(environment, ends, all_properties=True))["EXTRA"] is Kind.CREATE
+
+
+def test_keys_of_other_secrets_in_the_same_remote_are_no_extras(sharing: Environment, ends: Ends) -> None:
+    names = ("GITHUB_TOKEN", "GITHUB_APP_ID", "JIRA_TOKEN", "JIRA_URL", "ONLY", "NOTES")
+    ends.vault.seed("agents/shared", **{name: name for name in names})
+    found = plan(sharing, ends, only=("jira",), all_properties=True)
+    assert [str(place) for place in found.extras] == ["vault:agents/shared#NOTES"]
+    assert set(kinds(found)) == {"JIRA_TOKEN", "JIRA_URL", "NOTES"}
+
+
+def test_a_property_does_not_take_the_place_of_another_secrets_key(environment: Environment, ends: Ends) -> None:
+    # Two paths of Vault, one secret of Key Vault: the property of the one is named as the key of the other.
+    entries = {
+        name: replace(entry, remote={**entry.remote, "azurekv": "agents-one"})
+        for name, entry in environment.catalogue.entries.items()
+    }
+    secrets = {name: replace(secret, entry=entries[name]) for name, secret in environment.secrets.items()}
+    one = replace(environment, catalogue=replace(environment.catalogue, entries=entries), secrets=secrets)
+    ends.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u", GITHUB_TOKEN="not GitHub's", NOTES="x")
+    for only in ((), ("jira",)):
+        found = plan(one, ends, only=only, all_properties=True)
+        (refused,) = [step for step in found.steps if step.secret == "jira" and step.kind is Kind.REFUSE]
+        assert (refused.key, refused.reason) == (
+            "GITHUB_TOKEN",
+            "a key of the catalogue already has that place in the destination",
+        )
+        assert found.is_blocked
+        (write,) = found.writes
+        assert [key for key, value in write.changes.items() if value.reveal() == "not GitHub's"] == []
+        assert "NOTES" in write.changes
+
+
+def test_a_whole_value_has_no_properties_beside_keys(sharing: Environment, ends: Ends) -> None:
+    entry = sharing.catalogue.entries["vaultonly"]
+    only = replace(entry.keys["ONLY"], remote={"azurekv": KeyRemote(None, None, whole=True)})
+    entries = {**sharing.catalogue.entries, "vaultonly": replace(entry, keys={"ONLY": only})}
+    lone = replace(sharing, catalogue=replace(sharing.catalogue, entries=entries))
+    ends.azure.seed("agents-shared", JIRA_TOKEN="t", JIRA_URL="u", PART="x")
+    routes = routes_of(lone, lone.stores["vault"], lone.stores["azure"], ("jira",))
+    assert plan_migration(routes, Options(stores=ends.live)).extras == ()
+
+
+def test_what_the_destination_cannot_have_is_noted(environment: Environment, ends: Ends) -> None:
+    ends.vault.address = StoreAddress(providers.VAULT, "https://vault")
+    ends.vault.versions.clear()
+    ends.azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u")
+    expires = datetime(2025, 1, 31, tzinfo=UTC)
+    (version,) = ends.azure.versions["agents-jira"]
+    ends.azure.versions["agents-jira"] = [replace(version, attributes=Attributes(expires=expires, tags={"a": "b"}))]
+    routes = routes_of(environment, environment.stores["vault"], environment.stores["azure"], ("jira",))
+    source = Location("azure", "agents-jira", None)
+    assert plan_migration(routes, Options(stores=ends.live)).notes == (
+        Note(NoteKind.EXPIRES, "jira", source, expires),
+        Note(NoteKind.EXPIRED, "jira", source, expires),
+    )
+    # The run that is resumed finds its value there without the tags: nothing is left to write, and that is told.
+    ends.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
+    entry = RunEntry(Kind.CREATE, None, recover=False, maybe_stored=True)
+    run = Run(
+        "id",
+        Path("run"),
+        "migrate",
+        "prod",
+        {"vault": "https://vault"},
+        {},
+        {("vault", "agents/jira"): entry},
+        is_planned=True,
+    )
+    resumed = plan_migration(routes, Options(stores=ends.live), run)
+    assert (resumed.stored, resumed.writes) == ({("vault", "agents/jira"): "v1"}, ())
+    assert resumed.notes == (Note(NoteKind.TAGS, "jira", source),)
+
+
+def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any(environment: Environment, ends: Ends) -> None:
+    ends.vault.address = StoreAddress(providers.VAULT, "https://vault")
+    ends.azure.seed("agents-github", GITHUB_TOKEN="t2")
+    ends.azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u")
+    del ends.vault.versions["agents/jira"]
+    ends.vault.drops = {"agents/github": Dropped(("v1",), 1), "agents/jira": Dropped((), 10, 60, (Limit.MOUNT,))}
+    routes = routes_of(environment, environment.stores["vault"], environment.stores["azure"], ())
+    found = plan_migration(routes, Options(stores=ends.live, on_conflict=OnConflict.OVERWRITE))
+    assert [write.name for write in found.writes] == ["agents/github", "agents/jira"]
+    assert [(loss.kind, loss.place.name) for loss in found.losses] == [
+        (NoteKind.DROPS_WAY_BACK, "agents/github"),
+        (NoteKind.DELETES_ITSELF, "agents/jira"),
+    ]
+    # What is not written costs nothing.
+    kept = plan_migration(routes, Options(stores=ends.live))
+    assert [loss.place.name for loss in kept.losses] == ["agents/jira"]
+    assert ends.vault.calls.count(("dropped_by_write", "agents/github")) == 1
+
+
+def test_nothing_beside_keys_that_cannot_be_read(environment: Environment, ends: Ends) -> None:
+    del ends.vault.versions["agents/jira"]
+    found = plan(environment, ends)
+    assert (found.extras, kinds(found)["JIRA_TOKEN"]) == ((), Kind.MISSING)
+
+
+def test_a_key_without_a_place_is_refused_where_there_is_something_to_move(
+    environment: Environment, ends: Ends
+) -> None:
+    secret, entry = environment.secrets["jira"], environment.catalogue.entries["vaultonly"]
+    keys = (secret.keys[0]._replace(key=entry.keys["ONLY"]),)
+    lone = replace(environment, secrets={"vaultonly": replace(secret, id="vaultonly", entry=entry, keys=keys)})
+    ends.vault.seed("agents/vaultonly", ONLY="x")
+    (step,) = plan(lone, ends).steps
+    assert (step.kind, step.reason) == (Kind.REFUSE, 'the catalogue gives the key no place in "azure"')
+    assert step.remedy == 'add `azurekv: NAME` under `remote` of "vaultonly" in environments/catalogue.yaml'
+    back = plan_migration(
+        routes_of(lone, environment.stores["vault"], environment.stores["azure"], ()), Options(stores=ends.live)
+    )
+    assert [(step.kind, step.source) for step in back.steps] == [(Kind.REFUSE, None)]
+    unused = replace(lone, secrets={"vaultonly": replace(lone.secrets["vaultonly"], keys=())})
+    nothing = plan_migration(
+        routes_of(unused, environment.stores["vault"], environment.stores["azure"], ()), Options(stores=ends.live)
+    )
+    assert nothing.steps == ()
+
+
+def test_two_stores_that_are_one_place_are_refused(environment: Environment, ends: Ends) -> None:
+    other = replace(environment.stores["vault"], id="other")
+    both = replace(environment, stores={**environment.stores, "other": other})
+    found = plan(both, ends, to="other")
+    assert {step.kind for step in found.steps} == {Kind.REFUSE}
+    assert "the same place" in found.steps[0].reason
+
+
+def test_a_store_that_cannot_be_used_ends_the_plan(environment: Environment, ends: Ends) -> None:
+    def dead(_method: str, name: str) -> None:
+        raise StoreError(ends.azure.place(name), Action.READ, "no answer", "wait", Code.UNAVAILABLE)
+
+    ends.azure.before = dead
+    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
+        plan(environment, ends)
+
+
+def test_nothing_to_move_asks_nobody(environment: Environment, ends: Ends) -> None:
+    found = plan(environment, ends, to="vault")
+    assert (found.steps, found.writes, len(found.skipped)) == ((), (), 2)
+    assert ends.vault.calls == []
+
+
+def test_a_run_narrows_the_plan_and_takes_up_what_it_had_stored(
+    environment: Environment, ends: Ends, tmp_path: Path
+) -> None:
+    ends.azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u")
+    run = Run("id", tmp_path, "migrate", "prod", {"azure": "https://azure"}, {}, is_planned=True)
+    run.entries["azure", "agents-jira"] = RunEntry(Kind.CREATE, None, recover=False, state="started", maybe_stored=True)
+    found = plan(environment, ends, run)
+    assert (found.writes, found.left_out) == ((), (("azure", "agents-github"),))
+    assert found.stored == {("azure", "agents-jira"): "v1"}
+
+
+def test_a_recovery_that_was_cut_off_goes_on_over_the_value_that_was_deleted(
+    environment: Environment, ends: Ends, tmp_path: Path
+) -> None:
+    deleted = ends.azure.seed("agents-jira", JIRA_TOKEN="deleted before")
+    run = Run("id", tmp_path, "migrate", "prod", {"azure": "https://azure"}, {}, is_planned=True)
+    entry = RunEntry(Kind.RECOVER, None, recover=True, state="started", deleted=deleted, recovered=True)
+    run.entries["azure", "agents-jira"] = entry
+    assert kinds(plan(environment, ends, run, recover=True))["JIRA_TOKEN"] is Kind.UPDATE
+    # Announced and not answered, somebody else may have recovered it.
+    unanswered = replace(run, entries={("azure", "agents-jira"): replace(entry, recovered=False)})
+    found = plan(environment, ends, unanswered, recover=True)
+    assert (kinds(found)["JIRA_TOKEN"], found.writes) == (Kind.CONFLICT, ())
+    assert kinds(plan(environment, ends, run))["JIRA_TOKEN"] is Kind.CONFLICT
+    assert kinds(plan(environment, ends))["JIRA_TOKEN"] is Kind.CONFLICT
+    assert kinds(plan(environment, ends, on_conflict=OnConflict.OVERWRITE))["JIRA_TOKEN"] is Kind.UPDATE
+
+
+def test_what_somebody_wrote_over_the_value_that_was_deleted_is_a_conflict(
+    environment: Environment, ends: Ends, tmp_path: Path
+) -> None:
+    run = Run("id", tmp_path, "migrate", "prod", {"azure": "https://azure"}, {}, is_planned=True)
+    deleted = ends.azure.seed("agents-jira", JIRA_TOKEN="deleted before")
+    run.entries["azure", "agents-jira"] = RunEntry(Kind.RECOVER, None, recover=True, state="started", deleted=deleted)
+    ends.azure.seed("agents-jira", JIRA_TOKEN="newer")
+    found = plan(environment, ends, run, recover=True)
+    assert (kinds(found)["JIRA_TOKEN"], found.writes) == (Kind.CONFLICT, ())
+
+
+def test_every_key_of_the_catalogue_has_a_route_and_those_in_use_are_marked(environment: Environment) -> None:
+    azure = environment.stores["azure"]
+    routes = routes_of(environment, azure, None, ())
+    found = {route.key: route for route in routes.steps}
+    assert list(found) == ["GITHUB_TOKEN", "GITHUB_APP_ID", "GITHUB_APP_KEY", "JIRA_TOKEN", "JIRA_URL"]
+    assert {key for _, key in routes.in_use} == {"GITHUB_TOKEN", "JIRA_TOKEN", "JIRA_URL"}
+    whole = found["GITHUB_APP_KEY"]
+    assert whole.source is not None
+    assert whole.destination is not None
+    assert (whole.source.name, whole.source.property) == ("agents/github", "GITHUB_APP_KEY")
+    assert (whole.destination.name, whole.destination.property) == ("github-app-key", None)
+    assert routes.mains == (
+        ("github", "vault", "agents/github", "agents-github"),
+        ("jira", "vault", "agents/jira", "agents-jira"),
+    )
+
+
+def test_only_narrows_and_an_unknown_name_is_told_with_the_nearest(environment: Environment) -> None:
+    azure = environment.stores["azure"]
+    assert {route.secret for route in routes_of(environment, azure, None, ("jira",)).steps} == {"jira"}
+    with pytest.raises(Refusal, match='the environment "prod" has no secret "jria"') as caught:
+        routes_of(environment, azure, None, ("jria",))
+    assert caught.value.help == 'did you mean "jira"?'
+    with pytest.raises(Refusal, match='has no store "azur"'):
+        store_named(environment, "azur")
+    assert store_named(environment, "azure") is azure
+
+
+def test_an_id_of_a_store_goes_before_a_kubernetes_name(environment: Environment) -> None:
+    azure = environment.stores["azure"]
+    assert store_named(environment, azure.name) is azure
+    vault = replace(environment.stores["vault"], name="azure")
+    both = replace(environment, stores={"vault": vault, "azure": azure})
+    assert store_named(both, "azure") is azure
+    assert store_named(both, "vault") is vault
+
+
+def test_what_reads_the_destination_already_is_skipped_and_from_turns_the_way_round(environment: Environment) -> None:
+    vault, azure = environment.stores["vault"], environment.stores["azure"]
+    skipped = routes_of(environment, vault, None, ())
+    assert skipped.steps == ()
+    assert skipped.skipped == (("github", 'it already reads from "vault"'), ("jira", 'it already reads from "vault"'))
+    back = routes_of(environment, vault, azure, ("jira",)).steps[0]
+    assert back.source is not None
+    assert back.source.name == "agents-jira"
+
+
+def test_a_secret_without_a_place_in_the_destination_has_routes_without_one(environment: Environment) -> None:
+    secret = environment.secrets["jira"]
+    entry = environment.catalogue.entries["vaultonly"]
+    only = replace(secret, id="vaultonly", entry=entry, keys=())
+    lone = replace(environment, secrets={"vaultonly": only, "nowhere": replace(secret, store=None)})
+    routes = routes_of(lone, environment.stores["azure"], None, ())
+    assert [(route.key, route.destination) for route in routes.steps] == [("ONLY", None)]
+    assert routes.mains == ()
+
+
+def test_what_lies_in_the_same_remote_secret_and_is_not_on_the_way_is_known(
+    environment: Environment, sharing: Environment
+) -> None:
+    routes = routes_of(sharing, sharing.stores["azure"], None, ("jira",))
+    assert routes.shared == {
+        Location("vault", "agents/shared", name) for name in ("GITHUB_TOKEN", "GITHUB_APP_ID", "GITHUB_APP_KEY", "ONLY")
+    }
+    # What lies elsewhere is nobody's matter: a large environment must not stay in memory for it.
+    assert routes_of(environment, environment.stores["azure"], None, ("jira",)).shared == frozenset()
+
+
+def test_a_value_that_several_secrets_have_goes_one_way(tmp_path: Path) -> None:
+    environment = taking(tmp_path)
+    azure = environment.stores["azure"]
+    routes = routes_of(environment, azure, None, ()).steps
+    assert [route.key for route in routes if route.secret in {"jira", "board", "report"}] == [
+        "JIRA_TOKEN",
+        "JIRA_URL",
+        "OWN",
+    ]
+    only = routes_of(environment, azure, None, ("report",))
+    (token, app) = only.steps
+    assert (token.secret, token.key) == ("jira", "JIRA_TOKEN")
+    assert token.source is not None
+    assert token.destination is not None
+    assert (token.source.name, token.destination.name) == ("agents/jira", "agents-jira")
+    # In no variant that the environment uses of the secret that has it.
+    assert app.key == "GITHUB_APP_ID"
+    assert [*only.in_use] == [("jira", "JIRA_TOKEN")]
+
+
+def test_a_migration_is_planned_between_the_named_stores(
+    environment: Environment, stores: Stores, tmp_path: Path
+) -> None:
+    assert stores.vault is not None
+    stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
+    options = Options(("jira",), root=tmp_path, stores=stores.live)
+    change = migration(environment, "azure", None, options)
+    planned = change.plan(None)
+    assert (change.command, change.options) == ("migrate", options)
+    assert {step.kind for step in planned.steps} == {Kind.CREATE}
+    assert (set(planned.sources), set(planned.destinations)) == ({"vault"}, {"azure"})
+    assert planned.stores["azure"] is stores.azure
+
+
+def test_the_same_run_is_told_by_where_what_and_how(environment: Environment, stores: Stores, tmp_path: Path) -> None:
+    def identity(to: str = "azure", source: str | None = None, **options: object) -> object:
+        chosen = Options(root=tmp_path, stores=stores.live, **options)  # type: ignore[arg-type]
+        return migration(environment, to, source, chosen).identity
+
+    first = identity()
+    assert first == identity(words=("whatever",))
+    others = [
+        identity(source="vault"),
+        identity("vault"),
+        identity(only=("jira",)),
+        identity(all_properties=True),
+        identity(on_conflict=OnConflict.SKIP),
+        identity(recover=True),
+        identity(stringify=True),
+    ]
+    assert first not in others
+    assert identity(only=("a", "jira")[1:]) == identity(only=("jira",))
+
+
+def test_a_store_is_not_copied_into_itself_and_an_unknown_one_is_named(
+    environment: Environment, stores: Stores, tmp_path: Path
+) -> None:
+    options = Options(root=tmp_path, stores=stores.live)
+    with pytest.raises(Refusal, match='both name the store "azure"') as same:
+        migration(environment, "azure", environment.stores["azure"].name, options)
+    assert same.value.help == "name another one with --from"
+    with pytest.raises(Refusal):
+        migration(environment, "azur", None, options)

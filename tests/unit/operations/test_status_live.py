@@ -1,0 +1,701 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from compiler.cluster.client import checked
+from compiler.cluster.judge import ClusterState, problems
+from compiler.cluster.view import EVER, ClusterError
+from compiler.live.read_many import Likeness
+from compiler.model.environment import other_store, progress_of
+from compiler.operations.status import Status, StoreFindings, from_files
+from compiler.operations.status_live import (
+    Pod,
+    Snapshot,
+    StatusJudge,
+    keepers,
+    pod_of,
+    restart_commands,
+    unready,
+    with_values,
+)
+from compiler.stores.errors import Action, Code, FailureSide, ForbiddenError, NotFoundError, StoreError, StoreLocation
+from tests.unit.memory_store import secrets
+from tests.unit.operations.status_world import GITHUB, JIRA, SPACE, World
+
+VALUE = "s3ntinel-value"
+FORCE = "platform-secrets status prod --only jira --wait --force-sync"
+
+
+def test_what_is_there_as_compiled_is_in_effect(world: World) -> None:
+    world.platform.pod(SPACE, "jira", JIRA)
+    seen = world.judge().every(world.snapshot())
+    assert {name: each.state for name, each in seen.items()} == {
+        "github": ClusterState.IN_EFFECT,
+        "jira": ClusterState.IN_EFFECT,
+    }
+    assert (seen["jira"].pods, seen["github"].pods, seen["jira"].not_asked) == (1, 0, ())
+
+
+def test_a_ready_of_the_spec_before_is_not_in_effect(world: World) -> None:
+    world.switch()
+    assert world.live_state().state is ClusterState.OTHER_SPEC
+    world.platform.deploy(world.bench.environment())
+    assert world.live_state().state is ClusterState.NOT_SYNCED
+    world.platform.sync(SPACE, JIRA)
+    assert world.live_state().state is ClusterState.IN_EFFECT
+
+
+def test_a_failure_is_told_by_the_newest_warning_without_values_and_the_line_that_ends_it(world: World) -> None:
+    world.bench.vault.seed("agents/jira", JIRA_TOKEN=VALUE, JIRA_URL="https://jira")
+    world.platform.fail(SPACE, JIRA, f"property {VALUE} does not exist", count=3)
+    judge = world.judge()
+    judge._now = lambda: datetime(2026, 11, 26, 0, 54, 26, tzinfo=UTC)
+    seen = judge.live_state(world.snapshot(), "jira")
+    assert seen.state is ClusterState.NOT_READY
+    assert seen.causes == ("just now: property … does not exist",)
+    # After the third failure it waits for 4 s, and one of them is over.
+    assert (seen.next_try, seen.helps) == (3, (FORCE,))
+    # Whoever has asked the operator already is not told to.
+    assert judge.live_state(world.snapshot(), "jira", is_forced=True).helps == ()
+
+
+@pytest.mark.parametrize(
+    ("count", "now", "seconds"),
+    [
+        (1, "00:54:25", 1),
+        (9, "00:54:35", 246),
+        # Never within no time at all.
+        (1, "00:54:25.700000", 1),
+        (3, "00:54:28.900000", 1),
+        (60, "00:54:25", 420),
+        # Clocks differ, or the event is long gone: the longest pause is all that is known.
+        (3, "00:50:00", 420),
+        (3, "01:50:00", 420),
+    ],
+)
+def test_the_next_try_follows_from_the_number_of_failures(world: World, count: int, now: str, seconds: int) -> None:
+    world.platform.fail(SPACE, JIRA, "no", count=count)
+    judge = world.judge()
+    judge._now = lambda: datetime.fromisoformat(f"2026-11-26T{now}+00:00")
+    assert judge.live_state(world.snapshot(), "jira").next_try == seconds
+
+
+def test_where_another_controller_has_the_secret_nothing_is_tried_again(world: World) -> None:
+    said = "unable to mutate secret agent-jira-secrets: secret is owned by another ExternalSecret: theirs"
+    world.platform.fail(SPACE, JIRA, said, moment="")
+    assert world.live_state().next_try is not None
+    secret = world.platform.double.get("secrets", SPACE, JIRA)
+    secret["metadata"]["ownerReferences"][0]["name"] = "theirs"
+    world.platform.double.put("secrets", secret)
+    seen = world.live_state()
+    assert (seen.state, seen.next_try, seen.helps) == (ClusterState.NOT_READY, None, ())
+    assert seen.causes == (said,)
+
+
+@pytest.mark.parametrize(("reason", "is_tried"), [("SecretSyncedError", True), ("SecretImmutable", False)])
+def test_by_its_reason_the_operator_has_given_up(world: World, reason: str, *, is_tried: bool) -> None:
+    world.platform.fail(SPACE, JIRA, "no")
+    found = world.platform.double.get("externalsecrets", SPACE, JIRA)
+    found["status"]["conditions"][0]["reason"] = reason
+    world.platform.double.put("externalsecrets", found)
+    assert (world.live_state().next_try is not None) is is_tried
+
+
+@pytest.mark.parametrize("frozen", ["reason", "message", "field"])
+def test_an_immutable_secret_is_named_and_made_anew_by_deleting_it(world: World, frozen: str) -> None:
+    world.platform.fail(SPACE, JIRA, "secret is immutable")
+    found = world.platform.double.get("externalsecrets", SPACE, JIRA)
+    condition = found["status"]["conditions"][0]
+    if frozen == "reason":
+        condition["reason"] = "SecretImmutable"
+    elif frozen == "message":
+        condition["message"] = "could not update secret, target is immutable"
+    else:
+        secret = world.platform.double.get("secrets", SPACE, JIRA)
+        by_hand = {"manager": "kubectl-edit", "fieldsV1": {"f:immutable": {}}}
+        secret["metadata"]["managedFields"].append(by_hand)
+        world.platform.double.put("secrets", secret)
+    world.platform.double.put("externalsecrets", found)
+    seen = world.live_state()
+    assert (seen.state, seen.next_try, seen.is_final) == (ClusterState.IMMUTABLE, None, True)
+    assert seen.helps == ("kubectl -n agents delete secret agent-jira-secrets",)
+    # Whose values the store does not give, that Secret is the only one to have them.
+    world.bench.vault.seed("agents/jira", JIRA_URL="https://jira")
+    assert world.live_state().helps == ()
+
+
+def test_a_failure_answers_a_request_and_shows_that_the_operator_runs(world: World) -> None:
+    asked = datetime(2026, 11, 26, 0, 50, tzinfo=UTC)
+    world.platform.fail(SPACE, JIRA, "no")
+    found = world.double.get("externalsecrets", SPACE, JIRA)
+    found["status"]["conditions"][0]["lastTransitionTime"] = "2026-11-26T00:00:00Z"
+    world.double.put("externalsecrets", found)
+    world.refreshed(asked - timedelta(minutes=10), **{"force-sync": str(int(asked.timestamp()))})
+    judge = world.judge()
+    judge._now = lambda: asked + timedelta(minutes=10)
+    assert [each.state for each in judge.live_state(world.snapshot(), "jira").problems] == [ClusterState.NOT_READY]
+    world.double.refused["list events"] = 403
+    judge = world.judge()
+    judge._now = lambda: asked + timedelta(minutes=10)
+    # Whether it failed since is not known.
+    assert [each.state for each in judge.live_state(world.snapshot(), "jira").problems] == [ClusterState.NOT_READY]
+
+
+def test_a_pod_that_reads_what_the_environment_does_not_have_is_told_by_its_key(world: World) -> None:
+    world.platform.pod(SPACE, "jira", JIRA, ready=False, waiting="CreateContainerConfigError", key="JIRA_USER")
+    seen = world.live_state()
+    assert seen.unlisted == ("JIRA_USER",)
+    assert seen.looks == ("kubectl -n agents describe pod jira",)
+    world.platform.pod(SPACE, "jira", JIRA, ready=False, waiting="CreateContainerConfigError", key="JIRA_URL")
+    assert world.live_state().unlisted == ()
+
+
+def test_a_warning_without_a_moment_leaves_the_longest_pause(world: World) -> None:
+    world.platform.fail(SPACE, JIRA, "no")
+    judge = world.judge()
+    assert judge._next_try("", 1) == judge._next_try("no date", 1) == 420
+
+
+def test_where_the_operator_hides_the_cause_verifys_finding_says_it(world: World) -> None:
+    world.bench.vault.seed("agents/jira", JIRA_URL="https://jira")
+    world.platform.fail(SPACE, JIRA, "")
+    assert world.live_state().causes == (
+        "could not get secret data from provider",
+        '"JIRA_TOKEN" of "jira" is not in "agents/jira" of the store "vault"',
+    )
+
+
+def test_an_event_of_an_earlier_object_of_that_name_is_no_cause(world: World) -> None:
+    world.platform.fail(SPACE, JIRA, "rotate your good credential")
+    found = world.platform.double.get("externalsecrets", SPACE, JIRA)
+    found["metadata"]["uid"] = "uid-of-another"
+    world.platform.double.put("externalsecrets", found)
+    seen = world.live_state()
+    assert (seen.causes, seen.next_try) == (("could not get secret data from provider",), None)
+
+
+def test_an_event_says_how_old_it_is(world: World) -> None:
+    world.platform.fail(SPACE, JIRA, "no", moment="2026-11-26T00:54:25Z")
+    judge = world.judge()
+    judge._now = lambda: datetime(2026, 11, 26, 1, 57, 26, tzinfo=UTC)
+    assert judge.live_state(world.snapshot(), "jira").causes == ("1h ago: no",)
+
+
+def test_a_value_that_is_put_while_a_judge_goes_on_is_hidden_too(world: World) -> None:
+    status, found = with_values(world.status(), world.bench.live())
+    judge = StatusJudge(status, found.read, again=lambda: with_values(status, world.bench.live()))
+    world.bench.vault.seed("agents/jira", JIRA_TOKEN=VALUE, JIRA_URL="https://jira")
+    world.platform.fail(SPACE, JIRA, f"property {VALUE} does not exist")
+    seen = judge.live_state(world.snapshot(), "jira")
+    assert VALUE not in repr(seen)
+    assert seen.causes[0].endswith("d ago: property … does not exist")
+    reads = len(world.bench.vault.reads)
+    judge.live_state(world.snapshot(), "jira")
+    # The same message takes no second reading.
+    assert len(world.bench.vault.reads) == reads
+
+
+def test_of_values_that_could_not_be_read_no_warning_is_shown(world: World) -> None:
+    world.bench.vault.failures["read", "agents/jira"] = ForbiddenError(
+        StoreLocation("https://vault", "agents/jira"),
+        Action.READ,
+        "you are not allowed to",
+        "get a role",
+        permission="get",
+    )
+    world.platform.fail(SPACE, JIRA, f"property {VALUE} does not exist")
+    seen = world.live_state()
+    assert VALUE not in repr(seen)
+    assert seen.causes[0].endswith(
+        "d ago: its message is not shown, as the values to hide could not be read: "
+        f"kubectl -n {SPACE} describe externalsecret {JIRA}"
+    )
+    # What this machine may not read says nothing of the operator.
+    assert len(seen.causes) == 1
+    (why,) = with_values(world.status(), world.bench.live())[0].closed
+    assert "you are not allowed to" in why
+
+
+def test_a_store_that_leads_elsewhere_is_a_lack_and_one_that_may_a_note(world: World) -> None:
+    world.platform.store("vault-store", {"fake": {}})
+    seen = world.live_state()
+    assert (seen.state, "leads to another store" in seen.problems[0].message) == (ClusterState.STORE, True)
+    world.platform.store("vault-store", {"vault": {"server": "http://10.0.0.7:8200", "path": "secret"}})
+    seen = world.live_state()
+    (note,) = seen.notes
+    assert (seen.state, "is not proven: its `server` is spelt differently" in note) == (ClusterState.IN_EFFECT, True)
+
+
+def test_a_store_that_is_being_deleted_is_a_lack(world: World) -> None:
+    found = world.platform.double.get("clustersecretstores", "", "vault-store")
+    found["metadata"]["deletionTimestamp"] = "2026-11-28T07:00:00Z"
+    world.platform.double.put("clustersecretstores", found)
+    seen = world.live_state()
+    assert seen.state is ClusterState.STORE
+    assert seen.problems[0].message == 'the ClusterSecretStore "vault-store" is being deleted'
+
+
+def test_a_failure_of_the_old_spec_is_not_the_new_ones_cause(world: World) -> None:
+    world.platform.fail(SPACE, JIRA, "old trouble")
+    world.switch()
+    seen = world.live_state()
+    assert (seen.state, seen.causes, seen.helps) == (ClusterState.OTHER_SPEC, (), ())
+
+
+def test_a_pod_that_is_not_ready_keeps_its_secret_from_being_in_effect(world: World) -> None:
+    world.platform.sync(SPACE, JIRA, without=["JIRA_TOKEN"])
+    world.platform.pod(SPACE, "jira", JIRA, ready=False, waiting="CreateContainerConfigError", key="JIRA_TOKEN")
+    seen = world.live_state()
+    assert [each.state for each in seen.problems] == [ClusterState.MISSING_KEY, ClusterState.PODS]
+    assert seen.problems[1].message.endswith(
+        '(CreateContainerConfigError): the Secret "agents/agent-jira-secrets" lacks "JIRA_TOKEN"'
+    )
+
+
+def states(made: Snapshot) -> dict[str, list[str]]:
+    return {
+        name: [str(each.state) for each in problems(manifest, made.view.live(manifest))]
+        for name, manifest in made.manifests.items()
+    }
+
+
+def test_each_collection_is_listed_once_and_each_store_asked_once(world: World) -> None:
+    world.double.asked.clear()
+    assert states(world.snapshot()) == {"github": [], "jira": []}
+    assert [each.path.rpartition("/")[2] for each in world.double.asked] == [
+        "externalsecrets",
+        "secrets",
+        "pods",
+        "vault-store",
+    ]
+    assert all(each.method == "GET" for each in world.double.asked)
+
+
+def test_what_may_not_be_listed_is_not_asked_and_the_rest_is(world: World) -> None:
+    world.double.refused.update({"list secrets": 403, "list pods": 403, "get clustersecretstores": 403})
+    world.double.refused["list events"] = 403
+    made = world.snapshot()
+    assert states(made) == {"github": [], "jira": []}
+    assert made.pods(made.manifests["jira"]) is None
+    assert made.view.by_name("secrets", SPACE) is None
+    assert made.view.warning({"metadata": {"namespace": SPACE, "uid": "uid-1"}}) is None
+    assert made.not_asked(SPACE) == (
+        "keys and UID of the Secret: you are not allowed to list secrets in agents",
+        "pods: you are not allowed to list pods in agents",
+        "the store: you are not allowed to get clustersecretstores",
+        "the operator's warnings: you are not allowed to list events in agents",
+    )
+    # A store of the cluster is none of a namespace.
+    assert made.not_asked("elsewhere") == ("the store: you are not allowed to get clustersecretstores",)
+
+
+def test_without_secrets_none_is_asked_for_and_that_is_no_lack(world: World) -> None:
+    made = world.snapshot(left_out=("secrets",))
+    assert (made.view.by_name("secrets", SPACE), made.is_whole) == (None, True)
+    assert made.not_asked(SPACE) == ("keys and UID of the Secret: --without-secrets",)
+    assert not [each for each in world.double.asked if each.path.endswith("/secrets")]
+
+
+def test_another_one_that_fails_on_the_same_store_is_known(world: World) -> None:
+    found = world.double.get("externalsecrets", SPACE, GITHUB)
+
+    def failing_on_jiras_store(name: str, status: dict[str, Any]) -> str | None:
+        world.double.put("externalsecrets", {**found, "metadata": {"name": name, "namespace": SPACE}, "status": status})
+        made = world.snapshot()
+        return made.failing_on(made.manifests["jira"])
+
+    failed = {"conditions": [{"type": "Ready", "status": "False"}]}
+    # Its own row says so.
+    assert failing_on_jiras_store(GITHUB, failed) is None
+    assert failing_on_jiras_store("az", failed) == f"{SPACE}/az"
+    assert failing_on_jiras_store("az", found["status"]) is None
+
+
+def test_pods_are_listed_again_where_they_are_needed(world: World) -> None:
+    world.platform.pod(SPACE, "jira", JIRA)
+    first = world.snapshot()
+    world.platform.pod(SPACE, "another", JIRA)
+
+    def names(made: Snapshot) -> list[str]:
+        return [pod.name for pod in made.pods(made.manifests["jira"]) or ()]
+
+    def always(_view: object, _namespace: str) -> bool:
+        return True
+
+    def never(_view: object, _namespace: str) -> bool:
+        return False
+
+    for is_needed, known in ((False, ["jira"]), (True, ["jira", "another"])):
+        asked = len(world.double.asked)
+        made = Snapshot(first.view.fresh(), first.manifests, first, always if is_needed else never)
+        assert names(made) == known
+        assert sum(each.path.endswith("/pods") for each in world.double.asked[asked:]) == is_needed
+    assert made.pods(made.manifests["github"]) == ()
+
+
+def test_every_missing_permission_is_told_at_once(world: World) -> None:
+    world.double.refused.update({"list externalsecrets": 403, "list pods": 403})
+    with pytest.raises(ClusterError) as caught:
+        world.snapshot()
+    assert str(caught.value) == "you are not allowed to list externalsecrets in agents; list pods in agents"
+    assert "--rbac" in caught.value.remedy
+
+
+def test_without_the_external_secrets_there_is_nothing_to_say(world: World) -> None:
+    world.double.refused["list externalsecrets"] = 403
+    with pytest.raises(ClusterError, match="list externalsecrets"):
+        world.snapshot()
+
+
+def test_a_server_that_fails_is_no_missing_permission(world: World) -> None:
+    world.double.refused["list pods"] = 500
+    with pytest.raises(ClusterError, match="status 500"):
+        world.snapshot()
+    world.double.refused = {"get clustersecretstores": 500}
+    with pytest.raises(ClusterError, match="status 500"):
+        states(world.snapshot())
+
+
+def test_the_labels_of_a_namespace_are_asked_for_where_a_store_selects_by_them(world: World) -> None:
+    world.platform.store("vault-store", conditions=[{"namespaceSelector": {"matchLabels": {"a": "b"}}}])
+    world.double.put("namespaces", {"metadata": {"name": SPACE, "labels": {"a": "c"}}})
+    made = world.snapshot()
+    assert states(made) == {"github": ["store"], "jira": ["store"]}
+    world.double.put("namespaces", {"metadata": {"name": SPACE, "labels": {"a": "b"}}})
+    assert states(world.snapshot()) == {"github": [], "jira": []}
+
+
+KEYS: dict[str, Any] = {"metadata": {"managedFields": [{"fieldsV1": {"f:data": {"f:TOKEN": {}}}}]}}
+
+
+def found(name: str = "s", **changed: Any) -> dict[str, Any]:  # noqa: ANN401 - parts of a pod
+    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": []}
+    env = [{"name": "K", "valueFrom": {"secretKeyRef": {"name": name, "key": "TOKEN"}}}]
+    pod = {
+        "metadata": {"name": "p", "uid": "1", **changed.pop("metadata", {})},
+        "spec": {"containers": [{"name": "main", "env": env}], **changed.pop("spec", {})},
+        "status": {**status, **changed},
+    }
+    return dict(checked("pods", pod))
+
+
+def made(**changed: Any) -> Pod:  # noqa: ANN401 - parts of a pod
+    pod = pod_of(found(**changed), {"s"})
+    assert pod is not None
+    return pod
+
+
+def test_a_pod_that_reads_none_of_the_secrets_does_not_count() -> None:
+    assert pod_of(found("other"), {"s"}) is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"phase": "Succeeded"}, {"phase": "Failed"}, {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}],
+)
+def test_completed_pods_and_those_that_go_do_not_count(changed: dict[str, Any]) -> None:
+    assert pod_of(found(**changed), {"s"}) is None
+
+
+def test_restarts_of_all_containers_count() -> None:
+    pod = made(containerStatuses=[{"restartCount": 2}], initContainerStatuses=[{"restartCount": 1}])
+    assert (pod.restarts, pod.is_ready, pod.waiting) == (3, True, ())
+
+
+def waiting(reason: str) -> dict[str, Any]:
+    not_ready = [{"type": "Ready", "status": "False"}]
+    return {"conditions": not_ready, "containerStatuses": [{"state": {"waiting": {"reason": reason}}}]}
+
+
+def messages(pod: Pod, secrets: dict[str, Any] | None) -> list[str]:
+    problems = list(unready([pod], "team", secrets))
+    assert all(each.state is ClusterState.PODS for each in problems)
+    return [each.message for each in problems]
+
+
+def test_a_container_without_its_secret_or_key_says_which() -> None:
+    pod = made(**waiting("CreateContainerConfigError"))
+    start = 'the pod "team/p" is not ready (CreateContainerConfigError)'
+    assert messages(pod, {}) == [f'{start}: there is no Secret "team/s"']
+    assert messages(pod, {"s": {"metadata": {}}}) == [f'{start}: the Secret "team/s" lacks "TOKEN"']
+    assert messages(pod, {"s": KEYS}) == [start]
+    assert messages(pod, None) == [start]
+
+
+def test_another_cause_is_not_said_to_be_the_secrets() -> None:
+    assert messages(made(**waiting("CrashLoopBackOff")), {}) == ['the pod "team/p" is not ready (CrashLoopBackOff)']
+    assert messages(made(), {}) == []
+
+
+def test_what_is_optional_keeps_no_pod() -> None:
+    env = [{"name": "K", "valueFrom": {"secretKeyRef": {"name": "s", "key": "TOKEN", "optional": True}}}]
+    pod = made(spec={"containers": [{"name": "m", "env": env}]}, **waiting("ContainerCreating"))
+    assert messages(pod, {}) == ['the pod "team/p" is not ready (ContainerCreating)']
+
+
+def test_only_what_keeps_its_values_needs_a_restart() -> None:
+    by_env = made()
+    volume = {"volumes": [{"name": "v", "secret": {"secretName": "s"}}], "containers": []}
+    by_volume = made(spec=volume)
+    assert keepers([by_env, by_volume], "s", {"1"}) == (by_env,)
+    assert keepers([by_env], "s", {"2"}) == ()
+    assert keepers([by_env], "other", {"1"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "line"),
+    [
+        ("ReplicaSet", "jira-agent-5d8f", "kubectl -n team rollout restart deployment/jira-agent"),
+        ("StatefulSet", "db", "kubectl -n team rollout restart statefulset/db"),
+        ("DaemonSet", "log", "kubectl -n team rollout restart daemonset/log"),
+        ("StatefulSet", "a b;c", "kubectl -n team rollout restart 'statefulset/a b;c'"),
+        ("Job", "once", "kubectl -n team delete pod p"),
+    ],
+)
+def test_the_line_restarts_the_workload(kind: str, name: str, line: str) -> None:
+    pod = made(metadata={"ownerReferences": [{"kind": kind, "name": name, "controller": True}]})
+    assert restart_commands([pod], "team") == (line,)
+
+
+def test_a_pod_without_an_owner_is_deleted_by_hand() -> None:
+    assert restart_commands([made()], "team") == ("kubectl -n team delete pod p",)
+    assert restart_commands([], "team") == ()
+
+
+class Read:
+    """What the stores hold, by secret, and what they did not say."""
+
+    def __init__(self, status: Status, world: World) -> None:
+        asked, found = with_values(status, world.bench.live())
+        self.remotes = found.read
+        self.values = {row.secret.id: row.values for row in asked.rows}
+        self.answered, self.closed, self.helps = not asked.silent, asked.closed, asked.helps
+
+
+def read(world: World) -> Read:
+    return Read(world.status(), world)
+
+
+def test_what_is_held_alike_is_equal_and_each_remote_secret_is_read_once(world: World) -> None:
+    found = read(world)
+    assert {name: each.likeness for name, each in found.values.items()} == {
+        "github": Likeness.EQUAL,
+        "jira": Likeness.EQUAL,
+    }
+    assert all(each.known_since == EVER and not each.faults for each in found.values.values())
+    assert sorted(world.bench.vault.reads) == ["agents/github", "agents/jira"]
+    assert sorted(world.bench.azure.reads) == ["agents-github", "agents-jira"]
+    assert found.answered
+    assert len(found.remotes) == 4
+
+
+def test_another_value_is_different_by_its_key(world: World) -> None:
+    world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    jira = read(world).values["jira"]
+    assert (jira.likeness, jira.different, jira.missing) == (Likeness.DIFFERENT, ("JIRA_TOKEN",), ())
+    assert jira.versions is not None
+    assert [(each.store, each.name, each.version) for each in jira.versions] == [
+        ("vault", "agents/jira", "v1"),
+        ("azure", "agents-jira", "v2"),
+    ]
+    assert jira.faults == ()
+
+
+@pytest.mark.parametrize("blank", ["", "\t"])
+def test_a_blank_value_is_no_other_value(world: World, blank: str) -> None:
+    world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN=blank, JIRA_URL="https://jira"))
+    jira = read(world).values["jira"]
+    assert (jira.likeness, jira.missing, jira.different) == (Likeness.MISSING, ("JIRA_TOKEN",), ())
+    world.bench.equal()
+    world.bench.vault.hold("agents/jira", secrets(JIRA_TOKEN=blank, JIRA_URL="https://jira"))
+    jira = read(world).values["jira"]
+    assert (jira.likeness, jira.only_there, jira.versions) == (Likeness.ONLY_THERE, ("JIRA_TOKEN",), None)
+
+
+def test_a_key_that_the_other_store_lacks_is_missing(world: World) -> None:
+    world.bench.azure.hold("agents-jira", secrets(JIRA_URL="https://jira"))
+    world.bench.azure.failures["read", "agents-github"] = NotFoundError(
+        StoreLocation("https://azure", "agents-github"), Action.READ, "it is not there", "put it there"
+    )
+    found = read(world).values
+    assert (found["jira"].likeness, found["jira"].missing) == (Likeness.MISSING, ("JIRA_TOKEN",))
+    assert found["github"].likeness is Likeness.MISSING
+
+
+@pytest.mark.parametrize("side", ["vault", "azure"])
+def test_a_store_that_may_not_be_read_is_neither_missing_nor_different(world: World, side: str) -> None:
+    store, name = (world.bench.vault, "agents/jira") if side == "vault" else (world.bench.azure, "agents-jira")
+    store.failures["read", name] = ForbiddenError(
+        StoreLocation(f"https://{side}", name),
+        Action.READ,
+        "you are not allowed to",
+        "get a role",
+        permission="get",
+    )
+    jira = read(world).values["jira"]
+    assert jira.likeness is Likeness.NO_ACCESS
+    assert (jira.known_since == EVER) is (side == "azure")
+    why = f'cannot read "{name}" in https://{side}: you are not allowed to'
+    assert jira.faults == ()
+    assert [why in each for each in jira.closed] == ([True] if side == "vault" else [])
+    assert [why in each for each in read(world).closed] == [True]
+
+
+def test_of_another_store_that_is_silent_nothing_in_use_suffers(world: World) -> None:
+    world.bench.silent.add("azurekv")
+    found = read(world)
+    assert found.answered
+    assert {each.likeness for each in found.values.values()} == {Likeness.NO_ACCESS}
+    assert not any(each.faults for each in found.values.values())
+
+
+def test_a_store_in_use_that_is_silent_has_not_answered(world: World) -> None:
+    world.bench.silent.add("vault")
+    found = read(world)
+    assert not found.answered
+    # Once for both secrets, and with each one's own keys for it.
+    assert len(found.closed) == 1
+    assert found.closed[0].endswith("; 3 keys not checked")
+    assert found.values["jira"].closed == (found.closed[0].replace("3 keys", "2 keys"),)
+    assert found.values["github"].closed == (found.closed[0].replace("3 keys", "1 key"),)
+    jira = found.values["jira"]
+    assert (jira.helps, jira.other_holds, jira.is_sound) == (("check the address",), True, False)
+    # A switch to it would be refused.
+    world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="", JIRA_URL="https://jira"))
+    assert not read(world).values["jira"].other_holds
+    del world.bench.azure.versions["agents-jira"]
+    assert not read(world).values["jira"].other_holds
+    assert found.helps == {found.closed[0]: "check the address"}
+
+
+FORWARDED = {"VAULT_ADDR": "http://127.0.0.1:8200"}
+
+
+@pytest.mark.parametrize(
+    ("code", "environ", "side"),
+    [
+        (Code.SEALED, {}, FailureSide.SERVER),
+        (Code.UNREACHABLE, {}, FailureSide.CALLER),
+        (Code.TLS_FAILURE, {}, FailureSide.CALLER),
+        (Code.UNAVAILABLE, {}, FailureSide.UNCLEAR),
+        (Code.OTHER_CLUSTER, {}, FailureSide.UNCLEAR),
+        # It leads to what may be another server, or has ended.
+        (Code.SEALED, FORWARDED, FailureSide.UNCLEAR),
+        (Code.UNREACHABLE, FORWARDED, FailureSide.UNCLEAR),
+        (Code.EXPIRED_TOKEN, FORWARDED, FailureSide.CALLER),
+        (Code.SEALED, {"VAULT_ADDR": "https://vault.example.com:8200/"}, FailureSide.SERVER),
+    ],
+)
+def test_whose_failure_it_is_that_the_store_in_use_did_not_say(
+    world: World, code: Code, environ: dict[str, str], side: FailureSide
+) -> None:
+    failure = StoreError(StoreLocation("https://vault"), Action.READ, "it failed", "do this", code)
+    world.bench.vault.failures.update({("read", name): failure for name in world.bench.vault.versions})
+    asked, _ = with_values(world.status(), world.bench.live(environ))
+    assert {(row.values.side, row.values.helps) for row in asked.rows} == {(side, ("do this",))}
+
+
+def test_one_silent_store_in_use_is_enough_where_another_one_answers(world: World) -> None:
+    world.bench.write("prod", "secrets: {github: {store: azure}}\n")
+    assert read(world).answered
+    world.bench.silent.add("vault")
+    assert not read(world).answered
+
+
+def test_of_values_from_several_places_the_newest_counts(world: World) -> None:
+    catalogue = world.bench.text("catalogue").replace(
+        "JIRA_TOKEN: {description: Token}", "JIRA_TOKEN: {from: github/GITHUB_TOKEN}"
+    )
+    world.bench.write("catalogue", catalogue)
+    old, new = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+    for name, date in (("agents/github", new), ("agents/jira", old)):
+        held = world.bench.vault.versions[name]
+        held[-1] = replace(held[-1], attributes=replace(held[-1].attributes, created=date))
+    jira = read(world).values["jira"]
+    assert (jira.written, jira.newest) == (old, new)
+
+
+def test_a_value_that_the_store_in_use_lacks_is_a_fault(world: World) -> None:
+    world.bench.vault.hold("agents/jira", secrets(JIRA_URL="https://jira"))
+    jira = read(world).values["jira"]
+    assert jira.faults == ('"JIRA_TOKEN" of "jira" is not in "agents/jira" of the store "vault"',)
+    # Where one of the two holds none, there is no other value.
+    assert (jira.likeness, jira.different, jira.only_there) == (Likeness.ONLY_THERE, (), ("JIRA_TOKEN",))
+    assert jira.unset == ("JIRA_TOKEN",)
+
+
+def test_what_is_deleted_in_the_store_in_use_is_not_compared(world: World) -> None:
+    world.bench.vault.deleted.add("agents/jira")
+    jira = read(world).values["jira"]
+    assert (jira.likeness, jira.different, jira.only_there) == (
+        Likeness.ONLY_THERE,
+        (),
+        ("JIRA_TOKEN", "JIRA_URL"),
+    )
+
+
+def test_keys_are_unset_only_where_nothing_else_is_wrong(world: World) -> None:
+    world.bench.vault.hold("agents/jira", secrets(JIRA_URL=" "))
+    assert len(read(world).values["jira"].faults) == 2
+    assert read(world).values["jira"].unset == ()
+    world.bench.vault.versions.clear()
+    assert read(world).values["jira"].unset == ("JIRA_TOKEN", "JIRA_URL")
+
+
+def test_without_another_store_nothing_is_asked(world: World) -> None:
+    environment = world.bench.environment()
+    status = from_files(environment, ["jira"])
+    found = Read(replace(status, rows=(replace(status.rows[0], other=None),)), world)
+    assert found.values["jira"].likeness is Likeness.NOT_ASKED
+    assert found.values["jira"].known_since == EVER
+    assert world.bench.azure.reads == []
+    assert StoreFindings().likeness is Likeness.NOT_ASKED
+
+
+def test_the_oldest_value_and_the_nearest_expiry_count(world: World) -> None:
+    old, new = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+    held = world.bench.vault.versions["agents/jira"]
+    held[-1] = replace(held[-1], attributes=replace(held[-1].attributes, created=old, updated=new, expires=new))
+    jira = read(world).values["jira"]
+    assert (jira.written, jira.expires) == (old, new)
+    held[-1] = replace(held[-1], attributes=replace(held[-1].attributes, created=None))
+    assert read(world).values["jira"].written == new
+    there = world.bench.azure.versions["agents-jira"]
+    there[-1] = replace(there[-1], attributes=replace(there[-1].attributes, created=old))
+    jira = read(world).values["jira"]
+    assert (jira.newest, jira.other_newest, jira.helps) == (new, old, ())
+    assert read(world).values["github"].written is None
+
+
+def test_the_other_store_is_where_a_secret_goes_or_where_it_came_from(world: World) -> None:
+    world.bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
+    environment = world.bench.environment()
+    progress = progress_of(environment)
+    others = {name: other_store(secret, environment, progress) for name, secret in environment.secrets.items()}
+    assert {name: store.id for name, store in others.items() if store is not None} == {
+        "github": "vault",
+        "jira": "azure",
+    }
+
+
+def test_of_more_than_two_stores_without_a_move_none_is_the_other_one(world: World) -> None:
+    third = "stores: {third: {provider: vault, name: third, server: 'https://third.example.com', mount: secret}}\n"
+    world.bench.write("prod", third)
+    environment = world.bench.environment()
+    assert other_store(environment.secrets["jira"], environment, None) is None
+
+
+def test_no_access_is_not_said_of_a_store_that_nothing_lies_in(world: World) -> None:
+    environment = world.bench.environment()
+    vault, azure = environment.stores["vault"], environment.stores["azure"]
+    bare = replace(environment, stores={"vault": vault, "azure": replace(azure, address=None)})
+    assert other_store(environment.secrets["jira"], bare, None) is None
+    assert other_store(environment.secrets["jira"], environment, None) is azure
+    # The catalogue gives jira no place there, and the store in use does not answer.
+    catalogue = world.bench.root / "environments/catalogue.yaml"
+    catalogue.write_text(catalogue.read_text("utf-8").replace(", azurekv: agents-jira", ""), "utf-8")
+    world.bench.silent.add("vault")
+    found = read(world).values
+    assert (found["jira"].likeness, found["github"].likeness) == (Likeness.MISSING, Likeness.NO_ACCESS)

@@ -1,0 +1,796 @@
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+import pytest
+
+from compiler.cluster.judge import ClusterProblem, ClusterState
+from compiler.cluster.view import ClusterError, ClusterView, Live
+from compiler.consumers.readers import SecretRead, Way
+from compiler.live.read_many import Likeness
+from compiler.live.stores import LiveStores
+from compiler.operations import status_wait
+from compiler.operations import status_wait as wait_module
+from compiler.operations.status import LiveState, Status, WaitEnd, WaitResult
+from compiler.operations.status_live import Pod, Snapshot
+from compiler.operations.status_wait import (
+    Baseline,
+    StatusOptions,
+    StatusReading,
+    Tell,
+    Wait,
+    changes_since,
+    force_sync,
+    read_status,
+)
+from compiler.refusal import Refusal
+from tests.unit.memory_store import secrets
+from tests.unit.operations.status_world import GITHUB, JIRA, SPACE, World
+
+PATIENCE = 60.0
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wait_module, "_PAUSE", 0.01)
+    monkeypatch.setattr(wait_module, "_SHARE", 0)
+
+
+def followed(
+    world: World, *steps: Callable[[], object], up_at: str = "", is_forced: bool = False
+) -> tuple[WaitResult, list[dict[str, str]]]:
+    """A wait in which each of `steps` happens after one state was told; all that was told, without repetitions.
+
+    Time is up once jira's state is `up_at`, and all steps have happened: no machine is too slow for that.
+    """
+    waiting, told = list(steps), list[dict[str, str]]()
+
+    def clock() -> float:
+        is_up = bool(told) and not waiting and told[-1]["jira"] == up_at
+        return time.monotonic() + (PATIENCE if is_up else 0)
+
+    wait = Wait(world.judge(), world.snapshot(), is_forced=is_forced, clock=clock)
+
+    def tell(found: Mapping[str, LiveState], left: float) -> None:
+        assert left <= PATIENCE
+        states = {name: str(each.state) for name, each in found.items()}
+        if not told or told[-1] != states:
+            told.append(states)
+        if waiting and getattr(waiting[0], "state", states["jira"]) == states["jira"]:
+            waiting.pop(0)()
+
+    return wait.until(PATIENCE, tell), told
+
+
+class At:
+    """A step that waits for a state of jira."""
+
+    def __init__(self, state: str, step: Callable[[], object]) -> None:
+        self.state = state
+        self._step = step
+
+    def __call__(self) -> None:
+        self._step()
+
+
+def switched(world: World) -> list[Callable[[], object]]:
+    """jira's new spec comes, and then the operator's success with the same data."""
+    world.switch()
+    environment = world.bench.environment()
+    return [lambda: world.platform.deploy(environment), lambda: world.platform.sync(SPACE, JIRA)]
+
+
+def states(waited: WaitResult) -> dict[str, list[ClusterState]]:
+    return {name: [each.state for each in seen.problems] for name, seen in waited.states.items()}
+
+
+def test_a_switch_between_equal_stores_is_followed_to_its_end(world: World) -> None:
+    world.platform.pod(SPACE, "jira", JIRA)
+    waited, told = followed(world, *switched(world))
+    assert (waited.end, states(waited)) == (WaitEnd.IN_EFFECT, {"github": [], "jira": []})
+    assert told[0]["jira"] == "other-spec"
+    assert told[-1]["jira"] == "in-effect"
+    # It saw jira before the change, and of github only what was there already.
+    assert waited.not_compared == {"github": ("UID", "data", "refresh time", "restarts")}
+
+
+def test_started_late_it_ends_at_once_and_says_what_it_could_not_compare(world: World) -> None:
+    waited, _ = followed(world)
+    assert waited.end is WaitEnd.IN_EFFECT
+    assert set(waited.not_compared) == {"github", "jira"}
+
+
+@pytest.mark.parametrize("accepted", [(), ("azure",), ("vault",)])
+def test_a_store_of_the_cluster_that_may_be_another_proves_nothing(world: World, accepted: tuple[str, ...]) -> None:
+    world.platform.store("vault-store", {"vault": {"server": "http://10.0.0.7:8200", "path": "secret"}})
+    judge = world.judge(accepted)
+    waited = Wait(judge, world.snapshot()).until(PATIENCE, lambda _states, _left: None)
+    is_proven = accepted == ("vault",)
+    assert waited.end is (WaitEnd.IN_EFFECT if is_proven else WaitEnd.UNPROVEN)
+    assert [each.unproven for each in waited.states.values()] == ["" if is_proven else "vault"] * 2
+
+
+def test_a_secret_with_another_uid_was_replaced(world: World) -> None:
+    deploy, _ = switched(world)
+
+    def replace() -> None:
+        world.platform.secret(SPACE, JIRA, ["JIRA_TOKEN", "JIRA_URL"], "hash-1", uid="another")
+
+    waited, _ = followed(world, deploy, replace, lambda: world.platform.sync(SPACE, JIRA))
+    assert waited.end is WaitEnd.FAILED
+    assert ClusterState.REPLACED in states(waited)["jira"]
+
+
+def test_a_deleted_secret_that_comes_again_was_replaced(world: World) -> None:
+    deploy, sync = switched(world)
+    waited, _ = followed(world, deploy, lambda: world.double.delete("secrets", SPACE, JIRA), sync)
+    assert waited.end is WaitEnd.FAILED
+    assert ClusterState.REPLACED in states(waited)["jira"]
+
+
+def test_an_emptied_secret_is_not_in_effect(world: World) -> None:
+    deploy, _ = switched(world)
+    waited, _ = followed(
+        world, deploy, lambda: world.platform.sync(SPACE, JIRA, without=["JIRA_TOKEN", "JIRA_URL"]), up_at="missing-key"
+    )
+    assert (waited.end, states(waited)["jira"]) == (WaitEnd.TIME_UP, [ClusterState.MISSING_KEY])
+
+
+def test_a_ready_that_is_old_is_not_in_effect(world: World) -> None:
+    deploy, _ = switched(world)
+    waited, _ = followed(world, deploy, up_at="not-synced")
+    assert (waited.end, states(waited)["jira"][0]) == (WaitEnd.TIME_UP, ClusterState.NOT_SYNCED)
+
+
+def test_data_that_changes_between_equal_stores_is_wrong(world: World) -> None:
+    deploy, _ = switched(world)
+    waited, _ = followed(world, deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
+    assert waited.end is WaitEnd.FAILED
+    assert ClusterState.DATA_CHANGED in states(waited)["jira"]
+
+
+def test_a_rotation_that_the_operator_had_not_read_is_no_failure_of_the_switch(world: World) -> None:
+    """The Secret is older than both stores, which hold the same: it takes the newer value with the switch."""
+    world.platform.pod(SPACE, "jira", JIRA)
+    world.refreshed(datetime.now(UTC) - timedelta(hours=1))
+    world.written(datetime.now(UTC) - timedelta(minutes=30))
+    deploy, _ = switched(world)
+    waited, _ = followed(world, deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
+    assert (waited.end, states(waited)["jira"]) == (WaitEnd.IN_EFFECT, [])
+    jira = waited.states["jira"]
+    assert jira.notes[0].startswith('the Secret "agents/agent-jira-secrets" took the value put at ')
+    assert jira.notes[1] == 'restart needed: "jira" started before the data changed'
+    assert jira.helps == ("kubectl -n agents rollout restart deployment/jira",)
+
+
+def test_an_older_value_is_not_in_effect_until_it_is_read_again(world: World) -> None:
+    world.refreshed(datetime.now(UTC) - timedelta(minutes=20))
+    world.written(datetime.now(UTC) - timedelta(minutes=10))
+    waited, told = followed(world, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
+    assert (waited.end, told[0]["jira"]) == (WaitEnd.IN_EFFECT, "older-value")
+    assert waited.states["jira"].notes[0].startswith('the Secret "agents/agent-jira-secrets" took the value put at ')
+
+
+def test_what_was_asked_for_and_answered_is_no_older_value_whatever_the_clocks_say(world: World) -> None:
+    world.written(datetime.now(UTC) + timedelta(minutes=3))
+    mark = str(int(datetime.now(UTC).timestamp()) - 1)
+    world.refreshed(datetime.now(UTC) - timedelta(minutes=20), **{"force-sync": mark})
+    both = [lambda: world.platform.sync(SPACE, GITHUB), lambda: world.platform.sync(SPACE, JIRA)]
+    waited, told = followed(world, *both, is_forced=True)
+    assert (waited.end, told[0]["jira"]) == (WaitEnd.IN_EFFECT, "older-value")
+    assert followed(world, up_at="older-value")[0].end is WaitEnd.TIME_UP
+
+
+def test_data_that_is_to_change_needs_a_restart_of_the_pods_that_keep_the_old(world: World) -> None:
+    world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    for name, volume in (("jira", False), ("files", True)):
+        world.platform.pod(SPACE, name, JIRA, volume=volume)
+    deploy, _ = switched(world)
+    waited, _ = followed(world, deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
+    assert (waited.end, states(waited)["jira"]) == (WaitEnd.FAILED, [ClusterState.RESTART])
+    jira = waited.states["jira"]
+    assert jira.problems[0].message == 'restart needed: "jira" started before the data changed'
+    assert jira.helps == ("kubectl -n agents rollout restart deployment/jira",)
+
+
+def test_pods_that_start_after_the_change_need_none(world: World) -> None:
+    world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    world.platform.pod(SPACE, "jira-1", JIRA)
+    deploy, _ = switched(world)
+
+    # Something else keeps the wait: else it would end by the restart that is needed.
+    world.platform.fail(SPACE, GITHUB, "not yet")
+
+    def start() -> None:
+        world.double.delete("pods", SPACE, "jira-1")
+        world.platform.pod(SPACE, "jira-2", JIRA)
+
+    changed = [deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2")]
+    waited, told = followed(world, *changed, At("restart-needed", start), lambda: world.platform.sync(SPACE, GITHUB))
+    assert "restart-needed" in {each["jira"] for each in told}
+    assert waited.end is WaitEnd.IN_EFFECT, told
+
+
+@pytest.mark.parametrize("plural", ["externalsecrets", "secrets"])
+def test_what_is_being_deleted_is_not_in_effect(world: World, plural: str) -> None:
+    found = world.double.get(plural, SPACE, JIRA)
+    found["metadata"]["deletionTimestamp"] = "2026-11-26T01:00:00Z"
+    world.double.put(plural, found)
+    waited, _ = followed(world, up_at="being-deleted")
+    assert (waited.end, states(waited)["jira"]) == (WaitEnd.TIME_UP, [ClusterState.DELETED])
+
+
+@pytest.mark.parametrize("right", ["list secrets", "get clustersecretstores"])
+def test_without_the_right_to_ask_for_secrets_or_stores_nothing_is_proven(world: World, right: str) -> None:
+    world.double.refused[right] = 403
+    waited, _ = followed(world)
+    assert (waited.end, states(waited)) == (WaitEnd.UNPROVEN, {"github": [], "jira": []})
+
+
+def test_pods_and_events_that_may_not_be_asked_prove_nothing_less(world: World) -> None:
+    world.double.refused.update({"list pods": 403, "list events": 403})
+    assert followed(world)[0].end is WaitEnd.IN_EFFECT
+
+
+def test_a_restart_is_wrong(world: World) -> None:
+    world.platform.pod(SPACE, "jira", JIRA, restarts=2)
+    deploy, sync = switched(world)
+    waited, _ = followed(world, deploy, lambda: world.platform.pod(SPACE, "jira", JIRA, restarts=3), sync)
+    assert (waited.end, ClusterState.RESTARTED in states(waited)["jira"]) == (WaitEnd.FAILED, True)
+
+
+@pytest.mark.parametrize("may_list", [True, False])
+def test_a_pod_that_is_new_and_was_restarted_before_it_is_listed_is_wrong_too(world: World, *, may_list: bool) -> None:
+    world.platform.pod(SPACE, "jira", JIRA)
+    deploy, sync = switched(world)
+    if not may_list:
+        world.double.refused["list pods"] = 403
+
+    def replaced() -> None:
+        world.double.refused.clear()
+        world.platform.pod(SPACE, "jira-2", JIRA, restarts=3)
+
+    waited, _ = followed(world, deploy, replaced, sync)
+    # Of one that nobody may have listed before, nobody knows since when.
+    assert (waited.end is WaitEnd.FAILED, ClusterState.RESTARTED in states(waited)["jira"]) == (may_list, may_list)
+
+
+def test_a_foreign_object_is_nothing_to_wait_for(world: World) -> None:
+    found = world.double.get("externalsecrets", SPACE, GITHUB)
+    found["metadata"]["labels"] = {}
+    world.double.put("externalsecrets", found)
+    waited, _ = followed(world)
+    assert waited.end is WaitEnd.FAILED
+
+
+def made_by_hand(world: World) -> None:
+    """jira is deployed over a Secret that nothing owns, and the operator has not come to it."""
+    found = world.double.get("externalsecrets", SPACE, JIRA)
+    world.double.put("externalsecrets", {**found, "status": {}})
+    secret = world.double.get("secrets", SPACE, JIRA)
+    secret["metadata"]["ownerReferences"] = []
+    world.double.put("secrets", secret)
+
+
+def test_a_secret_that_nothing_owns_is_waited_for_until_the_operator_takes_it_over(world: World) -> None:
+    made_by_hand(world)
+    waited, told = followed(world, lambda: world.platform.sync(SPACE, JIRA))
+    assert (waited.end, told[0]["jira"]) == (WaitEnd.IN_EFFECT, "not-synced")
+
+
+def test_a_secret_that_nothing_owns_after_a_success_is_nothing_to_wait_for(world: World) -> None:
+    made_by_hand(world)
+    synced = world.double.get("externalsecrets", SPACE, JIRA)
+    synced["status"] = {"syncedResourceVersion": f"{synced['metadata']['generation']}-1"}
+    world.double.put("externalsecrets", synced)
+    waited, _ = followed(world)
+    assert waited.end is WaitEnd.FAILED
+
+
+def test_forced_it_waits_for_the_operators_next_success(world: World) -> None:
+    both = [lambda: world.platform.sync(SPACE, GITHUB), lambda: world.platform.sync(SPACE, JIRA)]
+    waited, told = followed(world, *both, is_forced=True)
+    assert waited.end is WaitEnd.IN_EFFECT
+    assert told[0] == {"github": "not-refreshed", "jira": "not-refreshed"}
+
+
+def test_a_store_that_gets_ready_is_noticed(world: World) -> None:
+    world.platform.store("vault-store", ready=False)
+    waited, told = followed(world, lambda: world.platform.store("vault-store"))
+    assert (waited.end, told[0]["jira"]) == (WaitEnd.IN_EFFECT, "store")
+
+
+def lists(world: World, plural: str) -> int:
+    return sum(each.path.endswith(f"/{plural}") for each in world.double.asked)
+
+
+def test_it_lists_and_watches_nothing(world: World) -> None:
+    world.double.asked.clear()
+    waited, _ = followed(world, *switched(world))
+    assert waited.end is WaitEnd.IN_EFFECT
+    assert not [each for each in world.double.asked if "watch" in each.query]
+    # The state before, each of two steps, and a whole round after the last change.
+    assert lists(world, "externalsecrets") == lists(world, "secrets") == 4
+    # No Secret changed in the steps: pods are listed before and at the end.
+    assert lists(world, "pods") == 2
+
+
+def test_all_are_in_effect_only_after_a_whole_round_that_shows_no_change(world: World) -> None:
+    world.double.asked.clear()
+    waited, _ = followed(world)
+    assert (waited.end, lists(world, "externalsecrets"), lists(world, "pods")) == (WaitEnd.IN_EFFECT, 2, 2)
+    world.double.asked.clear()
+    # Differing stores: the data may change, and it does between two rounds in which all was in effect.
+    world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    waited, _ = followed(world, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
+    assert (waited.end, lists(world, "externalsecrets")) == (WaitEnd.IN_EFFECT, 3)
+
+
+def test_pods_are_listed_where_a_secret_changed_and_while_they_are_waited_for(world: World) -> None:
+    world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    deploy, _ = switched(world)
+    # Something else keeps the wait.
+    world.platform.fail(SPACE, GITHUB, "not yet")
+    world.double.asked.clear()
+    counts: list[int] = []
+
+    def noted(step: Callable[[], object] = lambda: None) -> Callable[[], object]:
+        def do() -> None:
+            counts.append(lists(world, "pods"))
+            step()
+
+        return do
+
+    def start() -> None:
+        world.platform.pod(SPACE, "jira", JIRA, ready=False)
+
+    rotated = [noted(partial(world.platform.sync, SPACE, JIRA, data)) for data in ("hash-2", "hash-3")]
+    steps = [noted(), noted(deploy), rotated[0], noted(start), rotated[1], noted(), noted()]
+    followed(world, *steps, up_at="restart-needed")
+    # Once before, not for the new spec; with each new data; and then in each round, as the pod is not ready.
+    assert counts == [1, 1, 1, 2, 2, 3, 4]
+
+
+def test_the_next_round_begins_after_three_times_what_the_last_one_took(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wait_module, "_PAUSE", 2.0)
+    monkeypatch.setattr(wait_module, "_SHARE", 3)
+    now, slept = [0.0], list[float]()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    def read(plural: str, namespace: str) -> object:
+        now[0] += 5.0 if slept else 0.25
+        return usual(plural, namespace)
+
+    monkeypatch.setattr(wait_module, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    world.switch()
+    wait = Wait(world.judge(), world.snapshot(), clock=lambda: now[0])
+    usual = world.cluster.collection
+    monkeypatch.setattr(world.cluster, "collection", read)
+    waited = wait.until(60, lambda _states, _left: None)
+    # Two lists a round: a first one of half a second, then such of ten; and none that could not end in time.
+    assert (slept[0], slept[1]) == (2.0, 30.0)
+    assert (waited.end, now[0]) == (WaitEnd.TIME_UP, 60)
+
+
+def test_a_cluster_that_stops_answering_is_told_when_time_is_up(world: World) -> None:
+    world.switch()
+    wait = Wait(world.judge(), world.snapshot())
+
+    def break_down(_states: Mapping[str, LiveState], _left: float) -> None:
+        world.double.refused.update({f"list {each}": 500 for each in ("secrets", "pods")})
+
+    waited = wait.until(1, break_down)
+    assert waited.end is WaitEnd.TIME_UP
+    assert str(waited.error) == "it answered with status 500"
+
+
+def test_an_api_server_that_goes_away_for_a_while_ends_no_wait(world: World) -> None:
+    deploy, sync = switched(world)
+
+    def go() -> None:
+        world.double.refused["get clustersecretstores"] = 500
+
+    def come() -> None:
+        world.double.refused.clear()
+
+    waited, _ = followed(world, deploy, go, sync, lambda: None, come)
+    assert (waited.end, waited.error) == (WaitEnd.IN_EFFECT, None)
+
+
+def test_an_api_server_that_was_never_there_is_an_error(world: World) -> None:
+    world.double.refused["get clustersecretstores"] = 500
+    with pytest.raises(ClusterError, match="status 500"):
+        Wait(world.judge(), world.snapshot())
+
+
+def looked(world: World, options: StatusOptions, *, live: bool = True) -> Status:
+    def tell(seen: Mapping[str, LiveState], left: float) -> None:
+        assert seen
+        assert left <= 20
+        for name in (GITHUB, JIRA):
+            if "force-sync" in world.double.get("externalsecrets", SPACE, name)["metadata"]["annotations"]:
+                world.platform.sync(SPACE, name)
+
+    connect = world.view if live else None
+    return read_status(world.bench.environment(), options, world.bench.live(), connect, tell)
+
+
+def test_offline_no_store_is_asked(world: World) -> None:
+    found = looked(world, StatusOptions(is_offline=True), live=False)
+    assert {row.values.likeness for row in found.rows} == {Likeness.NOT_ASKED}
+    assert world.bench.vault.calls == world.bench.azure.calls == []
+
+
+def test_stores_and_cluster_are_looked_at(world: World) -> None:
+    found = looked(world, StatusOptions(("jira",)))
+    (row,) = found.rows
+    assert (row.values.likeness, row.state, found.waited) == (Likeness.EQUAL, ClusterState.IN_EFFECT, None)
+
+
+def test_forced_and_waited_for(world: World) -> None:
+    assert looked(world, StatusOptions(is_forced=True)).forced == ("github", "jira")
+    found = looked(world, StatusOptions(seconds=20, is_forced=True))
+    assert found.waited is not None
+    assert (found.waited.end, found.waited.seconds, found.forced) == (WaitEnd.IN_EFFECT, 20, ("github", "jira"))
+    assert all(row.state is ClusterState.IN_EFFECT for row in found.rows)
+
+
+class Hung:
+    """A look at a world in which somebody does not answer."""
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(status_wait, "_GRACE", 0.2)
+        self.world = world
+        self.told: list[float] = []
+        self.free = threading.Event()
+
+    def look(
+        self, seconds: float, connect: Callable[[], ClusterView] | None = None, *, is_forced: bool = False
+    ) -> Status:
+        def tell(_seen: Mapping[str, LiveState], left: float) -> None:
+            self.told.append(left)
+
+        world = self.world
+        connect = connect or world.view
+        begun = time.monotonic()
+        wish = StatusOptions(seconds=seconds, is_forced=is_forced)
+        found = read_status(world.bench.environment(), wish, world.bench.live(), connect, tell)
+        # Half of the time after which a request alone would be given up.
+        assert time.monotonic() - begun < 15
+        assert found.waited is not None
+        assert (found.waited.end, found.waited.seconds) == (WaitEnd.TIME_UP, seconds)
+        return found
+
+    def hang(self, *_: object, **_named: object) -> NoReturn:
+        self.free.wait(60)
+        raise AssertionError("nobody waits for this any more")
+
+
+@pytest.fixture
+def hung(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hung]:
+    made = Hung(world, monkeypatch)
+    yield made
+    made.free.set()
+
+
+def test_a_cluster_that_hangs_in_its_first_list_ends_a_wait_in_time(hung: Hung) -> None:
+    hung.world.double.hung.add("list secrets")
+    found = hung.look(0.5)
+    assert found.waited is not None
+    assert found.waited.unanswered == "the cluster (list secrets in agents)"
+    assert [row.live for row in found.rows] == [None, None]
+    assert {row.values.likeness for row in found.rows} == {Likeness.EQUAL}
+    assert hung.told == []
+
+
+def test_a_cluster_that_hangs_later_ends_it_with_what_was_told_last(
+    hung: Hung, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = hung.world
+    world.switch()
+    judged = Wait._judge_round
+
+    def hang_next(wait: Wait, snapshot: Snapshot) -> None:
+        judged(wait, snapshot)
+        world.double.hung.add("get clustersecretstores")
+
+    monkeypatch.setattr(Wait, "_judge_round", hang_next)
+    monkeypatch.setattr(status_wait, "_PAUSE", 0.1)
+    found = hung.look(1)
+    assert found.waited is not None
+    assert found.waited.unanswered == "the cluster (read clustersecretstores in agents)"
+    assert [row.state for row in found.rows] == [ClusterState.IN_EFFECT, ClusterState.OTHER_SPEC]
+    assert found.waited.not_compared == {"github": ("UID", "data", "refresh time", "restarts")}
+
+
+def test_who_hangs_before_the_cluster_is_asked_ends_it_too(hung: Hung, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = hung.look(0.2, hung.hang)
+    assert found.waited is not None
+    assert found.waited.unanswered == "the log-in program of the kubeconfig"
+    monkeypatch.setattr(status_wait, "with_values", hung.hang)
+    found = hung.look(0.2)
+    assert found.waited is not None
+    assert (found.waited.unanswered, found.is_asked) == ("the stores", False)
+
+
+def test_the_state_before_is_what_was_there_before_the_stores_answered(world: World) -> None:
+    """jira is deployed and synchronised while a store is silent: a wait that began before compares it all the same."""
+    world.switch()
+    listed = threading.Event()
+
+    def noticed(*given: Any) -> Snapshot:  # noqa: ANN401 - as it is made
+        found = Snapshot(*given)
+        listed.set()
+        return found
+
+    def deploy(_method: str, _name: str) -> None:
+        assert listed.wait(20)
+        world.bench.vault.before = world.bench.azure.before = lambda _method, _name: None
+        world.platform.deploy(world.bench.environment())
+        world.platform.sync(SPACE, JIRA)
+
+    world.bench.vault.before = world.bench.azure.before = deploy
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(status_wait, "Snapshot", noticed)
+        found = looked(world, StatusOptions(seconds=20))
+    assert found.waited is not None
+    assert found.waited.end is WaitEnd.IN_EFFECT
+    assert set(found.waited.not_compared) == {"github"}
+
+
+def ended(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once nothing more is asked for by a reading, of which nobody waits for the end."""
+    over, read = threading.Event(), StatusReading.read
+
+    def noticed(reading: StatusReading) -> Status:
+        try:
+            return read(reading)
+        finally:
+            over.set()
+
+    monkeypatch.setattr(StatusReading, "read", noticed)
+    return over
+
+
+def test_after_the_end_nothing_is_told_and_nothing_more_asked_for(hung: Hung, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, over = list[str](), ended(monkeypatch)
+
+    def force_sync(_namespace: str, name: str, _mark: str) -> bool:
+        asked.append(name)
+        hung.free.wait(60)
+        return True
+
+    monkeypatch.setattr(hung.world.cluster, "force_sync", force_sync)
+    found = hung.look(0.2, is_forced=True)
+    assert found.waited is not None
+    assert (found.forced, found.waited.unanswered) == ((), "the cluster (patch externalsecrets in agents)")
+    hung.free.set()
+    assert over.wait(20)
+    assert (asked, hung.told) == ([GITHUB], [])
+
+
+def test_what_is_answered_after_the_end_has_nothing_asked_for(hung: Hung, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a command that has said that it asked for nothing, none is asked for while its report is still printed."""
+    over, usual = ended(monkeypatch), hung.world.cluster.collection
+
+    def late(plural: str, namespace: str) -> object:
+        hung.free.wait(60)
+        return usual(plural, namespace)
+
+    monkeypatch.setattr(hung.world.cluster, "collection", late)
+    assert hung.look(0.2, is_forced=True).forced == ()
+    hung.free.set()
+    assert over.wait(20)
+    assert [each.path for each in hung.world.double.asked if each.method == "PATCH"] == []
+
+
+def test_a_refusal_in_a_wait_is_the_commands(world: World) -> None:
+    world.double.refused["list externalsecrets"] = 401
+    with pytest.raises(Refusal, match="rejected your credentials"):
+        looked(world, StatusOptions(seconds=20))
+
+
+def test_a_cluster_that_does_not_answer_ends_the_command(world: World) -> None:
+    world.double.refused["list externalsecrets"] = 403
+    with pytest.raises(Refusal, match="the cluster cannot be asked: you are not allowed to list") as refused:
+        looked(world, StatusOptions())
+    assert refused.value.kind == "cannot run"
+    assert refused.value.__context__ is None
+
+
+def reading_of(world: World, tell: Tell = lambda _states, _left: None) -> StatusReading:
+    return StatusReading(world.status(), StatusOptions(), LiveStores({}), None, tell)
+
+
+def test_an_early_end_tells_who_was_asked_and_what_was_known(world: World) -> None:
+    partial = reading_of(world)
+    partial.asked = "the stores"
+    found = partial.end(5)
+    assert found.waited is not None
+    assert (found.waited.end, found.waited.seconds, found.waited.unanswered) == (WaitEnd.TIME_UP, 5, "the stores")
+    assert (found.waited.not_compared, found.forced, found.is_live) == ({}, (), True)
+    snapshot = world.snapshot()
+    partial.view, partial.wait = snapshot.view, Wait(world.judge(), snapshot)
+    partial.forced.append("jira")
+    partial.asked = ""
+    found = partial.end(5)
+    assert found.waited is not None
+    # All that was asked has been answered.
+    assert (found.waited.unanswered, found.forced) == ("", ("jira",))
+    assert set(found.waited.not_compared) == {"github", "jira"}
+    with snapshot.view.asks("list pods in agents"):
+        found = partial.end(5)
+    assert found.waited is not None
+    assert found.waited.unanswered == "the cluster (list pods in agents)"
+
+
+def test_what_was_told_last_is_what_an_early_end_has_seen(world: World) -> None:
+    told: list[float] = []
+
+    def tell(_seen: Mapping[str, LiveState], left: float) -> None:
+        told.append(left)
+
+    partial = reading_of(world, tell)
+    partial.remember({"jira": LiveState((ClusterProblem(ClusterState.PODS, "a"),))}, 4)
+    found = partial.end(5)
+    assert [row.state for row in found.rows] == [ClusterState.NOT_ASKED, ClusterState.PODS]
+    partial.remember({"jira": LiveState()}, 0)
+    assert (told, partial.states["jira"].state) == ([4], ClusterState.PODS)
+
+
+JIRA_MANIFEST: Any = SimpleNamespace(title="agents/agent-jira-secrets", namespace="agents", name="agent-jira-secrets")
+
+
+def live(uid: str | None = "1", data: str | None = "h1", synced: str = "1-a", written: str = "") -> Live:
+    annotations = {"reconcile.external-secrets.io/data-hash": data} if data else {}
+    fields = [{"manager": "o", "time": written, "fieldsV1": {"f:data": {"f:A": {}}}}]
+    metadata = {"uid": uid, "annotations": annotations, "managedFields": fields}
+    secret: dict[str, Any] | None = {"metadata": metadata} if uid else None
+    found = {"status": {"refreshTime": "t", "syncedResourceVersion": synced}}
+    return Live(found, secret, None)
+
+
+def before(*, equal: bool = True, saw: bool = True) -> Baseline:
+    return Baseline(saw, equal, "1", "h1", ("t", "1-a"), newest_hash="h1")
+
+
+def states_since(known: Baseline, now: Live, *, needs_refresh: bool = False) -> list[ClusterState]:
+    return [each.state for each in changes_since(known, JIRA_MANIFEST, now, (), needs_refresh=needs_refresh).problems]
+
+
+def test_what_stays_as_it_was_is_no_problem() -> None:
+    assert states_since(before(), live()) == []
+    assert states_since(before(), live(None)) == []
+    assert states_since(before(), live(data=None)) == []
+
+
+@pytest.mark.parametrize("equal", [True, False])
+def test_data_may_change_only_where_the_stores_differed(equal: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    assert states_since(before(equal=equal), live(data="h2")) == ([ClusterState.DATA_CHANGED] if equal else [])
+
+
+def test_a_refresh_is_seen_by_its_time_or_its_mark() -> None:
+    assert states_since(before(), live(), needs_refresh=True) == [ClusterState.NOT_REFRESHED]
+    assert states_since(before(), live(synced="2-a"), needs_refresh=True) == []
+
+
+@pytest.mark.parametrize(
+    ("refreshed", "last"), [("t", ""), ("2025-01-31T12:00:00Z", "; it last did so at 2025-01-31 12:00:00 UTC")]
+)
+def test_it_is_said_since_when_the_operator_has_not_synchronised(refreshed: str, last: str) -> None:
+    known = Baseline(True, True, "1", "h1", (refreshed, "1-a"), newest_hash="h1")
+    now = live()
+    assert now.external_secret is not None
+    now.external_secret["status"]["refreshTime"] = refreshed
+    (problem,) = changes_since(known, JIRA_MANIFEST, now, (), needs_refresh=True).problems
+    assert problem.message == f'the operator has not synchronised "{JIRA_MANIFEST.title}" since this wait began{last}'
+
+
+def test_a_secret_that_was_not_there_is_compared_from_its_first_sight_on() -> None:
+    known = Baseline(True, False, None, None, ("None", "None"))
+    assert known.not_compared == ("UID", "data")
+    assert states_since(known, live()) == []
+    assert states_since(known, live("2")) == [ClusterState.REPLACED]
+
+
+def test_who_came_late_compares_nothing_with_before() -> None:
+    assert before().not_compared == ()
+    assert before(saw=False).not_compared == ("UID", "data", "refresh time", "restarts")
+
+
+AT = "2026-11-26T00:50:05Z"
+
+
+@pytest.mark.parametrize(
+    ("written", "created", "is_old"),
+    [
+        (AT, "2026-11-26T00:50:06Z", False),
+        (AT, "2026-11-26T00:50:04Z", True),
+        # In the same second, and where one of the two is not known: a needless restart harms less than an old value.
+        (AT, AT, True),
+        (AT, "", True),
+        ("", AT, True),
+    ],
+)
+def test_a_pod_that_was_created_after_the_data_was_written_needs_no_restart(
+    written: str, created: str, *, is_old: bool
+) -> None:
+    read = SecretRead("agent-jira-secrets", "JIRA_TOKEN", Way.ENV)
+    pod = Pod("p", "u", None, True, (), 0, created, (read,))
+    found = changes_since(
+        before(equal=False), JIRA_MANIFEST, live(data="h2", written=written), (pod,), needs_refresh=False
+    )
+    assert [each.state for each in found.problems] == ([ClusterState.RESTART] if is_old else [])
+
+
+def frozen(now: Live) -> Live:
+    """The operator has written the new hash beside data that it cannot change."""
+    condition = {"type": "Ready", "status": "False", "reason": "SecretImmutable"}
+    status = {**(now.external_secret or {})["status"], "conditions": [condition]}
+    return Live({"status": status}, now.secret, None)
+
+
+def test_an_immutable_secret_has_taken_no_value_and_needs_no_restart() -> None:
+    read = SecretRead("agent-jira-secrets", "JIRA_TOKEN", Way.ENV)
+    pods = (Pod("p", "u", None, True, (), 0, "2026-11-26T00:50:04Z", (read,)),)
+    for equal in (True, False):
+        known = before(equal=equal)
+        known.pending = datetime(2026, 11, 26, tzinfo=UTC)
+        found = changes_since(known, JIRA_MANIFEST, frozen(live(data="h2", written=AT)), pods, needs_refresh=False)
+        assert (found.problems, found.notes, found.helps) == ((), (), ())
+    # Seen between the hash and the operator's word for why nothing else changed.
+    known = before(equal=False)
+    changed = live(data="h2", written=AT)
+    assert changes_since(known, JIRA_MANIFEST, changed, pods, needs_refresh=False).problems != ()
+    assert changes_since(known, JIRA_MANIFEST, frozen(changed), pods, needs_refresh=False).problems == ()
+
+
+def mark(world: World, name: str) -> str | None:
+    annotations = world.double.get("externalsecrets", SPACE, name)["metadata"]["annotations"]
+    found: str | None = annotations.get("force-sync")
+    return found
+
+
+def test_our_own_objects_get_the_annotation(world: World) -> None:
+    assert list(force_sync(world.snapshot(), "17")) == ["github", "jira"]
+    assert (mark(world, GITHUB), mark(world, JIRA)) == ("17", "17")
+
+
+def test_what_is_not_ours_or_gone_is_left_alone(world: World) -> None:
+    state = world.snapshot()
+    found = world.double.get("externalsecrets", SPACE, GITHUB)
+    found["metadata"]["labels"] = {}
+    world.double.put("externalsecrets", found)
+    assert list(force_sync(world.snapshot(), "17")) == ["jira"]
+    assert mark(world, GITHUB) is None
+    world.double.delete("externalsecrets", SPACE, JIRA)
+    assert list(force_sync(state, "18")) == ["github"]
+
+
+def test_who_may_not_is_told(world: World) -> None:
+    world.double.refused["patch externalsecrets"] = 403
+    with pytest.raises(ClusterError, match="patch externalsecrets in agents"):
+        list(force_sync(world.snapshot(), "17"))
+
+
+def test_none_is_asked_for_once_it_is_over(world: World) -> None:
+    state = world.snapshot()
+    asked: list[str] = []
+
+    def is_over() -> bool:
+        # Whoever ends it now is told of this one.
+        asked.append(state.view.unanswered)
+        return len(asked) > 1
+
+    assert list(force_sync(state, "17", is_over)) == ["github"]
+    assert (mark(world, GITHUB), mark(world, JIRA)) == ("17", None)
+    assert asked == ["patch externalsecrets in agents"] * 2
