@@ -114,6 +114,25 @@ def _untested(root: Path) -> Iterator[str]:
             yield f"compiler/{relative} has no test: {tests[0].relative_to(root)}"
 
 
+def _misnamed_tests(root: Path) -> Iterator[str]:
+    """Unit tests whose file is named after no module and no room of its folder: nobody would look for them there."""
+    unit = root / "tests/unit"
+    for path in unit.rglob("test_*.py"):
+        folder = path.relative_to(unit).parent
+        places = [root / "compiler" / folder]
+        if folder.parts[:1] == ("scripts",):
+            places = [root / folder]
+        elif not folder.parts:
+            # Beside the program's own modules, those that tests share.
+            places.append(root / "tests")
+        rooms = [place for place in places if place.is_dir()]
+        names = {
+            each.stem for place in rooms for each in (place, *place.iterdir()) if each.is_dir() or each.suffix == ".py"
+        }
+        if not any(f"{path.stem}_".startswith(f"test_{name}_") for name in names):
+            yield f"{path.relative_to(root)} is named after no module or room"
+
+
 def _too_long(root: Path) -> Iterator[str]:
     for path in _modules(root):
         shown, text = path.relative_to(root), path.read_text("utf-8")
@@ -367,6 +386,7 @@ CHECKS = (
     _second_answers_to_whole_lists,
     _judged_versions,
     _untested,
+    _misnamed_tests,
     _too_long,
     _nameless,
     _repeated_classes,
