@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from compiler.model.catalogue import UNLIMITED, CatalogueKey, Entry, Lifetime
-from compiler.model.environment import BUNDLE, Environment, Secret, Store
+from compiler.model.environment import BUNDLE, Environment, MoveProgress, Secret, Store, other_store, progress_of
 from compiler.model.store import Place, place_in, remote_of
 
 if TYPE_CHECKING:
@@ -79,6 +79,11 @@ class Read(NamedTuple):
     def remote_name(self) -> str:
         """The name of the remote secret in the one spelling that the store compares."""
         return self.store.provider.remote_name(self.place.remote_key)
+
+    def is_at(self, store: str, name: str, property_: str | None) -> bool:
+        """Whether it reads this property of a remote secret; None means all of it."""
+        is_there = self.store.id == store and self.remote_name == self.store.provider.remote_name(name)
+        return is_there and (None in (self.place.property, property_) or self.place.property == property_)
 
 
 def reads_of(environment: Environment, store: Store | None = None) -> Iterator[Read]:
@@ -159,6 +164,26 @@ class Inventory:
             self._environment.name,
             source,
         )
+
+    def ends(self, secret: Secret) -> tuple[Store, ...]:
+        """The store that a secret reads, and the other end of its move."""
+        other = other_store(secret, self._environment, self._progress)
+        return tuple(store for store in (secret.store, other) if store is not None)
+
+    @cached_property
+    def _progress(self) -> MoveProgress | None:
+        return progress_of(self._environment)
+
+    def stores_of_value(self, secret: Secret, key: str) -> tuple[Store, ...]:
+        """The stores that may hold the value of a key, the one that its secret reads first.
+
+        They are the ends of its secret, and those of all others that have the same value.
+        """
+        held = secret.entry.keys[key].held
+        others = (
+            each for each in self._environment.secrets.values() if any(item.key.held is held for item in each.keys)
+        )
+        return tuple({store.id: store for each in (secret, *others) for store in self.ends(each)}.values())
 
     def every(self, store: Store) -> Iterator[Cell]:
         """Each key of the catalogue in `store`, also of entries that the environment does not use.

@@ -1,24 +1,15 @@
-"""Plans a rotation: the keys that get a new value, every place that holds the old one, and who else may read it."""
+"""Begins, closes and undoes a rotation: gives keys a new value in every place that holds the old one."""
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from functools import partial
 
-from compiler.change.apply import Change, Listener, expect_servers
-from compiler.change.attributes import (
-    COMMAND,
-    journal_place,
-    mark,
-    rotated_places,
-    tags_of,
-    to_arguments,
-    under_way,
-    unmark,
-)
+from compiler.change.apply import Change, Listener, carry_out, expect_servers
+from compiler.change.attributes import COMMAND, journal_place, rotated_places, tags_of, to_arguments, under_way, unmark
 from compiler.change.compare import plan_change
-from compiler.change.journal import Run, find_run, identity_of, journals, new_id, runs
+from compiler.change.journal import Run, RunEntry, find_run, identity_of, journals, new_id, runs
 from compiler.change.plan import (
     End,
     Kind,
@@ -38,6 +29,7 @@ from compiler.live.read_many import (
     RUN_ID,
     Likeness,
     Reading,
+    begun_at,
     compare_value,
     is_of_store,
     read_all,
@@ -45,19 +37,106 @@ from compiler.live.read_many import (
     value_at,
 )
 from compiler.live.readers import readers_of
-from compiler.live.stores import AddressError, LiveStores, secret_named
-from compiler.model.catalogue import SELF, UNLIMITED, Lifetime
-from compiler.model.environment import Environment, other_store, progress_of
+from compiler.live.stores import AddressError, LiveStores, secret_named, store_named
+from compiler.model.catalogue import SELF
+from compiler.model.environment import Environment
 from compiler.model.inventory import Inventory
-from compiler.operations.put import Target, require_fit, target_of
+from compiler.operations.put import Target, odd_forms, require_fit, target_of
+from compiler.operations.rotate_live import (
+    NONE,
+    Rotation,
+    lifetimes_of,
+    record_phase,
+    require_healthy,
+    secrets_reading,
+)
+from compiler.operations.status_live import NEEDED, OPTIONAL
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import ROTATION_BY, RemoteSecret, SecretReader, Use
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import command_line, listed
 
-NONE, DISABLE_FIRST = "none", "disable-first"
 _USES = frozenset({Use.UPDATE, Use.TAG})
+
+
+def begin_rotation(
+    rotation: Rotation, secret_id: str, keys: Sequence[str], *, gives_values: bool, generates: bool
+) -> None:
+    """Give keys of a secret new values, or find the open rotation of them; without `keys`, of those with a limit.
+
+    An open rotation goes on without a value: where the caller `gives_values`, it is refused. Raises Refusal, StoreError
+    and OSError.
+    """
+    environment, options, listener = rotation.environment, rotation.options, rotation.listener
+    for store in rotation.access.options.accepted if rotation.access is not None else ():
+        store_named(environment, store)
+    secret = secret_named(environment, secret_id)
+    own = target_of_rotation(environment, secret.id, keys).keys if keys else None
+    run = open_rotation(options, environment, secret.id, own)
+    if run is not None:
+        if gives_values:
+            line = command_line(COMMAND, environment.name, *run.secrets)
+            message = f"the rotation {run.id} of {listed(run.secrets)} is under way, and has its new value"
+            raise Refusal("found", message, f"continue it: {line}")
+        listener.note(f"continuing the rotation {run.id}")
+        rotation.set_run(run)
+        return
+    target = target_of_rotation(environment, secret.id, keys)
+    rotation.secret, rotation.keys = secret.id, target.keys
+    rotation.elsewhere = _other_environments(rotation, target)
+    _require_cluster(rotation, target)
+    values = listener.enter_values(target)
+    if not values:
+        rotation.outcome = Outcome(Plan(COMMAND, environment.name), End.NOTHING)
+        return
+    require_together(target, values)
+    new = NewValues(target, values, options, is_generated=generates)
+    change = new.change()
+    listener.note(*(f"{key}: {what}" for key, what in odd_forms(values)))
+    rotation.outcome = outcome = carry_out(change, listener)
+    rotation.kept = new.kept
+    listener.note(*new.kept)
+    if outcome.run and (run := find_run(options.root, outcome.run)).ended == "complete" and not outcome.plan.left_out:
+        rotation.set_run(run)
+
+
+def _other_environments(rotation: Rotation, target: Target) -> tuple[str, ...]:
+    """The secrets of other environments that read the same places, or may; they are named, and not looked at."""
+    options, note = rotation.options, rotation.listener.note
+    try:
+        others = [each for each in options.environments() if each.name != target.environment.name]
+        readers = readers_of(target.store, others, options.stores, None)
+    except Refusal as error:
+        note(f"which other environments read the same value is not known: {error}")
+        return ()
+    cells = Inventory(target.environment).of(target.secret, target.store)
+    own = filter(None, (cells[key].place for key in target.keys))
+    read = ((place, each) for place in own for each in readers.of(place.remote_key))
+    found = tuple(dict.fromkeys(each.name for place, each in read if each.property in (None, place.property)))
+    if found:
+        note(f"{listed(found)} may read the same value and is not looked at")
+    return found
+
+
+def _require_cluster(rotation: Rotation, target: Target) -> None:
+    """Raises Refusal for a cluster that does not answer or, where an old value stops working, is not healthy."""
+    access, options, note = rotation.access, rotation.options, rotation.listener.note
+    if all(target.secret.entry.keys[key].lifetime.overlap != NONE for key in target.keys):
+        if access is not None and (options.applies or options.asks):
+            # Not after the value is written: whoever has no cluster here is to say so first.
+            access.view()
+        return
+    note("the old value stops working when the new one is created: there is no way back")
+    if access is None:
+        message = "without the cluster nobody knows whether it takes the new value when the old one stops working"
+        raise Refusal("usage", message, "leave --without-cluster out, or use `put`")
+    cells = Inventory(target.environment).of(target.secret, target.store)
+    places = (location_of(target.store, cells[key].place) for key in target.keys)
+    readers = secrets_reading(target.environment, [at for at in places if at is not None])
+    only = replace(access.options, only=readers, seconds=None)
+    # What may not be read is not well.
+    require_healthy(target.environment, only, options.stores, partial(access.connect, OPTIONAL - NEEDED), note)
 
 
 def target_of_rotation(environment: Environment, secret_id: str, keys: Sequence[str]) -> Target:
@@ -69,9 +148,8 @@ def target_of_rotation(environment: Environment, secret_id: str, keys: Sequence[
     known = secret.entry.keys
     kept = {key.lifetime.previous_key: key.name for key in known.values() if key.lifetime.previous_key is not None}
     if not keys:
-        used = (item.key for item in secret.keys)
-        keys = [key.name for key in used if key.lifetime.limit_days is not None and not key.is_taken]
-        keys = [key for key in keys if key not in kept]
+        used = (item.key for item in secret.keys if item.key.lifetime.limit_days is not None)
+        keys = [key.name for key in used if not key.is_taken and key.name not in kept]
     if not keys:
         message = f'no key of "{secret.id}" has a value of its own with a `rotate` or `maxAge`'
         example = command_line(COMMAND, environment.name, secret.id, "KEY")
@@ -121,7 +199,10 @@ def generated_values(target: Target) -> dict[str, SecretValue]:
 
 
 def require_together(target: Target, values: Mapping[str, SecretValue]) -> None:
-    """Raises Refusal where a key has a new value, and one that is made together with it has none."""
+    """Raises Refusal for a value that is not to be rotated, and for a key without one that is made with another."""
+    if others := [key for key in values if key not in target.keys]:
+        message = f"the input has a value for {listed(others)}, which is not to be rotated"
+        raise Refusal("usage", message, "name the keys to rotate; nothing was written")
     for key in values:
         missing = [each for each in target.secret.entry.keys[key].lifetime.rotate_with if each not in values]
         if missing:
@@ -129,8 +210,28 @@ def require_together(target: Target, values: Mapping[str, SecretValue]) -> None:
             raise Refusal("usage", message, "give both; nothing was written")
 
 
-# A place that may hold the value of a key, and the place beside it into which the old one goes; None for none.
-_Place = tuple[Location, "Location | None"]
+@dataclass(frozen=True, slots=True)
+class _StoredKey:
+    """What one store holds of a key that is rotated."""
+
+    key: str
+    at: Location
+    beside: Location | None  # the place of the key that keeps the old value
+    found: Reading
+    entry: RunEntry | None  # of the run that goes on; None where it does not write there
+
+    @property
+    def value(self) -> SecretValue | None:
+        return value_at(self.found, self.at.property) if isinstance(self.found, RemoteSecret) else None
+
+    def why_kept(self, old: SecretValue | None) -> str | None:
+        """Why it does not get the new value too: empty where it gets that, None where it holds nothing."""
+        likeness = compare_value(old, self.found, self.at.property, Comparer()) if old is not None else Likeness.MISSING
+        if likeness is Likeness.MISSING:
+            return None
+        if isinstance(self.found, StoreError):
+            return f"{self.found.reason}, so that it may hold the old value"
+        return "" if likeness is Likeness.EQUAL else "it holds another value"
 
 
 @dataclass(slots=True)
@@ -157,232 +258,123 @@ class NewValues:
 
     def _plan(self, run: Run | None, run_id: str) -> Plan:
         """Raises AddressError, and the StoreError of the secret's own store where that cannot be used at all."""
-        target, options, kept = self.target, self.options, list[str]()
-        known, places = target.environment.stores, {key: _places(target, key) for key in self.values}
-        used = dict.fromkeys(at.store for own in places.values() for at, _ in own)
-        stores = {store_id: options.stores.open(known[store_id]) for store_id in used}
-        names = [
-            (stores[at.store], at.name) for own in places.values() for each in own for at in each if at is not None
-        ]
-        for store, name in names:
-            store.expect({name: _USES})
-        readings = read_all(names)
-
-        def read(at: Location) -> Reading:
-            found = readings[stores[at.store], at.name]
-            is_planned = at.store == target.store.id or (run is not None and (at.store, at.name) in run.entries)
-            if isinstance(found, StoreError) and is_of_store(found) and is_planned:
+        environment, options = self.target.environment, self.options
+        inventory, kept, steps = Inventory(environment), list[str](), list[Step]()
+        places = {key: [*self._locate(inventory, key)] for key in self.values}
+        used = {at.store: environment.stores[at.store] for own in places.values() for at, _ in own}
+        stores = {store_id: options.stores.open(store) for store_id, store in used.items()}
+        every = dict.fromkeys(at for own in places.values() for pair in own for at in pair if at is not None)
+        for at in every:
+            stores[at.store].expect({at.name: _USES})
+        readings = read_all((stores[at.store], at.name) for at in every)
+        found = {at: readings[stores[at.store], at.name] for at in every}
+        entries = run.entries if run is not None else {}
+        for at, reading in found.items():
+            is_planned = at.store == self.target.store.id or (at.store, at.name) in entries
+            if isinstance(reading, StoreError) and is_of_store(reading) and is_planned:
                 # Not enough to plan on, or to end a run by.
-                raise found
-            return found
-
-        steps = list[Step]()
+                raise reading
         for key, own in places.items():
-            value = self._value(key, own, read, run)
-            first, _ = own[0]
-            old = _held(read(first), first)
-            for each in own:
-                at, _ = each
-                entry = run.entries.get((at.store, at.name)) if run is not None else None
+            rows = [_StoredKey(key, at, beside, found[at], entries.get((at.store, at.name))) for at, beside in own]
+            value = self._value(rows, run)
+            for row in rows:
                 # By key: beside it, a remote secret may keep another value.
-                is_planned = entry is not None and any(name == key for _, name, _ in entry.keys)
-                why = _why_kept(old, read(at), at) if each is not own[0] and run is None else ""
+                is_planned = row.entry is not None and any(name == key for _, name, _ in row.entry.keys)
+                why = row.why_kept(rows[0].value) if row is not rows[0] and run is None else ""
                 if why:
-                    kept.append(f"{at} keeps what it has: {why}")
+                    kept.append(f"{row.at} keeps what it has: {why}")
                 elif why is not None and (run is None or is_planned):
-                    steps += self._steps(key, each, value, read, run)
+                    steps += self._steps(row, value, is_begun=run is not None)
         self.kept = tuple(kept)
-        written = {step.place.store for step in steps}
+        written = dict.fromkeys(step.place.store for step in steps)
         draft = Plan(
             COMMAND,
-            target.environment.name,
-            {store_id: store for store_id, store in stores.items() if store_id in written},
+            environment.name,
+            {store_id: stores[store_id] for store_id in written},
             options=replace(options, on_conflict=OnConflict.OVERWRITE),
             steps=tuple(steps),
             tags=tags_of(run_id, run.who if run is not None else caller()),
         )
-        dated = {store_id: known[store_id] for store_id in used if store_id in written}
-        limits = {store_id: Inventory(target.environment).limits(store) for store_id, store in dated.items()}
+        dated = {store_id: used[store_id] for store_id in written}
+        limits = {store_id: inventory.limits(store) for store_id, store in dated.items()}
         plan = plan_change(draft, readings, run, used=dated, limits=limits)
         return replace(plan, who={store_id: store.whoami().subject for store_id, store in draft.stores.items()})
 
-    def _value(
-        self, key: str, places: Sequence[_Place], read: Callable[[Location], Reading], run: Run | None
-    ) -> SecretValue:
-        """The new value; where a run that made a random one continues, the one that it has written already."""
-        if run is not None and self.is_generated:
-            for at, _ in places:
-                found = read(at)
-                held = _held(found, at)
-                if held is not None and isinstance(found, RemoteSecret) and self._is_of_run(at, found, held, run):
-                    return held
-        return self.values[key]
+    def _locate(self, inventory: Inventory, key: str) -> Iterator[tuple[Location, Location | None]]:
+        """Where the value of `key` may be, and beside it the place into which the old one goes, None for none."""
+        names = key, self.target.secret.entry.keys[key].lifetime.previous_key
+        for store in inventory.stores_of_value(self.target.secret, key):
+            cells = inventory.of(self.target.secret, store)
+            at, beside = (location_of(store, cells[name].place) if name in cells else None for name in names)
+            if at is not None:
+                yield at, beside
 
-    def _is_of_run(self, at: Location, found: RemoteSecret, held: SecretValue, run: Run) -> bool:
+    def _value(self, rows: Sequence[_StoredKey], run: Run | None) -> SecretValue:
+        """The new value; where a run that made a random one continues, the one that it has written already."""
+        for row in rows:
+            if run is not None and self.is_generated and row.value is not None and self._is_of_run(row, run):
+                return row.value
+        return self.values[rows[0].key]
+
+    def _is_of_run(self, row: _StoredKey, run: Run) -> bool:
         """Whether the run wrote it; on a Vault it may have been stopped between a value and its tags."""
-        entry = run.entries.get((at.store, at.name))
+        found, held, entry = row.found, row.value, row.entry
+        if held is None or isinstance(found, StoreError):
+            return False
         if entry is not None and (entry.after is not None or not entry.maybe_stored):
             # Another writer's value may stand beside the run's tag, or where the run was refused.
             return entry.is_own(found.version, found.attributes.created)
         if rotation_of(found.attributes) not in (None, run.id):
             return False
         # In a Vault the run's tag stays beside what others write, such as the former value once more.
-        former = self._former(at, found, run)
-        old = _held(former, at) if former is not None else None
-        return old is not None and not Comparer().same(old, held)
+        former = self._former(row)
+        return isinstance(former, SecretValue) and not Comparer().same(former, held)
 
-    def _former(self, at: Location, found: RemoteSecret, run: Run) -> Reading | None:
-        """The version that the run has replaced by `found`, None where it has not."""
-        entry = run.entries.get((at.store, at.name))
-        if entry is None or entry.before is None or entry.before == found.version:
+    def _former(self, row: _StoredKey) -> SecretValue | StoreError | None:
+        """The value that the run has replaced there, None where it has not."""
+        found, before = row.found, row.entry.before if row.entry is not None else None
+        if isinstance(found, StoreError) or before is None or before == found.version:
             return None
         try:
-            store = self.options.stores.open(self.target.environment.stores[at.store])
-            return store.read_version(at.name, entry.before)
+            store = self.options.stores.open(self.target.environment.stores[row.at.store])
+            return replace(row, found=store.read_version(row.at.name, before)).value
         except StoreError as error:
             return error
 
-    def _steps(
-        self, key: str, place: _Place, value: SecretValue, read: Callable[[Location], Reading], run: Run | None
-    ) -> Iterator[Step]:
+    def _steps(self, row: _StoredKey, value: SecretValue, *, is_begun: bool) -> Iterator[Step]:
         """The step that sets the value at a place, and the one that keeps the old value in the key for that."""
-        at, beside = place
-        step = Step(self.target.secret.id, key, Kind.UPDATE, None, at, value=value)
-        found = read(at)
-        old = _held(found, at)
+        step, old = Step(self.target.secret.id, row.key, Kind.UPDATE, None, row.at, value=value), row.value
+        if isinstance(row.found, StoreError):
+            yield step.refused(f"it cannot be read: {row.found.reason}", row.found.remedy)
+            return
         if old is None:
-            if isinstance(found, StoreError):
-                yield step.refused(f"it cannot be read: {found.reason}", found.remedy)
-            else:
-                line = command_line("put", self.target.environment.name, step.secret, key)
-                yield step.refused("it has no value to replace", f"set its first one: {line}")
+            line = command_line("put", self.target.environment.name, step.secret, row.key)
+            yield step.refused("it has no value to replace", f"set its first one: {line}")
             return
         is_set = Comparer().same(old, value)
-        if is_set and run is None:
+        if is_set and not is_begun:
             yield step.refused("the new value is the one that is there already", "make a new one at its issuer")
             return
         yield step
-        if beside is not None:
-            name = self.target.secret.entry.keys[key].lifetime.previous_key or ""
-            keeping = replace(step, key=name, destination=beside, value=old)
-            if not is_set:
-                yield keeping
-                return
+        if row.beside is not None:
+            name = self.target.secret.entry.keys[row.key].lifetime.previous_key or ""
+            keeping = replace(step, key=name, destination=row.beside)
             # Another remote secret may keep it, which the run did not come to.
-            former = self._former(at, found, run) if run is not None and isinstance(found, RemoteSecret) else None
+            former = self._former(row) if is_set else old
             if isinstance(former, StoreError):
                 yield keeping.refused(f"the former value cannot be read: {former.reason}", former.remedy)
             elif former is not None:
-                yield replace(keeping, value=_held(former, at))
+                yield replace(keeping, value=former)
 
 
-def _held(found: Reading, at: Location) -> SecretValue | None:
-    return value_at(found, at.property) if isinstance(found, RemoteSecret) else None
+def close_rotation(rotation: Rotation, run_id: str) -> None:
+    """Record that the old value is revoked, take the run's id away from the new one, and look who has the old one.
 
-
-def _places(target: Target, key: str) -> list[_Place]:
-    """The places of the key: in the secret's own store, and then in those that may hold the same value.
-
-    These are the other end of its move, and the stores from which others read the same value.
+    One that another writer has ended can be closed too: nothing else would let anybody write there again. For a run
+    that was closed before, whose places others may have written since, `foreign` is None. Raises Refusal for a run of
+    another command, and for one that can go on or is undone, and StoreError.
     """
-    environment, found = target.environment, {target.store.id: target.store}
-    inventory = Inventory(environment)
-    progress = progress_of(environment)
-    held = target.secret.entry.keys[key].held
-    for secret in environment.secrets.values():
-        if secret.id == target.secret.id or any(item.key.held is held for item in secret.keys):
-            both = filter(None, (secret.store, other_store(secret, environment, progress)))
-            found |= {store.id: store for store in both if store.id not in found}
-    places = list[_Place]()
-    previous = target.secret.entry.keys[key].lifetime.previous_key
-    for store in found.values():
-        own = inventory.of(target.secret, store)
-        cells = (own.get(name or "") for name in (key, previous))
-        at, beside = (location_of(store, cell.place) if cell is not None else None for cell in cells)
-        if at is not None:
-            places.append((at, beside))
-    return places
-
-
-def _why_kept(old: SecretValue | None, found: Reading, at: Location) -> str | None:
-    """Why a place beside the secret's own is left as it is: empty where it is set too, None where nothing is there."""
-    if old is None:
-        return None
-    likeness = compare_value(old, found, at.property, Comparer())
-    if likeness is Likeness.MISSING:
-        return None
-    if isinstance(found, StoreError):
-        return f"{found.reason}, so that it may hold the old value"
-    return "" if likeness is Likeness.EQUAL else "it holds another value"
-
-
-def other_environments(target: Target, environments: Iterable[Environment], stores: LiveStores) -> tuple[str, ...]:
-    """The secrets of other environments that read the same places, or may; none of them is looked at."""
-    others = [each for each in environments if each.name != target.environment.name]
-    readers = readers_of(target.store, others, stores, None)
-    cells = Inventory(target.environment).of(target.secret, target.store)
-    own = filter(None, (cells[key].place for key in target.keys))
-    found = ((place, each) for place in own for each in readers.of(place.remote_key))
-    return tuple(dict.fromkeys(each.name for place, each in found if each.property in (None, place.property)))
-
-
-def revocations(environment: Environment, run: Run) -> tuple[tuple[str, Lifetime], ...]:
-    """The keys whose old values are to be revoked once nothing uses them; without an overlap nothing is left of one."""
-    return tuple((key, life) for key, life in _lifetimes(environment, keys_of(run)) if life.overlap != NONE)
-
-
-def keys_of(run: Run) -> tuple[tuple[str, str], ...]:
-    """The keys of a rotation that got a new value, without those that keep an old one."""
-    asked = run.identity.get("keys")
-    named = {str(each) for each in asked} if isinstance(asked, list) else set()
-    every = ((secret, key) for entry in run.entries.values() for secret, key, _ in entry.keys)
-    return tuple(dict.fromkeys(each for each in every if each[1] in named))
-
-
-def is_without_overlap(environment: Environment, keys: Iterable[tuple[str, str]]) -> bool:
-    """Whether an old value dies when its new one is made."""
-    return any(life.overlap == NONE for _, life in _lifetimes(environment, keys))
-
-
-def _lifetimes(environment: Environment, keys: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Lifetime]]:
-    """The lifetime of each key by its name; UNLIMITED for one that the catalogue no longer has."""
-    for secret, key in keys:
-        entry = environment.catalogue.entries.get(secret)
-        yield key, entry.keys[key].lifetime if entry is not None and key in entry.keys else UNLIMITED
-
-
-def begin_overlap(run: Run, environment: Environment, options: Options) -> datetime | None:
-    """See that each place has the run's own version beside its id, and record that; returns when that was made.
-
-    None where no store tells. Raises StoreError, ConflictError where another writer was there, and what `record_phase`
-    raises.
-    """
-    expect_servers(run, options.stores)
-    made = mark(run, open_run(run, environment, options.stores))
-    record_phase(run, options, RotationPhase.WRITTEN)
-    return made
-
-
-def record_phase(run: Run, options: Options, phase: RotationPhase) -> None:
-    """Record that the run came so far, where it had not come as far before. Raises Refusal and OSError."""
-    phases = list(RotationPhase)
-    if run.phase is not None and phases.index(run.phase) >= phases.index(phase):
-        return
-    with run_lock(options.root, f"{COMMAND}, run {run.id}"), closing(RunLog(run)) as log:
-        log.reached(phase)
-
-
-# Why a place does not hold the version of a run, and the command that sets its value.
-ForeignPlace = tuple[str, str]
-
-
-def close_rotation(run_id: str, environment: Environment, options: Options) -> tuple[Run, list[ForeignPlace] | None]:
-    """Record that the old value is revoked, and take the run's id away from the new one.
-
-    One that another writer has ended can be closed too: nothing else would let anybody write there again. Returns
-    which places do not hold the run's own version, None for a run that was closed before, whose places others may have
-    written since. Raises Refusal for a run of another command, and for one that can go on or is undone, and StoreError.
-    """
+    environment, options, access = rotation.environment, rotation.options, rotation.access
     run = own_run(_run_here(run_id, environment, options, "--confirm-revoked"), COMMAND, environment.name)
     if run.is_resumable and _is_continued(run, environment):
         line = command_line(COMMAND, environment.name, *to_arguments(run))
@@ -395,20 +387,26 @@ def close_rotation(run_id: str, environment: Environment, options: Options) -> t
         raise Refusal("found", message, way)
     expect_servers(run, options.stores)
     writers = open_run(run, environment, options.stores)
-    foreign = None
+    rotation.set_run(run)
     if run.phase is not RotationPhase.CLOSED:
-        foreign = [(f"{':'.join(at)}: {why}", _put_line(run, at)) for at, _, why in rotated_places(run, writers) if why]
+        places = rotated_places(run, writers)
+        rotation.foreign = tuple((f"{':'.join(at)}: {why}", _put_line(run, at)) for at, _, why in places if why)
     # First: a rotation that is open must be seen by its tag.
     record_phase(run, options, RotationPhase.CLOSED)
     unmark(run, writers)
-    return run, foreign
+    if access is not None and run.followed is not RotationPhase.RESTARTED:
+        try:
+            # What was read before the run began is no new value.
+            rotation.watch_pods(access, begun_at(run.id))
+        except Refusal as error:
+            rotation.listener.note(str(error))
 
 
 def _put_line(run: Run, target: tuple[str, str]) -> str:
     """The command that sets the keys which `run` gave a new value at one place."""
-    asked, (secret, *_) = {key for _, key in keys_of(run)}, run.secrets
+    asked = run.identity.get("keys") or ()
     keys = [key for _, key, _ in run.entries[target].keys if key in asked]
-    return command_line("put", run.environment, secret, *keys, "--store", target[0])
+    return command_line("put", run.environment, *run.secrets, *keys, "--store", target[0])
 
 
 def _is_continued(run: Run, environment: Environment) -> bool:
@@ -426,8 +424,8 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
     if run.phase is RotationPhase.CLOSED:
         message = f"the rotation {run.id} is closed: its old value was revoked"
         raise Refusal("found", message, "rotate once more instead")
-    if is_without_overlap(environment, keys_of(run)):
-        message = f"the rotation {run.id} cannot be undone: the old value died when the new one was made"
+    if any(life.overlap == NONE for life in lifetimes_of(run, environment).values()):
+        message = f"the rotation {run.id} cannot be undone: the old value stopped working when the new one was created"
         raise Refusal("found", message, "rotate once more, to a value that works")
     outcome = undo_run(COMMAND, run_id, environment, options, listener)
     run = find_run(options.root, run_id)
@@ -473,10 +471,9 @@ def _run_here(run_id: str, environment: Environment, options: Options, option: s
 
 def _tagged(run_id: str, environment: Environment, stores: LiveStores) -> dict[str, str]:
     """The secrets beside whose values the tag of this run is, and who began it, as far as stores answer."""
-    progress = progress_of(environment)
     secrets_at, inventory = dict[tuple[SecretReader, str], list[str]](), Inventory(environment)
     for secret in environment.secrets.values() if RUN_ID.fullmatch(run_id) else ():
-        for store in filter(None, (secret.store, other_store(secret, environment, progress))):
+        for store in inventory.ends(secret):
             with suppress(StoreError, AddressError):
                 cells = inventory.of(secret, store).values()
                 for remote in {cell.remote_key for cell in cells if cell.place is not None}:

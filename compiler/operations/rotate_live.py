@@ -1,24 +1,37 @@
 """Follows a rotated value in the cluster: has it synchronised, and finds the pods that still run on the old one."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Protocol
 
+from compiler.change.apply import Listener, expect_servers
+from compiler.change.attributes import COMMAND, mark
 from compiler.change.journal import Run
+from compiler.change.plan import Location, Options, Outcome, RotationPhase
+from compiler.change.run_files import run_lock
+from compiler.change.run_log import RunLog
+from compiler.change.undo import open_run
 from compiler.cluster.judge import ClusterState
 from compiler.cluster.view import EXTERNAL_SECRETS, PODS, SECRETS, ClusterError, ClusterView, child, refreshed_at
 from compiler.live.readers import readers_of
 from compiler.live.stores import LiveStores
+from compiler.model.catalogue import UNLIMITED, Lifetime
 from compiler.model.environment import Environment
+from compiler.model.facts import short_duration
 from compiler.model.inventory import reads_of
 from compiler.model.values import manifests_of
-from compiler.operations.status import Status, WaitEnd
-from compiler.operations.status_live import Pod, accept_store, keepers, pod_of, restart_commands
+from compiler.operations.put import Target
+from compiler.operations.status import States, Status, WaitEnd
+from compiler.operations.status_live import OPTIONAL, Pod, accept_store, keepers, pod_of, restart_commands
 from compiler.operations.status_wait import Connect, StatusOptions, Tell, read_status, written_at
 from compiler.refusal import Refusal
+from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import listed
 
+NONE, DISABLE_FIRST = "none", "disable-first"
 _READER = "ExternalSecret "
 # Seconds between two looks at the pods.
 _PAUSE = 2.0
@@ -26,29 +39,47 @@ _PAUSE = 2.0
 _OF_PODS = frozenset({ClusterState.RESTART, ClusterState.PODS, ClusterState.RESTARTED})
 
 
-def secrets_reading(environment: Environment, places: Iterable[tuple[str, str, str | None]]) -> tuple[str, ...]:
-    """The secrets of the environment that read one of `places`, each a store's id, a name there and a property."""
-    wanted, found = list(places), dict[str, None]()
-    for read in reads_of(environment):
-        own, here, spelling = read.place.property, (read.store.id, read.remote_name), read.store.provider.remote_name
-        there = [each for store, remote, each in wanted if (store, spelling(remote)) == here]
-        if there and (own is None or None in there or own in there):
-            found[read.secret.id] = None
-    return tuple(found)
+@dataclass(frozen=True, slots=True)
+class ClusterAccess:
+    """How a rotation asks the cluster."""
+
+    connect: Callable[..., ClusterView]  # with the kinds that the caller can go without; raises Refusal
+    options: StatusOptions  # how long it waits, and which stores are accepted
+
+    def view(self) -> ClusterView:
+        """A view of all that the caller may read. Raises Refusal, whose help names the way without a cluster."""
+        try:
+            return self.connect(OPTIONAL)
+        except Refusal as error:
+            ways = filter(None, (error.help, "or add --without-cluster, and look at the cluster yourself"))
+            failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", "; ".join(ways))
+        raise failure
 
 
-def written_places(run: Run) -> Iterator[tuple[str, str, str | None]]:
-    for (store, name), entry in run.entries.items():
-        for _, _, property_ in entry.keys:
-            yield store, name, property_
+class RotationListener(Listener, Protocol):
+    """Tells the user how a rotation goes, and asks for what it needs."""
+
+    note: Callable[..., None]  # with texts, in words
+    waits_for: Tell  # after each look at the ExternalSecrets
+
+    def enter_values(self, target: Target) -> Mapping[str, SecretValue]:
+        """The new values, from where the command line says; empty where a person enters none. May raise Refusal."""
+
+    def syncs(self) -> None:
+        """Called once the cluster has the new value."""
+
+    def restarts(self, old: "OldPods") -> None:
+        """Called with what each look at the pods shows on the old value."""
+
+
+def secrets_reading(environment: Environment, places: Collection[Location]) -> tuple[str, ...]:
+    """The secrets of the environment that read one of `places`."""
+    reads = (each for each in reads_of(environment) if any(each.is_at(at.store, at.name, at.property) for at in places))
+    return tuple(dict.fromkeys(each.secret.id for each in reads))
 
 
 def require_healthy(
-    environment: Environment,
-    options: StatusOptions,
-    stores: LiveStores,
-    connect: Connect,
-    note: Callable[[str], None],
+    environment: Environment, options: StatusOptions, stores: LiveStores, connect: Connect, note: Callable[[str], None]
 ) -> None:
     """Raises Refusal where the cluster does not run on the present value, does not answer, or may read another store.
 
@@ -56,27 +87,20 @@ def require_healthy(
     """
     options = replace(options, compares=False)
     found = read_status(environment, options, stores, connect, lambda _states, _left: None)
-    tell_doubts(found, note)
+    note_doubts(found, note)
     if bad := [row.secret.id for row in found.rows if not row.is_fine]:
-        message = f"the cluster does not run on the present value of {', '.join(bad)}, and the old one would die"
-        raise Refusal("found", message, "mend that first: `status` says what is wrong; nothing was written")
+        message = f"the cluster does not run on the present value of {', '.join(bad)}, which would stop working"
+        raise Refusal("found", message, "fix that first: `status` shows what is wrong; nothing was written")
     if unproven := dict.fromkeys(row.live.unproven for row in found.rows if row.live is not None and row.live.unproven):
-        message = f"it is not proven that the cluster reads {listed(unproven)}, and the old value would die"
+        message = f"it is not proven that the cluster reads {listed(unproven)}, and the old value would stop working"
         raise Refusal("found", message, f"{accept_store(unproven)}; nothing was written")
 
 
-def tell_doubts(found: Status, note: Callable[[str], None]) -> None:
+def note_doubts(found: Status, note: Callable[[str], None]) -> None:
     """Note what nobody can tell of each secret, which a person should know before a value is revoked."""
     for row in found.rows:
         for doubt in row.live.doubts if row.live is not None else ():
             note(f"{row.secret.id}: {doubt}")
-
-
-def wait_for_sync(
-    environment: Environment, options: StatusOptions, stores: LiveStores, connect: Connect, tell: Tell
-) -> Status:
-    """Have the secrets synchronised at once, where that is allowed, and wait until the cluster has what is stored."""
-    return read_status(environment, replace(options, is_forced=True, compares=False), stores, connect, tell)
 
 
 def is_synced(found: Status) -> bool:
@@ -100,7 +124,9 @@ def readings_of(
 
     Those of the environment are known from its files.
     """
-    found = {(each.namespace, each.name): True for each in manifests_of(environment, secrets).values()}
+    # None of them means all of the environment there.
+    own = manifests_of(environment, secrets).values() if secrets else ()
+    found = {(each.namespace, each.name): True for each in own}
     view, unknown = connect(), ""
     try:
         for store_id in run.destinations:
@@ -117,14 +143,11 @@ def readings_of(
 
 @dataclass(frozen=True, slots=True)
 class OldPods:
-    """What still runs on the old value: ExternalSecrets that have not read the new one, and pods by namespace.
+    """What still runs on the old value."""
 
-    `not_seen` says what the caller may not look at.
-    """
-
-    unread: tuple[str, ...]
-    pods: tuple[tuple[str, Pod], ...]
-    not_seen: tuple[str, ...]
+    unread: tuple[str, ...]  # ExternalSecrets that have not read the new value
+    pods: tuple[tuple[str, Pod], ...]  # by namespace
+    not_seen: tuple[str, ...]  # what the caller may not look at
 
     @property
     def is_over(self) -> bool:
@@ -132,54 +155,53 @@ class OldPods:
         return not self.unread and not self.pods
 
     @property
+    def is_proven(self) -> bool:
+        """Whether nothing runs on the old value, and everything could be seen."""
+        return self.is_over and not self.not_seen
+
+    @property
     def commands(self) -> tuple[str, ...]:
         """The lines that start the pods anew, one for each workload."""
-        by_space = dict[str, list[Pod]]()
-        for space, pod in self.pods:
-            by_space.setdefault(space, []).append(pod)
-        return tuple(line for space, pods in by_space.items() for line in restart_commands(pods, space))
+        lines = (line for space, pod in self.pods for line in restart_commands([pod], space))
+        return tuple(dict.fromkeys(lines))
 
 
-def old_pods(view: ClusterView, readings: Readings, since: datetime | None) -> OldPods:
+def old_pods(view: ClusterView, readings: Readings, since: datetime | None, unknown: str = "") -> OldPods:
     """The pods that keep what they read before their Secret changed; `since` is when the new value was written.
 
-    Raises ClusterError.
+    `unknown` says why not all `readings` are known, if so. Raises ClusterError.
     """
-    unread, not_seen = list[str](), list[str]()
+    unread, not_seen = list[str](), [*filter(None, [unknown])]
     found = dict[tuple[str, str], tuple[str, Pod]]()
-    for space in dict.fromkeys(space for space, _ in readings):
-        secrets, pods = view.by_name(SECRETS, space), view.objects(PODS, space)
-        external = view.by_name(EXTERNAL_SECRETS, space)
-        not_seen += [str(error) for (_, where), error in view.refused.items() if where == space]
+    for (space, called), is_own in readings.items():
+        external, secrets, pods = (view.by_name(kind, space) for kind in (EXTERNAL_SECRETS, SECRETS, PODS))
         if external is None or secrets is None or pods is None:
             continue
-        for (where, called), is_own in readings.items():
-            made = external.get(called) if where == space else None
-            if made is None:
-                if is_own and where == space:
-                    not_seen.append(f"there is no ExternalSecret {space}/{called} in the cluster")
-                continue
-            refreshed = refreshed_at(made)
-            # What is from the same second counts as older, as for the pods below.
-            is_read = since is None or (refreshed is not None and refreshed > since)
-            if not is_own and not is_read:
-                unread.append(f"{space}/{called}")
-            name = str(child(made, "spec", "target").get("name") or called)
-            secret = secrets.get(name)
-            if secret is None:
-                continue
-            written = written_at(secret)
-            if not written:
-                not_seen.append(f"when the Secret {space}/{name} changed is not known")
-                continue
-            own = [pod for pod in (pod_of(raw, {name}) for raw in pods) if pod is not None]
-            # A pod from the same second counts as older.
-            stale = {pod.uid for pod in own if not pod.created > written}
-            found.update({(space, pod.uid): (space, pod) for pod in keepers(own, name, stale)})
+        made = external.get(called)
+        if made is None:
+            not_seen += [f"there is no ExternalSecret {space}/{called} in the cluster"] if is_own else []
+            continue
+        refreshed = refreshed_at(made)
+        # What is from the same second counts as older, as for the pods below.
+        is_read = since is None or (refreshed is not None and refreshed > since)
+        if not is_own and not is_read:
+            unread.append(f"{space}/{called}")
+        name = str(child(made, "spec", "target").get("name") or called)
+        if (secret := secrets.get(name)) is None:
+            continue
+        written = written_at(secret)
+        if not written:
+            not_seen.append(f"when the Secret {space}/{name} changed is not known")
+            continue
+        own = [pod for pod in (pod_of(raw, {name}) for raw in pods.values()) if pod is not None]
+        # A pod from the same second counts as older.
+        stale = {pod.uid for pod in own if not pod.created > written}
+        found.update({(space, pod.uid): (space, pod) for pod in keepers(own, name, stale)})
+    not_seen += map(str, view.refused.values())
     return OldPods(tuple(unread), tuple(found.values()), tuple(dict.fromkeys(not_seen)))
 
 
-def wait_for_pods(see: Callable[[], OldPods], seconds: float, tell: Callable[[OldPods], None]) -> OldPods:
+def wait_for_pods(look: Callable[[], OldPods], seconds: float, tell: Callable[[OldPods], None]) -> OldPods:
     """Look again for up to `seconds` until no pod runs on the old value; `tell` gets what each look finds.
 
     Raises Refusal for a cluster that does not answer.
@@ -187,7 +209,7 @@ def wait_for_pods(see: Callable[[], OldPods], seconds: float, tell: Callable[[Ol
     end = time.monotonic() + seconds
     while True:
         try:
-            found = see()
+            found = look()
         except ClusterError as error:
             failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
             break
@@ -211,3 +233,133 @@ def force_others(view: ClusterView, readings: Readings) -> tuple[str, ...]:
             if error.permission is not None:
                 denied[f"{error}: what reads the value there gets it at its own refreshInterval"] = None
     return tuple(denied)
+
+
+@dataclass(slots=True)
+class Rotation:
+    """A rotation of keys of one secret, and how far a command brought it."""
+
+    environment: Environment
+    options: Options
+    access: ClusterAccess | None  # None where nobody is to look at the cluster
+    listener: RotationListener
+    secret: str = ""
+    keys: Sequence[str] = ()
+    run: Run | None = None  # None while its values are not in every place
+    lifetimes: Mapping[str, Lifetime] = field(default_factory=dict)  # of the keys, by name
+    readers: tuple[str, ...] = ()  # the secrets of the environment that read what the run wrote
+    outcome: Outcome | None = None  # of the write; None where the values were written before
+    kept: tuple[str, ...] = ()  # the places that keep another value, and why
+    elsewhere: tuple[str, ...] = ()  # secrets of other environments that may read the value
+    unsynced: Status | None = None  # what the cluster has, where that is not proven to be the new value
+    old: OldPods | None = None  # what was seen to run on the old value; None where nobody looked
+    # Why places do not hold the run's version, and the commands that set their values; None where nobody looked.
+    foreign: tuple[tuple[str, str], ...] | None = None
+
+    @property
+    def written_run(self) -> Run:
+        """The run of a rotation whose values are in every place."""
+        if self.run is None:
+            raise AssertionError(self.secret)
+        return self.run
+
+    @property
+    def revocations(self) -> list[tuple[str, Lifetime]]:
+        """The keys whose old values are still to be revoked: without an overlap nothing is left of one."""
+        is_over = self.run is not None and self.run.phase is RotationPhase.CLOSED
+        return [(key, life) for key, life in self.lifetimes.items() if life.overlap != NONE and not is_over]
+
+    @property
+    def has_way_back(self) -> bool:
+        """Whether every old value works beside its new one."""
+        return all(life.overlap != NONE for life in self.lifetimes.values())
+
+    def set_run(self, run: Run) -> None:
+        """Make it the rotation of `run`, whose values are in every place."""
+        self.run, self.lifetimes = run, lifetimes_of(run, self.environment)
+        self.secret, self.keys = str(run.identity.get("secret")), tuple(self.lifetimes)
+        places = (Location(*target, each) for target, entry in run.entries.items() for _, _, each in entry.keys)
+        self.readers = secrets_reading(self.environment, tuple(places))
+
+    def follow(self) -> None:
+        """Wait until no pod runs on the old value, and record how far that came; without a cluster, that it is written.
+
+        Raises StoreError, ConflictError where another writer replaced the value, and Refusal for a cluster that does
+        not answer.
+        """
+        run, access = self.written_run, self.access
+        made = begin_overlap(run, self.environment, self.options)
+        if access is None:
+            return
+        ends = time.monotonic() + (access.options.seconds or 0)
+        if self.readers:
+            asked = replace(access.options, only=self.readers, is_forced=True, compares=False)
+            asked = replace(asked, on_denied=self._note_missing_right)
+            status = read_status(self.environment, asked, self.options.stores, access.view, self._tell)
+            if not is_synced(status):
+                self.unsynced = status
+                return
+            note_doubts(status, self.listener.note)
+            self.listener.syncs()
+        record_phase(run, self.options, RotationPhase.SYNCED)
+        self.watch_pods(access, made, ends - time.monotonic())
+        if self.old is not None and self.old.is_proven:
+            record_phase(run, self.options, RotationPhase.RESTARTED)
+
+    def _tell(self, states: States, left: float) -> None:
+        # After the round: what is the run's own now was so then.
+        begin_overlap(self.written_run, self.environment, self.options)
+        self.listener.waits_for(states, left)
+
+    def _note_missing_right(self, error: ClusterError) -> None:
+        within = max((self.environment.secrets[each].refresh or 0 for each in self.readers), default=0)
+        self.listener.note(f"{error}: the cluster gets it within {short_duration(within)}" if within else str(error))
+
+    def watch_pods(self, access: ClusterAccess, since: datetime | None, seconds: float = 0) -> None:
+        """Look for up to `seconds`, and once at least, for what runs on the value from before `since`.
+
+        For a rotation that is closed, nothing is asked of anybody. Raises Refusal for a cluster that does not answer.
+        """
+        run, view = self.written_run, access.view()
+        is_open = run.phase is not RotationPhase.CLOSED
+        readings, unknown = readings_of(run, self.environment, self.readers, self.options.stores, access.connect)
+        if is_open:
+            self.listener.note(*force_others(view, readings))
+
+        def look() -> OldPods:
+            old = old_pods(view.fresh(), readings, since, unknown)
+            if is_open:
+                # After the look: what is the run's own now was so then.
+                begin_overlap(run, self.environment, self.options)
+            return old
+
+        self.old = wait_for_pods(look, seconds, self.listener.restarts)
+        self.listener.note(*self.old.not_seen)
+
+
+def lifetimes_of(run: Run, environment: Environment) -> dict[str, Lifetime]:
+    """The lifetimes of the keys that a rotation gave new values; UNLIMITED for one that the catalogue lacks."""
+    entry = environment.catalogue.entries.get(str(run.identity.get("secret")))
+    known = entry.keys if entry is not None else {}
+    return {key: known[key].lifetime if key in known else UNLIMITED for key in run.identity.get("keys") or ()}
+
+
+def begin_overlap(run: Run, environment: Environment, options: Options) -> datetime | None:
+    """See that each place has the run's own version beside its id, and record that; returns when that was made.
+
+    None where no store tells. Raises StoreError, ConflictError where another writer was there, and what `record_phase`
+    raises.
+    """
+    expect_servers(run, options.stores)
+    made = mark(run, open_run(run, environment, options.stores))
+    record_phase(run, options, RotationPhase.WRITTEN)
+    return made
+
+
+def record_phase(run: Run, options: Options, phase: RotationPhase) -> None:
+    """Record that the run came so far, where it had not come as far before. Raises Refusal and OSError."""
+    phases = list(RotationPhase)
+    if run.phase is not None and phases.index(run.phase) >= phases.index(phase):
+        return
+    with run_lock(options.root, f"{COMMAND}, run {run.id}"), closing(RunLog(run)) as log:
+        log.reached(phase)

@@ -134,7 +134,7 @@ class Platform:
         self.faults.install(self.monkeypatch)
         self.monkeypatch.setattr(rotate, "generated_values", self._made_up)
         # The cluster was healthy, and does not answer any more once the value is written.
-        self.monkeypatch.setattr(rotate, "require_healthy", lambda *_given: None)
+        self.monkeypatch.setattr(rotation, "require_healthy", lambda *_given: None)
         self.monkeypatch.setattr(rotate, "connected", _no_cluster)
 
     def new(self, secret: str, key: str) -> str:

@@ -10,8 +10,8 @@ from compiler.cluster.view import ClusterView
 from compiler.consumers.readers import gather
 from compiler.generate.access import rbac
 from compiler.live.readers import KINDS, ReadIndex, in_cluster
-from compiler.operations.rotate_live import force_others, old_pods, readings_of, wait_for_sync
-from compiler.operations.status_wait import StatusOptions
+from compiler.operations.rotate_live import force_others, old_pods, readings_of
+from compiler.operations.status_wait import StatusOptions, read_status
 from compiler.text.wording import name_project
 from tests.unit.operations.status_world import JIRA, SPACE, World, world
 
@@ -103,7 +103,8 @@ def test_rotate_asks_for_nothing_beyond_its_roles(world: World, roles: list[dict
     other = world.double.get("externalsecrets", SPACE, JIRA)
     world.double.put("externalsecrets", {**other, "metadata": {"name": "copy", "namespace": "other"}})
     world.double.asked.clear()
-    wait_for_sync(environment, StatusOptions(("jira",), seconds=0.1), stores, world.view, lambda _states, _left: None)
+    wait = StatusOptions(("jira",), seconds=0.1, is_forced=True, compares=False)
+    read_status(environment, wait, stores, world.view, lambda _states, _left: None)
     readings, unknown = readings_of(run, environment, ("jira",), stores, lambda: ClusterView(world.cluster))
     force_others(world.view(), readings)
     old_pods(world.view(), readings, None)

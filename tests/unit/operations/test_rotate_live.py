@@ -2,16 +2,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from compiler.change.journal import Run, RunEntry
-from compiler.change.plan import Kind
+from compiler.change.plan import Kind, Location, Options, RotationPhase
 from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError, ClusterView, refreshed_at
 from compiler.operations import rotate_live, status_wait
 from compiler.operations.rotate_live import (
+    ClusterAccess,
     OldPods,
+    Rotation,
     force_others,
     is_synced,
     old_pods,
@@ -19,13 +23,12 @@ from compiler.operations.rotate_live import (
     require_healthy,
     secrets_reading,
     wait_for_pods,
-    wait_for_sync,
-    written_places,
 )
 from compiler.operations.status import LiveState, Status, WaitEnd, WaitResult
-from compiler.operations.status_wait import StatusOptions
+from compiler.operations.status_wait import StatusOptions, read_status
 from compiler.refusal import Refusal
 from compiler.render.reports.status import wait_lines
+from compiler.stores.interface import ROTATION
 from tests.unit.conftest import taking
 from tests.unit.operations.status_world import JIRA, SPACE, World
 
@@ -88,6 +91,7 @@ def test_readers_beside_the_environment_are_found_and_have_to_read_the_new_value
     stores, strict = world.bench.live(), lambda: ClusterView(world.cluster)
     found, unknown = readings_of(a_run(), environment, ("jira",), stores, strict)
     assert (found, unknown) == ({**OWN, ("other", "copy"): False}, "")
+    assert readings_of(a_run(), environment, (), stores, strict)[0] == dict.fromkeys(found, False)
     changed(world, NOW)
     later = datetime.now(UTC) + timedelta(hours=1)
     assert old_pods(world.view(), found, later).unread == ("other/copy",)
@@ -101,9 +105,9 @@ def test_readers_beside_the_environment_are_found_and_have_to_read_the_new_value
 
 def test_the_secrets_that_take_the_value_read_it_too(tmp_path: Path) -> None:
     environment = taking(tmp_path)
-    assert secrets_reading(environment, written_places(a_run())) == ("jira", "board", "report")
-    assert secrets_reading(environment, [("vault", "agents/jira", "JIRA_URL")]) == ("jira",)
-    assert secrets_reading(environment, [("azure", "agents-jira", None)]) == ()
+    assert secrets_reading(environment, [Location("vault", "agents/jira", "JIRA_TOKEN")]) == ("jira", "board", "report")
+    assert secrets_reading(environment, [Location("vault", "agents/jira", "JIRA_URL")]) == ("jira",)
+    assert secrets_reading(environment, [Location("azure", "agents-jira", None)]) == ()
 
 
 def test_a_cluster_that_does_not_run_on_the_present_value_is_told(world: World) -> None:
@@ -139,6 +143,22 @@ def test_who_may_not_have_other_readers_synchronised_is_told(world: World) -> No
     )
 
 
+def test_who_closes_a_rotation_only_looks(world: World) -> None:
+    world.double.put("externalsecrets", {**world.double.get("externalsecrets", SPACE, JIRA), "metadata": OTHER})
+    listener: Any = SimpleNamespace(note=lambda *_: None, restarts=lambda _: None)
+    access = ClusterAccess(lambda optional=(): ClusterView(world.cluster, optional), ASKED)
+    options = Options(stores=world.bench.live())
+    rotation = Rotation(world.bench.environment(), options, access, listener)
+    run = replace(a_run(), phase=RotationPhase.CLOSED)
+    rotation.set_run(run)
+    world.double.asked.clear()
+    rotation.watch_pods(access, NOW + timedelta(hours=1))
+    assert rotation.old is not None
+    assert rotation.old.unread == ("other/copy",)
+    assert {each.method for each in world.double.asked} == {"GET"}
+    assert ROTATION not in world.bench.vault.versions["agents/jira"][-1].attributes.tags
+
+
 def test_a_cluster_without_the_environments_secrets_is_not_one_where_all_pods_are_new(world: World) -> None:
     found = old_pods(world.view(), {(SPACE, "nowhere"): True, ("other", "copy"): False}, NOW)
     assert (found.pods, found.not_seen) == ((), (f"there is no ExternalSecret {SPACE}/nowhere in the cluster",))
@@ -158,8 +178,9 @@ def test_a_read_in_the_second_of_the_write_may_be_of_before_it(world: World, mon
             world.refreshed(NOW + timedelta(seconds=1))
 
     denied = list[tuple[str, int]]()
-    asked = replace(ASKED, seconds=60.0, on_denied=lambda error: denied.append((str(error), len(told))))
-    found = wait_for_sync(world.bench.environment(), asked, world.bench.live(), world.view, tell)
+    asked = replace(ASKED, seconds=60.0, is_forced=True, compares=False)
+    asked = replace(asked, on_denied=lambda error: denied.append((str(error), len(told))))
+    found = read_status(world.bench.environment(), asked, world.bench.live(), world.view, tell)
     assert told[:3] == [ClusterState.OLDER_VALUE] * 3
     assert is_synced(found)
     assert denied == [(f"you are not allowed to patch externalsecrets in {SPACE}", 0)]

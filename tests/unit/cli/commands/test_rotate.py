@@ -249,10 +249,11 @@ def test_a_migration_leaves_what_is_rotated(world: World) -> None:
 def test_nobody_saw_the_pods_of_a_rotation_that_looked_at_no_cluster(world: World) -> None:
     run = world.begin()
     closed = world.rotate("--confirm-revoked", run)
-    nobody = "note: nobody saw with this run that every pod has started with the new value; see that the cluster has it"
+    nobody = "note: nobody saw with this run that every pod has started with the new value"
     status = f"platform-secrets --root {world.root} status prod --only slack --only taker --wait --force-sync"
-    line = f"{nobody}, and restart what it names: {status}"
-    assert f"{line}\nnote: the cluster cannot be asked: " in closed.err
+    line = f"{nobody}; check that the cluster has it, and restart the workloads it lists: {status}"
+    assert closed.err.startswith("note: the cluster cannot be asked: ")
+    assert closed.err.endswith(f"\n{line}\n")
     assert f"{line}\n" in world.run("rotate", "prod", "--without-cluster", "--confirm-revoked", run).err
 
 
@@ -527,6 +528,14 @@ def test_a_person_is_asked_for_the_value_and_for_consent(world: World) -> None:
         assert (done.code, "Write 1 key to prod? [y/N] " in done.err) == (0, True)
     assert len(world.runs()) == 1
     assert NEW not in done.out + done.err
+
+
+def test_who_enters_no_value_is_told_and_nothing_is_written(world: World) -> None:
+    world.monkeypatch.setattr(getpass, "getpass", lambda _question: "")
+    world.monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    done = run_command(world.capsys, "--root", str(world.root), "rotate", "prod", "slack", "--without-cluster")
+    said = "no value was entered\nnothing was written: there are no changes to write\n"
+    assert (done.code, done.out, world.runs()) == (0, said, [])
 
 
 def test_other_environments_on_the_same_place_are_named(world: World) -> None:
