@@ -249,10 +249,14 @@ def test_pods_that_nobody_may_list_do_not_count_as_started(world: World, tmp_pat
     with cluster(world, tmp_path, store) as here:
         here.double.refused["list pods"] = 403
         done = rotate(world, "jira", "JIRA_TOKEN", "--timeout", "20s", value=NEW)
-    assert done.code == 4, done
+        (journal,) = world.journals()
+        closed = rotate(world, "--confirm-revoked", journal.stem)
     assert "the cluster has the new value" in done.out
-    assert "not done: not all pods may be seen" in done.out
-    assert "list pods" in done.err
+    for each in (done, closed):
+        assert each.code == 4, each
+        assert "not done: not all pods may be seen" in each.out
+        assert "list pods" in each.err
+    assert f"the rotation {journal.stem} is closed\n" in closed.out
 
 
 def test_who_else_reads_the_store_and_may_not_be_listed_does_not_count_as_restarted(
