@@ -33,14 +33,14 @@ def _caught() -> BaseException:
 
 def test_the_short_form_has_neither_text_nor_machine_path() -> None:
     text = describe_defect(_caught(), is_debug=False)
-    assert text.startswith("internal error: RuntimeError at unit/test_defect.py:")
+    assert text.startswith("internal error: RuntimeError at unit/test_refusal.py:")
     assert SENTINEL not in text
     assert "/work" not in text
 
 
 def test_the_long_form_names_places_and_causes() -> None:
     text = describe_defect(_caught(), is_debug=True)
-    assert "unit/test_defect.py:" in text
+    assert "unit/test_refusal.py:" in text
     assert "  after JSONDecodeError\n" in text
     assert SENTINEL not in text
 

@@ -341,7 +341,7 @@ TAKING = """
 def test_a_key_that_takes_its_value_is_told_with_where_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.unit.operations.explain.test_key.CATALOGUE", KEY_CATALOGUE + TAKING)
+    monkeypatch.setattr("tests.unit.operations.test_explain.KEY_CATALOGUE", KEY_CATALOGUE + TAKING)
     environment = _environment(tmp_path, "store: vault\nsecrets: {ci: {}, github: {remote: {vault: mine}}}\n")
     assert _paths(environment, "ci/TOKEN") == [
         ("ci/TOKEN", "team-mine[PAT]"),
