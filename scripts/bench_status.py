@@ -41,7 +41,7 @@ _PROGRAM = """
 import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from compiler.cluster.view import connected
+from compiler.cluster.view import connect_cluster
 from compiler.live.stores import LiveStores
 from compiler.operations.status import NextStep
 from compiler.operations.status_live import OPTIONAL
@@ -51,7 +51,7 @@ from compiler.render.reports.status import status_lines
 from compiler.cli.terminal.outlet import standard_output
 (environment,) = compile_project(Path(sys.argv[1]), ["prod"]).project.environments
 options = StatusOptions(is_offline=True)
-found = read_status(environment, options, LiveStores({}), lambda: connected(os.environ, None, OPTIONAL), print)
+found = read_status(environment, options, LiveStores({}), lambda: connect_cluster(os.environ, None, OPTIONAL), print)
 standard_output().show(status_lines(found, NextStep(), datetime.now(UTC)))
 sys.exit(0 if found.is_fine else 1)
 """

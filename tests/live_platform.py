@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from compiler.cluster.judge import wanted_keys
+from compiler.cluster.view import wanted_keys
 from compiler.model.environment import Environment, Store
 from compiler.model.values import manifests_of
 from tests.api_double import ApiDouble

@@ -118,7 +118,7 @@ class KubernetesCluster:
         self._api.user_agent = f"{PROGRAM}/{__version__}"
         manager = self._api.rest_client.pool_manager
         pools = manager.pool_classes_by_scheme
-        manager.pool_classes_by_scheme = {scheme: _bounded(pool) for scheme, pool in pools.items()}
+        manager.pool_classes_by_scheme = {scheme: _bound_pool(pool) for scheme, pool in pools.items()}
 
     def renew(self) -> None:
         """Give the requests from now on the time and the size that those of one command have."""
@@ -126,7 +126,7 @@ class KubernetesCluster:
 
     def collection(self, plural: str, namespace: str) -> Objects:
         """The objects of a kind in a namespace, read in pages; of Secrets and ConfigMaps the metadata alone."""
-        return self._collected(plural, namespace, ())
+        return self._read_collection(plural, namespace, ())
 
     def store_object(self, kind: str, name: str, namespace: str) -> LiveObject | None:
         if not _NAME.fullmatch(name):
@@ -135,24 +135,26 @@ class KubernetesCluster:
         plural, is_namespaced = STORES[kind], kind == "SecretStore"
         scope = f"/namespaces/{namespace}" if is_namespaced else ""
         permission = f"get {plural} in {namespace}" if is_namespaced else f"get {plural}"
-        return self._one(permission, f"/apis/{_GROUP}{scope}/{plural}/{name}", plural)
+        return self._read_one(permission, f"/apis/{_GROUP}{scope}/{plural}/{name}", plural)
 
     def namespace_object(self, namespace: str) -> LiveObject | None:
-        return self._one("get namespaces", f"/api/v1/namespaces/{namespace}", NAMESPACES)
+        return self._read_one("get namespaces", f"/api/v1/namespaces/{namespace}", NAMESPACES)
 
-    def _one(self, permission: str, path: str, plural: str) -> LiveObject | None:
-        found = self._got(permission, path)
-        return None if found is None else require_form(lambda: self._kept(checked(plural, found)))
+    def _read_one(self, permission: str, path: str, plural: str) -> LiveObject | None:
+        found = self._get(permission, path)
+        return None if found is None else require_form(lambda: self._keep(used_fields(plural, found)))
 
     def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
         """The newest warning of the events about each ExternalSecret, by its UID: a name may be an earlier object's."""
         wanted = [("fieldSelector", "involvedObject.kind=ExternalSecret,type=Warning")]
-        found = sorted(map(_warning, self._collected(EVENTS, namespace, wanted)), key=lambda each: str(each["moment"]))
+        found = sorted(
+            map(_warning, self._read_collection(EVENTS, namespace, wanted)), key=lambda each: str(each["moment"])
+        )
         return {str(each["uid"]): each for each in found}
 
     def every_object(self, plural: str) -> Objects | None:
         """Names and specs of all objects of a kind of the operator, in every namespace; None for a kind not served."""
-        found = self._listed(f"list {plural}", plural, "", (), partial(_named, plural))
+        found = self._read_whole_list(f"list {plural}", plural, "", (), partial(_metadata_and_spec, plural))
         return found[0] if found is not None else None
 
     def force_sync(self, namespace: str, name: str, mark: str) -> bool:
@@ -161,21 +163,23 @@ class KubernetesCluster:
         path = f"{_path(EXTERNAL_SECRETS, namespace)}/{name}"
 
         def send() -> bool:
-            self._asked("PATCH", path, body=change).read(_LARGEST, decode_content=False)
+            self._request("PATCH", path, body=change).read(_LARGEST, decode_content=False)
             return True
 
         with self._in_time():
             return _answer(f"patch externalsecrets in {namespace}", send) or False
 
-    def _collected(self, plural: str, namespace: str, selected: Sequence[tuple[str, str]]) -> Objects:
-        found = self._listed(f"list {plural} in {namespace}", plural, namespace, selected, partial(checked, plural))
+    def _read_collection(self, plural: str, namespace: str, selected: Sequence[tuple[str, str]]) -> Objects:
+        found = self._read_whole_list(
+            f"list {plural} in {namespace}", plural, namespace, selected, partial(used_fields, plural)
+        )
         if found is not None:
             return found[0]
         if plural == EXTERNAL_SECRETS:
             raise ClusterError(f"it does not serve {_GROUP}", "install External Secrets Operator 0.16 or newer")
         return ()
 
-    def _listed(
+    def _read_whole_list(
         self,
         permission: str,
         plural: str,
@@ -184,14 +188,14 @@ class KubernetesCluster:
         take: Callable[[object], LiveObject],
     ) -> tuple[Objects, str] | None:
         """The whole list of a kind, and its version; None for a kind that the cluster does not serve."""
-        path, accepted = _path(plural, namespace), _accepted(plural)
+        path, accepted = _path(plural, namespace), _media_type(plural)
         return read_list(
             plural,
-            lambda query: self._got(permission, path, accepted, [*selected, *query]),
-            lambda found: self._kept(take(found)),
+            lambda query: self._get(permission, path, accepted, [*selected, *query]),
+            lambda found: self._keep(take(found)),
         )
 
-    def _kept(self, found: LiveObject) -> LiveObject:
+    def _keep(self, found: LiveObject) -> LiveObject:
         self._count(kept=memory_of(found))
         return found
 
@@ -203,11 +207,11 @@ class KubernetesCluster:
             limits = f"{_MOST_BYTES // 1024**2} MiB, or take more than {_MOST_MEMORY // 1024**2} MiB of memory"
             raise ClusterError(f"its answers to this command have more than {limits}", _ASK_LESS)
 
-    def _got(
+    def _get(
         self, permission: str, path: str, accepted: str = _JSON, query: Sequence[tuple[str, str]] = ()
     ) -> LiveObject | None:
         def read() -> LiveObject:
-            content = self._asked("GET", path, accepted, query).read(_LARGEST + 1, decode_content=False)
+            content = self._request("GET", path, accepted, query).read(_LARGEST + 1, decode_content=False)
             self._count(received=len(content))
             return _object(content)
 
@@ -226,7 +230,7 @@ class KubernetesCluster:
         finally:
             self._spent += time.monotonic() - begun
 
-    def _asked(
+    def _request(
         self,
         method: str,
         path: str,
@@ -247,7 +251,7 @@ class KubernetesCluster:
         return reply
 
 
-def _bounded(pool: Any) -> type:  # noqa: ANN401 - one of urllib3's, or of its own for a SOCKS proxy
+def _bound_pool(pool: Any) -> type:  # noqa: ANN401 - one of urllib3's, or of its own for a SOCKS proxy
     connection = type("BoundedConnection", (pool.ConnectionCls,), {"response_class": _Reply})
     return type("BoundedPool", (pool,), {"ConnectionCls": connection})
 
@@ -332,7 +336,7 @@ def _why(error: Exception) -> str:
     return next((why for kinds, why in _CAUSES if isinstance(error, kinds)), _NO_KUBERNETES)
 
 
-def _accepted(plural: str) -> str:
+def _media_type(plural: str) -> str:
     return _METADATA_LIST if plural in METADATA_ALONE else _JSON
 
 
@@ -470,9 +474,9 @@ _SHAPES: dict[str, Mapping[str, _Shape]] = {
 }
 
 
-def checked(plural: str, found: Any) -> LiveObject:  # noqa: ANN401 - any JSON
+def used_fields(plural: str, found: Any) -> LiveObject:  # noqa: ANN401 - any JSON
     """What is used of an object of that kind. Raises TypeError where a field of that has another type."""
-    used: dict[str, Any] = _used(found, _SHAPES[plural])
+    used: dict[str, Any] = _pick_fields(found, _SHAPES[plural])
     if plural in _SPECS:
         return {**used, "spec": found.get("spec")}
     if plural == PODS:
@@ -483,7 +487,7 @@ def checked(plural: str, found: Any) -> LiveObject:  # noqa: ANN401 - any JSON
     return used
 
 
-def _used(found: Any, shape: _Shape) -> Any:  # noqa: ANN401 - any JSON
+def _pick_fields(found: Any, shape: _Shape) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(shape, type):
         if not isinstance(found, shape):
             raise TypeError
@@ -491,13 +495,13 @@ def _used(found: Any, shape: _Shape) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(shape, list):
         if not isinstance(found, list):
             raise TypeError
-        return [_used(each, shape[0]) for each in found]
+        return [_pick_fields(each, shape[0]) for each in found]
     if not isinstance(found, dict):
         raise TypeError
     any_name = shape.get(_ANY)
     # Most values have their type at once: a call for each of these would double the time of a large list.
     return {
-        name: value if value is None or type(value) is of else _used(value, of)
+        name: value if value is None or type(value) is of else _pick_fields(value, of)
         for name, value in found.items()
         if (of := shape.get(name, any_name)) is not None
     }
@@ -506,9 +510,9 @@ def _used(found: Any, shape: _Shape) -> Any:  # noqa: ANN401 - any JSON
 _NAMED = ("name", "namespace", "labels", "annotations", "ownerReferences")
 
 
-def _named(plural: str, found: object) -> LiveObject:
+def _metadata_and_spec(plural: str, found: object) -> LiveObject:
     """Metadata and spec: all that counts of an object where those of a whole cluster are looked through."""
-    used = checked(plural, found)
+    used = used_fields(plural, found)
     metadata = child(used, "metadata")
     return {
         "metadata": {name: metadata[name] for name in _NAMED if name in metadata},

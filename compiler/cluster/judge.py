@@ -1,28 +1,35 @@
-"""Judges whether a compiled ExternalSecret is in effect in the cluster, by its store and the operator's times too.
+"""Judges whether a compiled ExternalSecret is in effect: the only judge of that, for `status`, `verify` and `cutover`.
 
 Ready alone says nothing: it stays true of the spec before. What counts is that the live spec is the compiled one, that
-the operator has synchronised this generation of it, and that the Secret has every key. A store object is judged by
-whether it is ready, leads to the written store, and lets a namespace use it. No other module judges by the operator's
-times.
+the operator has synchronised this generation of it since the value was written and still runs, and that the Secret has
+every key. A store object is judged by whether it is ready, leads to the written store, and lets a namespace use it.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 
 from compiler.cluster.view import (
+    EVENTS,
+    ClusterView,
     Live,
     LiveObject,
     asked_at,
     child,
+    clock,
+    controllers_of,
+    is_answered,
+    is_synced,
     keys_of,
     moment_of,
     ready_of,
+    ready_reason,
     refreshed_at,
     sign_of,
+    wanted_keys,
     writers,
 )
 from compiler.model.environment import Store
@@ -40,7 +47,12 @@ _SYNCED = "SecretSynced"
 _IMMUTABLE = "SecretImmutable"
 # The operator writes as the one with the ExternalSecret's name behind it, and wrote as itself before 0.16.
 _OPERATORS_PREFIX, _OPERATOR = "externalsecrets.external-secrets.io/", "external-secrets"
-_GIVEN_UP = frozenset({"SecretOwnedByOther", _IMMUTABLE})
+# From External Secrets Operator 2.10 on.
+_OTHER_OWNER = "SecretOwnedByOther"
+_GIVEN_UP = frozenset({_OTHER_OWNER, _IMMUTABLE})
+AGREE = "choose another target, or agree with its owner"
+_DEPLOY = "deploy the newest values, then wait for a refresh"
+_DELETE = "delete the Secret, and the operator makes it again; pods that run keep what they have read"
 # The operator's message where a failing provider left the last good Secret in place with Ready still true, and the one
 # of an immutable Secret up to 2.9. The only texts of it that are matched: nothing else in the status tells.
 _RETAINED = "secret retained due to DeletionPolicy=Retain"
@@ -81,50 +93,74 @@ FAILING = frozenset({ClusterState.NOT_READY, ClusterState.IMMUTABLE, ClusterStat
 
 @dataclass(frozen=True, slots=True)
 class ClusterProblem:
-    """What keeps a secret from being in effect; `message` quotes nothing that the operator or a store said.
-
-    `mend` is the way out of what is wrong with a store, and `has_cause` says that the operator's message has the cause.
-    """
+    """What keeps a secret from being in effect; `message` quotes nothing that the operator or a store said."""
 
     state: ClusterState
     message: str
+    # The way out, where it follows from the cluster alone.
     mend: str = ""
+    # Whether the message of a store's condition has the cause.
     has_cause: bool = False
+    # Whether it is only not proven that a live store is the written one.
+    is_unproven: bool = False
 
 
-def problems(manifest: Manifest, live: Live) -> tuple[ClusterProblem, ...]:
-    """Why a manifest is not in effect; empty where it is."""
-    found = live.external_secret
-    if found is None:
-        return (
-            ClusterProblem(ClusterState.ABSENT, f"there is no ExternalSecret {quoted(manifest.title)} in the cluster"),
-        )
-    where = (manifest.namespace, live.namespace)
-    lacks = store_lacks(manifest.store, live.store, *where) if live.has_store else ()
-    return (
-        *_of_external_secret(manifest, found, is_frozen=is_immutable(live)),
-        *(_of_secret(manifest, live) if live.has_secrets else ()),
-        *lacks,
-    )
+# With these the operator has not read what the environment says, and the age of what it read says nothing.
+_NOT_READ = frozenset({ClusterState.OTHER_SPEC, ClusterState.NOT_SYNCED, *FAILING})
 
 
-def doubts(manifest: Manifest, live: Live) -> tuple[str, ...]:
-    """What cannot be told of the live store that a manifest reads, with the ways out.
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a secret is judged by beside its live objects; what a caller leaves out is not judged."""
 
-    And who else owns keys of the Secret: one that the operator wrote again as it was keeps its earlier owner, too.
+    now: datetime
+    # When the store in use got the newest value of the secret; None where that is not known.
+    written: datetime | None = None
+    # Whether a value of the second in which the operator read it counts as read.
+    in_same_second: bool = True
+    # Whether this run asked the operator to synchronise, after it had read the stores.
+    is_forced: bool = False
+    # The newest sign that the operator runs, of any ExternalSecret.
+    newest_sign: datetime | None = None
+    # Where the warnings about one that fails are read: without them nobody knows whether it is still tried.
+    view: ClusterView | None = None
+    # What a wait saw change since it began, and the pods that are not ready.
+    changes: tuple[ClusterProblem, ...] = ()
+    pods: tuple[ClusterProblem, ...] = ()
+
+
+def problems(manifest: Manifest, live: Live, evidence: Evidence | None = None) -> tuple[ClusterProblem, ...]:
+    """Why a manifest is not in effect, the gravest problem first; by its objects alone without `evidence`.
+
+    Raises ClusterError.
     """
-    found = store_doubts(manifest.store, live.store, manifest.namespace, live.namespace) if live.has_store else ()
+    objects = tuple(_of_external_secret(manifest, live))
+    if live.external_secret is not None and live.has_secrets:
+        objects += tuple(_of_secret(manifest, live))
+    if live.external_secret is not None and live.has_store:
+        objects += tuple(store_problems(manifest.store, live.store, manifest.namespace, live.namespace))
+    if evidence is None:
+        return objects
+    times = tuple(_of_times(manifest, live, frozenset(each.state for each in objects), evidence))
+    changes = (each for each in evidence.changes if each.state is not ClusterState.NOT_REFRESHED or not times)
+    return *objects, *changes, *times, *evidence.pods
+
+
+def unknowns(manifest: Manifest, live: Live) -> tuple[str, ...]:
+    """What cannot be known of the live store that a manifest reads, with the ways out, and who else owns its keys."""
+    found = store_unknowns(manifest.store, live.store, manifest.namespace, live.namespace) if live.has_store else ()
     return (
-        *(f"{doubt.message}; {doubt.mend}" for doubt in found),
+        *(f"{unknown.message}; {unknown.mend}" for unknown in found),
         *(
+            # One that the operator wrote again as it was keeps its earlier owner, too.
             f"{quoted(manager)} owns {listed(keys)} of its Secret, too"
-            for manager, keys, _, is_newer in strangers(live)
+            for manager, keys, _, is_newer in foreign_writers(live)
             if not is_newer
         ),
     )
 
 
-def strangers(live: Live) -> Iterator[tuple[str, Sequence[str], str, bool]]:
+def foreign_writers(live: Live) -> Iterator[tuple[str, Sequence[str], str, bool]]:
     """Who beside the operator owns keys of the live Secret, which, since when, and whether since its last success.
 
     A changed resourceVersion alone is nobody's writing.
@@ -141,21 +177,6 @@ def is_own(external_secret: LiveObject, manifest: Manifest) -> bool:
     """Whether the chart that renders `manifest` wrote it."""
     own = {_FIRST_VALUE, child(manifest.object, "metadata", "labels").get(_OWN_LABEL)}
     return child(external_secret, "metadata", "labels").get(_OWN_LABEL) in own
-
-
-def is_synced(external_secret: LiveObject) -> bool:
-    """Whether the operator's last success was with this generation: a failing spec keeps the old mark."""
-    generation = child(external_secret, "metadata").get("generation")
-    synced = str(child(external_secret, "status").get("syncedResourceVersion") or "")
-    return generation is not None and synced.startswith(f"{generation}-")
-
-
-def ready_reason(external_secret: LiveObject) -> str | None:
-    """Why Ready is not true, by the operator's word for it; None where it is."""
-    condition = ready_of(external_secret)
-    if not condition:
-        return "NoCondition"
-    return None if condition.get("status") == "True" else str(condition.get("reason") or "Unknown")
 
 
 def waits_for_a_change(live: Live, name: str) -> bool:
@@ -178,29 +199,28 @@ def is_immutable(live: Live) -> bool:
     return said or any("f:immutable" in fields for _, _, fields in writers(live.secret))
 
 
-def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
-    """The keys of the Secret that a manifest makes."""
-    spec = child(compiled, "spec")
-    listed_keys = [str(item.get("secretKey")) for item in spec.get("data") or ()]
-    return (*listed_keys, *map(str, child(spec, "target", "template", "data")))
-
-
-def _of_external_secret(manifest: Manifest, found: LiveObject, *, is_frozen: bool) -> Iterator[ClusterProblem]:
-    title = quoted(manifest.title)
+def _of_external_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
+    found, title = live.external_secret, quoted(manifest.title)
+    if found is None:
+        yield ClusterProblem(ClusterState.ABSENT, f"there is no ExternalSecret {title} in the cluster")
+        return
     if child(found, "metadata").get("deletionTimestamp"):
         yield ClusterProblem(
             ClusterState.DELETED, f"the ExternalSecret {title} is being deleted, and its Secret goes with it"
         )
-    if not is_own(found, manifest):
-        yield ClusterProblem(ClusterState.FOREIGN, f"the ExternalSecret {title} is not managed by this chart")
+    yield from foreign_external_secret(manifest, found)
     if found.get("spec") != manifest.object.get("spec"):
         message = f"the ExternalSecret {title} is not what was compiled: {_difference(manifest.object, found)}"
-        yield ClusterProblem(ClusterState.OTHER_SPEC, message)
+        yield ClusterProblem(ClusterState.OTHER_SPEC, message, _DEPLOY)
     if not is_synced(found):
         yield ClusterProblem(ClusterState.NOT_SYNCED, f"the operator has not synchronised {title} as it is now")
     condition, why = ready_of(found), ready_reason(found)
-    if is_frozen:
-        yield ClusterProblem(ClusterState.IMMUTABLE, f"the Secret {title} is immutable: the operator cannot update it")
+    if is_immutable(live):
+        message = f"the Secret {title} is immutable: the operator cannot update it: {why}"
+        yield ClusterProblem(ClusterState.IMMUTABLE, message, _DELETE)
+    elif why == _OTHER_OWNER:
+        message = f"the ExternalSecret {title} is not ready: {why}: another owner has its Secret"
+        yield ClusterProblem(ClusterState.NOT_READY, message, AGREE)
     elif why is not None:
         yield ClusterProblem(ClusterState.NOT_READY, f"the ExternalSecret {title} is not ready: {why}")
     elif _RETAINED in str(condition.get("message") or ""):
@@ -214,7 +234,7 @@ def _of_external_secret(manifest: Manifest, found: LiveObject, *, is_frozen: boo
 def _difference(compiled: LiveObject, found: LiveObject) -> str:
     """The first field of two specs that differs, how many others do, and who wrote one of them last."""
     differing = sorted(
-        _differing(compiled.get("spec"), found.get("spec")), key=lambda each: each[0][:1] != _STORE_FIELD
+        _differences(compiled.get("spec"), found.get("spec")), key=lambda each: each[0][:1] != _STORE_FIELD
     )
     path, wanted, there = differing[0]
     field = quoted(".".join(map(str, path)) or "spec")
@@ -234,13 +254,13 @@ def _difference(compiled: LiveObject, found: LiveObject) -> str:
     return words
 
 
-def _differing(wanted: object, found: object, path: _Path = ()) -> Iterator[tuple[_Path, object, object]]:
+def _differences(wanted: object, found: object, path: _Path = ()) -> Iterator[tuple[_Path, object, object]]:
     if isinstance(wanted, dict) and isinstance(found, dict):
         for key in dict.fromkeys((*wanted, *found)):
-            yield from _differing(wanted.get(key), found.get(key), (*path, key))
+            yield from _differences(wanted.get(key), found.get(key), (*path, key))
     elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
         for at, (one, other) in enumerate(zip(wanted, found, strict=True)):
-            yield from _differing(one, other, (*path, at))
+            yield from _differences(one, other, (*path, at))
     elif wanted != found:
         yield path, wanted, found
 
@@ -259,7 +279,7 @@ def _owns(fields: LiveObject, path: _Path) -> bool:
 def _of_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
     secret, has_synced, title = live.secret, is_synced(live.external_secret or {}), quoted(manifest.title)
     if secret is None:
-        yield ClusterProblem(ClusterState.NO_TARGET, f"there is no Secret {title}")
+        yield ClusterProblem(ClusterState.NO_TARGET, f"there is no Secret {title}", _DEPLOY)
         return
     if child(secret, "metadata").get("deletionTimestamp"):
         yield ClusterProblem(ClusterState.DELETED, f"the Secret {title} is being deleted")
@@ -267,29 +287,38 @@ def _of_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
     if not owners and not has_synced:
         message = f"nothing owns the Secret {title}: the operator takes it over when it synchronises"
         yield ClusterProblem(ClusterState.NOT_SYNCED, message)
-    elif owners != [("ExternalSecret", manifest.name)]:
-        yield ClusterProblem(ClusterState.FOREIGN, f"the Secret {title} does not belong to its ExternalSecret")
+    else:
+        yield from foreign_secret(manifest, secret)
     present = keys_of(secret)
     if missing := [key for key in wanted_keys(manifest.object) if key not in present]:
-        yield ClusterProblem(ClusterState.MISSING_KEY, f"the Secret {title} lacks {listed(missing)}")
-    for manager, keys, time, is_newer in strangers(live) if owners and has_synced else ():
+        yield ClusterProblem(ClusterState.MISSING_KEY, f"the Secret {title} lacks {listed(missing)}", _DEPLOY)
+    for manager, keys, time, is_newer in foreign_writers(live) if owners and has_synced else ():
         if is_newer:
             who = f"{quoted(manager)} has written {listed(keys)} of the Secret {title}"
             yield ClusterProblem(ClusterState.EDITED, f"{who} since the operator did{f', at {time}' if time else ''}")
 
 
-def controllers_of(found: LiveObject) -> list[tuple[object, object]]:
-    """Kind and name of the owner that controls an object; empty for none."""
-    owners = child(found, "metadata").get("ownerReferences") or ()
-    return [(each.get("kind"), each.get("name")) for each in owners if each.get("controller")]
+def foreign_external_secret(manifest: Manifest, found: LiveObject) -> Iterator[ClusterProblem]:
+    """The problem that another one than this chart manages a live ExternalSecret."""
+    if not is_own(found, manifest):
+        message = f"the ExternalSecret {quoted(manifest.title)} is not managed by this chart"
+        yield ClusterProblem(ClusterState.FOREIGN, f"{message}; deploying would overwrite it", AGREE)
+
+
+def foreign_secret(manifest: Manifest, secret: LiveObject) -> Iterator[ClusterProblem]:
+    """The problem that a live Secret does not belong to the ExternalSecret of its name."""
+    owners, title = controllers_of(secret), quoted(manifest.title)
+    if not owners:
+        message = f"the Secret {title} is not managed by an ExternalSecret; deploying would overwrite it"
+        yield ClusterProblem(ClusterState.FOREIGN, message, AGREE)
+    elif owners != [("ExternalSecret", manifest.name)]:
+        kind, name = owners[0]
+        message = f"the Secret {title} belongs to the {kind} {quoted(str(name))}"
+        yield ClusterProblem(ClusterState.FOREIGN, message, AGREE)
 
 
 # The operator's own name for itself where nothing else is set.
 _DEFAULT_CONTROLLER = "default"
-# The fields by which stores name the Secret with their credential.
-_CREDENTIALS = frozenset(
-    {"clientSecret", "clientCertificate", "secretRef", "tokenSecretRef", "serviceAccountSecretRef"}
-)
 # Patterns that Python reads as Go does, whose the operator's are. A group is not repeated: Python might then take for
 # ever where Go does not.
 _ALIKE = re.compile(r"\^?(?:[a-z0-9.-]|\\[.d-]|\[\^?[a-z0-9-]+\]|[*+?](?![*+?]))*\$?|\^?\([a-z0-9|-]+\)\$?", re.ASCII)
@@ -298,7 +327,7 @@ _ALIKE = re.compile(r"\^?(?:[a-z0-9.-]|\\[.d-]|\[\^?[a-z0-9-]+\]|[*+?](?![*+?]))
 _of_store = partial(ClusterProblem, ClusterState.STORE)
 
 
-def store_lacks(
+def store_problems(
     store: Store, live: LiveObject | None, namespace: str, labelled: LiveObject | None = None
 ) -> Iterator[ClusterProblem]:
     """What is wrong with the live object of `store`; `labelled` is the namespace's object, if it was read."""
@@ -312,30 +341,33 @@ def store_lacks(
         yield _of_store(f"{subject} has not been checked by the operator yet", describe)
     elif condition.get("status") != "True":
         yield _of_store(f"{subject} is not ready: {condition.get('reason') or 'Unknown'}", describe, has_cause=True)
-    if (another := another_store(store, live, namespace)) is not None:
-        yield another
+    if (found := identity_problem(store, live, namespace)) is not None and not found.is_unproven:
+        yield found
     if allows_namespace(live, namespace, labelled) is False:
         message = f"{subject} does not allow the namespace {quoted(namespace)}"
         yield _of_store(message, "add it to the store's `conditions`")
 
 
-def store_doubts(
+def store_unknowns(
     store: Store, live: LiveObject | None, namespace: str, labelled: LiveObject | None = None
 ) -> Iterator[ClusterProblem]:
-    """What cannot be told of the live object of `store`, in the form of a lack."""
+    """What cannot be known of the live object of `store`, in the form of a problem."""
     if live is None:
         return
-    if (unproven := unproven_store(store, live, namespace)) is not None:
-        yield unproven
+    if (found := identity_problem(store, live, namespace)) is not None and found.is_unproven:
+        yield found
     if allows_namespace(live, namespace, labelled) is None:
         allows = f"{_subject(store)} allows the namespace {quoted(namespace)}"
         message = f"whether {allows} depends on what cannot be read here"
         yield _of_store(message, kubectl_line("get", store, namespace))
 
 
-def another_store(store: Store, live: LiveObject, namespace: str) -> ClusterProblem | None:
-    """The lack that a live store object leads elsewhere than `store` does, None where it may lead there."""
-    if sameness_of(store, live) is not Sameness.ANOTHER:
+def identity_problem(store: Store, live: LiveObject, namespace: str) -> ClusterProblem | None:
+    """The problem that a live store object leads elsewhere than `store`, or may; None where it leads there."""
+    sameness = sameness_of(store, live)
+    if sameness is Sameness.UNPROVEN:
+        return _unproven(store, live, namespace)
+    if sameness is not Sameness.ANOTHER:
         return None
     message = f"{_subject(store)} leads to another store than {quoted(store.id)}: {_store_difference(store, live)}"
     shown = f"{kubectl_line('get', store, namespace)} -o yaml"
@@ -387,17 +419,13 @@ def _address(store: Store, live: LiveObject) -> str:
     return str(child(live, "spec", "provider", store.provider.id).get(store.provider.address) or "")
 
 
-def unproven_store(store: Store, live: LiveObject, namespace: str) -> ClusterProblem | None:
-    """The doubt whether a live store object leads to `store`, None where it does, or leads elsewhere."""
-    if sameness_of(store, live) is not Sameness.UNPROVEN:
-        return None
-    field, url = store.provider.address, _address(store, live)
+def _unproven(store: Store, live: LiveObject, namespace: str) -> ClusterProblem:
+    message = f"whether {_subject(store)} leads to the store {quoted(store.id)} is not proven"
+    shown = f"{kubectl_line('get', store, namespace)} -o yaml"
     if live_identity(live).provider is UNKNOWN:
-        shown = f"{kubectl_line('get', store, namespace)} -o yaml"
-        message = (
-            f"whether {_subject(store)} leads to the store {quoted(store.id)} is not proven: it has two namespaces"
-        )
-        return _of_store(message, f"leave one in its `namespace` and `headers`: {shown}")
+        mend = f"leave one in its `namespace` and `headers`: {shown}"
+        return _of_store(f"{message}: it has two namespaces", mend, is_unproven=True)
+    field, url = store.provider.address, _address(store, live)
     why = f"its `{field}` is spelt differently" if store.address else f"the environment has no `{field}`"
     address = parse_address(url)
     # A password in it is not shown.
@@ -406,9 +434,8 @@ def unproven_store(store: Store, live: LiveObject, namespace: str) -> ClusterPro
     if "reachableAt" in store.provider.settings:
         mend += ", and `reachableAt` for the address from here"
     if address is None or address.extra:
-        mend += f"; {kubectl_line('get', store, namespace)} -o yaml shows it"
-    message = f"whether {_subject(store)} leads to the store {quoted(store.id)} is not proven: {why}"
-    return _of_store(message, mend)
+        mend += f"; {shown} shows it"
+    return _of_store(f"{message}: {why}", mend, is_unproven=True)
 
 
 def controller_of(store: LiveObject) -> str:
@@ -425,13 +452,13 @@ def allows_namespace(store: LiveObject, namespace: str, labelled: LiveObject | N
     conditions = (store.get("spec") or {}).get("conditions") or ()
     if store.get("kind") == "SecretStore" or not conditions:
         return True
-    found = {verdict for each in conditions for verdict in _allowed(each, namespace, labelled)}
+    found = {verdict for each in conditions for verdict in _access_by(each, namespace, labelled)}
     if True in found:
         return True
     return None if None in found else False
 
 
-def _allowed(condition: LiveObject, namespace: str, labelled: LiveObject | None) -> Iterator[bool | None]:
+def _access_by(condition: LiveObject, namespace: str, labelled: LiveObject | None) -> Iterator[bool | None]:
     yield namespace in (condition.get("namespaces") or ())
     for pattern in condition.get("namespaceRegexes") or ():
         try:
@@ -461,21 +488,6 @@ def _meets(expression: LiveObject, labels: LiveObject) -> bool:
     }.get(str(expression.get("operator")), False)
 
 
-def credential_of(store: LiveObject) -> str:
-    """Which Secret holds the operator's credential for a store, in words; empty where it logs in by an identity."""
-    waiting: list[tuple[str, object]] = [("", child(store, "spec", "provider"))]
-    while waiting:
-        field, found = waiting.pop(0)
-        if not isinstance(found, dict):
-            continue
-        if field in _CREDENTIALS and isinstance(found.get("name"), str):
-            namespace = str(found.get("namespace") or child(store, "metadata").get("namespace") or "")
-            title = f"{namespace}/{found['name']}" if namespace else found["name"]
-            return f"the operator's credential is the key {quoted(str(found.get('key')))} of the Secret {quoted(title)}"
-        waiting += found.items()
-    return ""
-
-
 # The clocks of this machine, the stores and the cluster may differ by so much.
 CLOCKS = timedelta(minutes=5)
 # The operator takes a request at once, unless it has many others before it.
@@ -484,15 +496,6 @@ _ANSWER = timedelta(minutes=1)
 _SAME = timedelta(seconds=2)
 # These never refresh by themselves.
 _UNTIMED = frozenset({"CreatedOnce", "OnChange"})
-
-
-def clock(when: datetime, now: datetime) -> str:
-    """A time as people read it: without its date where that is today's."""
-    try:
-        when, now = when.astimezone(UTC), now.astimezone(UTC)
-    except OverflowError:
-        return when.isoformat()
-    return f"{when:{'%H:%M:%S' if when.date() == now.date() else '%Y-%m-%d %H:%M:%S'}} UTC"
 
 
 def operator_pods() -> str:
@@ -515,12 +518,6 @@ def last_read_before(
     return None if is_read else refreshed
 
 
-def is_answered(external_secret: LiveObject) -> bool:
-    """Whether the operator has succeeded since it was last asked to synchronise."""
-    asked, refreshed = asked_at(external_secret), refreshed_at(external_secret)
-    return asked is not None and refreshed is not None and refreshed >= asked
-
-
 def older_value(
     external_secret: LiveObject, written: datetime | None, title: str, now: datetime, *, in_same_second: bool = True
 ) -> Iterator[ClusterProblem]:
@@ -532,7 +529,26 @@ def older_value(
     yield ClusterProblem(ClusterState.OLDER_VALUE, f"the Secret {quoted(title)} may hold an earlier value: {times}")
 
 
-def silence(
+def _of_times(
+    manifest: Manifest, live: Live, states: frozenset[ClusterState], evidence: Evidence
+) -> Iterator[ClusterProblem]:
+    """The problems by the operator's times of an ExternalSecret whose objects have problems of these `states`."""
+    found, now, view, fails = live.external_secret, evidence.now, evidence.view, bool(states & FAILING)
+    if found is None or ClusterState.DELETED in states:
+        return
+    # What was asked for after the stores were read and is answered was read since, whatever the clocks say.
+    if not states & _NOT_READ and not (evidence.is_forced and is_answered(found)):
+        yield from older_value(found, evidence.written, manifest.title, now, in_same_second=evidence.in_same_second)
+    warning = view.warning(found) if fails and view is not None else None
+    # Nobody knows when a failure was last tried that may not be looked at, or that is not tried again.
+    is_unknown = fails and (view is None or view.has_refused(EVENTS, manifest.namespace))
+    if is_unknown or waits_for_a_change(live, manifest.name):
+        return
+    failed = moment_of(warning["moment"]) if warning is not None else None
+    yield from operator_inactivity(found, manifest.title, now, failed, evidence.newest_sign)
+
+
+def operator_inactivity(
     external_secret: LiveObject,
     title: str,
     now: datetime,
@@ -550,7 +566,8 @@ def silence(
     if asked is not None and (sign is None or sign < asked - _SAME):
         request = f"asked at {clock(asked, now)} to synchronise {quoted(title)}"
         if now - asked > _ANSWER and (newest is None or newest < asked - _SAME):
-            yield ClusterProblem(ClusterState.SILENT, f"the operator seems not to run: it was {request}, and did not")
+            message = f"the operator seems not to run: it was {request}, and did not"
+            yield ClusterProblem(ClusterState.SILENT, message, operator_pods())
         else:
             yield ClusterProblem(ClusterState.NOT_REFRESHED, f"the operator was {request}, and has not yet")
         return
@@ -570,8 +587,9 @@ def _overdue(
     if now - since <= allowed:
         return
     pace = f"since {clock(since, now)}, although its interval is {short_duration(interval)}"
-    runs = newest is not None and now - newest <= allowed
-    who = "the operator" if runs else "the operator seems not to run: it"
-    yield ClusterProblem(
-        ClusterState.NOT_REFRESHED if runs else ClusterState.SILENT, f"{who} has not handled {quoted(title)} {pace}"
-    )
+    message = f"has not handled {quoted(title)} {pace}"
+    if newest is not None and now - newest <= allowed:
+        yield ClusterProblem(ClusterState.NOT_REFRESHED, f"the operator {message}")
+    else:
+        message = f"the operator seems not to run: it {message}"
+        yield ClusterProblem(ClusterState.SILENT, message, operator_pods())

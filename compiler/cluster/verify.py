@@ -1,21 +1,21 @@
 """Checks an environment's live objects for `verify --cluster`."""
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 
 from compiler.cluster.judge import (
+    AGREE,
     FAILING,
+    ClusterProblem,
     ClusterState,
-    controllers_of,
-    is_own,
-    operator_pods,
+    Evidence,
+    foreign_external_secret,
+    foreign_secret,
     problems,
-    ready_reason,
-    silence,
-    store_doubts,
-    store_lacks,
-    unproven_store,
+    store_problems,
+    store_unknowns,
 )
 from compiler.cluster.view import (
     EVER,
@@ -25,10 +25,9 @@ from compiler.cluster.view import (
     ClusterView,
     Live,
     LiveObject,
-    Quotes,
+    SafeMessages,
     child,
-    newest_sign,
-    opened,
+    open_cluster,
     target_of,
 )
 from compiler.model.diagnostic import Diagnostic, Severity
@@ -48,13 +47,8 @@ Check = Callable[[Sequence[RemoteSecret], Dates], tuple[Diagnostic, ...]]
 OPTIONAL = frozenset({SECRETS, NAMESPACES})
 
 
-_AGREE = "choose another target, or agree with its owner"
-_DEPLOY = "deploy the newest values, then wait for a refresh"
-_IMMUTABLE = "delete the Secret, and the operator makes it again; pods that run keep what they have read"
-# A reason of an ExternalSecret's condition, from External Secrets Operator 2.10 on.
-_OTHER_OWNER = "SecretOwnedByOther"
-# The rule of each state that is said of an ExternalSecret, of which the first alone is. A foreign one has words of its
-# own.
+# The rule of each state that is said of an ExternalSecret, of which the first alone is. A foreign one has rules of its
+# own, and is reported before it is deployed, too.
 _RULES = {
     ClusterState.ABSENT: "not-in-cluster",
     ClusterState.DELETED: "not-synchronised",
@@ -65,8 +59,9 @@ _RULES = {
     ClusterState.NO_TARGET: "missing-target-key",
     ClusterState.MISSING_KEY: "missing-target-key",
     ClusterState.EDITED: "not-synchronised",
+    ClusterState.NOT_REFRESHED: "not-synchronised",
+    ClusterState.SILENT: "not-synchronised",
 }
-_IN_SECRET = frozenset({ClusterState.NO_TARGET, ClusterState.MISSING_KEY})
 
 
 def cluster_checker(
@@ -87,7 +82,7 @@ def cluster_checker(
     if not expected:
         return lambda _read, _dates: ()
     try:
-        cluster = opened(environ, context)
+        cluster = open_cluster(environ, context)
     except ClusterError as error:
         silent = unreachable(expected, error)
         return lambda _read, _dates: (silent,)
@@ -95,13 +90,12 @@ def cluster_checker(
 
     def check(read: Sequence[RemoteSecret], dates: Dates) -> tuple[Diagnostic, ...]:
         found = verify_cluster(expected, view, read, dates, other=other, is_whole=is_whole)
-        return tuple(each._replace(severity=Severity.NOTE) if _is_of(each, accepted) else each for each in found)
+        return tuple(each._replace(severity=Severity.NOTE) if is_accepted(each) else each for each in found)
+
+    def is_accepted(found: Diagnostic) -> bool:
+        return found.rule == "unproven-store" and found.scope[-1] in accepted
 
     return check
-
-
-def _is_of(doubt: Diagnostic, stores: Container[str]) -> bool:
-    return doubt.rule == "unproven-store" and doubt.scope[-1] in stores
 
 
 def verify_cluster(
@@ -116,16 +110,19 @@ def verify_cluster(
 ) -> tuple[Diagnostic, ...]:
     """How the cluster differs from `expected`. A cluster that cannot be read is the last finding.
 
-    `other` is a store that is checked beside those in use. For `read`, `dates` and `is_whole` see Quotes.
+    `other` is a store that is checked beside those in use. For `read`, `dates` and `is_whole` see SafeMessages.
     """
-    found, quotes, now = list[Diagnostic](), Quotes(read, is_whole=is_whole), now or datetime.now(UTC)
-    sign_in = cache(lambda namespace: newest_sign(view.external_secrets(namespace).values()))
+    found, quotes, now = list[Diagnostic](), SafeMessages(read, is_whole=is_whole), now or datetime.now(UTC)
+    sign_in = cache(lambda namespace: view.newest_sign((namespace,)))
     try:
         found += _check_stores(expected, other, view, quotes, dates)
         for each in expected:
             live = view.live(each)
-            found += _foreigners(each, view.external_secrets(each.namespace).values(), live)
-            found += _check_external_secret(each, live, view, quotes, dates, now, sign_in)
+            found += _check_owners(each, view.external_secrets(each.namespace).values(), live)
+            # Left out are the value's date, as the operator may still be about to read it, pods, and of one that fails
+            # whether it is still tried: the finding says how old the failure is.
+            evidence = Evidence(now, newest_sign=sign_in(each.namespace))
+            found += _check_external_secret(each, live, view, quotes, dates, evidence)
         refused = [error for (plural, _), error in view.refused.items() if plural == SECRETS]
     except ClusterError as error:
         refused = [error]
@@ -141,7 +138,7 @@ def unreachable(expected: Sequence[Manifest], error: ClusterError, what: str = "
 
 
 def _check_stores(
-    expected: Sequence[Manifest], other: Store | None, view: ClusterView, quotes: Quotes, dates: Dates
+    expected: Sequence[Manifest], other: Store | None, view: ClusterView, quotes: SafeMessages, dates: Dates
 ) -> Iterator[Diagnostic]:
     # Each namespace is let in or not by itself.
     wanted = dict.fromkeys((each.store, each.namespace) for each in expected)
@@ -158,20 +155,20 @@ def _check_stores(
 
 
 def _check_store(
-    store: Store, namespace: str, view: ClusterView, quotes: Quotes, since: datetime | None
+    store: Store, namespace: str, view: ClusterView, quotes: SafeMessages, since: datetime | None
 ) -> Iterator[Diagnostic]:
     live = view.store(store.kind, store.name, namespace)
     labelled = view.labels_for(live, namespace)
-    for lack in store_lacks(store, live, namespace, labelled):
-        said = quotes.of_condition(live, since, lack.mend) if live is not None and lack.has_cause else ""
-        message = f"{lack.message}: {said}" if said else lack.message
-        yield BY_ID["store-not-ready"].diagnostic(Finding(message, store.node.key_span, help=lack.mend))
-    for doubt in store_doubts(store, live, namespace, labelled):
-        mend, severity = doubt.mend, Severity.NOTE
-        if live is not None and doubt == unproven_store(store, live, namespace):
+    for problem in store_problems(store, live, namespace, labelled):
+        said = quotes.of_condition(live, since, problem.mend) if live is not None and problem.has_cause else ""
+        message = f"{problem.message}: {said}" if said else problem.message
+        yield BY_ID["store-not-ready"].diagnostic(Finding(message, store.node.key_span, help=problem.mend))
+    for unknown in store_unknowns(store, live, namespace, labelled):
+        mend, severity = unknown.mend, Severity.NOTE
+        if unknown.is_unproven:
             mend, severity = f"{mend}; to accept it: {ACCEPT_STORE} {store.id}", Severity.WARNING
         at, scope = store.node.key_span, ("stores", store.id)
-        yield BY_ID["unproven-store"].diagnostic(Finding(doubt.message, at, mend, scope=scope, severity=severity))
+        yield BY_ID["unproven-store"].diagnostic(Finding(unknown.message, at, mend, scope=scope, severity=severity))
 
 
 def _newest(dates: Dates, values: Iterable[tuple[str, str]]) -> datetime | None:
@@ -182,56 +179,32 @@ def _newest(dates: Dates, values: Iterable[tuple[str, str]]) -> datetime | None:
 
 
 def _check_external_secret(
-    each: Manifest,
-    live: Live,
-    view: ClusterView,
-    quotes: Quotes,
-    dates: Dates,
-    now: datetime,
-    sign_in: Callable[[str], datetime | None],
+    each: Manifest, live: Live, view: ClusterView, quotes: SafeMessages, dates: Dates, evidence: Evidence
 ) -> Iterator[Diagnostic]:
-    """The findings of one ExternalSecret; `sign_in` returns the newest sign of the operator in a namespace."""
-    messages = {problem.state: problem.message for problem in reversed(problems(each, live))}
-    if ClusterState.OTHER_SPEC in messages:
-        yield _found("older-spec", each, messages[ClusterState.OTHER_SPEC], _DEPLOY)
-    state, found = next((state for state in _RULES if state in messages), None), live.external_secret
-    if state in FAILING and found is not None:
-        parts, way_out, reason = [messages[state]], None, ready_reason(found)
-        if state is ClusterState.IMMUTABLE:
-            parts, way_out = [*parts, reason or ""], _IMMUTABLE
-        elif reason == _OTHER_OWNER:
-            parts, way_out = [*parts, "another owner has its Secret"], _AGREE
+    by_state = {problem.state: problem for problem in reversed(problems(each, live, evidence))}
+    if (older := by_state.get(ClusterState.OTHER_SPEC)) is not None:
+        yield _finding("older-spec", each, older)
+    problem = next((by_state[state] for state in _RULES if state in by_state), None)
+    if problem is None:
+        return
+    if problem.state in FAILING and (found := live.external_secret) is not None:
         # What the spec before reads was not read here.
-        since = _newest(dates, [(each.secret, each.store.id)]) if ClusterState.OTHER_SPEC not in messages else None
-        parts.append(quotes.of_failure(found, view.warning(found), since, now))
-        yield _found("not-synchronised", each, ": ".join(filter(None, parts)), way_out)
-    elif state is not None:
-        yield _found(_RULES[state], each, messages[state], _DEPLOY if state in _IN_SECRET else None)
-    elif found is not None:
-        for stale in silence(found, each.title, now, newest=sign_in(each.namespace)):
-            help_line = operator_pods() if stale.state is ClusterState.SILENT else None
-            yield _found("not-synchronised", each, stale.message, help_line)
+        since = _newest(dates, [(each.secret, each.store.id)]) if older is None else None
+        said = quotes.of_failure(found, view.warning(found), since, evidence.now)
+        problem = replace(problem, message=f"{problem.message}: {said}" if said else problem.message)
+    yield _finding(_RULES[problem.state], each, problem)
 
 
-def _foreigners(each: Manifest, every: Iterable[LiveObject], live: Live) -> Iterator[Diagnostic]:
-    title = quoted(each.title)
+def _check_owners(each: Manifest, every: Iterable[LiveObject], live: Live) -> Iterator[Diagnostic]:
     for one in every:
-        name, message = child(one, "metadata").get("name"), None
-        if name != each.name and target_of(one) == each.name:
-            message = f"the ExternalSecret {quoted(str(name))} already makes the Secret {title}"
-        elif name == each.name and not is_own(one, each):
-            message = f"the ExternalSecret {title} is not managed by this chart; deploying would overwrite it"
-        if message is not None:
-            yield _found("foreign-external-secret", each, message, _AGREE)
-    owners = controllers_of(live.secret) if live.secret is not None else [("ExternalSecret", each.name)]
-    if not owners:
-        message = f"the Secret {title} is not managed by an ExternalSecret; deploying would overwrite it"
-        yield _found("foreign-secret", each, message, _AGREE)
-    elif owners[0] != ("ExternalSecret", each.name):
-        kind, name = owners[0]
-        message = f"the Secret {title} belongs to the {kind} {quoted(str(name))}"
-        yield _found("foreign-secret", each, message, _AGREE)
+        if (name := child(one, "metadata").get("name")) != each.name and target_of(one) == each.name:
+            message = f"the ExternalSecret {quoted(str(name))} already makes the Secret {quoted(each.title)}"
+            yield _finding("foreign-external-secret", each, ClusterProblem(ClusterState.FOREIGN, message, AGREE))
+    for problem in foreign_external_secret(each, live.external_secret) if live.external_secret is not None else ():
+        yield _finding("foreign-external-secret", each, problem)
+    for problem in foreign_secret(each, live.secret) if live.secret is not None else ():
+        yield _finding("foreign-secret", each, problem)
 
 
-def _found(rule: str, each: Manifest, message: str, help_text: str | None = None) -> Diagnostic:
-    return BY_ID[rule].diagnostic(Finding(message, each.span, help=help_text))
+def _finding(rule: str, each: Manifest, problem: ClusterProblem) -> Diagnostic:
+    return BY_ID[rule].diagnostic(Finding(problem.message, each.span, help=problem.mend or None))

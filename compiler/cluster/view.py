@@ -16,7 +16,7 @@ from compiler.model.values import Manifest
 from compiler.refusal import Refusal
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import Mask, SecretValue, array_items, object_members
-from compiler.text.wording import install_line, shell_line
+from compiler.text.wording import install_line, quoted, shell_line
 
 if TYPE_CHECKING:
     # It imports this module, and takes 0.6 s.
@@ -51,18 +51,14 @@ def missing_permissions(errors: Iterable[ClusterError], remedy: str = "get roles
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The live objects of one ExternalSecret, as the API returns them; None for what does not exist.
-
-    `secret` is the metadata of the Secret, and `has_secrets` false where nobody asked for it: then nothing is said of
-    it; `has_store` alike. `namespace` is the namespace's object, for stores that select by its labels.
-    """
+    """The live objects of one ExternalSecret, as the API returns them; None for what does not exist."""
 
     external_secret: LiveObject | None
-    secret: LiveObject | None
+    secret: LiveObject | None  # its metadata
     store: LiveObject | None
-    namespace: LiveObject | None = None
-    has_secrets: bool = True
-    has_store: bool = True
+    namespace: LiveObject | None = None  # for stores that select by its labels
+    has_secrets: bool = True  # False where Secrets were not asked for: then nothing is said of this one
+    has_store: bool = True  # as for Secrets
 
 
 class ClusterView:
@@ -73,39 +69,48 @@ class ClusterView:
     """
 
     def __init__(
-        self, reader: KubernetesCluster, optional: Collection[str] = (), left_out: Collection[str] = ()
+        self,
+        reader: KubernetesCluster,
+        optional: Collection[str] = (),
+        left_out: Collection[str] = (),
+        waiting: list[str] | None = None,
     ) -> None:
         self._reader = reader
         self._optional = optional
         self.left_out = left_out
         self._found: dict[tuple[str, str, str], Any] = {}
         self.refused: dict[tuple[str, str], ClusterError] = {}
-        # What the cluster has been asked and has not answered; empty for nothing.
-        self.unanswered = ""
+        # What the cluster has been asked and has not answered, by this view or one that was made of it.
+        self._waiting: list[str] = waiting if waiting is not None else []
+
+    @property
+    def unanswered(self) -> str:
+        """What the cluster has been asked last and has not answered; empty for nothing."""
+        return "".join(self._waiting[-1:])
 
     def fresh(self) -> ClusterView:
         """A view that has read nothing yet."""
         self._reader.renew()
-        return ClusterView(self._reader, self._optional, self.left_out)
+        return ClusterView(self._reader, self._optional, self.left_out, self._waiting)
 
     @contextmanager
     def asks(self, what: str) -> Iterator[None]:
         """While the block runs, the cluster is asked for so much."""
-        self.unanswered = what
+        self._waiting.append(what)
         try:
             yield
         finally:
-            self.unanswered = ""
+            self._waiting.pop()
 
-    def _once(self, what: str, ask: Callable[[], T], plural: str, namespace: str = "", name: str = "") -> T | None:
+    def _read_once(self, what: str, ask: Callable[[], T], plural: str, namespace: str = "", name: str = "") -> T | None:
         """What `ask` returned the first time for these objects, or this one."""
         at = plural, namespace, name
         if at not in self._found:
-            self._found[at] = self._allowed(plural, namespace, what, ask)
+            self._found[at] = self._ask_if_allowed(plural, namespace, what, ask)
         found: T | None = self._found[at]
         return found
 
-    def _allowed(self, plural: str, namespace: str, what: str, ask: Callable[[], T]) -> T | None:
+    def _ask_if_allowed(self, plural: str, namespace: str, what: str, ask: Callable[[], T]) -> T | None:
         if plural in self.left_out or self.has_refused(plural, namespace):
             return None
         try:
@@ -119,7 +124,7 @@ class ClusterView:
 
     def objects(self, plural: str, namespace: str) -> Objects | None:
         """The objects of a kind in a namespace, None where they may not be read; not kept for another call."""
-        return self._allowed(
+        return self._ask_if_allowed(
             plural, namespace, f"list {plural} in {namespace}", lambda: self._reader.collection(plural, namespace)
         )
 
@@ -144,28 +149,33 @@ class ClusterView:
             found = self._reader.collection(plural, namespace)
             return {str(child(each, "metadata").get("name")): each for each in found}
 
-        return self._once(f"list {plural} in {namespace}", ask, plural, namespace)
+        return self._read_once(f"list {plural} in {namespace}", ask, plural, namespace)
 
     def external_secrets(self, namespace: str) -> Mapping[str, LiveObject]:
         """The ExternalSecrets of a namespace by name."""
         return self.by_name(EXTERNAL_SECRETS, namespace) or {}
 
+    def newest_sign(self, namespaces: Iterable[str]) -> datetime | None:
+        """The newest sign in the status of any ExternalSecret there that the operator runs."""
+        every = (each for namespace in namespaces for each in self.external_secrets(namespace).values())
+        return max(filter(None, map(sign_of, every)), default=None)
+
     def every_object(self, plural: str) -> Objects | None:
         """Names and specs of all objects of a kind of the operator; None for a kind that the cluster does not serve."""
-        return self._once(f"list {plural}", lambda: self._reader.every_object(plural), plural)
+        return self._read_once(f"list {plural}", lambda: self._reader.every_object(plural), plural)
 
     def store(self, kind: str, name: str, namespace: str) -> LiveObject | None:
         """A store object; one of the cluster is the same for each namespace."""
         plural, scope = STORES[kind], namespace if kind == "SecretStore" else ""
         what = f"read {plural} in {namespace}"
-        return self._once(what, lambda: self._reader.store_object(kind, name, namespace), plural, scope, name)
+        return self._read_once(what, lambda: self._reader.store_object(kind, name, namespace), plural, scope, name)
 
     def labels_for(self, store: LiveObject | None, namespace: str) -> LiveObject | None:
         """The namespace's object where `store` selects by labels; None too where it may not be read."""
         if not selects_by_labels(store):
             return None
         what = f"read namespaces in {namespace}"
-        return self._once(what, lambda: self._reader.namespace_object(namespace), NAMESPACES, namespace)
+        return self._read_once(what, lambda: self._reader.namespace_object(namespace), NAMESPACES, namespace)
 
     def warning(self, external_secret: LiveObject) -> LiveObject | None:
         """The newest warning about an ExternalSecret; None where there is none, or events may not be read."""
@@ -176,7 +186,7 @@ class ClusterView:
     def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
         """The newest warning about each ExternalSecret of a namespace, by UID."""
         what = f"read events in {namespace}"
-        return self._once(what, lambda: self._reader.warnings(namespace), EVENTS, namespace) or {}
+        return self._read_once(what, lambda: self._reader.warnings(namespace), EVENTS, namespace) or {}
 
     def live(self, manifest: Manifest) -> Live:
         """The live objects of one ExternalSecret."""
@@ -202,7 +212,7 @@ class ClusterView:
         return self._reader.force_sync(namespace, name, mark)
 
 
-def opened(environ: Mapping[str, str], context: str | None) -> KubernetesCluster:
+def open_cluster(environ: Mapping[str, str], context: str | None) -> KubernetesCluster:
     """The cluster of the kubeconfig's `context`, the current one for None; nothing is asked of it yet.
 
     Raises Refusal where the client is not installed, and ClusterError where no kubeconfig can be used.
@@ -216,12 +226,12 @@ def opened(environ: Mapping[str, str], context: str | None) -> KubernetesCluster
     return KubernetesCluster(environ, context)
 
 
-def connected(
+def connect_cluster(
     environ: Mapping[str, str], context: str | None, optional: Collection[str] = (), left_out: Collection[str] = ()
 ) -> ClusterView:
     """A view of that cluster, for those who can do nothing without it: raises Refusal alone."""
     try:
-        return ClusterView(opened(environ, context), optional, left_out)
+        return ClusterView(open_cluster(environ, context), optional, left_out)
     except ClusterError as error:
         failure = Refusal("cannot run", str(error), error.remedy)
     raise failure
@@ -239,6 +249,55 @@ def ready_of(found: LiveObject) -> LiveObject:
     """The Ready condition of an object of the operator, an empty one where there is none."""
     conditions = child(found, "status").get("conditions") or ()
     return next((each for each in conditions if each.get("type") == "Ready"), {})
+
+
+def ready_reason(external_secret: LiveObject) -> str | None:
+    """Why Ready is not true, by the operator's word for it; None where it is."""
+    condition = ready_of(external_secret)
+    if not condition:
+        return "NoCondition"
+    return None if condition.get("status") == "True" else str(condition.get("reason") or "Unknown")
+
+
+def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
+    """The keys of the Secret that a manifest makes."""
+    spec = child(compiled, "spec")
+    listed_keys = [str(item.get("secretKey")) for item in spec.get("data") or ()]
+    return (*listed_keys, *map(str, child(spec, "target", "template", "data")))
+
+
+def controllers_of(found: LiveObject) -> list[tuple[object, object]]:
+    """Kind and name of the owner that controls an object; empty for none."""
+    owners = child(found, "metadata").get("ownerReferences") or ()
+    return [(each.get("kind"), each.get("name")) for each in owners if each.get("controller")]
+
+
+# The fields by which stores name the Secret with their credential.
+_CREDENTIALS = frozenset(
+    {"clientSecret", "clientCertificate", "secretRef", "tokenSecretRef", "serviceAccountSecretRef"}
+)
+
+
+def credential_of(store: LiveObject) -> str:
+    """Which Secret holds the operator's credential for a store, in words; empty where it logs in by an identity."""
+    waiting: list[tuple[str, object]] = [("", child(store, "spec", "provider"))]
+    while waiting:
+        field, found = waiting.pop(0)
+        if not isinstance(found, dict):
+            continue
+        if field in _CREDENTIALS and isinstance(found.get("name"), str):
+            namespace = str(found.get("namespace") or child(store, "metadata").get("namespace") or "")
+            title = f"{namespace}/{found['name']}" if namespace else found["name"]
+            return f"the operator's credential is the key {quoted(str(found.get('key')))} of the Secret {quoted(title)}"
+        waiting += found.items()
+    return ""
+
+
+def is_synced(external_secret: LiveObject) -> bool:
+    """Whether the operator's last success was with this generation: a failing spec keeps the old mark."""
+    generation = child(external_secret, "metadata").get("generation")
+    synced = str(child(external_secret, "status").get("syncedResourceVersion") or "")
+    return generation is not None and synced.startswith(f"{generation}-")
 
 
 def container_states(pod: LiveObject) -> list[LiveObject]:
@@ -286,6 +345,15 @@ def moment_of(text: object) -> datetime | None:
         return None
 
 
+def clock(when: datetime, now: datetime) -> str:
+    """A time as people read it: without its date where that is today's."""
+    try:
+        when, now = when.astimezone(UTC), now.astimezone(UTC)
+    except OverflowError:
+        return when.isoformat()
+    return f"{when:{'%H:%M:%S' if when.date() == now.date() else '%Y-%m-%d %H:%M:%S'}} UTC"
+
+
 def refreshed_at(external_secret: LiveObject) -> datetime | None:
     """When the operator began its last success."""
     return moment_of(child(external_secret, "status").get("refreshTime"))
@@ -314,9 +382,10 @@ def sign_of(external_secret: LiveObject) -> datetime | None:
     return max(filter(None, (refreshed_at(external_secret), *conditions)), default=None)
 
 
-def newest_sign(external_secrets: Iterable[LiveObject]) -> datetime | None:
-    """The newest sign in the status of any of them that the operator runs."""
-    return max(filter(None, map(sign_of, external_secrets)), default=None)
+def is_answered(external_secret: LiveObject) -> bool:
+    """Whether the operator has succeeded since it was last asked to synchronise."""
+    asked, refreshed = asked_at(external_secret), refreshed_at(external_secret)
+    return asked is not None and refreshed is not None and refreshed >= asked
 
 
 # Before every value.
@@ -337,7 +406,7 @@ def values_of(remote: RemoteSecret) -> Iterator[SecretValue]:
         waiting += (*object_members(value).values(), *array_items(value))
 
 
-class Quotes:
+class SafeMessages:
     """Quotes what the operator says of live objects, under one rule for every command.
 
     A message is shown without the values of `remotes`, and only where every value that it may quote was read and is no
@@ -355,7 +424,7 @@ class Quotes:
         """The message of an object's Ready condition, empty for none; the command `line` shows it."""
         condition = ready_of(found)
         moment = moment_of(condition.get("lastTransitionTime"))
-        return self._quoted(str(condition.get("message") or ""), moment, since, line)
+        return self._quote(str(condition.get("message") or ""), moment, since, line)
 
     def of_failure(
         self, external_secret: LiveObject, warning: LiveObject | None, since: datetime | None, now: datetime
@@ -370,9 +439,9 @@ class Quotes:
         if warning is None or is_before or not warning["message"]:
             # The spec before may have read other values.
             return self.of_condition(external_secret, max(since, changed or since) if since else None, line)
-        return _age(moment, now) + self._quoted(warning["message"], moment, since, line)
+        return _age(moment, now) + self._quote(warning["message"], moment, since, line)
 
-    def _quoted(self, said: str, moment: datetime | None, since: datetime | None, line: str) -> str:
+    def _quote(self, said: str, moment: datetime | None, since: datetime | None, line: str) -> str:
         text = said.strip()
         if not text or (since is not None and (moment or EVER) >= since):
             # Masked first: a value may have more than one line, and end behind the cut.

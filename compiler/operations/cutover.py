@@ -3,11 +3,10 @@
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from difflib import unified_diff
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from compiler.cluster.view import ClusterView
 from compiler.edit.moves import finishing, returning, switching, was_in
 from compiler.edit.yaml_edit import Edit, apply_edits
 from compiler.live.read_many import Likeness, WriterOf, no_writer
@@ -17,7 +16,6 @@ from compiler.model.environment import REST, Environment, MoveProgress, Project,
 from compiler.model.store import Place
 from compiler.model.values import SecretChange, compare
 from compiler.operations.cutover_gate import (
-    BLANK_IN,
     MOST,
     About,
     Check,
@@ -27,18 +25,9 @@ from compiler.operations.cutover_gate import (
     StoreComparison,
     Switch,
     Verdict,
-    answered,
-    check_cluster,
-    check_destination,
-    check_distinct_stores,
-    check_endings,
-    check_equal_values,
-    check_in_effect,
-    compare_stores,
+    check_stores,
     is_closed,
-    note_unread,
     one_line,
-    readers_of,
     way_out,
 )
 from compiler.operations.diff import differences, side_of_environment
@@ -47,6 +36,10 @@ from compiler.refusal import Refusal
 from compiler.stages.files import Output, write_all
 from compiler.stages.resolve import Outside
 from compiler.text.wording import command_line, listed, quoted, shell_line
+
+if TYPE_CHECKING:
+    # What it needs of the cluster is loaded only where one is asked.
+    from compiler.operations.cutover_cluster import ClusterGate
 
 _TWO = 2
 _CONTEXT = 3
@@ -64,16 +57,13 @@ def refuse_contradictions(mode: Mode, secrets: Sequence[str], to: str | None) ->
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """What follows from a request in one environment: the new store, the secrets that go there, and the edits.
-
-    `there` are named secrets that read it already; `progress` is that of `moves:` where the next step was asked for.
-    """
+    """What follows from a request in one environment."""
 
     to: Store
-    secrets: tuple[str, ...]
-    there: tuple[str, ...]
+    secrets: tuple[str, ...]  # those that go there
+    there: tuple[str, ...]  # named secrets that read it already
     edits: tuple[Edit, ...]
-    progress: MoveProgress | None = None
+    progress: MoveProgress | None = None  # that of `moves:` where the next step was asked for
 
 
 def resolve_request(environment: Environment, request: CutoverRequest) -> Switches:
@@ -137,19 +127,14 @@ def _previous_store(environment: Environment, secrets: Sequence[str]) -> Store:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What an edit would change, found without writing it.
+    """What an edit would change, found without writing it."""
 
-    `pairs` are the environment, and the dependants that switch with it, each before and after the edit; `dependants`
-    are the names of all that it reaches. `files` are the values files of the pairs, as they would be, and `stale` the
-    environments whose file is out of date now. `new` are the diagnostics that the edit brings.
-    """
-
-    pairs: tuple[tuple[Environment, Environment], ...]
-    dependants: tuple[str, ...]
+    pairs: tuple[tuple[Environment, Environment], ...]  # the environment and switched dependants, before and after
+    dependants: tuple[str, ...]  # the environments that the edit reaches, switched with it or not
     switched: tuple[Switch, ...]
-    files: tuple[ValuesFile, ...]
-    stale: tuple[str, ...]
-    new: tuple[Diagnostic, ...]
+    files: tuple[ValuesFile, ...]  # those of the pairs, as they would be
+    stale: tuple[str, ...]  # the environments whose values file is out of date now
+    new: tuple[Diagnostic, ...]  # those that the edit brings
 
     @property
     def environment(self) -> Environment:
@@ -189,7 +174,7 @@ def preview_edit(
     return Preview(
         pairs,
         tuple(dependants),
-        tuple(switch for pair in pairs for switch in _switched(*pair)),
+        tuple(switch for pair in pairs for switch in _switches_between(*pair)),
         files,
         tuple(file.environment for file in current if file.is_stale and file.old is not None),
         tuple({(each.rule, each.span.path, each.message): each for each in found}.values()),
@@ -204,7 +189,7 @@ def _stores(environment: Environment) -> dict[str, str | None]:
     return {name: each.store.id if each.store is not None else None for name, each in environment.secrets.items()}
 
 
-def _switched(before: Environment, after: Environment) -> Iterator[Switch]:
+def _switches_between(before: Environment, after: Environment) -> Iterator[Switch]:
     for name, secret in before.secrets.items():
         now = after.secrets.get(name)
         source, destination = secret.store, now.store if now is not None else None
@@ -338,19 +323,14 @@ def _places(secret: Secret) -> set[Place | None]:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one switch means live: the keys whose value changes for the pods that mount the Secret, or may.
-
-    `readers` are the live workloads that read it; where the cluster was not asked, which `is_live` tells, or may not
-    be, those that the catalogue names. `takes` says whether it takes a value that the operator has not read yet, or may
-    take one; empty where there is none.
-    """
+    """What one switch means for the pods that mount the Secret."""
 
     switch: Switch
-    changing: tuple[str, ...]
-    unknown: tuple[str, ...]
-    readers: tuple[str, ...]
-    takes: str = ""
-    is_live: bool = False
+    changing: tuple[str, ...]  # the keys whose value changes
+    unknown: tuple[str, ...]  # the keys whose value may change
+    readers: tuple[str, ...]  # the live workloads that read it; those of the catalogue where no cluster says
+    takes: str = ""  # "takes" or "may take", if there is a value that the operator has not read yet
+    is_live: bool = False  # whether the cluster was asked
 
     @property
     def title(self) -> str:
@@ -404,14 +384,14 @@ def plan_cutover(
     root: Path,
     outside: Outside,
     stores: LiveStores,
-    view: ClusterView | None = None,
+    cluster: "ClusterGate | None" = None,
     past: tuple[WriterOf, DeleterOf] = (no_writer, lambda _address, _name: None),
 ) -> Cutover:
     """The plan of what is asked for in an environment without errors; nothing is written.
 
-    `view` is the cluster, None where it is not to be asked. Raises Refusal, and AddressError for a store without one.
+    `cluster` is None where it is not to be asked. Raises Refusal, and AddressError for a store without one.
     """
-    switches, (writer_of, deleter_of) = resolve_request(environment, request), past
+    switches = resolve_request(environment, request)
     if request.mode is Mode.BACK:
         unproven = (each for each in switches.secrets if not was_in(environment, each, switches.to))
         request = replace(request, unproven=tuple(unproven))
@@ -427,45 +407,29 @@ def plan_cutover(
         *check_shared_places(switched, request, to),
         *check_guard_order(switched, request, to),
     ]
-    if view is not None and switches.progress is not None:
-        checks += answered(check_in_effect(preview.environment, switches.progress.done, view))
+    if cluster is not None and switches.progress is not None:
+        checks += cluster.or_unanswered(cluster.check_steps(preview.environment, switches.progress.done, request))
     comparison = None
     # Without a switch there is nothing to ask of stores, and what the files refuse no store can mend.
     if switched and not is_closed(checks):
-        checks += check_distinct_stores(switched, stores)
-    if switched and not is_closed(checks):
-        comparison = compare_stores(switched, stores)
-        checks += check_destination(comparison, switched, stores, deleter_of)
-        checks += check_equal_values(comparison, accepted, request, writer_of)
-        checks += check_endings(comparison, request, stores)
-    readers: Mapping[Switch, tuple[str, ...] | None] = {}
-    takes: dict[Switch, str] = {}
-    if switched and view is not None:
-        checks += answered(check_cluster(switched, view, is_back=request.is_back))
-        readers = readers_of(switched, view)
+        found, comparison = check_stores(switched, stores, request, accepted, past)
+        checks += found
+    if switched and cluster is not None:
         written = comparison.written if comparison is not None else {}
-        checks += answered(note_unread(switched, view, written, takes, datetime.now(UTC)))
-    effects = tuple(_effect(each, comparison, readers, takes, is_live=view is not None) for each in switched)
+        checks += cluster.or_unanswered(cluster.check_switches(switched, request, written))
+    effects = tuple(_effects(switched, comparison, cluster))
     return Cutover(request, root, switches, preview, text, tuple(checks), comparison, effects)
 
 
-def _effect(
-    switch: Switch,
-    comparison: StoreComparison | None,
-    readers: Mapping[Switch, tuple[str, ...] | None],
-    takes: Mapping[Switch, str],
-    *,
-    is_live: bool,
-) -> Effect:
-    keys = comparison.of(switch) if comparison is not None else ()
-    # Where the present store lacks a key, the operator keeps the Secret of before: what that holds is not known here.
-    is_stale = any(each.likeness is Likeness.ONLY_THERE and each.lack != BLANK_IN for each in keys)
-    other = (Likeness.DIFFERENT, Likeness.ONLY_THERE)
-    changing = tuple(each.key for each in keys if each.likeness in other and not is_stale)
-    unknown = tuple(each.key for each in keys if each.likeness is not Likeness.EQUAL and each.key not in changing)
-    live = readers.get(switch)
-    mounted = live if live is not None else switch.before.entry.mounted_by
-    return Effect(switch, changing, unknown, mounted, takes.get(switch, ""), is_live=is_live)
+def _effects(
+    switched: Sequence[Switch], comparison: StoreComparison | None, cluster: "ClusterGate | None"
+) -> Iterator[Effect]:
+    readers = cluster.readers_of(switched) if cluster is not None else {}
+    takes = cluster.unread_values(comparison.written) if cluster is not None and comparison is not None else {}
+    for each in switched:
+        changing, unknown = comparison.effect_of(each) if comparison is not None else ((), ())
+        mounted = live if (live := readers.get(each)) is not None else each.before.entry.mounted_by
+        yield Effect(each, changing, unknown, mounted, takes.get(each, ""), is_live=cluster is not None)
 
 
 def accepted_keys(known: Collection[tuple[str, str]], words: Sequence[str]) -> frozenset[tuple[str, str]]:

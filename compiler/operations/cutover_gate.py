@@ -1,31 +1,13 @@
-"""Checks before a switch what both stores hold and whether it is the same, and whether the cluster is ready for it.
+"""Checks before a switch what both stores hold, and whether it is the same.
 
 Values are compared by a keyed hash under a random key of this run. What differs is named by key, never by value.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from compiler.cluster.judge import (
-    CLOCKS,
-    ClusterProblem,
-    ClusterState,
-    allows_namespace,
-    another_store,
-    clock,
-    controller_of,
-    doubts,
-    kubectl_line,
-    last_read_before,
-    problems,
-    store_doubts,
-    store_lacks,
-    unproven_store,
-)
-from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live, LiveObject, child
-from compiler.consumers.readers import readers_in
 from compiler.live.read_many import (
     Likeness,
     PastRun,
@@ -40,7 +22,6 @@ from compiler.live.stores import AddressError, LiveStores
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import Sameness, compare_servers
-from compiler.model.values import Manifest, manifests_of
 from compiler.operations.references import cells_to_read, with_own_count
 from compiler.operations.verify import KeyStatus, Verification, compare_keys, verify, versions_of
 from compiler.stores.secret_value import Comparer
@@ -64,29 +45,29 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CutoverRequest:
-    """The command line of a switch, and the lines that go on from it.
-
-    `accepted` are keys that may differ between the stores, as KEY or SECRET/KEY; `ending` are secrets of which the new
-    store may hold a version that deletes itself. `cluster` are the words by which the cluster is asked, if it is. Where
-    the command `applies`, a line that goes on with it does too; one that goes back always does. `unproven` are secrets
-    that nothing says were in the store to go back to: then the way back is checked as a switch to a new store.
-    """
+    """The command line of a switch, and the lines that go on from it."""
 
     environment: str
     mode: Mode
     secrets: tuple[str, ...] = ()
     to: str | None = None
-    accepted: tuple[str, ...] = ()
-    ending: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()  # keys that may differ between the stores, as KEY or SECRET/KEY
+    ending: tuple[str, ...] = ()  # secrets whose version in the new store may delete itself
     without_comparison: bool = False
     with_dependants: bool = False
-    cluster: tuple[str, ...] = ()
-    applies: bool = False
+    cluster: tuple[str, ...] = ()  # the options by which the cluster is asked, if it is
+    applies: bool = False  # a line that goes on with it then applies too; one that goes back always does
+    # Secrets that nothing says were in the store to go back to: they make it a switch to a new store.
     unproven: tuple[str, ...] = ()
 
     @property
     def is_back(self) -> bool:
         return self.mode is Mode.BACK and not self.unproven
+
+    @property
+    def context(self) -> tuple[str, ...]:
+        """The options that name the cluster."""
+        return tuple(word for word in self.cluster if word != "--cluster")
 
     def again(self, *more: str) -> str:
         """This command with `more` options."""
@@ -118,6 +99,10 @@ class Switch:
     def before(self) -> Secret:
         """The secret as the environment has it now."""
         return self.environment.secrets[self.secret]
+
+    @property
+    def namespace(self) -> str:
+        return self.before.namespace or ""
 
 
 class Verdict(StrEnum):
@@ -188,15 +173,13 @@ _COPIED = frozenset({"missing-secret", "missing-property", _BLANK, _DELETED})
 
 @dataclass(frozen=True, slots=True)
 class ComparedKey:
-    """One key of a switch: `there` in the new store, and `here` in the present one, None where it has no place in that.
-
-    It is UNKNOWN where the present store did not say. `versions` of both are those that hold different values.
-    """
+    """One key of a switch in both stores."""
 
     switch: Switch
-    likeness: Likeness
-    there: KeyStatus
-    here: KeyStatus | None
+    likeness: Likeness  # UNKNOWN where the present store did not say
+    there: KeyStatus  # in the new store
+    here: KeyStatus | None  # in the present store, None where it has no place there
+    # Those in both that hold different values.
     versions: tuple[StoredVersion, StoredVersion] | None = None
 
     @property
@@ -240,6 +223,16 @@ class StoreComparison:
                 found[each.switch, remote.name] = remote.version, ends
         return found
 
+    def effect_of(self, switch: Switch) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The keys whose value changes for the pods that mount the Secret, and those of which that is not known."""
+        keys = self.of(switch)
+        # Where the present store lacks a key, the operator keeps the Secret of before: what it holds is not known here.
+        is_stale = any(each.likeness is Likeness.ONLY_THERE and each.lack != BLANK_IN for each in keys)
+        other = () if is_stale else (Likeness.DIFFERENT, Likeness.ONLY_THERE)
+        changing = tuple(each.key for each in keys if each.likeness in other)
+        unknown = (each.key for each in keys if each.likeness is not Likeness.EQUAL and each.key not in changing)
+        return changing, tuple(unknown)
+
     @property
     def written(self) -> dict[Switch, datetime]:
         """When the present store last got a value of each switch, as far as it says."""
@@ -248,6 +241,25 @@ class StoreComparison:
             if each.here is not None and (date := each.here.date) is not None:
                 found[each.switch] = max(date, found.get(each.switch, date))
         return found
+
+
+def check_stores(
+    switches: Sequence[Switch],
+    stores: LiveStores,
+    request: CutoverRequest,
+    accepted: frozenset[tuple[str, str]],
+    past: tuple[WriterOf, DeleterOf],
+) -> tuple[list[Check], StoreComparison | None]:
+    """What is in the way of a switch in its stores, and the comparison, None where they cannot be compared."""
+    if one_place := list(check_distinct_stores(switches, stores)):
+        return one_place, None
+    comparison, (writer_of, deleter_of) = compare_stores(switches, stores), past
+    checks = (
+        *check_destination(comparison, switches, stores, deleter_of),
+        *check_equal_values(comparison, accepted, request, writer_of),
+        *check_endings(comparison, request, stores),
+    )
+    return list(checks), comparison
 
 
 def compare_stores(switches: Sequence[Switch], stores: LiveStores) -> StoreComparison:
@@ -260,11 +272,11 @@ def compare_stores(switches: Sequence[Switch], stores: LiveStores) -> StoreCompa
     keys: list[ComparedKey] = []
     for switch, new, old in zip(switches, there, here, strict=True):
         by_key = {cell.key: statuses[cell] for cell in old}
-        keys += (_compared(switch, statuses[each], by_key.get(each.key), comparer, stores) for each in new)
+        keys += (_compare_key(switch, statuses[each], by_key.get(each.key), comparer, stores) for each in new)
     return StoreComparison(found, tuple(keys))
 
 
-def _compared(
+def _compare_key(
     switch: Switch, there: KeyStatus, here: KeyStatus | None, comparer: Comparer, stores: LiveStores
 ) -> ComparedKey:
     likeness, versions = compare_keys(there, here, comparer), None
@@ -349,7 +361,7 @@ def check_equal_values(
             message = f"{quoted(switch.secret)} is equal in {between}: {counted(len(equal), 'key')}"
             yield Check(About.COMPARED, Verdict.PASSED, message)
         yield from _differences(switch, keys, accepted, request, writer_of)
-    yield from _not_compared(comparison.keys, request)
+    yield from _check_uncompared(comparison.keys, request)
 
 
 def _differences(
@@ -394,7 +406,7 @@ def _differences(
             yield Check(About.COMPARED, Verdict.REFUSED, message, accept, (copy, *undo))
 
 
-def _not_compared(keys: Sequence[ComparedKey], request: CutoverRequest) -> Iterator[Check]:
+def _check_uncompared(keys: Sequence[ComparedKey], request: CutoverRequest) -> Iterator[Check]:
     """What could not be compared: a store that does not answer is told once, and not for each secret."""
     by_reason: dict[str, list[ComparedKey]] = {}
     for each in keys:
@@ -437,148 +449,3 @@ def check_endings(comparison: StoreComparison, request: CutoverRequest, stores: 
             accepting = replace(request, ending=tuple(dict.fromkeys((*request.ending, switch.secret)))).again()
             accept = f"to accept that: {accepting}"
             yield Check(About.COMPARED, Verdict.REFUSED, message, stay[0], (*stay[1:], accept))
-
-
-# What the gate goes on without. Not every cluster has Rollouts.
-OPTIONAL = frozenset({SECRETS, NAMESPACES, "rollouts"})
-# What keeps an ExternalSecret from being switched back, and forth, the gravest first.
-_GONE = (ClusterState.ABSENT, ClusterState.DELETED, ClusterState.FOREIGN)
-_UNFIT = (*_GONE, ClusterState.IMMUTABLE, ClusterState.NOT_READY, ClusterState.NOT_SYNCED)
-
-
-def answered(checks: Iterator[Check]) -> Iterator[Check]:
-    """The checks of a cluster, as far as it answers."""
-    try:
-        yield from checks
-    except ClusterError as error:
-        yield Check(About.CLUSTER_SECRETS, Verdict.UNANSWERED, f"the cluster cannot be asked: {error}", error.remedy)
-
-
-def check_cluster(switches: Sequence[Switch], view: ClusterView, *, is_back: bool) -> Iterator[Check]:
-    """The stores of both sides, then the live ExternalSecrets. Raises ClusterError.
-
-    On the way back an ExternalSecret may be failing: that is why one goes back.
-    """
-    by_store = {(each.source, each.destination, _namespace(each)): each for each in switches}
-    for (_, _, namespace), switch in by_store.items():
-        yield from _stores(switch, namespace, view, is_back=is_back)
-    manifests = {each.environment: manifests_of(each.environment) for each in switches}
-    secrets = dict.fromkeys(each.secret for each in switches)
-    verify = command_line("verify", switches[0].environment.name, *secrets, "--cluster")
-    refused = [
-        Check(About.CLUSTER_SECRETS, Verdict.REFUSED, problem.message, verify)
-        for each in switches
-        for problem in _unfit(manifests[each.environment][each.secret], view, _GONE if is_back else _UNFIT)
-    ]
-    yield from refused
-    if not refused:
-        what = counted(len(switches), "ExternalSecret")
-        state = "managed by this chart" if is_back else "managed by this chart and not failing"
-        yield Check(About.CLUSTER_SECRETS, Verdict.PASSED, f"{what} in the cluster, {state}")
-
-
-def _namespace(switch: Switch) -> str:
-    return switch.before.namespace or ""
-
-
-def _stores(switch: Switch, namespace: str, view: ClusterView, *, is_back: bool) -> Iterator[Check]:
-    store = switch.destination
-    live = view.store(store.kind, store.name, namespace)
-    labelled = view.labels_for(live, namespace)
-    lacks = [*store_lacks(store, live, namespace, labelled), *_other_controller(switch, live, view)]
-    doubts = list(store_doubts(store, live, namespace, labelled))
-    if live is not None and unproven_store(store, live, namespace) is not None and not is_back:
-        # The first doubt is that; a value may be compared in one Vault and read from another.
-        lacks.append(doubts.pop(0))
-    yield from (Check(About.CLUSTER_STORE, Verdict.REFUSED, lack.message, lack.mend) for lack in lacks)
-    yield from (Check(About.CLUSTER_STORE, Verdict.NOTED, doubt.message, doubt.mend) for doubt in doubts)
-    if not lacks:
-        # That it does is not said where its labels or patterns could not be judged.
-        is_known = live is not None and allows_namespace(live, namespace, labelled)
-        allows = f" and allows the namespace {quoted(namespace)}" if is_known else ""
-        yield Check(About.CLUSTER_STORE, Verdict.PASSED, f"the {store.kind} {quoted(store.name)} is ready{allows}")
-    yield from _check_present_store(switch.source, namespace, view, is_back=is_back)
-
-
-def _check_present_store(store: Store, namespace: str, view: ClusterView, *, is_back: bool) -> Iterator[Check]:
-    """Whether pods have the values of the present store that were compared."""
-    live = view.store(store.kind, store.name, namespace)
-    lack = None
-    if live is not None:
-        lack = another_store(store, live, namespace) or unproven_store(store, live, namespace)
-    if lack is not None:
-        yield Check(About.CLUSTER_STORE, Verdict.NOTED if is_back else Verdict.REFUSED, lack.message, lack.mend)
-
-
-def _other_controller(switch: Switch, live: LiveObject | None, view: ClusterView) -> Iterator[ClusterProblem]:
-    """The new store has a controller that neither is the default one nor has the name of the present store's."""
-    store, namespace = switch.destination, _namespace(switch)
-    if live is None:
-        return
-    present = view.store(switch.source.kind, switch.source.name, namespace)
-    known = {"default", *([controller_of(present)] if present is not None else [])}
-    if (other := controller_of(live)) not in known:
-        message = f"the {store.kind} {quoted(store.name)} belongs to another controller, {quoted(other)}"
-        yield ClusterProblem(ClusterState.STORE, message, kubectl_line("get", store, namespace))
-
-
-def _unfit(manifest: Manifest, view: ClusterView, states: Sequence[ClusterState]) -> list[ClusterProblem]:
-    """The gravest problem of an ExternalSecret among `states`, if it has one; nothing is said of its Secret."""
-    found = view.external_secrets(manifest.namespace).get(manifest.name)
-    every = problems(manifest, Live(found, None, None, has_secrets=False, has_store=False))
-    by_state = {problem.state: problem for problem in every}
-    return [by_state[state] for state in states if state in by_state][:1]
-
-
-def note_unread(
-    switches: Sequence[Switch],
-    view: ClusterView,
-    written: Mapping[Switch, datetime],
-    found: dict[Switch, str],
-    now: datetime,
-) -> Iterator[Check]:
-    """That a Secret is older than the value in its present store, and takes that one with the switch.
-
-    That is not the switch's doing. Adds to `found` whether it takes that, or may take it. Raises ClusterError.
-    """
-    for switch in switches:
-        live = view.external_secrets(_namespace(switch)).get(switch.before.entry.target, {})
-        serves = child(live, "spec", "secretStoreRef").get("name") == switch.source.name
-        put = written.get(switch)
-        read = last_read_before(live, put) if serves else None
-        if put is None or read is None:
-            continue
-        # Within these, clocks that differ may explain it.
-        found[switch] = "takes" if put - read > CLOCKS else "may take"
-        what = f"the value of {quoted(switch.secret)} was put {clock(put, now)}"
-        times = f"{what}, and the operator last read it {clock(read, now)}"
-        message = f"{times}: with the switch the Secret {found[switch]} the newer one"
-        yield Check(About.IN_EFFECT, Verdict.NOTED, message)
-
-
-def readers_of(switches: Sequence[Switch], view: ClusterView) -> dict[Switch, tuple[str, ...] | None]:
-    """The live workloads that read the Secret of each switch, None where they may not be asked for."""
-    by_space = {space: readers_in(view, space) for space in dict.fromkeys(map(_namespace, switches))}
-    return {
-        each: found.get(each.before.entry.target, ()) if (found := by_space[_namespace(each)]) is not None else None
-        for each in switches
-    }
-
-
-def check_in_effect(environment: Environment, secrets: Sequence[str], view: ClusterView) -> Iterator[Check]:
-    """Whether the cluster runs on what the environment says of `secrets`. Raises ClusterError."""
-    manifests, refused = manifests_of(environment), False
-    verify = command_line("verify", environment.name, *secrets, "--cluster")
-    for name in secrets:
-        manifest = manifests[name]
-        live = view.live(manifest)
-        if not live.has_secrets:
-            message = f"{quoted(name)}: the keys of its Secret are not asked for: you may not list Secrets"
-            yield Check(About.IN_EFFECT, Verdict.NOTED, message)
-        for doubt in doubts(manifest, live):
-            yield Check(About.IN_EFFECT, Verdict.NOTED, f"{quoted(name)}: {doubt}")
-        for problem in problems(manifest, live):
-            refused = True
-            yield Check(About.IN_EFFECT, Verdict.REFUSED, f"{quoted(name)}: {problem.message}", verify)
-    if not refused and secrets:
-        yield Check(About.IN_EFFECT, Verdict.PASSED, f"the steps before are in effect: {listed(secrets)}")

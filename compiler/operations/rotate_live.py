@@ -25,7 +25,7 @@ from compiler.model.inventory import reads_of
 from compiler.model.values import manifests_of
 from compiler.operations.put import Target
 from compiler.operations.status import States, Status, WaitEnd
-from compiler.operations.status_live import OPTIONAL, Pod, accept_store, keepers, pod_of, restart_commands
+from compiler.operations.status_live import OPTIONAL, Pod, accept_store, pod_of, pods_with_old_value, restart_commands
 from compiler.operations.status_wait import Connect, StatusOptions, Tell, read_status, written_at
 from compiler.refusal import Refusal
 from compiler.stores.secret_value import SecretValue
@@ -196,7 +196,7 @@ def old_pods(view: ClusterView, readings: Readings, since: datetime | None, unkn
         own = [pod for pod in (pod_of(raw, {name}) for raw in pods.values()) if pod is not None]
         # A pod from the same second counts as older.
         stale = {pod.uid for pod in own if not pod.created > written}
-        found.update({(space, pod.uid): (space, pod) for pod in keepers(own, name, stale)})
+        found.update({(space, pod.uid): (space, pod) for pod in pods_with_old_value(own, name, stale)})
     not_seen += map(str, view.refused.values())
     return OldPods(tuple(unread), tuple(found.values()), tuple(dict.fromkeys(not_seen)))
 

@@ -16,20 +16,15 @@ from compiler.cluster.judge import (
     FAILING,
     ClusterProblem,
     ClusterState,
-    controllers_of,
-    credential_of,
-    doubts,
-    is_answered,
+    Evidence,
     is_immutable,
-    older_value,
     problems,
-    ready_reason,
-    silence,
-    unproven_store,
+    store_unknowns,
+    unknowns,
     waits_for_a_change,
-    wanted_keys,
 )
 from compiler.cluster.view import (
+    DATA_HASH,
     EVENTS,
     EXTERNAL_SECRETS,
     NAMESPACES,
@@ -39,16 +34,19 @@ from compiler.cluster.view import (
     ClusterView,
     Live,
     LiveObject,
-    Quotes,
+    SafeMessages,
     child,
     container_states,
+    controllers_of,
+    credential_of,
     is_of_credential,
     keys_of,
     missing_permissions,
     moment_of,
-    newest_sign,
     ready_of,
+    ready_reason,
     refreshed_at,
+    wanted_keys,
 )
 from compiler.consumers.readers import SecretRead, secret_reads
 from compiler.live.read_many import Likeness
@@ -78,8 +76,6 @@ _LONGEST_PAUSE = 7 * 60
 _MOST_DOUBLED = 9
 _AT_ONCE = 1.0  # seconds
 _UNCHANGED = LiveState()
-# With these the operator has not read what the environment says, and the age of what it read says nothing.
-_NOT_READ = frozenset({ClusterState.OTHER_SPEC, ClusterState.NOT_SYNCED, *FAILING})
 # What `status` goes on without, and says so. Without ExternalSecrets it ends once all that is missing is known.
 OPTIONAL = frozenset({EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, NAMESPACES, *STORES.values()})
 # Without these nobody can say that a secret is in effect; pods, events and labels only add to it.
@@ -222,8 +218,8 @@ def _likeness(
 class Snapshot:
     """One reading of all that belongs to `manifests`, by the id of their secret.
 
-    The pods of a namespace are those of `before` where `needs_pods` says that they need not be listed. Raises
-    ClusterError; who may not list ExternalSecrets is told every permission that is missing.
+    The pods of a namespace are those of the snapshot `before` unless it is in `with_pods`, or a Secret has changed
+    there. Raises ClusterError; who may not list ExternalSecrets is told every permission that is missing.
     """
 
     def __init__(
@@ -231,7 +227,7 @@ class Snapshot:
         view: ClusterView,
         manifests: Mapping[str, Manifest],
         before: Snapshot | None = None,
-        needs_pods: Callable[[ClusterView, str], bool] = lambda _view, _namespace: True,
+        with_pods: Container[str] = (),
     ) -> None:
         self.view = view
         self.manifests = manifests
@@ -243,9 +239,18 @@ class Snapshot:
             view.external_secrets(space)
             view.by_name(SECRETS, space)
             known = before.pods_by_space[space] if before is not None else None
-            self.pods_by_space[space] = self._read_pods(space) if known is None or needs_pods(view, space) else known
+            has_changed = before is None or self.data_in(space) != before.data_in(space)
+            is_listed = known is None or has_changed or space in with_pods
+            self.pods_by_space[space] = self._read_pods(space) if is_listed else known
         if any(plural == EXTERNAL_SECRETS for plural, _ in view.refused):
-            raise missing_permissions(view.refused.values(), "get roles that allow it: --rbac prints them")
+            raise missing_permissions(view.refused.values())
+
+    def data_of(self, manifest: Manifest) -> tuple[str | None, str | None]:
+        """The UID of the Secret of a manifest, and the hash of its data."""
+        return data_of((self.view.by_name(SECRETS, manifest.namespace) or {}).get(manifest.name))
+
+    def data_in(self, namespace: str) -> list[tuple[str | None, str | None]]:
+        return [self.data_of(each) for each in self.manifests.values() if each.namespace == namespace]
 
     def _read_pods(self, namespace: str) -> Mapping[str, tuple[Pod, ...]] | None:
         found = self.view.objects(PODS, namespace)
@@ -265,7 +270,7 @@ class Snapshot:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all was allowed that tells a secret in effect; `--without-secrets` says that no Secret is needed."""
+        """Whether all was allowed that shows a secret in effect; `--without-secrets` says that no Secret is needed."""
         return not any(plural in NEEDED for plural, _ in self.view.refused)
 
     def not_asked(self, namespace: str) -> tuple[str, ...]:
@@ -281,10 +286,9 @@ class Snapshot:
     @cached_property
     def newest_sign(self) -> datetime | None:
         """The newest sign that the operator runs, from every ExternalSecret of the namespaces."""
-        signs = list[datetime | None]()
+        signs = [self.view.newest_sign(self.namespaces)]
         for space in self.namespaces:
             found = self.view.external_secrets(space)
-            signs.append(newest_sign(found.values()))
             names = {each.name for each in self.manifests.values() if each.namespace == space}
             # The others' failures are not reported, so no event is asked for.
             if any(ready_reason(found[name]) is not None for name in names & found.keys()):
@@ -313,12 +317,18 @@ def _store_of(found: LiveObject, namespace: str) -> tuple[str, str, str]:
     return kind, str(reference.get("name")), namespace if kind == "SecretStore" else ""
 
 
+def data_of(secret: LiveObject | None) -> tuple[str | None, str | None]:
+    """The UID of a Secret, and the hash of its data."""
+    metadata = child(secret or {}, "metadata")
+    return metadata.get("uid"), child(metadata, "annotations").get(DATA_HASH)
+
+
 class StatusJudge:
     """Judges the secrets of one run; what the operator says is shown without the values of `remotes`.
 
-    `context` are the options by which command lines name the cluster; with `is_whole` no message is cut. `again` reads
-    the stores once more, for a judge that goes on: a value that is put meanwhile may be in what the operator says then.
-    With `follows_write` a read in the second of a write may be of before it.
+    `context` are the options by which command lines name the cluster; with `is_whole` no message is cut. A judge with
+    `stores` reads them again before it quotes a new message, which may hold a value that was put meanwhile. With
+    `follows_write` a read in the second of a write may be of before it.
     """
 
     def __init__(
@@ -329,17 +339,16 @@ class StatusJudge:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         is_whole: bool = False,
-        again: Callable[[], tuple[Status, Verification]] | None = None,
+        stores: LiveStores | None = None,
         follows_write: bool = False,
     ) -> None:
-        self._follows_write = follows_write
-        self._accepted = status.accepted
         self.rows = {row.secret.id: row for row in status.rows}
-        self._name = status.environment.name
+        self._status = status
+        self._follows_write = follows_write
         self._is_whole = is_whole
-        self._quotes = Quotes(remotes, is_whole=is_whole)
+        self._quotes = SafeMessages(remotes, is_whole=is_whole)
         self._known_since = {row.secret.id: row.values.known_since for row in status.rows}
-        self._again = again
+        self._stores = stores
         # What the operator said of a secret before the values were last read.
         self._said: dict[str, tuple[object, ...]] = {}
         self._read_at = -inf
@@ -353,37 +362,38 @@ class StatusJudge:
     def live_state(
         self, snapshot: Snapshot, secret: str, changes: LiveState = _UNCHANGED, *, is_forced: bool = False
     ) -> LiveState:
-        """The live state of a secret; of the `changes` since the run began it has problems, notes and helps as well.
+        """The live state of a secret, with the `changes` since the run began; for `is_forced` see Evidence.
 
-        `is_forced`: this run asked the operator to synchronise, after it had read the stores. Raises ClusterError.
+        Raises ClusterError.
         """
-        manifest = snapshot.manifests[secret]
+        manifest, view, values = snapshot.manifests[secret], snapshot.view, self.rows[secret].values
         namespace, name = manifest.namespace, manifest.name
-        live, pods = snapshot.view.live(manifest), snapshot.pods(manifest)
-        found = problems(manifest, live)
-        states = frozenset(each.state for each in found)
-        stale = tuple(self._stale(snapshot, manifest, live, states, is_forced=is_forced))
-        every = (
-            *found,
-            *(each for each in changes.problems if each.state is not ClusterState.NOT_REFRESHED or not stale),
-            *stale,
-            *unready(pods or (), namespace, snapshot.view.by_name(SECRETS, namespace)),
+        live, pods = view.live(manifest), snapshot.pods(manifest)
+        evidence = Evidence(
+            self._now(),
+            values.newest,
+            in_same_second=not self._follows_write,
+            is_forced=is_forced,
+            newest_sign=snapshot.newest_sign,
+            view=view,
+            changes=changes.problems,
+            pods=tuple(pod_problems(pods or (), namespace, view.by_name(SECRETS, namespace))),
         )
+        every = problems(manifest, live, evidence)
+        states, unknown = {each.state for each in every}, unknowns(manifest, live)
         causes, next_try = tuple[str, ...](), None
         # A failure of the old spec is not what keeps the new one from being in effect.
         if states & FAILING and ClusterState.OTHER_SPEC not in states:
             causes, next_try = self._causes(snapshot, secret, live)
-        if waits_for_a_change(live, name) or any(each.state is ClusterState.SILENT for each in stale):
+        if waits_for_a_change(live, name) or ClusterState.SILENT in states:
             next_try = None
-        helps = changes.helps
+        helps, force = changes.helps, ("--only", secret, "--wait", "--force-sync", *self._context)
         if next_try is not None and not is_forced:
-            helps = (command_line("status", self._name, "--only", secret, "--wait", "--force-sync", *self._context),)
-        elif is_immutable(live) and self.rows[secret].values.is_sound:
+            helps = (command_line("status", self._status.environment.name, *force),)
+        elif is_immutable(live) and values.is_sound:
             helps = (shell_line("kubectl", "-n", namespace, "delete", "secret", name),)
-        store, failing = manifest.store, snapshot.failing_on(manifest) if not every else None
-        is_doubtful = live.store is not None and unproven_store(store, live.store, namespace) is not None
-        others = (f"another ExternalSecret on this store fails: {failing}",) if failing is not None else ()
-        unknown = doubts(manifest, live)
+        failing = snapshot.failing_on(manifest) if not every else None
+        others = [f"another ExternalSecret on this store fails: {failing}"] if failing is not None else []
         return LiveState(
             every,
             causes,
@@ -396,27 +406,14 @@ class StatusJudge:
             look_commands(pods or (), namespace),
             unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest.object))),
             tuple(dict.fromkeys(map(owner_of, pods))) if pods is not None else None,
-            store.id if is_doubtful and store.id not in self._accepted else "",
+            self._unproven_store(manifest, live),
             unknown,
         )
 
-    def _stale(
-        self, snapshot: Snapshot, manifest: Manifest, live: Live, states: frozenset[ClusterState], *, is_forced: bool
-    ) -> Iterator[ClusterProblem]:
-        found, now = live.external_secret, self._now()
-        if found is None or ClusterState.DELETED in states:
-            return
-        # What was asked for after the stores were read and is answered was read since, whatever the clocks say.
-        if not states & _NOT_READ and not (is_forced and is_answered(found)):
-            newest, in_same_second = self.rows[manifest.secret].values.newest, not self._follows_write
-            yield from older_value(found, newest, manifest.title, now, in_same_second=in_same_second)
-        warning = snapshot.view.warning(found) if states & FAILING else None
-        # Nobody knows when a failure was last tried that may not be looked at, or that is not tried again.
-        is_unknown = bool(states & FAILING) and snapshot.view.has_refused(EVENTS, manifest.namespace)
-        if is_unknown or waits_for_a_change(live, manifest.name):
-            return
-        failed = moment_of(warning["moment"]) if warning is not None else None
-        yield from silence(found, manifest.title, now, failed, snapshot.newest_sign)
+    def _unproven_store(self, manifest: Manifest, live: Live) -> str:
+        store, found = manifest.store, store_unknowns(manifest.store, live.store, manifest.namespace, live.namespace)
+        is_accepted = store.id in self._status.accepted
+        return store.id if not is_accepted and any(each.is_unproven for each in found) else ""
 
     def _causes(self, snapshot: Snapshot, secret: str, live: Live) -> tuple[tuple[str, ...], int | None]:
         values, external_secret = self.rows[secret].values, live.external_secret or {}
@@ -429,15 +426,15 @@ class StatusJudge:
         return causes, self._next_try(warning["moment"], warning["count"]) if warning is not None else None
 
     def _read_before_quoting(self, secret: str, said: tuple[object, ...]) -> None:
-        if self._again is None or self._said.get(secret) == said:
+        if self._stores is None or self._said.get(secret) == said:
             return
         self._said[secret] = said
         # One reading for all that fail at a time: what is said of them is in hand before it.
         if monotonic() - self._read_at < _AT_ONCE:
             return
-        status, found = self._again()
+        status, found = with_values(self._status, self._stores)
         self._read_at = monotonic()
-        self._quotes = Quotes(found.read, is_whole=self._is_whole)
+        self._quotes = SafeMessages(found.read, is_whole=self._is_whole)
         self._known_since = {row.secret.id: row.values.known_since for row in status.rows}
 
     def _next_try(self, said: str, count: int) -> int:
@@ -446,7 +443,7 @@ class StatusJudge:
         if moment is None:
             return _LONGEST_PAUSE
         since = (self._now() - moment).total_seconds()
-        # Where clocks differ, the longest pause is all that can be told.
+        # Where clocks differ, the longest pause is all that is known.
         return ceil(pause - since) if 0 <= since < pause else _LONGEST_PAUSE
 
 
@@ -462,18 +459,15 @@ _NO_CONFIG = "CreateContainerConfigError"
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod that reads Secrets of an environment.
-
-    `waiting` are the reasons of containers that do not run; `created` is a time of the API server, empty for none.
-    """
+    """A pod that reads Secrets of an environment."""
 
     name: str
     uid: str
-    owner: tuple[str, str] | None
+    owner: tuple[str, str] | None  # its kind and name
     is_ready: bool
-    waiting: tuple[str, ...]
+    waiting: tuple[str, ...]  # the reasons of containers that do not run
     restarts: int
-    created: str
+    created: str  # by the API server, empty where it does not say
     reads: tuple[SecretRead, ...]
 
     def reads_of(self, secret: str) -> tuple[SecretRead, ...]:
@@ -501,7 +495,9 @@ def pod_of(found: LiveObject, secrets: Container[str]) -> Pod | None:
     )
 
 
-def unready(pods: Iterable[Pod], namespace: str, secrets: Mapping[str, LiveObject] | None) -> Iterator[ClusterProblem]:
+def pod_problems(
+    pods: Iterable[Pod], namespace: str, secrets: Mapping[str, LiveObject] | None
+) -> Iterator[ClusterProblem]:
     """A problem for each pod that is not ready; `secrets` are those of the namespace, None where they were not asked.
 
     A container that cannot be configured is told by the Secret or key that it lacks.
@@ -541,7 +537,7 @@ def look_commands(pods: Iterable[Pod], namespace: str) -> tuple[str, ...]:
     return tuple(lines)[:1]
 
 
-def keepers(pods: Iterable[Pod], secret: str, stale: Container[str]) -> tuple[Pod, ...]:
+def pods_with_old_value(pods: Iterable[Pod], secret: str, stale: Container[str]) -> tuple[Pod, ...]:
     """The pods of `stale`, by uid, that keep what they read of a Secret before it changed."""
     return tuple(pod for pod in pods if pod.uid in stale and any(read.keeps for read in pod.reads_of(secret)))
 

@@ -12,23 +12,12 @@ from datetime import UTC, datetime
 from compiler.cluster.judge import (
     ClusterProblem,
     ClusterState,
-    clock,
     is_immutable,
     is_own,
     last_read_before,
     problems,
 )
-from compiler.cluster.view import (
-    DATA_HASH,
-    SECRETS,
-    ClusterError,
-    ClusterView,
-    Live,
-    LiveObject,
-    child,
-    refreshed_at,
-    writers,
-)
+from compiler.cluster.view import ClusterError, ClusterView, Live, LiveObject, child, clock, refreshed_at, writers
 from compiler.live.read_many import Likeness
 from compiler.live.stores import LiveStores, store_named
 from compiler.model.environment import Environment
@@ -44,12 +33,20 @@ from compiler.operations.status import (
     manifests_for,
     with_live_state,
 )
-from compiler.operations.status_live import Pod, Snapshot, StatusJudge, keepers, restart_commands, with_values
+from compiler.operations.status_live import (
+    Pod,
+    Snapshot,
+    StatusJudge,
+    data_of,
+    pods_with_old_value,
+    restart_commands,
+    with_values,
+)
 from compiler.operations.verify import Verification
 from compiler.refusal import Refusal
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.pacing import OutOfTimeError, begin, call_within
-from compiler.text.wording import listed, quoted
+from compiler.text.wording import command_line, listed, quoted
 
 Tell = Callable[[States, float], None]
 Connect = Callable[[], ClusterView]
@@ -66,23 +63,23 @@ _GRACE = 1.0
 
 @dataclass(slots=True)
 class Baseline:
-    """What was there when the run began.
+    """What was there when the run began."""
 
-    `saw` tells that it was the state before the change, `were_equal` that the store that served the secret then and
-    the one in use now hold the same. `stale` are pods, by uid, that started before the data changed. `pending` is when
-    a value was written that the operator had not read by then: the Secret is to change, whatever the stores hold.
-    It `has_pods` where they were listed: every other pod was made later, and whatever it restarted counts.
-    """
-
+    # Whether it was the state before the change.
     saw: bool
+    # Whether the store that served the secret then and the one in use now hold the same.
     were_equal: bool
     uid: str | None
     data_hash: str | None
     refresh: tuple[str, str]
+    # By the pods' uid.
     restarts: dict[str, int] = field(default_factory=dict)
+    # The uid of pods that started before the data changed.
     stale: frozenset[str] = frozenset()
     newest_hash: str | None = None
+    # When a value was written that the operator had not read by then: the Secret will change, whatever stores hold.
     pending: datetime | None = None
+    # Whether pods were listed: every other pod was made later, and whatever it restarted counts.
     has_pods: bool = False
 
     @property
@@ -96,7 +93,7 @@ class Baseline:
 def baseline_of(manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, row: Row) -> Baseline:
     """The state at the beginning of a run."""
     states = {problem.state for problem in problems(manifest, live)}
-    uid, data_hash = _identity(live.secret)
+    uid, data_hash = data_of(live.secret)
     served = child(live.external_secret or {}, "spec", "secretStoreRef").get("name")
     was_other = row.other is not None and served == row.other.name
     was_own = served == row.store.name
@@ -123,7 +120,7 @@ def changes_since(
 
     With `needs_refresh` the operator must have synchronised since.
     """
-    title, (_, data_hash), notes = quoted(manifest.title), _identity(live.secret), list[str]()
+    title, (_, data_hash), notes = quoted(manifest.title), data_of(live.secret), list[str]()
     found, is_frozen = [*_changes_of_secret(before, live, pods, title)], is_immutable(live)
     if before.pending is not None and data_hash not in (None, before.data_hash) and not is_frozen:
         when = clock(before.pending, datetime.now(UTC))
@@ -139,7 +136,7 @@ def changes_since(
             found.append(
                 ClusterProblem(ClusterState.RESTARTED, f"a container of the pod {quoted(pod.name)} was restarted")
             )
-    old = keepers(pods or (), manifest.name, before.stale)
+    old = pods_with_old_value(pods or (), manifest.name, before.stale)
     if old:
         message = f"restart needed: {listed(pod.name for pod in old)} started before the data changed"
         # A rotation that came with the switch is not the switch's failure.
@@ -153,7 +150,7 @@ def changes_since(
 def _changes_of_secret(
     before: Baseline, live: Live, pods: tuple[Pod, ...] | None, title: str
 ) -> Iterator[ClusterProblem]:
-    uid, data_hash = _identity(live.secret)
+    uid, data_hash = data_of(live.secret)
     if before.uid is None:
         before.uid, before.data_hash = uid, data_hash
     elif uid is not None and uid != before.uid:
@@ -174,12 +171,6 @@ def _changes_of_secret(
         yield ClusterProblem(ClusterState.DATA_CHANGED, message)
 
 
-def _identity(secret: LiveObject | None) -> tuple[str | None, str | None]:
-    """The UID of a Secret, and the hash of its data."""
-    metadata = child(secret or {}, "metadata")
-    return metadata.get("uid"), child(metadata, "annotations").get(DATA_HASH)
-
-
 def written_at(secret: LiveObject) -> str:
     """When somebody last wrote keys of a Secret, as the API server has it; empty where it does not say."""
     return max((time for time, _, _ in writers(secret, "f:data")), default="")
@@ -191,9 +182,9 @@ def _refresh(live: Live) -> tuple[str, str]:
 
 
 class Wait:
-    """One wait, and what its last round has shown.
+    """One wait, and the `states` that its last round has found.
 
-    Make it of a snapshot from before anything changes: that is what is compared with.
+    Make it of a snapshot from before anything changes: later rounds are compared with that.
     """
 
     def __init__(
@@ -203,14 +194,13 @@ class Wait:
         *,
         is_forced: bool = False,
         clock: Callable[[], float] = time.monotonic,
-        on_round: Callable[[ClusterView], None] = lambda _: None,
     ) -> None:
+        self.states: States = {}
+        # Whether this run asked the operator to synchronise: what it did before does not count then.
+        self.is_forced = is_forced
         self._judge = judge
         self._snapshot = snapshot
-        self._states: States = {}
-        self._is_forced = is_forced
         self._clock = clock
-        self._on_round = on_round
         self._baselines = {
             secret: baseline_of(manifest, snapshot.view.live(manifest), snapshot.pods(manifest), judge.rows[secret])
             for secret, manifest in snapshot.manifests.items()
@@ -233,10 +223,10 @@ class Wait:
         self._judge_round(self._snapshot)
         while True:
             left = end - self._clock()
-            tell(self._states, left)
+            tell(self.states, left)
             if is_proven or left <= 0:
                 how = self._end() if is_proven else None
-                return WaitResult(how or WaitEnd.TIME_UP, seconds, self._states, self.not_compared, error)
+                return WaitResult(how or WaitEnd.TIME_UP, seconds, self.states, self.not_compared, error)
             if took >= left:
                 # Another round would not end in time.
                 time.sleep(left)
@@ -255,89 +245,71 @@ class Wait:
 
     def _end(self) -> WaitEnd | None:
         """How the wait would end by its last round, None while waiting may help."""
-        if any(each.is_final for each in self._states.values()):
+        if any(each.is_final for each in self.states.values()):
             return WaitEnd.FAILED
-        lacking = {problem.state for each in self._states.values() for problem in each.problems}
+        lacking = {problem.state for each in self.states.values() for problem in each.problems}
         if not lacking:
-            is_proven = self._snapshot.is_whole and not any(each.unproven for each in self._states.values())
+            is_proven = self._snapshot.is_whole and not any(each.unproven for each in self.states.values())
             return WaitEnd.IN_EFFECT if is_proven else WaitEnd.UNPROVEN
         return WaitEnd.FAILED if lacking == {ClusterState.RESTART} else None
 
     def _facts(self) -> dict[str, tuple[object, ...]]:
         """What two rounds have in common where nothing that counts has changed between them."""
-        view, facts = self._snapshot.view, dict[str, tuple[object, ...]]()
-        for secret, found in self._states.items():
-            manifest = self._snapshot.manifests[secret]
-            made = (view.by_name(SECRETS, manifest.namespace) or {}).get(manifest.name)
-            facts[secret] = ({each.state for each in found.problems}, _identity(made))
-        return facts
+        manifests, data_of_secret = self._snapshot.manifests, self._snapshot.data_of
+        return {
+            secret: ({each.state for each in found.problems}, data_of_secret(manifests[secret]))
+            for secret, found in self.states.items()
+        }
 
     def _read_round(self) -> None:
         """Read the next round; pods are listed where they are waited for, where a Secret changed, and before an end."""
-        last, is_whole = self._snapshot, self._end() is not None
+        last = self._snapshot
         waiting = {
             last.manifests[secret].namespace
-            for secret, found in self._states.items()
+            for secret, found in self.states.items()
             if any(problem.state in _OF_PODS for problem in found.problems)
         }
-
-        def has_new_data(view: ClusterView, namespace: str) -> bool:
-            names = [each.name for each in last.manifests.values() if each.namespace == namespace]
-            old, new = (each.by_name(SECRETS, namespace) or {} for each in (last.view, view))
-            return any(_identity(old.get(name)) != _identity(new.get(name)) for name in names)
-
-        def needs_pods(view: ClusterView, namespace: str) -> bool:
-            return is_whole or namespace in waiting or has_new_data(view, namespace)
-
-        view = last.view.fresh()
-        self._on_round(view)
-        self._judge_round(Snapshot(view, last.manifests, last, needs_pods))
+        with_pods = last.namespaces if self._end() is not None else waiting
+        self._judge_round(Snapshot(last.view.fresh(), last.manifests, last, with_pods))
 
     def _judge_round(self, snapshot: Snapshot) -> None:
         states = dict[str, LiveState]()
         for secret, before in self._baselines.items():
             manifest = snapshot.manifests[secret]
-            changes = changes_since(
-                before,
-                manifest,
-                snapshot.view.live(manifest),
-                snapshot.pods(manifest),
-                needs_refresh=self._is_forced or before.saw,
-            )
-            states[secret] = self._judge.live_state(snapshot, secret, changes, is_forced=self._is_forced)
-        self._snapshot, self._states = snapshot, states
+            live, needs_refresh = snapshot.view.live(manifest), self.is_forced or before.saw
+            changes = changes_since(before, manifest, live, snapshot.pods(manifest), needs_refresh=needs_refresh)
+            states[secret] = self._judge.live_state(snapshot, secret, changes, is_forced=self.is_forced)
+        self._snapshot, self.states = snapshot, states
 
 
 @dataclass(frozen=True, slots=True)
 class StatusOptions:
-    """What is asked for: the secrets `only` or all, no store where `is_offline`, and a wait of up to `seconds`.
+    """What is asked for."""
 
-    `seconds` is None where nothing is waited for; `is_forced` has the operator synchronise at once. `context` are the
-    options that name the cluster, for command lines; `is_whole` cuts no message of the operator. `compares` asks
-    the other stores too.
-    With `on_denied` it follows a write of this machine: a read in the second of a write does not count. The operator
-    synchronises by itself for a caller who may not ask it to, which `on_denied` is told before the wait. `accepted` are
-    stores that the cluster reads as a person says, where that is not proven.
-    """
-
+    # The secrets to look at, all for none.
     only: tuple[str, ...] = ()
+    # Whether no store is asked.
     is_offline: bool = False
+    # The longest wait; None where nothing is waited for.
     seconds: float | None = None
+    # Whether the operator is to synchronise at once.
     is_forced: bool = False
+    # The options that name the cluster, for command lines.
     context: tuple[str, ...] = ()
+    # Whether no message of the operator is cut.
     is_whole: bool = False
+    # Whether the other stores are asked too.
     compares: bool = True
+    # Only after a write of this machine: is told if the caller may not ask the operator to synchronise, which then
+    # does so by itself. A read in the second of a write does not count.
     on_denied: Callable[[ClusterError], None] | None = None
+    # Stores, by id, that the cluster reads as a person says, where that is not proven.
     accepted: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class StatusReading:
-    """One reading of an environment, with what is known so far; one thread reads, and another one waits for it.
-
-    `asked` is who is asked now outside of the cluster, empty for nobody, `view` that of the present round, and `states`
-    the last that were told.
-    """
+    """One reading of an environment, with what is known so far; one thread reads, and another one waits for it."""
 
     status: Status
     options: StatusOptions
@@ -345,10 +317,11 @@ class StatusReading:
     connect: Connect | None
     tell: Tell
     begun: float = field(default_factory=time.monotonic)
+    # Who is asked now outside of the cluster; empty for nobody.
     asked: str = ""
     view: ClusterView | None = None
     wait: Wait | None = None
-    states: States = field(default_factory=dict)
+    # The secrets that the operator was asked to synchronise.
     forced: list[str] = field(default_factory=list)
     is_over: bool = False
 
@@ -365,18 +338,21 @@ class StatusReading:
             # Not after the stores, which may be silent for a while: a wait compares with what is in the cluster now.
             snapshot = begin(lambda: Snapshot(view, manifests))
             remotes = self._read_stores()
-            goes_on = self.options.seconds is not None and not self.options.is_offline
+            reads_again = self.options.seconds is not None and not self.options.is_offline
             judge = StatusJudge(
                 self.status,
                 remotes,
                 self.options.context,
                 is_whole=self.options.is_whole,
-                again=(lambda: with_values(self.status, self.stores)) if goes_on else None,
+                stores=self.stores if reads_again else None,
                 follows_write=self.options.on_denied is not None,
             )
             return self._read_cluster(judge, snapshot(math.inf))
         except ClusterError as error:
-            failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
+            remedy = error.remedy
+            if error.permission is not None:
+                remedy += f", which `{command_line('status', self.status.environment.name, '--rbac')}` prints"
+            failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", remedy)
         raise failure
 
     def _read_stores(self) -> tuple[RemoteSecret, ...]:
@@ -391,42 +367,38 @@ class StatusReading:
         return found.read
 
     def _read_cluster(self, judge: StatusJudge, snapshot: Snapshot) -> Status:
-        seconds, is_forced, waited = self.options.seconds, self.options.is_forced, None
-        if seconds is not None:
-            # Made before anything is changed: what it sees now is what it compares with.
-            self.wait = self._wait(judge, snapshot, is_forced=is_forced)
+        seconds, is_forced = self.options.seconds, self.options.is_forced
+        # Made before anything is changed: what it sees now is what it compares with.
+        self.wait = wait = Wait(judge, snapshot, is_forced=is_forced) if seconds is not None else None
         if is_forced:
             try:
-                # What is told at the end is that no other one was asked for.
+                # A report at the end says that no other one was asked for.
                 self.forced.extend(force_sync(snapshot, str(int(time.time())), lambda: self.is_over))
             except ClusterError as error:
                 if self.options.on_denied is None or error.permission is None:
                     raise
                 self.options.on_denied(error)
-                self.wait = self._wait(judge, snapshot, is_forced=False)
-        if self.wait is not None and seconds is not None:
-            waited = self.wait.until(seconds, self.remember, self.begun)
-        states = waited.states if waited is not None else judge.every(snapshot)
-        return self._result(states, waited)
+                if wait is not None:
+                    wait.is_forced = False
+        if wait is None or seconds is None:
+            return self._result(judge.every(snapshot), None)
+        waited = wait.until(seconds, self._tell_round, self.begun)
+        return self._result(waited.states, waited)
 
-    def _wait(self, judge: StatusJudge, snapshot: Snapshot, *, is_forced: bool) -> Wait:
-        return Wait(judge, snapshot, is_forced=is_forced, on_round=lambda view: setattr(self, "view", view))
-
-    def remember(self, states: States, left: float) -> None:
-        """Tell the state of a round, and keep it; once the reading is over nothing more is told."""
+    def _tell_round(self, states: States, left: float) -> None:
+        # Once the reading is over its report is printed.
         if not self.is_over:
-            self.states = states
             self.tell(states, left)
 
     def end(self, seconds: float) -> Status:
         """End the reading before it has ended by itself; `seconds` are what it was given."""
         self.is_over = True
-        not_compared = self.wait.not_compared if self.wait is not None else {}
+        states, not_compared = (self.wait.states, self.wait.not_compared) if self.wait is not None else ({}, {})
         unanswered = self.asked
         if not unanswered and self.view is not None and self.view.unanswered:
             unanswered = f"the cluster ({self.view.unanswered})"
-        waited = WaitResult(WaitEnd.TIME_UP, seconds, self.states, not_compared, unanswered=unanswered)
-        return self._result(self.states, waited)
+        waited = WaitResult(WaitEnd.TIME_UP, seconds, states, not_compared, unanswered=unanswered)
+        return self._result(states, waited)
 
     def _result(self, states: States, waited: WaitResult | None) -> Status:
         return replace(with_live_state(self.status, states), waited=waited, forced=tuple(self.forced))

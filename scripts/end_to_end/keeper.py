@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from compiler.cluster.judge import strangers
+from compiler.cluster.judge import foreign_writers
 from compiler.cluster.view import DATA_HASH, Live, container_states, keys_of
 from compiler.text.wording import listed, quoted
 from scripts.end_to_end.watching import Failed, Follower, Listed
@@ -174,7 +174,7 @@ class Keeper:
 
 def _foreign_writes(found: LiveObject) -> set[tuple[str, tuple[str, ...], str]]:
     """Who beside the operator owns keys of a Secret, which, and since when."""
-    every = strangers(Live(external_secret=None, secret=found, store=None))
+    every = foreign_writers(Live(external_secret=None, secret=found, store=None))
     return {(manager, tuple(sorted(keys)), time) for manager, keys, time, _ in every}
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kubernetes.client import ApiClient
 
 from compiler.cluster import client
-from compiler.cluster.client import KubernetesCluster, checked
+from compiler.cluster.client import KubernetesCluster, used_fields
 from compiler.cluster.lists import ListError
 from compiler.cluster.view import ClusterError
 
@@ -44,7 +44,7 @@ class RunCluster(KubernetesCluster):
 
         Raises ClusterError.
         """
-        found = self._got("get secrets", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        found = self._get("get secrets", f"/api/v1/namespaces/{namespace}/secrets/{name}")
         if found is None:
             return None
         data = found.get("data")
@@ -53,7 +53,9 @@ class RunCluster(KubernetesCluster):
     def listed(self, plural: str, namespace: str) -> tuple[tuple[LiveObject, ...], str]:
         """A collection as a whole, and its version. Raises ClusterError."""
         self.renew()
-        found = self._listed(f"list {plural} in {namespace}", plural, namespace, (), partial(checked, plural))
+        found = self._read_whole_list(
+            f"list {plural} in {namespace}", plural, namespace, (), partial(used_fields, plural)
+        )
         if found is None:
             raise ClusterError(f"it does not serve {plural}", "choose another cluster")
         return found
@@ -63,10 +65,10 @@ class RunCluster(KubernetesCluster):
 
         Raises ClusterError, and WatchEndedError where one has to list again.
         """
-        permission, accepted = f"watch {plural} in {namespace}", client._accepted(plural).replace("List;", ";")  # noqa: SLF001
+        permission, accepted = f"watch {plural} in {namespace}", client._media_type(plural).replace("List;", ";")  # noqa: SLF001
         query = [("resourceVersion", version), ("watch", "true"), ("timeoutSeconds", str(seconds))]
         path, timeout = client._path(plural, namespace), (5, seconds + _GRACE)  # noqa: SLF001
-        ask = partial(self._watching._asked, "GET", path, accepted, query, timeout)  # noqa: SLF001
+        ask = partial(self._watching._request, "GET", path, accepted, query, timeout)  # noqa: SLF001
         reply: Any = _answered(permission, ask)
         lines = _lines(reply.stream(decode_content=False))
         try:
@@ -75,7 +77,7 @@ class RunCluster(KubernetesCluster):
                 if event.get("type") == "ERROR":
                     # Mostly 410: the version is too old to go on from.
                     raise WatchEndedError
-                yield str(event.get("type")), checked(plural, event.get("object"))
+                yield str(event.get("type")), used_fields(plural, event.get("object"))
         finally:
             reply.close()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiler.cluster.view import ClusterError, connected, ready_of
+from compiler.cluster.view import ClusterError, connect_cluster, ready_of
 from compiler.model.facts import parse_duration
 from compiler.model.store import StoreAddress
 from compiler.refusal import Refusal
@@ -113,7 +113,7 @@ def address_of(store: LiveObject, environ: Mapping[str, str]) -> StoreAddress:
 
 def _connected(environ: Mapping[str, str]) -> RunCluster:
     """Raises Refusal where the client is not installed or no kubeconfig can be used."""
-    connected(environ, None)
+    connect_cluster(environ, None)
     # Only now is it known that it can be imported.
     from scripts.end_to_end.run_cluster import RunCluster  # noqa: PLC0415
 

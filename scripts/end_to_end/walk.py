@@ -8,8 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from compiler.cluster.judge import ready_reason
-from compiler.cluster.view import child, container_states, ready_of
+from compiler.cluster.view import child, container_states, ready_of, ready_reason
 from scripts.end_to_end.keeper import Keeper
 from scripts.end_to_end.project import AZURE, ENVIRONMENT, FIRST, STEPS, Project
 from scripts.end_to_end.room import Room, with_store_down, with_wrong_role

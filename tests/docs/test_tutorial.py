@@ -105,7 +105,7 @@ def test_a_platform_is_adopted_by_two_steps_and_the_old_owner_is_deleted_last() 
     assert happens.index("orphan platform slack-external") < happens.index("delete platform slack-external")
     refused, _, after = page.partition("creationPolicy: Orphan")
     assert "slack   vault  -" in refused
-    assert 'the Secret "platform/slack-creds" does not belong to its ExternalSecret' in refused
+    assert 'the Secret "platform/slack-creds" belongs to the ExternalSecret "slack-external"' in refused
     assert "all are in effect" in after
     assert page.rstrip().split("```console")[-1].count("in effect") == 3
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.client import KubernetesCluster, checked
+from compiler.cluster.client import KubernetesCluster, used_fields
 from compiler.cluster.lists import TYPES, require_form
 from compiler.cluster.verify import OPTIONAL as VERIFY
 from compiler.cluster.verify import verify_cluster
@@ -21,8 +21,9 @@ from compiler.consumers.readers import gather, readers_in
 from compiler.live.readers import ReadIndex, in_cluster
 from compiler.model.environment import Environment
 from compiler.model.values import manifests_of
-from compiler.operations.cutover_gate import OPTIONAL as GATE
-from compiler.operations.cutover_gate import Switch, check_cluster, check_in_effect, note_unread
+from compiler.operations.cutover_cluster import OPTIONAL as GATE
+from compiler.operations.cutover_cluster import ClusterGate
+from compiler.operations.cutover_gate import CutoverRequest, Mode, Switch
 from compiler.operations.status import from_files, manifests_for
 from compiler.operations.status_live import OPTIONAL as STATUS
 from compiler.operations.status_live import Snapshot, StatusJudge, with_values
@@ -50,7 +51,7 @@ class Held(KubernetesCluster):
         self.asked: set[str] = set()
         self.renew()
 
-    def _got(self, _permission: str, path: str, *_: object) -> Any:  # noqa: ANN401 - as the API has it
+    def _get(self, _permission: str, path: str, *_: object) -> Any:  # noqa: ANN401 - as the API has it
         above, last = path.split("/")[-2:]
         self.asked |= {above, last}
         if last not in TYPES and last != "namespaces":
@@ -205,12 +206,14 @@ class Commands:
 
     def gate(self, cluster: Held) -> None:
         for switch in self.switches:
-            for is_back in (False, True):
-                list(check_cluster([switch], ClusterView(cluster, GATE), is_back=is_back))
+            for mode in (Mode.TO, Mode.BACK):
+                made = ClusterGate(ClusterView(cluster, GATE))
+                list(made.check_switches([switch], CutoverRequest("prod", mode), {switch: datetime.now(UTC)}))
 
     def effects(self, cluster: Held) -> None:
-        list(check_in_effect(self.environment, ["jira"], ClusterView(cluster, GATE)))
-        list(note_unread(self.switches, ClusterView(cluster, GATE), {}, {}, datetime.now(UTC)))
+        made = ClusterGate(ClusterView(cluster, GATE))
+        list(made.check_steps(self.environment, ["jira"], CutoverRequest("prod", Mode.NEXT)))
+        made.unread_values(dict.fromkeys(self.switches, datetime.now(UTC)))
 
     def consumers(self, cluster: Held) -> None:
         gather(ClusterView(cluster, CONSUMERS), [SPACE])[0].readers()
@@ -261,7 +264,7 @@ def with_odd_values(plural: str, found: dict[str, Any], path: Place) -> Iterable
 def taken(plural: str, found: object) -> str:
     """What the client keeps of an object, for all that read it; empty for one that it refuses."""
     try:
-        return json.dumps(require_form(lambda: checked(plural, found)))
+        return json.dumps(require_form(lambda: used_fields(plural, found)))
     except ClusterError:
         return ""
 

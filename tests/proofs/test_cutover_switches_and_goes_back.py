@@ -317,7 +317,7 @@ def test_no_value_is_shown_whatever_the_stores_hold_and_whatever_breaks(
         ]
         assert set(codes) <= {0, 1}
     # A defect while the values are in every frame.
-    monkeypatch.setattr("compiler.operations.cutover.check_equal_values", lambda found, *_, **__: int(repr(found)))
+    monkeypatch.setattr("compiler.operations.cutover_gate.check_equal_values", lambda found, *_, **__: int(repr(found)))
     broken = cutover(filled, *words)
     assert (broken.code, "internal error" in broken.err) == (3, True)
     files = [path for path in filled.root.rglob("*") if path.is_file()]

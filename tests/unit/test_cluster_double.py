@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.cluster.judge import is_synced, ready_reason
-from compiler.cluster.view import ClusterError, keys_of, ready_of
+from compiler.cluster.view import ClusterError, is_synced, keys_of, ready_of, ready_reason
 from scripts.end_to_end.run_cluster import RunCluster, WatchEndedError
 from tests.api_double import RECORDINGS, TOKEN
 from tests.cluster_double import ClusterDouble

@@ -4,7 +4,7 @@ import os
 
 from compiler.cli.invocation import Invocation, files_alone
 from compiler.cli.parser import Parser, add_all, add_format
-from compiler.cluster.view import connected
+from compiler.cluster.view import connect_cluster
 from compiler.consumers.look import STDIN, look_at_cluster, look_at_manifests
 from compiler.consumers.readers import OPTIONAL
 from compiler.pipeline import compile_project
@@ -52,7 +52,9 @@ def run(invocation: Invocation) -> int:
         return invocation.findings(result.diagnostics, arguments.environment, content=nothing)
     (environment,) = result.project.environments
     if arguments.cluster:
-        look = look_at_cluster(environment, connected(os.environ, arguments.context, OPTIONAL), arguments.namespace)
+        look = look_at_cluster(
+            environment, connect_cluster(os.environ, arguments.context, OPTIONAL), arguments.namespace
+        )
     else:
         look = look_at_manifests(environment, arguments.manifests, arguments.since, arguments.namespace)
     invocation.note(*look.notes)

@@ -3,6 +3,7 @@
 import os
 from argparse import Namespace
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from compiler.change.run_files import run_lock
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
@@ -19,12 +20,14 @@ from compiler.cli.invocation import (
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format, context_of
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_output
-from compiler.cluster.view import connected
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.files import missing_for_cluster
 from compiler.operations.cutover import Cutover, commit, plan_cutover, refuse_contradictions, write
-from compiler.operations.cutover_gate import OPTIONAL, CutoverRequest, Mode
+from compiler.operations.cutover_gate import CutoverRequest, Mode
 from compiler.render.reports.cutover import cutover_content, end_lines, head_lines, values_lines
+
+if TYPE_CHECKING:
+    from compiler.operations.cutover_cluster import ClusterGate
 
 DESCRIPTION = """Switches secrets of an environment to another store, by editing the environment's file. A gate comes
 first: the new store holds what the cluster will read, with the same values as the present one, and the Secrets and
@@ -86,11 +89,19 @@ def run(invocation: Invocation) -> int:
             with refusals():
                 stack.enter_context(run_lock(invocation.root, f"cutover {arguments.environment}", tell_waiting))
         (environment,) = live_environments([arguments.environment], invocation)
-        view = connected(os.environ, arguments.context, OPTIONAL) if arguments.cluster else None
+        cluster = _cluster_gate(arguments) if arguments.cluster else None
         with refusals(), open_stores(invocation, open_stores_for_reading) as stores:
             request, past = _request(arguments, mode), past_runs(invocation.root)
-            cutover = plan_cutover(environment, request, invocation.root, files_alone(), stores, view, past)
+            cutover = plan_cutover(environment, request, invocation.root, files_alone(), stores, cluster, past)
         return _carried_out(cutover, invocation)
+
+
+def _cluster_gate(arguments: Namespace) -> "ClusterGate":
+    # What only --cluster needs.
+    from compiler.cluster.view import connect_cluster  # noqa: PLC0415
+    from compiler.operations.cutover_cluster import OPTIONAL, ClusterGate  # noqa: PLC0415
+
+    return ClusterGate(connect_cluster(os.environ, arguments.context, OPTIONAL))
 
 
 def _request(arguments: Namespace, mode: Mode) -> CutoverRequest:

@@ -9,7 +9,7 @@ from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, files_alone
 from compiler.cli.parser import Parser, add_all, add_format, member_of
 from compiler.cli.terminal.interrupts import interruption
-from compiler.cluster.view import connected
+from compiler.cluster.view import connect_cluster
 from compiler.consumers.look import read_files
 from compiler.edit.new_project import checked_name, write_new
 from compiler.imports.forms import ENV_EXAMPLE, FORMS
@@ -82,7 +82,7 @@ def run(invocation: Invocation) -> int:
     urls = {each.id: getattr(given, member_of(each.option)) for each in PROVIDERS.values()}
     stores = named_stores(given.store, {provider: url for provider, url in urls.items() if url is not None})
     if given.cluster:
-        found = read_cluster(connected(os.environ, given.context, OPTIONAL), given.namespace, here, stores)
+        found = read_cluster(connect_cluster(os.environ, given.context, OPTIONAL), given.namespace, here, stores)
     else:
         found = read_sources(given.form, given.files, given.namespace, here, stores)
     if not found.is_whole:

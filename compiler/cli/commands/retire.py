@@ -9,7 +9,7 @@ from compiler.change.plan import Options
 from compiler.cli.invocation import Invocation, files_alone
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing, named_store
 from compiler.cli.running import Answer, run_writing
-from compiler.cluster.view import connected
+from compiler.cluster.view import connect_cluster
 from compiler.live.readers import Reader, unproven_stores, way_out
 from compiler.model.environment import Environment
 from compiler.operations.retire import Candidates, retire
@@ -58,7 +58,7 @@ def _answer(invocation: Invocation, environment: Environment, options: Options) 
     if arguments.apply and not (arguments.cluster or arguments.without_cluster):
         message = "add --cluster; if no cluster reads the store, add --without-cluster"
         raise Refusal("usage", _UNASKED, message)
-    cluster = connected(os.environ, arguments.context) if arguments.cluster else None
+    cluster = connect_cluster(os.environ, arguments.context) if arguments.cluster else None
     part: dict[str, Any] = {}
 
     def tell(found: Candidates) -> None:

@@ -18,7 +18,7 @@ from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_store, add_fo
 from compiler.cli.running import RunOutput, of_undo, writing
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
-from compiler.cluster.view import connected
+from compiler.cluster.view import connect_cluster
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.inventory import Inventory
@@ -86,7 +86,7 @@ def run(invocation: Invocation) -> int:
     refuse_values(arguments)
     seconds, accepted = timeout_seconds(arguments.timeout), tuple(arguments.accept_store)
     wait = StatusOptions(seconds=seconds, context=context_of(arguments), accepted=accepted)
-    connect = partial(connected, os.environ, arguments.context)
+    connect = partial(connect_cluster, os.environ, arguments.context)
     access = ClusterAccess(connect, wait) if not arguments.without_cluster else None
     with writing(invocation) as (environment, options, output):
         if arguments.undo is not None:

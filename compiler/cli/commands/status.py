@@ -25,7 +25,7 @@ from compiler.cli.parser import (
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cluster.judge import ClusterState
-from compiler.cluster.view import SECRETS, connected, without_age
+from compiler.cluster.view import SECRETS, connect_cluster, without_age
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import parse_duration, short_duration
@@ -213,7 +213,9 @@ def _is_live(arguments: Namespace) -> bool:
 def _looked(invocation: Invocation, options: StatusOptions, environments: Sequence[Environment]) -> list[Status]:
     arguments = invocation.arguments
     left_out = (SECRETS,) if arguments.without_secrets else ()
-    connect = partial(connected, os.environ, arguments.context, OPTIONAL, left_out) if _is_live(arguments) else None
+    connect = (
+        partial(connect_cluster, os.environ, arguments.context, OPTIONAL, left_out) if _is_live(arguments) else None
+    )
     with open_stores(invocation, open_stores_for_reading) as stores, closing(Waiting()) as waiting:
         return [read_status(each, options, stores, connect, waiting.tell) for each in environments]
 
@@ -338,7 +340,7 @@ def _readers(arguments: Namespace, root: Path, environment: Environment, store: 
         with open_stores_for_reading(os.environ) as stores:
             found = every_environment(root, files_alone())
             try:
-                return readers_of(store, found, stores, connected(os.environ, arguments.context))
+                return readers_of(store, found, stores, connect_cluster(os.environ, arguments.context))
             except Refusal:
                 return readers_of(store, found, stores, None)
     except Refusal:

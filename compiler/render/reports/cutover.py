@@ -102,8 +102,8 @@ def end_lines(
         yield from (("  ", line) for line in commit)
         if secrets:
             only = repeated("--only", secrets) if len(secrets) <= FEW else []
-            context = [word for word in cutover.request.cluster if word != "--cluster"]
-            yield Painted("watch it take effect: ", Style.HELP), command_line("status", name, *only, "--wait", *context)
+            watch = command_line("status", name, *only, "--wait", *cutover.request.context)
+            yield Painted("watch it take effect: ", Style.HELP), watch
             if missing is not None:
                 yield "  which needs ", missing
         if not cutover.request.is_back:

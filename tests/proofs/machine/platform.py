@@ -135,7 +135,7 @@ class Platform:
         self.monkeypatch.setattr(rotate, "generated_values", self._made_up)
         # The cluster was healthy, and does not answer any more once the value is written.
         self.monkeypatch.setattr(rotation, "require_healthy", lambda *_given: None)
-        self.monkeypatch.setattr(rotate, "connected", _no_cluster)
+        self.monkeypatch.setattr(rotate, "connect_cluster", _no_cluster)
 
     def new(self, secret: str, key: str) -> str:
         """A value that somebody has for a key from now on; no two are the same."""

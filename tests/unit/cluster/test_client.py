@@ -14,7 +14,7 @@ import pytest
 from kubernetes.client import ApiException
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, ProtocolError, SSLError
 
-from compiler.cluster.client import _MOST_VALUES, KubernetesCluster, _named, _Reply, _warning, checked
+from compiler.cluster.client import _MOST_VALUES, KubernetesCluster, _metadata_and_spec, _Reply, _warning, used_fields
 from compiler.cluster.lists import ListError
 from compiler.cluster.view import ClusterError, container_states, keys_of, target_of, writers
 from tests.fake_cluster import ESO, FakeCluster
@@ -154,7 +154,7 @@ def test_an_answer_of_many_tiny_values_is_refused_before_it_is_parsed(
         asked.append(dict(query)["limit"])
         return Answer(content)
 
-    monkeypatch.setattr(cluster, "_asked", answer)
+    monkeypatch.setattr(cluster, "_request", answer)
     monkeypatch.setattr("json.loads", lambda _: pytest.fail("it was parsed"))
     with pytest.raises(ListError):
         cluster.collection("externalsecrets", "team")
@@ -166,7 +166,7 @@ def test_an_answer_of_many_bytes_is_refused_and_one_of_long_texts_is_read(
 ) -> None:
     cluster = KubernetesCluster(environ)
     fine = PAGE + b'{"metadata": {"name": "a"}, "spec": {"note": "' + b'[{,\\"' * 300_000 + b'"}}]}'
-    monkeypatch.setattr(cluster, "_asked", lambda *_: Answer(fine))
+    monkeypatch.setattr(cluster, "_request", lambda *_: Answer(fine))
     assert [each["metadata"]["name"] for each in cluster.collection("externalsecrets", "team")] == ["a"]
     monkeypatch.setattr("compiler.cluster.client._LARGEST", len(fine) - 1)
     with pytest.raises(ListError):
@@ -221,7 +221,7 @@ def test_an_answer_that_trickles_ends_with_the_time_of_the_command(fake: FakeClu
 
 def test_an_answer_of_brackets_alone_is_none(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = KubernetesCluster(environ)
-    monkeypatch.setattr(cluster, "_asked", lambda *_: Answer(b"[" * 200_000))
+    monkeypatch.setattr(cluster, "_request", lambda *_: Answer(b"[" * 200_000))
     with pytest.raises(ClusterError, match="what answers there is not Kubernetes"):
         cluster.collection("externalsecrets", "team")
 
@@ -435,12 +435,12 @@ SLACK_KEYS = {
 @pytest.mark.parametrize("name", ["externalsecrets-list", "secrets-metadata-list"])
 def test_every_recorded_object_has_the_form_of_the_api(name: str) -> None:
     for found in recorded(name)["items"]:
-        assert checked(name.partition("-")[0], found)["metadata"]["uid"] == found["metadata"]["uid"]
+        assert used_fields(name.partition("-")[0], found)["metadata"]["uid"] == found["metadata"]["uid"]
 
 
 def test_what_is_left_out_or_null_is_no_other_form() -> None:
-    assert checked("externalsecrets", {"metadata": None, "status": {"conditions": None}})
-    assert checked("externalsecrets", {"spec": {"data": [{"remoteRef": None}], "target": None}}) is not None
+    assert used_fields("externalsecrets", {"metadata": None, "status": {"conditions": None}})
+    assert used_fields("externalsecrets", {"spec": {"data": [{"remoteRef": None}], "target": None}}) is not None
 
 
 @pytest.mark.parametrize(
@@ -475,7 +475,7 @@ def test_what_is_left_out_or_null_is_no_other_form() -> None:
 )
 def test_a_spec_in_another_form_is_refused(plural: str, odd: dict[str, object]) -> None:
     with pytest.raises(TypeError):
-        checked(plural, {"metadata": {"name": "a"}, "spec": odd})
+        used_fields(plural, {"metadata": {"name": "a"}, "spec": odd})
 
 
 @pytest.mark.parametrize(
@@ -492,7 +492,7 @@ def test_a_spec_in_another_form_is_refused(plural: str, odd: dict[str, object]) 
 )
 def test_a_status_in_another_form_is_refused(plural: str, odd: dict[str, object]) -> None:
     with pytest.raises(TypeError):
-        checked(plural, {"status": odd})
+        used_fields(plural, {"status": odd})
 
 
 @pytest.mark.parametrize(
@@ -514,7 +514,7 @@ def test_metadata_in_another_form_is_refused(odd: dict[str, object]) -> None:
     for plural in ("secrets", "pods", "externalsecrets", "namespaces"):
         if name not in unread.get(plural, ()):
             with pytest.raises(TypeError):
-                checked(plural, {"metadata": odd})
+                used_fields(plural, {"metadata": odd})
 
 
 @pytest.mark.parametrize(
@@ -522,12 +522,12 @@ def test_metadata_in_another_form_is_refused(odd: dict[str, object]) -> None:
 )
 def test_an_event_in_another_form_is_refused(odd: dict[str, object]) -> None:
     with pytest.raises(TypeError):
-        checked("events", odd)
+        used_fields("events", odd)
 
 
 def test_of_a_secret_the_operators_marks_and_the_names_of_keys_are_kept() -> None:
     found = by_name("secrets-metadata-list")["agent-slack-secrets"]
-    kept = checked("secrets", {**found, "data": {"SLACK_BOT_TOKEN": PLAIN_SENTINEL}})
+    kept = used_fields("secrets", {**found, "data": {"SLACK_BOT_TOKEN": PLAIN_SENTINEL}})
     assert set(kept) == {"metadata"}
     assert kept["metadata"]["uid"] == found["metadata"]["uid"]
     assert set(kept["metadata"]["annotations"]) == {"reconcile.external-secrets.io/data-hash"}
@@ -537,12 +537,12 @@ def test_of_a_secret_the_operators_marks_and_the_names_of_keys_are_kept() -> Non
 
 def test_what_kubectl_notes_of_a_secret_is_dropped() -> None:
     noted = {"kubectl.kubernetes.io/last-applied-configuration": PLAIN_SENTINEL, "note": PLAIN_SENTINEL}
-    assert PLAIN_SENTINEL not in repr(checked("secrets", {"metadata": {"name": "a", "annotations": noted}}))
+    assert PLAIN_SENTINEL not in repr(used_fields("secrets", {"metadata": {"name": "a", "annotations": noted}}))
 
 
 def test_of_an_external_secret_spec_and_status_stay_as_they_are() -> None:
     (found, *_) = recorded("externalsecrets-list")["items"]
-    kept = checked("externalsecrets", found)
+    kept = used_fields("externalsecrets", found)
     assert kept["spec"] == found["spec"]
     assert kept["status"] == {name: value for name, value in found["status"].items() if name != "binding"}
     assert kept["metadata"]["generation"] == found["metadata"]["generation"]
@@ -553,7 +553,7 @@ def test_of_an_external_secret_spec_and_status_stay_as_they_are() -> None:
     # Of the managers nothing else is kept.
     assert {name for _, _, fields in writers(kept) for name in fields} == {"f:spec", "f:metadata"}
     assert not list(writers(kept, "f:metadata", "f:annotations"))
-    assert "status" not in checked("externalsecrets", {"metadata": {"name": "a"}, "spec": {}})
+    assert "status" not in used_fields("externalsecrets", {"metadata": {"name": "a"}, "spec": {}})
 
 
 def test_of_a_pod_nothing_stays_that_may_be_a_credential() -> None:
@@ -596,7 +596,7 @@ def test_of_a_pod_nothing_stays_that_may_be_a_credential() -> None:
             ],
         },
     }
-    kept = checked("pods", pod)
+    kept = used_fields("pods", pod)
     assert PLAIN_SENTINEL not in repr(kept)
     (main,) = kept["spec"]["containers"]
     assert [each["name"] for each in main["env"]] == ["TOKEN"]
@@ -654,7 +654,7 @@ def test_of_a_workload_what_names_secrets_and_variables_is_kept() -> None:
     }
     annotations = {"helm.sh/hook": "test", "argocd.argoproj.io/sync-wave": "1", "note": PLAIN_SENTINEL}
     metadata = {"name": "a", "labels": {"l": "m"}, "annotations": annotations}
-    kept = checked("jobs", {"metadata": metadata, "spec": {"template": {"spec": pods}}, "status": PLAIN_SENTINEL})
+    kept = used_fields("jobs", {"metadata": metadata, "spec": {"template": {"spec": pods}}, "status": PLAIN_SENTINEL})
     assert PLAIN_SENTINEL not in repr(kept)
     spec = kept["spec"]["template"]["spec"]
     assert kept["metadata"]["annotations"] == {"helm.sh/hook": "test", "argocd.argoproj.io/sync-wave": "1"}
@@ -664,7 +664,7 @@ def test_of_a_workload_what_names_secrets_and_variables_is_kept() -> None:
     assert container["envFrom"] == [{"prefix": "P_", "configMapRef": {"name": "c"}}]
     assert spec["volumes"][0] == {"name": "v", "secret": {"secretName": "s"}}
     of_cron_job = {"jobTemplate": {"spec": {"template": {"spec": pods}}}}
-    assert checked("cronjobs", {"spec": of_cron_job})["spec"]["jobTemplate"]["spec"] == kept["spec"]
+    assert used_fields("cronjobs", {"spec": of_cron_job})["spec"]["jobTemplate"]["spec"] == kept["spec"]
 
 
 def test_of_a_whole_cluster_s_objects_metadata_and_specs_are_kept() -> None:
@@ -672,5 +672,5 @@ def test_of_a_whole_cluster_s_objects_metadata_and_specs_are_kept() -> None:
     # What an import takes along, and what refuses one.
     metadata = {name: found["metadata"][name] for name in ("name", "namespace", "labels", "annotations")}
     assert metadata["annotations"].keys() >= {"argocd.argoproj.io/sync-wave"}
-    assert _named("externalsecrets", found) == {"metadata": metadata, "spec": found["spec"]}
-    assert _named("externalsecrets", {}) == {"metadata": {}, "spec": None}
+    assert _metadata_and_spec("externalsecrets", found) == {"metadata": metadata, "spec": found["spec"]}
+    assert _metadata_and_spec("externalsecrets", {}) == {"metadata": {}, "spec": None}

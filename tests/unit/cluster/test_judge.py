@@ -10,26 +10,34 @@ import pytest
 from compiler.cluster.judge import (
     ClusterState,
     allows_namespace,
-    another_store,
-    clock,
     controller_of,
-    credential_of,
-    doubts,
-    is_answered,
+    foreign_writers,
+    identity_problem,
     is_own,
-    is_synced,
     last_read_before,
     older_value,
+    operator_inactivity,
     problems,
-    ready_reason,
-    silence,
-    store_doubts,
-    store_lacks,
-    strangers,
+    store_problems,
+    store_unknowns,
+    unknowns,
     waits_for_a_change,
+)
+from compiler.cluster.view import (
+    Live,
+    asked_at,
+    clock,
+    credential_of,
+    is_answered,
+    is_synced,
+    keys_of,
+    moment_of,
+    ready_reason,
+    refreshed_at,
+    selects_by_labels,
+    sign_of,
     wanted_keys,
 )
-from compiler.cluster.view import Live, asked_at, keys_of, moment_of, refreshed_at, selects_by_labels, sign_of
 from compiler.model.document import Node, Source, extent
 from compiler.model.environment import Environment, Store
 from compiler.model.values import Manifest, manifests_of
@@ -206,7 +214,7 @@ def test_a_store_object_that_leads_elsewhere_is_a_lack() -> None:
         ClusterState.STORE,
         f'the ClusterSecretStore "azure-keyvault-store" {said} "myvault.vault.azure.net"',
     )
-    assert doubts(AZURE[SLACK], live(SLACK, store=elsewhere)) == ()
+    assert unknowns(AZURE[SLACK], live(SLACK, store=elsewhere)) == ()
 
 
 def test_a_store_object_that_may_lead_elsewhere_is_a_doubt_and_no_lack() -> None:
@@ -214,10 +222,10 @@ def test_a_store_object_that_may_lead_elsewhere_is_a_doubt_and_no_lack() -> None
     spelt["spec"]["provider"]["vault"]["server"] = "http://10.0.0.7:8200"
     found = live(SLACK, "vault-secret-store", external_secret=SWITCH[-1], store=spelt)
     assert problems(VAULT[SLACK], found) == ()
-    (doubt,) = doubts(VAULT[SLACK], found)
+    (doubt,) = unknowns(VAULT[SLACK], found)
     assert "is not proven: its `server` is spelt differently; write `server: http://10.0.0.7:8200`" in doubt
     unasked = live(SLACK, "vault-secret-store", store=None, has_store=False)
-    assert doubts(VAULT[SLACK], unasked) == ()
+    assert unknowns(VAULT[SLACK], unasked) == ()
 
 
 def test_what_differs_between_the_specs_is_said_and_who_wrote_it() -> None:
@@ -306,7 +314,7 @@ def test_who_writes_keys_after_the_operator_is_named_and_an_earlier_owner_is_not
     assert (reason.state, reason.message) == (ClusterState.EDITED, said)
     older = written_by("kubectl-create", "2026-11-26T00:40:00Z", "SLACK_BOT_TOKEN")
     assert states(AZURE[SLACK], older) == []
-    assert doubts(AZURE[SLACK], older)[-1] == ('"kubectl-create" owns "SLACK_BOT_TOKEN" of its Secret, too')
+    assert unknowns(AZURE[SLACK], older)[-1] == ('"kubectl-create" owns "SLACK_BOT_TOKEN" of its Secret, too')
 
 
 @pytest.mark.parametrize(
@@ -319,17 +327,17 @@ def test_who_writes_keys_after_the_operator_is_named_and_an_earlier_owner_is_not
     ],
 )
 def test_the_operator_and_who_writes_no_key_are_no_strangers(manager: str, keys: list[str]) -> None:
-    assert tuple(strangers(written_by(manager, "2026-11-26T00:51:00Z", *keys))) == ()
+    assert tuple(foreign_writers(written_by(manager, "2026-11-26T00:51:00Z", *keys))) == ()
 
 
 @pytest.mark.parametrize("manager", ["external-secrets-x", "externalsecrets.external-secrets.io", "External-Secrets"])
 def test_a_name_that_is_like_the_operator_s_is_a_stranger_s(manager: str) -> None:
-    ((who, keys, *_),) = strangers(written_by(manager, "2026-11-26T00:51:00Z", "SLACK_BOT_TOKEN"))
+    ((who, keys, *_),) = foreign_writers(written_by(manager, "2026-11-26T00:51:00Z", "SLACK_BOT_TOKEN"))
     assert (who, keys) == (manager, ["SLACK_BOT_TOKEN"])
 
 
 def test_one_of_whom_no_time_is_known_counts_as_newer() -> None:
-    ((*_, is_newer),) = strangers(written_by("kubectl-edit", "", "SLACK_BOT_TOKEN"))
+    ((*_, is_newer),) = foreign_writers(written_by("kubectl-edit", "", "SLACK_BOT_TOKEN"))
     assert is_newer
 
 
@@ -369,7 +377,7 @@ def made(
 def stale(
     found: Mapping[str, Any], failed: datetime | None = None, newest: datetime | None = None
 ) -> list[ClusterState]:
-    return [each.state for each in silence(found, TITLE, NOW, failed, newest)]
+    return [each.state for each in operator_inactivity(found, TITLE, NOW, failed, newest)]
 
 
 def test_the_times_of_a_recorded_object_are_read() -> None:
@@ -430,7 +438,7 @@ def test_a_request_is_answered_by_a_success_that_began_later() -> None:
 
 def test_a_request_without_an_answer_is_remembered() -> None:
     assert stale(made(ago(minutes=20), asked=ago(seconds=30))) == [ClusterState.NOT_REFRESHED]
-    (found,) = silence(made(ago(minutes=20), asked=ago(minutes=2)), TITLE, NOW)
+    (found,) = operator_inactivity(made(ago(minutes=20), asked=ago(minutes=2)), TITLE, NOW)
     assert found.state is ClusterState.SILENT
     assert found.message == (
         f'the operator seems not to run: it was asked at 07:28:00 UTC to synchronise "{TITLE}", and did not'
@@ -454,7 +462,7 @@ def test_an_operator_that_deals_with_others_runs() -> None:
 
 def test_a_refresh_that_is_overdue_by_its_own_interval_is_said() -> None:
     assert stale(made(ago(minutes=119))) == []
-    (found,) = silence(made(ago(hours=3)), TITLE, NOW)
+    (found,) = operator_inactivity(made(ago(hours=3)), TITLE, NOW)
     assert found.state is ClusterState.SILENT
     assert found.message == (
         f'the operator seems not to run: it has not handled "{TITLE}" since 04:30:00 UTC, although its interval is 1h'
@@ -521,8 +529,8 @@ def store(*conditions: dict[str, Any], kind: str = "ClusterSecretStore") -> dict
 
 def test_a_recorded_store_is_ready_and_open_to_all() -> None:
     assert (
-        list(store_lacks(KEY_VAULT, AZURE_OBJECT, "agents"))
-        == list(store_doubts(KEY_VAULT, AZURE_OBJECT, "agents"))
+        list(store_problems(KEY_VAULT, AZURE_OBJECT, "agents"))
+        == list(store_unknowns(KEY_VAULT, AZURE_OBJECT, "agents"))
         == []
     )
     assert allows_namespace(AZURE_OBJECT, "agents") is True
@@ -603,11 +611,11 @@ def test_a_secret_store_serves_its_own_namespace() -> None:
     ],
 )
 def test_a_store_that_leads_elsewhere_is_a_lack(own: Store, live: dict[str, Any], why: str) -> None:
-    (lack,) = store_lacks(own, live, "agents")
+    (lack,) = store_problems(own, live, "agents")
     assert lack.message == f'the ClusterSecretStore "a-store" leads to another store than "own": {why}'
     assert lack.mend.endswith("that of the cluster: kubectl get clustersecretstore a-store -o yaml")
-    assert another_store(own, live, "agents") == lack
-    assert list(store_doubts(own, live, "agents")) == []
+    assert identity_problem(own, live, "agents") == lack
+    assert list(store_unknowns(own, live, "agents")) == []
 
 
 @pytest.mark.parametrize(
@@ -649,34 +657,34 @@ def test_a_store_that_leads_elsewhere_is_a_lack(own: Store, live: dict[str, Any]
 def test_a_store_that_may_lead_elsewhere_is_a_doubt_with_a_way_out(
     own: Store, live: dict[str, Any], why: str, mend: str
 ) -> None:
-    assert list(store_lacks(own, live, "agents")) == []
-    (doubt,) = store_doubts(own, live, "agents")
+    assert list(store_problems(own, live, "agents")) == []
+    (doubt,) = store_unknowns(own, live, "agents")
     assert doubt.message == f'whether the {own.kind} "a-store" leads to the store "own" is not proven: {why}'
     assert doubt.mend == mend
 
 
 @pytest.mark.parametrize("server", ["http://vault.vault:8200", "http://vault.vault.svc:8200", f"{SERVER}/"])
 def test_three_forms_of_a_services_name_are_one(server: str) -> None:
-    assert list(store_lacks(written(), vault(server), "agents")) == []
-    assert list(store_doubts(written(), vault(server), "agents")) == []
+    assert list(store_problems(written(), vault(server), "agents")) == []
+    assert list(store_unknowns(written(), vault(server), "agents")) == []
 
 
 def test_a_store_that_is_missing_or_not_ready_says_its_reason() -> None:
-    (missing,) = store_lacks(written(kind="SecretStore"), None, "agents")
+    (missing,) = store_problems(written(kind="SecretStore"), None, "agents")
     assert missing.message == 'the SecretStore "a-store" is not in the cluster'
     assert missing.mend == "kubectl -n agents get secretstore a-store"
-    assert list(store_doubts(written(), None, "agents")) == []
-    (unchecked,) = store_lacks(written(), {**vault(), "status": {}}, "agents")
+    assert list(store_unknowns(written(), None, "agents")) == []
+    (unchecked,) = store_problems(written(), {**vault(), "status": {}}, "agents")
     assert unchecked.message.endswith("has not been checked by the operator yet")
     broken = {"type": "Ready", "status": "False", "reason": "InvalidProviderConfig", "message": "s3ntinel"}
-    (failing,) = store_lacks(written(), {**vault(), "status": {"conditions": [broken]}}, "agents")
+    (failing,) = store_problems(written(), {**vault(), "status": {"conditions": [broken]}}, "agents")
     assert failing.message == 'the ClusterSecretStore "a-store" is not ready: InvalidProviderConfig'
     assert (failing.has_cause, failing.mend) == (True, "kubectl describe clustersecretstore a-store")
 
 
 def test_a_store_that_is_being_deleted_is_not_ready_although_its_condition_says_so() -> None:
     leaving = {**vault(), "metadata": {"name": "a-store", "deletionTimestamp": "2026-11-28T07:00:00Z"}}
-    (lack,) = store_lacks(written(), leaving, "agents")
+    (lack,) = store_problems(written(), leaving, "agents")
     assert lack.message == 'the ClusterSecretStore "a-store" is being deleted'
     # Its message says nothing of that.
     assert (lack.has_cause, lack.mend) == (False, "kubectl describe clustersecretstore a-store")
@@ -685,14 +693,14 @@ def test_a_store_that_is_being_deleted_is_not_ready_although_its_condition_says_
 def test_a_store_that_is_closed_to_the_namespace_is_a_lack_and_one_that_cannot_be_judged_a_doubt() -> None:
     closed = vault()
     closed["spec"]["conditions"] = [{"namespaces": ["other"]}]
-    (lack,) = store_lacks(written(), closed, "agents")
+    (lack,) = store_problems(written(), closed, "agents")
     assert lack.message == 'the ClusterSecretStore "a-store" does not allow the namespace "agents"'
     assert not selects_by_labels(closed)
     closed["spec"]["conditions"] = [{"namespaceSelector": {"matchLabels": {"team": "ai"}}}]
     assert selects_by_labels(closed)
-    (doubt,) = store_doubts(written(), closed, "agents")
+    (doubt,) = store_unknowns(written(), closed, "agents")
     assert "depends on what cannot be read here" in doubt.message
-    assert list(store_doubts(written(), closed, "agents", LABELLED)) == []
+    assert list(store_unknowns(written(), closed, "agents", LABELLED)) == []
 
 
 SECRET_KEY = {"name": "azure-sp", "namespace": "eso", "key": "k"}

@@ -47,7 +47,7 @@ def test_a_mark_that_expires_in_the_middle_has_the_whole_list_read_again_once(
     double.page = 1
     for name in ("a", "b", "c"):
         double.put("secrets", secret(name))
-    usual, expired = cluster._got, list[str]()
+    usual, expired = cluster._get, list[str]()
 
     def expiring(permission: str, path: str, accepted: str = "", query: tuple[tuple[str, str], ...] = ()) -> object:
         mark = dict(query).get("continue", "")
@@ -56,7 +56,7 @@ def test_a_mark_that_expires_in_the_middle_has_the_whole_list_read_again_once(
             raise ListError("its lists expire", "run again", is_too_large=False)
         return usual(permission, path, accepted, query)
 
-    monkeypatch.setattr(cluster, "_got", expiring)
+    monkeypatch.setattr(cluster, "_get", expiring)
     assert [each["metadata"]["name"] for each in cluster.collection("secrets", "team")] == ["a", "b", "c"]
     assert all(each.query["limit"] == "500" for each in double.asked)
     assert [each.query.get("continue") for each in double.asked] == [None, "1", None, "1", "2"]
@@ -64,7 +64,7 @@ def test_a_mark_that_expires_in_the_middle_has_the_whole_list_read_again_once(
 
 def pages(cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch, answer: Callable[[dict[str, str]], Any]) -> None:
     """Have `answer` give each page, from the query."""
-    monkeypatch.setattr(cluster, "_got", lambda _permission, _path, _accepted, query: answer(dict(query)))
+    monkeypatch.setattr(cluster, "_get", lambda _permission, _path, _accepted, query: answer(dict(query)))
 
 
 def named(name: str) -> dict[str, Any]:
@@ -273,7 +273,7 @@ class Answering(KubernetesCluster):
         self.answer: Any = answer
         self.renew()
 
-    def _got(self, *_: object) -> Any:  # noqa: ANN401 - whatever the test gives
+    def _get(self, *_: object) -> Any:  # noqa: ANN401 - whatever the test gives
         return self.answer
 
 

@@ -20,8 +20,8 @@ from compiler.cluster.view import (
     EVER,
     ClusterError,
     ClusterView,
-    Quotes,
-    connected,
+    SafeMessages,
+    connect_cluster,
     is_of_credential,
     values_of,
     without_age,
@@ -173,7 +173,7 @@ def test_what_has_not_been_answered_is_known_while_it_is_asked(cluster: Counted,
 
 def test_a_kubeconfig_is_used_and_nothing_asked_yet(tmp_path: Path) -> None:
     with FakeCluster() as fake:
-        view = connected({"KUBECONFIG": str(fake.kubeconfig(tmp_path))}, "here", ("pods",), ("secrets",))
+        view = connect_cluster({"KUBECONFIG": str(fake.kubeconfig(tmp_path))}, "here", ("pods",), ("secrets",))
         assert fake.asked == []
         assert view.store("SecretStore", "vault", "agents") is None
         assert view.by_name("secrets", "agents") is None
@@ -181,7 +181,7 @@ def test_a_kubeconfig_is_used_and_nothing_asked_yet(tmp_path: Path) -> None:
 
 def test_without_a_usable_kubeconfig_it_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refusal) as refused:
-        connected({"KUBECONFIG": str(tmp_path / "none")}, None)
+        connect_cluster({"KUBECONFIG": str(tmp_path / "none")}, None)
     assert refused.value.kind == "cannot run"
     assert "no usable kubeconfig" in refused.value.message
     assert refused.value.__context__ is None
@@ -190,7 +190,7 @@ def test_without_a_usable_kubeconfig_it_is_refused(tmp_path: Path) -> None:
 def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "compiler.cluster.client", None)
     with pytest.raises(Refusal) as refused:
-        connected({}, None)
+        connect_cluster({}, None)
     assert "platform-secrets[cluster]" in str(refused.value.help)
 
 
@@ -332,8 +332,8 @@ def test_what_messages_and_values_have_in_common_is_no_part_of_a_value() -> None
         "x509: certificate signed by unknown authority, wrong password given",
         f"no key AN_ENDPOINT, and no {VALUE[:7]}",
     ):
-        assert Quotes(known).of_condition(failing(message), EVER, LINE) == message
-    assert "team/github" not in Quotes(known).of_condition(failing("no team/github"), EVER, LINE)
+        assert SafeMessages(known).of_condition(failing(message), EVER, LINE) == message
+    assert "team/github" not in SafeMessages(known).of_condition(failing("no team/github"), EVER, LINE)
 
 
 @pytest.mark.parametrize("text", ["a" * 8, "a%25" * 200_000, "&#37;" * 100_000, "Aa" * 300_000, "%" * 600_000])
@@ -352,9 +352,9 @@ HIDDEN = f"its message is not shown, as the values to hide could not be read: {L
 NEWER = f"its message is not shown, as it may quote an earlier value: {LINE}"
 
 
-def quotes(*texts: str) -> Quotes:
+def quotes(*texts: str) -> SafeMessages:
     values = {str(at): value for at, value in enumerate(secrets(*texts))}
-    return Quotes([RemoteSecret("n", "1", values, Attributes())])
+    return SafeMessages([RemoteSecret("n", "1", values, Attributes())])
 
 
 def failing(message: str = "no", changed: str | None = None, moment: str | None = None) -> dict[str, Any]:
@@ -427,7 +427,7 @@ def test_a_long_cause_is_cut_to_the_sentence_with_the_code_of_entra() -> None:
     said = quotes().of_condition(failing(ENTRA), EVER, LINE)
     assert said == "AADSTS7000215: Invalid client secret provided. … (the rest with --debug)"
     assert is_of_credential(said)
-    assert Quotes([], is_whole=True).of_condition(failing(ENTRA), EVER, LINE) == ENTRA
+    assert SafeMessages([], is_whole=True).of_condition(failing(ENTRA), EVER, LINE) == ENTRA
     other = quotes().of_condition(failing(f"it is gone. {'x' * 900}"), EVER, LINE)
     assert (other, is_of_credential(other)) == ("it is gone. … (the rest with --debug)", False)
     endless = quotes().of_condition(failing("x" * 900), EVER, LINE)

@@ -195,7 +195,7 @@ class Cluster(KubernetesCluster):
         self.objects: dict[str, Any] = {"externalsecrets": [], **objects}
         self.renew()
 
-    def _got(self, _permission: str, path: str, *_: object) -> Any:  # noqa: ANN401 - any JSON
+    def _get(self, _permission: str, path: str, *_: object) -> Any:  # noqa: ANN401 - any JSON
         plural = path.rpartition("/")[2]
         found = self.objects.get(plural)
         if isinstance(found, Exception):

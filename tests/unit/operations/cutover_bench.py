@@ -12,6 +12,7 @@ from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.store import StoreAddress
 from compiler.operations.cutover import Cutover, plan_cutover
+from compiler.operations.cutover_cluster import ClusterGate
 from compiler.operations.cutover_gate import CutoverRequest, Mode
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
@@ -68,7 +69,8 @@ class Bench:
         **more: Any,  # noqa: ANN401
     ) -> Cutover:
         request = replace(CutoverRequest(name, mode, secrets), **more)
-        return plan_cutover(self.environment(name), request, self.root, OUTSIDE, self.live(), view)
+        cluster = ClusterGate(view) if view is not None else None
+        return plan_cutover(self.environment(name), request, self.root, OUTSIDE, self.live(), cluster)
 
     def to_azure(self, *secrets: str, **more: Any) -> Cutover:  # noqa: ANN401 - fields of a request
         return self.plan(Mode.TO, *secrets, to="azure", **more)

@@ -19,7 +19,8 @@ from compiler.operations.cutover import (
     resolve_request,
     write,
 )
-from compiler.operations.cutover_gate import OPTIONAL, CutoverRequest, Mode, Verdict
+from compiler.operations.cutover_cluster import OPTIONAL
+from compiler.operations.cutover_gate import CutoverRequest, Mode, Verdict
 from compiler.pipeline import Result, compile_project, plan_values, write_values
 from compiler.refusal import Refusal
 from compiler.text.wording import name_project

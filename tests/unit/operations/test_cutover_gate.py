@@ -1,47 +1,32 @@
-import copy
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from compiler.cluster.view import ClusterError, ClusterView
 from compiler.live.read_many import Likeness, PastRun
 from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
-from compiler.model.environment import Environment
 from compiler.operations.cutover import Cutover, commit, write
 from compiler.operations.cutover_gate import (
-    OPTIONAL,
     About,
     Check,
     Mode,
     StoreComparison,
     Switch,
     Verdict,
-    check_cluster,
     check_destination,
     check_distinct_stores,
     check_equal_values,
-    check_in_effect,
     compare_stores,
     is_closed,
-    note_unread,
     one_line,
 )
-from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-from compiler.stages.resolve import Outside
 from compiler.stores.errors import Action, DisabledError, ForbiddenError, StoreLocation
 from compiler.stores.interface import Attributes, Dropped, Limit
 from compiler.stores.secret_value import JsonKind, SecretValue
 from compiler.text.credential import looks_like_credential
-from tests import providers
-from tests.live_platform import compiled_objects, provider_of
-from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, watched
-from tests.unit.cli.conftest import ROOT
 from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover_bench import Bench, said
 
@@ -440,346 +425,6 @@ def test_an_end_is_accepted_of_the_secret_that_is_named_and_of_no_other(bench: B
     assert [(str(each.verdict), '"github"' in each.message) for each in ends] == [("refused", True), ("noted", False)]
     # The command that is named next accepts both.
     assert ends[0].more[-1].endswith("--accept-ending jira github")
-
-
-SLACK = "agent-slack-secrets"
-TITLE = f'"{NAMESPACE}/{SLACK}"'
-NAMED = Outside(addresses={providers.KEY_VAULT: "myvault"})
-VERIFY = "platform-secrets verify dev slack --cluster"
-
-
-class RecordedCluster:
-    """The cluster as it was recorded, to be changed; what is in `refused` raises, and `asked` counts."""
-
-    def __init__(self) -> None:
-        self.stores: dict[str, dict[str, Any]] = copy.deepcopy(by_name("clustersecretstores-list"))
-        self.external_secrets = copy.deepcopy(by_name("externalsecrets-list"))
-        self.secrets = copy.deepcopy(by_name("secrets-metadata-list"))
-        self.namespaces: dict[str, Any] = {NAMESPACE: {"metadata": {"labels": {"team": "ai"}}}}
-        self.refused: dict[str, ClusterError] = {}
-        self.asked: list[str] = []
-
-    def store_object(self, kind: str, name: str, namespace: str) -> Mapping[str, Any] | None:
-        self._ask("store")
-        assert (kind, namespace) == ("ClusterSecretStore", NAMESPACE)
-        return self.stores.get(name)
-
-    def collection(self, plural: str, namespace: str) -> Sequence[Mapping[str, Any]]:
-        self._ask("external secrets" if plural == "externalsecrets" else plural)
-        found = self.external_secrets if plural == "externalsecrets" else self.secrets
-        return list(found.values()) if namespace == NAMESPACE else []
-
-    def namespace_object(self, namespace: str) -> Mapping[str, Any] | None:
-        self._ask("namespace")
-        return self.namespaces.get(namespace)
-
-    def _ask(self, what: str) -> None:
-        self.asked.append(what)
-        if what in self.refused:
-            raise self.refused[what]
-
-
-@pytest.fixture
-def cluster(on_azure: Environment) -> RecordedCluster:
-    made, compiled = RecordedCluster(), compiled_objects(on_azure)
-    by_name_written = {store.name: store for store in on_azure.stores.values()}
-    made.stores = {name: leading_to(each, by_name_written[name]) for name, each in made.stores.items()}
-    made.external_secrets = {name: as_compiled(each, compiled[name]) for name, each in made.external_secrets.items()}
-    return made
-
-
-@pytest.fixture(scope="module")
-def dev() -> Environment:
-    project = compile_project(ROOT, ["dev"], NAMED).project
-    assert project is not None
-    return project.environments[0]
-
-
-@pytest.fixture(scope="module")
-def on_azure() -> Environment:
-    text = (ROOT / "environments/dev.yaml").read_text("utf-8") + "store: azure\n"
-    project = compile_project(ROOT, ["dev"], NAMED, {"environments/dev.yaml": text}).project
-    assert project is not None
-    return project.environments[0]
-
-
-def gate(cluster: RecordedCluster, dev: Environment, *secrets: str, is_back: bool = False) -> list[Check]:
-    stores = dev.stores
-    switches = [Switch(dev, each, stores["vault"], stores["azure"]) for each in secrets or ("slack",)]
-    given: Any = cluster
-    return list(check_cluster(switches, ClusterView(given, OPTIONAL), is_back=is_back))
-
-
-def told(checks: Sequence[Check]) -> list[tuple[str, str]]:
-    return [(str(each.verdict), each.message) for each in checks]
-
-
-def test_a_recorded_cluster_opens_the_gate_and_is_asked_once(cluster: RecordedCluster, dev: Environment) -> None:
-    store = f'the ClusterSecretStore "azure-keyvault-store" is ready and allows the namespace "{NAMESPACE}"'
-    assert told(gate(cluster, dev, "slack", "jira")) == [
-        ("passed", store),
-        ("passed", "2 ExternalSecrets in the cluster, managed by this chart and not failing"),
-    ]
-    assert sorted(cluster.asked) == ["external secrets", "store", "store"]
-
-
-@pytest.mark.parametrize(
-    ("change", "message", "mend"),
-    [
-        (lambda stores: stores.clear(), "is not in the cluster", "kubectl get clustersecretstore azure-keyvault-store"),
-        (
-            lambda stores: stores["azure-keyvault-store"].pop("status"),
-            "has not been checked by the operator yet",
-            "kubectl describe clustersecretstore azure-keyvault-store",
-        ),
-        (
-            lambda stores: stores["azure-keyvault-store"]["metadata"].update(deletionTimestamp="2026-11-28T07:00:00Z"),
-            "is being deleted",
-            "kubectl describe clustersecretstore azure-keyvault-store",
-        ),
-        (
-            lambda stores: stores["azure-keyvault-store"]["spec"].update(controller="other"),
-            'belongs to another controller, "other"',
-            "kubectl get clustersecretstore azure-keyvault-store",
-        ),
-        (
-            lambda stores: stores["azure-keyvault-store"]["spec"].update(conditions=[{"namespaces": ["x"]}]),
-            f'does not allow the namespace "{NAMESPACE}"',
-            "add it to the store's `conditions`",
-        ),
-    ],
-)
-def test_a_store_that_cannot_serve_is_refused(
-    cluster: RecordedCluster,
-    dev: Environment,
-    change: Callable[[dict[str, Any]], object],
-    message: str,
-    mend: str,
-) -> None:
-    change(cluster.stores)
-    for is_back in (False, True):
-        first = gate(cluster, dev, is_back=is_back)[0]
-        assert (first.verdict, first.mend) == ("refused", mend)
-        assert first.message == f'the ClusterSecretStore "azure-keyvault-store" {message}'
-
-
-ELSEWHERE = {
-    "another provider": {"vault": {"server": "https://vault", "path": "secret"}},
-    "fake": {"fake": {"data": []}},
-    "another vault": {"azurekv": {"vaultUrl": "https://other.vault.azure.net"}},
-}
-
-
-@pytest.mark.parametrize("provider", ELSEWHERE.values(), ids=ELSEWHERE)
-def test_a_new_store_that_leads_elsewhere_is_refused_on_the_way_back_too(
-    cluster: RecordedCluster, dev: Environment, provider: dict[str, Any]
-) -> None:
-    cluster.stores["azure-keyvault-store"]["spec"]["provider"] = provider
-    for is_back in (False, True):
-        first = gate(cluster, dev, is_back=is_back)[0]
-        assert first.verdict == "refused"
-        assert first.message.startswith(
-            'the ClusterSecretStore "azure-keyvault-store" leads to another store than "azure"'
-        )
-        assert "passed" not in {
-            each.verdict for each in gate(cluster, dev, is_back=is_back) if each.about == first.about
-        }
-
-
-def to_vault(cluster: RecordedCluster, on_azure: Environment, *, is_back: bool = False) -> list[Check]:
-    switch = Switch(on_azure, "slack", on_azure.stores["azure"], on_azure.stores["vault"])
-    given: Any = cluster
-    return list(check_cluster([switch], ClusterView(given, OPTIONAL), is_back=is_back))
-
-
-def test_a_new_store_whose_host_is_spelt_differently_is_refused_forward_and_noted_back(
-    cluster: RecordedCluster, on_azure: Environment
-) -> None:
-    vault = cluster.stores["vault-secret-store"]["spec"]["provider"]["vault"]
-    assert [each.verdict for each in to_vault(cluster, on_azure)] == ["passed", "passed"]
-    vault["server"] = "http://10.0.0.7:8200"
-    forward, *_ = to_vault(cluster, on_azure)
-    assert (forward.verdict, "is not proven: its `server` is spelt differently" in forward.message) == ("refused", True)
-    assert forward.mend is not None
-    assert "write `server: http://10.0.0.7:8200` in the environment" in forward.mend
-    assert "passed" not in {each.verdict for each in to_vault(cluster, on_azure) if each.about == forward.about}
-    noted, passed, *_ = to_vault(cluster, on_azure, is_back=True)
-    assert (noted.verdict, noted.message) == ("noted", forward.message)
-    assert passed.verdict == "passed"
-    for field, value in (("path", "kv"), ("version", "v1"), ("namespace", "team")):
-        cluster.stores["vault-secret-store"]["spec"]["provider"]["vault"] = {**vault, field: value}
-        assert to_vault(cluster, on_azure, is_back=True)[0].verdict == "refused"
-
-
-def test_a_present_store_whose_host_is_spelt_differently_is_refused_forward_and_noted_back(
-    cluster: RecordedCluster, dev: Environment
-) -> None:
-    """What was compared may not be what pods have."""
-    cluster.stores["vault-secret-store"]["spec"]["provider"]["vault"]["server"] = "http://10.0.0.7:8200"
-    for is_back, verdict in ((False, "refused"), (True, "noted")):
-        found = [each for each in gate(cluster, dev, is_back=is_back) if "vault-secret-store" in each.message]
-        assert [each.verdict for each in found] == [verdict]
-        assert "is not proven: its `server` is spelt differently" in found[0].message
-
-
-def test_without_a_written_address_nothing_is_proven(cluster: RecordedCluster) -> None:
-    project = compile_project(ROOT, ["dev"]).project
-    assert project is not None
-    first, *_ = gate(cluster, project.environments[0])
-    assert (first.verdict, "the environment has no `vaultUrl`" in first.message) == ("refused", True)
-    assert first.mend == "write `vaultUrl: https://myvault.vault.azure.net` in the environment, as the cluster has it"
-
-
-def test_the_present_store_is_the_one_that_was_compared(cluster: RecordedCluster, dev: Environment) -> None:
-    cluster.stores["vault-secret-store"]["spec"]["provider"]["vault"]["path"] = "kv"
-    for is_back, verdict in ((False, "refused"), (True, "noted")):
-        _, found, *_ = gate(cluster, dev, is_back=is_back)
-        assert (found.verdict, 'leads to another store than "vault"' in found.message) == (verdict, True)
-
-
-def test_what_is_being_deleted_is_refused(cluster: RecordedCluster, dev: Environment) -> None:
-    cluster.external_secrets[SLACK]["metadata"]["deletionTimestamp"] = "2026-11-28T07:00:00Z"
-    for is_back in (False, True):
-        _, found = gate(cluster, dev, is_back=is_back)
-        assert (found.verdict, "is being deleted" in found.message) == ("refused", True)
-
-
-def test_the_controller_of_the_present_store_may_be_the_new_ones_too(
-    cluster: RecordedCluster, dev: Environment
-) -> None:
-    for store in cluster.stores.values():
-        store["spec"]["controller"] = "team-a"
-    assert gate(cluster, dev)[0].verdict == "passed"
-
-
-def test_a_store_that_selects_by_labels_is_judged_by_those_of_the_namespace(
-    cluster: RecordedCluster, dev: Environment
-) -> None:
-    spec = cluster.stores["azure-keyvault-store"]["spec"]
-    spec["conditions"] = [{"namespaceSelector": {"matchLabels": {"team": "ai"}}}]
-    assert gate(cluster, dev)[0].verdict == "passed"
-    cluster.namespaces[NAMESPACE]["metadata"]["labels"] = {}
-    refused, *others = gate(cluster, dev)
-    assert (refused.verdict, "does not allow" in refused.message) == ("refused", True)
-    # What is known to be denied is no doubt beside.
-    assert {each.about for each in others} == {"cluster-secrets"}
-    cluster.refused["namespace"] = ClusterError("you are not allowed to get namespaces", "get a role", "get namespaces")
-    noted, passed, *_ = gate(cluster, dev)
-    assert (noted.verdict, "depends on what cannot be read here" in noted.message) == ("noted", True)
-    assert noted.mend is not None
-    # Of what nobody could read the gate does not say that it is so.
-    assert (passed.verdict, passed.message) == ("passed", 'the ClusterSecretStore "azure-keyvault-store" is ready')
-    cluster.refused["namespace"] = ClusterError("it answered with status 500", "check it")
-    with pytest.raises(ClusterError):
-        gate(cluster, dev)
-
-
-@pytest.mark.parametrize(
-    ("change", "message", "stops_back"),
-    [
-        (lambda found: found.pop(SLACK), f"there is no ExternalSecret {TITLE} in the cluster", True),
-        (
-            lambda found: found[SLACK]["metadata"].pop("labels"),
-            f"the ExternalSecret {TITLE} is not managed by this chart",
-            True,
-        ),
-        (
-            lambda found: found.update({SLACK: watched("watch-externalsecrets-switch")[1]}),
-            f"the ExternalSecret {TITLE} is not ready: SecretSyncedError",
-            False,
-        ),
-        (
-            lambda found: found.update({SLACK: watched("watch-externalsecrets-switch")[0]}),
-            f"the operator has not synchronised {TITLE} as it is now",
-            False,
-        ),
-    ],
-)
-def test_what_is_switched_is_ours_and_works_unless_one_goes_back(
-    cluster: RecordedCluster,
-    dev: Environment,
-    change: Callable[[dict[str, Any]], object],
-    message: str,
-    stops_back: bool,  # noqa: FBT001
-) -> None:
-    change(cluster.external_secrets)
-    _, found = gate(cluster, dev)
-    assert (found.verdict, found.mend) == ("refused", VERIFY)
-    assert found.message == message
-    _, back = gate(cluster, dev, is_back=True)
-    assert back.verdict == ("refused" if stops_back else "passed")
-
-
-CHANGED = (
-    '"secretStoreRef.name" is "azure-keyvault-store", not "vault-secret-store", and 5 other fields; '
-    'changed by "argocd-controller" at 2026-11-26T00:50:05Z'
-)
-
-
-def effects(cluster: RecordedCluster, environment: Environment, *secrets: str) -> list[tuple[str, str]]:
-    given: Any = cluster
-    return told(list(check_in_effect(environment, secrets, ClusterView(given, OPTIONAL))))
-
-
-def test_steps_that_were_taken_are_in_effect_or_the_reasons_are_said(
-    cluster: RecordedCluster, dev: Environment, on_azure: Environment
-) -> None:
-    assert effects(cluster, on_azure, "slack", "jira") == [
-        ("passed", 'the steps before are in effect: "slack", "jira"')
-    ]
-    assert effects(cluster, on_azure) == []
-    # The cluster has not been given what the environment says now.
-    assert effects(cluster, dev, "slack") == [
-        ("refused", f'"slack": the ExternalSecret "{NAMESPACE}/{SLACK}" is not what was compiled: {CHANGED}')
-    ]
-    cluster.stores["azure-keyvault-store"]["spec"]["provider"] = {"fake": {}}
-    ((verdict, message),) = effects(cluster, on_azure, "slack")
-    assert (verdict, "leads to another store" in message) == ("refused", True)
-    cluster.stores["azure-keyvault-store"]["spec"]["provider"] = provider_of(on_azure.stores["azure"])
-    del cluster.secrets[SLACK]
-    assert effects(cluster, on_azure, "slack") == [("refused", f'"slack": there is no Secret "{NAMESPACE}/{SLACK}"')]
-
-
-def test_without_the_right_to_list_secrets_their_keys_are_not_asked_for(
-    cluster: RecordedCluster, on_azure: Environment
-) -> None:
-    cluster.refused["secrets"] = ClusterError("you are not allowed to list secrets", "get a role", "list secrets")
-    noted, passed = effects(cluster, on_azure, "slack")
-    assert noted == ("noted", '"slack": the keys of its Secret are not asked for: you may not list Secrets')
-    assert passed[0] == "passed"
-    cluster.refused["secrets"] = ClusterError("it gave no usable answer", "check the network")
-    with pytest.raises(ClusterError):
-        effects(cluster, on_azure, "slack")
-
-
-# When the operator last read what was recorded of slack.
-READ = datetime(2026, 11, 26, 0, 50, 5, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(("after", "word"), [(timedelta(minutes=4), "may take"), (timedelta(minutes=6), "takes")])
-def test_a_value_that_the_operator_has_not_read_is_noted(
-    cluster: RecordedCluster, dev: Environment, after: timedelta, word: str
-) -> None:
-    switch = Switch(dev, "slack", dev.stores["azure"], dev.stores["vault"])
-    cluster.external_secrets["agent-slack-secrets"]["status"]["refreshTime"] = "2026-11-26T00:50:05Z"
-    given: Any = cluster
-    view, now, unread = ClusterView(given, OPTIONAL), READ + timedelta(hours=1), dict[Switch, str]()
-    (note,) = note_unread([switch], view, {switch: READ + after}, unread, now)
-    assert unread == {switch: word}
-    times = f'the value of "slack" was put {READ + after:%H:%M:%S} UTC, and the operator last read it 00:50:05 UTC'
-    assert (str(note.verdict), note.message) == ("noted", f"{times}: with the switch the Secret {word} the newer one")
-
-
-def test_a_value_that_was_read_or_that_another_store_serves_is_not_noted(
-    cluster: RecordedCluster, dev: Environment
-) -> None:
-    given: Any = cluster
-    switch = Switch(dev, "slack", dev.stores["azure"], dev.stores["vault"])
-    view = ClusterView(given, OPTIONAL)
-    assert not list(note_unread([switch], view, {switch: READ - timedelta(days=1)}, {}, READ))
-    assert not list(note_unread([switch], view, {}, {}, READ))
-    forward = Switch(dev, "slack", dev.stores["vault"], dev.stores["azure"])
-    assert not list(note_unread([forward], view, {forward: READ + timedelta(days=1)}, {}, READ))
 
 
 def likenesses(bench: Bench) -> dict[str, str]:

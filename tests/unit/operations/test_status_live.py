@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.client import checked
+from compiler.cluster.client import used_fields
 from compiler.cluster.judge import ClusterState, problems
 from compiler.cluster.view import EVER, ClusterError
 from compiler.live.read_many import Likeness
@@ -14,10 +14,10 @@ from compiler.operations.status_live import (
     Pod,
     Snapshot,
     StatusJudge,
-    keepers,
     pod_of,
+    pod_problems,
+    pods_with_old_value,
     restart_commands,
-    unready,
     with_values,
 )
 from compiler.stores.errors import Action, Code, FailureSide, ForbiddenError, NotFoundError, StoreError, StoreLocation
@@ -185,7 +185,7 @@ def test_an_event_says_how_old_it_is(world: World) -> None:
 
 def test_a_value_that_is_put_while_a_judge_goes_on_is_hidden_too(world: World) -> None:
     status, found = with_values(world.status(), world.bench.live())
-    judge = StatusJudge(status, found.read, again=lambda: with_values(status, world.bench.live()))
+    judge = StatusJudge(status, found.read, stores=world.bench.live())
     world.bench.vault.seed("agents/jira", JIRA_TOKEN=VALUE, JIRA_URL="https://jira")
     world.platform.fail(SPACE, JIRA, f"property {VALUE} does not exist")
     seen = judge.live_state(world.snapshot(), "jira")
@@ -321,18 +321,15 @@ def test_pods_are_listed_again_where_they_are_needed(world: World) -> None:
     def names(made: Snapshot) -> list[str]:
         return [pod.name for pod in made.pods(made.manifests["jira"]) or ()]
 
-    def always(_view: object, _namespace: str) -> bool:
-        return True
-
-    def never(_view: object, _namespace: str) -> bool:
-        return False
-
     for is_needed, known in ((False, ["jira"]), (True, ["jira", "another"])):
         asked = len(world.double.asked)
-        made = Snapshot(first.view.fresh(), first.manifests, first, always if is_needed else never)
+        made = Snapshot(first.view.fresh(), first.manifests, first, [SPACE] if is_needed else [])
         assert names(made) == known
         assert sum(each.path.endswith("/pods") for each in world.double.asked[asked:]) == is_needed
     assert made.pods(made.manifests["github"]) == ()
+    # A Secret that has changed may restart them.
+    world.platform.sync(SPACE, JIRA, "hash-2")
+    assert names(Snapshot(first.view.fresh(), first.manifests, first)) == ["jira", "another"]
 
 
 def test_every_missing_permission_is_told_at_once(world: World) -> None:
@@ -340,7 +337,7 @@ def test_every_missing_permission_is_told_at_once(world: World) -> None:
     with pytest.raises(ClusterError) as caught:
         world.snapshot()
     assert str(caught.value) == "you are not allowed to list externalsecrets in agents; list pods in agents"
-    assert "--rbac" in caught.value.remedy
+    assert caught.value.remedy == "get roles that allow it"
 
 
 def test_without_the_external_secrets_there_is_nothing_to_say(world: World) -> None:
@@ -378,7 +375,7 @@ def found(name: str = "s", **changed: Any) -> dict[str, Any]:  # noqa: ANN401 - 
         "spec": {"containers": [{"name": "main", "env": env}], **changed.pop("spec", {})},
         "status": {**status, **changed},
     }
-    return dict(checked("pods", pod))
+    return dict(used_fields("pods", pod))
 
 
 def made(**changed: Any) -> Pod:  # noqa: ANN401 - parts of a pod
@@ -410,7 +407,7 @@ def waiting(reason: str) -> dict[str, Any]:
 
 
 def messages(pod: Pod, secrets: dict[str, Any] | None) -> list[str]:
-    problems = list(unready([pod], "team", secrets))
+    problems = list(pod_problems([pod], "team", secrets))
     assert all(each.state is ClusterState.PODS for each in problems)
     return [each.message for each in problems]
 
@@ -439,9 +436,9 @@ def test_only_what_keeps_its_values_needs_a_restart() -> None:
     by_env = made()
     volume = {"volumes": [{"name": "v", "secret": {"secretName": "s"}}], "containers": []}
     by_volume = made(spec=volume)
-    assert keepers([by_env, by_volume], "s", {"1"}) == (by_env,)
-    assert keepers([by_env], "s", {"2"}) == ()
-    assert keepers([by_env], "other", {"1"}) == ()
+    assert pods_with_old_value([by_env, by_volume], "s", {"1"}) == (by_env,)
+    assert pods_with_old_value([by_env], "s", {"2"}) == ()
+    assert pods_with_old_value([by_env], "other", {"1"}) == ()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,8 @@ def cluster(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         assert compiled is not None
         manifests = compiled_objects(compiled.environments[0])
         items = [as_compiled(each, manifests[name]) for name, each in by_name("externalsecrets-list").items()]
+        for each in items:
+            each["status"]["refreshTime"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         fake.objects[f"{ESO}/namespaces/{NAMESPACE}/externalsecrets"] = {"items": items}
         fake.objects[f"/api/v1/namespaces/{NAMESPACE}/secrets"] = recorded("secrets-metadata-list")
         written = {store.name: store for store in compiled.environments[0].stores.values()}
@@ -181,6 +184,13 @@ def test_the_cluster_has_its_say(
     assert 'the steps before are in effect: "slack"' in done.out
     assert {method for method, _ in cluster.asked} == {"GET"}
     items: Any = cluster.objects[f"{ESO}/namespaces/{NAMESPACE}/externalsecrets"]["items"]
+    recent = items[3]["status"]["refreshTime"]
+    items[3]["status"]["refreshTime"] = "2026-11-26T00:50:06Z"
+    behind = cutover("--next", "--cluster", "--context", "here")
+    assert (behind.code, "refused    the operator has not handled" in behind.out) == (1, True)
+    force = "platform-secrets status dev --only jira --wait --force-sync --context here"
+    assert f"help: {force}" in behind.out
+    items[3]["status"]["refreshTime"] = recent
     items[5]["metadata"]["generation"] = 5
     stopped = cutover("--next", "--cluster", "--apply")
     assert stopped.code == 1

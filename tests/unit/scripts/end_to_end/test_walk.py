@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from compiler.cli.main import main
-from compiler.cluster.judge import is_synced, ready_reason
+from compiler.cluster.view import is_synced, ready_reason
 from scripts.end_to_end.keeper import Keeper
 from scripts.end_to_end.setting import setting_of
 from scripts.end_to_end.walk import BrokenPromiseError, Walk

@@ -1,0 +1,184 @@
+"""Checks before a switch whether the cluster is ready for it, and finds what it means there.
+
+Loaded only where the cluster is asked.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from compiler.cluster.judge import (
+    CLOCKS,
+    ClusterProblem,
+    ClusterState,
+    Evidence,
+    allows_namespace,
+    controller_of,
+    identity_problem,
+    kubectl_line,
+    last_read_before,
+    problems,
+    store_problems,
+    store_unknowns,
+    unknowns,
+)
+from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live, LiveObject, child
+from compiler.consumers.readers import readers_in
+from compiler.model.environment import Environment
+from compiler.model.values import manifests_of
+from compiler.operations.cutover_gate import About, Check, CutoverRequest, Switch, Verdict
+from compiler.text.wording import command_line, counted, listed, quoted, repeated
+
+# What the gate goes on without. Not every cluster has Rollouts.
+OPTIONAL = frozenset({SECRETS, NAMESPACES, "rollouts"})
+# With one of these an ExternalSecret is never switched.
+_GONE = (ClusterState.ABSENT, ClusterState.DELETED, ClusterState.FOREIGN)
+# With these one goes back all the same: that the operator fails, or has stopped, may be why.
+_FAILING = (ClusterState.IMMUTABLE, ClusterState.NOT_READY, ClusterState.NOT_SYNCED)
+_BEHIND = (ClusterState.SILENT, ClusterState.NOT_REFRESHED, ClusterState.OLDER_VALUE)
+
+
+class ClusterGate:
+    """Checks switches against one look at a cluster."""
+
+    def __init__(self, view: ClusterView, now: datetime | None = None) -> None:
+        self._view = view
+        self._now = now or datetime.now(UTC)
+
+    @staticmethod
+    def or_unanswered(checks: Iterable[Check]) -> Iterator[Check]:
+        """The checks, and a last one where the cluster does not answer."""
+        try:
+            yield from checks
+        except ClusterError as error:
+            message = f"the cluster cannot be asked: {error}"
+            yield Check(About.CLUSTER_SECRETS, Verdict.UNANSWERED, message, error.remedy)
+
+    def check_steps(self, environment: Environment, secrets: Sequence[str], request: CutoverRequest) -> Iterator[Check]:
+        """Whether the cluster runs on what the environment says of `secrets`, which the steps before have switched.
+
+        Raises ClusterError.
+        """
+        manifests, refused = manifests_of(environment, secrets), False
+        # Left out are pods, and the dates of the values, which are not read here.
+        spaces = dict.fromkeys(each.namespace for each in manifests.values())
+        evidence = Evidence(self._now, newest_sign=self._view.newest_sign(spaces))
+        for name in secrets:
+            live = self._view.live(manifests[name])
+            if not live.has_secrets:
+                message = f"{quoted(name)}: the keys of its Secret are not asked for: you may not list Secrets"
+                yield Check(About.IN_EFFECT, Verdict.NOTED, message)
+            for unknown in unknowns(manifests[name], live):
+                yield Check(About.IN_EFFECT, Verdict.NOTED, f"{quoted(name)}: {unknown}")
+            for problem in problems(manifests[name], live, evidence):
+                refused, mend = True, _mend(problem, environment, [name], request)
+                yield Check(About.IN_EFFECT, Verdict.REFUSED, f"{quoted(name)}: {problem.message}", mend)
+        if not refused and secrets:
+            yield Check(About.IN_EFFECT, Verdict.PASSED, f"the steps before are in effect: {listed(secrets)}")
+
+    def check_switches(
+        self, switches: Sequence[Switch], request: CutoverRequest, written: Mapping[Switch, datetime]
+    ) -> Iterator[Check]:
+        """The stores of both sides, then the live ExternalSecrets; `written` is when each present store got a value.
+
+        Raises ClusterError.
+        """
+        by_store = {(each.source, each.destination, each.namespace): each for each in switches}
+        for switch in by_store.values():
+            yield from self._check_stores(switch, is_back=request.is_back)
+        refused, states = False, (*_GONE, *(() if request.is_back else _FAILING), *_BEHIND)
+        found = dict(self._gravest_problems(switches, states, written))
+        for each, problem in found.items():
+            is_behind = problem.state in _BEHIND
+            verdict = Verdict.NOTED if request.is_back and is_behind else Verdict.REFUSED
+            refused = refused or verdict is Verdict.REFUSED
+            alike = [
+                one.secret
+                for one, its in found.items()
+                if one.environment is each.environment and (its.state in _BEHIND) is is_behind
+            ]
+            mend = _mend(problem, each.environment, alike, request)
+            yield Check(About.CLUSTER_SECRETS, verdict, problem.message, mend)
+        if not refused:
+            what = counted(len(switches), "ExternalSecret")
+            state = "managed by this chart" if request.is_back else "managed by this chart and not failing"
+            yield Check(About.CLUSTER_SECRETS, Verdict.PASSED, f"{what} in the cluster, {state}")
+
+    def readers_of(self, switches: Sequence[Switch]) -> dict[Switch, tuple[str, ...] | None]:
+        """The live workloads that read the Secret of each switch, None where they may not be asked for."""
+        by_space = {
+            space: readers_in(self._view, space) for space in dict.fromkeys(each.namespace for each in switches)
+        }
+        return {
+            each: found.get(each.before.entry.target, ()) if (found := by_space[each.namespace]) is not None else None
+            for each in switches
+        }
+
+    def unread_values(self, written: Mapping[Switch, datetime]) -> dict[Switch, str]:
+        """The switches with which a Secret takes, or may take, a value that the operator has not read yet."""
+        found: dict[Switch, str] = {}
+        # What may not be read is among the checks.
+        with suppress(ClusterError):
+            for each, put in written.items():
+                live = self._view.external_secrets(each.namespace).get(each.before.entry.target, {})
+                serves = child(live, "spec", "secretStoreRef").get("name") == each.source.name
+                if serves and (read := last_read_before(live, put)) is not None:
+                    # Within these, clocks that differ may explain it.
+                    found[each] = "takes" if put - read > CLOCKS else "may take"
+        return found
+
+    def _gravest_problems(
+        self, switches: Sequence[Switch], states: Sequence[ClusterState], written: Mapping[Switch, datetime]
+    ) -> Iterator[tuple[Switch, ClusterProblem]]:
+        """The first problem in the order of `states` of each ExternalSecret; its Secret and store are left out."""
+        manifests = {each.environment: manifests_of(each.environment) for each in switches}
+        going = [manifests[each.environment][each.secret] for each in switches]
+        spaces = dict.fromkeys(each.namespace for each in going)
+        evidence = Evidence(self._now, newest_sign=self._view.newest_sign(spaces))
+        for each, manifest in zip(switches, going, strict=True):
+            external_secret = self._view.external_secrets(manifest.namespace).get(manifest.name)
+            live = Live(external_secret, None, None, has_secrets=False, has_store=False)
+            every = problems(manifest, live, replace(evidence, written=written.get(each)))
+            yield from [(each, problem) for state in states for problem in every if problem.state is state][:1]
+
+    def _check_stores(self, switch: Switch, *, is_back: bool) -> Iterator[Check]:
+        namespace, (store, present) = switch.namespace, (switch.destination, switch.source)
+        live, present_live = (self._view.store(each.kind, each.name, namespace) for each in (store, present))
+        labelled = self._view.labels_for(live, namespace)
+        unknown = list(store_unknowns(store, live, namespace, labelled))
+        # A value may be compared in one store and read from another.
+        unproven = [each for each in unknown if each.is_unproven and not is_back]
+        controller = self._other_controller(switch, live, present_live)
+        refused = [*store_problems(store, live, namespace, labelled), *controller, *unproven]
+        yield from (Check(About.CLUSTER_STORE, Verdict.REFUSED, each.message, each.mend) for each in refused)
+        noted = (each for each in unknown if each not in unproven)
+        yield from (Check(About.CLUSTER_STORE, Verdict.NOTED, each.message, each.mend) for each in noted)
+        if not refused:
+            # Not said where its labels or patterns could not be judged.
+            is_known = live is not None and allows_namespace(live, namespace, labelled)
+            allows = f" and allows the namespace {quoted(namespace)}" if is_known else ""
+            yield Check(About.CLUSTER_STORE, Verdict.PASSED, f"the {store.kind} {quoted(store.name)} is ready{allows}")
+        # Pods may not have the values of the present store that were compared.
+        problem = identity_problem(present, present_live, namespace) if present_live is not None else None
+        if problem is not None:
+            verdict = Verdict.NOTED if is_back else Verdict.REFUSED
+            yield Check(About.CLUSTER_STORE, verdict, problem.message, problem.mend)
+
+    @staticmethod
+    def _other_controller(
+        switch: Switch, live: LiveObject | None, present: LiveObject | None
+    ) -> Iterator[ClusterProblem]:
+        """That the controller of the new store is neither the default one nor that of the present store."""
+        store, known = switch.destination, {"default", *([controller_of(present)] if present is not None else [])}
+        if live is not None and (other := controller_of(live)) not in known:
+            message = f"the {store.kind} {quoted(store.name)} belongs to another controller, {quoted(other)}"
+            yield ClusterProblem(ClusterState.STORE, message, kubectl_line("get", store, switch.namespace))
+
+
+def _mend(problem: ClusterProblem, environment: Environment, secrets: Sequence[str], request: CutoverRequest) -> str:
+    """The way out of a problem that `secrets` of an environment have."""
+    if problem.state in (ClusterState.NOT_REFRESHED, ClusterState.OLDER_VALUE):
+        options = (*repeated("--only", secrets), "--wait", "--force-sync", *request.context)
+        return command_line("status", environment.name, *options)
+    return problem.mend or command_line("verify", environment.name, *secrets, *request.cluster)
