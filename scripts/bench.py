@@ -152,7 +152,7 @@ def lines_of(python: Path, root: Path) -> int:
     return len(done.stdout.splitlines()) + len(done.stderr.splitlines())
 
 
-def compiling(python: Path, root: Path, *options: str) -> Callable[[], Usage]:
+def compile_once(python: Path, root: Path, *options: str) -> Callable[[], Usage]:
     """A compile of the project in `root` into an empty folder; with `--check`, against what lies there."""
 
     def measure() -> Usage:
@@ -179,7 +179,7 @@ def measure_all(folder: Path, runs: int, *, quick: bool) -> Iterator[Figure]:
     shutil.copytree(ROOT / "environments", shipped / "environments")
     (shipped / "chart").mkdir()
     single = bare(python, generate(folder / "one", 1), folder / "out")
-    ours, theirs = in_turns(compiling(python, shipped, "prod"), single, 3 * runs)
+    ours, theirs = in_turns(compile_once(python, shipped, "prod"), single, 3 * runs)
     yield Figure(ONE, ours / theirs)
     yield Figure(
         beside_bare("`platform-secrets compile prod`, whole process", "ms", 1000 * theirs, ONE.must, ONE.aim),
@@ -189,21 +189,23 @@ def measure_all(folder: Path, runs: int, *, quick: bool) -> Iterator[Figure]:
     yield Figure(HELP, 1000 * median(lambda: run((*PROGRAM, "--help"), python), runs).cpu, 1000 * start)
     hundred = generate(folder / "hundred", 100)
     yield Figure(
-        HUNDRED, median(compiling(python, hundred), runs).cpu, median(bare(python, hundred, folder / "out"), runs).cpu
+        HUNDRED,
+        median(compile_once(python, hundred), runs).cpu,
+        median(bare(python, hundred, folder / "out"), runs).cpu,
     )
     thousand = generate(folder / "thousand", 1000)
     bare_thousand = median(bare(python, thousand, folder / "out"), few)
-    used = median(compiling(python, thousand), few)
+    used = median(compile_once(python, thousand), few)
     budget = beside_bare("1,000 environments", "s", bare_thousand.cpu, THOUSAND_TO_BARE, 1.0)
     yield Figure(budget, used.cpu, bare_thousand.cpu)
     yield Figure(MEMORY_THOUSAND, used.memory, bare_thousand.memory)
     check = Budget("1,000 environments, nothing changed, `--check`", "s", used.cpu, used.cpu / 2)
-    yield Figure(check, median(compiling(python, thousand, "--check"), few).cpu)
+    yield Figure(check, median(compile_once(python, thousand, "--check"), few).cpu)
     shared = generate(folder / "shared", 1000, on_one_vault=True)
-    on_one, on_own = in_turns(compiling(python, shared), compiling(python, thousand), few)
+    on_one, on_own = in_turns(compile_once(python, shared), compile_once(python, thousand), few)
     yield Figure(SHARED, on_one / on_own)
     yield Figure(LINES, lines_of(python, shared))
-    yield Figure(CATALOGUE, median(compiling(python, generate_catalogue(folder / "catalogue", 1000)), few).cpu)
+    yield Figure(CATALOGUE, median(compile_once(python, generate_catalogue(folder / "catalogue", 1000)), few).cpu)
     manifests = generate_manifests(folder / "manifests.yaml", 10_000)
     read = median(
         lambda: run((*PROGRAM, "--root", shipped, "consumers", "prod", "--manifests", manifests), python), few
@@ -211,7 +213,7 @@ def measure_all(folder: Path, runs: int, *, quick: bool) -> Iterator[Figure]:
     yield Figure(CONSUMERS, read.cpu)
     yield Figure(MEMORY_CONSUMERS, read.memory)
     if not quick:
-        most = compiling(python, generate(folder / "most", 10_000))()
+        most = compile_once(python, generate(folder / "most", 10_000))()
         yield Figure(GROWTH, most.cpu / used.cpu)
         yield Figure(MEMORY_TEN_THOUSAND, most.memory)
 

@@ -21,11 +21,11 @@ def _load(path: Path, validator: Draft7Validator) -> dict[str, Any]:
     return data
 
 
-def _merged(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
+def _merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
     result = dict(lower)
     for key, value in upper.items():
         below = result.get(key)
-        result[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        result[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return result
 
 
@@ -65,7 +65,7 @@ def main(root: Path, schemas: Path, out: Path) -> None:
     base, entries = _load(folder / "base.yaml", environment), _load(folder / "catalogue.yaml", catalogue)
     for path in sorted(folder.glob("*.yaml")):
         if path.stem not in ("base", "catalogue"):
-            manifests = _manifests(_merged(base, _load(path, environment)), entries)
+            manifests = _manifests(_merge(base, _load(path, environment)), entries)
             text = yaml.dump_all(manifests, Dumper=yaml.CSafeDumper, sort_keys=False)
             (out / f"{path.stem}.yaml").write_text(text, "utf-8")
 

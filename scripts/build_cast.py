@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from scripts.build_docs import settle  # noqa: E402 - found only with the path above
-from scripts.build_tutorial import steady  # noqa: E402
+from scripts.build_tutorial import replace_changing  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ STYLE = re.compile(r"\x1b\[[0-9;]*m")
 TYPED, PRINTED, READ, CHAPTER, END = 1.6, 0.6, 0.13, 1.0, 5.0
 
 
-def recording() -> str:
+def record_demo() -> str:
     """What a terminal gets from the demo, without what differs from run to run."""
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
@@ -59,7 +59,7 @@ def recording() -> str:
         re.search(pattern, text) for pattern in (r"https://localhost:[0-9]+", r"http://127[.]0[.]0[.]1:[0-9]+")
     ]
     key_vault, openbao = (found[0] if found else "" for found in addresses)
-    return steady(BAR.sub("", text), key_vault, openbao)
+    return replace_changing(BAR.sub("", text), key_vault, openbao)
 
 
 def _chunks(descriptor: int) -> Iterator[bytes]:
@@ -174,7 +174,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file is stale")
     check = parser.parse_args(argv).check
-    cast = cast_of(recording())
+    cast = cast_of(record_demo())
     return settle({CAST: cast, DRAWING: drawing_of(cast)}, check=check)
 
 

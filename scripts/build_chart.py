@@ -55,7 +55,7 @@ def readme(page: str, values_text: str, values_schema: dict[str, Any]) -> str:
     return written
 
 
-def generated(root: Path) -> dict[Path, str]:
+def generate_files(root: Path) -> dict[Path, str]:
     """Each generated file with what it must hold."""
     files: dict[Path, str] = {}
     values_schema = json.loads((root / "schemas/values.schema.json").read_text("utf-8"))
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 with a diff when a file is stale")
     check = parser.parse_args(argv).check
     stale = False
-    for path, wanted in generated(root).items():
+    for path, wanted in generate_files(root).items():
         found = path.read_text("utf-8") if path.exists() else ""
         if found == wanted:
             continue

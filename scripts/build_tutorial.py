@@ -136,7 +136,7 @@ def run_all(lines: Sequence[str], shell: PageShell, folder: Path, variables: Map
     return shell.run(script, folder, {"HOME": str(folder), **variables}).split(f"{MARK}\n")[:-1]
 
 
-def steady(text: str, key_vault: str, openbao: str) -> str:
+def replace_changing(text: str, key_vault: str, openbao: str) -> str:
     """`text` without what differs from run to run. Two remote secrets are written in either order."""
     servers = ((key_vault, KEY_VAULT), (openbao, OPENBAO))
     bare = ((own.partition("://")[2], stand_in.partition("://")[2]) for own, stand_in in servers)
@@ -152,10 +152,10 @@ def steady(text: str, key_vault: str, openbao: str) -> str:
     rests = sorted(lines[index].partition(" ")[2] for index in progress)
     for index, count, rest in zip(progress, counts, rests, strict=True):
         lines[index] = f"{count} {rest}"
-    return "".join(_settled(lines))
+    return "".join(_drop_between(lines))
 
 
-def _settled(lines: Sequence[str]) -> Iterator[str]:
+def _drop_between(lines: Sequence[str]) -> Iterator[str]:
     """Of the lines that tell what a wait sees, the first and the last of each secret: it may miss what is between."""
     for is_seen, group in groupby(lines, key=lambda line: bool(SEEN.fullmatch(line))):
         if not is_seen:
@@ -171,7 +171,7 @@ def _settled(lines: Sequence[str]) -> Iterator[str]:
         yield from (line for name, line in last.items() if line != first[name])
 
 
-def built(page: str, where: Surroundings) -> str:
+def build_page(page: str, where: Surroundings) -> str:
     """The page with every command run anew."""
     lines = commands(page)
     mine = [line.replace(KEY_VAULT, where.key_vault).replace(OPENBAO, where.openbao) for line in lines]
@@ -187,7 +187,7 @@ def built(page: str, where: Surroundings) -> str:
     key_vault, openbao = next(
         ((each["key_vault"], each["openbao"]) for each in demos), (where.key_vault, where.openbao)
     )
-    printed = [steady(text, key_vault, openbao).replace(name, HOME) for text in printed]
+    printed = [replace_changing(text, key_vault, openbao).replace(name, HOME) for text in printed]
     if len(printed) != len(lines):
         raise SystemExit(f"the page ended early, at: {lines[len(printed)]}")
     results = iter(zip(lines, printed, strict=True))
@@ -230,7 +230,7 @@ def main(argv: Sequence[str]) -> int:
     with page_shell() as shell:
         for page in PAGES:
             with surroundings(shell) as where:
-                files[page] = built(page.read_text("utf-8"), where)
+                files[page] = build_page(page.read_text("utf-8"), where)
     pages = {str(path.relative_to(ROOT)): text for path, text in files.items()}
     files[README] = with_quotations(README.read_text("utf-8"), pages)
     return settle(files, check=check)

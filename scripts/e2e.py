@@ -51,13 +51,13 @@ def main(argv: Sequence[str] = ()) -> int:
         return COULD_NOT_RUN
     with TemporaryDirectory(prefix="platform-secrets-e2e-") as folder:
         walk = Walk(setting, f"platform-secrets-e2e-{secrets.token_hex(3)}", Path(folder), run_command, _say)
-        code = _walked(walk)
+        code = _run_walk(walk)
     for line in walk.left:
         print(f"left behind: {line}", file=sys.stderr)
     return code or (FOUND if walk.left else OK)
 
 
-def _walked(walk: Walk) -> int:
+def _run_walk(walk: Walk) -> int:
     try:
         with walk:
             events = walk.whole()

@@ -58,7 +58,7 @@ class Mutant:
     def __str__(self) -> str:
         return f"{self.source}: {self.file}: {self.old.strip().splitlines()[0]!r}: {self.why}"
 
-    def applied(self, root: Path) -> str:
+    def apply(self, root: Path) -> str:
         """The file's text with the mistake. Raises ValueError where the old text is not there exactly once."""
         text = (root / self.file).read_text("utf-8")
         if (times := text.count(self.old)) != 1:
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     mutants = load(root, [path.resolve() for path in options.files] or sorted((root / FOLDER).glob("*.yaml")))
     running = [each for each in mutants if each.equivalent is None]
     for each in running:
-        each.applied(root)
+        each.apply(root)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copies: SimpleQueue[Path] = SimpleQueue()
         for number in range(options.workers):
@@ -135,7 +135,7 @@ def is_killed(mutant: Mutant, copies: SimpleQueue[Path]) -> bool:
     path = copy / mutant.file
     before = path.read_text("utf-8")
     try:
-        path.write_text(mutant.applied(copy), "utf-8")
+        path.write_text(mutant.apply(copy), "utf-8")
         return run_tests(copy, mutant.tests) == _FAILED
     finally:
         path.write_text(before, "utf-8")

@@ -94,8 +94,8 @@ class PageCluster:
         actions: dict[str, Callable[..., None]] = {
             "deploy": self._deploy,
             "fail": self._fail,
-            "secret": self._hand_made,
-            "external-secret": self._foreign,
+            "secret": self._make_secret,
+            "external-secret": self._make_foreign_secret,
             "orphan": self._orphan,
             "delete": self._delete,
             "pod": self._pod,
@@ -123,11 +123,11 @@ class PageCluster:
 
         At once: whether a command that watches sees a state between would be chance.
         """
-        environment = _compiled(folder, name)
+        environment = _compile(folder, name)
         with self.double.at_once():
-            self._deployed(environment)
+            self._deploy_environment(environment)
 
-    def _deployed(self, environment: Environment) -> None:
+    def _deploy_environment(self, environment: Environment) -> None:
         for store in environment.stores.values():
             try:
                 self.double.get("clustersecretstores", "", store.name)
@@ -143,28 +143,28 @@ class PageCluster:
 
     def _fail(self, folder: Path, name: str, secret: str, *message: str) -> None:
         """The cluster gets what is compiled, and the operator cannot read `secret`: the last good Secret stays."""
-        environment = _compiled(folder, name)
+        environment = _compile(folder, name)
         self.platform.deploy(environment)
         found = environment.secrets[secret]
         self.platform.fail(found.namespace or "", found.entry.target, " ".join(message), moment=_now())
 
-    def _hand_made(self, _: Path, space: str, name: str, *keys: str) -> None:
+    def _make_secret(self, _: Path, space: str, name: str, *keys: str) -> None:
         self.platform.secret(space, name, keys, "hash-1")
-        self._owned_by(space, name, None)
+        self._set_owner(space, name, None)
 
-    def _foreign(self, _: Path, space: str, name: str, target: str, *keys: str) -> None:
+    def _make_foreign_secret(self, _: Path, space: str, name: str, target: str, *keys: str) -> None:
         """An ExternalSecret of somebody else, and the Secret that it owns."""
         found = {"metadata": {"name": name, "namespace": space}, "spec": {"target": {"name": target}}}
         self.double.put("externalsecrets", found)
         self.platform.secret(space, target, keys, "hash-1")
-        self._owned_by(space, target, name)
+        self._set_owner(space, target, name)
 
     def _orphan(self, _: Path, space: str, name: str) -> None:
         """With `creationPolicy: Orphan` the operator takes its ownership away, and leaves the Secret."""
         found = self.double.get("externalsecrets", space, name)
         found["spec"]["target"]["creationPolicy"] = "Orphan"
         self.double.put("externalsecrets", found)
-        self._owned_by(space, found["spec"]["target"]["name"], None)
+        self._set_owner(space, found["spec"]["target"]["name"], None)
 
     def _delete(self, _: Path, space: str, name: str) -> None:
         """The ExternalSecret goes, and the Secret with it where it owns that."""
@@ -215,7 +215,7 @@ class PageCluster:
             return None
         return next((str(each["name"]) for each in owners), None)
 
-    def _owned_by(self, space: str, name: str, owner: str | None) -> None:
+    def _set_owner(self, space: str, name: str, owner: str | None) -> None:
         found: dict[str, Any] = self.double.get("secrets", space, name)
         reference = {"kind": "ExternalSecret", "name": owner, "controller": True}
         found["metadata"]["ownerReferences"] = [reference] if owner is not None else []
@@ -231,7 +231,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def _compiled(folder: Path, name: str) -> Environment:
+def _compile(folder: Path, name: str) -> Environment:
     project = compile_project(folder, [name]).project
     if project is None:
         raise ValueError(f"{name} does not compile")

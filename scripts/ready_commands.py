@@ -145,14 +145,14 @@ def serve(listener: socket.socket, commands: Mapping[str, Command]) -> Command |
             _tell_who_waits(clients)
         if listener in ready:
             client, _ = listener.accept()
-            asked, files = _asked(client)
+            asked, files = _receive_request(client)
             child = os.fork()
             if child == 0:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 for each in (listener, ended, ends, client, *clients.values()):
                     each.close()
-                return _command(asked, files, commands)
+                return _become_command(asked, files, commands)
             with suppress(BrokenPipeError):  # of one that was killed meanwhile
                 client.sendall(child.to_bytes(4, "big"))
             clients[child] = client
@@ -169,13 +169,13 @@ def _tell_who_waits(clients: dict[int, socket.socket]) -> None:
                 client.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
 
 
-def _asked(client: socket.socket) -> tuple[bytes, array.array[int]]:
+def _receive_request(client: socket.socket) -> tuple[bytes, array.array[int]]:
     """What a client sends, and the three files that it hands over."""
     length, rights, _, _ = client.recvmsg(4, socket.CMSG_SPACE(3 * array.array("i").itemsize))
     return client.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL), array.array("i", rights[0][2])
 
 
-def _command(asked: bytes, files: array.array[int], commands: Mapping[str, Command]) -> Command:
+def _become_command(asked: bytes, files: array.array[int], commands: Mapping[str, Command]) -> Command:
     """Makes this process the command's: its files, folder, umask, variables and arguments."""
     for descriptor, own in zip(files, (0, 1, 2), strict=True):
         os.dup2(descriptor, own)

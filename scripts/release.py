@@ -43,7 +43,7 @@ def release(root: Path, version: str, today: str) -> list[str]:
         raise NotReleasedError(f"the tag v{version} is there: raise the version")
     if version != old:
         _make_commit(root, old, version, today)
-    elif _unreleased(root):
+    elif _unreleased_text(root):
         raise NotReleasedError(f"{version} is in CHANGELOG.md already, and [Unreleased] has more: raise the version")
     _run(root, "make", *_TRY)
     _run(root, "git", "tag", "-a", f"v{version}", "-m", f"Release {version}")
@@ -55,7 +55,7 @@ def _make_commit(root: Path, old: str, version: str, today: str) -> None:
         raise NotReleasedError(f"{version} is older than {old}")
     if not _has_tag(root, old):
         raise NotReleasedError(f"there is no tag v{old}: fetch the tags, or release {old} first")
-    if not _unreleased(root):
+    if not _unreleased_text(root):
         raise NotReleasedError("CHANGELOG.md has nothing below [Unreleased]: there is nothing to release")
     places = {
         "compiler/__init__.py": '(?m)^(__version__ = ")',
@@ -63,7 +63,7 @@ def _make_commit(root: Path, old: str, version: str, today: str) -> None:
         **{page: f'({before}"?)' for page, before in PAGES.items()},
     }
     # All before the first is written: a page that does not name the version leaves the clone as it was.
-    texts = {path: _raised(root, path, before + re.escape(old), version) for path, before in places.items()}
+    texts = {path: _raise_version(root, path, before + re.escape(old), version) for path, before in places.items()}
     changelog = (root / "CHANGELOG.md").read_text("utf-8")
     texts["CHANGELOG.md"] = changelog.replace(_UNRELEASED, f"{_UNRELEASED}\n## [{version}] - {today}\n", 1)
     for path, text in texts.items():
@@ -84,14 +84,14 @@ def _keep_files_of(root: Path, old: str) -> None:
             (folder / path).write_text(_run(root, "git", "show", f"v{old}:{path}"), "utf-8")
 
 
-def _raised(root: Path, path: str, pattern: str, version: str) -> str:
+def _raise_version(root: Path, path: str, pattern: str, version: str) -> str:
     text, count = re.subn(pattern, lambda found: f"{found[1]}{version}", (root / path).read_text("utf-8"))
     if not count:
         raise NotReleasedError(f"{path} does not name the version before")
     return text
 
 
-def _unreleased(root: Path) -> str:
+def _unreleased_text(root: Path) -> str:
     """What CHANGELOG.md has below [Unreleased]."""
     _, _, after = (root / "CHANGELOG.md").read_text("utf-8").partition(_UNRELEASED)
     return after.partition("\n## [")[0].strip()

@@ -9,7 +9,7 @@ from compiler.model.environment import MARK, Environment, Store, progress_of
 _SECRETS, _STORE = "secrets", "store"
 
 
-def switching(environment: Environment, secrets: Iterable[str], store: Store) -> tuple[Edit, ...]:
+def switch_edits(environment: Environment, secrets: Iterable[str], store: Store) -> tuple[Edit, ...]:
     """The edits that give each secret its own `store:`.
 
     A line that stood there without need gets a mark: else the way back would take it out.
@@ -22,7 +22,7 @@ def switching(environment: Environment, secrets: Iterable[str], store: Store) ->
     )
 
 
-def returning(environment: Environment, secrets: Iterable[str], store: Store) -> tuple[Edit, ...]:
+def return_edits(environment: Environment, secrets: Iterable[str], store: Store) -> tuple[Edit, ...]:
     """The edits by which each secret reads `store` again: a `store:` that a switch added goes, as does its entry.
 
     A line that stood before stays, with the store of before.
@@ -35,14 +35,14 @@ def returning(environment: Environment, secrets: Iterable[str], store: Store) ->
         path, comment = (_SECRETS, secret, _STORE), _line_comment(environment, secret)
         if secret in marked:
             sets.append(Edit(path, store.id, _mark(environment, secret, gone=marked)))
-        elif comment is None or _store_without(environment, secret) != store.id:
+        elif comment is None or _store_without_own(environment, secret) != store.id:
             sets.append(Edit(path, store.id))
         elif comment and _goes_with_line(environment, secret):
             # Somebody wrote there why it reads that store.
             sets.append(Edit(path, store.id))
         else:
             dropped.append(secret)
-    return (*sets, *_dropping(environment, dropped))
+    return (*sets, *_drop_edits(environment, dropped))
 
 
 def was_in(environment: Environment, secret: str, store: Store) -> bool:
@@ -54,7 +54,7 @@ def was_in(environment: Environment, secret: str, store: Store) -> bool:
     nodes = [environment.root.get(_SECRETS, secret, _STORE), environment.root.get(_STORE)]
     written = [each.value for node in nodes if node is not None for each in (node, *node.overrode)]
     own = environment.document.root.get(_STORE)
-    mark = MARK.search(_behind(own)) if own is not None else None
+    mark = MARK.search(_text_behind(own)) if own is not None else None
     if store.id in (*written, _marked_store(environment, secret), mark[1] if mark is not None else None):
         return True
     serving, progress = environment.secrets[secret].store, progress_of(environment)
@@ -63,44 +63,44 @@ def was_in(environment: Environment, secret: str, store: Store) -> bool:
     if serving is None or known | {store.id} != {store.id, serving.id}:
         return False
     if progress is not None and serving is progress.to:
-        return any(secret in step for step in progress.steps) or _rest(environment, secret) is not None
+        return any(secret in step for step in progress.steps) or _rest_of_line(environment, secret) is not None
     # A line of its own may hold a secret where it is until the move comes to it.
-    return progress is None and _rest(environment, secret) is not None
+    return progress is None and _rest_of_line(environment, secret) is not None
 
 
 def _stands_without_need(environment: Environment, secret: str) -> bool:
     """Whether a secret has a `store:` of its own that changes nothing, and that the way back would take out."""
     own = environment.document.root.get(_SECRETS, secret, _STORE)
-    if own is None or own.value != _store_without(environment, secret):
+    if own is None or own.value != _store_without_own(environment, secret):
         return False
     return not (_line_comment(environment, secret) and _goes_with_line(environment, secret))
 
 
-def _rest(environment: Environment, secret: str) -> str | None:
+def _rest_of_line(environment: Environment, secret: str) -> str | None:
     """What stands behind a secret's own `store:` on its line, None where the environment's file has none."""
     own = environment.document.root.get(_SECRETS, secret, _STORE)
-    return _behind(own) if own is not None and own.value is not None else None
+    return _text_behind(own) if own is not None and own.value is not None else None
 
 
-def _behind(node: Node) -> str:
+def _text_behind(node: Node) -> str:
     start, end = node.rest_of_line
     return node.source.text[start:end]
 
 
-def _marked(environment: Environment, secret: str) -> tuple[str, tuple[str, ...]] | None:
+def _read_mark(environment: Environment, secret: str) -> tuple[str, tuple[str, ...]] | None:
     """The mark on the line of a secret's `store:`: the store of before, and of which secrets; of its own with none."""
-    found = MARK.search(_rest(environment, secret) or "")
+    found = MARK.search(_rest_of_line(environment, secret) or "")
     return (found[1], tuple((found[2] or secret).split(", "))) if found is not None else None
 
 
 def _marked_store(environment: Environment, secret: str) -> str | None:
-    mark = _marked(environment, secret)
+    mark = _read_mark(environment, secret)
     return mark[0] if mark is not None and secret in mark[1] else None
 
 
 def _mark(environment: Environment, secret: str, stood: Iterable[str] = (), gone: Iterable[str] = ()) -> str:
     """The mark of a secret's line, once the secrets `stood` are in it, and those that have `gone` back are not."""
-    store, names = _marked(environment, secret) or (_store_without(environment, secret), ())
+    store, names = _read_mark(environment, secret) or (_store_without_own(environment, secret), ())
     left = [name for name in dict.fromkeys((*names, *stood)) if name not in set(gone)]
     if not is_flow(environment.document.root.nearest(_SECRETS)):
         # Each has a line of its own.
@@ -117,18 +117,18 @@ def _goes_with_line(environment: Environment, secret: str) -> bool:
 
 def _line_comment(environment: Environment, secret: str) -> str | None:
     """The comment on the line of a secret's own `store:`, but for a mark; None where it has no such line here."""
-    rest = _rest(environment, secret)
+    rest = _rest_of_line(environment, secret)
     return MARK.sub("", rest).partition("#")[2].strip() if rest is not None else None
 
 
-def _store_without(environment: Environment, secret: str) -> str | None:
+def _store_without_own(environment: Environment, secret: str) -> str | None:
     """The store that a secret would have without its own `store:` in the environment's file."""
-    below = _below(environment, _SECRETS, secret, _STORE)
+    below = _lower_node(environment, _SECRETS, secret, _STORE)
     value = below.value if below is not None else None
     return value if isinstance(value, str) else environment.root.text(_STORE)
 
 
-def _below(environment: Environment, *path: str) -> Node | None:
+def _lower_node(environment: Environment, *path: str) -> Node | None:
     """What the layers below the environment's own file have at `path`."""
     winner = environment.root.get(*path)
     if winner is None or environment.document.root.get(*path) is None:
@@ -136,7 +136,7 @@ def _below(environment: Environment, *path: str) -> Node | None:
     return winner.overrode[0] if winner.overrode else None
 
 
-def _dropping(environment: Environment, names: Sequence[str]) -> tuple[Edit, ...]:
+def _drop_edits(environment: Environment, names: Sequence[str]) -> tuple[Edit, ...]:
     """The edits that take the `store:` of those secrets out, and the entries that said nothing else."""
     own = environment.document.root.get(_SECRETS)
     gone = [name for name in names if _is_needless(environment, name)]
@@ -145,7 +145,7 @@ def _dropping(environment: Environment, names: Sequence[str]) -> tuple[Edit, ...
     return tuple(Edit((_SECRETS, name, *(() if name in gone else (_STORE,))), None) for name in names)
 
 
-def finishing(environment: Environment, store: Store) -> tuple[Edit, ...]:
+def finish_edits(environment: Environment, store: Store) -> tuple[Edit, ...]:
     """The edits that make `store` the environment's, and drop the overrides that name it in the environment's file.
 
     An override stays where it hides one of a lower layer: without it that one would choose the store. What only repeats
@@ -154,19 +154,19 @@ def finishing(environment: Environment, store: Store) -> tuple[Edit, ...]:
     """
     members = environment.document.root.members_at(_SECRETS)
     dropped = [name for name in members if _is_droppable(environment, name, store)]
-    return (*_own_store(environment, store), *_dropping(environment, dropped))
+    return (*_own_store(environment, store), *_drop_edits(environment, dropped))
 
 
 def _is_commented(own: Node) -> bool:
     """Whether a map in braces has a comment on its line, which would go with it."""
-    return is_flow(own) and "#" in _behind(own)
+    return is_flow(own) and "#" in _text_behind(own)
 
 
 def _own_store(environment: Environment, store: Store) -> tuple[Edit, ...]:
     node, own = environment.root.get(_STORE), environment.document.root
     if node is not None and node.value == store.id:
         return ()
-    below = _below(environment, _STORE)
+    below = _lower_node(environment, _STORE)
     lower = [each.value for each in (below, *below.overrode)] if below is not None else []
     if _STORE in own.children and node is not None and node.value not in lower and not is_flow(own):
         return (Edit((_STORE,), store.id, f"before: {node.value}"),)
@@ -177,7 +177,7 @@ def _own_store(environment: Environment, store: Store) -> tuple[Edit, ...]:
 def _is_droppable(environment: Environment, name: str, store: Store) -> bool:
     if environment.document.root.text(_SECRETS, name, _STORE) != store.id:
         return False
-    below = _below(environment, _SECRETS, name, _STORE)
+    below = _lower_node(environment, _SECRETS, name, _STORE)
     return below is None or below.value in (None, store.id)
 
 

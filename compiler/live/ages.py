@@ -90,7 +90,7 @@ def age_keys(
     ends, doubt = _ends_of(newest.attributes)
     limited = {key: (days, look) for key, (days, look) in keys.items() if days is not None}
     ages = _Ages(reader, newest, limited, now).judge()
-    return {key: _joined(ages.get(key), ends, doubt, now) for key in keys}
+    return {key: _with_ends(ages.get(key), ends, doubt, now) for key in keys}
 
 
 def values_since(
@@ -131,7 +131,7 @@ def _ends_of(attributes: Attributes) -> tuple[datetime | None, str]:
     return (renewal if ends is None else min(ends, renewal)), ""
 
 
-def _joined(age: KeyAge | None, ends: datetime | None, doubt: str, now: datetime) -> KeyAge:
+def _with_ends(age: KeyAge | None, ends: datetime | None, doubt: str, now: datetime) -> KeyAge:
     """`age`, None without a limit, and what ends the whole remote secret."""
     changed, due = (age.changed, age.due) if age is not None else (None, None)
     due = min((each for each in (due, ends) if each is not None), default=None)
@@ -200,7 +200,7 @@ class _History:
         return place in self.found or place in self.gone
 
 
-def _undated(version: str) -> str:
+def _no_date(version: str) -> str:
     return f"the store does not date version {version}"
 
 
@@ -222,7 +222,7 @@ def _history_of(reader: SecretReader, newest: RemoteSecret, made: datetime, now:
         return history
     earlier = [(version, each, each.created) for version, each in listed.items() if version != newest.version]
     known = [(version, each, created) for version, each, created in earlier if created is not None and created <= made]
-    undated = next((_undated(version) for version, _, created in earlier if created is None), "")
+    undated = next((_no_date(version) for version, _, created in earlier if created is None), "")
     last = len(known)
     history = _History(
         [*(version for version, _, _ in known), newest.version].__getitem__,
@@ -263,7 +263,7 @@ class _Ages(Generic[Key]):
         if made is None or made > self._now + _SKEW:
             why = "the store does not date it" if made is None else "its date is ahead of this machine's clock"
             return dict.fromkeys(self._keys, KeyAge(AgeState.NOT_KNOWN, why=why))
-        ages = {key: age for key in self._keys if (age := self._by_newest(key, made)) is not None}
+        ages = {key: age for key in self._keys if (age := self._judge_by_newest(key, made)) is not None}
         young = [key for key in self._keys if key not in ages]
         if not young:
             return ages
@@ -273,11 +273,11 @@ class _Ages(Generic[Key]):
             doubt = KeyAge(AgeState.NOT_KNOWN, why=f"its versions cannot be listed: {error.reason}")
             return {**dict.fromkeys(young, doubt), **ages}
         left = self._most_reads - 1
-        while left and (place := self._next(young)) is not None:
+        while left and (place := self._next_place(young)) is not None:
             left = left - 1 if self._read(place) else 0
-        return ages | {key: self._judged(key) for key in young}
+        return ages | {key: self._judge_key(key) for key in young}
 
-    def _by_newest(self, key: Key, made: datetime) -> KeyAge | None:
+    def _judge_by_newest(self, key: Key, made: datetime) -> KeyAge | None:
         """The age of a key that needs no other version, None of any other."""
         days, look = self._keys[key]
         if look(self._newest) is None:
@@ -293,19 +293,19 @@ class _Ages(Generic[Key]):
             history.gone[place] = f"version {history.version_at(place)} cannot be read: {error.reason}"
             return not is_of_store(error)
         if (made := found.attributes.created) is None:
-            history.gone[place] = _undated(history.version_at(place))
+            history.gone[place] = _no_date(history.version_at(place))
         elif history.contradicts(place, made):
             history.gone[place] = f"the date of version {history.version_at(place)} contradicts those of others"
         else:
             history.found[place], history.dates[place] = found, made
         return True
 
-    def _next(self, keys: list[Key]) -> int | None:
+    def _next_place(self, keys: list[Key]) -> int | None:
         """The place to read next: first what decides, then what dates the last change of a value more closely."""
         history = self._history
         if history.tagged is not None and not history.is_read(history.tagged):
             return history.tagged
-        ages = {key: self._judged(key) for key in keys}
+        ages = {key: self._judge_key(key) for key in keys}
         open_ = [key for key in keys if ages[key].state is not AgeState.OVERDUE]
         if history.tagged in history.gone and any(map(self._doubt_of_tag, open_)):
             # Another value right after it shows as well that the tag is not about the value of now.
@@ -337,7 +337,7 @@ class _Ages(Generic[Key]):
         value, found = look(self._newest), look(self._history.found[place])
         return value is not None and found is not None and self._comparer.same(value, found)
 
-    def _judged(self, key: Key) -> KeyAge:
+    def _judge_key(self, key: Key) -> KeyAge:
         days, _ = self._keys[key]
         history, limit = self._history, plus_days(self._now, -days)
         dates = [history.dates[place] for place in self._row(key)]

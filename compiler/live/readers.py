@@ -80,17 +80,17 @@ class ReadIndex:
         self._own = own
         self._identify = identify
         self._excluded = frozenset(excluded)
-        self._met: dict[str, Sameness] = {}
+        self._sameness: dict[str, Sameness] = {}
         self._at: dict[str, list[Reader]] = {}
         self._below: list[tuple[str, Reader]] = []
 
-    def meet(self, store: str, identity: StoreIdentity, *, is_named: bool = False) -> StoreIdentity | None:
+    def register_store(self, store: str, identity: StoreIdentity, *, is_named: bool = False) -> StoreIdentity | None:
         """The identity as which the store of this name counts, None where it does not.
 
         With `is_named` it counts wherever it leads, by its name alone.
         """
         found = compare_any(self._own, identity)
-        self._met[store] = found
+        self._sameness[store] = found
         if found is Sameness.SAME or ((is_named or found is Sameness.UNPROVEN) and store not in self._excluded):
             return self.on_server(identity)
         return None
@@ -121,7 +121,7 @@ class ReadIndex:
                 is_local = written.server is None or not is_everywhere(written.server)
                 if found is Sameness.UNPROVEN or (found is Sameness.SAME and is_local):
                     written = self._identify(store)
-                if (identity := self.meet(label, written)) is None:
+                if (identity := self.register_store(label, written)) is None:
                     continue
                 places: dict[str, frozenset[str]] = {}
                 for secret, _, (name, prop) in reads_of(environment, store):
@@ -131,7 +131,7 @@ class ReadIndex:
         return self
 
     def _reader(self, reader: str, store: str, prop: str | None) -> Reader:
-        return Reader(reader, store, self._met[store] is Sameness.SAME, prop)
+        return Reader(reader, store, self._sameness[store] is Sameness.SAME, prop)
 
     def of(self, name: str) -> tuple[Reader, ...]:
         """The readers of the remote secret of this name, once for each of its properties that they read."""
@@ -143,12 +143,12 @@ class ReadIndex:
     def check_excluded(self) -> None:
         """Refuse `--not-the-same` for a store on the same server, or that nobody reads. Raises Refusal."""
         for store in sorted(self._excluded):
-            found = self._met.get(store)
+            found = self._sameness.get(store)
             if found is Sameness.SAME:
                 message = f"the store {quoted(store)} is on the same server"
                 raise Refusal("usage", message, f"leave out {NOT_THE_SAME} {store}: what it reads there is known")
             if found is None:
-                known = sorted(name for name, each in self._met.items() if each is Sameness.UNPROVEN)
+                known = sorted(name for name, each in self._sameness.items() if each is Sameness.UNPROVEN)
                 message = f"{NOT_THE_SAME}: nobody is seen to read a store {quoted(store)}"
                 raise Refusal("usage", message, suggest(store, known, "stores that may be the same"))
 
@@ -272,33 +272,33 @@ class _Search:
     def run(self) -> None:
         for kind, plural in _STORES:
             for each in self._objects[plural] or ():
-                namespace, name = _named(each)
+                namespace, name = _name_of(each)
                 self._listed |= {(kind, namespace, name), (kind, None, name)}
-                self._meet(kind, namespace, name, live_identity(each))
+                self._register_store(kind, namespace, name, live_identity(each))
         for plural, title, where in _READERS:
             for each in self._objects[plural] or ():
-                namespace, name = _named(each)
+                namespace, name = _name_of(each)
                 spec, reader = child(each, "spec", *where), f"{title} {_label(namespace, name)}"
                 if "pushsecrets" in plural:
                     self._push_secret(spec, namespace or None, f"{reader}, which writes it")
                 else:
                     self._external_secret(spec, namespace or None, reader)
         for each in self._objects["vaultdynamicsecrets"] or ():
-            self._generator(child(each, "spec"), f"{_GENERATOR} {_label(*_named(each))}")
+            self._generator(child(each, "spec"), f"{_GENERATOR} {_label(*_name_of(each))}")
         for each in self._objects["clustergenerators"] or ():
             generator = child(each, "spec", "generator")
             if generator.get("vaultDynamicSecretSpec") is not None:
-                self._generator(child(generator, "vaultDynamicSecretSpec"), f"ClusterGenerator {_named(each)[1]}")
+                self._generator(child(generator, "vaultDynamicSecretSpec"), f"ClusterGenerator {_name_of(each)[1]}")
         for each in self._objects[_CLASSES] or ():
-            self._provider_class(child(each, "spec"), f"SecretProviderClass {_label(*_named(each))}")
+            self._provider_class(child(each, "spec"), f"SecretProviderClass {_label(*_name_of(each))}")
 
-    def _meet(self, kind: str, namespace: str, name: str, identity: StoreIdentity) -> None:
+    def _register_store(self, kind: str, namespace: str, name: str, identity: StoreIdentity) -> None:
         is_named = (kind, name) == self._own
-        found = self._readers.meet(_label(kind, namespace, name), identity, is_named=is_named)
+        found = self._readers.register_store(_label(kind, namespace, name), identity, is_named=is_named)
         if found is not None:
             self._stores[kind, namespace, name] = (found, self._written) if is_named else (found,)
 
-    def _meant(self, reference: LiveObject, namespace: str | None) -> Iterator[tuple[str, StoreIdentity]]:
+    def _find_stores(self, reference: LiveObject, namespace: str | None) -> Iterator[tuple[str, StoreIdentity]]:
         """The stores that a reference may mean, by their labels; a template without a namespace may come to any."""
         kind, name = str(reference.get("kind") or _STORE), reference.get("name")
         is_known = any((kind, each, name) in self._listed for each in ("", namespace))
@@ -308,7 +308,7 @@ class _Search:
         if not is_known:
             # It is gone, was never there, or may not be seen.
             where = "" if kind == _CLUSTER_STORE else namespace or ""
-            self._meet(kind, where, str(name or ""), StoreIdentity(UNKNOWN, None))
+            self._register_store(kind, where, str(name or ""), StoreIdentity(UNKNOWN, None))
         for (each, where, called), identities in self._stores.items():
             if each == kind and name in (None, called) and (namespace is None or where in ("", namespace)):
                 yield from ((_label(each, where, called), identity) for identity in identities)
@@ -328,12 +328,12 @@ class _Search:
 
     def _external_secret(self, spec: LiveObject, namespace: str | None, reader: str) -> None:
         for reference, name, is_path in _reads(spec):
-            for label, identity in self._meant(reference, namespace):
+            for label, identity in self._find_stores(reference, namespace):
                 self._add(identity, name, reader, label, is_path=is_path)
 
     def _push_secret(self, spec: LiveObject, namespace: str | None, writer: str) -> None:
         for reference in spec.get("secretStoreRefs") or ():
-            for label, identity in self._meant(reference, namespace):
+            for label, identity in self._find_stores(reference, namespace):
                 for each in spec.get("data") or ():
                     name = str(child(each, "match", "remoteRef").get("remoteKey") or "")
                     self._add(identity, name, writer, label)
@@ -362,12 +362,12 @@ class _Search:
     def _paths(self, identity: StoreIdentity, paths: Iterable[str | None], reader: str) -> None:
         """Note who reads these paths of a store's API, in a store that no object stands for."""
         label = reader.replace(" ", "/")
-        if (found := self._readers.meet(label, identity)) is not None:
+        if (found := self._readers.register_store(label, identity)) is not None:
             for path in paths:
                 self._add(found._replace(mount=None, version="v1"), path, reader, label)
 
 
-def _named(each: LiveObject) -> tuple[str, str]:
+def _name_of(each: LiveObject) -> tuple[str, str]:
     metadata = child(each, "metadata")
     return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
 

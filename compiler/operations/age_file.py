@@ -32,12 +32,12 @@ _COPIED = "compare the file with the one that it was copied from"
 _STANZA = re.compile(rb"-> scrypt [A-Za-z0-9+/]{22} ([1-9][0-9]?)")
 
 
-def _damaged(why: str) -> Refusal:
+def _cannot_open(why: str) -> Refusal:
     """Quotes nothing of the file."""
     return Refusal("cannot run", f"the file cannot be opened: {why}", _COPIED)
 
 
-def unarmored(data: bytes) -> bytes:
+def remove_armor(data: bytes) -> bytes:
     """The binary file that `data` is, or that it holds as text (`age --armor`). Raises Refusal."""
     if not data.lstrip().startswith(_BEGIN):
         return data
@@ -45,7 +45,7 @@ def unarmored(data: bytes) -> bytes:
     with suppress(binascii.Error):
         if armor is not None:
             return base64.b64decode(armor[1].replace(b"\r", b"").replace(b"\n", b""), validate=True)
-    raise _damaged("its armor is damaged")
+    raise _cannot_open("its armor is damaged")
 
 
 def work_factor(data: bytes) -> int:
@@ -55,7 +55,7 @@ def work_factor(data: bytes) -> int:
     # A passphrase is the only way into its file: a second stanza could ask for more than the one that was looked at.
     stanza = _STANZA.fullmatch(stanzas[0]) if len(stanzas) == 1 else None
     if stanza is None:
-        raise _damaged("its header is damaged")
+        raise _cannot_open("its header is damaged")
     return int(stanza[1])
 
 
@@ -65,7 +65,7 @@ SHORTEST_PASSPHRASE = 12
 
 def encrypt_to(plain: bytes, recipients: Sequence[str]) -> bytes:
     """An age file that each of `recipients` (`age1…`) can open. Raises Refusal, which quotes no key and no content."""
-    return bytes(_pyrage().encrypt(plain, parsed_recipients(recipients)))
+    return bytes(_pyrage().encrypt(plain, parse_recipients(recipients)))
 
 
 def encrypt_with(plain: bytes, passphrase: SecretValue) -> bytes:
@@ -83,13 +83,13 @@ def require_passphrase(passphrase: SecretValue) -> None:
         raise Refusal("cannot run", message, "use a longer one, or encrypt to a recipient's key")
 
 
-def parsed_recipients(texts: Sequence[str]) -> list[Any]:
+def parse_recipients(texts: Sequence[str]) -> list[Any]:
     """The recipients as pyrage's objects. Raises Refusal, which names an invalid one by its number only."""
     way_out = "give a public key that begins with age1, as age-keygen -y prints"
-    return _parsed(_pyrage().x25519.Recipient.from_str, texts, ("recipient", "an age recipient", way_out))
+    return _parse_each(_pyrage().x25519.Recipient.from_str, texts, ("recipient", "an age recipient", way_out))
 
 
-def _parsed(parse: Callable[[T], Any], given: Iterable[T], words: tuple[str, str, str]) -> list[Any]:
+def _parse_each(parse: Callable[[T], Any], given: Iterable[T], words: tuple[str, str, str]) -> list[Any]:
     """What is given as pyrage's objects; `words` are what each is called, what it is not, and what to give."""
     called, expected, way_out = words
     found = []
@@ -104,7 +104,7 @@ def _parsed(parse: Callable[[T], Any], given: Iterable[T], words: tuple[str, str
 
 def age_file(data: bytes) -> bytes:
     """The binary age file that `data` is, or holds as text. Raises Refusal for any other file."""
-    binary = unarmored(data)
+    binary = remove_armor(data)
     if not binary.startswith(MAGIC):
         raise Refusal("cannot run", "the file is not a backup: it does not begin like an age file", "name another file")
     return binary
@@ -135,18 +135,18 @@ def _require_bounded(data: bytes) -> None:
 def decrypt_with(data: bytes, passphrase: SecretValue) -> bytes:
     """What the age file holds. Raises Refusal."""
     _require_bounded(data)
-    return _opened(lambda: _pyrage().passphrase.decrypt(data, passphrase.reveal()), "passphrase")
+    return _open(lambda: _pyrage().passphrase.decrypt(data, passphrase.reveal()), "passphrase")
 
 
 def decrypt_by(data: bytes, identities: Sequence[SecretValue]) -> bytes:
     """What the file holds, for any of the `identities` (`AGE-SECRET-KEY-1…`). Raises Refusal."""
     words = ("identity", "an age key", "give a key that begins with AGE-SECRET-KEY-1")
     from_str = _pyrage().x25519.Identity.from_str
-    keys = _parsed(lambda identity: from_str(identity.reveal()), identities, words)
-    return _opened(lambda: _pyrage().decrypt(data, keys), "key")
+    keys = _parse_each(lambda identity: from_str(identity.reveal()), identities, words)
+    return _open(lambda: _pyrage().decrypt(data, keys), "key")
 
 
-def _opened(decrypt: Any, by_what: str) -> bytes:  # noqa: ANN401 - pyrage has no types
+def _open(decrypt: Any, by_what: str) -> bytes:  # noqa: ANN401 - pyrage has no types
     with suppress(_pyrage().DecryptError):
         return bytes(decrypt())
     message = f"the file cannot be opened: the {by_what} is wrong, or the file was changed or truncated"

@@ -7,7 +7,7 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.edit.moves import finishing, returning, switching, was_in
+from compiler.edit.moves import finish_edits, return_edits, switch_edits, was_in
 from compiler.edit.yaml_edit import Edit, apply_edits
 from compiler.live.read_many import Likeness, WriterOf, no_writer
 from compiler.live.stores import LiveStores, secret_named, store_named
@@ -78,7 +78,7 @@ def resolve_request(environment: Environment, request: CutoverRequest) -> Switch
             for secret in environment.secrets.values()
             if "store" not in secret.node.children and secret.store is not None and secret.store.id != store.id
         ]
-        return Switches(store, tuple(leaving), (), finishing(environment, store))
+        return Switches(store, tuple(leaving), (), finish_edits(environment, store))
     progress = None
     # `all` by itself is every secret, as in a step of `moves:`.
     is_all = request.secrets == (REST,) and REST not in environment.secrets
@@ -97,7 +97,7 @@ def resolve_request(environment: Environment, request: CutoverRequest) -> Switch
     serving = {each: secret_named(environment, each).store for each in secrets}
     there = tuple(each for each, own in serving.items() if own is not None and own.id == store.id)
     going = tuple(each for each in secrets if each not in there)
-    edits = returning if request.mode is Mode.BACK else switching
+    edits = return_edits if request.mode is Mode.BACK else switch_edits
     return Switches(store, going, there, edits(environment, going, store), progress)
 
 

@@ -115,7 +115,7 @@ def side_of_content(content: bytes, shown: str, subchart: str | None = None) -> 
     found = located(documents[0], subchart) if len(documents) == 1 else None
     if found is not None:
         name, values = found
-        return _side_of_values(name, chart.known(values, chart.part()))
+        return _side_of_values(name, chart.mask(values, chart.part()))
     objects = [each for document in documents for each in _objects(document)]
     if any(not isinstance(each, dict) or "kind" not in each for each in objects) or not objects:
         raise _unreadable(shown, "it contains neither values of this chart nor Kubernetes manifests")
@@ -170,15 +170,15 @@ def _side_of_manifests(objects: Sequence[dict[str, Any]], chart: ChartValues) ->
         if each["kind"] in _STORE_KINDS.values():
             fields: dict[str, Any] = {"syncWave": _map(metadata.get("annotations")).get(ANNOTATION, "")}
             fields |= {name: metadata[name] for name in ("namespace",) if name in metadata}
-            known = chart.known(
+            known = chart.mask(
                 {"name": metadata.get("name", ""), **fields, **spec}, chart.part(_MEMBERS[each["kind"]], "")
             )
             name = known.pop("name")
-            known[PART_OF_VALUE] = chart.known(_map(metadata.get("labels")).get(LABEL, ""), chart.part(PART_OF_VALUE))
+            known[PART_OF_VALUE] = chart.mask(_map(metadata.get("labels")).get(LABEL, ""), chart.part(PART_OF_VALUE))
             stores[f"{each['kind']} {name}"] = _flat(known)
         elif each["kind"] == "ExternalSecret":
             schema = chart.part("remoteRefDefaults")
-            defaults = defaults or _flat(chart.known(next(_reference_defaults(spec), {}), schema))
+            defaults = defaults or _flat(chart.mask(next(_reference_defaults(spec), {}), schema))
     return Side(outlines_of_manifests(objects), stores, defaults, None)
 
 
@@ -256,18 +256,18 @@ class ChartValues:
             schema = self._of(schema, name)
         return schema
 
-    def known(self, data: Any, schema: dict[str, Any] | None) -> Any:  # noqa: ANN401 - foreign data of any shape
+    def mask(self, data: Any, schema: dict[str, Any] | None) -> Any:  # noqa: ANN401 - foreign data of any shape
         """`data` with `…` for every value that has no place in `schema`; what lies below such a one is one `…` too."""
         kind = self._kind(schema)
         if kind == "scalar" and (data is None or isinstance(data, _SCALARS)):
             return data
         if kind == "object" and isinstance(data, dict):
-            return {key: self.known(value, self._of(schema, str(key))) for key, value in data.items()}
+            return {key: self.mask(value, self._of(schema, str(key))) for key, value in data.items()}
         if kind == "array" and isinstance(data, list):
-            return [self.known(item, self._of(schema, "")) for item in data]
+            return [self.mask(item, self._of(schema, "")) for item in data]
         return CONCEALED
 
-    def hidden(self, text: str, root: Any) -> list[Bounds]:  # noqa: ANN401 - a node of PyYAML, which types none
+    def mask_bounds(self, text: str, root: Any) -> list[Bounds]:  # noqa: ANN401 - a node of PyYAML, which types none
         """The bounds in `text`, whose tree is `root`, of all that may not be shown; in order.
 
         The tree is one of `emit.values_tree`, so it has no anchor, tag or key that is no scalar. Of a comment in the
@@ -304,19 +304,19 @@ class ChartValues:
 
     def _of(self, schema: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
         """The schema of a member or an item; None where it has no place."""
-        whole = self._resolved(schema or {})
+        whole = self._follow_reference(schema or {})
         found = whole.get("items") or whole.get("properties", {}).get(name) or whole.get("additionalProperties")
         return found if isinstance(found, dict) else None
 
     def _kind(self, schema: dict[str, Any] | None) -> str | None:
         if schema is None:
             return None
-        whole = self._resolved(schema)
+        whole = self._follow_reference(schema)
         if "properties" in whole or "additionalProperties" in whole or whole.get("type") == "object":
             return "object"
         return "array" if whole.get("type") == "array" else "scalar"
 
-    def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
+    def _follow_reference(self, schema: dict[str, Any]) -> dict[str, Any]:
         while "$ref" in schema:
             schema = self._schema["definitions"][schema["$ref"].rpartition("/")[2]]
         return schema
@@ -352,7 +352,7 @@ def stale_values(file: ValuesFile) -> Diagnostic:
     line_start, line_end = source.line_bounds(source.place(start)[0])
     # Only of the line that is shown: a message is searched for every text that is concealed.
     conceals = tuple(
-        Span(source, *bounds) for bounds in _hidden(old) if bounds[1] > line_start and bounds[0] < line_end
+        Span(source, *bounds) for bounds in _find_hidden(old) if bounds[1] > line_start and bounds[0] < line_end
     )
     span = Span(source, start, start)
     return Diagnostic("stale-values", Severity.ERROR, message, span, help=way_out, conceals=conceals)
@@ -364,7 +364,7 @@ def differing_lines(file: ValuesFile) -> Iterator[str]:
     Hidden is what the compiler did not write: comments, and values under keys that the chart does not know.
     """
     old = file.old or ""
-    return unified_lines(_without(old, _hidden(old)), file.output.text, file.output.shown, "compiled")
+    return unified_lines(_conceal_bounds(old, _find_hidden(old)), file.output.text, file.output.shown, "compiled")
 
 
 def unified_lines(old: str, new: str, shown: str, what: str) -> Iterator[str]:
@@ -375,16 +375,16 @@ def unified_lines(old: str, new: str, shown: str, what: str) -> Iterator[str]:
 
 
 @lru_cache(8)
-def _hidden(text: str) -> list[Bounds]:
+def _find_hidden(text: str) -> list[Bounds]:
     """What is hidden of a file: asked for the place where it differs, and then for its lines."""
     if not text:
         return []
     root = values_tree(text)
     # A text that is not YAML was not written by the compiler, so all of it is hidden.
-    return ChartValues().hidden(text, root) if root is not None else [(text.find("\n") + 1, len(text))]
+    return ChartValues().mask_bounds(text, root) if root is not None else [(text.find("\n") + 1, len(text))]
 
 
-def _without(text: str, hidden: list[Bounds]) -> str:
+def _conceal_bounds(text: str, hidden: list[Bounds]) -> str:
     shown: list[str] = []
     at = 0
     for start, end in hidden:

@@ -29,19 +29,19 @@ class Explanation:
     note: str = ""
 
 
-def shown_value(node: Node) -> str:
+def format_value(node: Node) -> str:
     """The value as YAML would have it on one line, a map by its keys."""
     value = node.value
     if isinstance(value, dict):
         return f"{{{', '.join(value)}}}"
     if isinstance(value, tuple):
-        return f"[{', '.join(shown_value(item) for item in value)}]"
+        return f"[{', '.join(format_value(item) for item in value)}]"
     if isinstance(value, bool):
         return "true" if value else "false"
     return "null" if value is None else str(value)
 
 
-def shown_where(span: Span) -> str:
+def format_place(span: Span) -> str:
     """`file:line:column`; for what came from outside the files, the option or variable alone."""
     return span.where if "/" in span.path else span.path
 
@@ -60,7 +60,7 @@ def _explain_secret(environment: Environment, secret_id: str, rows: Sequence[Exp
     if secret is None:
         if not own:
             # Where a layer took it away, its line says so.
-            yield _without_secret(environment, entry, path)
+            yield _absent_secret_row(environment, entry, path)
         return
     for name in _CATALOGUES:
         node = entry.node.get(name)
@@ -84,45 +84,45 @@ def _explain_key(
     path = f"{secret_id}/{name}"
     if secret is None:
         decisive = (f"secrets.{secret_id}", f"secrets.{secret_id}.enabled")
-        return (_without_secret(environment, entry, path), *_there(by_path, *decisive))
+        return (_absent_secret_row(environment, entry, path), *_existing_rows(by_path, *decisive))
     found = next((each for each in secret.keys if each.key is key), None)
     if found is None:
-        unused = Explanation(path, None, "unused", shown_where(key.node.key_span), note=_why_unused(secret, key))
-        return (unused, *_taken(secret, key), *_there(by_path, f"secrets.{key.holder(entry).id}.use"))
-    return tuple(_of_key(secret, found, by_path))
+        unused = Explanation(path, None, "unused", format_place(key.node.key_span), note=_why_unused(secret, key))
+        return (unused, *_source_rows(secret, key), *_existing_rows(by_path, f"secrets.{key.holder(entry).id}.use"))
+    return tuple(_key_rows(secret, found, by_path))
 
 
-def _without_secret(environment: Environment, entry: Entry, path: str) -> Explanation:
+def _absent_secret_row(environment: Environment, entry: Entry, path: str) -> Explanation:
     note = f'"{environment.name}" does not have the secret'
-    return Explanation(path, None, "unused", shown_where(entry.node.key_span), note=note)
+    return Explanation(path, None, "unused", format_place(entry.node.key_span), note=note)
 
 
-def _there(by_path: dict[str, Explanation], *paths: str) -> Iterator[Explanation]:
+def _existing_rows(by_path: dict[str, Explanation], *paths: str) -> Iterator[Explanation]:
     """The rows of those of `paths` that the environment has."""
     return (by_path[path] for path in paths if path in by_path)
 
 
 def _key_place(secret: Secret, found: SecretKey) -> Explanation:
     """Where one key lies in the secret's store."""
-    path, where = f"{secret.id}/{found.key.name}", shown_where(found.key.node.key_span)
+    path, where = f"{secret.id}/{found.key.name}", format_place(found.key.node.key_span)
     if secret.store is None or found.place is None:
         return Explanation(path, None, "unused", where, note="the secret's store has no place for it")
-    note = f"in {_described(secret.store)}"
+    note = f"in {_store_text(secret.store)}"
     return Explanation(path, place_text(found.place), "resolved", where, note=note)
 
 
-def _of_key(secret: Secret, found: SecretKey, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
+def _key_rows(secret: Secret, found: SecretKey, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
     key, store = found.key, secret.store
     yield _key_place(secret, found)
-    yield from _taken(secret, key)
-    yield from _there(by_path, f"secrets.{secret.id}.store")
+    yield from _source_rows(secret, key)
+    yield from _existing_rows(by_path, f"secrets.{secret.id}.store")
     if store is not None:
-        yield from _remote(secret, key, store, by_path)
+        yield from _remote_rows(secret, key, store, by_path)
     if key.held.variants:
-        yield from _there(by_path, f"secrets.{key.holder(secret.entry).id}.use")
+        yield from _existing_rows(by_path, f"secrets.{key.holder(secret.entry).id}.use")
 
 
-def _taken(secret: Secret, key: CatalogueKey) -> Iterator[Explanation]:
+def _source_rows(secret: Secret, key: CatalogueKey) -> Iterator[Explanation]:
     if key.origin is not None:
         note = f"the value is that of {key.origin.entry.id}/{key.origin.key.name}"
         yield _from_catalogue(f"secrets.{secret.id}.keys.{key.name}.from", key.node.children["from"], note)
@@ -130,13 +130,15 @@ def _taken(secret: Secret, key: CatalogueKey) -> Iterator[Explanation]:
 
 def _why_unused(secret: Secret, key: CatalogueKey) -> str:
     if key.origin is None:
-        return f"it belongs to {_listed(key.variants)}; in use: {', '.join(secret.variants) or 'none'}"
+        return f"it belongs to {_variants(key.variants)}; in use: {', '.join(secret.variants) or 'none'}"
     holder, held = key.origin.entry.id, key.origin.key
-    return f"its value is that of {holder}/{held.name}, of {_listed(held.variants)} of {holder}, which is not in use"
+    return f"its value is that of {holder}/{held.name}, of {_variants(held.variants)} of {holder}, which is not in use"
 
 
-def _remote(secret: Secret, key: CatalogueKey, store: Store, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
-    yield from _there(by_path, f"stores.{store.id}.prefix")
+def _remote_rows(
+    secret: Secret, key: CatalogueKey, store: Store, by_path: dict[str, Explanation]
+) -> Iterator[Explanation]:
+    yield from _existing_rows(by_path, f"stores.{store.id}.prefix")
     holder, key = key.holder(secret.entry), key.held
     own, members = key.node.get("remote", store.provider.id), key.node.members_at("remote", store.provider.id)
     in_catalogue = f"secrets.{holder.id}.keys.{key.name}.remote.{store.provider.id}"
@@ -156,16 +158,16 @@ def _remote(secret: Secret, key: CatalogueKey, store: Store, by_path: dict[str, 
 
 
 def _from_catalogue(path: str, node: Node, note: str = "") -> Explanation:
-    return Explanation(path, shown_value(node), "catalogue", shown_where(node.span), note=note)
+    return Explanation(path, format_value(node), "catalogue", format_place(node.span), note=note)
 
 
-def _described(store: Store) -> str:
+def _store_text(store: Store) -> str:
     address = store.address or "no address configured"
     mount = f", mount {store.mount}" if store.mount else ""
     return f'the store "{store.id}": {store.provider.title}, {address}{mount}'
 
 
-def _listed(variants: Sequence[str]) -> str:
+def _variants(variants: Sequence[str]) -> str:
     return f"the variant{'' if len(variants) == 1 else 's'} {', '.join(variants)}"
 
 
@@ -207,11 +209,11 @@ def _way_out(environment: Environment, path: str, rows: Sequence[Explanation]) -
     known = dict.fromkeys(".".join(parts[: at + 1]) for parts in split for at in range(len(parts)))
     for name, entry in environment.catalogue.entries.items():
         known |= dict.fromkeys((name, *(f"{name}/{key}" for key in entry.keys)))
-    meant = closest(path, known) or _meant(environment, path)
+    meant = closest(path, known) or _full_path(environment, path)
     return f'did you mean "{meant}"?' if meant else f"run `{command_line('explain', environment.name)}` to list them"
 
 
-def _meant(environment: Environment, path: str) -> str | None:
+def _full_path(environment: Environment, path: str) -> str | None:
     """The full path of a key or store that was named alone, or of a key whose secret is misspelt."""
     entries = environment.catalogue.entries
     secret, slash, key = path.partition("/")
@@ -226,7 +228,7 @@ def _meant(environment: Environment, path: str) -> str | None:
 
 def _rows(environment: Environment) -> Iterator[Explanation]:
     root = environment.root
-    yield from _written((), root)
+    yield from _written_rows((), root)
     if root.get("fetch") is None:
         yield Explanation("fetch", PER_KEY, "default")
     if root.get("partOf") is None:
@@ -239,47 +241,47 @@ def _rows(environment: Environment) -> Iterator[Explanation]:
             if store.node.get(name) is None:
                 yield Explanation(f"stores.{store.id}.{name}", value, "default")
     for secret in environment.secrets.values():
-        yield from _of_secret(environment, secret)
+        yield from _default_rows(environment, secret)
 
 
-def _written(path: tuple[str, ...], node: Node) -> Iterator[Explanation]:
+def _written_rows(path: tuple[str, ...], node: Node) -> Iterator[Explanation]:
     for key, child in node.children.items():
         if child.children:
-            yield from _written((*path, key), child)
+            yield from _written_rows((*path, key), child)
         else:
-            yield _written_at((*path, key), child)
+            yield _row_at((*path, key), child)
     for key, null in node.removed.items():
         if key not in node.children:
             note = "" if null.overrode else "there was nothing to remove"
-            yield replace(_written_at((*path, key), null), value=None, origin="removed", note=note)
+            yield replace(_row_at((*path, key), null), value=None, origin="removed", note=note)
 
 
-def _written_at(path: tuple[str, ...], node: Node) -> Explanation:
+def _row_at(path: tuple[str, ...], node: Node) -> Explanation:
     """What a layer, an option or a variable says at `path`."""
     # A layer above that says the same again did not change anything, but its place is worth knowing.
-    overrode = tuple((shown_value(lower), shown_where(lower.span)) for lower in node.overrode)
-    return Explanation(".".join(path), shown_value(node), "written", shown_where(node.span), overrode)
+    overrode = tuple((format_value(lower), format_place(lower.span)) for lower in node.overrode)
+    return Explanation(".".join(path), format_value(node), "written", format_place(node.span), overrode)
 
 
-def _of_secret(environment: Environment, secret: Secret) -> Iterator[Explanation]:
+def _default_rows(environment: Environment, secret: Secret) -> Iterator[Explanation]:
     path = ("secrets", secret.id)
     for name in _INHERITED:
         top = environment.root.get(name)
         if secret.node.get(name) is None and top is not None:
-            yield replace(_written_at((*path, name), top), origin="inherited", note=f"from `{name}`")
+            yield replace(_row_at((*path, name), top), origin="inherited", note=f"from `{name}`")
         elif secret.node.get(name) is None and name == "fetch":
             yield Explanation(f"secrets.{secret.id}.fetch", PER_KEY, "usual", note="the default")
-    yield from _metadata(environment, secret)
+    yield from _metadata_rows(environment, secret)
     if secret.node.get("enabled") is None:
         yield Explanation(f"secrets.{secret.id}.enabled", "true", "usual", note="the default")
-    yield from _use(secret)
+    yield from _use_rows(secret)
     remote = ("remote", secret.store.provider.id) if secret.store is not None else ()
     node = secret.entry.node.get(*remote) if remote else None
     if node is not None and secret.node.get(*remote) is None:
         yield replace(_from_catalogue(".".join((*path, *remote)), node, "from the catalogue"), origin="inherited")
 
 
-def _metadata(environment: Environment, secret: Secret) -> Iterator[Explanation]:
+def _metadata_rows(environment: Environment, secret: Secret) -> Iterator[Explanation]:
     """Each label and annotation that the secret has from elsewhere, where its own map does not say it."""
     for member, sources in _METADATA.items():
         told = set(secret.node.members_at(member))
@@ -288,12 +290,12 @@ def _metadata(environment: Environment, secret: Secret) -> Iterator[Explanation]
             for key, child in holder.members_at(source).items():
                 if key not in told:
                     told.add(key)
-                    row = _written_at(("secrets", secret.id, member, key), child)
+                    row = _row_at(("secrets", secret.id, member, key), child)
                     where = source if owner == "environment" else f"secrets.{secret.id}.{source}"
                     yield replace(row, origin="inherited", note=f"from `{where}`")
 
 
-def _use(secret: Secret) -> Iterator[Explanation]:
+def _use_rows(secret: Secret) -> Iterator[Explanation]:
     if secret.node.get("use") is not None or not secret.entry.variants:
         return
     chosen = secret.entry.node.get("use")

@@ -217,7 +217,7 @@ def differences(expected: Iterable[PlainMap], rendered: Iterable[Any]) -> Iterat
         else:
             if (count := len(found[identity])) > 1:
                 yield name, f"{title} is rendered {count} times"
-            for path, words in _unequal((), _by_key(wanted[identity]), _by_key(found[identity][-1])):
+            for path, words in _compare((), _by_key(wanted[identity]), _by_key(found[identity][-1])):
                 yield name, f"{'.'.join(path)} of {title} {words}"
 
 
@@ -250,13 +250,13 @@ def _by_key(manifest: PlainMap) -> PlainMap:
     return {**manifest, "spec": {**spec, "data": by_key}} if len(by_key) == len(items) else manifest
 
 
-def _unequal(path: tuple[str, ...], wanted: object, found: object) -> Iterator[tuple[tuple[str, ...], str]]:
+def _compare(path: tuple[str, ...], wanted: object, found: object) -> Iterator[tuple[tuple[str, ...], str]]:
     if isinstance(wanted, dict) and isinstance(found, dict):
         for key in (*wanted, *(other for other in found if other not in wanted)):
-            yield from _unequal((*path, str(key)), wanted.get(key, _MISSING), found.get(key, _MISSING))
+            yield from _compare((*path, str(key)), wanted.get(key, _MISSING), found.get(key, _MISSING))
     elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
         for index, (one, other) in enumerate(zip(wanted, found, strict=True)):
-            yield from _unequal((*path, str(index)), one, other)
+            yield from _compare((*path, str(index)), one, other)
     elif found is _MISSING:
         yield path, "is missing"
     elif wanted is _MISSING:
@@ -319,13 +319,13 @@ def _cases(environment: Environment, project: Project, helms: Sequence[Helm]) ->
     resolver = Resolver(project.catalogue)
     as_configured = expected_manifests(data, catalogue)
     yield from (_Case(environment, as_configured, helm) for helm in helms)
-    for store, absent, per_key in _forcings(data, catalogue):
+    for store, absent, per_key in _store_variants(data, catalogue):
         forced = _force(environment, store, absent, per_key, resolver)
         expected = expected_manifests(_forced_data(data, store, absent, per_key), catalogue)
         yield from (_Case(forced, expected, helm, store, absent) for helm in helms)
 
 
-def _forcings(data: PlainMap, catalogue: PlainMap) -> Iterator[tuple[str, list[str], list[str]]]:
+def _store_variants(data: PlainMap, catalogue: PlainMap) -> Iterator[tuple[str, list[str], list[str]]]:
     """Each store, the secrets without a remote name there, and those that could not be a bundle there."""
     for store_id, store in data.get("stores", {}).items():
         absent, per_key = [], []
@@ -392,7 +392,7 @@ def _diagnostics(environment: Environment, judged: Sequence[tuple[_Case, _Verdic
     seen: dict[tuple[str, str], list[str]] = {}
     configured = {case.helm: made for case, (_, made) in judged if case.store is None}
     for case, (wrong, made) in judged:
-        for each in (*wrong, *_unlike(case, made, configured[case.helm])):
+        for each in (*wrong, *_key_differences(case, made, configured[case.helm])):
             seen.setdefault(each, []).append(case.title)
     nodes = {secret.entry.target: secret.node for secret in environment.secrets.values()}
     for (name, message), setups in seen.items():
@@ -401,7 +401,7 @@ def _diagnostics(environment: Environment, judged: Sequence[tuple[_Case, _Verdic
         yield Diagnostic(_RULE, Severity.ERROR, text, span, help=f"seen with {'; '.join(setups)}")
 
 
-def _unlike(case: _Case, made: Targets, configured: Targets) -> Iterator[tuple[str, str]]:
+def _key_differences(case: _Case, made: Targets, configured: Targets) -> Iterator[tuple[str, str]]:
     """What pods would see differently because of the store: compares two renderings, without the table."""
     if case.store is None or not made:
         return

@@ -78,11 +78,11 @@ def read_values(
     none; otherwise a text that begins with a brace is a Kubernetes Secret or JSON, any other dotenv. One final line
     break of a bare value is not part of it. Raises Refusal.
     """
-    text, names = _text(data), names or {}
+    text, names = _decode(data), names or {}
     keys = tuple(dict.fromkeys((*keys, *names)))
     if form is None:
         keys = keys or _only_key(text, known)
-        form = _guessed(text, keys if not names else ())
+        form = _guess_form(text, keys if not names else ())
     if form is InputForm.VALUE:
         if len(keys) != 1 or names:
             way_out = "leave --map out" if names else "name exactly one key"
@@ -112,14 +112,14 @@ def read_several(
     secret by `targets`, and dotenv lines name keys that one secret has. `names` are names in dotenv lines, by KEY or
     SECRET/KEY; where there are any, the other lines are left out. Raises Refusal.
     """
-    text = _text(data)
-    form = form or _guessed(text, ())
+    text = _decode(data)
+    form = form or _guess_form(text, ())
     if form is InputForm.VALUE:
         raise _unusable("a bare value is for one key only", "name the secret and its key in place of --all")
     if names and form is not InputForm.DOTENV:
         raise _unusable("--map with --all is for dotenv lines", "name secrets and keys in the input as they are here")
     if form is InputForm.DOTENV:
-        return _by_owner(_dotenv(text), known, names)
+        return _group_by_secret(_dotenv(text), known, names)
     found = _secrets_of_json(text) if form is InputForm.JSON else _secrets_of_kubernetes(text, targets)
     if not found:
         raise _unusable("the input is empty", 'write {"SECRET": {"KEY": "value", ...}, ...}')
@@ -131,7 +131,7 @@ def read_several(
     return {secret: _as_text(values) for secret, values in found.items()}
 
 
-def _by_owner(
+def _group_by_secret(
     found: Mapping[str, SecretValue], known: Mapping[str, Collection[str]], names: Mapping[str, str]
 ) -> dict[str, dict[str, SecretValue]]:
     """The values of dotenv lines by the one secret that has their key."""
@@ -189,7 +189,7 @@ def _unknown(name: str, known: Collection[str], count: int, holder: str = _ITSEL
     return _unusable(f"{message} (the input has {counted(count, 'key')})", suggest(name, known, "keys"))
 
 
-def _text(data: bytes) -> str:
+def _decode(data: bytes) -> str:
     if len(data) > MAX_INPUT_BYTES:
         raise _unusable(f"the input is larger than {MAX_INPUT_BYTES} bytes", "shorten it; no store accepts that size")
     with suppress(UnicodeDecodeError):
@@ -197,7 +197,7 @@ def _text(data: bytes) -> str:
     raise _unusable("the input is not UTF-8 text", "encode it, for example as Base64")
 
 
-def _guessed(text: str, keys: Sequence[str]) -> InputForm:
+def _guess_form(text: str, keys: Sequence[str]) -> InputForm:
     is_object = text.lstrip().startswith("{")
     if is_object and _is_kubernetes(text):
         return InputForm.KUBERNETES
@@ -239,17 +239,17 @@ def _json(text: str) -> dict[str, SecretValue]:
 
 def _is_kubernetes(text: str) -> bool:
     try:
-        loaded = _loaded(text)
+        loaded = _load_json(text)
     except Refusal:
         return False
     # Also with a number in place of a text: taken for a bare value, the whole object would go into the store.
     return all(type(loaded.get(name)) in (str, int) for name in ("apiVersion", "kind"))
 
 
-def _loaded(text: str) -> dict[str, Any]:
+def _load_json(text: str) -> dict[str, Any]:
     # A number is no text to store: 0 stands for each.
     try:
-        loaded = json.loads(text, object_pairs_hook=_unique, parse_int=lambda _: 0, parse_float=lambda _: 0)
+        loaded = json.loads(text, object_pairs_hook=_require_unique, parse_int=lambda _: 0, parse_float=lambda _: 0)
     except (ValueError, RecursionError):
         # The error of the decoder holds the text.
         loaded = None
@@ -258,7 +258,7 @@ def _loaded(text: str) -> dict[str, Any]:
     raise _unusable("the input is not a JSON object with unique names", "give it as the program printed it")
 
 
-def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+def _require_unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(members)
     if len(found) != len(members):
         raise ValueError
@@ -267,7 +267,7 @@ def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _secrets_of_json(text: str) -> dict[str, Values]:
     found: dict[str, Values] = {}
-    for number, (secret, members) in enumerate(_loaded(text).items(), 1):
+    for number, (secret, members) in enumerate(_load_json(text).items(), 1):
         if not isinstance(members, dict):
             message = f"member {number} of the input is not an object of keys and values"
             raise _unusable(message, 'write {"SECRET": {"KEY": "value", ...}, ...}')
@@ -310,7 +310,7 @@ def _secrets_of_kubernetes(text: str, targets: Mapping[str, str]) -> dict[str, V
 def _kubernetes_items(text: str) -> list[dict[str, Any]]:
     if not text.lstrip().startswith("{"):
         raise _unusable("the input is not a Kubernetes Secret in JSON", _PRINT)
-    loaded = _loaded(text)
+    loaded = _load_json(text)
     listed_items = loaded.get("items")
     items = listed_items if loaded.get("kind") == "List" and isinstance(listed_items, list) else [loaded]
     for item in items:

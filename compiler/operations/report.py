@@ -139,7 +139,7 @@ def merge_reports(reports: Iterable[tuple[str, Json]], generated: datetime, with
         "moves": [_move(each) for each in environments if each.data["moves"] is not None],
         "problems": sorted(chain.from_iterable(map(_problems, environments)), key=lambda each: each["severity"]),
     }
-    return _without_addresses(data, environments) if ADDRESSES in without else data
+    return _conceal_addresses(data, environments) if ADDRESSES in without else data
 
 
 def _environment(moment: datetime, known: dict[str, Json], data: Json) -> ReportedEnvironment:
@@ -249,7 +249,7 @@ def _cell(each: ReportedEnvironment, name: str, differs: list[str]) -> Json:
         "state": next((state for state in _GRAVITY if state in states), KeyState.NOT_ASKED),
         "age": _days(row["written"], each.moment),
         **late,
-        **_decided(each.decided.get(name)),
+        **_deciding_place(each.decided.get(name)),
         "differs": differs or None,
         "target": row["target"],
         "readers": [f"{at['kind']} {at['namespace']}/{at['name']}" for at in readers] if readers is not None else None,
@@ -295,7 +295,7 @@ def _days(written: str | None, now: datetime) -> int | None:
     return max(0, (now - _moment(written)).days) if written is not None else None
 
 
-def _decided(by: Json | None) -> dict[str, Any]:
+def _deciding_place(by: Json | None) -> dict[str, Any]:
     if by is None:
         return {}
     where = by["file"] if by["line"] is None else f"{by['file']}:{by['line']}:{by['column']}"
@@ -340,7 +340,7 @@ _TEXTS = frozenset({"message", "help", "command", "first", "next", "commands"})
 _ADDRESS = r"\w[\w+.-]*://[^\s\"'`()\[\]]+|(?<=--vault-name )\S+"
 
 
-def _without_addresses(data: Json, environments: Sequence[ReportedEnvironment]) -> Json:
+def _conceal_addresses(data: Json, environments: Sequence[ReportedEnvironment]) -> Json:
     written = [store["address"] for each in environments for store in each.data["stores"] if store["address"]]
     hosts = dict.fromkeys(part for text in written for part in (_host(text), _host(text).partition(":")[0]) if part)
     pattern = re.compile("|".join((_ADDRESS, *map(re.escape, sorted(hosts, key=len, reverse=True)))), re.IGNORECASE)

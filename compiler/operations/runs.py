@@ -52,11 +52,11 @@ def list_runs(root: Path, audit: str | None = None) -> tuple[tuple[PastWrites, .
     unread: dict[str, str] = {}
     for path in journals(root):
         try:
-            found[path.stem] = _of_journal(read_run(path))
+            found[path.stem] = _journal_row(read_run(path))
         except Refusal as error:
             unread[f"{FOLDER}/{RUNS}/{path.name}"] = error.message
     if audit is not None:
-        audited, broken = _of_audit(audit)
+        audited, broken = _read_audit(audit)
         for name, each in audited.items():
             own = found.get(name)
             # Only the store knows its caller by name; who began a run stands in newer journals alone.
@@ -66,10 +66,10 @@ def list_runs(root: Path, audit: str | None = None) -> tuple[tuple[PastWrites, .
     return tuple(sorted(found.values(), key=lambda each: each.run, reverse=True)), unread
 
 
-def _of_journal(run: Run) -> PastWrites:
+def _journal_row(run: Run) -> PastWrites:
     entries = run.entries.values()
     written = sum(entry.after is not None or entry.recovered for entry in entries)
-    can_undo = bool(written or _unknown(run)) and not run.is_undone and run.phase is not RotationPhase.CLOSED
+    can_undo = bool(written or _count_unknown(run)) and not run.is_undone and run.phase is not RotationPhase.CLOSED
     return PastWrites(
         run.id,
         begun_if_dated(run.id),
@@ -84,7 +84,7 @@ def _of_journal(run: Run) -> PastWrites:
     )
 
 
-def _unknown(run: Run) -> int:
+def _count_unknown(run: Run) -> int:
     """How many writes were begun, and nobody recorded whether the store has them."""
     return sum(each.maybe_stored and each.after is None and not each.recovered for each in run.entries.values())
 
@@ -97,7 +97,7 @@ def _state(run: Run) -> str:
     if any(entry.undo for entry in run.entries.values()):
         return "partly undone"
     ended = "stopped, or still running" if run.ended is None else run.ended
-    ended += f", {unknown} not known" if (unknown := _unknown(run)) else ""
+    ended += f", {unknown} not known" if (unknown := _count_unknown(run)) else ""
     if run.phase is None:
         return ended
     return f"{ended}, {run.phase}{'' if run.phase is RotationPhase.CLOSED else ', not closed'}"
@@ -107,22 +107,22 @@ def _state(run: Run) -> str:
 _Audited = tuple[str, str, dict[tuple[str, str], Stage]]
 
 
-def _of_audit(shown: str) -> tuple[dict[str, PastWrites], list[int]]:
+def _read_audit(shown: str) -> tuple[dict[str, PastWrites], list[int]]:
     """The runs of an audit file by id, and the numbers of the lines that are none of an audit file's."""
     found: dict[str, _Audited] = {}
     broken: list[int] = []
     try:
         for number, line in enumerate(read_each_line(Path(shown)), 1):
-            if line is None or not _take(line, found):
+            if line is None or not _add_line(line, found):
                 broken.append(number)
     except (OSError, ValueError) as error:
         why = system_reason(error) if isinstance(error, OSError) else "its path is not usable"
         message = f"the audit file {shown} cannot be read: {why}"
         raise Refusal("usage", message, "name a regular file of at most 64 MiB, and no link") from None
-    return {run: _of_lines(run, each) for run, each in found.items()}, broken
+    return {run: _audit_row(run, each) for run, each in found.items()}, broken
 
 
-def _take(line: Mapping[str, Any], found: dict[str, _Audited]) -> bool:
+def _add_line(line: Mapping[str, Any], found: dict[str, _Audited]) -> bool:
     """Add a line of an audit file; False for what is none."""
     texts = [line.get(name) for name in ("run", "who", "environment", "store", "name")]
     if not all(isinstance(text, str) for text in texts) or line.get("state") not in _STAGES:
@@ -135,7 +135,7 @@ def _take(line: Mapping[str, Any], found: dict[str, _Audited]) -> bool:
     return True
 
 
-def _of_lines(run: str, each: _Audited) -> PastWrites:
+def _audit_row(run: str, each: _Audited) -> PastWrites:
     who, environment, by_place = each
     stages = [*by_place.values()]
     # A line before a write without one behind it: nobody noted how that ended.

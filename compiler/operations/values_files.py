@@ -42,19 +42,19 @@ def prune(project: Project, root: Path) -> tuple[tuple[str, ...], tuple[Diagnost
         if text is None:
             continue
         if not text.startswith(HEADER):
-            diagnostics.append(_kept("foreign-output", shown, "was not written by this compiler"))
+            diagnostics.append(_orphan_error("foreign-output", shown, "was not written by this compiler"))
             continue
         try:
             (root / shown).unlink()
         except OSError as error:
             reason = system_reason(error)
-            diagnostics.append(_kept("unwritable-output", shown, f"cannot be removed: {reason}"))
+            diagnostics.append(_orphan_error("unwritable-output", shown, f"cannot be removed: {reason}"))
         else:
             removed.append(shown)
     return tuple(removed), tuple(diagnostics)
 
 
-def _kept(rule: str, shown: str, why: str) -> Diagnostic:
+def _orphan_error(rule: str, shown: str, why: str) -> Diagnostic:
     return Diagnostic(rule, Severity.ERROR, f"{shown} {why}", Span(Source(shown)), help="remove it yourself")
 
 
@@ -117,7 +117,7 @@ def _has_error(diagnostics: Sequence[Diagnostic]) -> bool:
     return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
 
 
-def first_named(project: Project, files: Sequence[ValuesFile]) -> list[Store]:
+def new_stores(project: Project, files: Sequence[ValuesFile]) -> list[Store]:
     """The stores whose names were in no values file before."""
     before = "".join(file.old for file in files if file.old is not None)
     stores = {store.name: store for each in project.environments for store in each.stores_in_use()}

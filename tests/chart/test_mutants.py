@@ -278,7 +278,7 @@ def test_a_mutant_fails(
     mutant: str, project: Project, root: Path, found_helms: list[FoundHelm], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One rendering sees each: what `prove` finds with the secrets on every store in turn is more, never less.
-    monkeypatch.setattr("compiler.operations.parity._forcings", lambda _data, _catalogue: ())
+    monkeypatch.setattr("compiler.operations.parity._store_variants", lambda _data, _catalogue: ())
     file, *edits = MUTANTS[mutant]
     path = root / "chart/templates" / file
     text = path.read_text()

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from scripts.build_cast import BAR, CAST, DRAWING, ROWS, cast_of, drawing_of, recording
+from scripts.build_cast import BAR, CAST, DRAWING, ROWS, cast_of, drawing_of, record_demo
 
 ROOT = Path(__file__).resolve().parents[2]
 DRAWINGS = sorted((ROOT / "docs").rglob("*.svg"))
@@ -20,7 +20,7 @@ def cast() -> str:
 
 
 def test_the_cast_is_what_the_demo_prints(cast: str) -> None:
-    assert cast_of(recording()) == cast, "run `make docs`"
+    assert cast_of(record_demo()) == cast, "run `make docs`"
 
 
 def test_the_drawing_is_that_of_the_cast(cast: str) -> None:

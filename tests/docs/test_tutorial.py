@@ -14,10 +14,10 @@ from scripts.build_tutorial import (
     README,
     ROOT,
     Surroundings,
-    built,
+    build_page,
     commands,
+    replace_changing,
     run_all,
-    steady,
     surroundings,
     with_quotations,
 )
@@ -37,7 +37,7 @@ def where(shell: PageShell) -> Iterator[Surroundings]:
 def test_every_command_of_a_page_prints_what_it_shows(path: Path, shell: PageShell) -> None:
     page = path.read_text("utf-8")
     with surroundings(shell) as where:
-        after = built(page, where)
+        after = build_page(page, where)
     assert after == page, "".join(difflib.unified_diff(page.splitlines(True), after.splitlines(True)))
 
 
@@ -129,20 +129,20 @@ def test_each_other_application_is_refused_first_and_then_fits() -> None:
 def test_what_runs_unseen_stays_unseen_and_must_succeed(tmp_path: Path, where: Surroundings) -> None:
     page = "<!-- unseen\necho hidden > a; echo more\n-->\n```console\n$ cat a\n```\n"
     assert run_all(commands(page), where.shell, tmp_path, {}) == ["", "hidden\n"]
-    assert built(page, where) == page.replace("$ cat a\n", "$ cat a\nhidden\n")
+    assert build_page(page, where) == page.replace("$ cat a\n", "$ cat a\nhidden\n")
     with pytest.raises(SystemExit, match="this must print nothing"):
-        built("<!-- unseen\nfalse\n-->\n", where)
+        build_page("<!-- unseen\nfalse\n-->\n", where)
 
 
 def test_what_happens_in_the_cluster_must_be_something_that_can(where: Surroundings) -> None:
     with pytest.raises(SystemExit, match="page-cluster explode"):
-        built("<!-- cluster explode -->\n", where)
+        build_page("<!-- cluster explode -->\n", where)
 
 
 def test_of_what_a_wait_sees_the_first_and_the_last_are_shown() -> None:
     text = "a: old spec\nb: old spec\na: not synced\na: in effect\nb: in effect\nprod: 2 secrets\na: in effect\n"
     shown = "a: old spec\nb: old spec\na: in effect\nb: in effect\nprod: 2 secrets\na: in effect\n"
-    assert steady(text, KEY_VAULT, OPENBAO) == shown
+    assert replace_changing(text, KEY_VAULT, OPENBAO) == shown
 
 
 def test_no_value_is_shown_but_where_it_is_set() -> None:
@@ -155,7 +155,7 @@ def test_what_a_reader_writes_into_a_file_is_written_and_stays_on_the_page(tmp_p
     page = "<!-- append a.yaml -->\n```yaml\na: $HOME\n```\n\n```console\n$ cat a.yaml\n```\n"
     assert commands(page) == ["cat >> a.yaml <<'END'\na: $HOME\nEND", "cat a.yaml"]
     assert run_all(commands(page), where.shell, tmp_path, {}) == ["", "a: $HOME\n"]
-    assert built(page, where) == page.replace("$ cat a.yaml\n", "$ cat a.yaml\na: $HOME\n")
+    assert build_page(page, where) == page.replace("$ cat a.yaml\n", "$ cat a.yaml\na: $HOME\n")
 
 
 def test_one_shell_runs_all_lines_and_each_line_has_its_own_output(tmp_path: Path, shell: PageShell) -> None:
@@ -171,7 +171,7 @@ def test_what_differs_from_run_to_run_is_made_steady() -> None:
     text = (
         f"run 20261125-130630-cbf69a at https://localhost:4 and http://127.0.0.1:5\n1/2 b, version {version}\n2/2 a\n"
     )
-    assert steady(text, "https://localhost:4", "http://127.0.0.1:5") == (
+    assert replace_changing(text, "https://localhost:4", "http://127.0.0.1:5") == (
         f"run 20250131-120000-4fa1c2 at {KEY_VAULT} and {OPENBAO}\n1/2 a\n2/2 b, version 0f3c…\n"
     )
 
@@ -179,13 +179,13 @@ def test_what_differs_from_run_to_run_is_made_steady() -> None:
 def test_an_address_without_its_scheme_and_the_time_that_a_drill_took_are_made_steady() -> None:
     text = "nothing listens at 127.0.0.1:5\nprod-20261125-130630.age\nback after 12 seconds\n"
     shown = "nothing listens at 127.0.0.1:8200\nprod-20250131-120000.age\nback after 5 seconds\n"
-    assert steady(text, "https://localhost:4", "http://127.0.0.1:5") == shown
+    assert replace_changing(text, "https://localhost:4", "http://127.0.0.1:5") == shown
 
 
 def test_what_marks_a_stand_in_is_as_long_as_it() -> None:
     own = f"{KEY_VAULT}0"
     text = f"5 |  u: {own}\n  |     {'^' * len(own)}\n"
-    assert steady(text, own, OPENBAO) == f"5 |  u: {KEY_VAULT}\n  |     {'^' * len(KEY_VAULT)}\n"
+    assert replace_changing(text, own, OPENBAO) == f"5 |  u: {KEY_VAULT}\n  |     {'^' * len(KEY_VAULT)}\n"
 
 
 def test_readme_shows_what_the_quoted_page_does() -> None:

@@ -21,7 +21,7 @@ from compiler.operations.age_file import (
     SHORTEST_PASSPHRASE,
     encrypt_to,
     encrypt_with,
-    parsed_recipients,
+    parse_recipients,
     require_folder,
     require_passphrase,
     require_writable,
@@ -132,7 +132,7 @@ def _name(backup: Backup) -> str:
 def _keys(arguments: Namespace) -> tuple[tuple[str, ...], SecretValue | None]:
     recipients = _recipients(arguments.recipient, arguments.recipients_file)
     if recipients:
-        parsed_recipients(recipients)
+        parse_recipients(recipients)
         return recipients, None
     typed = passphrase(is_new=True)
     require_passphrase(typed)

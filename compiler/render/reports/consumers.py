@@ -67,14 +67,14 @@ def consumers_content(look: Look | None, manifests: Sequence[str], since: Sequen
         return found
     readers = look.gathered.readers()
     secrets = [
-        {"secret": secret.id, "namespace": name[0], "target": name[1], "readBy": _read_by(readers.get(name, ()))}
+        {"secret": secret.id, "namespace": name[0], "target": name[1], "readBy": _workloads(readers.get(name, ()))}
         for name, secret in look.own.secrets.items()
     ]
     upgrade = _upgrade(look, look.needs) if look.needs is not None else None
     return {**found, "workloads": len(look.gathered.workloads), "secrets": secrets, "upgrade": upgrade}
 
 
-def _read_by(reading: Readers) -> list[dict[str, Any]]:
+def _workloads(reading: Readers) -> list[dict[str, Any]]:
     by_workload: dict[Workload, list[SecretRead]] = {}
     for workload, each in reading:
         by_workload.setdefault(workload, []).append(each)

@@ -64,7 +64,7 @@ def exposition(gauges: Mapping[str, tuple[str, Sequence[Sample]]]) -> Iterator[s
         yield f"# TYPE {name} gauge"
         if name.endswith("_seconds"):
             yield f"# UNIT {name} seconds"
-        yield f"# HELP {name} {_escaped(help_text)}"
+        yield f"# HELP {name} {_escape(help_text)}"
         for labels, value in samples:
             named = ",".join(f'{label}="{label_value(text)}"' for label, text in labels.items())
             yield f"{name}{{{named}}} {value:.15g}"
@@ -73,8 +73,8 @@ def exposition(gauges: Mapping[str, tuple[str, Sequence[Sample]]]) -> Iterator[s
 
 def label_value(text: str) -> str:
     """`text` as it may stand between a label's quotes: one line, cut to `LONGEST_LABEL` characters."""
-    return _escaped("".join(each if each.isprintable() else " " for each in text[:LONGEST_LABEL]))
+    return _escape("".join(each if each.isprintable() else " " for each in text[:LONGEST_LABEL]))
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')

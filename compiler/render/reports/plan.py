@@ -41,13 +41,13 @@ def loss_lines(losses: Sequence[Note]) -> Iterator[Line]:
         found = [loss for loss in losses if loss.kind is kind]
         if not found:
             continue
-        yield Wrapped((f"note: {begin} ", *pieces_of([_named_loss(loss) for loss in found])), _NOTE_INDENT, HANGING)
+        yield Wrapped((f"note: {begin} ", *pieces_of([_loss_text(loss) for loss in found])), _NOTE_INDENT, HANGING)
         purpose = _PURPOSES.get(kind, "to keep them, first: ")
         others = ", and likewise for the others" if len(found) > 1 else ""
         yield " " * _NOTE_INDENT, "help: ", purpose, found[0].remedy, others
 
 
-def _named_loss(loss: Note) -> str:
+def _loss_text(loss: Note) -> str:
     if loss.date is not None:
         after = short_duration(loss.lives or 0)
         return f"{loss.place.name} ({after} after the write, on {loss.date:%Y-%m-%d %H:%M} UTC)"
@@ -101,8 +101,8 @@ _KEPT = {
 
 def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[Line]:
     """The plan: what is written, by remote secret, then what stops it, each reason once; `verbose` names what stays."""
-    yield from _ends(plan)
-    for groups in _grouped(plan, verbose=verbose):
+    yield from _store_lines(plan)
+    for groups in _group_steps(plan, verbose=verbose):
         yield from _reason_lines(groups)
     for secret, why in plan.skipped:
         yield "  skipped   ", secret, ": ", why
@@ -195,7 +195,7 @@ def unaudited_lines(unaudited: Sequence[MissingLine]) -> Iterator[Line]:
     yield "help: run the same command again with --audit FILE to add the missing entries"
 
 
-def _ends(plan: Plan) -> Iterator[Line]:
+def _store_lines(plan: Plan) -> Iterator[Line]:
     source, destination = ("served by", "in       ") if plan.command == _RETIRE else ("from", "to  ")
     for name, address in plan.sources.items():
         yield f'{source} "{name}"', " at ", address
@@ -204,7 +204,7 @@ def _ends(plan: Plan) -> Iterator[Line]:
     yield from plan.said
 
 
-def _grouped(plan: Plan, *, verbose: bool) -> list[list[list[Step]]]:
+def _group_steps(plan: Plan, *, verbose: bool) -> list[list[list[Step]]]:
     """The steps of each kind and reason, those that write first, and in them those that are shown as one.
 
     These are of one remote secret, or else all that are stopped.
@@ -276,14 +276,14 @@ def _note_lines(plan: Plan) -> Iterator[Line]:
     left = [(f"{what} of ", *pieces_of(list(by_kind[kind]))) for kind, what in _LEFT_BEHIND.items() if kind in by_kind]
     if left:
         stores = ", ".join(f'"{store}"' for store in plan.destinations)
-        yield Wrapped((f"not copied to {stores}: ", *_joined(left)), _HANG, HANGING)
+        yield Wrapped((f"not copied to {stores}: ", *_join(left)), _HANG, HANGING)
         yield from (("  help: to carry the age: ", remedy) for remedy in _remedies(plan, NoteKind.AGE))
-    dated = [(f"{what} ", *_dated(by_kind[kind])) for kind, what in _DATED.items() if kind in by_kind]
+    dated = [(f"{what} ", *_date_pieces(by_kind[kind])) for kind, what in _DATED.items() if kind in by_kind]
     if dated:
-        yield Wrapped(("copied although ", *_joined(dated)), _HANG, HANGING)
+        yield Wrapped(("copied although ", *_join(dated)), _HANG, HANGING)
     for kind, what in _KEPT.items():
         if kind in by_kind:
-            yield Wrapped((f"the new version keeps {what} ", *_dated(by_kind[kind])), _HANG, HANGING)
+            yield Wrapped((f"the new version keeps {what} ", *_date_pieces(by_kind[kind])), _HANG, HANGING)
             yield from (("  help: after the write: ", remedy) for remedy in _remedies(plan, kind))
 
 
@@ -315,11 +315,11 @@ def _unknown_access_lines(plan: Plan) -> Iterator[Line]:
         yield Wrapped((f"note: {what}",), len("note: "), HANGING)
 
 
-def _dated(secrets: dict[str, datetime | None]) -> tuple[str, ...]:
+def _date_pieces(secrets: dict[str, datetime | None]) -> tuple[str, ...]:
     return pieces_of([f"{secret} ({date:%Y-%m-%d})" for secret, date in secrets.items()])
 
 
-def _joined(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+def _join(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(piece for part in parts for piece in ("; ", *part))[1:]
 
 
@@ -333,10 +333,11 @@ def plan_content(outcome: Outcome, extra: Mapping[str, Any] | None = None) -> di
     return {
         **(extra or {}),
         "sources": [
-            {"store": store, "address": address, **_served(plan, store)} for store, address in plan.sources.items()
+            {"store": store, "address": address, **_server_facts(plan, store)}
+            for store, address in plan.sources.items()
         ],
         "destinations": [
-            {"store": store, "address": address, "caller": plan.who.get(store), **_served(plan, store)}
+            {"store": store, "address": address, "caller": plan.who.get(store), **_server_facts(plan, store)}
             for store, address in plan.destinations.items()
         ],
         "onConflict": plan.options.on_conflict,
@@ -366,7 +367,7 @@ def plan_content(outcome: Outcome, extra: Mapping[str, Any] | None = None) -> di
     }
 
 
-def _served(plan: Plan, store: str) -> dict[str, str | None]:
+def _server_facts(plan: Plan, store: str) -> dict[str, str | None]:
     """The id that its server says it has, and the written address that a variable replaced."""
     served = plan.served.get(store)
     cluster = served.cluster if served is not None else None

@@ -58,9 +58,9 @@ def status_lines(status: Status, step: NextStep, now: datetime, writer_of: Write
     notes = Counter(note for row in status.rows if row.live is not None for note in row.live.notes)
     common = [note for note, count in notes.items() if count > 1]
     for row in status.rows:
-        yield from _details(row)
-        yield from _late(row)
-        yield from _different(row, status.environment.name, writer_of)
+        yield from _fault_lines(row)
+        yield from _overdue_lines(row)
+        yield from _difference_lines(row, status.environment.name, writer_of)
         if row.live is not None:
             yield from live_lines(row.secret.id, row.live, common)
     yield from (("note: ", note) for note in common)
@@ -180,7 +180,7 @@ def _style(row: Row) -> Style:
     return Style.GREEN if row.state is ClusterState.IN_EFFECT else Style.STRONG
 
 
-def _details(row: Row) -> Iterator[Line]:
+def _fault_lines(row: Row) -> Iterator[Line]:
     """What is wrong with a secret, and why. Each line stands on its own, as messages of findings do."""
     name = row.secret.id
     yield from ((f"{name}: ", fault) for fault in row.values.faults)
@@ -190,19 +190,19 @@ def _details(row: Row) -> Iterator[Line]:
         yield f"{name}: ", f'only "{row.other.id}" holds ', listed(row.values.only_there)
 
 
-def _late(row: Row) -> Iterator[Line]:
+def _overdue_lines(row: Row) -> Iterator[Line]:
     """Which keys are overdue, or not known not to be where their store was read, and the rotations under way."""
     name = row.secret.id
     for each in row.keys:
         if each.age.overdue is not None:
             yield f"{name}: ", f'"{each.key}" is overdue since {_day(each.age.overdue)}'
     if not row.is_unread:
-        yield from ((f"{name}: ", line) for line in _not_known(row.keys))
+        yield from ((f"{name}: ", line) for line in _unknown_lines(row.keys))
     for run in row.rotations:
         yield f"{name}: ", f"rotating since {_day(begun_at(run))}, run {run}"
 
 
-def _not_known(keys: Iterable[DueKey]) -> Iterator[str]:
+def _unknown_lines(keys: Iterable[DueKey]) -> Iterator[str]:
     names: dict[str, list[str]] = {}
     for each in keys:
         if each.age.why and each.age.overdue is None:
@@ -229,7 +229,7 @@ def due_lines(status: Status, due: DueList, step: NextStep) -> Iterator[Line]:
     yield from closed_lines(status)
     for row in status.rows:
         if not row.values.closed:
-            yield from ((f"{row.secret.id}: ", line) for line in _not_known(row.keys))
+            yield from ((f"{row.secret.id}: ", line) for line in _unknown_lines(row.keys))
     if due.without_limit:
         yield f"{counted(due.without_limit, 'key')} {'has' if due.without_limit == 1 else 'have'} no limit"
     yield from _next(step)
@@ -245,7 +245,7 @@ def _next(step: NextStep) -> Iterator[Line]:
         yield (Painted("next: ", Style.HELP), first, command)
 
 
-def _different(row: Row, environment: str, writer_of: WriterOf) -> Iterator[Line]:
+def _difference_lines(row: Row, environment: str, writer_of: WriterOf) -> Iterator[Line]:
     """What the other store holds other values of, which is the later one, and the command for each case."""
     values = row.values
     if values.likeness is not Likeness.DIFFERENT or row.other is None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.edit.moves import finishing, returning, switching, was_in
+from compiler.edit.moves import finish_edits, return_edits, switch_edits, was_in
 from compiler.edit.yaml_edit import Edit, apply_edits
 from compiler.model.environment import Environment, progress_of
 from compiler.pipeline import compile_project
@@ -76,46 +76,48 @@ def test_without_moves_there_is_no_progress(root: Path) -> None:
 
 def test_each_secret_gets_a_store_of_its_own(root: Path) -> None:
     found = environment(root, "labels: {}\n")
-    assert switching(found, ["jira"], found.stores["azure"]) == (Edit(("secrets", "jira", "store"), "azure"),)
+    assert switch_edits(found, ["jira"], found.stores["azure"]) == (Edit(("secrets", "jira", "store"), "azure"),)
 
 
 def test_a_line_that_stood_before_is_marked_so_that_the_way_back_keeps_it(root: Path) -> None:
     found = environment(root, "secrets:\n  jira:\n    store: vault\n    use: []\n  github: {use: [pat]}\n")
-    there = apply_edits(found.document, switching(found, ["jira", "github"], found.stores["azure"]))
+    there = apply_edits(found.document, switch_edits(found, ["jira", "github"], found.stores["azure"]))
     assert there == (
         "secrets:\n  jira:\n    store: azure  # before: vault\n    use: []\n  github: {use: [pat], store: azure}\n"
     )
     # What was switched on its own goes back on its own.
     moved = environment(root, there)
-    back = apply_edits(moved.document, returning(moved, ["github"], moved.stores["vault"]))
+    back = apply_edits(moved.document, return_edits(moved, ["github"], moved.stores["vault"]))
     assert back == there.replace(", store: azure}", "}")
 
 
 def test_of_several_on_one_line_the_mark_names_those_that_stood_there(root: Path) -> None:
     text = "labels: {}\r\nsecrets: {github: {store: 'vault'}}\r\n"
     found = environment(root, text)
-    there = apply_edits(found.document, switching(found, ["github", "jira"], found.stores["azure"]))
+    there = apply_edits(found.document, switch_edits(found, ["github", "jira"], found.stores["azure"]))
     entries = "{github: {store: 'azure'}, jira: {store: azure}}"
     assert there == f"labels: {{}}\r\nsecrets: {entries}  # before: vault for github\r\n"
     moved = environment(root, there)
     # In any order, and each by itself.
-    back = apply_edits(moved.document, returning(moved, ["github"], moved.stores["vault"]))
+    back = apply_edits(moved.document, return_edits(moved, ["github"], moved.stores["vault"]))
     assert back == "labels: {}\r\nsecrets: {github: {store: 'vault'}, jira: {store: azure}}\r\n"
-    assert apply_edits(moved.document, returning(moved, ["jira", "github"], moved.stores["vault"])) == text
+    assert apply_edits(moved.document, return_edits(moved, ["jira", "github"], moved.stores["vault"])) == text
     both = environment(root, "secrets: {github: {store: vault}, jira: {store: vault}}  # ours\n")
-    there = apply_edits(both.document, switching(both, ["github", "jira"], both.stores["azure"]))
+    there = apply_edits(both.document, switch_edits(both, ["github", "jira"], both.stores["azure"]))
     assert there.endswith("}}  # ours  # before: vault for github, jira\n")
     moved = environment(root, there)
-    half = apply_edits(moved.document, returning(moved, ["github"], moved.stores["vault"]))
+    half = apply_edits(moved.document, return_edits(moved, ["github"], moved.stores["vault"]))
     assert half == "secrets: {github: {store: vault}, jira: {store: azure}}  # ours  # before: vault for jira\n"
     moved = environment(root, half)
-    assert apply_edits(moved.document, returning(moved, ["jira"], moved.stores["vault"])) == both.document.source.text
+    assert (
+        apply_edits(moved.document, return_edits(moved, ["jira"], moved.stores["vault"])) == both.document.source.text
+    )
 
 
 def test_a_line_that_is_needed_is_set_and_one_that_says_why_is_kept(root: Path) -> None:
     text = "store: azure\nsecrets:\n  github:\n    store: azure  # until May\n"
     found = environment(root, text)
-    back = apply_edits(found.document, returning(found, ["github", "jira"], found.stores["vault"]))
+    back = apply_edits(found.document, return_edits(found, ["github", "jira"], found.stores["vault"]))
     assert back == text.replace("store: azure  #", "store: vault  #") + "  jira: {store: vault}\n"
 
 
@@ -146,10 +148,10 @@ def test_a_line_that_is_needed_is_set_and_one_that_says_why_is_kept(root: Path) 
 def test_a_switch_and_its_way_back_leave_the_same_bytes(root: Path, text: str) -> None:
     before = environment(root, text)
     secrets = [name for name in ("jira", "github") if before.secrets[name].store is before.stores["vault"]]
-    there = apply_edits(before.document, switching(before, secrets, before.stores["azure"]))
+    there = apply_edits(before.document, switch_edits(before, secrets, before.stores["azure"]))
     moved = environment(root, there)
     assert {moved.secrets[name].store for name in secrets} == {moved.stores["azure"]}
-    assert apply_edits(moved.document, returning(moved, secrets, moved.stores["vault"])) == text
+    assert apply_edits(moved.document, return_edits(moved, secrets, moved.stores["vault"])) == text
 
 
 @pytest.mark.parametrize(
@@ -189,7 +191,7 @@ def test_a_move_is_finished_by_the_store_of_the_environment(
     root: Path, text: str, base: str | None, expected: str
 ) -> None:
     found = environment(root, text, base)
-    assert apply_edits(found.document, finishing(found, found.stores["azure"])) == expected
+    assert apply_edits(found.document, finish_edits(found, found.stores["azure"])) == expected
 
 
 @pytest.mark.parametrize(
@@ -208,13 +210,13 @@ def test_a_move_is_finished_by_the_store_of_the_environment(
 )
 def test_a_store_that_is_left_is_kept_as_a_mark(root: Path, text: str, expected: str) -> None:
     found = environment(root, text)
-    assert apply_edits(found.document, finishing(found, found.stores["vault"])) == expected
+    assert apply_edits(found.document, finish_edits(found, found.stores["vault"])) == expected
 
 
 def test_a_store_that_lower_layers_name_is_neither_repeated_nor_marked(root: Path) -> None:
     (root / "environments/middle.yaml").write_text("extends: [base]\nstore: azure\n", "utf-8")
     found = environment(root, "extends: [middle]\nstore: vault\nlabels: {a: b}\n")
-    text = apply_edits(found.document, finishing(found, found.stores["azure"]))
+    text = apply_edits(found.document, finish_edits(found, found.stores["azure"]))
     assert text == "extends: [middle]\nlabels: {a: b}\n"
     assert was_in(environment(root, text), "jira", found.stores["vault"])
 

@@ -17,10 +17,10 @@ from compiler.operations.age_file import (
     encrypt_to,
     encrypt_with,
     needs_passphrase,
-    parsed_recipients,
+    parse_recipients,
+    remove_armor,
     require_passphrase,
     require_writable,
-    unarmored,
     work_factor,
     write_private,
 )
@@ -81,7 +81,7 @@ def test_a_bad_key_is_named_by_its_number_and_never_shown() -> None:
     secret = key.reveal()
     for texts in (["s3ntinel"], [public, secret], [""]):
         with pytest.raises(Refusal, match=f"recipient {len(texts)} is not an age recipient") as caught:
-            parsed_recipients(texts)
+            parse_recipients(texts)
         assert "s3ntinel" not in f"{caught.value} {caught.value.help}"
         assert secret not in f"{caught.value} {caught.value.help}"
         assert caught.value.__context__ is None
@@ -135,7 +135,7 @@ def test_a_file_of_a_usual_cost_is_opened(factor: str, monkeypatch: pytest.Monke
         opened.append(sealed)
         return PLAIN
 
-    monkeypatch.setattr("compiler.operations.age_file._opened", open_it)
+    monkeypatch.setattr("compiler.operations.age_file._open", open_it)
     assert needs_passphrase(sealed)
     assert decrypt_with(sealed, PASSPHRASE) == PLAIN
     assert opened == [sealed]
@@ -211,10 +211,10 @@ def test_another_header_has_none(data: bytes) -> None:
 
 
 def test_a_binary_file_stays_as_it_is_and_armor_is_taken_off() -> None:
-    assert unarmored(FILE) is FILE
-    assert unarmored(b"") == b""
+    assert remove_armor(FILE) is FILE
+    assert remove_armor(b"") == b""
     for armored in (ARMOR, b"\n " + ARMOR, ARMOR.replace(b"\n", b"\r\n"), ARMOR.rstrip() + b"\n\n"):
-        assert unarmored(armored) == FILE
+        assert remove_armor(armored) == FILE
 
 
 @pytest.mark.parametrize(
@@ -229,14 +229,14 @@ def test_a_binary_file_stays_as_it_is_and_armor_is_taken_off() -> None:
 )
 def test_damaged_armor_is_refused(armored: bytes) -> None:
     with pytest.raises(Refusal, match="its armor is damaged"):
-        unarmored(armored)
+        remove_armor(armored)
 
 
 def test_hostile_armor_costs_linear_time() -> None:
     begin = time.process_time()
     for hostile in (ARMOR[:35] + b"\n" * 1_000_000, ARMOR + b" " * 1_000_000 + b"x", b"\n" * 1_000_000 + ARMOR[:-9]):
         with pytest.raises(Refusal):
-            unarmored(hostile)
+            remove_armor(hostile)
     assert time.process_time() - begin < allowed(1)
 
 

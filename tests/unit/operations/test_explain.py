@@ -4,7 +4,7 @@ import pytest
 
 from compiler.model.document import Node, Source, Span
 from compiler.model.environment import Environment
-from compiler.operations.explain import Explanation, explain, shown_value, shown_where
+from compiler.operations.explain import Explanation, explain, format_place, format_value
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.stages.load import load_text
@@ -441,9 +441,9 @@ def _node(text: str) -> Node:
     ],
 )
 def test_a_value_is_shown_on_one_line(written: str, shown: str) -> None:
-    assert shown_value(_node(written)) == shown
+    assert format_value(_node(written)) == shown
 
 
 def test_a_place_in_a_file_and_one_outside() -> None:
-    assert shown_where(Span(Source("environments/a.yaml", "ab\ncd"), 4, 5)) == "environments/a.yaml:2:2"
-    assert shown_where(Span(Source("--store", "azure"), 0, 5)) == "--store"
+    assert format_place(Span(Source("environments/a.yaml", "ab\ncd"), 4, 5)) == "environments/a.yaml:2:2"
+    assert format_place(Span(Source("--store", "azure"), 0, 5)) == "--store"

@@ -178,7 +178,7 @@ def found(bench: Bench, *only: str, read: str = "", store: str = "vault") -> Can
     identity = environment.stores[store].identity
     readers = ReadIndex((identity,))
     if read:
-        assert readers.meet("staging/vault", identity)
+        assert readers.register_store("staging/vault", identity)
         readers.add(remote_places(identity, read), "staging/jira", "staging/vault")
     return candidates_of(environment, environment.stores[store], only, readers)
 

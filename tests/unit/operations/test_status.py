@@ -119,7 +119,7 @@ def test_a_store_whose_rest_is_read_by_others_is_not_named_any_more(world: World
 
     def offered(*names: str, store: str = "staging/vault", server: str | None = own.server) -> tuple[str, ...]:
         readers = ReadIndex((own,))
-        assert readers.meet(store, own._replace(server=server))
+        assert readers.register_store(store, own._replace(server=server))
         for name in names:
             readers.add(remote_places(own, name), "staging/jira", store)
         return next_step(status, StepContext(("--cluster",), readers=lambda _environment, _store: readers)).commands

@@ -8,7 +8,7 @@ import pytest
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
 from compiler.model.environment import Project
-from compiler.operations.values_files import ValuesOutcome, first_named, prune, unmade_stores, write_values_files
+from compiler.operations.values_files import ValuesOutcome, new_stores, prune, unmade_stores, write_values_files
 from compiler.pipeline import compile_project
 from tests.agents_project import write_agents_project
 
@@ -80,14 +80,14 @@ def test_a_store_is_said_to_be_made_elsewhere_once(tmp_path: Path) -> None:
     written = done(tmp_path)
     project = compile_project(tmp_path).project
     assert project is not None
-    (note,) = unmade_stores(first_named(project, written.files))
+    (note,) = unmade_stores(new_stores(project, written.files))
     (store,) = project.environments[0].stores_in_use()
     assert note.startswith(
         f'this project does not make the ClusterSecretStore "{store.name}": it has to be in the cluster'
     )
     assert f"platform-secrets new store {store.id} --auth " in note
     # The values file has its name now.
-    assert first_named(project, done(tmp_path).files) == []
+    assert new_stores(project, done(tmp_path).files) == []
     assert list(unmade_stores(replace(store, rendered=True) for _ in range(2))) == []
 
 

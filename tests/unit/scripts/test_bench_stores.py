@@ -7,7 +7,7 @@ from compiler.stores.http import HttpReply, Transport
 from compiler.stores.secret_value import SecretValue
 from scripts import bench_stores
 from scripts.bench import Figure
-from scripts.bench_stores import Meter, Timed, at_most, fullest, page, project, quickest, requests_counted, timed
+from scripts.bench_stores import Meter, Timed, at_most, count_requests, fullest, measure, page, project, quickest
 from tests import providers
 from tests.unit.memory_store import MemoryStore
 
@@ -33,7 +33,7 @@ def test_time_in_an_adapter_is_counted_and_its_answers_are_its_own(monkeypatch: 
 
 
 def test_an_operation_is_timed() -> None:
-    done = timed(lambda _opener: sum(range(200_000)))
+    done = measure(lambda _opener: sum(range(200_000)))
     assert done.wall >= done.cpu * 0.5 > 0
     assert done.share == 0
 
@@ -46,7 +46,7 @@ def test_of_several_runs_the_quickest_counts_each_after_its_preparation(monkeypa
         seen.append("run")
         return next(runs)
 
-    monkeypatch.setattr(bench_stores, "timed", run)
+    monkeypatch.setattr(bench_stores, "measure", run)
     assert quickest(lambda _opener: None, lambda: seen.append("prepare")) == Timed(2.0, 1.2, 0.9)
     assert seen == ["prepare", "run"] * 3
 
@@ -67,7 +67,7 @@ def test_requests_to_stores_are_counted_while_they_are_asked_for(monkeypatch: py
     reply = HttpReply(204, {}, b"")
     monkeypatch.setattr(Transport, "request", lambda *_: reply)
     transport = Transport(Address("http", "127.0.0.1", None, ""), None, connect_timeout=1, read_timeout=1)
-    with requests_counted() as sent:
+    with count_requests() as sent:
         assert [transport.request(method, "/", {}) for method in ("GET", "POST")] == [reply, reply]
     transport.request("GET", "/", {})
     assert sent() == 2

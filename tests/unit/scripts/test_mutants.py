@@ -41,7 +41,7 @@ def test_each_mutant_of_the_project_can_be_planted() -> None:
 
 def problems(mutant: Mutant) -> Iterator[str]:
     try:
-        mutant.applied(ROOT)
+        mutant.apply(ROOT)
         if mutant.file.endswith(".py"):
             yield from (f"{mutant}: there is no name {name}" for name in unknown_names(mutant))
     except ValueError as error:
