@@ -1,7 +1,7 @@
 """Finds who reads a store: an index of its remote secrets, the project's environments, and what is in the cluster.
 
-A store that may be it counts as it: whatever may read a remote secret keeps it. So does a store object of the cluster
-that may be the store, and one of its kind and name.
+A store that may be the same counts as the same, and so does a store object of its kind and name in the cluster: a
+remote secret is kept if anything may read it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -53,42 +53,32 @@ _LONGEST_OBJECTS = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A reader of a remote secret, or of a property of it, in the store that `--not-the-same` knows as `store`.
-
-    It is not proven where that may be another store.
-    """
+    """A reader of a remote secret, or of one of its properties."""
 
     name: str
-    store: str
-    is_proven: bool
+    store: str  # as `--not-the-same` names it
+    is_proven: bool  # False where it may be another store
     property: str | None = None
 
 
 class ReadIndex:
-    """Who reads the remote secrets of one store, which is known by its identities `own`.
-
-    A store that may be it counts as it, unless its name is one of `excluded`. `identify` finds out more of a store of
-    an environment than its files say.
-    """
+    """Who reads the remote secrets of one store."""
 
     def __init__(
         self,
-        own: tuple[StoreIdentity, ...],
-        excluded: Collection[str] = (),
-        identify: Callable[[Store], StoreIdentity] = lambda store: store.identity,
+        own: tuple[StoreIdentity, ...],  # of the store
+        excluded: Collection[str] = (),  # stores by name that may be the same and are not
+        identify: Callable[[Store], StoreIdentity] = lambda store: store.identity,  # may ask the store's server
     ) -> None:
         self._own = own
         self._identify = identify
         self._excluded = frozenset(excluded)
         self._sameness: dict[str, Sameness] = {}
-        self._at: dict[str, list[Reader]] = {}
+        self._at: dict[str, dict[Reader, None]] = {}
         self._below: list[tuple[str, Reader]] = []
 
     def register_store(self, store: str, identity: StoreIdentity, *, is_named: bool = False) -> StoreIdentity | None:
-        """The identity as which the store of this name counts, None where it does not.
-
-        With `is_named` it counts wherever it leads, by its name alone.
-        """
+        """The identity as which a store counts, None if it does not; with `is_named` it counts by its name alone."""
         found = compare_any(self._own, identity)
         self._sameness[store] = found
         if found is Sameness.SAME or ((is_named or found is Sameness.UNPROVEN) and store not in self._excluded):
@@ -96,24 +86,22 @@ class ReadIndex:
         return None
 
     def on_server(self, identity: StoreIdentity) -> StoreIdentity:
-        """The identity with what is known of the server, if it is there."""
+        """The identity with what is known of the store's server, as if it were there."""
         known = (each.has_namespaces for each in (identity, *self._own) if each.has_namespaces is not None)
         return identity._replace(has_namespaces=next(known, None))
 
     def add(self, places: Iterable[str], reader: str, store: str, prop: str | None = None) -> None:
-        """Note who reads a name that may mean each of these places; the store was met before."""
+        """Record who reads a name that may mean each of these places, in a registered store."""
         found = self._reader(reader, store, prop)
         for place in places:
-            at = self._at.setdefault(place, [])
-            if found not in at:
-                at.append(found)
+            self._at.setdefault(place, {})[found] = None
 
     def add_below(self, places: Iterable[str], reader: str, store: str) -> None:
-        """Note who reads whatever lies below each of these places."""
+        """Record who reads whatever lies below each of these places."""
         self._below += [(place, self._reader(reader, store, None)) for place in places]
 
     def add_environments(self, environments: Iterable[Environment]) -> Self:
-        """Note what the secrets of `environments` read, with their properties; returns the index."""
+        """Record what the secrets of `environments` read; returns the index."""
         for environment in environments:
             for store in environment.stores_in_use():
                 label, written = f"{environment.name}/{store.id}", store.identity
@@ -134,14 +122,14 @@ class ReadIndex:
         return Reader(reader, store, self._sameness[store] is Sameness.SAME, prop)
 
     def of(self, name: str) -> tuple[Reader, ...]:
-        """The readers of the remote secret of this name, once for each of its properties that they read."""
+        """The readers of a remote secret, once for each of its properties that they read."""
         places = dict.fromkeys(place for each in self._own for place in sorted(remote_places(each, name)))
         found = [reader for place in places for reader in self._at.get(place, ())]
         found += [reader for place in places for above, reader in self._below if is_below(place, above)]
         return tuple(dict.fromkeys(found))
 
     def check_excluded(self) -> None:
-        """Refuse `--not-the-same` for a store on the same server, or that nobody reads. Raises Refusal."""
+        """Raises Refusal where `--not-the-same` names a store on the same server, or one that nobody reads."""
         for store in sorted(self._excluded):
             found = self._sameness.get(store)
             if found is Sameness.SAME:
@@ -154,12 +142,12 @@ class ReadIndex:
 
 
 def unproven_stores(readers: Iterable[Reader]) -> tuple[str, ...]:
-    """The stores of `readers` that may be other ones, by their names for `--not-the-same`."""
+    """The names for `--not-the-same` of the stores that may be other ones."""
     return tuple(dict.fromkeys(each.store for each in readers if not each.is_proven))
 
 
 def read_by(readers: Iterable[Reader], proven_words: str) -> str:
-    """The readers by name: behind `proven_words` where their store is the same, and apart where it may be."""
+    """The readers by name: behind `proven_words` those of the same store, then those of a store that may be it."""
     proven, others = dict[str, None](), dict[str, None]()
     for each in readers:
         (proven if each.is_proven else others)[each.name] = None
@@ -169,7 +157,7 @@ def read_by(readers: Iterable[Reader], proven_words: str) -> str:
 
 
 def way_out(readers: Iterable[Reader]) -> str:
-    """What to add where the stores of `readers` are other ones; empty where each is proven to be the same."""
+    """The option to add if the stores of `readers` are other ones; empty if all are proven to be the same."""
     stores = unproven_stores(readers)
     if not stores:
         return ""
@@ -179,10 +167,7 @@ def way_out(readers: Iterable[Reader]) -> str:
 
 
 def every_environment(root: Path, outside: Outside) -> tuple[Environment, ...]:
-    """All environments of the project. Raises Refusal where one cannot be read, or its values file is not up to date.
-
-    What an environment with errors reads is unknown, and what its values file says is what the cluster reads.
-    """
+    """All environments of the project. Raises Refusal where one has errors, or its values file is out of date."""
     projects = tuple(_projects(root, outside))
     for project in projects:
         files, refused = plan_values(project, root / VALUES_FOLDER, VALUES_FOLDER, root)
@@ -196,7 +181,7 @@ def every_environment(root: Path, outside: Outside) -> tuple[Environment, ...]:
 
 
 def one_environment(root: Path, name: str, outside: Outside) -> Environment:
-    """The environment as its files are now, with an address from outside where it has none. Raises Refusal."""
+    """The environment as its files are now, with an address from outside if it has none. Raises Refusal."""
     result = compile_project(root, (name,), outside)
     if result.failed or result.project is None:
         raise _unknown(result)
@@ -204,7 +189,7 @@ def one_environment(root: Path, name: str, outside: Outside) -> Environment:
 
 
 def _projects(root: Path, outside: Outside) -> Iterator[Project]:
-    """The project with all environments, or once with each where one is complete only with an address from outside."""
+    """The project, or one for each environment if some environment needs an address from outside."""
     result = compile_project(root)
     if not result.failed and result.project is not None:
         yield result.project
@@ -233,7 +218,7 @@ def readers_of(
     view: ClusterView | None,
     not_the_same: Collection[str] = (),
 ) -> ReadIndex:
-    """Who reads `store` in `environments`, and in the cluster where one is given. Raises AddressError and Refusal."""
+    """Who reads `store` in `environments` and in the cluster, if there is one. Raises AddressError and Refusal."""
     readers = ReadIndex(stores.identities(store), not_the_same, stores.identity_of_other)
     readers.add_environments(environments)
     if view is not None:
@@ -242,7 +227,7 @@ def readers_of(
 
 
 def in_cluster(view: ClusterView, store: Store, readers: ReadIndex) -> None:
-    """Add to `readers` whatever reads or writes `store` in the cluster. Raises Refusal."""
+    """Add whatever reads or writes `store` in the cluster to `readers`. Raises Refusal."""
     try:
         lists = view.read_each(partial(view.every_object, plural) for plural in KINDS)
         found = dict(zip(KINDS, lists, strict=True))
@@ -258,15 +243,16 @@ def in_cluster(view: ClusterView, store: Store, readers: ReadIndex) -> None:
 
 
 class _Search:
-    """Looks through the objects of a cluster, None for a kind that it does not have."""
+    """Finds readers in the objects of a cluster by kind, None for a kind that it does not have."""
 
     def __init__(self, store: Store, readers: ReadIndex, objects: Mapping[str, tuple[LiveObject, ...] | None]) -> None:
         self._readers = readers
         self._objects = objects
         self._own = (store.kind, store.name)
         self._written = readers.on_server(store.identity)
-        # By kind, namespace and name: the store objects that count, with what their names may mean, and all that exist.
-        self._stores: dict[tuple[str, str, str], tuple[StoreIdentity, ...]] = {}
+        # The store objects that count, by kind and name, then by namespace, with what their names may mean.
+        self._stores: dict[tuple[str, str], dict[str, tuple[StoreIdentity, ...]]] = {}
+        # Kind, namespace (None for any) and name of all that exist.
         self._listed: set[tuple[str, str | None, str]] = set()
 
     def run(self) -> None:
@@ -296,10 +282,11 @@ class _Search:
         is_named = (kind, name) == self._own
         found = self._readers.register_store(_label(kind, namespace, name), identity, is_named=is_named)
         if found is not None:
-            self._stores[kind, namespace, name] = (found, self._written) if is_named else (found,)
+            identities = (found, self._written) if is_named else (found,)
+            self._stores.setdefault((kind, name), {})[namespace] = identities
 
     def _find_stores(self, reference: LiveObject, namespace: str | None) -> Iterator[tuple[str, StoreIdentity]]:
-        """The stores that a reference may mean, by their labels; a template without a namespace may come to any."""
+        """Labels and identities of the stores that a reference may mean; a template may come to any namespace."""
         kind, name = str(reference.get("kind") or _STORE), reference.get("name")
         is_known = any((kind, each, name) in self._listed for each in ("", namespace))
         if name is None:
@@ -309,12 +296,14 @@ class _Search:
             # It is gone, was never there, or may not be seen.
             where = "" if kind == _CLUSTER_STORE else namespace or ""
             self._register_store(kind, where, str(name or ""), StoreIdentity(UNKNOWN, None))
-        for (each, where, called), identities in self._stores.items():
-            if each == kind and name in (None, called) and (namespace is None or where in ("", namespace)):
-                yield from ((_label(each, where, called), identity) for identity in identities)
+        names = [name] if name is not None else [called for each, called in self._stores if each == kind]
+        for called in names:
+            for where, identities in self._stores.get((kind, called), {}).items():
+                if namespace is None or where in ("", namespace):
+                    yield from ((_label(kind, where, called), identity) for identity in identities)
 
     def _add(self, store: StoreIdentity, name: str | None, reader: str, label: str, *, is_path: bool = False) -> None:
-        """Note who reads this name of a store, all of it where the name is None, or whatever begins with it."""
+        """Record who reads a name of a store, all of the store for None, or with `is_path` what begins with it."""
         if store.provider is UNKNOWN:
             for each in (self._written, self._written._replace(mount=None)):
                 self._add(each, name, reader, label, is_path=is_path)
@@ -342,12 +331,12 @@ class _Search:
                     self._add(identity, None, writer, label)
 
     def _generator(self, spec: LiveObject, reader: str) -> None:
-        """What the store answers to a request of its own path."""
+        """Record who reads a path of the store's API."""
         provider = next(each for each in PROVIDERS.values() if each.generator == _GENERATOR)
         self._paths(provider.live_identity(child(spec, "provider")), (str(spec.get("path") or ""),), reader)
 
     def _provider_class(self, spec: LiveObject, reader: str) -> None:
-        """What the CSI driver of secrets mounts, and may make Secrets of."""
+        """Record what the Secrets Store CSI driver mounts and may make Secrets of."""
         word, parameters = str(spec.get("provider") or ""), child(spec, "parameters")
         provider = provider_called(word)
         if provider is None or not provider.csi_names:
@@ -360,7 +349,7 @@ class _Search:
         self._paths(identity, [each.text(provider.csi_key) for each in found] if found else (None,), reader)
 
     def _paths(self, identity: StoreIdentity, paths: Iterable[str | None], reader: str) -> None:
-        """Note who reads these paths of a store's API, in a store that no object stands for."""
+        """Record who reads these paths of the API of a store that has no store object."""
         label = reader.replace(" ", "/")
         if (found := self._readers.register_store(label, identity)) is not None:
             for path in paths:
@@ -377,7 +366,7 @@ def _label(*parts: str) -> str:
 
 
 def _reads(spec: LiveObject) -> Iterator[tuple[LiveObject, str, bool]]:
-    """The reference, the name and whether it is the beginning of names, of everything that a spec reads of stores."""
+    """Everything that a spec reads: the store reference, the name, and whether names that begin with it are meant."""
     default = child(spec, "secretStoreRef")
     for each in spec.get("data") or ():
         yield _reference(each, default), str(child(each, "remoteRef").get("key") or ""), False

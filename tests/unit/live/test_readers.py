@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -354,6 +355,16 @@ def test_a_store_that_is_not_listed_may_be_the_store(
         found = readers_of(environment.stores["vault"], (), live, ClusterView(cluster), [store])
         found.check_excluded()
         assert found.of("agents/jira") == ()
+
+
+def test_references_to_stores_that_are_gone_cost_linear_time(bench: Bench) -> None:
+    def seconds(count: int) -> float:
+        secrets = [external_secret("n", f"s{each}", reading({"name": f"gone-{each}"})) for each in range(count)]
+        start = time.process_time()
+        assert len(read(bench, Cluster(secretstores=[], externalsecrets=secrets))) == count
+        return time.process_time() - start
+
+    assert seconds(4_000) < 30 * seconds(500)
 
 
 def test_a_selector_of_stores_that_are_not_served_may_choose_the_store(bench: Bench) -> None:
