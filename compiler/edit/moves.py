@@ -10,10 +10,7 @@ _SECRETS, _STORE = "secrets", "store"
 
 
 def switch_edits(environment: Environment, secrets: Iterable[str], store: Store) -> tuple[Edit, ...]:
-    """The edits that give each secret its own `store:`.
-
-    A line that stood there without need gets a mark: else the way back would take it out.
-    """
+    """The edits that give each secret its own `store:`; a line that was there without need gets a mark."""
     going = tuple(secrets)
     stood = [secret for secret in going if _stands_without_need(environment, secret)]
     return tuple(
@@ -23,10 +20,7 @@ def switch_edits(environment: Environment, secrets: Iterable[str], store: Store)
 
 
 def return_edits(environment: Environment, secrets: Iterable[str], store: Store) -> tuple[Edit, ...]:
-    """The edits by which each secret reads `store` again: a `store:` that a switch added goes, as does its entry.
-
-    A line that stood before stays, with the store of before.
-    """
+    """The edits by which each secret reads `store` again: they remove only the lines that a switch added."""
     going = tuple(secrets)
     marked = [secret for secret in going if _marked_store(environment, secret) == store.id]
     sets: list[Edit] = []
@@ -48,8 +42,7 @@ def return_edits(environment: Environment, secrets: Iterable[str], store: Store)
 def was_in(environment: Environment, secret: str, store: Store) -> bool:
     """Whether the files say that a secret was in `store`, which it does not read now.
 
-    That is a layer that names the store, a mark, and in an environment of two stores the secret's own `store:`, which
-    every switch writes, or its step of `moves:`.
+    A layer or a mark says it; in an environment of two stores, also the secret's own `store:` or its step of `moves:`.
     """
     nodes = [environment.root.get(_SECRETS, secret, _STORE), environment.root.get(_STORE)]
     written = [each.value for node in nodes if node is not None for each in (node, *node.overrode)]
@@ -69,7 +62,7 @@ def was_in(environment: Environment, secret: str, store: Store) -> bool:
 
 
 def _stands_without_need(environment: Environment, secret: str) -> bool:
-    """Whether a secret has a `store:` of its own that changes nothing, and that the way back would take out."""
+    """Whether the secret's own `store:` changes nothing, so that the way back would remove it."""
     own = environment.document.root.get(_SECRETS, secret, _STORE)
     if own is None or own.value != _store_without_own(environment, secret):
         return False
@@ -77,7 +70,7 @@ def _stands_without_need(environment: Environment, secret: str) -> bool:
 
 
 def _rest_of_line(environment: Environment, secret: str) -> str | None:
-    """What stands behind a secret's own `store:` on its line, None where the environment's file has none."""
+    """The line behind a secret's own `store:`; None if the environment's file has none."""
     own = environment.document.root.get(_SECRETS, secret, _STORE)
     return _text_behind(own) if own is not None and own.value is not None else None
 
@@ -88,7 +81,7 @@ def _text_behind(node: Node) -> str:
 
 
 def _read_mark(environment: Environment, secret: str) -> tuple[str, tuple[str, ...]] | None:
-    """The mark on the line of a secret's `store:`: the store of before, and of which secrets; of its own with none."""
+    """The mark on a secret's line: the former store, and the secrets that were in it."""
     found = MARK.search(_rest_of_line(environment, secret) or "")
     return (found[1], tuple((found[2] or secret).split(", "))) if found is not None else None
 
@@ -99,7 +92,7 @@ def _marked_store(environment: Environment, secret: str) -> str | None:
 
 
 def _mark(environment: Environment, secret: str, stood: Iterable[str] = (), gone: Iterable[str] = ()) -> str:
-    """The mark of a secret's line, once the secrets `stood` are in it, and those that have `gone` back are not."""
+    """The new mark of a secret's line: with the secrets `stood`, and without those that have `gone` back."""
     store, names = _read_mark(environment, secret) or (_store_without_own(environment, secret), ())
     left = [name for name in dict.fromkeys((*names, *stood)) if name not in set(gone)]
     if not is_flow(environment.document.root.nearest(_SECRETS)):
@@ -116,13 +109,13 @@ def _goes_with_line(environment: Environment, secret: str) -> bool:
 
 
 def _line_comment(environment: Environment, secret: str) -> str | None:
-    """The comment on the line of a secret's own `store:`, but for a mark; None where it has no such line here."""
+    """The comment on a secret's own line, without a mark; None if the environment's file has no such line."""
     rest = _rest_of_line(environment, secret)
     return MARK.sub("", rest).partition("#")[2].strip() if rest is not None else None
 
 
 def _store_without_own(environment: Environment, secret: str) -> str | None:
-    """The store that a secret would have without its own `store:` in the environment's file."""
+    """The store that a secret has without its own `store:`."""
     below = _lower_node(environment, _SECRETS, secret, _STORE)
     value = below.value if below is not None else None
     return value if isinstance(value, str) else environment.root.text(_STORE)
@@ -137,7 +130,7 @@ def _lower_node(environment: Environment, *path: str) -> Node | None:
 
 
 def _drop_edits(environment: Environment, names: Sequence[str]) -> tuple[Edit, ...]:
-    """The edits that take the `store:` of those secrets out, and the entries that said nothing else."""
+    """The edits that remove the `store:` of these secrets, and entries that have nothing else."""
     own = environment.document.root.get(_SECRETS)
     gone = [name for name in names if _is_needless(environment, name)]
     if own is not None and gone and len(gone) == len(own.children) and not _is_commented(own):
@@ -146,11 +139,10 @@ def _drop_edits(environment: Environment, names: Sequence[str]) -> tuple[Edit, .
 
 
 def finish_edits(environment: Environment, store: Store) -> tuple[Edit, ...]:
-    """The edits that make `store` the environment's, and drop the overrides that name it in the environment's file.
+    """The edits that make `store` the environment's, and remove its file's overrides that name it.
 
-    An override stays where it hides one of a lower layer: without it that one would choose the store. What only repeats
-    a lower layer goes: the environment's own `store:`, and an entry that said nothing else of a secret. A `store:` that
-    no lower layer has is kept as a mark, which says where the way back leads.
+    An override stays if it hides one of a lower layer. A former `store:` that no lower layer has is kept as a mark, for
+    the way back.
     """
     members = environment.document.root.members_at(_SECRETS)
     dropped = [name for name in members if _is_droppable(environment, name, store)]
@@ -158,7 +150,7 @@ def finish_edits(environment: Environment, store: Store) -> tuple[Edit, ...]:
 
 
 def _is_commented(own: Node) -> bool:
-    """Whether a map in braces has a comment on its line, which would go with it."""
+    """Whether a map in braces has a comment on its line, which would be removed with it."""
     return is_flow(own) and "#" in _text_behind(own)
 
 

@@ -1,8 +1,7 @@
 """Finds since when each key of a remote secret has its value, and whether that is longer than its limit allows.
 
-A store has one date for all keys of a version, and anybody can move a date. So the value itself is compared with that
-of earlier versions, in at most four reads of a remote secret, the one of its newest version included. A copy takes the
-date along without these versions, so it is looked for in more reads, and never later than that of the value.
+A store has one date for all keys of a version, and anybody can change a date. So the value is compared with earlier
+versions, in at most four reads of a remote secret. A copy takes only the date along, so more reads look for it.
 """
 
 import re
@@ -44,19 +43,14 @@ class AgeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyAge:
-    """The age of one key's value.
-
-    `changed` is the date of the oldest version that was read in an unbroken row with this value, or an older date that
-    a copy brought along: the value is at least that old. With more versions than the reads reach, it may be older, by
-    less than the time to the next earlier version that was read.
-    `due` is the earliest of `changed` and the limit, the expiry of the remote secret, and its `renew-date`. `why` says
-    what keeps a NOT_KNOWN from being known.
-    """
+    """The age of one key's value."""
 
     state: AgeState
+    # The date of the oldest version read with this value, without another in between, or an older date that a copy
+    # brought along. The value may be older, by less than the time to the next earlier version that was read.
     changed: datetime | None = None
-    due: datetime | None = None
-    why: str = ""
+    due: datetime | None = None  # the earliest of `changed` plus the limit, the expiry and `renew-date`
+    why: str = ""  # the reason for NOT_KNOWN
 
     @property
     def overdue(self) -> datetime | None:
@@ -65,7 +59,7 @@ class KeyAge:
 
 
 def plus_days(moment: datetime, days: int) -> datetime:
-    """`days` after `moment`, or before it where they are negative; never beyond the moments that a date has."""
+    """`moment` plus `days`, limited to the range of datetime."""
     try:
         return moment + timedelta(days=days)
     except OverflowError:
@@ -73,7 +67,7 @@ def plus_days(moment: datetime, days: int) -> datetime:
 
 
 def since_text(*dates: datetime | None) -> str:
-    """The text of the tag `value-since` for the oldest of `dates`; None stands for an age that is not known."""
+    """The tag `value-since` for the oldest of `dates`; None is an unknown age."""
     known = [date for date in dates if date is not None]
     return min(known).astimezone(UTC).isoformat(timespec="seconds") if len(known) == len(dates) else _UNKNOWN
 
@@ -81,11 +75,10 @@ def since_text(*dates: datetime | None) -> str:
 def age_keys(
     reader: SecretReader, newest: RemoteSecret, keys: Mapping[Key, tuple[int | None, Look]], now: datetime
 ) -> dict[Key, KeyAge]:
-    """The age of each of `keys`, which has the limit in days, None without one, and how to find the value.
+    """The age of each of `keys` in `newest`, by its limit in days, None for none, and how to find its value.
 
-    `newest` is what was read, or an earlier version, whose age is judged as if nothing came after it. More is read only
-    where a key has a limit that the date of `newest` alone does not exceed. A StoreError is not raised: it is why an
-    age is not known.
+    Other versions are read only for keys with a limit that the date of `newest` does not exceed. A StoreError makes an
+    age NOT_KNOWN.
     """
     ends, doubt = _ends_of(newest.attributes)
     limited = {key: (days, look) for key, (days, look) in keys.items() if days is not None}
@@ -96,10 +89,9 @@ def age_keys(
 def values_since(
     reader: SecretReader, newest: RemoteSecret, keys: Mapping[Key, tuple[int, str | None]], now: datetime
 ) -> dict[Key, datetime | None]:
-    """Since when each key has its value, for a copy of it; None where that is not known.
+    """The earliest possible date of each key's value, for a copy of it; None if it is unknown.
 
-    Each of `keys` has its limit in days and its property, None for the whole value. Where not each version was read,
-    it is the earliest date that is possible.
+    `keys` have the limit in days and the property, None for the whole value.
     """
     looks = {key: (days, partial(value_at, property_=each)) for key, (days, each) in keys.items()}
     ages = _Ages(reader, newest, looks, now, _USUALLY_KEPT)
@@ -107,7 +99,7 @@ def values_since(
 
 
 def may_have_since(reader: SecretReader, newest: RemoteSecret) -> bool:
-    """Whether a copy brought a date to `newest` or to a version before it; true too where the store does not say."""
+    """Whether a copy brought a date to `newest` or to an earlier version; True if the store does not say."""
     if VALUE_SINCE in newest.attributes.tags:
         return True
     try:
@@ -119,7 +111,7 @@ def may_have_since(reader: SecretReader, newest: RemoteSecret) -> bool:
 
 
 def _ends_of(attributes: Attributes) -> tuple[datetime | None, str]:
-    """The earlier of the expiry and the `renew-date`, and why the latter does not count."""
+    """The earlier of the expiry and `renew-date`, and why the latter does not count."""
     ends, text = attributes.expires, attributes.tags.get(RENEW_DATE)
     if text is None:
         return ends, ""
@@ -132,7 +124,7 @@ def _ends_of(attributes: Attributes) -> tuple[datetime | None, str]:
 
 
 def _with_ends(age: KeyAge | None, ends: datetime | None, doubt: str, now: datetime) -> KeyAge:
-    """`age`, None without a limit, and what ends the whole remote secret."""
+    """Combines the age, None without a limit, with the end of the whole remote secret."""
     changed, due = (age.changed, age.due) if age is not None else (None, None)
     due = min((each for each in (due, ends) if each is not None), default=None)
     if due is not None and due <= now:
@@ -145,34 +137,27 @@ def _with_ends(age: KeyAge | None, ends: datetime | None, doubt: str, now: datet
 
 @dataclass
 class _History:
-    """The versions of one remote secret by their places, oldest first; the last one is that whose age is asked for.
+    """The versions of one remote secret by place, oldest first; the last place is the version whose age is judged."""
 
-    `version_at` has the version of a place. `dates`, what was `found` and why it is `gone` are by place too. `floor` is
-    the newest place that a Vault has most likely dropped. The newest tag `value-since` counts from the place `tagged`,
-    None without one, and has the date `since` or a `doubt`. `undated` says which version may stand at any place.
-    """
-
-    version_at: Callable[[int], str]
+    version_at: Callable[[int], str]  # the version of a place
     dates: dict[int, datetime]
-    found: dict[int, RemoteSecret]
-    gone: dict[int, str] = field(default_factory=dict)
-    floor: int = -1
-    tagged: int | None = None
-    since: datetime | None = None
-    doubt: str = ""
-    undated: str = ""
+    found: dict[int, RemoteSecret]  # what was read
+    gone: dict[int, str] = field(default_factory=dict)  # why a version cannot be read
+    floor: int = -1  # the newest place that a Vault has most likely dropped
+    tagged: int | None = None  # from where the newest tag `value-since` counts
+    since: datetime | None = None  # its date
+    doubt: str = ""  # why the tag has no date
+    undated: str = ""  # about a version without a date, which may be at any place
 
     def around(self, moment: datetime) -> tuple[int, int]:
-        """The newest place that may be in effect at `moment`, -1 for none, and the oldest that is known to be later.
-
-        Where they are not neighbours, the dates between are not known. A version that is gone may have any date.
-        """
+        """The newest place that may be in effect at `moment`, -1 for none, and the oldest known to be later."""
         later = min(place for place, made in self.dates.items() if made > moment)
+        # A version that is gone may have any date.
         earlier = (place for place in {*self.dates, *self.gone} if place < later)
         return max(earlier, default=-1), later
 
     def in_effect(self, moment: datetime) -> list[int] | None:
-        """The places of the version in effect: several of one second, which have no order; None where not known."""
+        """The places in effect at `moment`, several if of one second; None if unknown."""
         place, later = self.around(moment)
         if later - place > 1:
             return None
@@ -181,7 +166,7 @@ class _History:
         return sorted(same | {place}) if place >= 0 else []
 
     def probe(self, moment: datetime) -> int | None:
-        """What to read next to find the version in effect, None where that helps no further."""
+        """The place to read next to find the version in effect; None if no read helps."""
         if (places := self.in_effect(moment)) is not None:
             return next((each for each in places if not self.is_read(each)), None)
         place, later = self.around(moment)
@@ -189,7 +174,7 @@ class _History:
         return (low + later) // 2 if later - low > 1 else low
 
     def contradicts(self, place: int, made: datetime) -> bool:
-        """Whether an older version has a later date, or a newer one an earlier date, by more than clocks differ."""
+        """Whether the date is out of order with those of other versions by more than clocks differ."""
         return any(
             (made - date if other > place else date - made) > _SKEW
             for other, date in self.dates.items()
@@ -205,7 +190,7 @@ def _no_date(version: str) -> str:
 
 
 def _history_of(reader: SecretReader, newest: RemoteSecret, made: datetime, now: datetime) -> _History:
-    """What is known from a list of versions, or from their numbers in a store without one. Raises StoreError."""
+    """What the list of versions says, or their numbers in a store without a list. Raises StoreError."""
     listed = reader.list_versions(newest.name)
     if listed is None:
         if (count := _number(newest.version)) is None:
@@ -278,14 +263,14 @@ class _Ages(Generic[Key]):
         return ages | {key: self._judge_key(key) for key in young}
 
     def _judge_by_newest(self, key: Key, made: datetime) -> KeyAge | None:
-        """The age of a key that needs no other version, None of any other."""
+        """The age of a key that needs no other version; None if it does."""
         days, look = self._keys[key]
         if look(self._newest) is None:
             return KeyAge(AgeState.NOT_KNOWN, why="it has no value")
         return KeyAge(AgeState.OVERDUE, made, due) if (due := plus_days(made, days)) <= self._now else None
 
     def _read(self, place: int) -> bool:
-        """Whether the store answers at all."""
+        """Reads a place; False if the store does not answer at all."""
         history = self._history
         try:
             found = self._reader.read_version(self._newest.name, history.version_at(place))
@@ -301,7 +286,7 @@ class _Ages(Generic[Key]):
         return True
 
     def _next_place(self, keys: list[Key]) -> int | None:
-        """The place to read next: first what decides, then what dates the last change of a value more closely."""
+        """The place to read next: first to decide, then to date the last change more closely."""
         history = self._history
         if history.tagged is not None and not history.is_read(history.tagged):
             return history.tagged
@@ -320,13 +305,13 @@ class _Ages(Generic[Key]):
         return (low + high) // 2 if high - low > 1 else None
 
     def _gap(self, key: Key) -> tuple[int, int]:
-        """The places between which the value changed: the next earlier one that was read, and the oldest with it."""
+        """The places between which the value changed: the last read with another, and the oldest read with it."""
         oldest = min(self._row(key))
         read = (place for place in {*self._history.found, *self._history.gone} if place < oldest)
         return max(*read, self._history.floor, -1), oldest
 
     def _row(self, key: Key) -> Iterator[int]:
-        """The places that were read with the value of now, newest first, up to the first with another."""
+        """The places read with today's value, newest first, up to the first with another."""
         for place in sorted(self._history.found, reverse=True):
             if not self._is_same(key, place):
                 return
@@ -356,7 +341,7 @@ class _Ages(Generic[Key]):
         return KeyAge(AgeState.IN_TIME, changed, due)
 
     def earliest(self, key: Key, age: KeyAge) -> datetime | None:
-        """The earliest date that the value of a key may have, which has this `age`; None where that is not known."""
+        """The earliest possible date of the value of a key with this `age`; None if unknown."""
         if age.state is not AgeState.IN_TIME:
             return age.changed if age.state is AgeState.OVERDUE else None
         history = self._history
@@ -371,7 +356,7 @@ class _Ages(Generic[Key]):
         return place in self._history.found and self._is_same(key, place) is is_same
 
     def _doubt(self, key: Key, limit: datetime) -> str:
-        """Why the value is not known to be younger than `limit`, "" where it is."""
+        """Why the value may be older than `limit`, "" if it is not."""
         history = self._history
         if any(made > limit and self._is_held(key, place, is_same=False) for place, made in history.dates.items()):
             return ""
@@ -386,12 +371,12 @@ class _Ages(Generic[Key]):
         return history.gone.get(place, f"more versions of one second than {MOST_READS} reads reach")
 
     def _is_tagged(self, key: Key) -> bool:
-        """Whether the value is that of the first version that carries the tag."""
+        """Whether the first version with the tag has the value."""
         tagged = self._history.tagged
         return tagged is not None and self._is_held(key, tagged, is_same=True)
 
     def _doubt_of_tag(self, key: Key) -> str:
-        """Why it is not known what the tag means for the key, "" where it is or where there is none."""
+        """Why the tag may or may not be about the key's value, "" if that is clear or there is no tag."""
         history, tagged = self._history, self._history.tagged
         if tagged is None:
             return ""
@@ -403,7 +388,7 @@ class _Ages(Generic[Key]):
 
 
 def _since_of(text: str, now: datetime) -> tuple[datetime | None, str]:
-    """The date in a tag `value-since`, or why it has none."""
+    """The date in a tag `value-since`, or why there is none."""
     written = text.partition(FROM_VERSION)[0]
     if written.startswith(_UNKNOWN):
         return None, "its age was not known when it was copied"
@@ -418,5 +403,5 @@ def _since_of(text: str, now: datetime) -> tuple[datetime | None, str]:
 
 
 def _number(text: str) -> int | None:
-    """A version's number; None for what is none, or so long that no store has counted to it."""
+    """A version's number; None if it is not one that a store can have counted to."""
     return int(text) if _NUMBER.fullmatch(text) else None

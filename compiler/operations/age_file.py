@@ -33,12 +33,12 @@ _STANZA = re.compile(rb"-> scrypt [A-Za-z0-9+/]{22} ([1-9][0-9]?)")
 
 
 def _cannot_open(why: str) -> Refusal:
-    """Quotes nothing of the file."""
+    """A refusal that quotes nothing of the file."""
     return Refusal("cannot run", f"the file cannot be opened: {why}", _COPIED)
 
 
 def remove_armor(data: bytes) -> bytes:
-    """The binary file that `data` is, or that it holds as text (`age --armor`). Raises Refusal."""
+    """The binary file in `data`, which may be text of `age --armor`. Raises Refusal."""
     if not data.lstrip().startswith(_BEGIN):
         return data
     armor = _ARMOR.fullmatch(data)
@@ -52,7 +52,7 @@ def work_factor(data: bytes) -> int:
     """The scrypt work factor of a binary file that a passphrase opens. Raises Refusal."""
     end = data.find(_HEADER_END, 0, _LONGEST_HEADER)
     stanzas = [line for line in data[: max(end, 0)].split(b"\n") if line.startswith(b"->")]
-    # A passphrase is the only way into its file: a second stanza could ask for more than the one that was looked at.
+    # A file with a passphrase has one stanza: a second one could ask for more than the one that is checked here.
     stanza = _STANZA.fullmatch(stanzas[0]) if len(stanzas) == 1 else None
     if stanza is None:
         raise _cannot_open("its header is damaged")
@@ -64,12 +64,12 @@ SHORTEST_PASSPHRASE = 12
 
 
 def encrypt_to(plain: bytes, recipients: Sequence[str]) -> bytes:
-    """An age file that each of `recipients` (`age1…`) can open. Raises Refusal, which quotes no key and no content."""
+    """An age file for `recipients` (`age1…`). Raises Refusal, which quotes neither keys nor content."""
     return bytes(_pyrage().encrypt(plain, parse_recipients(recipients)))
 
 
 def encrypt_with(plain: bytes, passphrase: SecretValue) -> bytes:
-    """An age file that the passphrase opens. Raises Refusal."""
+    """An age file for a passphrase. Raises Refusal."""
     require_passphrase(passphrase)
     sealed = bytes(_pyrage().passphrase.encrypt(plain, passphrase.reveal()))
     # `restore` must be able to open it.
@@ -84,13 +84,13 @@ def require_passphrase(passphrase: SecretValue) -> None:
 
 
 def parse_recipients(texts: Sequence[str]) -> list[Any]:
-    """The recipients as pyrage's objects. Raises Refusal, which names an invalid one by its number only."""
+    """The recipients as pyrage's objects. Raises Refusal, which names an invalid one by number."""
     way_out = "give a public key that begins with age1, as age-keygen -y prints"
     return _parse_each(_pyrage().x25519.Recipient.from_str, texts, ("recipient", "an age recipient", way_out))
 
 
 def _parse_each(parse: Callable[[T], Any], given: Iterable[T], words: tuple[str, str, str]) -> list[Any]:
-    """What is given as pyrage's objects; `words` are what each is called, what it is not, and what to give."""
+    """Each as pyrage's object; `words` for an error are its name, what it is not, and what to give."""
     called, expected, way_out = words
     found = []
     for number, each in enumerate(given, 1):
@@ -103,7 +103,7 @@ def _parse_each(parse: Callable[[T], Any], given: Iterable[T], words: tuple[str,
 
 
 def age_file(data: bytes) -> bytes:
-    """The binary age file that `data` is, or holds as text. Raises Refusal for any other file."""
+    """The binary age file in `data`. Raises Refusal for any other file."""
     binary = remove_armor(data)
     if not binary.startswith(MAGIC):
         raise Refusal("cannot run", "the file is not a backup: it does not begin like an age file", "name another file")
@@ -111,10 +111,7 @@ def age_file(data: bytes) -> bytes:
 
 
 def needs_passphrase(data: bytes) -> bool:
-    """Whether a passphrase opens the age file, rather than a key.
-
-    Raises Refusal for one that costs too much to open, before anybody is asked for the passphrase.
-    """
+    """Whether a passphrase opens the file, not a key. Raises Refusal if it costs too much to open."""
     if not data.startswith(SCRYPT):
         return False
     _require_bounded(data)
@@ -133,13 +130,13 @@ def _require_bounded(data: bytes) -> None:
 
 
 def decrypt_with(data: bytes, passphrase: SecretValue) -> bytes:
-    """What the age file holds. Raises Refusal."""
+    """The content of an age file. Raises Refusal."""
     _require_bounded(data)
     return _open(lambda: _pyrage().passphrase.decrypt(data, passphrase.reveal()), "passphrase")
 
 
 def decrypt_by(data: bytes, identities: Sequence[SecretValue]) -> bytes:
-    """What the file holds, for any of the `identities` (`AGE-SECRET-KEY-1…`). Raises Refusal."""
+    """The content of an age file that one of `identities` (`AGE-SECRET-KEY-1…`) opens. Raises Refusal."""
     words = ("identity", "an age key", "give a key that begins with AGE-SECRET-KEY-1")
     from_str = _pyrage().x25519.Identity.from_str
     keys = _parse_each(lambda identity: from_str(identity.reveal()), identities, words)
@@ -166,7 +163,7 @@ _MODE = 0o600
 
 
 def require_writable(path: Path, *, replaces: bool) -> None:
-    """Raises Refusal where `write_private` would: asked before the work that makes the content."""
+    """Raises Refusal where `write_private` would, before the content is made."""
     shown = quoted(str(path))
     try:
         status = os.lstat(path)
@@ -183,7 +180,7 @@ def require_writable(path: Path, *, replaces: bool) -> None:
 
 
 def require_folder(folder: Path, shown: str) -> None:
-    """Raises Refusal where no new file can be written into `folder`."""
+    """Raises Refusal if no new file can be written into `folder`."""
     if not folder.is_dir():
         raise Refusal("cannot run", f"the folder {shown} does not exist", "create it, or name another")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -191,7 +188,7 @@ def require_folder(folder: Path, shown: str) -> None:
 
 
 def write_private(path: Path, content: bytes, *, replaces: bool) -> None:
-    """Puts `content` in place of `path` at once, readable by its owner only, and waits until it is on disk.
+    """Replaces `path` at once by a file that only its owner can read, and waits until it is on disk.
 
     Raises Refusal; then, and after Ctrl-C, the old file is unchanged.
     """

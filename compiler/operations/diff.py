@@ -1,6 +1,6 @@
-"""Compares what two environments, stores or files make, by meaning, and a values file on disk with what is compiled.
+"""Compares environments, stores and files by meaning, and a values file on disk with the compiled one.
 
-A file that somebody edited may hold anything, for example a password under a key of their own.
+Unknown values of a file are never shown: one that somebody edited may have a password in it.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _NO_PUNCTUATION = re.compile(r"#[^\n]*|[^\s\-:,?|>'\"{}\[\]#]+")
 
 
 def _address(store: Store) -> str:
-    """URL, mount, namespace and prefix, each with its name: two of them may hold the same slashes."""
     url = StoreAddress(store.provider, store.address, mount="").absolute if store.address else "no address"
+    # With their names, as a mount and a namespace may have the same text.
     named = (("mount", store.mount), ("namespace", store.vault_namespace), ("prefix", store.prefix))
     return ", ".join((url, *(f"{what} {text}" for what, text in named if text)))
 
@@ -56,26 +56,22 @@ _OWN_FIELDS = ("key", "property", "version")
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of two sides to compare: its Secrets, its stores by kind and name, and the fields of every reference.
-
-    `subchart` is the name that its values are nested under, empty where they are not, and None for manifests.
-    `addresses` are those of an environment's stores, None for a file, which may have them among its `stores` or not.
-    """
+    """One of two sides to compare."""
 
     secrets: Outlines
-    stores: Mapping[str, Mapping[str, str]]
-    defaults: Mapping[str, str]
-    subchart: str | None = None
-    addresses: Mapping[str, str] | None = None
+    stores: Mapping[str, Mapping[str, str]]  # the fields of each, by kind and name
+    defaults: Mapping[str, str]  # the fields that every reference has
+    subchart: str | None = None  # under which the values are nested, "" for none; None for manifests
+    addresses: Mapping[str, str] | None = None  # of an environment's stores; None for a file
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentDiff:
-    """What differs. `uncompared` are the stores of the environment whose addresses the file does not tell."""
+    """The differences between two sides."""
 
     changes: tuple[SecretChange, ...]
-    addresses: tuple[tuple[str, str, str], ...] = ()
-    uncompared: tuple[str, ...] = ()
+    addresses: tuple[tuple[str, str, str], ...] = ()  # store, before, after
+    uncompared: tuple[str, ...] = ()  # stores whose addresses the file does not have
 
     @property
     def is_different(self) -> bool:
@@ -83,17 +79,16 @@ class EnvironmentDiff:
 
 
 def side_of_environment(environment: Environment) -> Side:
-    """An environment that passed every rule, as its values have it."""
+    """The values of an environment that passed every rule."""
     side = _side_of_values(environment.subchart, values_of(environment))
     addresses = {f"{store.kind}/{store.name}": _address(store) for store in environment.stores_in_use()}
     return replace(side, addresses=addresses)
 
 
 def side_of_content(content: bytes, shown: str, subchart: str | None = None) -> Side:
-    """A values file, or manifests in one or many documents; `shown` names where `content` is from. Raises Refusal.
+    """A values file, or manifests, from the file `shown`. Raises Refusal.
 
-    In a parent chart's values file those under `subchart` are meant. Values under keys that the chart does not know are
-    left out, so that no output shows them.
+    Of a parent chart's values it takes those under `subchart`. It masks values under keys that the chart does not know.
     """
     if len(content) > MAX_MANIFEST_BYTES:
         raise Refusal("cannot run", f"{shown} has more than {MAX_MANIFEST_BYTES} bytes")
@@ -126,7 +121,7 @@ def side_of_content(content: bytes, shown: str, subchart: str | None = None) -> 
 
 
 def compare_sides(before: Side, after: Side) -> EnvironmentDiff:
-    """What `after` adds, changes and removes, and where its stores are that are elsewhere in `before`."""
+    """What `after` adds, changes and removes, and the stores with another address."""
     changes = differences(before, after)
     if before.addresses is None or after.addresses is None:
         asked, told = (after, before) if before.addresses is None else (before, after)
@@ -140,7 +135,7 @@ def compare_sides(before: Side, after: Side) -> EnvironmentDiff:
 
 
 def differences(before: Side, after: Side) -> tuple[SecretChange, ...]:
-    """What `after` adds, changes and removes of what values and manifests hold; empty where both mean the same."""
+    """What `after` adds, changes and removes, without addresses; empty if both mean the same."""
     changes: list[SecretChange] = []
     if before.subchart is not None and after.subchart is not None:
         changes += nesting_change(before.subchart, after.subchart)
@@ -183,7 +178,7 @@ def _side_of_manifests(objects: Sequence[dict[str, Any]], chart: ChartValues) ->
 
 
 def _reference(title: str) -> str:
-    """How secrets refer to a store of this title."""
+    """The store's name as secrets refer to it."""
     return title.replace(" ", "/", 1)
 
 
@@ -244,20 +239,20 @@ def _maps(data: object) -> list[dict[str, Any]]:
 
 
 class ChartValues:
-    """Tells by the chart's schema which values have a place."""
+    """Masks values that the chart's schema does not know."""
 
     def __init__(self) -> None:
         self._schema = values_schema()
 
     def part(self, *names: str) -> dict[str, Any] | None:
-        """The schema of a part of the values, such as of a member of the file and in it of what lies below each id."""
+        """The schema of the values below `names`; any name stands for the ids of a map."""
         schema: dict[str, Any] | None = self._schema
         for name in names:
             schema = self._of(schema, name)
         return schema
 
     def mask(self, data: Any, schema: dict[str, Any] | None) -> Any:  # noqa: ANN401 - foreign data of any shape
-        """`data` with `…` for every value that has no place in `schema`; what lies below such a one is one `…` too."""
+        """`data` with `…` for every value that `schema` does not know."""
         kind = self._kind(schema)
         if kind == "scalar" and (data is None or isinstance(data, _SCALARS)):
             return data
@@ -268,12 +263,9 @@ class ChartValues:
         return CONCEALED
 
     def mask_bounds(self, text: str, root: Any) -> list[Bounds]:  # noqa: ANN401 - a node of PyYAML, which types none
-        """The bounds in `text`, whose tree is `root`, of all that may not be shown; in order.
-
-        The tree is one of `emit.values_tree`, so it has no anchor, tag or key that is no scalar. Of a comment in the
-        first line nothing is hidden: it is the compiler's own.
-        """
+        """The bounds of all that may not be shown in `text`, in order; `root` is its tree by `emit.values_tree`."""
         found: list[Bounds] = []
+        # A comment in the first line is the compiler's own.
         at = text.find("\n") + 1 if text.startswith("#") else 0
         for start, end, is_shown in [*sorted(self._nodes(root)), (len(text), len(text), True)]:
             found += (gap.span() for gap in _NO_PUNCTUATION.finditer(text, at, max(at, start)))
@@ -284,7 +276,7 @@ class ChartValues:
         return found
 
     def _nodes(self, root: Any) -> Iterator[tuple[int, int, bool]]:  # noqa: ANN401
-        """Each key and each value that stands by itself, with its place and whether it may be shown."""
+        """The bounds of each key and scalar, and whether it may be shown."""
         waiting: list[tuple[Any, dict[str, Any] | None]] = [(root, self._schema)]
         if _is_nested(root):
             ((key, values),) = root.value
@@ -303,7 +295,7 @@ class ChartValues:
                 yield node.start_mark.index, node.end_mark.index, kind == "scalar" == node.id
 
     def _of(self, schema: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
-        """The schema of a member or an item; None where it has no place."""
+        """The schema of a member or an item; None if the chart does not know it."""
         whole = self._follow_reference(schema or {})
         found = whole.get("items") or whole.get("properties", {}).get(name) or whole.get("additionalProperties")
         return found if isinstance(found, dict) else None
@@ -335,7 +327,7 @@ _MOST_PAIRS = 25_000_000
 
 
 def stale_values(file: ValuesFile) -> Diagnostic:
-    """`stale-values`, at the first line that differs."""
+    """The diagnostic `stale-values`, at the first line that differs."""
     shown, old = file.output.shown, file.old
     way_out = f"run `{command_line('compile', file.environment)}` and commit the result"
     if old is None:
@@ -359,16 +351,13 @@ def stale_values(file: ValuesFile) -> Diagnostic:
 
 
 def differing_lines(file: ValuesFile) -> Iterator[str]:
-    """A unified diff from the file to what it should be, or a line that says so where that would take long to make.
-
-    Hidden is what the compiler did not write: comments, and values under keys that the chart does not know.
-    """
+    """A unified diff from the file, without what the compiler did not write, to what it should be."""
     old = file.old or ""
     return unified_lines(_conceal_bounds(old, _find_hidden(old)), file.output.text, file.output.shown, "compiled")
 
 
 def unified_lines(old: str, new: str, shown: str, what: str) -> Iterator[str]:
-    """A unified diff of the file `shown` to the text that is `what`, or a line instead where that would take long."""
+    """A unified diff of the file `shown` to a text, which `what` names, or one line if that would take long."""
     if old.count("\n") * new.count("\n") > _MOST_PAIRS:
         return iter([f"{shown} has too many lines to compare them"])
     return unified_diff(old.splitlines(), new.splitlines(), shown, f"{shown} ({what})", lineterm="")
@@ -376,7 +365,6 @@ def unified_lines(old: str, new: str, shown: str, what: str) -> Iterator[str]:
 
 @lru_cache(8)
 def _find_hidden(text: str) -> list[Bounds]:
-    """What is hidden of a file: asked for the place where it differs, and then for its lines."""
     if not text:
         return []
     root = values_tree(text)

@@ -13,24 +13,20 @@ from compiler.text.wording import closest, command_line, suggest
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Where one value comes from.
-
-    `value` is None where a layer removed it, or where a key is not in use. `origin` is written, default, catalogue,
-    inherited (from the environment or the catalogue), usual (a default that is shown only on request), removed,
-    resolved (a key's place) or unused. `where` is `file:line:column`, or the option or variable that said so.
-    `overrode` are the values that earlier layers gave, each with where.
-    """
+    """Where one value comes from."""
 
     path: str
-    value: str | None
+    value: str | None  # None if a layer removed it, or for an unused key
+    # written, default, catalogue, inherited (from the environment or the catalogue), usual (a default that is shown
+    # only on request), removed, resolved (a key's place) or unused
     origin: str
-    where: str | None = None
-    overrode: tuple[tuple[str, str], ...] = ()
+    where: str | None = None  # `file:line:column`, an option or a variable
+    overrode: tuple[tuple[str, str], ...] = ()  # the values of lower layers, each with its place
     note: str = ""
 
 
 def format_value(node: Node) -> str:
-    """The value as YAML would have it on one line, a map by its keys."""
+    """The value as one line of YAML, a map by its keys."""
     value = node.value
     if isinstance(value, dict):
         return f"{{{', '.join(value)}}}"
@@ -42,7 +38,7 @@ def format_value(node: Node) -> str:
 
 
 def format_place(span: Span) -> str:
-    """`file:line:column`; for what came from outside the files, the option or variable alone."""
+    """`file:line:column`, or the option or variable."""
     return span.where if "/" in span.path else span.path
 
 
@@ -51,7 +47,7 @@ _CATALOGUES = ("target", "syncWave")
 
 
 def _explain_secret(environment: Environment, secret_id: str, rows: Sequence[Explanation]) -> Iterator[Explanation]:
-    """The values of a secret of the catalogue, then the place of each key; `rows` are all of the environment."""
+    """The values of a secret, then the place of each key; `rows` are those of the environment."""
     path = f"secrets.{secret_id}"
     entry = environment.catalogue.entries[secret_id]
     secret = environment.secrets.get(secret_id)
@@ -72,7 +68,7 @@ def _explain_secret(environment: Environment, secret_id: str, rows: Sequence[Exp
 def _explain_key(
     environment: Environment, secret_id: str, name: str, rows: Sequence[Explanation]
 ) -> tuple[Explanation, ...]:
-    """The place of the key first, then what decides it; `rows` are all of the environment. Raises Refusal."""
+    """The place of the key, then what decides it; `rows` are those of the environment. Raises Refusal."""
     entry = environment.catalogue.entries[secret_id]
     key = entry.keys.get(name)
     if key is None:
@@ -98,12 +94,10 @@ def _absent_secret_row(environment: Environment, entry: Entry, path: str) -> Exp
 
 
 def _existing_rows(by_path: dict[str, Explanation], *paths: str) -> Iterator[Explanation]:
-    """The rows of those of `paths` that the environment has."""
     return (by_path[path] for path in paths if path in by_path)
 
 
 def _key_place(secret: Secret, found: SecretKey) -> Explanation:
-    """Where one key lies in the secret's store."""
     path, where = f"{secret.id}/{found.key.name}", format_place(found.key.node.key_span)
     if secret.store is None or found.place is None:
         return Explanation(path, None, "unused", where, note="the secret's store has no place for it")
@@ -184,10 +178,9 @@ _QUIET = ("inherited", "usual")
 
 
 def explain(environment: Environment, path: str | None = None) -> tuple[Explanation, ...]:
-    """Every value of the merged environment in the order of the input, or those at and below `path`.
+    """Every value of the environment in the order of the input, or those at and below `path`.
 
-    `path` is `store`, `github` or `secrets.github` for a secret with its keys, or `github/GITHUB_APP_ID` for where one
-    key lies. Raises Refusal.
+    A `path` is `store`, `github` or `secrets.github` for a secret with its keys, or `github/KEY`. Raises Refusal.
     """
     rows = [*_rows(environment)]
     if path is None:
@@ -214,7 +207,7 @@ def _way_out(environment: Environment, path: str, rows: Sequence[Explanation]) -
 
 
 def _full_path(environment: Environment, path: str) -> str | None:
-    """The full path of a key or store that was named alone, or of a key whose secret is misspelt."""
+    """The full path of a key or store that was named alone, or of a key with a misspelt secret."""
     entries = environment.catalogue.entries
     secret, slash, key = path.partition("/")
     if not slash:
@@ -257,7 +250,6 @@ def _written_rows(path: tuple[str, ...], node: Node) -> Iterator[Explanation]:
 
 
 def _row_at(path: tuple[str, ...], node: Node) -> Explanation:
-    """What a layer, an option or a variable says at `path`."""
     # A layer above that says the same again did not change anything, but its place is worth knowing.
     overrode = tuple((format_value(lower), format_place(lower.span)) for lower in node.overrode)
     return Explanation(".".join(path), format_value(node), "written", format_place(node.span), overrode)
@@ -282,7 +274,7 @@ def _default_rows(environment: Environment, secret: Secret) -> Iterator[Explanat
 
 
 def _metadata_rows(environment: Environment, secret: Secret) -> Iterator[Explanation]:
-    """Each label and annotation that the secret has from elsewhere, where its own map does not say it."""
+    """The labels and annotations that the secret inherits."""
     for member, sources in _METADATA.items():
         told = set(secret.node.members_at(member))
         for owner, source in sources:

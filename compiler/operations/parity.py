@@ -1,7 +1,6 @@
 """Renders a project's chart and compares its manifests with the expected ones.
 
-Separate code makes the expected ones on purpose: neither the resolver nor the values nor the chart has a part in it, so
-that a mistake in one of them shows as a difference.
+The expected ones are made by separate code, so that a mistake in the resolver, the values or the chart is a difference.
 """
 
 import json
@@ -37,7 +36,7 @@ _NULL_BYTE_MINORS = ("2.3", "2.4", "2.5", "2.6")
 
 
 def expected_manifests(environment: PlainMap, catalogue: PlainMap) -> list[PlainMap]:
-    """The ExternalSecrets, and the stores that are rendered, of the merged `environment`."""
+    """The ExternalSecrets and rendered stores of the merged `environment`."""
     secrets = [
         _external_secret(environment, secret, entry, catalogue)
         for _, secret, entry in enabled_secrets(environment, catalogue)
@@ -46,7 +45,7 @@ def expected_manifests(environment: PlainMap, catalogue: PlainMap) -> list[Plain
 
 
 def enabled_secrets(environment: PlainMap, catalogue: PlainMap) -> Iterator[tuple[str, PlainMap, PlainMap]]:
-    """The id, the environment's settings and the catalogue's entry of each secret that the environment enables."""
+    """The id, the settings and the catalogue's entry of each enabled secret."""
     for name, secret in environment.get("secrets", {}).items():
         if secret.get("enabled", True):
             yield name, secret, catalogue["secrets"][name]
@@ -55,7 +54,7 @@ def enabled_secrets(environment: PlainMap, catalogue: PlainMap) -> Iterator[tupl
 def references(
     environment: PlainMap, secret: PlainMap, entry: PlainMap, catalogue: PlainMap, store: PlainMap
 ) -> dict[str, PlainMap | None]:
-    """The `remoteRef` of each key in `store`, without defaulted fields; None where it has no remote name there."""
+    """The `remoteRef` of each key in `store`, without defaults; None if it has no remote name there."""
     provider, found = store["provider"], dict[str, PlainMap | None]()
     for target in entry["keys"]:
         name, said, holder = target, secret, entry
@@ -71,7 +70,7 @@ def references(
 
 
 def is_one_bundle(keys: Mapping[str, PlainMap | None]) -> bool:
-    """Whether all `keys` lie in one remote secret, each under its own name."""
+    """Whether all keys are in one remote secret, each under its own name."""
     remotes = {place["key"] for place in keys.values() if place is not None}
     return len(remotes) == 1 and all(
         place is not None and place.get("property") == name for name, place in keys.items()
@@ -152,7 +151,7 @@ def _go_duration(text: str) -> str:
 
 
 def expected_stores(environment: PlainMap) -> list[PlainMap]:
-    """The ClusterSecretStores and SecretStores with `render: true`."""
+    """The stores with `render: true`."""
     return [_store(environment, store) for store in environment.get("stores", {}).values() if store.get("render")]
 
 
@@ -184,7 +183,7 @@ _CHART = "Chart.yaml"
 
 
 def parent_chart(folder: Path, chart: Path, alias: str) -> Path:
-    """A new chart in `folder` with a copy of `chart`, one that `find_chart` gave, as its dependency `alias`."""
+    """Writes a chart into `folder` that has a copy of `chart`, from `find_chart`, as its dependency `alias`."""
     described = read_values((chart / _CHART).read_text(encoding="utf-8"))
     name = described.get("name") if isinstance(described, dict) else None
     # Whatever its version is, a pre-release among them.
@@ -199,7 +198,7 @@ _MISSING = object()
 
 
 def differences(expected: Iterable[PlainMap], rendered: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """A pair of object name and message for each difference; the order of manifests and of keys does not matter."""
+    """The object's name and a message for each difference, whatever the order of manifests and keys."""
     wanted = {_identity(manifest): manifest for manifest in expected}
     found: dict[tuple[str, str, str], list[PlainMap]] = {}
     for manifest in rendered:
@@ -241,7 +240,7 @@ def _identity(manifest: PlainMap) -> tuple[str, str, str]:
 
 
 def _by_key(manifest: PlainMap) -> PlainMap:
-    """The manifest with `spec.data` as a map, so that a difference has a key's name; one with a key twice stays."""
+    """The manifest with `spec.data` as a map by key, unless a key is there twice."""
     spec = _map(manifest.get("spec"))
     items = spec.get("data")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
@@ -277,16 +276,13 @@ _ORIGIN = "--parity"
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """An environment as a Helm renders it, and the manifests that it must print.
-
-    With a `store` all its secrets are on that one, but those that are `absent`: they have no remote name there.
-    """
+    """An environment that a Helm renders."""
 
     environment: Environment
-    expected: Sequence[PlainMap]
+    expected: Sequence[PlainMap]  # the manifests that it must print
     helm: Helm
-    store: str | None = None
-    absent: Sequence[str] = ()
+    store: str | None = None  # that all secrets are on; None for the environment as configured
+    absent: Sequence[str] = ()  # secrets without a remote name in that store
 
     @property
     def title(self) -> str:
@@ -295,10 +291,10 @@ class _Case:
 
 
 def prove(project: Project, chart: Path, helms: Sequence[Helm]) -> tuple[Diagnostic, ...]:
-    """Renders `chart` for each environment of a project without errors, and says what differs.
+    """Renders `chart`, from `find_chart`, for each environment of a project without errors, and finds differences.
 
-    Each is rendered through every one of `helms`, as configured and with all its secrets on each store that has a place
-    for them. The chart is one that `find_chart` gave. Raises HelmError where a Helm cannot be run.
+    It does so through each of `helms`, as configured and with all secrets on each store. Raises HelmError if a Helm
+    cannot be run.
     """
     found: list[Diagnostic] = []
     with TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -326,7 +322,7 @@ def _cases(environment: Environment, project: Project, helms: Sequence[Helm]) ->
 
 
 def _store_variants(data: PlainMap, catalogue: PlainMap) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Each store, the secrets without a remote name there, and those that could not be a bundle there."""
+    """Each store, the secrets without a remote name there, and those that cannot be a bundle there."""
     for store_id, store in data.get("stores", {}).items():
         absent, per_key = [], []
         for name, secret, entry in enabled_secrets(data, catalogue):
@@ -402,7 +398,7 @@ def _diagnostics(environment: Environment, judged: Sequence[tuple[_Case, _Verdic
 
 
 def _key_differences(case: _Case, made: Targets, configured: Targets) -> Iterator[tuple[str, str]]:
-    """What pods would see differently because of the store: compares two renderings, without the table."""
+    """The Secrets whose keys depend on the store, by two renderings."""
     if case.store is None or not made:
         return
     absent = {case.environment.catalogue.entries[name].target for name in case.absent}

@@ -1,7 +1,6 @@
 """Reads the values of a `put` from JSON, dotenv lines, a Kubernetes Secret or one bare value, and plans it.
 
-It finds the secret, keys and store that the command names, checks the values, and who shares them. Errors of reading
-quote no value.
+It finds the named secret, keys and store, checks the values, and finds who shares them. No error quotes a value.
 """
 
 from __future__ import annotations
@@ -41,7 +40,6 @@ class InputForm(StrEnum):
 
 
 def _unusable(message: str, help_text: str | None) -> Refusal:
-    """The input does not have its format."""
     return Refusal("usage", message, help_text)
 
 
@@ -59,8 +57,8 @@ _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\n": ""}
 _COMMENT = re.compile(r"(?<![ \t])[ \t]++#[^\n]*")
 
 
-_ITSELF = "the secret"  # in messages, where only one is put
-# A value of a Kubernetes Secret may be bytes that are no text, for which None stands: no store takes them.
+_ITSELF = "the secret"  # in messages about a single secret
+# None is a value of a Kubernetes Secret that is not text: no store takes it.
 Values = Mapping[str, SecretValue | None]
 
 
@@ -71,12 +69,11 @@ def read_values(
     form: InputForm | None,
     names: Mapping[str, str] | None = None,
 ) -> dict[str, SecretValue]:
-    """The values in `data`: those of `keys` where any are named, else all that the text names, which must be `known`.
+    """The values in `data` of `keys`, or of all keys in it if none is named, which must be `known`. Raises Refusal.
 
-    `names` are the names in the text of keys that have another one there; these keys are among those that are named.
-    Where `form` is None, one key means that the text is its value, also where only one is known and the text names
-    none; otherwise a text that begins with a brace is a Kubernetes Secret or JSON, any other dotenv. One final line
-    break of a bare value is not part of it. Raises Refusal.
+    `names` are the names in the text of keys that have another one there. Without a `form`, the text is the value of
+    the one named or known key, or begins with a brace (a Kubernetes Secret or JSON), or is dotenv. A bare value does
+    not include a final line break.
     """
     text, names = _decode(data), names or {}
     keys = tuple(dict.fromkeys((*keys, *names)))
@@ -106,11 +103,10 @@ def read_several(
     targets: Mapping[str, str],
     names: Mapping[str, str],
 ) -> dict[str, dict[str, SecretValue]]:
-    """The values of several secrets in `data`, by secret and key; `known` are the keys of each secret.
+    """The values of several secrets in `data`, by secret and key; `known` are the keys of each. Raises Refusal.
 
-    JSON holds an object of keys for each secret, a List of Kubernetes Secrets one for each, whose name leads to the
-    secret by `targets`, and dotenv lines name keys that one secret has. `names` are names in dotenv lines, by KEY or
-    SECRET/KEY; where there are any, the other lines are left out. Raises Refusal.
+    JSON has an object for each secret, a List has Kubernetes Secrets (`targets` maps their names to secrets), dotenv
+    lines name keys of one secret each. `names` are names in dotenv lines by KEY or SECRET/KEY; other lines are ignored.
     """
     text = _decode(data)
     form = form or _guess_form(text, ())
@@ -134,7 +130,7 @@ def read_several(
 def _group_by_secret(
     found: Mapping[str, SecretValue], known: Mapping[str, Collection[str]], names: Mapping[str, str]
 ) -> dict[str, dict[str, SecretValue]]:
-    """The values of dotenv lines by the one secret that has their key."""
+    """The values of dotenv lines by the secret that has their key."""
     by_secret: dict[str, dict[str, SecretValue]] = {}
     for given, name in (names or {key: key for key in found}).items():
         secret, _, key = given.rpartition("/")
@@ -215,7 +211,7 @@ def _guess_form(text: str, keys: Sequence[str]) -> InputForm:
 
 
 def _only_key(text: str, known: Collection[str]) -> tuple[str, ...]:
-    """The one known key, where the text is no JSON object and no lines of dotenv, and does not have its name."""
+    """The one known key, if the text is neither JSON nor dotenv and does not name it."""
     if len(known) != 1 or any(key in text for key in known) or text.lstrip().startswith("{"):
         return ()
     if not _PADDED.fullmatch(text):
@@ -331,7 +327,7 @@ def _member(item: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _kubernetes_values(item: Mapping[str, Any]) -> dict[str, SecretValue | None]:
-    """The values as pods get them; `stringData` is laid over `data`, as the API server does."""
+    """The values as pods get them: `stringData` overrides `data`, as in the API server."""
     found: dict[str, SecretValue | None] = {}
     data, texts = _member(item, "data"), _member(item, "stringData")
     if not all(map(_NAME.fullmatch, (*data, *texts))):

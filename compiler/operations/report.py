@@ -1,7 +1,7 @@
 """Reads reports of `status --format json` and merges them into the data of one page: secrets by environment.
 
-It judges nothing: each state is what `status` found. It marks what is not the same in all environments. The data is one
-JSON document (the sample is tests/unit/operations/report/page_data.json):
+Each state is what `status` found; what differs between environments is marked. The data is one JSON document
+(tests/unit/operations/report/page_data.json is a sample):
 
     generated, contains, without
     environments: [{name, moment?, partial?, stores: {ID: {letter, provider, address?}}}]
@@ -12,7 +12,7 @@ JSON document (the sample is tests/unit/operations/report/page_data.json):
     moves: [{environment, to, next?, steps: [[{secret, store?, state?, done}]], first?, commands}]
     problems: [{severity, environment, secret?, message, help?, command?}]
 
-A cell is the number of one in the list, as most environments repeat each other. What is not there is absent.
+Cells are numbers in the list `cells`, as most environments repeat each other. Members without a value are absent.
 """
 
 import json
@@ -38,7 +38,7 @@ from compiler.text.wording import command_line, listed, quoted
 LARGEST = 128 * 1024 * 1024
 _MOST_VALUES = 4_000_000
 ADDRESSES, OWNERS = "addresses", "owners"
-# The gravest first.
+# The worst first.
 _GRAVITY = (
     *(KeyState.MISSING, KeyState.DELETED, KeyState.FAULTY, KeyState.NO_ACCESS),
     *(KeyState.NOT_IN_EFFECT, KeyState.DIFFERS, KeyState.NOT_ASKED, KeyState.PRESENT),
@@ -50,9 +50,9 @@ Json = Mapping[str, Any]
 
 
 def read_report(shown: str, data: bytes) -> dict[str, Any]:
-    """The report in the file `shown`. Raises Refusal for what `status --format json` of this release does not print.
+    """The report in the file `shown`. Raises Refusal for anything but output of this release's `status --format json`.
 
-    Nothing of the file is in the message: it may be any file, and full of secrets.
+    The message quotes nothing of the file, which may be any file and have secrets.
     """
     way_out = f"write one with `{command_line('status', 'ENV')} --format json > FILE`"
     if len(data) > LARGEST:
@@ -97,15 +97,15 @@ def _moment(text: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class ReportedEnvironment:
-    """An environment of a report: when it was looked at, what was found, by secret, and which line chose its store."""
+    """An environment of a report; the mappings are by secret."""
 
     name: str
-    moment: datetime
-    data: Json
+    moment: datetime  # when `status` ran
+    data: Json  # what is not in the other fields
     rows: Mapping[str, Json]
     keys: Mapping[str, Mapping[str, Json]]
     readers: Mapping[str, Sequence[Json] | None]
-    decided: Mapping[str, Json | None]
+    decided: Mapping[str, Json | None]  # the line that chose the store
 
     @property
     def every_key(self) -> Iterator[Json]:
@@ -113,9 +113,9 @@ class ReportedEnvironment:
 
 
 def merge_reports(reports: Iterable[tuple[str, Json]], generated: datetime, without: Collection[str] = ()) -> Json:
-    """The page's data of `reports`, each with its name, without ADDRESSES or OWNERS where these are to be left out.
+    """The page's data of `reports`, each with the name of its file, without ADDRESSES or OWNERS if `without` has them.
 
-    Raises Refusal where two are of one environment.
+    Raises Refusal if two are of one environment.
     """
     found: dict[str, tuple[str, ReportedEnvironment]] = {}
     known: dict[str, Json] = {}
@@ -143,17 +143,17 @@ def merge_reports(reports: Iterable[tuple[str, Json]], generated: datetime, with
 
 
 def _environment(moment: datetime, known: dict[str, Json], data: Json) -> ReportedEnvironment:
-    """What is alike in many environments is kept once, in `known`."""
+    """An environment of a report; `known` keeps equal data of many environments once."""
 
-    def kept(each: Json) -> Json:
+    def share(each: Json) -> Json:
         return known.setdefault(json.dumps(each), each)
 
     keys: dict[str, dict[str, Json]] = {}
     decided: dict[str, Json | None] = {}
     for key in data["keys"]:
         decided.setdefault(key["secret"], key["decidedBy"])
-        keys.setdefault(key["secret"], {})[key["key"]] = kept({**key, "decidedBy": None})
-    rows = {row["secret"]: kept(row) for row in data["secrets"]}
+        keys.setdefault(key["secret"], {})[key["key"]] = share({**key, "decidedBy": None})
+    rows = {row["secret"]: share(row) for row in data["secrets"]}
     readers = {each["secret"]: each["workloads"] for each in data["readers"] or ()}
     rest = {name: each for name, each in data.items() if name not in ("keys", "secrets", "readers")}
     return ReportedEnvironment(data["environment"], moment, rest, rows, keys, readers, decided)
@@ -180,7 +180,7 @@ def _number(cell: Json, cells: _Cells) -> int:
 
 
 def _letters(stores: Iterable[str]) -> dict[str, str]:
-    """A letter for each store, and a second character where another one has it."""
+    """A letter for each store, with a second character if another store has the letter."""
     found: dict[str, str] = {}
     for store in stores:
         letters = re.sub(r"[^A-Za-z0-9]", "", store).upper() or "S"
@@ -227,7 +227,7 @@ def _secret(name: str, environments: Sequence[ReportedEnvironment], cells: _Cell
 
 
 def _settings(each: ReportedEnvironment, name: str) -> dict[str, Any]:
-    """What is compared across environments, by the words of _COMPARED; a namespace is the environment's own."""
+    """What is compared across environments, by the words of _COMPARED; namespaces may differ."""
     row = each.rows[name]
     return {
         "store": row["store"],
@@ -237,7 +237,7 @@ def _settings(each: ReportedEnvironment, name: str) -> dict[str, Any]:
 
 
 def _cell(each: ReportedEnvironment, name: str, differs: list[str]) -> Json:
-    """A secret in one environment: it has the state and the date of the key that has the gravest, or the first."""
+    """A secret in one environment, with the worst state and the earliest date of its keys."""
     row, keys = each.rows[name], [*each.keys.get(name, {}).values()]
     readers = each.readers.get(name)
     states = {key["state"] for key in keys}
@@ -318,7 +318,7 @@ def _move(each: ReportedEnvironment) -> Json:
 
 
 def _problems(each: ReportedEnvironment) -> Iterator[Json]:
-    """What `status` says is wrong, in its own words."""
+    """What `status` says is wrong."""
     silent, ways_out = each.data["notAnswered"], each.data["waysOut"]
     for number, message in enumerate(silent, 1):
         # A way out may be that of several stores.
@@ -335,7 +335,7 @@ def _problems(each: ReportedEnvironment) -> Iterator[Json]:
             yield {"severity": "warning", **about, "message": message, **command}
 
 
-# The members of the data that are text of `status`, in which an address may stand.
+# The members of the data that may have an address in a text of `status`.
 _TEXTS = frozenset({"message", "help", "command", "first", "next", "commands"})
 _ADDRESS = r"\w[\w+.-]*://[^\s\"'`()\[\]]+|(?<=--vault-name )\S+"
 
@@ -345,14 +345,14 @@ def _conceal_addresses(data: Json, environments: Sequence[ReportedEnvironment]) 
     hosts = dict.fromkeys(part for text in written for part in (_host(text), _host(text).partition(":")[0]) if part)
     pattern = re.compile("|".join((_ADDRESS, *map(re.escape, sorted(hosts, key=len, reverse=True)))), re.IGNORECASE)
 
-    def concealed(value: Any, name: str = "") -> Any:  # noqa: ANN401 - any JSON
+    def conceal(value: Any, name: str = "") -> Any:  # noqa: ANN401 - any JSON
         if isinstance(value, dict):
-            return {key: concealed(each, key) for key, each in value.items()}
+            return {key: conceal(each, key) for key, each in value.items()}
         if isinstance(value, list):
-            return [concealed(each, name) for each in value]
+            return [conceal(each, name) for each in value]
         return pattern.sub(CONCEALED, value) if isinstance(value, str) and name in _TEXTS else value
 
-    return {**data, **{part: concealed(data[part]) for part in ("cells", "moves", "problems")}}
+    return {**data, **{part: conceal(data[part]) for part in ("cells", "moves", "problems")}}
 
 
 def _host(address: str) -> str:

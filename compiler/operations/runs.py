@@ -1,6 +1,6 @@
 """Lists the runs that wrote to stores, from the journals of a project and from an audit file that a team shares.
 
-Nothing of a file is taken on trust: what is no line of a journal or an audit file is counted, and named by its place.
+Lines that neither a journal nor an audit file has are counted and named by their numbers.
 """
 
 from collections.abc import Mapping
@@ -24,29 +24,24 @@ _STAGES = tuple(map(str, Stage))
 
 @dataclass(frozen=True, slots=True)
 class PastWrites:
-    """A run that wrote to stores, or was to.
-
-    `began` is None for an impossible date. `who` began it, empty where nobody says so; `command` and `undo` are None
-    where its journal is not here, and `undo` where there is nothing to undo. `secrets` are those of the catalogue, and
-    without a journal the names in the stores; of `planned` remote secrets so many are recorded as `written`.
-    """
+    """A run that wrote to stores, or was to."""
 
     run: str
-    began: datetime | None
-    who: str
-    command: str | None
+    began: datetime | None  # None for an impossible date
+    who: str  # "" if it is unknown
+    command: str | None  # None without a journal
     environment: str
-    secrets: tuple[str, ...]
-    planned: int
+    secrets: tuple[str, ...]  # of the catalogue; without a journal the names in the stores
+    planned: int  # remote secrets
     written: int
     state: str
-    undo: str | None
+    undo: str | None  # the command; None without a journal, or if there is nothing to undo
 
 
 def list_runs(root: Path, audit: str | None = None) -> tuple[tuple[PastWrites, ...], dict[str, str]]:
-    """The runs of this folder, newest first, with those that the file `audit` has besides, and why files were not read.
+    """The runs of the folder and of the file `audit`, newest first, and why files were not read.
 
-    Raises Refusal where the audit file cannot be read.
+    Raises Refusal if the audit file cannot be read.
     """
     found: dict[str, PastWrites] = {}
     unread: dict[str, str] = {}
@@ -85,7 +80,7 @@ def _journal_row(run: Run) -> PastWrites:
 
 
 def _count_unknown(run: Run) -> int:
-    """How many writes were begun, and nobody recorded whether the store has them."""
+    """How many writes were begun without a record whether the store has them."""
     return sum(each.maybe_stored and each.after is None and not each.recovered for each in run.entries.values())
 
 
@@ -103,12 +98,12 @@ def _state(run: Run) -> str:
     return f"{ended}, {run.phase}{'' if run.phase is RotationPhase.CLOSED else ', not closed'}"
 
 
-# A run in an audit file: who asked, the environment, and how far the newest write is, by store and name.
+# A run in an audit file: who asked, the environment, and the stage of the newest write by store and name.
 _Audited = tuple[str, str, dict[tuple[str, str], Stage]]
 
 
 def _read_audit(shown: str) -> tuple[dict[str, PastWrites], list[int]]:
-    """The runs of an audit file by id, and the numbers of the lines that are none of an audit file's."""
+    """The runs of an audit file by id, and the numbers of its broken lines."""
     found: dict[str, _Audited] = {}
     broken: list[int] = []
     try:
@@ -123,7 +118,7 @@ def _read_audit(shown: str) -> tuple[dict[str, PastWrites], list[int]]:
 
 
 def _add_line(line: Mapping[str, Any], found: dict[str, _Audited]) -> bool:
-    """Add a line of an audit file; False for what is none."""
+    """Adds a line of an audit file; False for a broken one."""
     texts = [line.get(name) for name in ("run", "who", "environment", "store", "name")]
     if not all(isinstance(text, str) for text in texts) or line.get("state") not in _STAGES:
         return False

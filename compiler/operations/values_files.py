@@ -22,12 +22,10 @@ if TYPE_CHECKING:
 
 
 def prune(project: Project, root: Path) -> tuple[tuple[str, ...], tuple[Diagnostic, ...]]:
-    """Removes them, and returns the paths of the removed files, as shown to people, and why others were kept.
+    """Removes values files without an environment; returns their paths, as people see them, and why others stay.
 
-    Only for a project that `is_whole`. A file is kept whose environment may only be in a wrong place: `orphan-values`
-    says so. A file that does not begin as the compiler's own do, or that it could not replace, is left alone:
-    `foreign-output`, `unwritable-output`. So is all, where a link leads their folder out of
-    `root`.
+    Only for a project that `is_whole`. Files stay that another program wrote (`foreign-output`), that cannot be removed
+    (`unwritable-output`), or whose environment may be in a wrong place (`orphan-values`).
     """
     outside = refuse_outside(root / VALUES_FOLDER, VALUES_FOLDER, root)
     if outside:
@@ -59,12 +57,12 @@ def _orphan_error(rule: str, shown: str, why: str) -> Diagnostic:
 
 
 class ValuesOutcome(NamedTuple):
-    """The files as planned, whether they were written, and the paths of the orphaned ones that were removed."""
+    """What became of the values files."""
 
     diagnostics: tuple[Diagnostic, ...]
-    files: tuple[ValuesFile, ...] = ()
+    files: tuple[ValuesFile, ...] = ()  # as planned
     is_written: bool = False
-    pruned: tuple[str, ...] = ()
+    pruned: tuple[str, ...] = ()  # paths of removed files
 
     @property
     def failed(self) -> bool:
@@ -80,10 +78,9 @@ def write_values_files(
     is_check: bool = False,
     prunes: bool = False,
 ) -> ValuesOutcome:
-    """Plans the files of all environments, and writes them where neither `found` nor the plan has an error.
+    """Writes the files of all environments, into `out` or the chart, if neither `found` nor the plan has an error.
 
-    `found` is what is known of the project already; the result has it too. `out` is the folder to write to instead of
-    the chart's own. With `is_check` nothing is written, and a stale file is an error, as is one without environment.
+    With `is_check` it writes nothing, and a stale file or one without an environment is an error.
     """
     folder, shown = (root / VALUES_FOLDER, VALUES_FOLDER) if out is None else (Path(out), out.rstrip("/") or "/")
     files, planned = plan_values(project, folder, shown, root)
@@ -101,13 +98,13 @@ def write_values_files(
         return ValuesOutcome((*diagnostics, *failures), files, is_written=not _has_error(failures))
 
     pruned, kept = prune(project, root)
-    # Their diagnostic said that they are there.
+    # Nothing is wrong with what was removed.
     left = tuple(each for each in diagnostics if each.rule != "orphan-values" or each.span.path not in pruned)
     return ValuesOutcome((*left, *failures, *kept), files, is_written=True, pruned=pruned)
 
 
 def _raise_severity(diagnostic: Diagnostic, root: Path) -> Diagnostic:
-    """The diagnostic as a check takes it: a file of this compiler without an environment is as wrong as a stale one."""
+    """The diagnostic as an error if a file of this compiler has no environment."""
     if diagnostic.rule != "orphan-values" or not read_old(root / (shown := diagnostic.span.path), shown, HEADER)[0]:
         return diagnostic
     return diagnostic._replace(severity=Severity.ERROR)
@@ -118,14 +115,14 @@ def _has_error(diagnostics: Sequence[Diagnostic]) -> bool:
 
 
 def new_stores(project: Project, files: Sequence[ValuesFile]) -> list[Store]:
-    """The stores whose names were in no values file before."""
+    """The stores whose names were in no values file."""
     before = "".join(file.old for file in files if file.old is not None)
     stores = {store.name: store for each in project.environments for store in each.stores_in_use()}
     return [store for name, store in stores.items() if quote(name) not in before]
 
 
 def unmade_stores(stores: Iterable[Store]) -> Iterator[str]:
-    """What to know of each of these stores whose object the chart does not make."""
+    """A note about each store whose object the chart does not make."""
     named = {(store.kind, store.name): store for store in stores if not store.rendered and store.name}
     for (kind, name), store in named.items():
         layer = Path(store.node.nearest("provider").span.path).stem

@@ -12,7 +12,7 @@ Pieces = tuple[Piece, ...]
 
 
 def change_lines(change: SecretChange, *, consequence: str = "") -> Iterator[Pieces]:
-    """The change in words: a line, and one for each detail below it. `consequence` tells what a removal does."""
+    """The change in words, with a line for each detail; `consequence` is what a removal does."""
     if change.kind == "added":
         yield "added ", change.title, *(_names(" with ", change.keys_added) if change.keys_added else ())
     elif change.kind == "removed":
@@ -24,7 +24,7 @@ def change_lines(change: SecretChange, *, consequence: str = "") -> Iterator[Pie
 
 
 def change_row(change: SecretChange) -> Pieces:
-    """The change as a row of a Markdown table of three columns."""
+    """A row of a Markdown table of three columns."""
     names = change.keys_added if change.kind == "added" else change.keys_removed
     details = [*_details(change)] if change.kind == "changed" else [_names("", names)]
     cells: list[Piece] = []
@@ -34,7 +34,7 @@ def change_row(change: SecretChange) -> Pieces:
 
 
 def as_data(change: SecretChange) -> dict[str, Any]:
-    """The change as JSON has it."""
+    """The change as JSON."""
     return {
         **members(change, "kind", "title", "keys_added", "keys_removed"),
         "keysMoved": [{"key": key, "before": before, "after": after} for key, before, after in change.keys_moved],
@@ -69,12 +69,12 @@ def _names(before: str, names: Sequence[str]) -> tuple[str, ...]:
     return before, *pieces_of(names)
 
 
-# The one side is an environment, which tells them all: this is of the file that it is compared with.
+# Of an environment all addresses are known, of a file not.
 _NOT_COMPARED = "addresses not compared, as {} does not tell them: "
 
 
 def comparison_lines(before: str, after: str, found: EnvironmentDiff) -> Iterator[Pieces]:
-    """The comparison in words, a line for each store that is elsewhere."""
+    """The comparison in words."""
     yield "from ", before, " to ", after, ":" if found.is_different else ": no differences"
     for store, old, new in found.addresses:
         yield "  ", store, ": ", old, " -> ", new
@@ -85,7 +85,7 @@ def comparison_lines(before: str, after: str, found: EnvironmentDiff) -> Iterato
 
 
 def markdown(before: str, after: str, found: EnvironmentDiff) -> Iterator[Pieces]:
-    """A section for a pull request: a table with a row for each store that is elsewhere, and for each Secret."""
+    """A section for a pull request: a table with a row for each moved store and each changed Secret."""
     yield "### ", CodeSpan(before), " → ", CodeSpan(after)
     yield ("",)
     if found.is_different:
@@ -102,7 +102,7 @@ def markdown(before: str, after: str, found: EnvironmentDiff) -> Iterator[Pieces
 
 
 def comparison_data(found: EnvironmentDiff) -> dict[str, Any]:
-    """The comparison as JSON has it."""
+    """The comparison as JSON."""
     return {
         "addresses": [{"store": store, "before": old, "after": new} for store, old, new in found.addresses],
         "addressesNotCompared": found.uncompared,

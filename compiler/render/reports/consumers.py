@@ -14,7 +14,7 @@ Readers = Sequence[tuple[Workload, SecretRead]]
 
 
 def lines(look: Look) -> Iterator[Line]:
-    """A line for each Secret that is read, what an upgrade needs, and the counts."""
+    """The readers of each Secret, what an upgrade needs, and the counts."""
     if look.gathered is None:
         return
     readers, environment = look.gathered.readers(), look.own.environment.name
@@ -61,7 +61,7 @@ def _upgrade_lines(look: Look, needs: Sequence[UpgradeNeed]) -> Iterator[Line]:
 
 
 def consumers_content(look: Look | None, manifests: Sequence[str], since: Sequence[str]) -> dict[str, Any]:
-    """The members of the JSON report beside diagnostics; `look` is None where the environment has errors."""
+    """The JSON report without diagnostics; `look` is None if the environment has errors."""
     found: dict[str, Any] = {"manifests": manifests, "since": since, "workloads": 0, "secrets": [], "upgrade": None}
     if look is None or look.gathered is None:
         return found
@@ -108,7 +108,7 @@ def _upgrade(look: Look, needs: Sequence[UpgradeNeed]) -> dict[str, Any]:
 def platform_content(
     chart: str, chart_version: str, release: str, look: Look | None = None, made: PlatformValues | None = None
 ) -> dict[str, Any]:
-    """The members of the JSON report beside diagnostics; `look` and `made` are None where nothing was looked at."""
+    """The JSON report without diagnostics; `look` and `made` are None if nothing was looked at."""
     found = consumers_content(look, (), ())
     return {
         "target": "platform",

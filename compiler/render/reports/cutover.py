@@ -20,7 +20,7 @@ _WIDEST = max(len(word.text) for word in _WORDS.values())
 
 
 def head_lines(cutover: Cutover) -> Iterator[Line]:
-    """What is asked for, and the gate."""
+    """The switch that is asked for, and the gate."""
     name, to = cutover.request.environment, cutover.switches.to.id
     if cutover.switches.there:
         yield name, f': already on "{to}": ', listed(cutover.switches.there, len(cutover.switches.there))
@@ -41,7 +41,7 @@ def head_lines(cutover: Cutover) -> Iterator[Line]:
 
 
 def values_lines(cutover: Cutover) -> Iterator[Line]:
-    """The values files by meaning, and what the edit means in the cluster."""
+    """The changes of values files, and what they do in the cluster."""
     for name, changes in cutover.preview.changes().items():
         yield f"chart/values-{name}.yaml", ":" if changes else ": no differences"
         yield from (("  ", *line) for change in changes for line in change_lines(change))
@@ -65,7 +65,6 @@ def _meaning(effect: Effect) -> tuple[Piece, ...]:
 
 
 def _meaning_in_stores(effect: Effect) -> tuple[Piece, ...]:
-    """What the stores hold, and nothing of pods: the cluster was not asked."""
     mounts = f" (mounted by {', '.join(effect.readers)}, says the catalogue)" if effect.readers else ""
     if effect.changing:
         said: tuple[Piece, ...] = (
@@ -84,7 +83,7 @@ def _meaning_in_stores(effect: Effect) -> tuple[Piece, ...]:
 def end_lines(
     cutover: Cutover, written: tuple[str, ...], commit: tuple[str, str], missing: str | None = None
 ) -> Iterator[Line]:
-    """What was done, and what is to be done next; `missing` is what this machine lacks for asking a cluster."""
+    """What was done, and the next step; `missing` is what this machine lacks to ask a cluster."""
     name, to, secrets = cutover.request.environment, cutover.switches.to.id, cutover.switches.secrets
     if cutover.is_refused:
         yield "nothing was written: the gate is closed"
@@ -120,7 +119,7 @@ def _way_back(cutover: Cutover) -> Iterator[Line]:
 
 
 def cutover_content(cutover: Cutover, written: tuple[str, ...], commit: tuple[str, str] | None) -> dict[str, Any]:
-    """The members of the report for programs; `commit` is None where nothing can be committed."""
+    """The report as JSON; `commit` is None if nothing can be committed."""
     request, progress = cutover.request, cutover.switches.progress
     comparison = cutover.comparison
     changes = cutover.preview.changes() if not cutover.is_refused else {}

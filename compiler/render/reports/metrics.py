@@ -1,7 +1,6 @@
-"""Shows the status of environments as gauges; their labels are texts of the catalogue and names of the files alone.
+"""Shows the status of environments as gauges; their labels are names and texts of the input files alone.
 
-The text form is that of OpenMetrics, for a node exporter's textfile collector or a scrape:
-https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md
+The format is OpenMetrics: https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,16 +10,16 @@ from compiler.live.ages import AgeState
 from compiler.operations.due import values_of
 from compiler.operations.status import Status
 
-# With what the output begins, whatever was found.
+# The beginning of every output.
 FIRST_LINE = "# TYPE platform_secret_changed_timestamp_seconds gauge\n"
-# What a label's value has at most: names and owners are texts of people, and each one is kept for years.
+# Names and owners are texts of people, and a database keeps each one for years.
 LONGEST_LABEL = 128
 # The labels, and the value.
 Sample = tuple[dict[str, str], float]
 
 
 def metrics(found: Sequence[Status], now: datetime) -> Iterator[str]:
-    """The lines of the text form."""
+    """The lines of the output."""
     changed, due, in_effect, store_up, run = (list[Sample]() for _ in range(5))
     for status in found:
         environment = {"environment": status.environment.name}
@@ -56,10 +55,7 @@ def metrics(found: Sequence[Status], now: datetime) -> Iterator[str]:
 
 
 def exposition(gauges: Mapping[str, tuple[str, Sequence[Sample]]]) -> Iterator[str]:
-    """The lines of the text form, of gauges by name with their help; the last one says that nothing was cut off.
-
-    A name has the unit at its end, `_seconds`, where it has one.
-    """
+    """The lines of gauges, by name with help; a name that ends with `_seconds` has this unit."""
     for name, (help_text, samples) in gauges.items():
         yield f"# TYPE {name} gauge"
         if name.endswith("_seconds"):
@@ -72,7 +68,7 @@ def exposition(gauges: Mapping[str, tuple[str, Sequence[Sample]]]) -> Iterator[s
 
 
 def label_value(text: str) -> str:
-    """`text` as it may stand between a label's quotes: one line, cut to `LONGEST_LABEL` characters."""
+    """`text` for a label: one line of at most `LONGEST_LABEL` characters."""
     return _escape("".join(each if each.isprintable() else " " for each in text[:LONGEST_LABEL]))
 
 

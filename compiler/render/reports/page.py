@@ -1,8 +1,7 @@
 """Shows the data of `report` as one HTML file, or as Markdown for a pull request.
 
-The file makes no request and runs no script but its own. Its data is a JSON block, which page.js shows as text; the
-policy allows that script and page.css by their hashes. The page does not pass the outlet, so it conceals and escapes
-its texts by itself.
+The file makes no request, and its policy allows page.js and page.css alone, by their hashes. page.js shows a JSON block
+as text. The page does not pass the outlet, so it conceals and escapes texts by itself.
 """
 
 import base64
@@ -25,12 +24,11 @@ _FOLDER = Path(__file__).parent
 
 
 def report_page(data: Mapping[str, Any]) -> str:
-    """The page of a report's data, whose members page.js names; the same bytes for the same data.
+    """The page of a report's data; the same bytes for the same data.
 
-    What looks like a credential is concealed; characters that do not print, such as those that turn the direction of a
-    text, are shown by their number.
+    Credentials are concealed; characters that do not print are shown by their numbers.
     """
-    # Cached, as a name occurs in each environment.
+    # A cache, as a name occurs in each environment.
     shown = _each_text(data, cache(_harmless))
     style, script = _part("page.css"), _part("page.js")
     return Template(_part("page.html")).substitute(
@@ -49,7 +47,6 @@ def _part(name: str) -> str:
 
 
 def _policy(script: str, style: str) -> str:
-    """What the browser lets the page do: run this script, use this style, and nothing else."""
     return (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
@@ -73,7 +70,7 @@ def _each_text(value: object, change: Callable[[str], str]) -> Any:  # noqa: ANN
 
 
 def _contents(data: Mapping[str, Any]) -> str:
-    """What the page has in it and what it has not, for a person who passes it on."""
+    """What the page contains and what not, for a person who passes it on."""
     contains, without = data.get("contains", ()), data.get("without", ())
     left_out = f" Left out: {', '.join(without)}." if without else ""
     return f"Contains {', '.join(contains)}.{left_out} No secret's value, length or hash."
@@ -100,7 +97,7 @@ _WORDS = {KeyState.DIFFERS: "differs between stores"}
 
 
 def matrix_markdown(data: Mapping[str, Any]) -> Iterator[Line]:
-    """A section with a table whose rows are secrets; no character of a name is a mark or ends a cell."""
+    """A section with a table of secrets; no character of a name is Markdown."""
     environments, secrets = data["environments"], data["secrets"]
     yield "### Secrets by environment"
     yield ""

@@ -36,7 +36,7 @@ _NOTE_INDENT = len("note: ")
 
 
 def loss_lines(losses: Sequence[Note]) -> Iterator[Line]:
-    """Each kind of loss with its secrets, and below it what to do about the first of them, on a line to be copied."""
+    """Each kind of loss with its secrets, then the remedy for the first, on a line to copy."""
     for kind, begin in _BEGIN.items():
         found = [loss for loss in losses if loss.kind is kind]
         if not found:
@@ -59,7 +59,6 @@ def _loss_text(loss: Note) -> str:
     return f"{loss.place.name} ({what}; the store keeps {counted(loss.keeps or 0, 'version')})"
 
 
-# How the words that ask for attention look; the others have no style.
 _STYLES = {
     Kind.CONFLICT: Style.RED,
     Kind.REFUSE: Style.RED,
@@ -77,12 +76,12 @@ _OTHERS = {
 }
 _INDENT = 12
 _HANG = 2
-# How what a remedy names to be copied begins, a command or rules of a policy; it is the last of the remedy.
+# How a command or a policy at the end of a remedy begins, which is to be copied.
 _COPIED = (f"{PROGRAM} ", 'path "')
 # It moves no value from one store to another.
 _RETIRE = "retire"
 _FINE = frozenset({State.DONE, State.KEPT})
-# Secrets that a command names one by one.
+# So many secrets a command names one by one.
 _FEW = 5
 
 _LEFT_BEHIND = {
@@ -100,7 +99,7 @@ _KEPT = {
 
 
 def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[Line]:
-    """The plan: what is written, by remote secret, then what stops it, each reason once; `verbose` names what stays."""
+    """The plan: writes by remote secret, then what stops it, each reason once; `verbose` shows what stays."""
     yield from _store_lines(plan)
     for groups in _group_steps(plan, verbose=verbose):
         yield from _reason_lines(groups)
@@ -122,7 +121,7 @@ def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[Line]:
 
 
 def summary(plan: Plan) -> str:
-    """One line of counts: the keys to write and in how many remote secrets, then the others."""
+    """One line of counts."""
     found = Counter(step.kind for step in plan.steps)
     to_write = ", ".join(f"{counted(found[kind], 'key')} to {kind}" for kind in Kind if found[kind] and kind in WRITING)
     others = ", ".join(f"{counted(found[kind], 'key')} {said}" for kind, said in _OTHERS.items() if found[kind])
@@ -133,7 +132,7 @@ def summary(plan: Plan) -> str:
 
 
 def blocked_reason(plan: Plan, *, can_continue: bool) -> str:
-    """Why a plan is not applied; `can_continue` where --continue-on-error is an option of the command."""
+    """Why a plan is not applied; `can_continue` if the command has --continue-on-error."""
     stopping = plan.stopping_kinds
     count = sum(step.kind in stopping for step in plan.steps)
     what = "1 key blocks" if count == 1 else f"{count} keys block"
@@ -142,13 +141,13 @@ def blocked_reason(plan: Plan, *, can_continue: bool) -> str:
 
 
 def result_pieces(result: WriteResult) -> tuple[str, ...]:
-    """The result of one remote secret, in one line."""
+    """The result of one remote secret."""
     version = f", version {result.version}" if result.version else ""
     return f"{result.store}:{result.name}", f" {result.state}{version}"
 
 
 def outcome_lines(outcome: Outcome) -> Iterator[Line]:
-    """The writes that failed, each cause once with its remedy, and how many were not started."""
+    """The failed writes, each cause once, and how many were not started."""
     causes: dict[tuple[object, ...], list[WriteResult]] = {}
     for result in outcome.results:
         if result.state not in _FINE and result.state is not State.PENDING:
@@ -169,7 +168,7 @@ def outcome_lines(outcome: Outcome) -> Iterator[Line]:
 
 
 def in_cluster_lines(outcome: Outcome, times: RefreshTimes, missing: str | None) -> Iterator[Line]:
-    """When the cluster has what was written, and the line by which it has it now; `missing` is what that line lacks."""
+    """When the cluster gets the values, and a command to have it now; `missing` is what that command needs."""
     secrets = times.of({(each.store, each.name) for each in outcome.results if each.state is State.DONE})
     if not secrets:
         return
@@ -182,14 +181,14 @@ def in_cluster_lines(outcome: Outcome, times: RefreshTimes, missing: str | None)
 
 
 def undo_lines(outcome: Outcome) -> Iterator[Line]:
-    """How to take back what a run wrote."""
+    """The command that undoes the run."""
     if outcome.count(State.DONE):
         words = (outcome.plan.command, outcome.plan.environment, "--undo", outcome.run, "--apply")
         yield "to undo it: ", command_line(*words)
 
 
 def unaudited_lines(unaudited: Sequence[MissingLine]) -> Iterator[Line]:
-    """The writes that are missing in the audit file, and how to add them."""
+    """The writes that the audit file lacks, and how to add them."""
     for each in unaudited:
         yield "error: the audit file has no entry for ", f"{each.store}:{each.name}", f", version {each.version}"
     yield "help: run the same command again with --audit FILE to add the missing entries"
@@ -205,10 +204,7 @@ def _store_lines(plan: Plan) -> Iterator[Line]:
 
 
 def _group_steps(plan: Plan, *, verbose: bool) -> list[list[list[Step]]]:
-    """The steps of each kind and reason, those that write first, and in them those that are shown as one.
-
-    These are of one remote secret, or else all that are stopped.
-    """
+    """The steps by kind and reason, writes first, and in these by remote secret; what stops is one group."""
     reasons: dict[tuple[object, ...], dict[Target | None, list[Step]]] = {}
     for step in plan.steps:
         if step.kind is Kind.KEEP and not verbose:
@@ -225,7 +221,7 @@ def _reason_lines(groups: Sequence[Sequence[Step]]) -> Iterator[Line]:
         yield from _group_lines(group)
     first = groups[0][0]
     if first.reason:
-        # Which remote secrets it is of: it stands below the last of them.
+        # It stands below the last of the remote secrets that it is about.
         of = {1: "", 2: "for both: "}.get(len(groups), f"for all {len(groups)}: ")
         yield Wrapped((of, first.reason), _INDENT)
     for remedy in first.remedies:
@@ -242,12 +238,12 @@ def _group_lines(group: Sequence[Step]) -> Iterator[Line]:
         yield *head, f"{place.store}:{place.name}" if place is not None else ""
         yield Wrapped(_keys(group), _INDENT)
     else:
-        # The place of what stops a plan stands in its reason or is looked up by the key.
+        # The reason has the place, or the key is enough to look it up.
         yield Wrapped(_keys(group), _INDENT, head)
 
 
 def _keys(group: Iterable[Step]) -> tuple[str, ...]:
-    """`jira: TOKEN, EMAIL; slack: TOKEN`; where a key lies under another name, that too."""
+    """`jira: TOKEN, EMAIL; slack: TOKEN`, with the remote name of a key if it differs."""
     by_secret: dict[str, list[str]] = {}
     for step in group:
         place = step.destination
@@ -261,7 +257,7 @@ def _keys(group: Iterable[Step]) -> tuple[str, ...]:
 
 
 def _help_lines(remedy: str, indent: int = _INDENT) -> Iterator[Line]:
-    """What to do; what is to be copied stands on a line of its own, however long it is."""
+    """The remedy, with what is to be copied on a line of its own, however long."""
     start = min((found for begin in _COPIED if (found := remedy.find(begin)) >= 0), default=len(remedy))
     yield Wrapped((f"help: {remedy[:start]}".rstrip(),), indent)
     if start < len(remedy):
@@ -269,7 +265,7 @@ def _help_lines(remedy: str, indent: int = _INDENT) -> Iterator[Line]:
 
 
 def _note_lines(plan: Plan) -> Iterator[Line]:
-    """A line for what is left behind, and one for the dates of each end that are past or ahead."""
+    """What is not copied, and the dates of each end that are past or ahead."""
     by_kind: dict[NoteKind, dict[str, datetime | None]] = {}
     for note in plan.notes:
         by_kind.setdefault(note.kind, {}).setdefault(note.secret, note.date)
@@ -292,7 +288,7 @@ def _remedies(plan: Plan, kind: NoteKind) -> Iterable[str]:
 
 
 def _expiry_lines(plan: Plan) -> Iterator[Line]:
-    """The date of each new version, each date once, and the keys that should have ended before it."""
+    """The expiry dates of new versions, each once, and the keys that are due before them."""
     dates: dict[str, list[str]] = {}
     for write in plan.writes:
         if write.expires is not None:
@@ -327,7 +323,7 @@ _STEP = ("secret", "key", "kind", "source", "destination", "reason")
 
 
 def plan_content(outcome: Outcome, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Everything about a plan, and about a run where there was one; `extra` is the command's own."""
+    """The plan and its run, if there was one, as JSON; `extra` is the command's own."""
     plan = outcome.plan
     found = Counter(step.kind for step in plan.steps)
     return {
@@ -368,7 +364,7 @@ def plan_content(outcome: Outcome, extra: Mapping[str, Any] | None = None) -> di
 
 
 def _server_facts(plan: Plan, store: str) -> dict[str, str | None]:
-    """The id that its server says it has, and the written address that a variable replaced."""
+    """The server's id, and the address in the files that a variable replaced."""
     served = plan.served.get(store)
     cluster = served.cluster if served is not None else None
     return {

@@ -28,7 +28,7 @@ _HEADS = ("SECRET", "STORE", "NEXT", "OTHER STORE", "AGE", "EXPIRES", "DUE", "OW
 _DUE_HEADS = ("DUE", "KEY", "STORE", "OWNER")
 _NONE = "-"
 _HELP = Painted("help: ", Style.HELP)
-# The words of states that have other ones than in JSON.
+# States that have another word than in JSON.
 _WORDS = {
     ClusterState.ABSENT: "not deployed",
     ClusterState.FOREIGN: "not ours",
@@ -42,12 +42,12 @@ _WORDS = {
 
 
 def word_of(state: ClusterState) -> str:
-    """A live state in words."""
+    """The state in words."""
     return _WORDS.get(state, state.replace("-", " "))
 
 
 def status_lines(status: Status, step: NextStep, now: datetime, writer_of: WriterOf = no_writer) -> Iterator[Line]:
-    """One environment: how far its move is, its rows, what is wrong and why, and what to run next."""
+    """One environment: its move, its rows, what is wrong and why, and the next command."""
     yield (Painted(status.environment.name, Style.STRONG), *_headline(status))
     has_limits = any(key.has_limit for row in status.rows for key in row.keys)
     first = [row.keys[0] if has_limits and row.keys and row.keys[0].has_due else None for row in status.rows]
@@ -73,7 +73,7 @@ def status_lines(status: Status, step: NextStep, now: datetime, writer_of: Write
 
 
 def closed_lines(status: Status) -> Iterator[Line]:
-    """What stores did not say and why, and below what has the same way out, that."""
+    """Why stores did not answer, and the way out below the last line that has it."""
     helps = [status.helps.get(why) for why in status.closed]
     for number, (why, way_out) in enumerate(zip(status.closed, helps, strict=True), 1):
         yield "not answered: ", why
@@ -99,7 +99,7 @@ def _headline(status: Status) -> tuple[Piece, ...]:
 
 def _cells(row: Row, first: DueKey | None, now: datetime) -> tuple[str, ...]:
     values = row.values
-    # The other store has no fault in it where the one in use did not say.
+    # If the store in use did not answer, the other one is not to blame.
     likeness = "not compared" if values.closed else str(values.likeness).replace("-", " ")
     return (
         row.secret.id,
@@ -119,7 +119,7 @@ def _day(moment: datetime | None) -> str:
 
 
 def _due(age: KeyAge) -> str:
-    """When a new value is due, in a word that a column has room for."""
+    """When a new value is due, in a word."""
     return "overdue" if age.overdue is not None else "not known" if age.why else _day(age.due)
 
 
@@ -135,9 +135,9 @@ Styles = Sequence[Mapping[str, Style | None]]
 def _table(
     heads: Sequence[str], cells: Sequence[Sequence[str]], styles: Styles, optional: Container[str]
 ) -> list[Line] | None:
-    """The cells below their heads, without the `optional` columns that say nothing.
+    """The cells below their heads, without `optional` columns that are empty, or without all that are, to fit a line.
 
-    Without all columns that say nothing, where it is wider than a line; None where it is so even then.
+    None if it does not fit.
     """
     says = [any(line[column] != _NONE for line in cells) for column in range(len(heads))]
     for shown in (
@@ -166,7 +166,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], styles: Sequence[Style | 
 
 
 def _long_rows(cells: Sequence[Sequence[str]], styles: Styles) -> Iterator[Line]:
-    """The rows that are too long for a line."""
+    """The rows if they do not fit a line."""
     for (name, store, to, other, age, expires, due, owner, live), style in zip(cells, styles, strict=True):
         yield (Painted(name, style["DUE"] or style["LIVE"] or Style.STRONG),)
         named = {"to": to, "": other, "age": age, "expires": expires, "due": due, "owner": owner}
@@ -181,7 +181,7 @@ def _style(row: Row) -> Style:
 
 
 def _fault_lines(row: Row) -> Iterator[Line]:
-    """What is wrong with a secret, and why. Each line stands on its own, as messages of findings do."""
+    """What is wrong with a secret, each line complete by itself."""
     name = row.secret.id
     yield from ((f"{name}: ", fault) for fault in row.values.faults)
     if row.values.likeness is Likeness.MISSING and row.other is not None:
@@ -191,7 +191,7 @@ def _fault_lines(row: Row) -> Iterator[Line]:
 
 
 def _overdue_lines(row: Row) -> Iterator[Line]:
-    """Which keys are overdue, or not known not to be where their store was read, and the rotations under way."""
+    """The keys that are overdue, or that may be although their store was read, and the open rotations."""
     name = row.secret.id
     for each in row.keys:
         if each.age.overdue is not None:
@@ -211,7 +211,7 @@ def _unknown_lines(keys: Iterable[DueKey]) -> Iterator[str]:
 
 
 def due_lines(status: Status, due: DueList, step: NextStep) -> Iterator[Line]:
-    """What is overdue, due until a date, or not known not to be, and what to run next."""
+    """The keys that are overdue, due until a date, or of unknown age, and the next command."""
     doubts = sum(each.age.overdue is None and bool(each.age.why) for each in due.keys)
     known = len(due.keys) - doubts
     count = f": {counted(known, 'key')} {'is' if known == 1 else 'are'} due by {_day(due.until)}"
@@ -246,7 +246,7 @@ def _next(step: NextStep) -> Iterator[Line]:
 
 
 def _difference_lines(row: Row, environment: str, writer_of: WriterOf) -> Iterator[Line]:
-    """What the other store holds other values of, which is the later one, and the command for each case."""
+    """The keys with another value in the other store, which one is later, and a command for each case."""
     values = row.values
     if values.likeness is not Likeness.DIFFERENT or row.other is None:
         return
@@ -260,7 +260,7 @@ def _difference_lines(row: Row, environment: str, writer_of: WriterOf) -> Iterat
 
 
 def live_lines(name: str, live: LiveState, common: Container[str] = ()) -> Iterator[Line]:
-    """What is wrong with a secret in the cluster, why, and what mends it; without the notes in `common`."""
+    """What is wrong with a secret in the cluster, why, and the fix; without the notes in `common`."""
     yield from ((f"{name}: ", problem.message) for problem in live.problems)
     yield from (("  because: ", cause) for cause in live.causes)
     if live.next_try is not None:
@@ -275,16 +275,16 @@ def _unproven_lines(stores: Sequence[str]) -> Iterator[Line]:
         yield "  ", _HELP, accept_store(stores)
 
 
-# What `status` advises where its caller lacks a right.
+# What `status` advises for a missing right.
 _LACKING = "get a role that allows it, or leave the Secrets out: --without-secrets"
 
 
 def wait_lines(
     waited: WaitResult, unread: Sequence[str] = (), rows: Iterable[Row] = (), lacking: str = _LACKING
 ) -> Iterator[Line]:
-    """How the wait for `rows` ended, and what it could not compare or look at; of `unread` secrets no date is known.
+    """How the wait for `rows` ended, and what it could not see; `unread` secrets have no known date.
 
-    `lacking` is the way out for a lacking right.
+    `lacking` is the way out for a missing right.
     """
     unproven = list(dict.fromkeys(each.unproven for each in waited.states.values() if each.unproven))
     if waited.end is WaitEnd.IN_EFFECT:
@@ -330,7 +330,7 @@ def _wait(waited: WaitResult) -> dict[str, Any]:
 def status_data(
     status: Status, step: NextStep, of_secrets: Mapping[str, NextStep] | None = None, due: DueList | None = None
 ) -> dict[str, Any]:
-    """What was found of an environment, what comes next, for each secret alone too, and what is due if asked for."""
+    """An environment as JSON: what was found, the next step, also for each secret, and what is `due`."""
     progress = status.progress
     environment = status.environment
     return {
@@ -377,7 +377,7 @@ def _key(key: DueKey) -> dict[str, Any]:
 
 
 def _keys(status: Status) -> Iterator[dict[str, Any]]:
-    """Each key with its age, its place in each store, and the line that chose its store, in the order of the input."""
+    """Each key with its age, its places, and the line that chose its store."""
     environment, of_age = status.environment, ("changed", "due", "why")
     inventory = Inventory(environment)
     for row in status.rows:
@@ -420,10 +420,7 @@ def _key_state(row: Row, key: str) -> KeyState:
 
 
 def _deciding_line(secret: Secret, environment: Environment) -> dict[str, Any] | None:
-    """The line that chose a secret's store; `layer` is the layer's name where it is not in the environment's own file.
-
-    Where an option or a variable chose it, that is `file`, and there is no line.
-    """
+    """The line that chose a secret's store; `file` is an option or variable without a line if that chose it."""
     if secret.store_node is None:
         return None
     span, layer = secret.store_node.span, None
