@@ -1,7 +1,7 @@
 """Measures the compile against its budgets, beside bare Python in the same run; prints a table, JSON or a page.
 
-Figures are CPU time (user and system, the median of several whole processes) and the largest resident memory, as the
-kernel counts them for the finished process. `--quick` leaves 10,000 environments out.
+Figures are CPU time (user and system, the median of several whole processes) and the largest resident memory.
+`--quick` leaves 10,000 environments out.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ MEBIBYTE = 1024
 
 @dataclass(frozen=True)
 class Usage:
-    """One finished process: CPU seconds, and its largest resident memory in MiB."""
+    """What a finished process used."""
 
-    cpu: float
-    memory: float
+    cpu: float  # seconds
+    memory: float  # the largest resident memory in MiB
 
 
 @dataclass(frozen=True)
 class Budget:
-    """A figure of the compile: what it may cost at most, and what is aimed at."""
+    """What a figure may cost at most, and what is aimed at."""
 
     title: str
     unit: str
@@ -58,11 +58,11 @@ class Budget:
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured figure; `bare` is what bare Python needed for the like, where there is such a thing."""
+    """A measured figure."""
 
     budget: Budget
     value: float
-    bare: float | None = None
+    bare: float | None = None  # the cost of the same in bare Python
 
     @property
     def verdict(self) -> str:
@@ -88,15 +88,12 @@ CATALOGUE = Budget("catalogue of 1,000 entries, one environment that has them al
 
 
 def beside_bare(title: str, unit: str, bare: float, must: float, aim: float) -> Budget:
-    """The budget of what may cost `must` times what bare Python cost in the same run, and `aim` times at best."""
+    """A budget of `must` and `aim` times the cost of bare Python in the same run."""
     return Budget(title, unit, must * bare, aim * bare)
 
 
 def users_python(folder: Path) -> Path:
-    """A virtual environment as `make values` makes it, out of the packages that are here; its Python.
-
-    What only tests need is not in it: it would start slower, and jsonschema looks for more packages than it requires.
-    """
+    """The Python of a new virtual environment with only the packages of `make values`, as more would slow its start."""
     venv.create(folder, symlinks=True)
     library = folder / Path(sysconfig.get_path("purelib")).relative_to(sys.prefix)
     pinned = (ROOT / "requirements/runtime.txt").read_text(encoding="utf-8")
@@ -145,7 +142,6 @@ def in_turns(first: Callable[[], Usage], second: Callable[[], Usage], runs: int)
 
 
 def lines_of(python: Path, root: Path) -> int:
-    """How many lines a compile of the project in `root` prints, on both streams together."""
     arguments = [str(python), *PROGRAM, "--root", str(root), "compile"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(arguments, env=environment, capture_output=True, check=True)
@@ -165,13 +161,11 @@ def compile_once(python: Path, root: Path, *options: str) -> Callable[[], Usage]
 
 
 def bare(python: Path, root: Path, out: Path) -> Callable[[], Usage]:
-    """The same project through bare Python."""
     out.mkdir(exist_ok=True)
     return lambda: run((ROOT / "scripts/bench_bare.py", root, ROOT / "schemas", out), python)
 
 
 def measure_all(folder: Path, runs: int, *, quick: bool) -> Iterator[Figure]:
-    """Every figure, in the order of the table."""
     few = max(1, runs // 2)
     python = users_python(folder / "venv")
     start = median(lambda: run(("-c", "pass"), python), runs).cpu
@@ -239,7 +233,6 @@ def number(value: float | None, unit: str) -> str:
 
 
 def page(figures: Sequence[Figure], runs: int) -> str:
-    """The reference page with the last results."""
     machine = f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores"
     return f"""# Performance
 
@@ -263,7 +256,6 @@ times for one environment, {THOUSAND_TO_BARE} times for 1,000.
 
 
 def as_json(figures: Sequence[Figure], runs: int) -> str:
-    """The figures for another program."""
     listed = [
         {
             **asdict(figure.budget),

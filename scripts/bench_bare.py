@@ -1,7 +1,6 @@
 """Makes the manifests of N environments in bare Python: what the parsers and the writer alone cost on this machine.
 
-Loads every file with PyYAML's C parser, validates it with jsonschema, merges it into the base and dumps the
-ExternalSecrets with PyYAML's C emitter: no place of any value, no rule, no proof. `scripts/bench.py` runs it.
+It loads, validates with jsonschema, merges and dumps: no place of any value, no rule, no proof.
 """
 
 from __future__ import annotations
@@ -56,7 +55,6 @@ def _manifests(environment: dict[str, Any], catalogue: dict[str, Any]) -> list[d
 
 
 def main(root: Path, schemas: Path, out: Path) -> None:
-    """Reads `root`/environments and writes a file of manifests for each environment into `out`."""
     environment, catalogue = (
         Draft7Validator(json.loads((schemas / f"{name}.schema.json").read_text("utf-8")))
         for name in ("environment", "catalogue")

@@ -67,10 +67,7 @@ spec:
 
 
 def generate(root: Path, count: int, *, on_one_vault: bool = False) -> Path:
-    """A project of `count` small environments over the shipped base and catalogue, without values files.
-
-    Each has a Key Vault of its own, or all have one: then each is found to read what the first reads.
-    """
+    """A project of `count` small environments over the shipped files, with a Key Vault each or one for all."""
     shutil.rmtree(root, ignore_errors=True)
     (root / "environments").mkdir(parents=True)
     (root / "chart").mkdir()

@@ -1,7 +1,7 @@
 """Measures `status` of a large cluster against its budgets: 2,000 ExternalSecrets and 5,000 pods from the API double.
 
-The double runs in a process of its own and the operation in another one, so that its memory is the program's alone.
-`--quick` takes a tenth of both.
+The double and the operation are processes of their own, so that the memory is the program's alone. `--quick` takes a
+tenth of both.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ sys.exit(0 if found.is_fine else 1)
 
 @dataclass(frozen=True)
 class Used:
-    """One finished process: wall and processor seconds, its largest resident memory in MiB, and the printed lines."""
+    """What a finished process used and printed."""
 
-    wall: float
-    cpu: float
-    memory: float
+    wall: float  # seconds
+    cpu: float  # seconds
+    memory: float  # the largest resident memory in MiB
     lines: int
 
 
@@ -144,7 +144,6 @@ def measure_all(root: Path, secrets: int, pods: int) -> list[Figure]:
 
 
 def page(figures: Sequence[Figure]) -> str:
-    """The reference page with the last results."""
     return f"""# Performance in a large cluster
 
 What `status --cluster` costs, as `make bench-status` last measured it: whole processes, compiling included and stores

@@ -1,8 +1,7 @@
 """Measures verify, migrate and retire against their budgets, beside one process a secret in the same run.
 
-The stores are a real OpenBao server and the local Key Vault with the service's limits, each in a process of its own, so
-that processor time here is the program's alone. `--quick` takes a tenth of the secrets and leaves the memory of 10,000
-out.
+The stores, a real OpenBao and the local Key Vault with the service's limits, are processes of their own, so that
+processor time is the program's alone. `--quick` takes a tenth of the secrets and does not measure memory.
 """
 
 from __future__ import annotations
@@ -119,15 +118,14 @@ class Metered:
 
 @dataclass(frozen=True)
 class Timed:
-    """One operation: wall and processor seconds, and the share of the latter that its clients took."""
+    """What an operation took."""
 
-    wall: float
-    cpu: float
-    share: float
+    wall: float  # seconds
+    cpu: float  # seconds
+    share: float  # of `cpu` in the stores' clients
 
 
 def measure(action: Callable[[Callable[..., SecretWriter]], object]) -> Timed:
-    """Runs `action` with an opener of measured adapters."""
     meter = Meter()
     # As every command does once its environment is compiled.
     gc.collect()
@@ -209,7 +207,6 @@ def empty_mounts(openbao: LocalOpenBao, *mounts: str) -> None:
 
 
 def verify_run(environment: Environment) -> Callable[[Callable[..., SecretWriter]], None]:
-    """What `verify` does, once it has its references."""
     cells, _ = cells_to_read(environment)
 
     def action(opener: Callable[..., SecretWriter]) -> None:
@@ -239,7 +236,6 @@ def migrate_run(
 
 
 def retire_run(environment: Environment, left: str, root: Path) -> Callable[[Callable[..., SecretWriter]], None]:
-    """What `retire --apply` does, once it has its environments."""
 
     def action(opener: Callable[..., SecretWriter]) -> None:
         with LiveStores(os.environ, opener) as stores:
@@ -409,10 +405,7 @@ def retirement(
     ask: Callable[[], dict[str, Any]],
     note: Callable[[str, Timed], float],
 ) -> Iterator[Figure]:
-    """The secrets of an environment that the second mount serves, deleted from the vault that holds them, and OpenBao.
-
-    What each asks beside is the log-in, the mount and who it is.
-    """
+    """Secrets that the second mount serves are deleted from the Key Vault, then from OpenBao's first mount."""
     count = len(environment.secrets)
 
     def anew() -> None:
@@ -439,7 +432,6 @@ def retirement(
 
 
 def memory(root: Path, count: int, addresses: tuple[str, str], openbao: LocalOpenBao) -> Iterator[Figure]:
-    """The largest resident memory of whole commands, compile included."""
     empty_mounts(openbao)
     # In a process of its own: what the system takes for a process's largest memory counts that of the one it came from.
     child = os.fork()
@@ -470,7 +462,6 @@ def at_most(title: str, unit: str, must: float) -> Budget:
 
 
 def page(figures: Sequence[Figure], notes: Sequence[str]) -> str:
-    """The reference page with the last results."""
     listed = "\n".join(f"- {note}." for note in notes)
     return f"""# Performance of live stores
 

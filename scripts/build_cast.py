@@ -1,8 +1,7 @@
 """Records the demo as docs/demo.cast (asciicast v2) and draws it as docs/demo.svg; `--check` writes neither.
 
-The demo runs for real, in a terminal of its own. What differs from run to run is replaced as in the tutorial, and the
-times of the cast are made up: they follow the length of what is to be read. So two recordings are equal.
-The drawing, README's picture, moves by CSS alone and loads nothing. Where a reader wants no motion it shows the end.
+The demo runs for real, in a terminal of its own. What differs from run to run is replaced as in the tutorial, and times
+follow the length of the text, so that two recordings are equal. The drawing moves by CSS alone and loads nothing.
 """
 
 from __future__ import annotations
@@ -123,7 +122,6 @@ CELL, LINE, HEAD, GAP = 12.2, 24.4, 40, 12
 
 
 def _frame(moments: Sequence[float]) -> str:
-    """The window around the lines, and how these move: rich fills in the rest."""
     width, height = COLUMNS * CELL + 2 * GAP, ROWS * LINE + HEAD + GAP
     total = moments[-1] + END
     shift, cover = [], []
@@ -161,7 +159,6 @@ text {{{{font: 20px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans 
 
 
 def _changes(stops: Sequence[str]) -> Iterator[str]:
-    """The stops at which something changes."""
     before = ""
     for stop in stops:
         state = stop.partition("%")[2]

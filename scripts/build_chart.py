@@ -34,7 +34,6 @@ DOCUMENTED_VALUE = re.compile(r"^# -- (?P<text>.+(?:\n# .+)*)\n(?P<name>\w+):", 
 
 
 def chart_schema(values_schema: dict[str, Any]) -> str:
-    """The text of the chart's schema: the values' own, plus `global` at the top."""
     schema = {**values_schema, "properties": {**values_schema["properties"], "global": GLOBAL}}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
@@ -56,7 +55,6 @@ def readme(page: str, values_text: str, values_schema: dict[str, Any]) -> str:
 
 
 def generate_files(root: Path) -> dict[Path, str]:
-    """Each generated file with what it must hold."""
     files: dict[Path, str] = {}
     values_schema = json.loads((root / "schemas/values.schema.json").read_text("utf-8"))
     for name in ("environment", "catalogue", "values", "manifests"):

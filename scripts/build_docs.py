@@ -1,8 +1,7 @@
 """Rewrites the generated pages of docs/ and every transcript shown in Markdown; `--check` exits 1 where one is stale.
 
-A transcript is a comment `<!-- run … -->` with shell lines, followed by a `console` block: lines that begin with `$ `
-are shown with what they print, the others prepare in silence. Each page's transcripts run in one fresh copy of the
-project, in order, so that a page is a session that a reader can repeat.
+A transcript is a comment `<!-- run … -->` with shell lines and a `console` block: lines that begin with `$ ` are shown
+with their output, the others must print nothing. A page's transcripts run in order in one fresh copy of the project.
 """
 
 from __future__ import annotations
@@ -54,7 +53,6 @@ string double-quoted. Nobody writes it by hand; this page is for those who revie
 
 
 def pages(shell: PageShell) -> dict[str, str]:
-    """Each generated page's path below the project with its text."""
     document = Library(ROOT).catalogue()
     if document is None:
         raise SystemExit("environments/catalogue.yaml cannot be read; run `make values`")
@@ -74,7 +72,6 @@ def pages(shell: PageShell) -> dict[str, str]:
 
 
 def output_schemas() -> dict[str, dict[str, Any]]:
-    """The schemas of JSON outputs by the names of their files."""
     paths = sorted((ROOT / "schemas/output").glob("*.schema.json"))
     return {path.name.removesuffix(".schema.json"): json.loads(path.read_text("utf-8")) for path in paths}
 
@@ -103,7 +100,6 @@ def exit_codes_page() -> str:
 
 
 def with_transcripts(page: str, shell: PageShell) -> str:
-    """The page with each transcript run anew."""
     if not TRANSCRIPT.search(page):
         return page
     with tempfile.TemporaryDirectory() as name:
@@ -127,7 +123,6 @@ def transcript(script: str, folder: Path, shell: PageShell) -> str:
 
 
 def results(shell: PageShell) -> dict[Path, str]:
-    """Every file this script writes with the text it must hold."""
     found = {ROOT / path: text for path, text in pages(shell).items()}
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
         if path not in found:

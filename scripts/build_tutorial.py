@@ -1,11 +1,10 @@
 """Rewrites the pages that tell a story with what their commands print against real local stores; `--check` writes none.
 
-The `console` blocks of a page run in order in one shell, in an empty folder, with an OpenBao server, a Key Vault and a
-cluster's API double started for it; CLONE is this project's folder. A `yaml` block below `<!-- append FILE -->` is what
-a reader adds at the end of a file, and is added. Lines of `<!-- unseen … -->` run unseen and must succeed; `<!--
-cluster WORDS -->` is what happens in the cluster (scripts/page_cluster.py). What differs from run to run (ports, run
-ids, versions, times) is shown by fixed stand-ins. README shows a piece of these pages: a `console` block below
-`<!-- from PAGE -->` has commands of that page with what they print there.
+The `console` blocks of a page run in order in one shell, in an empty folder, with an OpenBao, a Key Vault and a
+cluster's API double of its own; CLONE is this project's folder. A `yaml` block below `<!-- append FILE -->` is appended
+to the file, lines of `<!-- unseen … -->` must succeed, `<!-- cluster WORDS -->` happens in the cluster
+(scripts/page_cluster.py). Ports, run ids, versions and times have stand-ins. In README, a `console` block below
+`<!-- from PAGE -->` shows commands of that page.
 """
 
 from __future__ import annotations
@@ -93,13 +92,12 @@ def _commands(block: re.Match[str]) -> list[str]:
 
 
 def _silent(line: str) -> str:
-    """The line of a shell that prints only if it fails."""
     return f"{{ {line}\n}} > .unseen 2>&1 || {{ echo failed; cat .unseen; }}; rm -f .unseen"
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a page's commands run in: a shell with its variables, and the addresses of the servers started for it."""
+    """The shell and the servers of one page."""
 
     shell: PageShell
     variables: Mapping[str, str]
@@ -156,7 +154,7 @@ def replace_changing(text: str, key_vault: str, openbao: str) -> str:
 
 
 def _drop_between(lines: Sequence[str]) -> Iterator[str]:
-    """Of the lines that tell what a wait sees, the first and the last of each secret: it may miss what is between."""
+    """Keeps the first and last line of each secret in a wait, which may miss states in between."""
     for is_seen, group in groupby(lines, key=lambda line: bool(SEEN.fullmatch(line))):
         if not is_seen:
             yield from group
@@ -172,7 +170,6 @@ def _drop_between(lines: Sequence[str]) -> Iterator[str]:
 
 
 def build_page(page: str, where: Surroundings) -> str:
-    """The page with every command run anew."""
     lines = commands(page)
     mine = [line.replace(KEY_VAULT, where.key_vault).replace(OPENBAO, where.openbao) for line in lines]
     with tempfile.TemporaryDirectory() as name:

@@ -1,6 +1,6 @@
 """Checks SARIF files (`-` for standard input, a sample where none is named) against the standard's published schema.
 
-The schema comes with an npm package of about 100 MB, so that this is no part of the tests, which check the parts used.
+The schema comes with an npm package of 100 MB, so that the tests check only the parts that are used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Builds a release into a folder: wheel, sdist, packed chart, the list of packages that it needs (SBOM), and checksums.
 
-It builds the commit at HEAD, not the working tree, and gives every file the time of that commit: two builds of a commit
-are equal byte for byte. `make dist` runs it, with the programs that it made below `.tools`.
+It builds HEAD, not the working tree, and every file has the time of that commit: two builds are equal byte for byte.
+`make dist` runs it, with the programs below `.tools`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ class NotBuiltError(Exception):
 
 
 def version_in(source: Path) -> str:
-    """The program's version as its source says it."""
     found = re.search(r'^__version__ = "([^"]+)"$', (source / "compiler/__init__.py").read_text("utf-8"), re.MULTILINE)
     if found is None:
         msg = 'compiler/__init__.py has no line __version__ = "…"'
@@ -54,7 +53,6 @@ def build(out: Path) -> list[Path]:
 
 
 def build_packages(source: Path, out: Path, commit_time: int) -> None:
-    """Writes wheel and sdist of the project in `source` into `out`."""
     _run(sys.executable, "-m", "hatchling", "build", "-d", out, folder=source, commit_time=commit_time)
 
 

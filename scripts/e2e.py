@@ -2,10 +2,8 @@
 
 KUBECONFIG names the cluster, E2E_VAULT_STORE and E2E_KEY_VAULT_STORE its ClusterSecretStores; VAULT_ADDR, VAULT_TOKEN
 and the variables of Azure let this machine into the same stores. Optional: E2E_OPERATOR (its version, such as 2.7),
-E2E_HELM, E2E_IMAGE (of a pod that reads the Secrets) and E2E_TIMEOUT (of one wait). It works in a namespace and under
-remote names of its own, and takes all of it away at the end; values are deleted so that they can be recovered, as
-everything that this program deletes. Exits 1 where something was not as promised, 3 where something is missing, or the
-pod cannot start.
+E2E_HELM, E2E_IMAGE (of a pod that reads the Secrets) and E2E_TIMEOUT (of one wait). It uses a namespace and remote
+names of its own, which it removes; values can be recovered. Exits 1 if a promise is broken, 3 if it cannot run.
 """
 
 from __future__ import annotations

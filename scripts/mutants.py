@@ -1,8 +1,7 @@
 """Checks that the tests notice each planted mistake of tests/mutants: prints every mutant that survives its tests.
 
-A mutant is data: a file, a text that occurs in it once, the text in its place, the tests that must fail, and what would
-go wrong. With `promise` it stands behind a line of SECURITY.md. One that changes no behaviour says so in `equivalent`,
-and is not run. Works in copies of the tree: nothing here is changed.
+A mutant is a file, a text that occurs in it once, the text in its place, tests of which one must fail, and what would
+go wrong. One that changes no behaviour says so in `equivalent`, and is not run. All runs are in copies of the tree.
 """
 
 from __future__ import annotations
@@ -37,16 +36,16 @@ _PASSED, _FAILED = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One planted mistake. `tests` are paths or node ids from the root; `line` is its place in `source`."""
+    """One planted mistake."""
 
     source: str
     file: str
     old: str
     new: str
-    tests: tuple[str, ...]
+    tests: tuple[str, ...]  # paths or node ids
     why: str
     equivalent: str | None = None
-    # Against whom it protects, in `against`, and what SECURITY.md promises, in `text`.
+    # Whom it protects against (`against`) and what SECURITY.md says (`text`).
     promise: Mapping[str, str] | None = None
 
     @property

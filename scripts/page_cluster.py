@@ -1,7 +1,7 @@
-"""A cluster for the pages that tell a story: the API double, and what Argo CD, the operator and people do there.
+"""Plays the cluster of the pages that tell a story: the API double, Argo CD, the operator and people.
 
-A page says between its commands what happens there, `<!-- cluster WORDS -->`. The shell that runs the page hands the
-words over to the process that has the double: `page-cluster WORDS` (scripts/page_shell.py).
+For `<!-- cluster WORDS -->` of a page, its shell runs `page-cluster WORDS` (scripts/page_shell.py), which passes the
+words to the process with the double.
 """
 
 from __future__ import annotations
@@ -119,11 +119,9 @@ class PageCluster:
             time.sleep(0.05)
 
     def _deploy(self, folder: Path, name: str) -> None:
-        """What Argo CD and then the operator do; a Secret of another ExternalSecret is refused and left alone.
-
-        At once: whether a command that watches sees a state between would be chance.
-        """
+        """What Argo CD and then the operator do; a Secret of another ExternalSecret is left alone."""
         environment = _compile(folder, name)
+        # Otherwise a command that watches might see a state in between.
         with self.double.at_once():
             self._deploy_environment(environment)
 
@@ -153,7 +151,6 @@ class PageCluster:
         self._set_owner(space, name, None)
 
     def _make_foreign_secret(self, _: Path, space: str, name: str, target: str, *keys: str) -> None:
-        """An ExternalSecret of somebody else, and the Secret that it owns."""
         found = {"metadata": {"name": name, "namespace": space}, "spec": {"target": {"name": target}}}
         self.double.put("externalsecrets", found)
         self.platform.secret(space, target, keys, "hash-1")
@@ -167,14 +164,12 @@ class PageCluster:
         self._set_owner(space, found["spec"]["target"]["name"], None)
 
     def _delete(self, _: Path, space: str, name: str) -> None:
-        """The ExternalSecret goes, and the Secret with it where it owns that."""
         target = self.double.get("externalsecrets", space, name)["spec"]["target"]["name"]
         self.double.delete("externalsecrets", space, name)
         if self._owner(space, target) == name:
             self.double.delete("secrets", space, target)
 
     def _pod(self, _: Path, space: str, name: str, secret: str) -> None:
-        """A pod that starts now, in the place of one of that name."""
         self.platform.pod(space, name, secret)
         found = self.double.get("pods", space, name)
         found["metadata"] |= {
@@ -194,7 +189,6 @@ class PageCluster:
             self.double.put("secrets", found)
 
     def _firewall(self, _: Path, state: str) -> None:
-        """The vault's firewall refuses everybody, or nobody."""
         denied = self._key_vault.denied
         with self._key_vault.lock:
             for permission in ("get", "list"):
@@ -203,7 +197,6 @@ class PageCluster:
                     denied[permission] = "ForbiddenByFirewall"
 
     def _lose(self, _: Path, state: str) -> None:
-        """The server ends, and with it all that it held: in dev mode nothing is on a disk."""
         if state != "lost" or self._openbao is None:
             raise ValueError(state)
         self._openbao.stop()
@@ -223,7 +216,6 @@ class PageCluster:
 
 
 def _in_seconds(moment: datetime) -> str:
-    """As Kubernetes writes the times of its objects."""
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 

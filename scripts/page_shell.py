@@ -26,7 +26,6 @@ class PageShell:
     path: str
 
     def run(self, script: str, folder: Path, variables: Mapping[str, str] | None = None) -> str:
-        """What `script` prints on both streams, run in `folder`; `variables` go before the shell's own."""
         environment = {
             **{key: os.environ[key] for key in ("HOME",) if key in os.environ},
             "PATH": self.path,

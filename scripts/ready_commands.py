@@ -1,9 +1,8 @@
 """Keeps commands of this project ready for shells and tests: each is a fork of a process that has imported its modules.
 
-Importing is most of the time of a short command, and a page has a hundred of them. A command is a file, for a shell on
-its PATH: a small client that hands its arguments, folder, variables and open files to the process that has the
-modules, and ends as the command ends. Each command sees what a process of its own would see: modules that were imported
-and nothing that another command left behind.
+Importing is most of the time of a short command, and a page has a hundred of them. A command is a program on a shell's
+PATH: a small client that passes its arguments, folder, variables and open files to the process with the modules, and
+ends as the command ends. No command sees what another one left behind.
 """
 
 from __future__ import annotations
@@ -65,10 +64,9 @@ os._exit(code)
 
 @contextmanager
 def ready_commands(folder: Path, commands: Mapping[str, str], modules: Sequence[str] = ()) -> Iterator[None]:
-    """Puts each command into `folder` as a program of its name, for the length of the `with` block.
+    """Has each command, by its function (`compiler.__main__:run`), as a program in `folder` during the `with` block.
 
-    Each is named by its function, such as `compiler.__main__:run`. Imported are `modules`, or the whole program for
-    none. The folder's path is short: a socket lies there.
+    It imports `modules`, or the whole program. The folder has a socket, so that its path must be short.
     """
     client, address = folder / ".client.py", folder / SOCKET
     client.write_text(CLIENT.format(socket=str(address)), "utf-8")
@@ -92,10 +90,7 @@ def ready_commands(folder: Path, commands: Mapping[str, str], modules: Sequence[
 
 
 def run_ready(program: Path, argv: Sequence[str], variables: Mapping[str, str], files: tuple[int, int, int]) -> int:
-    """Runs one of the programs without the process of its client, and returns its code, a signal's as its negative.
-
-    It gets this process's folder, and `files` as its input, output and error output.
-    """
+    """Runs a program in this folder, with `files` as its streams; returns its exit code, of a signal negative."""
     umask = os.umask(0)
     os.umask(umask)
     environment = {os.fsencode(key): os.fsencode(value) for key, value in variables.items()}
@@ -112,7 +107,7 @@ def run_ready(program: Path, argv: Sequence[str], variables: Mapping[str, str], 
 
 
 def import_all(commands: Mapping[str, str], modules: Iterable[str]) -> dict[str, Command]:
-    """Imports `modules`, or the whole program for none, and returns the functions of `commands`."""
+    """Imports `modules`, or the whole program, and returns the functions of `commands`."""
     program = (each.name for each in pkgutil.walk_packages([str(ROOT / "compiler")], "compiler."))
     for name in modules or (*program, *LATE):
         import_module(name)
@@ -126,7 +121,7 @@ def import_all(commands: Mapping[str, str], modules: Iterable[str]) -> dict[str,
 
 
 def serve(listener: socket.socket, commands: Mapping[str, Command]) -> Command | None:
-    """Answers until standard input ends. In the process of a command it returns that command, which is then to be run.
+    """Serves until standard input ends; in a command's process it returns the command, for the caller to run.
 
     So a command ends as in any process: its threads are waited for, and its streams are flushed.
     """
@@ -161,7 +156,6 @@ def serve(listener: socket.socket, commands: Mapping[str, Command]) -> Command |
 
 
 def _tell_who_waits(clients: dict[int, socket.socket]) -> None:
-    """Sends each client the code of its command, where that has ended."""
     for child in tuple(clients):
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
@@ -170,7 +164,6 @@ def _tell_who_waits(clients: dict[int, socket.socket]) -> None:
 
 
 def _receive_request(client: socket.socket) -> tuple[bytes, array.array[int]]:
-    """What a client sends, and the three files that it hands over."""
     length, rights, _, _ = client.recvmsg(4, socket.CMSG_SPACE(3 * array.array("i").itemsize))
     return client.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL), array.array("i", rights[0][2])
 
@@ -191,9 +184,9 @@ def _become_command(asked: bytes, files: array.array[int], commands: Mapping[str
 
 @dataclass
 class ShortEnd:
-    """Ends this process with `code`, once its threads have ended and its exit functions have run.
+    """Ends this process with `code` after its threads and exit functions.
 
-    By itself it would then take apart, and copy page by page, all that it shares with the process it is a fork of.
+    Otherwise it would take apart, and so copy, the memory that it shares with its parent.
     """
 
     code: int | None = None

@@ -1,7 +1,7 @@
 """Records the checksums of the chart and the schemas as those of this version, in compiler/released.json.
 
-`new chart --upgrade` knows a file that nobody edited by them. `--check` writes nothing and exits 1 where the record is
-not right. What has been released, as a tag says, is never recorded anew: a changed chart is of the next version.
+By them `new chart --upgrade` knows a file that nobody edited. `--check` writes nothing and exits 1 if the record is
+wrong. A released (tagged) version is never recorded again.
 """
 
 from __future__ import annotations
@@ -49,7 +49,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def is_released(version: str) -> bool:
-    """Whether the clone has the tag of that version."""
     asked = ["git", "-C", str(ROOT), "rev-parse", "--quiet", "--verify", f"refs/tags/v{version}"]
     return subprocess.run(asked, capture_output=True, check=False).returncode == 0
 

@@ -1,6 +1,6 @@
 """Makes the release commit of a version, builds and tries it, and tags it: `make release VERSION=1.1.0`.
 
-Nothing is pushed. Run again after a failed check, with its cause mended in a commit, it goes on with that check.
+Nothing is pushed. After a failed check, commit a fix and run it again: it goes on with that check.
 """
 
 from __future__ import annotations
@@ -92,7 +92,6 @@ def _raise_version(root: Path, path: str, pattern: str, version: str) -> str:
 
 
 def _unreleased_text(root: Path) -> str:
-    """What CHANGELOG.md has below [Unreleased]."""
     _, _, after = (root / "CHANGELOG.md").read_text("utf-8").partition(_UNRELEASED)
     return after.partition("\n## [")[0].strip()
 

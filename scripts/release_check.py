@@ -1,7 +1,7 @@
 """Finds where the parts of a release disagree: version, changelog, chart, pages, tag, wheel, sdist and schemas.
 
-`make release-check` runs it on the working tree. In a workflow that a tag started, the tag must be the version's, and
-the changelog must have nothing that is not released.
+`make release-check` runs it on the working tree. In a workflow for a tag, the tag must be the version's, and the
+changelog must have nothing unreleased.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _PACKED = ("schemas", "chart")
 
 
 def disagreements(root: Path, packages: Path, tag: str | None) -> list[str]:
-    """What does not agree in the project at `root`, its wheel and sdist in `packages`, and the tag if there is one."""
+    """What disagrees in the project at `root`, its wheel and sdist in `packages`, and the tag."""
     version = version_in(root)
     return [
         *_in_changelog(root, version, is_tagged=tag is not None),

@@ -40,10 +40,7 @@ def return_edits(environment: Environment, secrets: Iterable[str], store: Store)
 
 
 def was_in(environment: Environment, secret: str, store: Store) -> bool:
-    """Whether the files say that a secret was in `store`, which it does not read now.
-
-    A layer or a mark says it; in an environment of two stores, also the secret's own `store:` or its step of `moves:`.
-    """
+    """Whether the files say that a secret was in `store`, which it does not read now."""
     nodes = [environment.root.get(_SECRETS, secret, _STORE), environment.root.get(_STORE)]
     written = [each.value for node in nodes if node is not None for each in (node, *node.overrode)]
     own = environment.document.root.get(_STORE)
@@ -51,7 +48,7 @@ def was_in(environment: Environment, secret: str, store: Store) -> bool:
     if store.id in (*written, _marked_store(environment, secret), mark[1] if mark is not None else None):
         return True
     serving, progress = environment.secrets[secret].store, progress_of(environment)
-    # Nothing lies in a store without an address.
+    # Of two stores, the secret's own `store:` or its step of `moves:` says it. A store without an address holds nothing.
     known = {each.id for each in environment.stores.values() if each.addresses}
     if serving is None or known | {store.id} != {store.id, serving.id}:
         return False
@@ -102,7 +99,6 @@ def _mark(environment: Environment, secret: str, stood: Iterable[str] = (), gone
 
 
 def _goes_with_line(environment: Environment, secret: str) -> bool:
-    """Whether the line of a secret's `store:` goes with it."""
     entry = environment.document.root.nearest(_SECRETS, secret)
     is_shared = is_flow(environment.document.root.nearest(_SECRETS))
     return not is_shared and (not is_flow(entry) or _is_needless(environment, secret))
@@ -115,14 +111,12 @@ def _line_comment(environment: Environment, secret: str) -> str | None:
 
 
 def _store_without_own(environment: Environment, secret: str) -> str | None:
-    """The store that a secret has without its own `store:`."""
     below = _lower_node(environment, _SECRETS, secret, _STORE)
     value = below.value if below is not None else None
     return value if isinstance(value, str) else environment.root.text(_STORE)
 
 
 def _lower_node(environment: Environment, *path: str) -> Node | None:
-    """What the layers below the environment's own file have at `path`."""
     winner = environment.root.get(*path)
     if winner is None or environment.document.root.get(*path) is None:
         return winner
@@ -130,7 +124,6 @@ def _lower_node(environment: Environment, *path: str) -> Node | None:
 
 
 def _drop_edits(environment: Environment, names: Sequence[str]) -> tuple[Edit, ...]:
-    """The edits that remove the `store:` of these secrets, and entries that have nothing else."""
     own = environment.document.root.get(_SECRETS)
     gone = [name for name in names if _is_needless(environment, name)]
     if own is not None and gone and len(gone) == len(own.children) and not _is_commented(own):
@@ -150,7 +143,6 @@ def finish_edits(environment: Environment, store: Store) -> tuple[Edit, ...]:
 
 
 def _is_commented(own: Node) -> bool:
-    """Whether a map in braces has a comment on its line, which would be removed with it."""
     return is_flow(own) and "#" in _text_behind(own)
 
 

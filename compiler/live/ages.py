@@ -54,7 +54,6 @@ class KeyAge:
 
     @property
     def overdue(self) -> datetime | None:
-        """Since when it is overdue, None where it is not."""
         return self.due if self.state is AgeState.OVERDUE else None
 
 
@@ -75,10 +74,9 @@ def since_text(*dates: datetime | None) -> str:
 def age_keys(
     reader: SecretReader, newest: RemoteSecret, keys: Mapping[Key, tuple[int | None, Look]], now: datetime
 ) -> dict[Key, KeyAge]:
-    """The age of each of `keys` in `newest`, by its limit in days, None for none, and how to find its value.
+    """The age of each of `keys` by its limit in days, None for none; a StoreError makes it NOT_KNOWN.
 
-    Other versions are read only for keys with a limit that the date of `newest` does not exceed. A StoreError makes an
-    age NOT_KNOWN.
+    Other versions than `newest` are read only for keys with a limit that its date does not exceed.
     """
     ends, doubt = _ends_of(newest.attributes)
     limited = {key: (days, look) for key, (days, look) in keys.items() if days is not None}
@@ -111,7 +109,6 @@ def may_have_since(reader: SecretReader, newest: RemoteSecret) -> bool:
 
 
 def _ends_of(attributes: Attributes) -> tuple[datetime | None, str]:
-    """The earlier of the expiry and `renew-date`, and why the latter does not count."""
     ends, text = attributes.expires, attributes.tags.get(RENEW_DATE)
     if text is None:
         return ends, ""
@@ -124,7 +121,6 @@ def _ends_of(attributes: Attributes) -> tuple[datetime | None, str]:
 
 
 def _with_ends(age: KeyAge | None, ends: datetime | None, doubt: str, now: datetime) -> KeyAge:
-    """Combines the age, None without a limit, with the end of the whole remote secret."""
     changed, due = (age.changed, age.due) if age is not None else (None, None)
     due = min((each for each in (due, ends) if each is not None), default=None)
     if due is not None and due <= now:
@@ -263,7 +259,6 @@ class _Ages(Generic[Key]):
         return ages | {key: self._judge_key(key) for key in young}
 
     def _judge_by_newest(self, key: Key, made: datetime) -> KeyAge | None:
-        """The age of a key that needs no other version; None if it does."""
         days, look = self._keys[key]
         if look(self._newest) is None:
             return KeyAge(AgeState.NOT_KNOWN, why="it has no value")
@@ -371,7 +366,6 @@ class _Ages(Generic[Key]):
         return history.gone.get(place, f"more versions of one second than {MOST_READS} reads reach")
 
     def _is_tagged(self, key: Key) -> bool:
-        """Whether the first version with the tag has the value."""
         tagged = self._history.tagged
         return tagged is not None and self._is_held(key, tagged, is_same=True)
 
@@ -388,7 +382,6 @@ class _Ages(Generic[Key]):
 
 
 def _since_of(text: str, now: datetime) -> tuple[datetime | None, str]:
-    """The date in a tag `value-since`, or why there is none."""
     written = text.partition(FROM_VERSION)[0]
     if written.startswith(_UNKNOWN):
         return None, "its age was not known when it was copied"
@@ -403,5 +396,4 @@ def _since_of(text: str, now: datetime) -> tuple[datetime | None, str]:
 
 
 def _number(text: str) -> int | None:
-    """A version's number; None if it is not one that a store can have counted to."""
     return int(text) if _NUMBER.fullmatch(text) else None

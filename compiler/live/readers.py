@@ -97,7 +97,6 @@ class ReadIndex:
             self._at.setdefault(place, {})[found] = None
 
     def add_below(self, places: Iterable[str], reader: str, store: str) -> None:
-        """Record who reads whatever lies below each of these places."""
         self._below += [(place, self._reader(reader, store, None)) for place in places]
 
     def add_environments(self, environments: Iterable[Environment]) -> Self:
@@ -189,7 +188,6 @@ def one_environment(root: Path, name: str, outside: Outside) -> Environment:
 
 
 def _projects(root: Path, outside: Outside) -> Iterator[Project]:
-    """The project, or one for each environment if some environment needs an address from outside."""
     result = compile_project(root)
     if not result.failed and result.project is not None:
         yield result.project
@@ -331,12 +329,10 @@ class _Search:
                     self._add(identity, None, writer, label)
 
     def _generator(self, spec: LiveObject, reader: str) -> None:
-        """Record who reads a path of the store's API."""
         provider = next(each for each in PROVIDERS.values() if each.generator == _GENERATOR)
         self._paths(provider.live_identity(child(spec, "provider")), (str(spec.get("path") or ""),), reader)
 
     def _provider_class(self, spec: LiveObject, reader: str) -> None:
-        """Record what the Secrets Store CSI driver mounts and may make Secrets of."""
         word, parameters = str(spec.get("provider") or ""), child(spec, "parameters")
         provider = provider_called(word)
         if provider is None or not provider.csi_names:

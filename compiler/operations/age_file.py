@@ -1,7 +1,4 @@
-"""Encrypts and decrypts age files that only their owner can read; the only module that imports pyrage.
-
-The format is https://age-encryption.org/v1.
-"""
+"""Encrypts and decrypts private age files (https://age-encryption.org/v1); the only module that imports pyrage."""
 
 import base64
 import binascii
@@ -33,7 +30,6 @@ _STANZA = re.compile(rb"-> scrypt [A-Za-z0-9+/]{22} ([1-9][0-9]?)")
 
 
 def _cannot_open(why: str) -> Refusal:
-    """A refusal that quotes nothing of the file."""
     return Refusal("cannot run", f"the file cannot be opened: {why}", _COPIED)
 
 
@@ -69,7 +65,6 @@ def encrypt_to(plain: bytes, recipients: Sequence[str]) -> bytes:
 
 
 def encrypt_with(plain: bytes, passphrase: SecretValue) -> bytes:
-    """An age file for a passphrase. Raises Refusal."""
     require_passphrase(passphrase)
     sealed = bytes(_pyrage().passphrase.encrypt(plain, passphrase.reveal()))
     # `restore` must be able to open it.
@@ -130,7 +125,6 @@ def _require_bounded(data: bytes) -> None:
 
 
 def decrypt_with(data: bytes, passphrase: SecretValue) -> bytes:
-    """The content of an age file. Raises Refusal."""
     _require_bounded(data)
     return _open(lambda: _pyrage().passphrase.decrypt(data, passphrase.reveal()), "passphrase")
 

@@ -1,7 +1,4 @@
-"""Compares environments, stores and files by meaning, and a values file on disk with the compiled one.
-
-Unknown values of a file are never shown: one that somebody edited may have a password in it.
-"""
+"""Compares environments and files by meaning, and a values file with the compiled one; masks all unknown values."""
 
 from __future__ import annotations
 
@@ -79,7 +76,6 @@ class EnvironmentDiff:
 
 
 def side_of_environment(environment: Environment) -> Side:
-    """The values of an environment that passed every rule."""
     side = _side_of_values(environment.subchart, values_of(environment))
     addresses = {f"{store.kind}/{store.name}": _address(store) for store in environment.stores_in_use()}
     return replace(side, addresses=addresses)
@@ -178,7 +174,6 @@ def _side_of_manifests(objects: Sequence[dict[str, Any]], chart: ChartValues) ->
 
 
 def _reference(title: str) -> str:
-    """The store's name as secrets refer to it."""
     return title.replace(" ", "/", 1)
 
 
@@ -276,7 +271,6 @@ class ChartValues:
         return found
 
     def _nodes(self, root: Any) -> Iterator[tuple[int, int, bool]]:  # noqa: ANN401
-        """The bounds of each key and scalar, and whether it may be shown."""
         waiting: list[tuple[Any, dict[str, Any] | None]] = [(root, self._schema)]
         if _is_nested(root):
             ((key, values),) = root.value

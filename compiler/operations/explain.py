@@ -178,10 +178,7 @@ _QUIET = ("inherited", "usual")
 
 
 def explain(environment: Environment, path: str | None = None) -> tuple[Explanation, ...]:
-    """Every value of the environment in the order of the input, or those at and below `path`.
-
-    A `path` is `store`, `github` or `secrets.github` for a secret with its keys, or `github/KEY`. Raises Refusal.
-    """
+    """All values in the order of the input, or those at and below `path`, or of a key (`github/KEY`). Raises Refusal."""
     rows = [*_rows(environment)]
     if path is None:
         return tuple(row for row in rows if row.origin not in _QUIET)
@@ -274,7 +271,6 @@ def _default_rows(environment: Environment, secret: Secret) -> Iterator[Explanat
 
 
 def _metadata_rows(environment: Environment, secret: Secret) -> Iterator[Explanation]:
-    """The labels and annotations that the secret inherits."""
     for member, sources in _METADATA.items():
         told = set(secret.node.members_at(member))
         for owner, source in sources:

@@ -151,7 +151,6 @@ def _go_duration(text: str) -> str:
 
 
 def expected_stores(environment: PlainMap) -> list[PlainMap]:
-    """The stores with `render: true`."""
     return [_store(environment, store) for store in environment.get("stores", {}).values() if store.get("render")]
 
 
@@ -221,7 +220,6 @@ def differences(expected: Iterable[PlainMap], rendered: Iterable[Any]) -> Iterat
 
 
 def targets(rendered: Iterable[Any]) -> Targets:
-    """The Kubernetes Secrets that rendered ExternalSecrets make."""
     found: Targets = {}
     for manifest in rendered:
         if isinstance(manifest, dict) and manifest.get("kind") == "ExternalSecret":
@@ -291,10 +289,9 @@ class _Case:
 
 
 def prove(project: Project, chart: Path, helms: Sequence[Helm]) -> tuple[Diagnostic, ...]:
-    """Renders `chart`, from `find_chart`, for each environment of a project without errors, and finds differences.
+    """Finds what `chart` (from `find_chart`), rendered for a project without errors, has unlike the expected manifests.
 
-    It does so through each of `helms`, as configured and with all secrets on each store. Raises HelmError if a Helm
-    cannot be run.
+    Each Helm renders each environment as configured, and with all secrets on each store. Raises HelmError.
     """
     found: list[Diagnostic] = []
     with TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:

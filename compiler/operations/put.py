@@ -130,7 +130,6 @@ def read_several(
 def _group_by_secret(
     found: Mapping[str, SecretValue], known: Mapping[str, Collection[str]], names: Mapping[str, str]
 ) -> dict[str, dict[str, SecretValue]]:
-    """The values of dotenv lines by the secret that has their key."""
     by_secret: dict[str, dict[str, SecretValue]] = {}
     for given, name in (names or {key: key for key in found}).items():
         secret, _, key = given.rpartition("/")

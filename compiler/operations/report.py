@@ -318,7 +318,6 @@ def _move(each: ReportedEnvironment) -> Json:
 
 
 def _problems(each: ReportedEnvironment) -> Iterator[Json]:
-    """What `status` says is wrong."""
     silent, ways_out = each.data["notAnswered"], each.data["waysOut"]
     for number, message in enumerate(silent, 1):
         # A way out may be that of several stores.

@@ -1,7 +1,4 @@
-"""Lists the runs that wrote to stores, from the journals of a project and from an audit file that a team shares.
-
-Lines that neither a journal nor an audit file has are counted and named by their numbers.
-"""
+"""Lists the runs that wrote to stores, from a project's journals and an audit file, and counts broken lines."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -39,10 +36,7 @@ class PastWrites:
 
 
 def list_runs(root: Path, audit: str | None = None) -> tuple[tuple[PastWrites, ...], dict[str, str]]:
-    """The runs of the folder and of the file `audit`, newest first, and why files were not read.
-
-    Raises Refusal if the audit file cannot be read.
-    """
+    """The runs of the folder and of `audit`, newest first, and why journals are unread. Raises Refusal for `audit`."""
     found: dict[str, PastWrites] = {}
     unread: dict[str, str] = {}
     for path in journals(root):
@@ -80,7 +74,6 @@ def _journal_row(run: Run) -> PastWrites:
 
 
 def _count_unknown(run: Run) -> int:
-    """How many writes were begun without a record whether the store has them."""
     return sum(each.maybe_stored and each.after is None and not each.recovered for each in run.entries.values())
 
 
@@ -103,7 +96,6 @@ _Audited = tuple[str, str, dict[tuple[str, str], Stage]]
 
 
 def _read_audit(shown: str) -> tuple[dict[str, PastWrites], list[int]]:
-    """The runs of an audit file by id, and the numbers of its broken lines."""
     found: dict[str, _Audited] = {}
     broken: list[int] = []
     try:
@@ -118,7 +110,6 @@ def _read_audit(shown: str) -> tuple[dict[str, PastWrites], list[int]]:
 
 
 def _add_line(line: Mapping[str, Any], found: dict[str, _Audited]) -> bool:
-    """Adds a line of an audit file; False for a broken one."""
     texts = [line.get(name) for name in ("run", "who", "environment", "store", "name")]
     if not all(isinstance(text, str) for text in texts) or line.get("state") not in _STAGES:
         return False

@@ -75,13 +75,10 @@ def write_values_files(
     found: Sequence[Diagnostic],
     out: str | None = None,
     *,
-    is_check: bool = False,
+    is_check: bool = False,  # writes nothing; a stale file or one without an environment is an error
     prunes: bool = False,
 ) -> ValuesOutcome:
-    """Writes the files of all environments, into `out` or the chart, if neither `found` nor the plan has an error.
-
-    With `is_check` it writes nothing, and a stale file or one without an environment is an error.
-    """
+    """Writes the files of all environments, into `out` or the chart, if neither `found` nor the plan has an error."""
     folder, shown = (root / VALUES_FOLDER, VALUES_FOLDER) if out is None else (Path(out), out.rstrip("/") or "/")
     files, planned = plan_values(project, folder, shown, root)
     diagnostics = (*found, *planned)
@@ -115,7 +112,6 @@ def _has_error(diagnostics: Sequence[Diagnostic]) -> bool:
 
 
 def new_stores(project: Project, files: Sequence[ValuesFile]) -> list[Store]:
-    """The stores whose names were in no values file."""
     before = "".join(file.old for file in files if file.old is not None)
     stores = {store.name: store for each in project.environments for store in each.stores_in_use()}
     return [store for name, store in stores.items() if quote(name) not in before]

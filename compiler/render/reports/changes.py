@@ -24,7 +24,6 @@ def change_lines(change: SecretChange, *, consequence: str = "") -> Iterator[Pie
 
 
 def change_row(change: SecretChange) -> Pieces:
-    """A row of a Markdown table of three columns."""
     names = change.keys_added if change.kind == "added" else change.keys_removed
     details = [*_details(change)] if change.kind == "changed" else [_names("", names)]
     cells: list[Piece] = []
@@ -34,7 +33,6 @@ def change_row(change: SecretChange) -> Pieces:
 
 
 def as_data(change: SecretChange) -> dict[str, Any]:
-    """The change as JSON."""
     return {
         **members(change, "kind", "title", "keys_added", "keys_removed"),
         "keysMoved": [{"key": key, "before": before, "after": after} for key, before, after in change.keys_moved],
@@ -74,7 +72,6 @@ _NOT_COMPARED = "addresses not compared, as {} does not tell them: "
 
 
 def comparison_lines(before: str, after: str, found: EnvironmentDiff) -> Iterator[Pieces]:
-    """The comparison in words."""
     yield "from ", before, " to ", after, ":" if found.is_different else ": no differences"
     for store, old, new in found.addresses:
         yield "  ", store, ": ", old, " -> ", new
@@ -102,7 +99,6 @@ def markdown(before: str, after: str, found: EnvironmentDiff) -> Iterator[Pieces
 
 
 def comparison_data(found: EnvironmentDiff) -> dict[str, Any]:
-    """The comparison as JSON."""
     return {
         "addresses": [{"store": store, "before": old, "after": new} for store, old, new in found.addresses],
         "addressesNotCompared": found.uncompared,

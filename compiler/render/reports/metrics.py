@@ -19,7 +19,6 @@ Sample = tuple[dict[str, str], float]
 
 
 def metrics(found: Sequence[Status], now: datetime) -> Iterator[str]:
-    """The lines of the output."""
     changed, due, in_effect, store_up, run = (list[Sample]() for _ in range(5))
     for status in found:
         environment = {"environment": status.environment.name}

@@ -24,10 +24,7 @@ _FOLDER = Path(__file__).parent
 
 
 def report_page(data: Mapping[str, Any]) -> str:
-    """The page of a report's data; the same bytes for the same data.
-
-    Credentials are concealed; characters that do not print are shown by their numbers.
-    """
+    """The page of a report's data, the same bytes for the same data, without credentials."""
     # A cache, as a name occurs in each environment.
     shown = _each_text(data, cache(_harmless))
     style, script = _part("page.css"), _part("page.js")
@@ -70,7 +67,6 @@ def _each_text(value: object, change: Callable[[str], str]) -> Any:  # noqa: ANN
 
 
 def _contents(data: Mapping[str, Any]) -> str:
-    """What the page contains and what not, for a person who passes it on."""
     contains, without = data.get("contains", ()), data.get("without", ())
     left_out = f" Left out: {', '.join(without)}." if without else ""
     return f"Contains {', '.join(contains)}.{left_out} No secret's value, length or hash."

@@ -121,7 +121,6 @@ def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[Line]:
 
 
 def summary(plan: Plan) -> str:
-    """One line of counts."""
     found = Counter(step.kind for step in plan.steps)
     to_write = ", ".join(f"{counted(found[kind], 'key')} to {kind}" for kind in Kind if found[kind] and kind in WRITING)
     others = ", ".join(f"{counted(found[kind], 'key')} {said}" for kind, said in _OTHERS.items() if found[kind])
@@ -141,7 +140,6 @@ def blocked_reason(plan: Plan, *, can_continue: bool) -> str:
 
 
 def result_pieces(result: WriteResult) -> tuple[str, ...]:
-    """The result of one remote secret."""
     version = f", version {result.version}" if result.version else ""
     return f"{result.store}:{result.name}", f" {result.state}{version}"
 
@@ -181,7 +179,6 @@ def in_cluster_lines(outcome: Outcome, times: RefreshTimes, missing: str | None)
 
 
 def undo_lines(outcome: Outcome) -> Iterator[Line]:
-    """The command that undoes the run."""
     if outcome.count(State.DONE):
         words = (outcome.plan.command, outcome.plan.environment, "--undo", outcome.run, "--apply")
         yield "to undo it: ", command_line(*words)
@@ -265,7 +262,6 @@ def _help_lines(remedy: str, indent: int = _INDENT) -> Iterator[Line]:
 
 
 def _note_lines(plan: Plan) -> Iterator[Line]:
-    """What is not copied, and the dates of each end that are past or ahead."""
     by_kind: dict[NoteKind, dict[str, datetime | None]] = {}
     for note in plan.notes:
         by_kind.setdefault(note.kind, {}).setdefault(note.secret, note.date)
@@ -288,7 +284,6 @@ def _remedies(plan: Plan, kind: NoteKind) -> Iterable[str]:
 
 
 def _expiry_lines(plan: Plan) -> Iterator[Line]:
-    """The expiry dates of new versions, each once, and the keys that are due before them."""
     dates: dict[str, list[str]] = {}
     for write in plan.writes:
         if write.expires is not None:

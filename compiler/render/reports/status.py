@@ -42,7 +42,6 @@ _WORDS = {
 
 
 def word_of(state: ClusterState) -> str:
-    """The state in words."""
     return _WORDS.get(state, state.replace("-", " "))
 
 
@@ -119,7 +118,6 @@ def _day(moment: datetime | None) -> str:
 
 
 def _due(age: KeyAge) -> str:
-    """When a new value is due, in a word."""
     return "overdue" if age.overdue is not None else "not known" if age.why else _day(age.due)
 
 
@@ -135,10 +133,7 @@ Styles = Sequence[Mapping[str, Style | None]]
 def _table(
     heads: Sequence[str], cells: Sequence[Sequence[str]], styles: Styles, optional: Container[str]
 ) -> list[Line] | None:
-    """The cells below their heads, without `optional` columns that are empty, or without all that are, to fit a line.
-
-    None if it does not fit.
-    """
+    """The cells below their heads without empty columns, `optional` ones first; None if they do not fit a line."""
     says = [any(line[column] != _NONE for line in cells) for column in range(len(heads))]
     for shown in (
         [column for column, head in enumerate(heads) if says[column] or head not in optional],
@@ -166,7 +161,6 @@ def _line(cells: Sequence[str], widths: Sequence[int], styles: Sequence[Style | 
 
 
 def _long_rows(cells: Sequence[Sequence[str]], styles: Styles) -> Iterator[Line]:
-    """The rows if they do not fit a line."""
     for (name, store, to, other, age, expires, due, owner, live), style in zip(cells, styles, strict=True):
         yield (Painted(name, style["DUE"] or style["LIVE"] or Style.STRONG),)
         named = {"to": to, "": other, "age": age, "expires": expires, "due": due, "owner": owner}
@@ -181,7 +175,6 @@ def _style(row: Row) -> Style:
 
 
 def _fault_lines(row: Row) -> Iterator[Line]:
-    """What is wrong with a secret, each line complete by itself."""
     name = row.secret.id
     yield from ((f"{name}: ", fault) for fault in row.values.faults)
     if row.values.likeness is Likeness.MISSING and row.other is not None:
@@ -282,10 +275,7 @@ _LACKING = "get a role that allows it, or leave the Secrets out: --without-secre
 def wait_lines(
     waited: WaitResult, unread: Sequence[str] = (), rows: Iterable[Row] = (), lacking: str = _LACKING
 ) -> Iterator[Line]:
-    """How the wait for `rows` ended, and what it could not see; `unread` secrets have no known date.
-
-    `lacking` is the way out for a missing right.
-    """
+    """How the wait for `rows` ended, and what it could not see; `lacking` is the way out for a missing right."""
     unproven = list(dict.fromkeys(each.unproven for each in waited.states.values() if each.unproven))
     if waited.end is WaitEnd.IN_EFFECT:
         stores = Counter(row.store.id for row in rows)
@@ -377,7 +367,6 @@ def _key(key: DueKey) -> dict[str, Any]:
 
 
 def _keys(status: Status) -> Iterator[dict[str, Any]]:
-    """Each key with its age, its places, and the line that chose its store."""
     environment, of_age = status.environment, ("changed", "due", "why")
     inventory = Inventory(environment)
     for row in status.rows:
