@@ -269,6 +269,26 @@ def as_json(figures: Sequence[Figure], runs: int) -> str:
     return json.dumps({**about, "figures": listed}, indent=2, ensure_ascii=False) + "\n"
 
 
+def parser_of(description: str, page: Path, *, quick: str) -> argparse.ArgumentParser:
+    """The options that every benchmark has."""
+    parser = argparse.ArgumentParser(description=description.split("\n", 1)[0], allow_abbrev=False)
+    parser.add_argument("--quick", action="store_true", help=quick)
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there too")
+    parser.add_argument("--write", action="store_true", help=f"rewrite docs/reference/{page.name}")
+    parser.add_argument("--strict-budgets", action="store_true", help="exit 1 where a figure misses its budget")
+    return parser
+
+
+def report(figures: Sequence[Figure], options: argparse.Namespace, runs: int) -> int:
+    """Names the figures over their budgets, and writes the file of `--json`; returns the exit code."""
+    missed = [figure.budget.title for figure in figures if figure.verdict == "MISSED"]
+    for title in missed:
+        print(f"over its budget: {title}")
+    if options.json:
+        options.json.write_text(as_json(figures, runs), encoding="utf-8")
+    return 1 if missed and options.strict_budgets else 0
+
+
 def main(argv: Sequence[str]) -> int:
     if argv[:1] == ["stores"]:
         from scripts import bench_stores  # noqa: PLC0415 - it needs the stores' clients, which compiling does not
@@ -278,12 +298,8 @@ def main(argv: Sequence[str]) -> int:
         from scripts import bench_status  # noqa: PLC0415 - it needs the cluster's client
 
         return bench_status.main(argv[1:])
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
+    parser = parser_of(__doc__, PAGE, quick="leave 10,000 environments out")
     parser.add_argument("--runs", type=int, default=7, help="how often each figure is measured")
-    parser.add_argument("--quick", action="store_true", help="leave 10,000 environments out")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there too")
-    parser.add_argument("--write", action="store_true", help=f"rewrite {PAGE.relative_to(ROOT)}")
-    parser.add_argument("--strict-budgets", action="store_true", help="exit 1 where a figure misses its budget")
     options = parser.parse_args(argv)
     load = os.getloadavg()[0]
     if load > 1:
@@ -291,14 +307,9 @@ def main(argv: Sequence[str]) -> int:
     with TemporaryDirectory() as folder:
         figures = list(measure_all(Path(folder), options.runs, quick=options.quick))
     print(table(figures), end="")
-    missed = [figure.budget.title for figure in figures if figure.verdict == "MISSED"]
-    for title in missed:
-        print(f"over its budget: {title}")
-    if options.json:
-        options.json.write_text(as_json(figures, options.runs), encoding="utf-8")
     if options.write:
         PAGE.write_text(page(figures, options.runs), encoding="utf-8")
-    return 1 if missed and options.strict_budgets else 0
+    return report(figures, options, options.runs)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compiler.pipeline import compile_project
+
+if TYPE_CHECKING:
+    from compiler.model.environment import Environment
 
 ROOT = Path(__file__).resolve().parent.parent
 # What the pods of the manifests read, all of it in the shipped environments.
@@ -108,6 +114,13 @@ def generate_catalogue(root: Path, entries: int) -> Path:
     (root / "environments/base.yaml").write_text(f"{base}\nsecrets:{names}\n", encoding="utf-8")
     (root / "environments/prod.yaml").write_text("refreshInterval: 30m\n", encoding="utf-8")
     return root
+
+
+def compile_prod(root: Path) -> Environment:
+    result = compile_project(root, ["prod"])
+    if result.failed or result.project is None:
+        raise SystemExit("\n".join(each.message for each in result.diagnostics))
+    return result.project.environments[0]
 
 
 def generate_manifests(path: Path, count: int) -> Path:

@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from compiler.pipeline import compile_project  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
-from scripts.bench import MEBIBYTE, Budget, Figure, as_json, table  # noqa: E402
-from scripts.bench_projects import generate_catalogue  # noqa: E402
+from scripts.bench import MEBIBYTE, Budget, Figure, parser_of, report, table  # noqa: E402
+from scripts.bench_projects import compile_prod, generate_catalogue  # noqa: E402
 from tests.api_double import ApiDouble  # noqa: E402 - the double that the tests trust
 from tests.live_platform import LivePlatform, compiled_objects  # noqa: E402
 
@@ -67,13 +66,6 @@ class Used:
     lines: int
 
 
-def environment_of(root: Path) -> Environment:
-    project = compile_project(root, ["prod"]).project
-    if project is None:
-        raise SystemExit("the generated project does not compile")
-    return project.environments[0]
-
-
 def fill(double: ApiDouble, environment: Environment, pods: int) -> None:
     """Every ExternalSecret in effect, and `pods` that read their Secrets in turn, each of at least BYTES."""
     LivePlatform(double).run(environment)
@@ -94,7 +86,7 @@ def fill(double: ApiDouble, environment: Environment, pods: int) -> None:
 def serve(root: Path, pods: int) -> int:
     """Serve until standard input ends; the first line of the output says that it is there."""
     with ApiDouble() as double:
-        fill(double, environment_of(root), pods)
+        fill(double, compile_prod(root), pods)
         print(double.kubeconfig(root), flush=True)
         sys.stdin.read()
     return 0
@@ -161,11 +153,7 @@ The load average was {os.getloadavg()[0]:.1f} when it ended: on a busy machine w
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true", help="a tenth of everything")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there too")
-    parser.add_argument("--write", action="store_true", help=f"rewrite {PAGE.relative_to(ROOT)}")
-    parser.add_argument("--strict-budgets", action="store_true", help="exit 1 where a figure misses its budget")
+    parser = parser_of(__doc__, PAGE, quick="a tenth of everything")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--pods", type=int, default=PODS, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
@@ -175,14 +163,9 @@ def main(argv: Sequence[str]) -> int:
     with TemporaryDirectory() as folder:
         figures = measure_all(Path(folder), SECRETS // part, PODS // part)
     print(table(figures, beside="-"), end="")
-    missed = [figure.budget.title for figure in figures if figure.verdict == "MISSED"]
-    for title in missed:
-        print(f"over its budget: {title}")
-    if options.json:
-        options.json.write_text(as_json(figures, RUNS), encoding="utf-8")
     if options.write:
         PAGE.write_text(page(figures), encoding="utf-8")
-    return 1 if missed and options.strict_budgets else 0
+    return report(figures, options, RUNS)
 
 
 if __name__ == "__main__":

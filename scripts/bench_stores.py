@@ -38,12 +38,12 @@ from compiler.operations.migrate import plan_migration, routes_of  # noqa: E402
 from compiler.operations.references import cells_to_read  # noqa: E402
 from compiler.operations.retire import candidates_of, plan_retirement  # noqa: E402
 from compiler.operations.verify import verify  # noqa: E402
-from compiler.pipeline import compile_project  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
 from compiler.stores.http import Transport  # noqa: E402
 from compiler.stores.interface import open_store  # noqa: E402
 from compiler.stores.secret_value import SecretValue  # noqa: E402
-from scripts.bench import PROGRAM, Budget, Figure, as_json, run, table  # noqa: E402
+from scripts.bench import PROGRAM, Budget, Figure, parser_of, report, run, table  # noqa: E402
+from scripts.bench_projects import compile_prod  # noqa: E402
 from tests.faulty_key_vault import FaultyKeyVault  # noqa: E402 - a script is run by path
 from tests.openbao_servers import await_kv  # noqa: E402
 
@@ -66,14 +66,6 @@ ASKED = {"vault": 6, "azure": 7}
 PROCESSES = 20
 # What takes seconds is run so often, and its quickest run counts: whatever else the machine does only adds to it.
 RUNS = 3
-
-
-@dataclass(frozen=True)
-class Size:
-    """How many secrets are moved, and how many for the memory; None leaves it out."""
-
-    secrets: int
-    most: int | None
 
 
 class Meter:
@@ -175,10 +167,7 @@ def project(root: Path, secrets: int, keys: int, addresses: tuple[str, str], ser
     (root / "environments/catalogue.yaml").write_text("\n".join(entries) + "\n", encoding="utf-8")
     (root / "environments/base.yaml").write_text("\n".join(base) + "\n", encoding="utf-8")
     (root / "environments/prod.yaml").write_text("refreshInterval: 30m\n", encoding="utf-8")
-    result = compile_project(root, ["prod"])
-    if result.failed or result.project is None:
-        raise SystemExit("\n".join(each.message for each in result.diagnostics))
-    return result.project.environments[0]
+    return compile_prod(root)
 
 
 def seed(environment: Environment, *names: str) -> None:
@@ -350,13 +339,13 @@ def fullest(times: Sequence[float]) -> int:
     )
 
 
-def measure_all(folder: Path, size: Size, notes: list[str]) -> Iterator[Figure]:
+def measure_all(folder: Path, notes: list[str], *, quick: bool) -> Iterator[Figure]:
     """Every figure, in the order of the table; `notes` get the shares of the clients."""
     with run_stores(folder) as (key_vault, openbao, ask):
-        count = size.secrets
+        count = 100 if quick else 1_000
         addresses = key_vault, openbao.url
         # First, while this process is small.
-        most = [] if size.most is None else list(memory(folder / "most", size.most, addresses, openbao))
+        most = [] if quick else list(memory(folder / "most", 10_000, addresses, openbao))
         empty_mounts(openbao)
         environment = project(folder / "read", count, READ, addresses)
         seed(environment)
@@ -489,29 +478,19 @@ processor time.
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the secrets; no memory of 10,000")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there too")
-    parser.add_argument("--write", action="store_true", help=f"rewrite {PAGE.relative_to(ROOT)}")
-    parser.add_argument("--strict-budgets", action="store_true", help="exit 1 where a figure misses its budget")
+    parser = parser_of(__doc__, PAGE, quick="a tenth of the secrets; no memory of 10,000")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.serve:
         return serve()
     notes: list[str] = []
     with TemporaryDirectory() as folder:
-        size = Size(100, None) if options.quick else Size(1_000, 10_000)
-        figures = list(measure_all(Path(folder), size, notes))
+        figures = list(measure_all(Path(folder), notes, quick=options.quick))
     print(table(figures, beside="one process a secret"), end="")
     print("\n".join(notes))
-    missed = [figure.budget.title for figure in figures if figure.verdict == "MISSED"]
-    for title in missed:
-        print(f"over its budget: {title}")
-    if options.json:
-        options.json.write_text(as_json(figures, 1), encoding="utf-8")
     if options.write:
         PAGE.write_text(page(figures, notes), encoding="utf-8")
-    return 1 if missed and options.strict_budgets else 0
+    return report(figures, options, 1)
 
 
 if __name__ == "__main__":

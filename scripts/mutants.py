@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -68,14 +68,10 @@ class Mutant:
 
 def load(root: Path, sources: Iterable[Path]) -> list[Mutant]:
     return [
-        mutant_of(source.relative_to(root).as_posix(), entry)
+        Mutant(source.relative_to(root).as_posix(), **{**entry, "tests": tuple(entry["tests"])})
         for source in sources
         for entry in yaml.load(source.read_text("utf-8"), yaml.CSafeLoader)
     ]
-
-
-def mutant_of(source: str, entry: dict[str, Any]) -> Mutant:
-    return Mutant(source, **{**entry, "tests": tuple(entry["tests"])})
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:

@@ -123,21 +123,18 @@ class PageCluster:
         environment = _compile(folder, name)
         # Otherwise a command that watches might see a state in between.
         with self.double.at_once():
-            self._deploy_environment(environment)
-
-    def _deploy_environment(self, environment: Environment) -> None:
-        for store in environment.stores.values():
-            try:
-                self.double.get("clustersecretstores", "", store.name)
-            except KeyError:
-                self.platform.store(store.name, provider_of(store))
-        for target in self.platform.deploy(environment):
-            space = environment.secrets[self.platform.secret_of(environment, target)].namespace or ""
-            owner = self._owner(space, target)
-            if owner in (None, target):
-                self.platform.sync(space, target)
-            else:
-                self.platform.fail(space, target, _OWNED.format(target, owner), moment=_now())
+            for store in environment.stores.values():
+                try:
+                    self.double.get("clustersecretstores", "", store.name)
+                except KeyError:
+                    self.platform.store(store.name, provider_of(store))
+            for target in self.platform.deploy(environment):
+                space = environment.secrets[self.platform.secret_of(environment, target)].namespace or ""
+                owner = self._owner(space, target)
+                if owner in (None, target):
+                    self.platform.sync(space, target)
+                else:
+                    self.platform.fail(space, target, _OWNED.format(target, owner), moment=_now())
 
     def _fail(self, folder: Path, name: str, secret: str, *message: str) -> None:
         """The cluster gets what is compiled, and the operator cannot read `secret`: the last good Secret stays."""

@@ -48,7 +48,7 @@ def was_in(environment: Environment, secret: str, store: Store) -> bool:
     if store.id in (*written, _marked_store(environment, secret), mark[1] if mark is not None else None):
         return True
     serving, progress = environment.secrets[secret].store, progress_of(environment)
-    # Of two stores, the secret's own `store:` or its step of `moves:` says it. A store without an address holds nothing.
+    # Of two stores, its own `store:` or its step of `moves:` says it. A store without an address holds nothing.
     known = {each.id for each in environment.stores.values() if each.addresses}
     if serving is None or known | {store.id} != {store.id, serving.id}:
         return False
@@ -126,7 +126,9 @@ def _lower_node(environment: Environment, *path: str) -> Node | None:
 def _drop_edits(environment: Environment, names: Sequence[str]) -> tuple[Edit, ...]:
     own = environment.document.root.get(_SECRETS)
     gone = [name for name in names if _is_needless(environment, name)]
-    if own is not None and gone and len(gone) == len(own.children) and not _is_commented(own):
+    # With a map in braces, the comment on its line would be removed too.
+    is_kept = own is not None and is_flow(own) and "#" in _text_behind(own)
+    if own is not None and gone and len(gone) == len(own.children) and not is_kept:
         return (Edit((_SECRETS,), None),)
     return tuple(Edit((_SECRETS, name, *(() if name in gone else (_STORE,))), None) for name in names)
 
@@ -140,10 +142,6 @@ def finish_edits(environment: Environment, store: Store) -> tuple[Edit, ...]:
     members = environment.document.root.members_at(_SECRETS)
     dropped = [name for name in members if _is_droppable(environment, name, store)]
     return (*_own_store(environment, store), *_drop_edits(environment, dropped))
-
-
-def _is_commented(own: Node) -> bool:
-    return is_flow(own) and "#" in _text_behind(own)
 
 
 def _own_store(environment: Environment, store: Store) -> tuple[Edit, ...]:

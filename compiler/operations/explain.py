@@ -178,7 +178,7 @@ _QUIET = ("inherited", "usual")
 
 
 def explain(environment: Environment, path: str | None = None) -> tuple[Explanation, ...]:
-    """All values in the order of the input, or those at and below `path`, or of a key (`github/KEY`). Raises Refusal."""
+    """All values in the order of the input, or those at and below `path`, or of a key `github/KEY`. Raises Refusal."""
     rows = [*_rows(environment)]
     if path is None:
         return tuple(row for row in rows if row.origin not in _QUIET)

@@ -176,7 +176,11 @@ _Cells = dict[str, int]
 
 
 def _number(cell: Json, cells: _Cells) -> int:
-    return cells.setdefault(json.dumps({name: each for name, each in cell.items() if each is not None}), len(cells))
+    return cells.setdefault(json.dumps(_present(cell)), len(cells))
+
+
+def _present(members: Json) -> Json:
+    return {name: each for name, each in members.items() if each is not None}
 
 
 def _letters(stores: Iterable[str]) -> dict[str, str]:
@@ -191,21 +195,15 @@ def _letters(stores: Iterable[str]) -> dict[str, str]:
 
 
 def _column(each: ReportedEnvironment, letters: Mapping[str, str], without: Collection[str]) -> Json:
-    stores = {
-        store["store"]: {
-            "letter": letters[store["store"]],
-            "provider": store["title"],
-            **({"address": store["address"]} if store["address"] and ADDRESSES not in without else {}),
-        }
-        for store in each.data["stores"]
-    }
+    stores = {}
+    for store in each.data["stores"]:
+        address = store["address"] or None if ADDRESSES not in without else None
+        letter = letters[store["store"]]
+        stores[store["store"]] = _present({"letter": letter, "provider": store["title"], "address": address})
     is_asked = any(key["state"] != KeyState.NOT_ASKED for key in each.every_key)
-    return {
-        "name": each.name,
-        **({"moment": each.moment.isoformat(timespec="seconds")} if is_asked else {}),
-        **({} if each.data["whole"] else {"partial": True}),
-        "stores": stores,
-    }
+    moment = each.moment.isoformat(timespec="seconds") if is_asked else None
+    partial = None if each.data["whole"] else True
+    return _present({"name": each.name, "moment": moment, "partial": partial, "stores": stores})
 
 
 def _secret(name: str, environments: Sequence[ReportedEnvironment], cells: _Cells, without: Collection[str]) -> Json:
@@ -305,16 +303,17 @@ def _deciding_place(by: Json | None) -> dict[str, Any]:
 def _move(each: ReportedEnvironment) -> Json:
     moves = each.data["moves"]
     stores = {name: row["store"] for name, row in each.rows.items()}
-    return {
-        "environment": each.name,
-        "to": moves["to"],
-        **({"next": moves["next"]} if moves["next"] is not None else {}),
-        "steps": [
-            [{"secret": name, "done": stores.get(name) == moves["to"]} for name in step] for step in moves["steps"]
-        ],
-        **({"first": each.data["first"]} if each.data["first"] else {}),
-        "commands": each.data["next"],
-    }
+    steps = [[{"secret": name, "done": stores.get(name) == moves["to"]} for name in step] for step in moves["steps"]]
+    return _present(
+        {
+            "environment": each.name,
+            "to": moves["to"],
+            "next": moves["next"],
+            "steps": steps,
+            "first": each.data["first"] or None,
+            "commands": each.data["next"],
+        }
+    )
 
 
 def _problems(each: ReportedEnvironment) -> Iterator[Json]:

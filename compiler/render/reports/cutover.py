@@ -66,18 +66,12 @@ def _meaning(effect: Effect) -> tuple[Piece, ...]:
 
 def _meaning_in_stores(effect: Effect) -> tuple[Piece, ...]:
     mounts = f" (mounted by {', '.join(effect.readers)}, says the catalogue)" if effect.readers else ""
-    if effect.changing:
-        said: tuple[Piece, ...] = (
-            "the stores hold different values of ",
-            listed(effect.changing, len(effect.changing)),
-            mounts,
-        )
-    elif effect.unknown:
-        keys = listed(effect.unknown, len(effect.unknown))
-        said = "not known whether the stores hold different values of ", keys, mounts
-    else:
-        said = ("content equal in both stores",)
-    return *said, "; the cluster was not asked"
+    keys = effect.changing or effect.unknown
+    if not keys:
+        return "content equal in both stores", "; the cluster was not asked"
+    doubt = "" if effect.changing else "not known whether "
+    values = f"{doubt}the stores hold different values of "
+    return values, listed(keys, len(keys)), mounts, "; the cluster was not asked"
 
 
 def end_lines(

@@ -247,10 +247,7 @@ def _keys(group: Iterable[Step]) -> tuple[str, ...]:
         other = place is not None and place.property not in {None, step.key}
         named = f"{step.key} as {place.property}" if place is not None and other else step.key
         by_secret.setdefault(step.secret, []).append(named)
-    pieces: list[str] = []
-    for secret, keys in by_secret.items():
-        pieces += ["; ", secret, ": ", *pieces_of(keys, len(keys))]
-    return tuple(pieces[1:])
+    return _join((secret, ": ", *pieces_of(keys, len(keys))) for secret, keys in by_secret.items())
 
 
 def _help_lines(remedy: str, indent: int = _INDENT) -> Iterator[Line]:
@@ -303,7 +300,7 @@ def _unknown_access_lines(plan: Plan) -> Iterator[Line]:
     stores = dict.fromkeys(note.place.store for note in plan.notes if note.kind is NoteKind.ACCESS_UNKNOWN)
     for store in stores:
         what = f'whether you may make these writes is not known: "{store}" does not let you ask (sys/capabilities-self)'
-        yield Wrapped((f"note: {what}",), len("note: "), HANGING)
+        yield Wrapped((f"note: {what}",), _NOTE_INDENT, HANGING)
 
 
 def _date_pieces(secrets: dict[str, datetime | None]) -> tuple[str, ...]:

@@ -151,13 +151,9 @@ def _table(
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], styles: Sequence[Style | None]) -> tuple[Piece, ...]:
-    *before, last = zip(cells, widths, styles, strict=True)
-    pieces: list[Piece] = []
-    for cell, width, style in before:
-        padded = cell.ljust(width + _GAP)
-        pieces.append(Painted(padded, style) if style is not None else padded)
-    cell, _, style = last
-    return (*pieces, Painted(cell, style) if style is not None else cell)
+    # Nothing is padded at the end of a line.
+    texts = [*(cell.ljust(width + _GAP) for cell, width in zip(cells[:-1], widths[:-1], strict=True)), cells[-1]]
+    return tuple(Painted(text, style) if style else text for text, style in zip(texts, styles, strict=True))
 
 
 def _long_rows(cells: Sequence[Sequence[str]], styles: Styles) -> Iterator[Line]:

@@ -5,8 +5,8 @@ import pytest
 
 from scripts import bench, bench_status
 from scripts.bench import Budget, Figure
-from scripts.bench_projects import generate_catalogue
-from scripts.bench_status import BYTES, environment_of, fill, measure_all, page
+from scripts.bench_projects import compile_prod, generate_catalogue
+from scripts.bench_status import BYTES, fill, measure_all, page
 from tests.api_double import ApiDouble
 
 MET = Figure(Budget("wall", "s", 5, 5), 2.0)
@@ -16,7 +16,7 @@ MISSED = Figure(Budget("memory", "MiB", 150, 150), 200)
 def test_the_double_is_filled_with_large_pods_that_read_every_secret(tmp_path: Path) -> None:
     generate_catalogue(tmp_path, 2)
     with ApiDouble() as double:
-        fill(double, environment_of(tmp_path), 4)
+        fill(double, compile_prod(tmp_path), 4)
         pods = [double.get("pods", "ai-platform-engineering", f"pod-{number:05d}") for number in range(4)]
     assert min(len(json.dumps(pod)) for pod in pods) >= BYTES
     assert {str(pod["spec"]["containers"][0]["envFrom"]) for pod in pods} == {
