@@ -106,7 +106,7 @@ def side_of_content(content: bytes, shown: str, subchart: str | None = None) -> 
     found = located(documents[0], subchart) if len(documents) == 1 else None
     if found is not None:
         name, values = found
-        return _side_of_values(name, chart.mask(values, chart.part()))
+        return _side_of_values(name, chart.mask(values))
     objects = [each for document in documents for each in _objects(document)]
     if any(not isinstance(each, dict) or "kind" not in each for each in objects) or not objects:
         raise _unreadable(shown, "it contains neither values of this chart nor Kubernetes manifests")
@@ -161,15 +161,12 @@ def _side_of_manifests(objects: Sequence[dict[str, Any]], chart: ChartValues) ->
         if each["kind"] in _STORE_KINDS.values():
             fields: dict[str, Any] = {"syncWave": _map(metadata.get("annotations")).get(ANNOTATION, "")}
             fields |= {name: metadata[name] for name in ("namespace",) if name in metadata}
-            known = chart.mask(
-                {"name": metadata.get("name", ""), **fields, **spec}, chart.part(_MEMBERS[each["kind"]], "")
-            )
+            known = chart.mask({"name": metadata.get("name", ""), **fields, **spec}, _MEMBERS[each["kind"]], "")
             name = known.pop("name")
-            known[PART_OF_VALUE] = chart.mask(_map(metadata.get("labels")).get(LABEL, ""), chart.part(PART_OF_VALUE))
+            known[PART_OF_VALUE] = chart.mask(_map(metadata.get("labels")).get(LABEL, ""), PART_OF_VALUE)
             stores[f"{each['kind']} {name}"] = _flat(known)
         elif each["kind"] == "ExternalSecret":
-            schema = chart.part("remoteRefDefaults")
-            defaults = defaults or _flat(chart.mask(next(_reference_defaults(spec), {}), schema))
+            defaults = defaults or _flat(chart.mask(next(_reference_defaults(spec), {}), "remoteRefDefaults"))
     return Side(outlines_of_manifests(objects), stores, defaults, None)
 
 
@@ -239,22 +236,21 @@ class ChartValues:
     def __init__(self) -> None:
         self._schema = values_schema()
 
-    def part(self, *names: str) -> dict[str, Any] | None:
-        """The schema of the values below `names`; any name stands for the ids of a map."""
+    def mask(self, data: Any, *names: str) -> Any:  # noqa: ANN401 - foreign data of any shape
+        """The values below `names`, where any name stands for the ids of a map, with `…` for all that are unknown."""
         schema: dict[str, Any] | None = self._schema
         for name in names:
             schema = self._of(schema, name)
-        return schema
+        return self._mask(data, schema)
 
-    def mask(self, data: Any, schema: dict[str, Any] | None) -> Any:  # noqa: ANN401 - foreign data of any shape
-        """`data` with `…` for every value that `schema` does not know."""
+    def _mask(self, data: Any, schema: dict[str, Any] | None) -> Any:  # noqa: ANN401 - foreign data of any shape
         kind = self._kind(schema)
         if kind == "scalar" and (data is None or isinstance(data, _SCALARS)):
             return data
         if kind == "object" and isinstance(data, dict):
-            return {key: self.mask(value, self._of(schema, str(key))) for key, value in data.items()}
+            return {key: self._mask(value, self._of(schema, str(key))) for key, value in data.items()}
         if kind == "array" and isinstance(data, list):
-            return [self.mask(item, self._of(schema, "")) for item in data]
+            return [self._mask(item, self._of(schema, "")) for item in data]
         return CONCEALED
 
     def mask_bounds(self, text: str, root: Any) -> list[Bounds]:  # noqa: ANN401 - a node of PyYAML, which types none
