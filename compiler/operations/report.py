@@ -343,14 +343,14 @@ def _conceal_addresses(data: Json, environments: Sequence[ReportedEnvironment]) 
     hosts = dict.fromkeys(part for text in written for part in (_host(text), _host(text).partition(":")[0]) if part)
     pattern = re.compile("|".join((_ADDRESS, *map(re.escape, sorted(hosts, key=len, reverse=True)))), re.IGNORECASE)
 
-    def conceal(value: Any, name: str = "") -> Any:  # noqa: ANN401 - any JSON
+    def replace_addresses(value: Any, name: str = "") -> Any:  # noqa: ANN401 - any JSON
         if isinstance(value, dict):
-            return {key: conceal(each, key) for key, each in value.items()}
+            return {key: replace_addresses(each, key) for key, each in value.items()}
         if isinstance(value, list):
-            return [conceal(each, name) for each in value]
+            return [replace_addresses(each, name) for each in value]
         return pattern.sub(CONCEALED, value) if isinstance(value, str) and name in _TEXTS else value
 
-    return {**data, **{part: conceal(data[part]) for part in ("cells", "moves", "problems")}}
+    return {**data, **{part: replace_addresses(data[part]) for part in ("cells", "moves", "problems")}}
 
 
 def _host(address: str) -> str:
