@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +22,7 @@ def test_only_a_tag_of_a_version_starts_it() -> None:
 
 def test_every_action_is_pinned_by_its_commit_and_names_its_version() -> None:
     files = [*FILE.parent.glob("*.yml")]
-    assert {file.name for file in files} == {"ci.yml", "release.yml"}
+    assert {file.name for file in files} == {"ci.yml", "nightly.yml", "release.yml"}
     used = [
         line.strip().removeprefix("- ")
         for file in files
@@ -64,20 +65,29 @@ def test_registries_are_variables_and_nothing_reaches_a_shell_but_as_one() -> No
 
 
 CI: Any = yaml.safe_load((FILE.parent / "ci.yml").read_text("utf-8"))
+NIGHTLY: Any = yaml.safe_load((FILE.parent / "nightly.yml").read_text("utf-8"))
+TASKS = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 
-def test_a_pull_request_gets_no_right_to_write_and_no_secret() -> None:
-    assert (CI[True], CI["permissions"]) == ({"pull_request": None, "push": {"branches": ["main"]}}, {})
-    assert {str(job["permissions"]) for job in CI["jobs"].values()} == {"{'contents': 'read'}"}
-    assert "secrets." not in str(CI)
-    checkouts = [step for job in CI["jobs"].values() for step in job["steps"] if "checkout" in step.get("uses", "")]
-    assert [step["with"] for step in checkouts] == [{"persist-credentials": False}] * len(CI["jobs"])
+@pytest.mark.parametrize("workflow", [CI, NIGHTLY], ids=["ci", "nightly"])
+def test_what_tests_gets_no_right_to_write_and_no_secret_and_calls_the_tasks_of_the_makefile(workflow: Any) -> None:  # noqa: ANN401 - YAML
+    assert workflow["permissions"] == {}
+    assert {str(job["permissions"]) for job in workflow["jobs"].values()} == {"{'contents': 'read'}"}
+    assert "secrets." not in str(workflow)
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    checkouts = [step["with"] for step in steps if "checkout" in step.get("uses", "")]
+    assert checkouts == [{"persist-credentials": False}] * len(workflow["jobs"])
+    runs = [step["run"].split() for step in steps if "run" in step]
+    assert [words for words in runs if words[0] != "make" or not {*words[1:]} <= TASKS] == []
 
 
-def test_a_pull_request_is_tested_on_each_python_by_the_tasks_of_the_makefile() -> None:
+def test_a_pull_request_is_tested_on_each_python() -> None:
+    assert CI[True] == {"pull_request": None, "push": {"branches": ["main"]}}
     classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["classifiers"]
     supported = [each[-4:] for each in classifiers if re.search(r"Python :: 3\.\d+$", each)]
     assert CI["jobs"]["test"]["strategy"]["matrix"]["python"] == supported
-    tasks = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    runs = [step["run"].split() for job in CI["jobs"].values() for step in job["steps"] if "run" in step]
-    assert [words for words in runs if words[0] != "make" or not {*words[1:]} <= tasks] == []
+
+
+def test_every_night_runs_the_proofs_that_a_pull_request_does_not() -> None:
+    assert set(NIGHTLY[True]) == {"schedule", "workflow_dispatch"}
+    assert [step["run"] for step in NIGHTLY["jobs"]["proofs"]["steps"] if "run" in step] == ["make proofs"]

@@ -14,7 +14,7 @@ from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.live.ages import AgeState
 from tests.commands import Done
-from tests.proofs.conftest import World
+from tests.proofs.conftest import World, on_stores
 
 OLD = datetime.now(UTC).replace(microsecond=0) - timedelta(days=200)
 TEXT = OLD.isoformat()
@@ -99,7 +99,7 @@ def test_the_date_of_a_version_is_carried_as_well_as_a_tag(world: World) -> None
     assert state(world, "vault") is OVERDUE
 
 
-@pytest.mark.parametrize("to", ["vault", "azure"])
+@pytest.mark.parametrize("to", on_stores(["vault"], ["azure"]))
 def test_restored_from_a_backup_it_is_still_overdue(world: World, to: str) -> None:
     fill(world, "vault")
     identity, path, key = x25519.Identity.generate(), world.root / "prod.age", world.root / "key"
@@ -112,7 +112,7 @@ def test_restored_from_a_backup_it_is_still_overdue(world: World, to: str) -> No
     assert (tags(world) if to == "azure" else metadata(world))["value-since"].startswith(TEXT)
 
 
-@pytest.mark.parametrize("store", ["vault", "azure"])
+@pytest.mark.parametrize("store", on_stores(["vault"], ["azure"]))
 @pytest.mark.parametrize("command", ["migrate", "put"])
 def test_undone_it_is_still_overdue(world: World, store: str, command: str) -> None:
     fill(world, store)
@@ -188,7 +188,7 @@ def test_an_undo_killed_between_a_vaults_value_and_its_tags_is_completed(world: 
     assert "age" not in world.run(*words).out
 
 
-@pytest.mark.parametrize("store", ["vault", "azure"])
+@pytest.mark.parametrize("store", on_stores(["vault"], ["azure"]))
 def test_a_put_is_new_and_what_it_leaves_is_as_old_as_before(world: World, store: str) -> None:
     fill(world, "vault")
     assert world.migrate("--apply").code == 0

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from compiler.demo.story import CHAPTERS
+from tests.proofs.conftest import ALL_PROOFS
 
 ROOT = Path(__file__).resolve().parents[2]
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL)
@@ -55,7 +56,7 @@ class Started:
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="there is no /proc to see processes in")
 @pytest.mark.parametrize(
     ("number", "step"),
-    ALL if os.environ.get("PLATFORM_SECRETS_PROOFS") == "1" else ONCE,
+    ALL if ALL_PROOFS else ONCE,
     ids=lambda each: each.name if isinstance(each, signal.Signals) else str(each),
 )
 def test_nothing_is_left(number: signal.Signals, step: int, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from compiler.stores.interface import ROTATION
 from tests.api_double import ApiDouble
 from tests.commands import Done
 from tests.live_platform import LivePlatform
-from tests.proofs.conftest import World
+from tests.proofs.conftest import World, on_stores
 from tests.proofs.test_a_write_killed_at_any_point_is_resumed import DYING, KILLED, PLANNED
 
 SPACE, TARGET = "agents", "agent-jira-secrets"
@@ -103,7 +103,7 @@ def cluster(world: World, folder: Path, store: str) -> Iterator[Cluster]:
             thread.join()
 
 
-@pytest.fixture(params=PLACES)
+@pytest.fixture(params=on_stores(["vault"], ["azure"]))
 def store(request: pytest.FixtureRequest, world: World, monkeypatch: pytest.MonkeyPatch) -> str:
     """The store that `prod` reads, which holds the old values, as does the other one."""
     monkeypatch.setattr(rotate_live, "_PAUSE", 0.2)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from compiler.live.ages import AgeState, KeyAge
-from tests.proofs.conftest import World
+from tests.proofs.conftest import World, on_stores
 
 IN_TIME, OVERDUE, NOT_KNOWN, NO_LIMIT = AgeState.IN_TIME, AgeState.OVERDUE, AgeState.NOT_KNOWN, AgeState.NO_LIMIT
 DAY = timedelta(days=1)
@@ -91,7 +91,7 @@ class Aged:
         )
 
 
-@pytest.fixture(params=["vault", "azure"])
+@pytest.fixture(params=on_stores(["azure"], ["vault"]))
 def aged(request: pytest.FixtureRequest, world: World) -> Aged:
     return Aged(world, request.param)
 

@@ -24,7 +24,7 @@ from tests.faulty_gateway import FaultyGateway, GatewayFault
 from tests.faulty_key_vault import Fault as KeyVaultFault
 from tests.faulty_key_vault import FaultKind, FaultyKeyVault
 from tests.pace import allowed_wall
-from tests.proofs.conftest import World
+from tests.proofs.conftest import World, on_stores, only_in_proofs
 from tests.proofs.trickling import AFTER_AN_ANSWER, FROM_THE_START, behind_gateways, make_room
 from tests.refusals import is_refused
 
@@ -47,6 +47,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("compiler.cli.running.LiveStores", lambda environ: LiveStores(environ, opened))
 
 
+@only_in_proofs
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize(("command", "store"), FROM_THE_START)
 def test_a_store_that_trickles_from_the_start_is_given_up_after_its_first_contact(
@@ -60,6 +61,7 @@ def test_a_store_that_trickles_from_the_start_is_given_up_after_its_first_contac
     assert took < allowed_wall(FIRST_CONTACT + AROUND, below=OTHERWISE)
 
 
+@only_in_proofs
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize(("command", "asked", "store"), AFTER_AN_ANSWER)
 def test_a_store_that_trickles_after_an_answer_is_given_up_when_the_operation_ends(
@@ -118,7 +120,7 @@ def test_a_list_of_many_slow_pages_ends_with_the_operation(key_vault: FaultyKeyV
 
 
 @pytest.mark.parametrize("retry_after", [None, "1", "3600"])
-@pytest.mark.parametrize("provider", [providers.VAULT, providers.KEY_VAULT])
+@pytest.mark.parametrize("provider", on_stores([providers.KEY_VAULT], [providers.VAULT]))
 def test_endless_throttling_ends_with_the_operation(world: World, provider: Provider, retry_after: str | None) -> None:
     headers = {} if retry_after is None else {"Retry-After": retry_after}
     with ExitStack() as stack:

@@ -3,19 +3,15 @@
 They take minutes by nature, and run in `make proofs`. The same with short ones is in `test_deadlines`.
 """
 
-import os
 import sys
 
 import pytest
 
 from tests.pace import allowed_wall
-from tests.proofs.conftest import World
+from tests.proofs.conftest import World, only_in_proofs
 from tests.proofs.trickling import AFTER_AN_ANSWER, FROM_THE_START, behind_gateways, make_room
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(os.environ.get("PLATFORM_SECRETS_PROOFS") != "1", reason="in real time: `make proofs`"),
-]
+pytestmark = [pytest.mark.slow, only_in_proofs]
 
 FIRST_CONTACT, VERIFY, OPERATION = 10.0, 30.0, 120.0
 # Seconds beyond a promise that a command takes to start, to read its input and to end.

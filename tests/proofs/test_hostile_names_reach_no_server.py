@@ -11,7 +11,7 @@ from compiler.rules import RULES
 from compiler.rules.api import Scope
 from tests.commands import Done
 from tests.faulty_gateway import FaultyGateway
-from tests.proofs.conftest import World
+from tests.proofs.conftest import World, on_stores
 
 NUL = "a\0b"
 NAMES = (
@@ -226,7 +226,7 @@ def test_a_values_file_that_no_rule_has_judged_asks_no_server_either(watched: Wa
 
 
 @pytest.mark.usefixtures("unjudged")
-@pytest.mark.parametrize("hostile", ["vault", "azure"])
+@pytest.mark.parametrize("hostile", on_stores(["vault"], ["azure"]))
 def test_beside_a_hostile_end_the_sound_one_is_asked_for_its_own_name_and_nothing_is_written(
     watched: Watched, hostile: str
 ) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.openbao_servers import RaftOpenBao, await_kv
-from tests.proofs.conftest import World
+from tests.proofs.conftest import World, only_in_proofs
 from tests.proofs.interrupted_move import KEY_VAULT, MANY, MIDDLE, VAULT, incomplete, prepared, resumed, tripped
+
+pytestmark = only_in_proofs
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 from tests.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from tests.faulty_key_vault import Fault, FaultKind
-from tests.proofs.conftest import World
+from tests.proofs.conftest import World, only_in_proofs
 
 MANY = 30
 
@@ -25,6 +25,7 @@ def spread(world: World, count: int) -> dict[str, str]:
     return values
 
 
+@only_in_proofs
 def test_resets_errors_and_lost_replies_end_with_all_verified_and_no_duplicate(world: World) -> None:
     values = spread(world, MANY)
     # Of few writes, chance might spare the reply of each.
@@ -51,6 +52,7 @@ def test_resets_errors_and_lost_replies_end_with_all_verified_and_no_duplicate(w
     assert stormy <= 1.3 * len(world.azure.requests())
 
 
+@only_in_proofs
 def test_and_back_through_a_network_that_fails(world: World) -> None:
     values = spread(world, 20)
     assert world.migrate("--apply").code == 0

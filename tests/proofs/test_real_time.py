@@ -28,14 +28,11 @@ from compiler.stores.pacing import UNLIMITED
 from tests.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
 from tests.faulty_key_vault import ClosableThrottle, Fault, FaultKind, FaultyKeyVault, Limits, VaultOptions
 from tests.openbao_servers import await_kv
-from tests.proofs.conftest import World
+from tests.proofs.conftest import World, only_in_proofs
 from tests.proofs.limits.throttles import ASKED, Closing, most_in_any_window
 from tests.proofs.test_migration_survives_weather import declare, spread
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(os.environ.get("PLATFORM_SECRETS_PROOFS") != "1", reason="in real time: `make proofs`"),
-]
+pytestmark = [pytest.mark.slow, only_in_proofs]
 
 ROOT = Path(__file__).resolve().parents[2]
 MANY = 2_000

@@ -8,11 +8,11 @@ import pytest
 
 from tests.fake_cluster import FakeCluster
 from tests.faulty_key_vault import Fault, FaultKind
-from tests.proofs.conftest import World
-from tests.proofs.retiring import BY_HAND, GITHUB, JIRA, NAMES, OLD, STORES, Retiring
+from tests.proofs.conftest import World, on_stores
+from tests.proofs.retiring import BY_HAND, GITHUB, JIRA, NAMES, OLD, Retiring
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=on_stores(["vault"], ["azure"]))
 def retiring(request: pytest.FixtureRequest, world: World) -> Retiring:
     return Retiring(world, request.param)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from tests.proofs.conftest import World
+from tests.proofs.conftest import World, on_stores
 from tests.proofs.test_a_copy_is_as_old_as_what_was_copied import OLD, fill, limited, put, reads
 
 __all__ = ["limited"]
@@ -27,7 +27,7 @@ def dates(world: World, file: Path) -> dict[str, float]:
     return {each.labels["key"]: each.value for each in found.samples}
 
 
-@pytest.mark.parametrize("store", ["vault", "azure"])
+@pytest.mark.parametrize("store", on_stores(["vault"], ["azure"]))
 def test_an_overdue_key_is_listed_until_it_has_a_new_value(world: World, store: str, tmp_path: Path) -> None:
     fill(world, store)
     reads(world, store)

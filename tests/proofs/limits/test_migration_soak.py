@@ -1,14 +1,14 @@
-import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.faulty_key_vault import Fault, FaultKind
+from tests.proofs.conftest import ALL_PROOFS, on_stores
 from tests.proofs.limits.conftest import Ends
 
 # `make proofs` takes what makes chance even out more.
-MANY = 2_000 if os.environ.get("PLATFORM_SECRETS_PROOFS") == "1" else 250
+MANY = 2_000 if ALL_PROOFS else 250
 # What one secret costs without any fault. Key Vault as destination: two reads of the plan (a name that is not there is
 # looked for among the deleted), the last look, the write, the look for other writers, the reading back. Vault: the plan
 # reads the value and the metadata, which says when what is written will delete itself.
@@ -46,7 +46,7 @@ def test_a_secret_costs_the_ideal_number_of_requests_where_nothing_fails(
     assert all(0 <= each <= 20 for each in more.values()), more
 
 
-@pytest.mark.parametrize("to", ["azure", "vault"])
+@pytest.mark.parametrize("to", on_stores(["azure"], ["vault"]))
 def test_many_secrets_through_a_storm_are_verified_without_duplicate_at_130_percent_of_the_requests(
     make_ends: Callable[..., Ends], to: str
 ) -> None:

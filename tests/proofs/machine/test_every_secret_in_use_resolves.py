@@ -1,20 +1,19 @@
 """Whatever is run and breaks, at every moment each secret in use resolves to a value that somebody put there."""
 
-import os
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.proofs.conftest import ALL_PROOFS
 from tests.proofs.machine.commands import COMMANDS
 from tests.proofs.machine.faults import Fault
 from tests.proofs.machine.platform import BrokenError, Compiled, Platform
 from tests.proofs.machine.walk import Counts, Step, Walk, shortened, walks
 
-IS_LONG = os.environ.get("PLATFORM_SECRETS_PROOFS") == "1"
-SEEDS = range(1, 9) if IS_LONG else range(1, 2)
-ROUNDS = 20 if IS_LONG else 4
+SEEDS = range(1, 9) if ALL_PROOFS else range(1, 2)
+ROUNDS = 20 if ALL_PROOFS else 4
 LEAST, LEAST_EACH = 100 * ROUNDS, 4 * ROUNDS
 
 
@@ -39,7 +38,7 @@ def test_every_secret_in_use_resolves(
         if fails(steps, counts) is not None:
             least, said = shortened(steps, lambda fewer: fails(fewer, Counts()))
             pytest.fail(f"seed {seed}, after {counts.steps} commands, with {least}\n{said}", pytrace=False)
-    if IS_LONG:
+    if ALL_PROOFS:
         with capsys.disabled():
             sys.stdout.write(f"\nseed {seed}: {counts.table()}\n")
     assert counts.steps >= LEAST, counts.table()
