@@ -65,6 +65,8 @@ REFUSED = {
     "has another address than in the run": "a test's journal may be recorded elsewhere",
     "is not written as a block": "files are edited in that form alone; the refusal says how to write it",
 }
+# Of this repository, where it is the project: a copy of the tools takes a minute.
+NOT_COPIED = shutil.ignore_patterns(".*_cache", ".git", ".hypothesis", ".tools", ".venv", "compiler", "docs", "tests")
 # The files that a line is about, by its command; no others are written without `--apply`.
 MADE = {"compile": "chart/*values-*", "cutover": "*", "generate": "*", "new": "*", "render": "*", "report": "*"}
 # One starts servers, the other closes a rotation, as it says.
@@ -351,5 +353,5 @@ class ProposedLines:
             elif (form := proposal.form) is not None and form not in self._forms and (root := proposal.root):
                 self._forms.add(form)
                 copy = self._copies / str(len(self._forms))
-                shutil.copytree(root, copy, symlinks=True)
+                shutil.copytree(root, copy, symlinks=True, ignore=NOT_COPIED)
                 self._to_run.append((proposal, root, copy))
