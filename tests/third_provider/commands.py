@@ -47,6 +47,6 @@ def run(root: str, *commands: str) -> None:
         words = json.loads(command)
         where = [] if words[:2] == ["new", "project"] else ["--root", root]
         code = main([*where, *(newest if word == "NEWEST" else word for word in words)])
-        held = {url: shelf.held for url, shelf in SHELVES.items()}
+        held = {url: sorted(shelf.held) for url, shelf in SHELVES.items()}
         sys.stdout.write(f"\nDONE {json.dumps([code, held])}\n")
         sys.stdout.flush()

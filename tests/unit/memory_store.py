@@ -1,6 +1,11 @@
-"""A store in memory for tests of operations: versions are numbers, and any method may be made to fail."""
+"""A store in memory, for tests of operations, the machine and a made-up provider; any method may be made to fail.
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+As measured of the real ones: a Vault has compare-and-set and deletes version by version; a Key Vault has no
+compare-and-set, and deletes and recovers a name with all of its versions.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -27,7 +32,7 @@ from compiler.stores.interface import (
     Written,
     with_tags,
 )
-from compiler.stores.secret_value import SecretValue
+from compiler.stores.secret_value import NotAnObjectError, SecretValue, change_object, read_object, write_object
 from tests import providers
 
 
@@ -40,15 +45,19 @@ class MemoryStore:
 
     `failures` are raised by the method and for the name that they stand under; `before` is called with both ahead of
     each call, and what it raises is what the call raises. A store that `lies` keeps other values than it is given, and
-    says that it deleted what it kept. A Vault deletes version by version, which is what `gone` holds; a Key Vault the
-    name with all of them.
+    says that it deleted what it kept. `gone` holds the versions that a Vault has deleted; what is `deleted` cannot be
+    read. A subclass may date versions (`clock`), keep a text for each as a Key Vault does (`has_texts`), and stand
+    between what is looked at and what is changed (`_changing`, `_changed`).
     """
+
+    has_texts = False
 
     def __init__(self, address: StoreAddress | str = "https://memory") -> None:
         self.address = address if isinstance(address, StoreAddress) else StoreAddress(providers.KEY_VAULT, address)
         self.versions: dict[str, list[RemoteSecret]] = {}
         self.deleted: set[str] = set()
         self.gone: dict[str, set[str]] = {}
+        self.clock: Callable[[], datetime | None] = lambda: None
         self.calls: list[tuple[str, str]] = []
         self.failures: dict[tuple[str, str], BaseException] = {}
         self.before: Callable[[str, str], None] = lambda _method, _name: None
@@ -74,56 +83,52 @@ class MemoryStore:
     def reads(self) -> list[str]:
         return [name for method, name in self.calls if method == "read"]
 
+    @property
+    def is_vault(self) -> bool:
+        return self.address.provider.deletes_by_version
+
     def shown(self, name: str) -> dict[str, str]:
         return {key: value.reveal() for key, value in self.versions[name][-1].properties.items()}
 
     def seed(self, name: str, **values: str) -> str:
-        return self._add(name, secrets(**values), None, Attributes()).version
+        return self._add(name, secrets(**values), None, Attributes())
 
     def hold(self, name: str, properties: Mapping[str, SecretValue], whole: str | None = None) -> None:
         """A version that somebody else wrote."""
         self._add(name, properties, SecretValue(whole) if whole is not None else None, Attributes())
 
     def seed_whole(self, name: str, value: str) -> str:
-        return self._add(name, {}, SecretValue(value), Attributes()).version
+        return self._add(name, {}, SecretValue(value), Attributes())
 
     def read(self, name: str) -> RemoteSecret:
         self._called("read", name)
-        if name not in self.versions:
-            raise NotFoundError(self.place(name), Action.READ, "it is not there", "create it")
-        if name in self.deleted:
-            remedy, newest = "recover it (`migrate --recover`)", self.versions[name][-1].version
-            raise SoftDeletedError(self.place(name), Action.READ, "it is soft-deleted", remedy, version=newest)
-        return self.versions[name][-1]
+        return self._newest(name, Action.READ)
 
     def read_version(self, name: str, version: str) -> RemoteSecret:
         self._called("read_version", name)
         for found in self.versions.get(name, []):
-            if found.version == version and version not in self.gone.get(name, ()):
-                return found
+            if found.version == version and not self.is_gone(found):
+                return self._tagged(found)
         raise VersionGoneError(self.place(name), Action.READ, "it is evicted", "use another", version=version)
 
     def describe(self, name: str) -> SecretState:
         self._called("describe", name)
-        if name in self.deleted:
-            return SecretState(name, StoreState.SOFT_DELETED, self.versions[name][-1].version)
         if name not in self.versions:
             return SecretState(name, StoreState.ABSENT)
-        newest = self.versions[name][-1]
+        newest = self._tagged(self.versions[name][-1])
+        if name in self.deleted:
+            return SecretState(name, StoreState.SOFT_DELETED, newest.version)
         return SecretState(name, StoreState.PRESENT, newest.version, newest.attributes)
 
     def version_states(self, name: str) -> VersionStates:
         self._called("version_states", name)
         kept = self.versions.get(name, [])
-        found = [each.version for each in (kept if self._is_vault else kept[-1:])]
-        gone = {*self.gone.get(name, ()), *(found[-1:] if name in self.deleted else ())}
-        states = {each: StoreState.SOFT_DELETED if each in gone else StoreState.PRESENT for each in found}
-        made = {each.version: each.attributes.created for each in kept if each.attributes.created is not None}
-        return VersionStates(states, made if self._is_vault else {})
+        made = {e.version: e.attributes.created for e in kept if self.is_vault and e.attributes.created is not None}
+        return VersionStates(self._states(name), made)
 
     def list_versions(self, name: str) -> Mapping[str, Attributes] | None:
         self._called("list_versions", name)
-        return None if self._is_vault else {each.version: each.attributes for each in self.versions.get(name, [])}
+        return None if self.is_vault else {each.version: each.attributes for each in self.versions.get(name, [])}
 
     def dropped_by_write(self, name: str) -> Dropped | None:
         self._called("dropped_by_write", name)
@@ -173,9 +178,10 @@ class MemoryStore:
         base: RemoteSecret | None,
         attributes: Attributes | None = None,
     ) -> Written:
-        self._checked("write", name, base)
-        old = base.properties if base is not None else {}
-        return self._write(name, {**old, **changes}, None, attributes)
+        if self.has_texts and not self.is_vault:
+            return self._write("write", name, {}, _text_after(changes, base), base, attributes)
+        properties = {**(base.properties if base is not None else {}), **changes}
+        return self._write("write", name, properties, None, base, attributes)
 
     def check_whole(
         self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
@@ -186,93 +192,183 @@ class MemoryStore:
     def write_whole(
         self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
-        self._checked("write_whole", name, base)
-        return self._write(name, {}, value, attributes)
+        return self._write("write_whole", name, {}, value, base, attributes)
 
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
-        self._checked("restore", earlier.name, base)
-        return self._add(earlier.name, earlier.properties, earlier.whole, earlier.attributes)
+        return self._write("restore", base.name, earlier.properties, earlier.whole, base, earlier.attributes)
 
     def set_tags(self, name: str, version: str, changes: Mapping[str, str | None]) -> None:
         self._called("set_tags", name)
-        newest = self.versions[name][-1]
-        if newest.version != version:
-            raise self.conflict(name)
-        tags = with_tags(newest.attributes.tags, changes)
-        self.versions[name][-1] = replace(newest, attributes=replace(newest.attributes, tags=tags))
+        self._require(name, version)
+        old = self._tagged(self.versions[name][-1]).attributes.tags
+        if (tags := with_tags(old, changes)) != old:
+            with self._change("set_tags", name):
+                self._set_tags(name, tags)
+            self._require(name, version)
 
     def soft_delete(self, name: str, version: str) -> None:
         self._called("soft_delete", name)
-        if self.versions[name][-1].version != version:
-            raise self.conflict(name)
-        self.deleted.add(name)
+        self._require(name, version)
+        with self._change("soft_delete", name):
+            self._delete(name, [version])
 
     def check_deletion(self, base: RemoteSecret) -> tuple[Problem, ...]:
         return tuple(problem for problem in self.problems if problem.name == base.name)
 
     def delete_versions(self, name: str, versions: Sequence[str]) -> None:
         self._called("delete_versions", name)
-        readable = self._readable(name)
-        if readable and readable != list(versions):
+        if (readable := self._readable(name)) and readable != list(versions):
             raise self.conflict(name)
-        if not self.lies:
-            self.gone.setdefault(name, set()).update(versions)
-            self.deleted.add(name)
+        with self._change("delete_versions", name):
+            if not self.lies:
+                self._delete(name, versions)
 
     def recover_versions(self, name: str, versions: Sequence[str]) -> None:
         self._called("recover_versions", name)
         if not set(self._readable(name)) <= set(versions):
             raise self.conflict(name)
-        if not self.lies:
-            self.gone.setdefault(name, set()).difference_update(versions)
-            self.deleted.discard(name)
-
-    def _readable(self, name: str) -> list[str]:
-        found = self.version_states(name)
-        return [version for version, state in found.items() if state is StoreState.PRESENT]
-
-    @property
-    def _is_vault(self) -> bool:
-        return self.address.provider is providers.VAULT
+        with self._change("recover_versions", name):
+            if not self.lies:
+                self._recover(name, versions)
 
     def recover(self, name: str) -> SecretState:
         self._called("recover", name)
-        self.deleted.discard(name)
-        return self.describe(name)
+        if name not in self.versions:
+            raise NotFoundError(self.place(name), Action.RECOVER, "it was never there", "write it")
+        newest = self.versions[name][-1]
+        with self._change("recover", name):
+            self._recover(name, [newest.version])
+        return SecretState(name, StoreState.PRESENT, newest.version, newest.attributes)
+
+    def is_gone(self, found: RemoteSecret) -> bool:
+        """Whether a version can be read no more."""
+        is_newest = found.version == self.versions[found.name][-1].version
+        is_deleted = found.name in self.deleted and (is_newest or not self.is_vault)
+        return is_deleted or found.version in self.gone.get(found.name, ())
 
     def place(self, name: str) -> StoreLocation:
         return StoreLocation(self.address.absolute, name)
 
-    def conflict(self, name: str) -> ConflictError:
+    def conflict(self, name: str, read: str | None = None) -> ConflictError:
         found = self.versions[name][-1].version if name in self.versions else None
-        return ConflictError(self.place(name), Action.WRITE, "another writer was there", "plan again", found=found)
+        reason = "another writer was there" + (f": version {read} was read" if read is not None else "")
+        return ConflictError(self.place(name), Action.WRITE, reason, "plan again", found=found)
 
     def _called(self, method: str, name: str) -> None:
+        """Ahead of each call."""
         self.calls.append((method, name))
         if (failure := self.failures.get((method, name))) is not None:
             raise failure
         self.before(method, name)
 
-    def _checked(self, method: str, name: str, base: RemoteSecret | None) -> None:
-        self._called(method, name)
-        newest = self.versions[name][-1].version if name in self.versions else None
-        if newest != (base.version if base is not None else None):
-            raise self.conflict(name)
+    def _changing(self, method: str, name: str) -> None:
+        """Before anything is changed; another writer may come in between."""
+
+    def _changed(self, method: str, name: str) -> None:
+        """After it was changed, and before the answer."""
+
+    @contextmanager
+    def _change(self, method: str, name: str) -> Iterator[None]:
+        self._changing(method, name)
+        yield
+        self._changed(method, name)
+
+    def _newest(self, name: str, action: Action) -> RemoteSecret:
+        if name not in self.versions:
+            raise NotFoundError(self.place(name), action, "it is not there", "create it")
+        newest = self.versions[name][-1]
+        if name in self.deleted:
+            remedy = "recover it (`migrate --recover`)"
+            raise SoftDeletedError(self.place(name), action, "it is soft-deleted", remedy, version=newest.version)
+        return self._tagged(newest)
+
+    def _require(self, name: str, version: str | None) -> None:
+        """Raise ConflictError where the newest version is another one."""
+        if (self.versions[name][-1].version if name in self.versions else None) != version:
+            raise self.conflict(name, version)
+
+    def _states(self, name: str) -> dict[str, StoreState]:
+        kept = self.versions.get(name, [])
+        found = kept if self.is_vault else kept[-1:]
+        return {e.version: StoreState.SOFT_DELETED if self.is_gone(e) else StoreState.PRESENT for e in found}
+
+    def _readable(self, name: str) -> list[str]:
+        return [each for each, state in self._states(name).items() if state is StoreState.PRESENT]
 
     def _write(
-        self, name: str, properties: Mapping[str, SecretValue], whole: SecretValue | None, attributes: Attributes | None
+        self,
+        method: str,
+        name: str,
+        properties: Mapping[str, SecretValue],
+        whole: SecretValue | None,
+        base: RemoteSecret | None,
+        attributes: Attributes | None,
     ) -> Written:
-        self.writes.append(name)
-        kept = {key: SecretValue("other") for key in properties} if self.lies else properties
-        return self._add(name, kept, whole, attributes or Attributes())
+        self._called(method, name)
+        expected = base.version if base is not None else None
+        # A Key Vault has a last look, and no compare-and-set after it.
+        self._require(name, expected)
+        before = {each.version for each in self.versions.get(name, [])}
+        with self._change(method, name):
+            if self.is_vault:
+                self._require(name, expected)
+            slipped = tuple(each.version for each in self.versions.get(name, []) if each.version not in before)
+            if self.lies:
+                properties = dict.fromkeys(properties, SecretValue("other"))
+            if attributes is None:
+                attributes = base.attributes if base is not None else Attributes()
+            version = self._add(name, properties, whole, attributes)
+            self.writes.append(name)
+        return Written(version, slipped or self.slipped)
 
     def _add(
         self, name: str, properties: Mapping[str, SecretValue], whole: SecretValue | None, attributes: Attributes
-    ) -> Written:
+    ) -> str:
         versions = self.versions.setdefault(name, [])
-        if self._is_vault and name in self.deleted:
+        if self.is_vault and name in self.deleted:
             self.gone.setdefault(name, set()).add(versions[-1].version)
             self.deleted.discard(name)
-        version = f"v{len(versions) + 1}"
-        versions.append(RemoteSecret(name, version, dict(properties), replace(attributes), whole, whole is None))
-        return Written(version, self.slipped)
+        is_object = whole is None
+        if self.has_texts and not self.is_vault:
+            whole = whole if whole is not None else SecretValue(write_object(properties))
+            properties, is_object = _object_of(whole)
+        version = self._next_version(name)
+        attributes = replace(attributes, created=self.clock() or attributes.created)
+        versions.append(RemoteSecret(name, version, dict(properties), attributes, whole, is_object))
+        return version
+
+    def _next_version(self, name: str) -> str:
+        return f"v{len(self.versions[name]) + 1}"
+
+    def _tagged(self, found: RemoteSecret) -> RemoteSecret:
+        """A version with the tags that a reader gets."""
+        return found
+
+    def _set_tags(self, name: str, tags: Mapping[str, str]) -> None:
+        newest = self.versions[name][-1]
+        self.versions[name][-1] = replace(newest, attributes=replace(newest.attributes, tags=tags))
+
+    def _delete(self, name: str, versions: Sequence[str]) -> None:
+        """A Vault deletes by number: a version that slips in is not touched."""
+        if self.is_vault:
+            self.gone.setdefault(name, set()).update(versions)
+        if not self.is_vault or self.versions[name][-1].version in versions:
+            self.deleted.add(name)
+
+    def _recover(self, name: str, versions: Sequence[str]) -> None:
+        self.gone.get(name, set()).difference_update(versions)
+        if not self.is_vault or self.versions[name][-1].version in versions:
+            self.deleted.discard(name)
+
+
+def _text_after(changes: Mapping[str, SecretValue], base: RemoteSecret | None) -> SecretValue:
+    if base is None or base.whole is None:
+        return SecretValue(write_object(changes))
+    return SecretValue(change_object(base.whole.reveal(), changes))
+
+
+def _object_of(whole: SecretValue) -> tuple[Mapping[str, SecretValue], bool]:
+    try:
+        return read_object(whole.reveal()), True
+    except NotAnObjectError:
+        return {}, False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -64,7 +65,7 @@ class Ages:
         Found once for the same versions and tags: no date passes its limit while the machine runs.
         """
         shelf = self.platform.stores[store]
-        versions = [(each.secret.version, each.secret.attributes.tags, each.is_gone) for each in shelf.kept[name]]
+        versions = [(each.version, each.attributes.tags, shelf.is_gone(each)) for each in shelf.versions[name]]
         stands = versions, shelf.tags.get(name)
         known = self._known.get((store, name, prop))
         if known is None or known[0] != stands:
@@ -75,7 +76,7 @@ class Ages:
         """Take in the values that are new. One command may write one to several places: the last one counts."""
         found: dict[str, datetime] = {}
         for shelf in self.platform.stores.values():
-            for each in (each.secret for versions in shelf.kept.values() for each in versions):
+            for each in itertools.chain.from_iterable(shelf.versions.values()):
                 made, values = each.attributes.created, list(each.properties.values())
                 if not each.is_object and each.whole is not None:
                     values.append(each.whole)
@@ -87,15 +88,15 @@ class Ages:
 
 def _value_of(shelf: Shelf, name: str, prop: str | None, version: str | None) -> str | None:
     """The value in a version, also in one that is deleted: a recovery brings it back, and does not write it."""
-    found = next((each.secret for each in shelf.kept[name] if each.secret.version == version), None)
+    found = next((each for each in shelf.versions[name] if each.version == version), None)
     value = value_at(found, prop) if found is not None else None
     return value.reveal() if value is not None else None
 
 
 def _is_read_whole(shelf: Shelf, name: str) -> bool:
     """Whether the program reads every version, so that it knows each date."""
-    versions = shelf.kept[name]
-    return len(versions) <= MOST_READS and not any(each.is_gone for each in versions)
+    versions = shelf.versions[name]
+    return len(versions) <= MOST_READS and not any(shelf.is_gone(each) for each in versions)
 
 
 def _judged_now(shelf: Shelf, name: str, prop: str | None) -> datetime | None:

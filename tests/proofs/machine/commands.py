@@ -208,7 +208,7 @@ def by_hand(hand: Hand, dice: Random) -> None:
     is_read = any((each.store, each.name) == (store, name) for env in ENVIRONMENTS for each in platform.read[env])
     if dice.random() < 0.6 and not is_read and shelf.newest(name) is not None:
         shelf.delete(name)
-    elif shelf.newest(name) is not None or shelf.is_vault or name not in shelf.kept:
+    elif shelf.newest(name) is not None or shelf.is_vault or name not in shelf.versions:
         platform.hold(store, secret, {key: platform.new(secret, key)})
     platform.holds("a change by hand")
 

@@ -190,5 +190,6 @@ class History:
             return True
         if before is None:
             return False
-        kept = platform.stores[store].kept[name]
-        return not any(each.secret.version == ran.replaced[target] and not each.is_gone for each in kept)
+        shelf = platform.stores[store]
+        kept = shelf.versions[name]
+        return not any(each.version == ran.replaced[target] and not shelf.is_gone(each) for each in kept)

@@ -158,16 +158,16 @@ class Platform:
         for key, value in values.items():
             name, prop = place(store, secret, key)
             if prop is None:
-                shelf.hold(name, {}, SecretValue(value))
+                shelf.hold(name, {}, value)
             else:
                 found = shelf.newest(name)
-                shelf.hold(name, {**(found.properties if found is not None else {}), prop: SecretValue(value)}, None)
+                shelf.hold(name, {**(found.properties if found is not None else {}), prop: SecretValue(value)})
 
     def _strange(self, shelf: Shelf, name: str) -> None:
         store = next(each for each, own in self.stores.items() if own is shelf)
         lies = [(secret, key) for secret, keys in KEYS.items() for key in keys if place(store, secret, key)[0] == name]
         secret, key = lies[next(self._serial) % len(lies)]
-        if shelf.newest(name) is None and shelf.kept.get(name):
+        if shelf.newest(name) is None and shelf.versions.get(name):
             return
         self.hold(store, secret, {key: self.new(secret, key)})
 
@@ -269,13 +269,13 @@ class Platform:
         return next(each.store for each in sorted(self.read[environment], key=str) if each.secret == secret)
 
     def names(self) -> list[Target]:
-        return [(store, name) for store in STORES for name in self.stores[store].kept]
+        return [(store, name) for store in STORES for name in self.stores[store].versions]
 
     def contents(self) -> dict[Target, Content]:
         return {(store, name): self.stores[store].content(name) for store, name in self.names()}
 
     def versions(self) -> dict[Target, str | None]:
-        return {(store, name): self.stores[store].kept[name][-1].secret.version for store, name in self.names()}
+        return {(store, name): self.stores[store].versions[name][-1].version for store, name in self.names()}
 
     def tags(self) -> dict[Target, Mapping[str, str]]:
         return {(store, name): self.stores[store].tags_of(name) for store, name in self.names()}
