@@ -117,20 +117,18 @@ class ApiDouble:
         self._server.server_close()
 
     def kubeconfig(self, folder: Path, token: str = TOKEN) -> Path:
-        path = folder / "kubeconfig-double.json"
-        path.write_text(
-            json.dumps(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Config",
-                    "current-context": "here",
-                    "clusters": [{"name": "here", "cluster": {"server": self.url}}],
-                    "users": [{"name": "me", "user": {"token": token}}],
-                    "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
-                }
-            ),
-            "utf-8",
-        )
+        """A kubeconfig with the contexts `here`, the current one, and `there`, where nobody listens."""
+        clusters = {"here": self.url, "there": "http://127.0.0.1:1"}
+        data = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "here",
+            "clusters": [{"name": name, "cluster": {"server": url}} for name, url in clusters.items()],
+            "users": [{"name": "me", "user": {"token": token}}],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": "me"}} for name in clusters],
+        }
+        path = folder / "kubeconfig.json"
+        path.write_text(json.dumps(data), "utf-8")
         return path
 
     def put(self, plural: str, found: dict[str, Any]) -> dict[str, Any]:

@@ -1,63 +1,23 @@
-"""A Kubernetes API on this machine, as far as `verify --cluster` asks it: objects in, an HTTP server and kubeconfig."""
+"""The API double as `verify --cluster` and `import` ask it: lists and objects by their paths, and 404 for the rest."""
 
 import json
-import threading
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.api_double import kind_of
-from tests.faulty_gateway import QuietHandler
+from tests.api_double import ApiDouble, Asked, _send, kind_of
 
 ESO = "/apis/external-secrets.io/v1"
 SERVER = "http://vault.vault.svc.cluster.local:8200"
 
 
-class FakeCluster:
-    """Serves `objects` by path, 404 for the rest, and the status in `refused` for what is refused."""
+class FakeCluster(ApiDouble):
+    """Serves `objects` by path, 404 for the rest, and the status in `refused` for each path with that part."""
 
-    def __init__(self) -> None:
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self.objects: dict[str, Any] = {}
-        self.refused: dict[str, int] = {}
-        self.asked: list[tuple[str, str]] = []
-        cluster = self
-
-        class Handler(QuietHandler):
-            def do_GET(self) -> None:
-                cluster._answer(self)
-
-            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def kubeconfig(self, folder: Path) -> Path:
-        """A kubeconfig with the contexts `here`, the current one, and `there`, where nobody listens."""
-        path = folder / "kubeconfig.json"
-        clusters = {"here": self.url, "there": "http://127.0.0.1:1"}
-        data = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "here",
-            "clusters": [{"name": name, "cluster": {"server": url}} for name, url in clusters.items()],
-            "users": [{"name": "me", "user": {"token": "cluster-token-4711"}}],
-            "contexts": [{"name": name, "context": {"cluster": name, "user": "me"}} for name in clusters],
-        }
-        path.write_text(json.dumps(data), "utf-8")
-        return path
 
     def store(self, name: str, *, ready: bool | None, message: str = "", namespace: str | None = None) -> None:
         """A store that leads to the Vault of this repository's environments."""
@@ -122,7 +82,7 @@ class FakeCluster:
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         parts = urlsplit(handler.path)
-        self.asked.append((handler.command, parts.path))
+        self.asked.append(Asked(handler.command, parts.path, {}, handler.headers.get("Accept") or ""))
         status = next((code for part, code in self.refused.items() if part in parts.path), None)
         # A further page stands under its mark.
         page = parse_qs(parts.query).get("continue", [""])[0]
@@ -140,11 +100,7 @@ class FakeCluster:
             version = parts.path.partition("/namespaces/")[0].removeprefix("/api/").removeprefix("/apis/")
             found = {**_type(parts.path, version), **found}
         body = json.dumps(found if status is None and found is not None else {"message": "body-4711"}).encode()
-        handler.send_response(status or (200 if found is not None else 404))
-        handler.send_header("Content-Type", "application/json")
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
+        _send(handler, status or (200 if found is not None else 404), body)
 
 
 def _type(path: str, version: str) -> dict[str, str]:

@@ -69,7 +69,7 @@ def test_only_reading_is_asked(fake: FakeCluster, environ: dict[str, str]) -> No
     cluster = KubernetesCluster(environ)
     cluster.collection("externalsecrets", "team")
     cluster.store_object("ClusterSecretStore", "v", "team")
-    assert {method for method, _ in fake.asked} == {"GET"}
+    assert {each.method for each in fake.asked} == {"GET"}
 
 
 @pytest.mark.parametrize(

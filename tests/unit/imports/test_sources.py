@@ -258,8 +258,8 @@ def test_a_clusters_objects_are_imported_without_any_value(
     assert line in done.err
     assert 'PushSecret "push" is refused' in done.err
     # The double answers a whole Secret with an error.
-    assert any(path.endswith("/shop/secrets") for _, path in cluster.asked)
-    assert {method for method, _ in cluster.asked} == {"GET"}
+    assert any(each.path.endswith("/shop/secrets") for each in cluster.asked)
+    assert {each.method for each in cluster.asked} == {"GET"}
     assert SENTINEL not in (project / "environments/catalogue.yaml").read_text("utf-8")
 
 
@@ -296,7 +296,7 @@ def test_labels_and_annotations_of_live_objects_are_read(
 def test_one_namespace_is_asked_alone(cluster: FakeCluster, bring_live: Callable[..., Done]) -> None:
     done = bring_live("--namespace", "web")
     assert "found 1 object with 1 key: all taken" in done.out
-    assert f"{ESO}/externalsecrets" not in {path for _, path in cluster.asked}
+    assert f"{ESO}/externalsecrets" not in {each.path for each in cluster.asked}
 
 
 def test_who_may_not_list_secrets_gets_the_line_for_who_may(
@@ -332,7 +332,7 @@ def test_the_name_of_a_store_leads_to_no_other_object(
         (item, *_) = cluster.objects[f"{ESO}/externalsecrets"]["items"]
         item["spec"] = {"secretStoreRef": {"name": name, "kind": kind}, "dataFrom": [{"extract": {"key": "a"}}]}
         assert "is not among what was read" in bring_live().err
-    paths = [path for _, path in cluster.asked]
+    paths = [each.path for each in cluster.asked]
     assert not [path for path in paths if "stores/" in path and not path.endswith("stores/backend")]
     assert not [path for path in paths if path.endswith("/db")]
 

@@ -175,7 +175,7 @@ def test_the_live_cluster_is_looked_at(
         assert "note: rollouts are not looked at: you are not allowed to list rollouts" in done.err
         assert SENTINEL not in done.out + done.err
         assert "cluster-token-4711" not in done.out + done.err
-        assert {method for method, _ in cluster.asked} == {"GET"}
+        assert {each.method for each in cluster.asked} == {"GET"}
         assert run("consumers", "dev", "--cluster", "--quiet").out == ""
         cluster.refused["/deployments"] = 403
         refused = run("consumers", "dev", "--cluster")

@@ -182,7 +182,7 @@ def test_the_cluster_has_its_say(
     done = cutover("--next", "--cluster")
     assert done.code == 0, done.out + done.err
     assert 'the steps before are in effect: "slack"' in done.out
-    assert {method for method, _ in cluster.asked} == {"GET"}
+    assert {each.method for each in cluster.asked} == {"GET"}
     items: Any = cluster.objects[f"{ESO}/namespaces/{NAMESPACE}/externalsecrets"]["items"]
     recent = items[3]["status"]["refreshTime"]
     items[3]["status"]["refreshTime"] = "2026-11-26T00:50:06Z"
