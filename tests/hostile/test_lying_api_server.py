@@ -31,17 +31,17 @@ json.dump({
 """
 # What an object's spec is full of, as often as one answer may have it: values that take many times their bytes, and
 # texts of four bytes a character.
-FULL: dict[str, Callable[[int], str]] = {
-    "empty lists": lambda _: ",".join(["[]"] * 249_000),
-    "keys": lambda page: "{" + ",".join(f'"{page}-{each}":0' for each in range(490_000)) + "}",
-    "wide texts": lambda _: '"' + "a" * 16_000_000 + '\U0001f600"',
+FULL: dict[str, Callable[[], str]] = {
+    "empty lists": lambda: ",".join(["[]"] * 249_000),
+    "keys": lambda: "{" + ",".join(f'"PAGE-{each}":0' for each in range(490_000)) + "}",
+    "wide texts": lambda: '"' + "a" * 16_000_000 + '\U0001f600"',
 }
 
 
 class Endless(ApiDouble):
-    """Goes on with pages of one object each, full of whatever is named."""
+    """Goes on with pages of one object each, full of `full`, where PAGE is the number of the page."""
 
-    full: Callable[[int], str]
+    full: str
 
     def _list(self, handler: BaseHTTPRequestHandler, at: Address, query: dict[str, str]) -> None:
         del at, query
@@ -51,7 +51,7 @@ class Endless(ApiDouble):
             "kind": "ExternalSecretList",
             "metadata": {"continue": str(page)},
         }
-        spec = f'{{"metadata":{{"name":"e{page}"}},"spec":{{"x":[{self.full(page)}]}}}}'
+        spec = f'{{"metadata":{{"name":"e{page}"}},"spec":{{"x":[{self.full.replace("PAGE", str(page))}]}}}}'
         _send(handler, 200, f'{json.dumps(head)[:-1]},"items":[{spec}]}}'.encode())
 
     def __post_init__(self) -> None:
@@ -64,7 +64,7 @@ def test_it_takes_no_more_than_500_megabytes_and_some_seconds(
     own_processes: OwnProcesses, tmp_path: Path, name: str
 ) -> None:
     with Endless() as double:
-        double.full = FULL[name]
+        double.full = FULL[name]()
         done = own_processes.run(PROGRAM, str(double.kubeconfig(tmp_path)), variables={"PATH": os.defpath})
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
