@@ -24,7 +24,7 @@ from tests.commands import Done
 from tests.faulty_key_vault import LoggedRequest
 from tests.openbao_servers import AuditedOpenBao
 from tests.proofs.access_scenes import Scenes
-from tests.proofs.conftest import World
+from tests.proofs.conftest import World, on_stores
 from tests.proofs.writing import VAULT, Writing
 
 # What any token may ask, or need not be able to.
@@ -34,7 +34,7 @@ ROWS = [
     for role, commands in COMMANDS.items()
     if role is not Role.OPERATOR
     for command in commands
-    for store in ("vault", "azure")
+    for store in on_stores(["vault"], ["azure"])
 ]
 WITHOUT_STORES = {
     *("compile", "explain", "diff", "render", "consumers", "generate", "rules", "new", "completion"),

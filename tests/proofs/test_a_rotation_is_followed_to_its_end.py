@@ -343,10 +343,12 @@ def resumed(world: World, *words: str) -> Done:
 # after it, those around the first store's write, and the last.
 @pytest.mark.parametrize(
     ("store", "source", "turn"),
-    [("vault", "given", turn) for turn in range(1, LINES + 2)]
-    + [("vault", "generated", turn) for turn in (PLANNED, PLANNED + 1, PLANNED + 3, PLANNED + 4, LINES)]
-    + [("azure", "given", turn) for turn in (PLANNED - 1, PLANNED, PLANNED + 1, PLANNED + 3, LINES)]
-    + [("azure", "generated", turn) for turn in (PLANNED + 1, PLANNED + 4)],
+    on_stores(
+        [("vault", "given", turn) for turn in range(1, LINES + 2)]
+        + [("vault", "generated", turn) for turn in (PLANNED, PLANNED + 1, PLANNED + 3, PLANNED + 4, LINES)],
+        [("azure", "given", turn) for turn in (PLANNED - 1, PLANNED, PLANNED + 1, PLANNED + 3, LINES)]
+        + [("azure", "generated", turn) for turn in (PLANNED + 1, PLANNED + 4)],
+    ),
     indirect=["store"],
 )
 def test_killed_before_any_line_the_same_command_sets_one_value_everywhere(
