@@ -1,11 +1,17 @@
-"""The double of a cluster against answers of a real one: each recording replayed, and the operator's ways compared."""
+"""The doubles of a cluster and its operator against what was recorded of real ones.
+
+Each recording is replayed to the client of end-to-end runs; the operator's double works over a real OpenBao and a local
+Key Vault.
+"""
 
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +20,8 @@ from scripts.end_to_end.run_cluster import RunCluster, WatchEndedError
 from tests.api_double import RECORDINGS, TOKEN
 from tests.cluster_double import ClusterDouble
 from tests.operator_double import DATA_HASH
-from tests.recorded_cluster import NAMESPACE, recorded
+from tests.platform_double import KEY_VAULT_STORE, VAULT_STORE, Platform, platform
+from tests.recorded_cluster import NAMESPACE, by_name, recorded, watched
 
 Ask = Callable[[RunCluster, ClusterDouble], object]
 
@@ -149,23 +156,99 @@ def test_a_recording_is_replayed_as_it_is(name: str, tmp_path: Path) -> None:
         ask(RunCluster({"KUBECONFIG": str(double.kubeconfig(tmp_path))}), double)
 
 
-def test_lists_come_in_pages(tmp_path: Path) -> None:
-    with ClusterDouble(page=3) as double:
-        double.load("externalsecrets", recorded("externalsecrets-list")["items"])
-        found = RunCluster({"KUBECONFIG": str(double.kubeconfig(tmp_path))}).collection("externalsecrets", NAMESPACE)
-        assert len({each["metadata"]["name"] for each in found}) == 7
-        assert [each.query.get("continue") for each in double.asked] == [None, "3", "6"]
+NAME = "agent-slack-secrets"
+VALUES = {"SLACK_BOT_TOKEN": "value-1", "SLACK_APP_TOKEN": "value-2"}
 
 
-def test_fields_select_and_no_whole_secret_is_given_or_taken() -> None:
-    with ClusterDouble() as double:
-        double.load("externalsecrets", recorded("externalsecrets-list")["items"])
-        path = f"/apis/external-secrets.io/v1/namespaces/{NAMESPACE}/externalsecrets?fieldSelector="
-        for store, count in (("azure-keyvault-store", 7), ("vault-secret-store", 0)):
-            assert len(json.loads(got(double, f"{path}spec.secretStoreRef.name%3D{store}"))["items"]) == count
-        double.load("events", recorded("events-externalsecrets")["items"])
-        warnings = json.loads(got(double, f"/api/v1/namespaces/{NAMESPACE}/events?fieldSelector=type%3DWarning"))
-        assert {each["type"] for each in warnings["items"]} == {"Warning"}
-        double.put("secrets", recorded("secrets-metadata-list")["items"][0])
-        whole = f"/api/v1/namespaces/{NAMESPACE}/secrets?limit=1"
-        assert b"whole Secrets are not given" in got(double, whole, status=500)
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    with platform(tmp_path_factory.mktemp("platform")) as found:
+        yield found
+
+
+@pytest.fixture
+def here(servers: Platform) -> Iterator[Platform]:
+    """Both stores hold the same, and the ExternalSecret is in effect on the Key Vault."""
+    servers.bao.call("POST", "secret/data/slack", {"data": VALUES})
+    servers.azure.seed("slack", json.dumps(VALUES))
+    apply(servers, KEY_VAULT_STORE, "slack")
+    until(lambda: synced(servers))
+    yield servers
+    servers.cluster.delete("externalsecrets", NAMESPACE, NAME)
+    until(lambda: not servers.cluster.everything("secrets"))
+
+
+def apply(here: Platform, store: str, key: str) -> None:
+    keys = [{"secretKey": each, "remoteRef": {"key": key, "property": each}} for each in VALUES]
+    target = {"name": NAME, "creationPolicy": "Owner", "deletionPolicy": "Retain"}
+    spec = {"data": keys, "target": target, "secretStoreRef": {"kind": "ClusterSecretStore", "name": store}}
+    metadata = {"name": NAME, "namespace": NAMESPACE}
+    old = here.cluster.everything("externalsecrets").get((NAMESPACE, NAME), {})
+    here.cluster.put("externalsecrets", {**old, "metadata": metadata, "spec": spec})
+
+
+def live(here: Platform) -> dict[str, Any]:
+    return here.cluster.get("externalsecrets", NAMESPACE, NAME)
+
+
+def secret(here: Platform) -> dict[str, Any]:
+    return here.cluster.get("secrets", NAMESPACE, NAME)
+
+
+def synced(here: Platform) -> bool:
+    found = live(here)
+    noted = str(found.get("status", {}).get("syncedResourceVersion", ""))
+    return noted.startswith(f"{found['metadata']['generation']}-")
+
+
+def until(met: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not met():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def shape(objects: list[dict[str, Any]]) -> list[tuple[int, str, str, str, int]]:
+    """Of each state: generations since the first, Ready in its words, and the generation that was synchronised last."""
+    first = objects[0]["metadata"]["generation"]
+    return [
+        (
+            each["metadata"]["generation"] - first,
+            *(each["status"]["conditions"][0][name] for name in ("status", "reason", "message")),
+            int(each["status"]["syncedResourceVersion"].partition("-")[0]) - first,
+        )
+        for each in objects
+    ]
+
+
+def test_a_switch_with_wrong_keys_and_then_right_ones_goes_as_it_was_recorded(here: Platform) -> None:
+    before = secret(here)
+    version = here.cluster._version
+    apply(here, VAULT_STORE, "not-there")
+    until(lambda: live(here)["status"]["conditions"][0]["status"] == "False")
+    apply(here, VAULT_STORE, "slack")
+    until(lambda: synced(here))
+    changes = here.cluster.changes_after(version, 0)
+    mine = [each.object for each in changes if each.plural == "externalsecrets"]
+    assert shape(mine) == shape(watched("watch-externalsecrets-switch"))
+    # And of the Secret nothing was heard, as was recorded in watch-secrets-metadata-switch.jsonl.
+    assert [each for each in changes if each.plural == "secrets"] == []
+    assert secret(here) == before
+    said = [each["message"] for each in here.cluster.everything("events").values() if each["type"] == "Warning"]
+    assert said == ["error processing spec.data[0] (key: not-there), err: Secret does not exist"]
+    of_record = [each for each in recorded("events-externalsecrets")["items"] if each["type"] == "Warning"]
+    theirs = [each["message"] for each in of_record if each["involvedObject"]["name"] == NAME]
+    assert theirs == [said[0].replace("not-there", "ai-platform-engineering-slack")]
+
+
+def test_objects_have_the_fields_of_recorded_ones(here: Platform) -> None:
+    theirs = by_name("externalsecrets-list")[NAME]["status"]
+    assert live(here)["status"].keys() == theirs.keys()
+    assert live(here)["status"]["conditions"][0].keys() == theirs["conditions"][0].keys()
+    found, known = secret(here)["metadata"], by_name("secrets-metadata-list")[NAME]["metadata"]
+    own = {name for name in known["labels"] if name.startswith("reconcile.external-secrets.io/")}
+    assert own <= found["labels"].keys()
+    assert len(found["annotations"][DATA_HASH]) == len(known["annotations"][DATA_HASH])
+    assert found["managedFields"][0]["manager"] == known["managedFields"][0]["manager"]
+    assert keys_of({"metadata": found}) == set(VALUES)
+    assert found["ownerReferences"][0].items() >= {"kind": "ExternalSecret", "controller": True}.items()
