@@ -8,18 +8,11 @@ import pytest
 
 from tests.commands import Done, run_command
 from tests.conftest import Helm
+from tests.platforms import base_text, write_project
 
 HERE = Path(__file__).parent
 SENTINEL = "sentinel-of-the-chart-4711"
-BASE = """\
-namespace: agents
-store: vault
-refreshInterval: 1h
-externalSecretsOperator: "2.9"
-stores:
-  vault: {provider: vault, name: vault-store, server: "https://vault.example.com"}
-secrets: {llm: {}, github: {}, jira: {}, aws: {}, ui: {}, slack: {}}
-"""
+BASE = base_text("{llm: {}, github: {}, jira: {}, aws: {}, ui: {}, slack: {}}", namespace="agents", azure=None)
 CATALOGUE = """\
 naming: {target: "{secret}-secrets", vault: "agents/{secret}", azurekv: "agents-{secret}"}
 secrets:
@@ -59,9 +52,7 @@ AFTER = [
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, helms: tuple[Helm, ...]) -> Path:
     """The project, with both charts rendered."""
-    (tmp_path / "environments").mkdir()
-    for name, text in (("base", BASE), ("catalogue", CATALOGUE), ("prod", "labels: {a: b}\n")):
-        (tmp_path / f"environments/{name}.yaml").write_text(text, "utf-8")
+    write_project(tmp_path, base=BASE, catalogue=CATALOGUE, prod="labels: {a: b}\n")
     for chart in ("before", "after"):
         done = helms[0].run("template", "release", HERE / chart)
         assert done.returncode == 0, done.stderr

@@ -25,10 +25,10 @@ from compiler.generate.access import access_text
 from compiler.operations.backup import decode
 from compiler.pipeline import compile_project
 from compiler.stores.interface import Role
-from tests.agents_project import write_agents_project
 from tests.faulty_gateway import QuietHandler
 from tests.faulty_key_vault import FaultyKeyVault
 from tests.own_process import LIVE, processes_with
+from tests.platforms import write_agents_project
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs/examples/cronjobs"

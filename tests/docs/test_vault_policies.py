@@ -13,7 +13,7 @@ from compiler.stores.errors import ForbiddenError
 from compiler.stores.interface import Role, SecretWriter, StoreState, open_store
 from compiler.stores.secret_value import SecretValue
 from tests import providers
-from tests.agents_project import write_agents_project
+from tests.platforms import write_agents_project
 
 NAME = "agents/github"
 VALUES = {"TOKEN": SecretValue("sentinel-4711")}

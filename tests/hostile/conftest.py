@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.github_project import BASE, CATALOGUE
 from tests.own_process import COMPILE, OwnProcesses, processes_with
+from tests.platforms import BASE, CATALOGUE, write_project
 
 FILES = {"base": BASE, "catalogue": CATALOGUE, "prod": "extends: [base, eu]\nlabels: {team: platform}\n"}
 
@@ -20,9 +20,4 @@ def own_processes() -> Iterator[OwnProcesses]:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project without a diagnostic, in a folder of its own below the test's."""
-    root = tmp_path / "project"
-    (root / "environments/layers").mkdir(parents=True)
-    (root / "environments/layers/eu.yaml").write_text("labels: {region: eu}\n", "utf-8")
-    for name, text in FILES.items():
-        (root / f"environments/{name}.yaml").write_text(text, "utf-8")
-    return root
+    return write_project(tmp_path / "project", **FILES, **{"layers/eu": "labels: {region: eu}\n"})

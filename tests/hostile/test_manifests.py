@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.commands import run_command
-from tests.github_project import BASE, CATALOGUE
 from tests.pace import allowed
+from tests.platforms import BASE, CATALOGUE, write_project
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -48,11 +48,8 @@ CASES = {
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "environments").mkdir()
-    for name, text in (("base", BASE), ("catalogue", CATALOGUE), ("prod", "labels: {a: b}\n")):
-        (tmp_path / f"environments/{name}.yaml").write_text(text, "utf-8")
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return write_project(tmp_path, base=BASE, catalogue=CATALOGUE, prod="labels: {a: b}\n")
 
 
 @pytest.mark.parametrize("name", CASES)

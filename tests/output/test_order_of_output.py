@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.github_project import BASE, CATALOGUE
 from tests.own_process import COMPILE, program_with
+from tests.platforms import BASE, CATALOGUE, write_project
 
 
 @pytest.fixture
@@ -19,10 +19,8 @@ def project(tmp_path: Path) -> Iterator[Path]:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        texts = {"base": BASE.replace("https://vault.example.com", url), "catalogue": CATALOGUE}
-        (tmp_path / "environments").mkdir()
-        for name, text in {**texts, "prod": "secrets: {github: {refreshInterval: 1s}}\n"}.items():
-            (tmp_path / f"environments/{name}.yaml").write_text(text, "utf-8")
+        base = BASE.replace("https://vault.example.com", url)
+        write_project(tmp_path, base=base, catalogue=CATALOGUE, prod="secrets: {github: {refreshInterval: 1s}}\n")
         (tmp_path / "chart").mkdir()
         yield tmp_path
 

@@ -29,7 +29,7 @@ from compiler.render.reports.cutover import cutover_content
 from compiler.render.reports.status import status_data
 from scripts.build_docs import output_schemas
 from tests.commands import run_command
-from tests.github_project import BASE, CATALOGUE
+from tests.platforms import BASE, CATALOGUE, write_project
 from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover_bench import Bench
 
@@ -131,14 +131,8 @@ spec:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with an environment that has an error, one that has a finding, and two that differ."""
-    folder = tmp_path / "environments"
-    folder.mkdir()
-    (folder / "base.yaml").write_text(BASE, "utf-8")
-    (folder / "catalogue.yaml").write_text(CATALOGUE, "utf-8")
-    (folder / "prod.yaml").write_text("labels: {a: b}\n", "utf-8")
-    (folder / "dev.yaml").write_text("labels: {a: c}\n", "utf-8")
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return write_project(tmp_path, base=BASE, catalogue=CATALOGUE, prod="labels: {a: b}\n", dev="labels: {a: c}\n")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from tests.commands import Done, run_command
 from tests.conftest import ROOT, Helm
 from tests.platform.charts import CHARTS, write_chart
+from tests.platforms import base_text, write_project
 
 SENTINEL = "sentinel-of-the-chart-4711"
 # What the chart of each version needs of an environment, and one of it that is then left out.
@@ -23,22 +24,12 @@ SECRETS = {
         *("keycloak-platform", "agent-context", "agentgateway-cas", "jira"),
     ),
 }
-BASE = """\
-namespace: ai-platform
-store: vault
-refreshInterval: 1h
-externalSecretsOperator: "2.9"
-stores:
-  vault: {provider: vault, name: vault-store, server: "https://vault.example.com"}
-secrets:
-  global: {use: [openai]}
-"""
+BASE = base_text("\n  global: {use: [openai]}", azure=None)
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "environments").mkdir()
-    (tmp_path / "environments/base.yaml").write_text(BASE, "utf-8")
+    write_project(tmp_path, base=BASE)
     shutil.copy(ROOT / "environments/catalogue.yaml", tmp_path / "environments")
     monkeypatch.chdir(tmp_path)
     return tmp_path

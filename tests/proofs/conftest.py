@@ -22,11 +22,11 @@ from compiler.operations.verify import verify
 from compiler.pipeline import compile_project
 from compiler.stores.azure_key_vault import client as key_vault_client
 from compiler.stores.no_answer import trusting
-from tests.agents_project import write_agents_project
 from tests.commands import Done, run_command
 from tests.faulty_key_vault import FaultyKeyVault, Limits, VaultOptions
 from tests.openbao_servers import await_kv
 from tests.own_process import LIVE, OwnProcesses, processes_with
+from tests.platforms import write_agents_project
 from tests.proofs.writing import COMMANDS, Writing
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from compiler.pipeline import compile_project
 from compiler.render.content import show
+from tests.platforms import write_project
 
 BASE = """namespace: ai-platform
 store: vault
@@ -115,8 +116,6 @@ def outside(folder: Path, texts: dict[str, str]) -> Iterator[str]:
 @given(changed=mutated())
 def test_every_place_is_inside_its_file(changed: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("project")
-    (folder / "environments").mkdir()
     texts = {**TEXTS, changed[0]: changed[1]}
-    for name, text in texts.items():
-        (folder / f"environments/{name}.yaml").write_bytes(text.encode())
+    write_project(folder, **texts)
     assert list(outside(folder, texts)) == []

@@ -20,7 +20,7 @@ from compiler.pipeline import compile_project, plan_values
 from compiler.render.content import CommandRun, show
 from compiler.render.formats import FORMATS
 from compiler.rules import ALL_RULES
-from tests.github_project import BASE, CATALOGUE
+from tests.platforms import BASE, CATALOGUE, write_project
 
 ROOT = Path(__file__).resolve().parents[2]
 _LETTERS = "k7Q" + "w9Zr2Lx4Vt8Hs6Yd1Mf3Bn5Gc0Jp"
@@ -98,8 +98,7 @@ class Said:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "environments").mkdir()
-    (tmp_path / "environments/base.yaml").write_text(BASE, "utf-8")
+    write_project(tmp_path, base=BASE)
     write(tmp_path, {})
     return tmp_path
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import platforms
 from tests.api_double import ApiDouble
 from tests.conftest import installed_helm
 from tests.live_platform import LivePlatform
@@ -26,23 +27,13 @@ stores:
 secrets:
   github: {}
 """
-CATALOGUE = """\
-secrets:
-  github:
-    target: agent-github-secrets
-    remote: {shelf: books/github}
-    syncWave: -49
-    keys: {GITHUB_TOKEN: {}}
-"""
+CATALOGUE = platforms.CATALOGUE.replace("vault: platform/github, azurekv: platform-github", "shelf: books/github")
 OLD, NEW = "https://old.shelf.example.com", "https://new.shelf.example.com"
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    (tmp_path / "environments").mkdir()
-    for name, text in (("base", BASE), ("dev", "{}\n"), ("catalogue", CATALOGUE)):
-        (tmp_path / f"environments/{name}.yaml").write_text(text, "utf-8")
-    return tmp_path
+    return platforms.write_project(tmp_path, base=BASE, dev="{}\n", catalogue=CATALOGUE)
 
 
 Run = Callable[..., list[Any]]

@@ -19,23 +19,13 @@ from compiler.operations.migrate import plan_migration
 from compiler.stores.interface import SecretWriter, StoreOptions, open_store
 from tests import providers
 from tests.faulty_key_vault import FaultyKeyVault, Limits, VaultOptions
+from tests.platforms import agents_base, write_project
 from tests.proofs.limits.pool_clock import PoolClock
 from tests.proofs.limits.wires import KeyVaultWire, VaultWire
 
 MOUNT = "kv"
 # Unicode, quotes, line ends and white space at both ends: what a careless way between two stores would change.
 _TAIL = ' é "quoted" \\ line\nend\r\n\t\U0001d518 '
-_BASE = """
-namespace: agents
-store: vault
-refreshInterval: 1h
-fetch: perKey
-externalSecretsOperator: "2.9"
-stores:
-  vault: {{provider: vault, name: vault-store, server: "http://127.0.0.1:1", mount: kv}}
-  azure: {{provider: azurekv, name: azure-store, vaultUrl: "{azure}"}}
-secrets: {{many: {{}}}}
-"""
 _CATALOGUE = """
 secrets:
   many:
@@ -175,13 +165,9 @@ def _values(count: int) -> dict[str, str]:
 
 
 def _project(root: Path, azure: str, count: int) -> Path:
-    folder = root / "environments"
-    folder.mkdir()
-    (folder / "base.yaml").write_text(_BASE.format(azure=azure), "utf-8")
     keys = "".join(
         f"      K{n}: {{description: d, remote: {{azurekv: {{name: k{n}}}, vault: {{name: many/k{n}}}}}}}\n"
         for n in range(count)
     )
-    (folder / "catalogue.yaml").write_text(_CATALOGUE + keys, "utf-8")
-    (folder / "prod.yaml").write_text("labels: {team: platform}\n", "utf-8")
-    return root
+    base = agents_base("http://127.0.0.1:1", azure, MOUNT, "{many: {}}")
+    return write_project(root, base=base, catalogue=_CATALOGUE + keys, prod="labels: {team: platform}\n")

@@ -21,6 +21,8 @@ from compiler.operations import cutover
 from compiler.pipeline import Result, compile_project
 from compiler.stages.load import load_text
 from compiler.stages.resolve import Outside
+from tests import platforms
+from tests.platforms import agents_base
 
 VAULT, AZURE = "https://vault.example.com:8200", "https://agents.vault.azure.net"
 ENVIRONMENTS, STORES = ("prod", "staging"), ("vault", "azure")
@@ -36,17 +38,6 @@ PREVIOUS = {"JIRA_TOKEN": "JIRA_OLD"}
 WITHOUT_OVERLAP = {"WIKI_TOKEN"}
 UNLIMITED = {"JIRA_OLD"}
 LIMIT = timedelta(days=60)
-_BASE = f"""\
-namespace: agents
-store: vault
-refreshInterval: 1h
-fetch: perKey
-externalSecretsOperator: "2.9"
-stores:
-  vault: {{provider: vault, name: vault-store, server: "{VAULT}", mount: secret}}
-  azure: {{provider: azurekv, name: azure-store, vaultUrl: "{AZURE}"}}
-secrets: {{github: {{}}, jira: {{}}, wiki: {{}}}}
-"""
 _CATALOGUE = """\
 secrets:
   github:
@@ -99,10 +90,8 @@ def place(store: str, secret: str, key: str) -> tuple[str, str | None]:
 
 def write_project(root: Path) -> None:
     """Writes its input below `root`."""
-    folder = root / "environments"
-    folder.mkdir(parents=True)
-    for name, text in (("base", _BASE), ("catalogue", _CATALOGUE), ("prod", _PROD), ("staging", _STAGING)):
-        (folder / f"{name}.yaml").write_bytes(text.encode())
+    base = agents_base(VAULT, AZURE, secrets="{github: {}, jira: {}, wiki: {}}")
+    platforms.write_project(root, base=base, catalogue=_CATALOGUE, prod=_PROD, staging=_STAGING)
 
 
 def compile_once(monkeypatch: pytest.MonkeyPatch, known: dict[object, Result]) -> None:
