@@ -74,7 +74,7 @@ NEVER_RUN = frozenset({"demo", "--confirm-revoked"})
 STORES = {
     "compiler.stores.vault.store": "VaultStore",
     "compiler.stores.azure_key_vault.store": "AzureKeyVaultStore",
-    "tests.unit.memory_store": "MemoryStore",
+    "tests.memory_store": "MemoryStore",
 }
 WRITES = (
     *("delete_versions", "recover", "recover_versions", "restore"),

@@ -29,8 +29,8 @@ from compiler.render.reports.cutover import cutover_content
 from compiler.render.reports.status import status_data
 from scripts.build_docs import output_schemas
 from tests.commands import run_command
+from tests.memory_store import secrets
 from tests.platforms import BASE, CATALOGUE, write_project
-from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover_bench import Bench
 
 SCHEMAS = output_schemas()

@@ -11,7 +11,7 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import Attributes, Identity, Problem, RemoteSecret, StoreOptions, Written
 from compiler.stores.secret_value import UNWRITABLE, SecretValue, traits
-from tests.unit.memory_store import MemoryStore
+from tests.memory_store import MemoryStore
 
 _MOST_TAGS: Final = 9
 _NAME: Final = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)*")

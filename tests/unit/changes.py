@@ -15,7 +15,7 @@ from compiler.live.read_many import read_all
 from compiler.stores.errors import Action, UnverifiedError
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value import SecretValue
-from tests.unit.memory_store import MemoryStore, secrets
+from tests.memory_store import MemoryStore, secrets
 
 ADDRESS = "https://memory"
 

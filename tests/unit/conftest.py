@@ -11,10 +11,10 @@ from compiler.model.environment import Environment
 from compiler.model.store import StoreAddress
 from compiler.pipeline import compile_project
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
-from tests.agents_project import write_agents_project
+from tests.memory_store import MemoryStore
+from tests.platforms import write_agents_project
 from tests.refusals import refusal
 from tests.unit.changes import Listening
-from tests.unit.memory_store import MemoryStore
 
 _VAULT_ONLY = """\
   vaultonly:

@@ -31,9 +31,9 @@ from compiler.helm import (
 from compiler.model.environment import Project
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-from tests.agents_project import write_agents_project
 from tests.conftest import Helm as Installed
 from tests.pace import allowed, allowed_wall
+from tests.platforms import write_agents_project
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "tests/chart/values/mixed.yaml"

@@ -16,42 +16,22 @@ from compiler.refusal import Refusal
 from compiler.stages.emit import HEADER, values_text
 from compiler.stages.resolve import Outside, Resolver, catalogue_of, merge
 from tests import providers
-from tests.github_project import BASE as GITHUB_BASE
-from tests.github_project import CATALOGUE as GITHUB_CATALOGUE
+from tests.platforms import BASE as GITHUB_BASE
+from tests.platforms import CATALOGUE as GITHUB_CATALOGUE
+from tests.platforms import base_text, write_project
 from tests.unit.stages.conftest import load
 
-BASE = """\
-namespace: ai-platform
-store: vault
-refreshInterval: 1h
-externalSecretsOperator: "2.9"
-stores:
-  vault: {provider: vault, name: vault-store, server: "http://vault.vault.svc:8200"}
-  azure: {provider: azurekv, name: azure-store}
-secrets:
-  github: {}
-"""
-CATALOGUE = """\
-secrets:
-  github:
-    target: agent-github-secrets
-    remote: {vault: platform/github, azurekv: platform-github}
-    syncWave: -49
-    keys: {GITHUB_TOKEN: {}, GITHUB_URL: {}}
-"""
+BASE = base_text(
+    "\n  github: {}", vault='name: vault-store, server: "http://vault.vault.svc:8200"', azure="name: azure-store"
+)
+CATALOGUE = GITHUB_CATALOGUE.replace("GITHUB_TOKEN: {}", "GITHUB_TOKEN: {}, GITHUB_URL: {}")
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "environments").mkdir()
     (tmp_path / "chart").mkdir()
-    write(tmp_path, base=BASE, catalogue=CATALOGUE, dev="labels: {a: b}\n", prod="labels: {c: d}\n")
+    write_project(tmp_path, base=BASE, catalogue=CATALOGUE, dev="labels: {a: b}\n", prod="labels: {c: d}\n")
     return tmp_path
-
-
-def write(project: Path, **texts: str) -> None:
-    for name, text in texts.items():
-        (project / f"environments/{name}.yaml").write_text(text, "utf-8")
 
 
 def planned(project: Path, *names: str, outside: Outside | None = None) -> tuple[ValuesFile, ...]:
@@ -93,7 +73,7 @@ def test_without_a_catalogue_there_is_nothing_to_compile(project: Path) -> None:
 
 
 def test_errors_of_all_files_are_said_once_in_the_order_of_files_and_lines(project: Path) -> None:
-    write(project, base=BASE.replace("1h", "1d"), dev="stroe: a\nfetch: b\n", prod="a: [\n")
+    write_project(project, base=BASE.replace("1h", "1d"), dev="stroe: a\nfetch: b\n", prod="a: [\n")
     assert found(compile_project(project)) == [
         ("invalid-duration", "environments/base.yaml", 3),
         ("unknown-key", "environments/dev.yaml", 1),
@@ -103,7 +83,7 @@ def test_errors_of_all_files_are_said_once_in_the_order_of_files_and_lines(proje
 
 
 def test_a_warning_is_no_failure(project: Path) -> None:
-    write(project, prod="refreshInterval: 5s\n")
+    write_project(project, prod="refreshInterval: 5s\n")
     result = compile_project(project)
     assert [each.severity for each in result.diagnostics] == [Severity.WARNING]
     assert not result.failed
@@ -113,7 +93,7 @@ def test_a_conflict_of_layers_shared_by_many_is_said_once(project: Path) -> None
     layers = project / "environments/layers"
     layers.mkdir()
     (layers / "a.yaml").write_text("extends: [base, base]\n", "utf-8")
-    write(project, dev="extends: [a]\n", prod="extends: [a]\n")
+    write_project(project, dev="extends: [a]\n", prod="extends: [a]\n")
     assert found(compile_project(project)) == [("invalid-value", "environments/layers/a.yaml", 1)]
 
 
@@ -127,7 +107,7 @@ def test_what_is_said_outside_goes_on_top_and_is_told(project: Path) -> None:
     (file,) = planned(project, "prod", outside=outside)
     assert 'storeRef: {kind: "ClusterSecretStore", name: "azure-store"}' in file.output.text
     assert compile_project(project, ["prod"], Outside()).notes == ()
-    write(project, dev="labels: {a: b}\n")
+    write_project(project, dev="labels: {a: b}\n")
     several = compile_project(project, ["dev", "prod"], Outside(addresses={providers.KEY_VAULT: "platform"}))
     assert several.notes == ('AZURE_KEYVAULT_NAME gives the vaultUrl of the store "azure" in 2 environments',)
 
@@ -147,7 +127,7 @@ def test_writes_what_is_stale_alone(project: Path) -> None:
     assert all(file.is_stale and file.old is None for file in files)
     assert write_values(files, project) == ()
     before = {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (project / "chart").iterdir()}
-    write(project, prod="labels: {c: e}\n")
+    write_project(project, prod="labels: {c: e}\n")
     again = planned(project)
     assert [file.is_stale for file in again] == [False, True]
     assert write_values(again, project) == ()
@@ -159,7 +139,7 @@ def test_writes_what_is_stale_alone(project: Path) -> None:
 def test_writes_all_or_none(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_values(planned(project), project)
     before = chart(project)
-    write(project, dev="labels: {a: c}\n", prod="labels: {c: e}\n")
+    write_project(project, dev="labels: {a: c}\n", prod="labels: {c: e}\n")
     files, replace, calls = planned(project), os.replace, []
 
     def fail(source: object, target: object) -> None:
@@ -177,7 +157,9 @@ def test_writes_all_or_none(project: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_changes_are_told_by_meaning_against_the_file_that_is_replaced(project: Path) -> None:
     write_values(planned(project), project)
-    write(project, catalogue=CATALOGUE.replace("GITHUB_URL", "GITHUB_HOST"), prod="labels: {c: e}\nfetch: bundle\n")
+    write_project(
+        project, catalogue=CATALOGUE.replace("GITHUB_URL", "GITHUB_HOST"), prod="labels: {c: e}\nfetch: bundle\n"
+    )
     dev, prod = planned(project)
     (change,) = dev.changes
     assert (change.title, change.kind) == ("ai-platform/agent-github-secrets", "changed")
@@ -299,7 +281,7 @@ def test_a_file_in_the_folder_itself_is_shown_by_its_name(project: Path) -> None
 
 
 def nest(project: Path, name: str | None) -> None:
-    write(project, dev="labels: {a: b}\n" + (f"subchart: {name}\n" if name else ""))
+    write_project(project, dev="labels: {a: b}\n" + (f"subchart: {name}\n" if name else ""))
 
 
 def test_a_subcharts_values_are_nested_and_then_left_alone(project: Path) -> None:
@@ -336,7 +318,7 @@ def test_a_switch_of_the_nesting_is_the_only_change(
 def test_changes_are_told_against_an_old_file_that_is_nested(project: Path) -> None:
     nest(project, "secrets")
     write_values(planned(project, "dev"), project)
-    write(project, dev="labels: {a: c}\nsubchart: secrets\n")
+    write_project(project, dev="labels: {a: c}\nsubchart: secrets\n")
     (file,) = planned(project, "dev")
     (change,) = file.changes
     assert change.title == "ai-platform/agent-github-secrets"
@@ -367,7 +349,7 @@ def test_the_chart_itself_is_given_what_is_not_nested(project: Path) -> None:
 
 @pytest.mark.parametrize("name", ["global", "tags", "externalSecrets", "1a", "a.b", "a b", "", "a" * 64])
 def test_what_is_no_charts_name_is_refused(project: Path, name: str) -> None:
-    write(project, dev=f'labels: {{a: b}}\nsubchart: "{name}"\n')
+    write_project(project, dev=f'labels: {{a: b}}\nsubchart: "{name}"\n')
     assert found(compile_project(project, ["dev"])) == [("invalid-value", "environments/dev.yaml", 2)]
 
 

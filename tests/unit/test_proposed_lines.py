@@ -9,9 +9,9 @@ import pytest
 from compiler.cli import main as program
 from compiler.cli.commands import put
 from compiler.cli.terminal.outlet import standard_error
-from tests.agents_project import write_agents_project
+from tests.memory_store import MemoryStore
+from tests.platforms import write_agents_project
 from tests.proposed_lines import ProposedLines, problem_of, proposals_in, text_of, trouble_of
-from tests.unit.memory_store import MemoryStore
 
 RUN = "20250131-120000-4fa1c2"
 

@@ -20,7 +20,7 @@ from compiler.stores.interface import (
     Written,
 )
 from compiler.stores.secret_value import SecretValue
-from tests.unit.memory_store import MemoryStore
+from tests.memory_store import MemoryStore
 
 KEEPS = 10
 _READS = frozenset({"read", "read_version", "describe", "version_states", "list_versions"})

@@ -16,8 +16,8 @@ from compiler.change.journal import read_run
 from compiler.change.plan import End, MissingLine, Outcome, Plan, State, WriteResult
 from compiler.change.run_log import AuditLog, RunLog
 from compiler.stores.errors import Action, Code, NotFoundError, StoreError, VersionGoneError
+from tests.memory_store import MemoryStore
 from tests.unit.changes import begin_journal, entries_of, plan_of, step_of, write_of
-from tests.unit.memory_store import MemoryStore
 
 RUN = "20250131-120000-4fa1c2"
 

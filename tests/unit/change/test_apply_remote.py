@@ -12,10 +12,10 @@ from compiler.model.provider import Provider
 from compiler.stores.errors import Action, Code, ConflictError, NotFoundError, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, RemoteSecret, StoreState, Written
 from compiler.stores.secret_value import Comparer, JsonKind, SecretValue
+from tests.memory_store import MemoryStore, secrets
 from tests.refusals import is_refused
 from tests.unit.change.undoing import ID, PROVIDERS, deletion, recovery, three
 from tests.unit.changes import begin_journal, plan_of, unverified
-from tests.unit.memory_store import MemoryStore, secrets
 
 RUN = "20250131-120000-4fa1c2"
 PLACE = StoreLocation("https://memory", "a")

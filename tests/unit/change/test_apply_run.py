@@ -16,8 +16,8 @@ from compiler.live.stores import LiveStores, Served
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import Cluster
+from tests.memory_store import MemoryStore
 from tests.unit.changes import Listening, plan_of, write_of
-from tests.unit.memory_store import MemoryStore
 
 IDENTITY = {"command": "put"}
 REFUSED = Step("jira", "TOKEN", Kind.REFUSE, None, None, "why", "how")

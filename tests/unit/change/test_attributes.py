@@ -34,8 +34,8 @@ from compiler.stores.interface import ROTATION, ROTATION_BY, VALUE_SINCE, Attrib
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import shell_line
 from tests import providers
+from tests.memory_store import MemoryStore, secrets
 from tests.unit.changes import plan_of, planned, step_of
-from tests.unit.memory_store import MemoryStore, secrets
 
 # A write brings the date of the oldest value with a limit along, where its store takes it, and says where not.
 

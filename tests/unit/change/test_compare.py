@@ -26,10 +26,10 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Attributes, Dropped, Limit, Problem, RemoteSecret, Use
 from compiler.stores.secret_value import Comparer, JsonKind, SecretValue
 from tests import providers
+from tests.memory_store import MemoryStore, secrets
 from tests.refusals import is_refused
 from tests.unit.changes import planned, step_of
 from tests.unit.conftest import Stores
-from tests.unit.memory_store import MemoryStore, secrets
 
 # What a plan says of keys that are to be written, from a read of the stores; nothing is written here.
 

@@ -21,8 +21,8 @@ from compiler.refusal import Refusal
 from compiler.stores.interface import Attributes, Cluster, RemoteSecret, Written
 from compiler.stores.secret_value import SecretValue
 from compiler.text.credential import looks_like_credential
+from tests.memory_store import MemoryStore
 from tests.unit.changes import begin_journal, entries_of, plan_of, write_over
-from tests.unit.memory_store import MemoryStore
 
 FIRST, SECOND = "20250131-120000-4fa1c2", "20250131-120001-000000"
 A, B, C = ("azure", "a"), ("azure", "b"), ("azure", "c")

@@ -27,9 +27,9 @@ from compiler.stores.errors import Action, Code, ForbiddenError, StoreError
 from compiler.stores.interface import Attributes, Dropped, Limit, RemoteSecret
 from compiler.stores.secret_value import SecretValue
 from tests import providers
+from tests.memory_store import MemoryStore
 from tests.refusals import is_refused
 from tests.unit.changes import loss_of, outcome_of, plan_of
-from tests.unit.memory_store import MemoryStore
 
 
 def plan(*kinds: Kind, on_conflict: OnConflict = OnConflict.FAIL) -> Plan:

@@ -27,9 +27,9 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, ConflictError, DisabledError, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, RemoteSecret, Written
 from tests import providers
+from tests.memory_store import MemoryStore, secrets
 from tests.refusals import refusal
 from tests.unit.changes import begin_journal, plan_of
-from tests.unit.memory_store import MemoryStore, secrets
 
 RUN = "20250131-120000-4fa1c2"
 WRITE = Write("azure", "a", (), secrets(KEY="sentinel"))

@@ -25,6 +25,7 @@ from compiler.refusal import Refusal
 from compiler.stores.errors import Action, Code, DisabledError, StoreError, StoreLocation, VersionGoneError
 from compiler.stores.interface import Attributes, Dropped, StoreState, VersionStates, Written
 from tests import providers
+from tests.memory_store import MemoryStore
 from tests.unit.change.undoing import (
     ID,
     MEMORY,
@@ -54,7 +55,6 @@ from tests.unit.change.undoing import (
 )
 from tests.unit.changes import loss_of, plan_of
 from tests.unit.conftest import Stores
-from tests.unit.memory_store import MemoryStore
 
 
 def test_a_run_that_wrote_nothing_has_nothing_to_undo() -> None:

@@ -22,6 +22,7 @@ from compiler.operations.migrate import migration
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, Code, ConflictError, ForbiddenError, StoreError
 from compiler.stores.interface import Written
+from tests.memory_store import MemoryStore
 from tests.unit.change.undoing import (
     ID,
     NEWER,
@@ -43,7 +44,6 @@ from tests.unit.change.undoing import (
 )
 from tests.unit.changes import Listening, begin_journal, plan_of, unverified, write_of
 from tests.unit.conftest import Stores
-from tests.unit.memory_store import MemoryStore
 
 # An undo that is applied: what comes into the stores, the journal and the audit file.
 

@@ -18,8 +18,8 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import StoreLocation
 from compiler.stores.interface import StoreState, Written
 from tests import providers
+from tests.memory_store import MemoryStore, secrets
 from tests.unit.changes import begin_journal, plan_of, write_over
-from tests.unit.memory_store import MemoryStore, secrets
 
 ID = "20250131-120000-4fa1c2"
 PLACE = StoreLocation("https://memory", "a")

@@ -8,8 +8,8 @@ from compiler.cli import exit_codes
 from compiler.cli.exit_codes import code_of, code_of_run
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
+from tests.memory_store import MemoryStore
 from tests.unit.changes import outcome_of, plan_of, write_of
-from tests.unit.memory_store import MemoryStore
 
 ERROR, WARNING, NOTE = (Diagnostic("r", severity, "m", Span(Source("a.yaml"))) for severity in Severity)
 

@@ -20,9 +20,9 @@ from compiler.live.stores import Served
 from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import Problem
 from tests.commands import Done, invocation_of
+from tests.memory_store import MemoryStore
 from tests.unit.changes import outcome_of, plan_of, write_of
 from tests.unit.cli.two_ends import AZURE, KEY, WRITING, Ends, Writing, journal, journals, lines
-from tests.unit.memory_store import MemoryStore
 
 # What the writing commands have in common, each of them tried.
 

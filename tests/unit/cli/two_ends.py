@@ -13,23 +13,20 @@ from compiler.operations.age_file import encrypt_to
 from compiler.operations.backup import Backup, encode
 from compiler.stores.secret_value import SecretValue
 from tests.commands import Done
-from tests.unit.memory_store import MemoryStore
+from tests.memory_store import MemoryStore
+from tests.platforms import base_text, write_project
 
 VAULT, AZURE = "ai-platform-engineering/github-secret", "ai-platform-engineering-github"
 KEY = "GITHUB_PERSONAL_ACCESS_TOKEN"
 WRITING = ("migrate", "put", "restore")
 # Two secrets of the shipped project, by the same names.
 FEW = {
-    "base": """\
-namespace: ai-platform-engineering
-store: vault
-refreshInterval: 1h
-externalSecretsOperator: "2.9"
-stores:
-  vault: {provider: vault, name: vault-secret-store, server: "http://vault.vault.svc.cluster.local:8200"}
-  azure: {provider: azurekv, name: azure-keyvault-store}
-secrets: {argocd: {}, github: {}}
-""",
+    "base": base_text(
+        "{argocd: {}, github: {}}",
+        namespace="ai-platform-engineering",
+        vault='name: vault-secret-store, server: "http://vault.vault.svc.cluster.local:8200"',
+        azure="name: azure-keyvault-store",
+    ),
     "dev": "{}\n",
     "catalogue": """\
 secrets:
@@ -110,9 +107,7 @@ def with_few_secrets(project: Path) -> Path:
     """The project with the secrets in FEW alone, for tests that run hundreds of commands."""
     for path in (project / "environments").iterdir():
         path.unlink()
-    for name, text in FEW.items():
-        (project / f"environments/{name}.yaml").write_text(text, "utf-8")
-    return project
+    return write_project(project, **FEW)
 
 
 def journals(project: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from compiler.stages.load import load_manifests
 from compiler.stages.resolve import Outside
-from tests.agents_project import write_agents_project
+from tests.platforms import write_agents_project
 
 # A pod that reads all that the project makes.
 BOTH = "envFrom: [{secretRef: {name: agent-github-secrets}}, {secretRef: {name: agent-jira-secrets}}]"

@@ -6,7 +6,7 @@ from compiler.edit.moves import finish_edits, return_edits, switch_edits, was_in
 from compiler.edit.yaml_edit import Edit, apply_edits
 from compiler.model.environment import Environment, progress_of
 from compiler.pipeline import compile_project
-from tests.agents_project import write_agents_project
+from tests.platforms import write_agents_project
 
 MORE = """\
   slack:

@@ -15,8 +15,7 @@ from compiler.refusal import Refusal
 from compiler.rules import incomplete_auth
 from compiler.stages.load import load_text
 from compiler.stores.registry import PROVIDERS
-from tests.agents_project import write_agents_project
-from tests.github_project import CATALOGUE
+from tests.platforms import CATALOGUE, write_agents_project
 
 NAMING = '\nnaming: {target: "{name}-{secret}", vault: "{namespace}/{secret}", azurekv: "{namespace}-{secret}"}\n'
 

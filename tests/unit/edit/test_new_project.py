@@ -30,7 +30,7 @@ from compiler.model.document import Source, Span
 from compiler.pipeline import compile_edited, compile_project
 from compiler.refusal import Refusal
 from compiler.stages.files import Output
-from tests.agents_project import write_agents_project
+from tests.platforms import write_agents_project
 
 PROGRAM = Path(__file__).resolve().parents[3] / "compiler"
 

@@ -15,7 +15,7 @@ from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.stores.azure_key_vault.access import access_text as key_vault_text
 from compiler.stores.interface import Role, Use
-from tests.agents_project import write_agents_project
+from tests.platforms import write_agents_project
 
 VAULT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/agents"
 SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"

@@ -32,7 +32,7 @@ from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
-from tests.github_project import BASE, CATALOGUE
+from tests.platforms import BASE, CATALOGUE, write_project
 
 WANTED = ArgoOptions(
     "application", "https://git/a.git", "main", "chart", "secrets", "argocd", {"prod": "west"}, apps="deploy/argocd"
@@ -433,13 +433,7 @@ RENDERED = (
 def project_of(
     root: Path, environments: Mapping[str, str], clusters: Mapping[str, str] | None = None
 ) -> tuple[tuple[Environment, ...], ArgoOptions]:
-    folder = root / "environments"
-    folder.mkdir()
-    (folder / "base.yaml").write_text(BASE, "utf-8")
-    (folder / "catalogue.yaml").write_text(CATALOGUE, "utf-8")
-    for name, text in environments.items():
-        (folder / f"{name}.yaml").write_text(text, "utf-8")
-    result = compile_project(root)
+    result = compile_project(write_project(root, base=BASE, catalogue=CATALOGUE, **environments))
     assert result.project is not None
     return result.project.environments, ArgoOptions("application", REPO, project="secrets", cluster=clusters or {})
 
@@ -565,13 +559,7 @@ ORPHAN = '{"metadata":{"finalizers":null}}'
 
 @pytest.fixture
 def environments(tmp_path: Path) -> tuple[Environment, ...]:
-    folder = tmp_path / "environments"
-    folder.mkdir()
-    (folder / "base.yaml").write_text(BASE, "utf-8")
-    (folder / "catalogue.yaml").write_text(CATALOGUE, "utf-8")
-    for name in ("dev", "prod"):
-        (folder / f"{name}.yaml").write_text("{}\n", "utf-8")
-    result = compile_project(tmp_path)
+    result = compile_project(write_project(tmp_path, base=BASE, catalogue=CATALOGUE, dev="{}\n", prod="{}\n"))
     assert result.project is not None
     return result.project.environments
 

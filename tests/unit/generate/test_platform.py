@@ -26,6 +26,7 @@ from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.stages.validate import read_schema
 from tests.conftest import ROOT
+from tests.platforms import base_text, write_project
 
 FORMS = caipe_forms()
 
@@ -229,14 +230,6 @@ def test_what_is_not_there_decides_nothing(chart: Path) -> None:
 
 
 CATALOGUE = (ROOT / "environments/catalogue.yaml").read_text("utf-8")
-BASE = """\
-namespace: ai-platform
-store: vault
-refreshInterval: 1h
-externalSecretsOperator: "2.9"
-stores:
-  vault: {provider: vault, name: vault-store, server: "https://vault.example.com"}
-"""
 ALL = """\
 secrets: {global: {use: [openai]}, argocd: {}, github: {}, jira: {}, pagerduty: {}, slack: {}, backstage: {}}
 """
@@ -251,10 +244,7 @@ def made(
     forms: Forms = FORMS,
     **names: str,
 ) -> PlatformValues:
-    folder = root / "environments"
-    folder.mkdir()
-    for name, content in (("base", BASE), ("catalogue", catalogue), ("prod", text)):
-        (folder / f"{name}.yaml").write_text(content, "utf-8")
+    write_project(root, base=base_text("{}", azure=None), catalogue=catalogue, prod=text)
     result = compile_project(root)
     assert result.project is not None
     assert not result.failed, [each.message for each in result.diagnostics]

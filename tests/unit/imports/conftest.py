@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import Done, run_command
+from tests.platforms import base_text, write_project
 
 STORE = """\
 apiVersion: external-secrets.io/v1
@@ -22,27 +23,19 @@ def external_secret(name: str, spec: str, namespace: str = "shop") -> str:
     )
 
 
-BASE = """\
-namespace: p
-store: vault
-refreshInterval: 1h
-externalSecretsOperator: "2.9"
-stores:
-  vault: {provider: vault, name: vault-secret-store, server: "https://vault.example.com"}
-  azure: {provider: azurekv, name: azure-keyvault-store}
-secrets: {}
-"""
+BASE = base_text(
+    "{}",
+    namespace="p",
+    vault='name: vault-secret-store, server: "https://vault.example.com"',
+    azure="name: azure-keyvault-store",
+)
 CATALOGUE = "naming: {name: p, target: 'p-{secret}', vault: 'p/{secret}', azurekv: 'p-{secret}'}\n"
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "environments"
-    folder.mkdir()
-    for name, text in (("base", BASE), ("catalogue", CATALOGUE), ("dev", "# What dev sets.\n")):
-        (folder / f"{name}.yaml").write_text(text, "utf-8")
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return write_project(tmp_path, base=BASE, catalogue=CATALOGUE, dev="# What dev sets.\n")
 
 
 @pytest.fixture

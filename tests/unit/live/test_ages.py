@@ -22,7 +22,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value import JsonKind, SecretValue
 from tests import providers
-from tests.unit.memory_store import MemoryStore, secrets
+from tests.memory_store import MemoryStore, secrets
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 NAME = "team/api"

@@ -32,8 +32,8 @@ from compiler.stores.errors import Action, Code, ForbiddenError, NotFoundError, 
 from compiler.stores.interface import Attributes, Dropped, Limit, RemoteSecret, SecretReader, StoreState
 from compiler.stores.secret_value import Comparer, JsonKind, SecretValue
 from tests import providers
+from tests.memory_store import MemoryStore
 from tests.refusals import is_refused
-from tests.unit.memory_store import MemoryStore
 
 PLACE = StoreLocation("https://vault.example.com/secret", "x")
 

@@ -16,8 +16,8 @@ from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Cluster, SecretWriter
 from compiler.stores.vault.store import VaultStore
 from tests import providers
+from tests.memory_store import MemoryStore
 from tests.refusals import is_refused
-from tests.unit.memory_store import MemoryStore
 from tests.unit.stores.scripted_vault import HEALTH, TOKEN, ScriptedVault, health, refused
 
 WRITTEN = "https://vault.example.com:8200"

@@ -36,8 +36,8 @@ from compiler.stages.load import load_text
 from compiler.stages.resolve import store_of
 from compiler.stores.registry import live_identity
 from tests import providers
-from tests.agents_project import write_agents_project
 from tests.plain_http import FAR, NEAR
+from tests.platforms import write_agents_project
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from compiler.stages.emit import values_text
 from compiler.stages.load import load_text
 from compiler.stages.resolve import Resolver, catalogue_of, merge
 from tests.conftest import Helm
-from tests.github_project import BASE
+from tests.platforms import BASE
 
 CATALOGUE = """\
 secrets:

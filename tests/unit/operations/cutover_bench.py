@@ -17,8 +17,8 @@ from compiler.operations.cutover_gate import CutoverRequest, Mode
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
-from tests.agents_project import write_agents_project
-from tests.unit.memory_store import MemoryStore
+from tests.memory_store import MemoryStore
+from tests.platforms import write_agents_project
 
 OUTSIDE = Outside()
 

@@ -16,8 +16,8 @@ from compiler.model.store import StoreAddress
 from compiler.operations.retire import Candidates, retire
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
-from tests.agents_project import write_agents_project
-from tests.unit.memory_store import MemoryStore
+from tests.memory_store import MemoryStore
+from tests.platforms import write_agents_project
 
 
 @dataclass

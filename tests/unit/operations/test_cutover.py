@@ -24,8 +24,8 @@ from compiler.operations.cutover_gate import CutoverRequest, Mode, Verdict
 from compiler.pipeline import Result, compile_project, plan_values, write_values
 from compiler.refusal import Refusal
 from compiler.text.wording import name_project
+from tests.memory_store import secrets
 from tests.unit.conftest import TAKERS
-from tests.unit.memory_store import secrets
 from tests.unit.operations.cutover_bench import OUTSIDE, Bench, said
 
 THIRD = "stores: {third: {provider: azurekv, name: third, vaultUrl: 'https://third.vault.azure.net'}}\n"

@@ -27,7 +27,7 @@ from compiler.stores.errors import Action, DisabledError, ForbiddenError, StoreL
 from compiler.stores.interface import Attributes, Dropped, Limit
 from compiler.stores.secret_value import JsonKind, SecretValue
 from compiler.text.credential import looks_like_credential
-from tests.unit.memory_store import secrets
+from tests.memory_store import secrets
 from tests.unit.operations.cutover_bench import Bench, said
 
 MIGRATE = "platform-secrets migrate prod --to azure --only jira"

@@ -23,8 +23,8 @@ from compiler.render.content import show
 from compiler.stages.emit import read_values, values_tree
 from compiler.stages.files import Output
 from tests.conftest import Helm
-from tests.github_project import BASE, CATALOGUE
 from tests.pace import allowed
+from tests.platforms import BASE, CATALOGUE, write_project
 
 ROOT = Path(__file__).resolve().parents[3]
 VALUES = ROOT / "tests" / "chart" / "values"
@@ -218,9 +218,7 @@ NAMES = ("ClusterSecretStore/vault-store", "ClusterSecretStore/azure-store")
 
 
 def addresses(folder: Path, prod: str) -> Mapping[str, str] | None:
-    (folder / "environments").mkdir(exist_ok=True)
-    for name, text in {"base": BASE, "catalogue": CATALOGUE, "prod": prod}.items():
-        (folder / f"environments/{name}.yaml").write_text(text, "utf-8")
+    write_project(folder, base=BASE, catalogue=CATALOGUE, prod=prod)
     project = compile_project(folder, ["prod"]).project
     assert project is not None
     return side_of_environment(project.environments[0]).addresses

@@ -18,8 +18,8 @@ from compiler.operations.verify import verify
 from compiler.pipeline import compile_project
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import ROTATION, Attributes, RemoteSecret, SecretWriter
-from tests.agents_project import write_agents_project
-from tests.unit.memory_store import MemoryStore, secrets
+from tests.memory_store import MemoryStore, secrets
+from tests.platforms import write_agents_project
 from tests.unit.operations.status_world import World
 
 # Which keys need a new value and by when, of what the stores in use hold.

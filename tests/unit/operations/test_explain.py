@@ -8,6 +8,7 @@ from compiler.operations.explain import Explanation, explain, format_place, form
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.stages.load import load_text
+from tests.platforms import write_project
 
 CATALOGUE = """
 secrets:
@@ -52,10 +53,7 @@ labels: null
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
-    folder = tmp_path / "environments"
-    folder.mkdir()
-    for name, text in (("catalogue", CATALOGUE), ("base", BASE), ("dev", DEV)):
-        (folder / f"{name}.yaml").write_text(text.lstrip(), "utf-8")
+    write_project(tmp_path, catalogue=CATALOGUE.lstrip(), base=BASE.lstrip(), dev=DEV.lstrip())
     project = compile_project(tmp_path, ["dev"]).project
     assert project is not None
     return project.environments[0]
@@ -240,10 +238,7 @@ secrets:
 
 
 def _environment(root: Path, text: str) -> Environment:
-    folder = root / "environments"
-    folder.mkdir(exist_ok=True)
-    for name, content in (("catalogue", KEY_CATALOGUE), ("base", KEY_BASE), ("dev", text)):
-        (folder / f"{name}.yaml").write_text(content.lstrip(), "utf-8")
+    write_project(root, catalogue=KEY_CATALOGUE.lstrip(), base=KEY_BASE.lstrip(), dev=text.lstrip())
     project = compile_project(root, ["dev"]).project
     assert project is not None
     return project.environments[0]

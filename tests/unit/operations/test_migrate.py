@@ -16,9 +16,9 @@ from compiler.refusal import Refusal
 from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import Attributes, Dropped, Limit
 from tests import providers
+from tests.memory_store import MemoryStore
 from tests.refusals import is_refused
 from tests.unit.conftest import Stores, taking
-from tests.unit.memory_store import MemoryStore
 
 
 class Ends:

@@ -28,6 +28,7 @@ from compiler.operations.parity import (
 from compiler.pipeline import compile_project
 from compiler.stages.emit import read_values
 from tests.conftest import Helm as Installed
+from tests.platforms import base_text, write_project
 
 ROOT = Path(__file__).resolve().parents[3]
 HELMS = (Helm(Path("helm4"), "4.3"), Helm(Path("helm3"), "3.22"))
@@ -39,23 +40,17 @@ secrets:
   only: {description: Only, target: only-secrets, remote: {vault: team/only}, syncWave: -49,
     keys: {ONLY: {description: Only}}}
 """
-ENVIRONMENT = """
-namespace: team
-store: vault
-refreshInterval: 1h
-externalSecretsOperator: "2.9"
-stores:
-  vault: {provider: vault, name: vault-secret-store, server: https://vault.example.com}
-  azure: {provider: azurekv, name: azure-keyvault-store, vaultUrl: https://team.vault.azure.net}
-secrets: {llm: {store: vault, fetch: bundle}, only: {}}
-"""
+ENVIRONMENT = base_text(
+    "{llm: {store: vault, fetch: bundle}, only: {}}",
+    namespace="team",
+    vault="name: vault-secret-store, server: https://vault.example.com",
+    azure="name: azure-keyvault-store, vaultUrl: https://team.vault.azure.net",
+)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    (tmp_path / "environments").mkdir()
-    (tmp_path / "environments/catalogue.yaml").write_text(CATALOGUE)
-    (tmp_path / "environments/one.yaml").write_text(ENVIRONMENT)
+    write_project(tmp_path, catalogue=CATALOGUE, one=ENVIRONMENT)
     (tmp_path / "chart").mkdir()
     (tmp_path / "chart/Chart.yaml").write_text("name: platform-secrets\n")
     result = compile_project(tmp_path)
@@ -109,7 +104,7 @@ def test_a_difference_is_one_diagnostic_at_the_secret_with_all_that_saw_it(
     first, *_ = prove(project, tmp_path / "chart", HELMS)
     assert first.rule == "unproven-chart"
     assert first.message == 'in "one", ExternalSecret "team/llm-secrets" is not rendered'
-    assert first.span.where == "environments/one.yaml:9:11"
+    assert first.span.where == "environments/one.yaml:8:11"
     assert first.help == (
         "seen with Helm 4.3, as configured; Helm 3.22, as configured; "
         'Helm 4.3, with every secret on the store "vault"; Helm 3.22, with every secret on the store "vault"; '

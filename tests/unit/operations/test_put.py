@@ -29,10 +29,10 @@ from compiler.operations.put import (
 from compiler.refusal import Refusal
 from compiler.stores.errors import Code
 from compiler.stores.secret_value import JsonKind, SecretValue
+from tests.memory_store import MemoryStore
 from tests.pace import allowed
 from tests.unit.changes import Listening
 from tests.unit.conftest import Stores, taking
-from tests.unit.memory_store import MemoryStore
 
 
 def putting(

@@ -46,6 +46,7 @@ from compiler.stores.errors import Action, DisabledError, NotFoundError, SoftDel
 from compiler.stores.interface import Attributes, RemoteSecret, StoreOptions
 from compiler.stores.secret_value import JsonKind, SecretValue
 from tests import providers
+from tests.platforms import base_text, write_project
 from tests.refusals import refusal
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -65,26 +66,18 @@ secrets:
     keys:
       KEY: {}
 """
-PROD = """\
-namespace: team
-store: vault
-refreshInterval: 1h
-fetch: %s
-externalSecretsOperator: "2.9"
-stores:
-  vault: {provider: vault, name: vault-secret-store, server: "https://vault.example.com"}
-  azure: {provider: azurekv, name: azure-keyvault-store, vaultUrl: "https://team.vault.azure.net", prefix: "x-"}
-secrets:
-  github: {}
-  local: {}
-"""
+PROD = base_text(
+    "\n  github: {}\n  local: {}",
+    namespace="team",
+    vault='name: vault-secret-store, server: "https://vault.example.com"',
+    azure='name: azure-keyvault-store, vaultUrl: "https://team.vault.azure.net", prefix: "x-"',
+    more="fetch: %s\n",
+)
 
 
 def compiled(folder: Path, fetch: str = "perKey", prod: str = PROD) -> Environment:
     shutil.copytree(ROOT / "schemas", folder / "schemas")
-    (folder / "environments").mkdir()
-    (folder / "environments/catalogue.yaml").write_text(CATALOGUE, "utf-8")
-    (folder / "environments/prod.yaml").write_text(prod % fetch, "utf-8")
+    write_project(folder, catalogue=CATALOGUE, prod=prod % fetch)
     project = compile_project(folder).project
     assert project is not None
     return project.environments[0]

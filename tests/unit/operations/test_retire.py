@@ -21,12 +21,12 @@ from compiler.stores.errors import Action, Code, ForbiddenError, StoreError, Sto
 from compiler.stores.interface import Attributes, Cluster, Problem, Use
 from compiler.stores.secret_value import JsonKind, SecretValue
 from tests import providers
+from tests.memory_store import MemoryStore, secrets
 from tests.refusals import is_refused
 from tests.unit.changes import begin_journal
 from tests.unit.conftest import TAKERS
 from tests.unit.live.test_readers import Cluster as LiveCluster
 from tests.unit.live.test_readers import external_secret
-from tests.unit.memory_store import MemoryStore, secrets
 from tests.unit.operations.retire_bench import Bench, bench
 
 __all__ = ["bench"]

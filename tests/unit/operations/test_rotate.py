@@ -24,10 +24,10 @@ from compiler.refusal import Refusal
 from compiler.stores.errors import Code, StoreError
 from compiler.stores.interface import ROTATION
 from compiler.stores.secret_value import SecretValue
+from tests.memory_store import MemoryStore
 from tests.refusals import is_refused
 from tests.unit.changes import Listening
 from tests.unit.conftest import Stores
-from tests.unit.memory_store import MemoryStore
 
 JIRA = "agents/jira"
 

@@ -21,7 +21,7 @@ from compiler.operations.status_live import (
     with_values,
 )
 from compiler.stores.errors import Action, Code, FailureSide, ForbiddenError, NotFoundError, StoreError, StoreLocation
-from tests.unit.memory_store import secrets
+from tests.memory_store import secrets
 from tests.unit.operations.status_world import GITHUB, JIRA, SPACE, World
 
 VALUE = "s3ntinel-value"

@@ -28,7 +28,7 @@ from compiler.operations.status_wait import (
     read_status,
 )
 from compiler.refusal import Refusal
-from tests.unit.memory_store import secrets
+from tests.memory_store import secrets
 from tests.unit.operations.status_world import GITHUB, JIRA, SPACE, World
 
 PATIENCE = 60.0

@@ -10,7 +10,7 @@ from compiler.model.document import Source, Span
 from compiler.model.environment import Project
 from compiler.operations.values_files import ValuesOutcome, new_stores, prune, unmade_stores, write_values_files
 from compiler.pipeline import compile_project
-from tests.agents_project import write_agents_project
+from tests.platforms import write_agents_project
 
 WARNING = Diagnostic("some-rule", Severity.WARNING, "look", Span(Source("environments/prod.yaml")))
 ERROR = Diagnostic("some-rule", Severity.ERROR, "no", Span(Source("environments/prod.yaml")))

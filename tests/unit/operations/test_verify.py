@@ -26,10 +26,9 @@ from compiler.stores.interface import Attributes, Cluster, Identity, Problem, Re
 from compiler.stores.registry import PROVIDERS
 from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
 from tests import providers
-from tests.agents_project import write_agents_project
-from tests.github_project import BASE
+from tests.memory_store import MemoryStore
+from tests.platforms import BASE, write_agents_project, write_project
 from tests.refusals import refusal
-from tests.unit.memory_store import MemoryStore
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -497,10 +496,7 @@ def shared(
     tmp_path: Path, held: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str] | None = None, **texts: str
 ) -> tuple[Sequence[Diagnostic], list[str]]:
     """What is found in the environments of `texts`; `held` are the documents by server and name."""
-    folder = tmp_path / "environments"
-    folder.mkdir()
-    for name, text in {"base": BASE, "catalogue": CATALOGUE, **texts}.items():
-        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    write_project(tmp_path, base=BASE, catalogue=CATALOGUE, **texts)
     project = compile_project(tmp_path, list(texts)).project
     assert project is not None
 

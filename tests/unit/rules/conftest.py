@@ -14,19 +14,14 @@ from compiler.rules.api import Rule, Scope
 from compiler.stages.load import load_text
 from compiler.stages.resolve import Resolver, catalogue_of, merge
 from compiler.stages.validate import validate
+from tests.platforms import base_text
 
-BASE = """\
-namespace: ai-platform
-store: vault
-refreshInterval: 1h
-fetch: perKey
-externalSecretsOperator: "2.9"
-stores:
-  vault: {provider: vault, name: vault-secret-store, server: "https://vault.example.com"}
-  azure: {provider: azurekv, name: azure-keyvault-store, vaultUrl: "https://platform.vault.azure.net"}
-secrets:
-  github: {}
-"""
+BASE = base_text(
+    "\n  github: {}",
+    vault='name: vault-secret-store, server: "https://vault.example.com"',
+    azure='name: azure-keyvault-store, vaultUrl: "https://platform.vault.azure.net"',
+    more="fetch: perKey\n",
+)
 CATALOGUE = """\
 secrets:
   global:

@@ -4,7 +4,7 @@ import pytest
 
 from compiler.pipeline import compile_project
 from compiler.rules.missing_field import check
-from tests.agents_project import write_agents_project
+from tests.platforms import write_agents_project, write_project
 from tests.unit.rules.conftest import BASE, Judge
 
 
@@ -19,8 +19,7 @@ def test_finds_what_no_layer_says(judge: Judge, field: str) -> None:
 def test_says_once_that_there_is_no_base(tmp_path: Path) -> None:
     write_agents_project(tmp_path)
     waived = "secrets: {github: {store: azure, waive: {shared-place: so}}}\n"
-    for name, text in (("prod", waived), ("dev", "labels: {a: b}\n")):
-        (tmp_path / f"environments/{name}.yaml").write_text(text, "utf-8")
+    write_project(tmp_path, prod=waived, dev="labels: {a: b}\n")
     (tmp_path / "environments/base.yaml").unlink()
     # And nothing else: neither the other fields, nor a store that is not known, nor a waiver that seems to be unused.
     (found,) = compile_project(tmp_path).diagnostics

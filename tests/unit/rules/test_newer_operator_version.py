@@ -5,7 +5,7 @@ import pytest
 from compiler.model.diagnostic import Severity
 from compiler.pipeline import compile_project
 from compiler.rules.newer_operator_version import check
-from tests.github_project import BASE, CATALOGUE
+from tests.platforms import BASE, CATALOGUE
 from tests.unit.rules.conftest import Judge
 
 

@@ -9,7 +9,7 @@ from scripts import bench_stores
 from scripts.bench import Figure
 from scripts.bench_stores import Meter, Timed, at_most, count_requests, fullest, measure, page, project, quickest
 from tests import providers
-from tests.unit.memory_store import MemoryStore
+from tests.memory_store import MemoryStore
 
 
 @pytest.mark.parametrize(

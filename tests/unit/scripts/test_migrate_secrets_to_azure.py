@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.platforms import write_project
+
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "scripts/migrate_secrets_to_azure.py"
 BASE = """
@@ -37,10 +39,7 @@ def test_the_task_needs_no_packages_for_tests() -> None:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "environments").mkdir()
-    (tmp_path / "environments/base.yaml").write_text(BASE, "utf-8")
-    (tmp_path / "environments/catalogue.yaml").write_text(CATALOGUE, "utf-8")
-    (tmp_path / "environments/prod.yaml").write_text("labels: {team: platform}\n", "utf-8")
+    write_project(tmp_path, base=BASE, catalogue=CATALOGUE, prod="labels: {team: platform}\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("APPLY", raising=False)
     return tmp_path

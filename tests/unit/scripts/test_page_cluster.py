@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from scripts.page_cluster import PageCluster, main
-from tests.agents_project import write_agents_project
 from tests.faulty_key_vault import FaultyKeyVault
+from tests.platforms import write_agents_project
 
 SPACE, JIRA = "agents", "agent-jira-secrets"
 

@@ -16,8 +16,8 @@ import pytest
 from compiler.edit.new_project import project_files
 from compiler.model.files import is_temporary
 from tests.commands import Done
-from tests.github_project import BASE, CATALOGUE
 from tests.own_process import COMPILE, OwnProcesses, processes_with
+from tests.platforms import BASE, CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[4]
 pytestmark = pytest.mark.heavy

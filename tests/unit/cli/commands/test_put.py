@@ -14,7 +14,7 @@ from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Identity
 from tests import providers
 from tests.commands import Done
-from tests.unit.memory_store import MemoryStore
+from tests.memory_store import MemoryStore
 
 NAME = "ai-platform-engineering/jira-secret"
 

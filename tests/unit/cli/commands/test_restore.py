@@ -14,8 +14,8 @@ from compiler.stores.interface import VALUE_SINCE
 from compiler.stores.secret_value import SecretValue
 from tests import providers
 from tests.commands import Done
+from tests.memory_store import MemoryStore
 from tests.unit.cli.two_ends import AZURE, KEY, Ends
-from tests.unit.memory_store import MemoryStore
 
 NAME = "ai-platform-engineering/jira-secret"
 BACKUP = Backup(

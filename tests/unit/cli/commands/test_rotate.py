@@ -13,10 +13,10 @@ import pytest
 from compiler.live.stores import LiveStores
 from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import ROTATION, ROTATION_BY
-from tests.agents_project import write_agents_project
 from tests.commands import Done, run_command
+from tests.memory_store import MemoryStore
+from tests.platforms import write_agents_project
 from tests.unit.cli.two_ends import Ends
-from tests.unit.memory_store import MemoryStore
 
 ENTRIES = """\
   slack:

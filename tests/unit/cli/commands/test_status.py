@@ -19,8 +19,8 @@ from tests.api_double import ApiDouble
 from tests.commands import Done
 from tests.live_platform import PLANTED, LivePlatform
 from tests.lying_cluster import BODIES, LyingCluster
+from tests.memory_store import MemoryStore
 from tests.unit.cli.two_ends import Ends
-from tests.unit.memory_store import MemoryStore
 
 SENTINEL = "s3ntinel-4711-s3ntinel"
 OPERATOR = "kubectl get pods -A -l app.kubernetes.io/name=external-secrets"

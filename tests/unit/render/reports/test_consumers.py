@@ -12,7 +12,7 @@ from compiler.generate.platform import PlatformValues
 from compiler.pipeline import compile_project
 from compiler.render.content import as_json
 from compiler.render.reports.consumers import consumers_content, lines, platform_content
-from tests.agents_project import write_agents_project
+from tests.platforms import write_agents_project
 
 READS = (
     SecretRead("agent-jira-secrets", "B", Way.ENV, optional=True),

@@ -7,7 +7,7 @@ from compiler.operations.cutover import Cutover, commit
 from compiler.operations.cutover_gate import Mode
 from compiler.render.content import Line, as_json
 from compiler.render.reports.cutover import cutover_content, end_lines, head_lines, values_lines
-from tests.unit.memory_store import secrets
+from tests.memory_store import secrets
 from tests.unit.operations.cutover_bench import Bench, bench
 
 __all__ = ["bench"]

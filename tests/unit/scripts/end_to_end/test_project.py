@@ -13,8 +13,8 @@ from scripts.end_to_end.project import Project
 from scripts.end_to_end.room import Room
 from scripts.end_to_end.setting import Setting
 from tests import providers
+from tests.memory_store import MemoryStore
 from tests.platform_double import key_vault_object, vault_object
-from tests.unit.memory_store import MemoryStore
 
 SERVICE = "http://openbao.vault.svc.cluster.local:8200"
 

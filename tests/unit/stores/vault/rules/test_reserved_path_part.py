@@ -5,7 +5,7 @@ import pytest
 from compiler.model.diagnostic import Severity
 from compiler.pipeline import compile_project
 from compiler.stores.vault.rules.reserved_path_part import check
-from tests.agents_project import write_agents_project
+from tests.platforms import write_agents_project
 from tests.unit.rules.conftest import CATALOGUE, Judge
 
 
