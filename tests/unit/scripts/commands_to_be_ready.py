@@ -28,16 +28,13 @@ def surroundings() -> int:
     return 7
 
 
-def patient() -> int:
-    """Waits for a signal, and ends by it; or tidily, with a code of its own."""
-    ended: list[int] = []
+def patient() -> None:
+    """Waits for a signal, and ends by it."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
-        signal.signal(number, (lambda number, _: ended.append(number)) if "tidily" in sys.argv else signal.SIG_DFL)
+        signal.signal(number, signal.SIG_DFL)
     print("waiting", flush=True)  # noqa: T201
-    while not ended:
+    while True:
         time.sleep(0.02)
-    print("tidied up")  # noqa: T201
-    return 5
 
 
 def late() -> int:
@@ -46,14 +43,6 @@ def late() -> int:
     threading.Timer(0.1, print, ("thread",)).start()
     print("command")  # noqa: T201
     return 3
-
-
-def refusing() -> None:
-    sys.exit("refused")
-
-
-def failing() -> None:
-    raise RuntimeError
 
 
 def killed() -> None:

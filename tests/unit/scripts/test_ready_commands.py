@@ -12,11 +12,10 @@ Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 COMMANDS = {
     "platform-secrets": "compiler.__main__:run",
-    "surroundings": "tests.unit.scripts.commands_to_be_ready:surroundings",
-    "patient": "tests.unit.scripts.commands_to_be_ready:patient",
-    "killed": "tests.unit.scripts.commands_to_be_ready:killed",
-    **{name: f"tests.unit.scripts.commands_to_be_ready:{name}" for name in ("late", "refusing", "failing")},
-    "counting": "tests.unit.scripts.commands_to_be_ready:counting",
+    **{
+        name: f"tests.unit.scripts.commands_to_be_ready:{name}"
+        for name in ("surroundings", "patient", "killed", "late", "counting")
+    },
 }
 # Of the whole program this much is run here; the shell of the pages has all of it.
 MODULES = ("compiler.__main__", "tests.unit.scripts.commands_to_be_ready")
@@ -71,12 +70,6 @@ def test_arguments_folder_variables_umask_and_streams_are_the_shells(shell: Shel
     assert done.stderr == "to standard error\n"
 
 
-def test_output_goes_where_the_shell_sends_it(shell: Shell, tmp_path: Path) -> None:
-    done = shell("surroundings < /dev/null 2>&1 > out | sed s/^/piped:/; echo ${PIPESTATUS[0]}")
-    assert done.stdout == "piped:to standard error\n7\n"
-    assert "input ''" in (tmp_path / "out").read_text("utf-8")
-
-
 def test_a_command_sees_nothing_that_another_left_behind(shell: Shell) -> None:
     assert shell("counting; counting").stdout == "1\n1\n"
 
@@ -84,24 +77,6 @@ def test_a_command_sees_nothing_that_another_left_behind(shell: Shell) -> None:
 def test_a_command_ends_after_its_threads_and_exit_functions_with_all_its_output(shell: Shell) -> None:
     done = shell("late | cat; echo ${PIPESTATUS[0]}")
     assert (done.stdout, done.stderr) == ("command\nthread\nexit function\n3\n", "")
-
-
-def test_output_that_cannot_be_written_is_an_error_as_in_any_process(shell: Shell) -> None:
-    done = shell("late > /dev/full")
-    assert done.returncode == 120
-    assert done.stderr.endswith("OSError: [Errno 28] No space left on device\n")
-
-
-def test_what_a_command_ends_with_instead_of_a_code_is_said(shell: Shell) -> None:
-    refused, failed = shell("refusing"), shell("failing")
-    assert (refused.returncode, refused.stderr) == (1, "refused\n")
-    assert (failed.returncode, failed.stderr.splitlines()[-1]) == (1, "RuntimeError")
-
-
-def test_two_commands_run_at_the_same_time(shell: Shell) -> None:
-    """The second ends the first."""
-    line = "mkfifo ready; patient > ready & read -r begun < ready; counting; kill -TERM $!; wait $!; echo $? $begun"
-    assert shell(line).stdout == f"1\n{128 + signal.SIGTERM} waiting\n"
 
 
 @pytest.mark.parametrize("name", ["HUP", "INT", "QUIT", "TERM"])
@@ -116,11 +91,6 @@ def test_a_command_that_is_killed_ends_so(shell: Shell) -> None:
     assert shell("killed; echo $?").stdout == f"{128 + signal.SIGKILL}\n"
 
 
-def test_a_command_may_end_by_itself_after_a_signal(shell: Shell) -> None:
-    line = "mkfifo ready; patient tidily > ready & exec 3< ready; read -r begun <&3; kill -TERM $!; wait $!; echo $?"
-    assert shell(f"{line}; cat <&3").stdout == "5\ntidied up\n"
-
-
 def test_without_a_client_a_command_gets_and_returns_the_same(path: str, tmp_path: Path) -> None:
     folder = Path(path.partition(":")[0])
     (tmp_path / "in").write_text("what is typed\n")
@@ -133,11 +103,3 @@ def test_without_a_client_a_command_gets_and_returns_the_same(path: str, tmp_pat
     lines = (tmp_path / "out").read_text().splitlines()
     assert lines[:2] == [f"argv {['surroundings', 'a  b', chr(0xDCE4)]!a}", f"folder {Path.cwd()}"]
     assert lines[3:6] == ["A '\\xe4'", "PYTHONPATH None", "input 'what is typed\\n'"]
-
-
-def test_at_the_end_there_is_nobody_to_ask(tmp_path: Path) -> None:
-    with ready_commands(tmp_path, COMMANDS, MODULES):
-        pass
-    done = subprocess.run([tmp_path / "counting"], capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 1
-    assert "refused" in done.stderr
