@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := $(BIN)/python -m compiler
-# Whoever wants no bytecode kept would have each worker rewrite the assertions of 370 files in each run, for seconds.
+# Whoever wants no bytecode kept would have each worker rewrite the assertions of every file in each run, for seconds.
 TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 # Two for each of two cores: of a test's time, a quarter is spent on waiting, for a server, a disk or a deadline.
 WORKERS := -n 4 --dist worksteal
@@ -94,7 +94,7 @@ bench-stores: .venv/.dev ## Measure verify, migrate and retire against their bud
 bench-status: .venv/.dev ## Measure status of a large cluster against its budgets
 	@$(BIN)/python scripts/bench.py status $(BENCH)
 
-proofs: .venv/.dev ## Run every proof on live stores, those of weather, limits and patience in real time too (minutes)
+proofs: .venv/.dev ## Run every proof on each store, those of network faults, seals and waiting in real time too (minutes)
 	@PLATFORM_SECRETS_PROOFS=1 $(BIN)/python -m pytest tests/proofs tests/contract -q -n 2 --dist worksteal
 
 mutants: .venv/.dev ## Plant each mistake of tests/mutants in a copy and print those that no test notices (minutes)

@@ -35,7 +35,6 @@ LONGEST = (
     "tests/wheel",
     "tests/proofs/machine",
     "tests/proofs/verify",
-    "tests/proofs/test_migration_survives_a_seal.py",
     "tests/proofs",
     "tests/contract",
     "tests/hostile",
@@ -88,7 +87,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
-    """Trace what the program's modules do when they are imported, and not how pytest reads 370 files of tests.
+    """Trace what the program's modules do when they are imported, and not how pytest reads its tests.
 
     What it reads stays to the end: nothing of it is garbage, nor looked at whenever garbage is collected.
     """
