@@ -192,7 +192,7 @@ def unaudited_lines(unaudited: Sequence[MissingLine]) -> Iterator[Line]:
 
 
 def _store_lines(plan: Plan) -> Iterator[Line]:
-    source, destination = ("served by  ", "delete from") if plan.command == _RETIRE else ("from", "to  ")
+    source, destination = ("served by", "in       ") if plan.command == _RETIRE else ("from", "to  ")
     for name, address in plan.sources.items():
         yield f'{source} "{name}"', " at ", address
     for name, address in plan.destinations.items():

@@ -83,8 +83,8 @@ def test_people_are_told_what_stays_what_goes_and_how(retire: Callable[..., Done
     assert found.code == 0, found
     lines = found.out.splitlines()
     assert "  in use    vault:ai-platform-engineering/jira-secret" in lines
-    assert 'served by   "azure" at https://azure' in lines
-    assert 'delete from "vault" at https://vault, as tester' in lines
+    assert 'served by "azure" at https://azure' in lines
+    assert 'in        "vault" at https://vault, as tester' in lines
     assert f"  delete    vault:{VAULT}" in lines
     assert lines[-2:] == [
         "plan: 1 key to delete, in 1 remote secret",

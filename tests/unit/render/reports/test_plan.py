@@ -338,7 +338,7 @@ def test_a_retirement_says_where_it_deletes_and_what_serves_the_values_now() -> 
     deletion = Write("azure", "jira", (step("A", Kind.DELETE),), {}, versions=("1",))
     plan = plan_of(deletion, command="retire", sources={"vault": "https://v"}, skipped=(("slack", "why"),))
     shown = told(plan_lines(plan))
-    assert shown[:2] == ['served by   "vault" at https://v', 'delete from "azure" at https://memory']
+    assert shown[:2] == ['served by "vault" at https://v', 'in        "azure" at https://memory']
     assert shown[-1] == "plan: 1 key to delete, in 1 remote secret"
     assert told(plan_lines(replace(plan, steps=(), writes=())))[2:] == [
         "  skipped   slack: why",
