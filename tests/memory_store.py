@@ -21,6 +21,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import (
     Attributes,
     Cluster,
+    Content,
     Dropped,
     Identity,
     Problem,
@@ -158,41 +159,25 @@ class MemoryStore:
         return None if self.denied is None else tuple(each for each in self.denied if each.name in uses)
 
     def check(
-        self,
-        name: str,
-        changes: Mapping[str, SecretValue],
-        base: RemoteSecret | None,
-        attributes: Attributes | None = None,
+        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
         del base, attributes
+        named = () if isinstance(content, SecretValue) else content
         return tuple(
             problem
             for problem in self.problems
-            if problem.name == name and (problem.property is None or problem.property in changes)
+            if problem.name == name and (problem.property is None or problem.property in named)
         )
 
     def write(
-        self,
-        name: str,
-        changes: Mapping[str, SecretValue],
-        base: RemoteSecret | None,
-        attributes: Attributes | None = None,
+        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
+        if isinstance(content, SecretValue):
+            return self._write("write", name, {}, content, base, attributes)
         if self.has_texts and not self.is_vault:
-            return self._write("write", name, {}, _text_after(changes, base), base, attributes)
-        properties = {**(base.properties if base is not None else {}), **changes}
+            return self._write("write", name, {}, _text_after(content, base), base, attributes)
+        properties = {**(base.properties if base is not None else {}), **content}
         return self._write("write", name, properties, None, base, attributes)
-
-    def check_whole(
-        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
-    ) -> tuple[Problem, ...]:
-        del value
-        return self.check(name, {}, base, attributes)
-
-    def write_whole(
-        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
-    ) -> Written:
-        return self._write("write_whole", name, {}, value, base, attributes)
 
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
         return self._write("restore", base.name, earlier.properties, earlier.whole, base, earlier.attributes)

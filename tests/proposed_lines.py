@@ -78,7 +78,7 @@ STORES = {
 }
 WRITES = (
     *("delete_versions", "recover", "recover_versions", "restore"),
-    *("set_tags", "soft_delete", "write", "write_whole"),
+    *("set_tags", "soft_delete", "write"),
 )
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from compiler.change.journal import Run, find_run
+from compiler.change.operations import NewVersion, Operation, Put, Restore
 from compiler.change.plan import (
     Aged,
     Kind,
@@ -22,7 +23,6 @@ from compiler.change.plan import (
     RotationPhase,
     Step,
     Target,
-    Write,
     refuse_targets,
 )
 from compiler.change.run_files import caller_of
@@ -92,12 +92,13 @@ def carry_ages(plan: Plan, limits: Limits, since_of: SinceOf | None, used: Mappi
     """`plan` with the date of the oldest value with a limit in each write that brings one.
 
     `since_of` finds how old the values are; None for new ones. `used` are the destinations: they may require an expiry
-    date. Of a destination that has such a date already, this may be a value that the write leaves as it is: the new
-    date takes the place of the other. Stores are asked only where a key has a limit, and no write is refused for it:
-    where the date cannot be written, the plan has a note.
+    date. A kept key may be older than the new one: the tag gets the older date. Stores are asked only where a key has a
+    limit, and no write is refused for it: where the date cannot be written, the plan has a note.
     """
+    if not any(_limits_of(write.target, plan, limits) for write in plan.writes):
+        return plan
 
-    def aged(write: Write) -> list[Aged]:
+    def find_dates(write: Put) -> list[Aged]:
         own, store = _limits_of(write.target, plan, limits), used.get(write.store)
         is_dated = store is not None and store.requires_expiry
         steps = [(step, own[step.place.property]) for step in write.steps if step.place.property in own]
@@ -120,89 +121,42 @@ def carry_ages(plan: Plan, limits: Limits, since_of: SinceOf | None, used: Mappi
         base = write.base if is_tagged or is_dated else None
         return found + _dates(write.target, destination, base, kept, is_tagged=is_tagged)
 
-    return _with_dates(plan, limits, aged)
-
-
-def notes_of_stored(
-    plan: Plan, steps: Sequence[Step], readings: Readings, limits: Limits, since_of: SinceOf | None
-) -> Iterator[Note]:
-    """A note of each write of a Vault that was cut off between its values and the date, which is a request of its own.
-
-    A comparison of values finds it complete; `steps` are all steps, with their values.
-    """
-    if since_of is None:
-        return
-    for store_id, name in plan.stored:
-        store = plan.stores[store_id]
-        there, days = readings[store, name], _limits_of((store_id, name), plan, limits)
-        own = [
-            (step, days[step.place.property])
-            for step in steps
-            if step.value is not None and step.target == (store_id, name) and step.place.property in days
-        ]
-        if own and isinstance(there, RemoteSecret) and _lacks_date(store, there):
-            yield from _undated(store_id, store, there, list(since_of(own)), [step for step, _ in own])
-
-
-def notes_of_undone(
-    plan: Plan, limits: Limits, had: Mapping[Target, str], before: Mapping[Target, str]
-) -> Iterator[Note]:
-    """As `notes_of_stored`, for an undo that was cut off: `before` are the versions that it put back.
-
-    Raises StoreError.
-    """
-    for target, version in plan.stored.items():
-        store, own = plan.stores[target[0]], _limits_of(target, plan, limits)
-        if not own or version is None or target not in before:
-            continue
-        there = store.read(target[1])
-        if there.version == version and _lacks_date(store, there):
-            earlier = _with_tag(store.read_version(target[1], before[target]), had.get(target))
-            dates = [each.since for each in _dates(target, store, earlier, own)]
-            if dates:
-                yield from _undated(target[0], store, there, dates, [s for s in plan.steps if s.target == target])
-
-
-def _lacks_date(store: SecretReader, there: RemoteSecret) -> bool:
-    """Whether it lies in a Vault, and the date beside it is not about this version."""
-    is_dated = there.attributes.tags.get(VALUE_SINCE, "").endswith(f"{FROM_VERSION}{there.version}")
-    return store.address.provider.deletes_by_version and not is_dated
-
-
-def _undated(
-    store_id: str, store: SecretReader, there: RemoteSecret, dates: Sequence[datetime | None], steps: Iterable[Step]
-) -> Iterator[Note]:
-    """A note for each secret of `steps`, with the line that sets the oldest of `dates` beside what is `there`."""
-    text = f"{VALUE_SINCE}={since_text(*dates)}{FROM_VERSION}{there.version}"
-    remedy = kv_line(store.address, ("metadata", "patch"), f"-custom-metadata={text}", there.name)
-    for secret in dict.fromkeys(step.secret for step in steps):
-        yield Note(NoteKind.AGE, secret, Location(store_id, there.name, None), remedy=remedy)
-
-
-def carry_back_ages(plan: Plan, limits: Limits, had: Mapping[Target, str]) -> Plan:
-    """The plan of an undo, with the dates of the versions that it writes once more.
-
-    `had` is the tag that a version had, of those whose store has only one for all versions.
-    """
-
-    def aged(write: Write) -> list[Aged]:
-        earlier = _with_tag(write.earlier, had.get(write.target)) if write.earlier is not None else None
-        return _dates(write.target, plan.stores[write.store], earlier, _limits_of(write.target, plan, limits))
-
-    return _with_dates(plan, limits, aged)
-
-
-def _with_dates(plan: Plan, limits: Limits, aged_of: Callable[[Write], Sequence[Aged]]) -> Plan:
-    if not any(_limits_of(write.target, plan, limits) for write in plan.writes):
-        return plan
-
-    def dated(write: Write) -> Write:
-        aged = tuple(aged_of(write))
-        dates = [each.since for each in aged if each.is_tagged]
+    def add_date(write: Operation) -> Operation:
+        if isinstance(write, Put):
+            own = find_dates(write)
+        elif isinstance(write, Restore):
+            own = _dates(
+                write.target, plan.stores[write.store], write.as_it_was, _limits_of(write.target, plan, limits)
+            )
+        else:
+            return write
+        dates = [each.since for each in own if each.is_tagged]
         # The tag is written only where a key needs it.
-        return replace(write, aged=aged, since=since_text(*dates) if dates else None)
+        return replace(write, aged=tuple(own), since=since_text(*dates) if dates else None)
 
-    return _without_lost(replace(plan, writes=tuple(ask_many(dated, plan.writes))))
+    return _drop_refused_dates(replace(plan, writes=tuple(ask_many(add_date, plan.writes))))
+
+
+def note_undated(plan: Plan, limits: Limits) -> Plan:
+    """`plan` with a note of each write of a Vault that was cut off between its values and the date beside them.
+
+    That is a request of its own, and a comparison of values finds the write complete. How old the values are is not
+    looked for once more. Raises StoreError.
+    """
+    notes = list[Note]()
+    for (store_id, name), version in plan.stored.items():
+        store = plan.stores[store_id]
+        if version is None or not store.address.provider.deletes_by_version:
+            continue
+        own = _limits_of((store_id, name), plan, limits)
+        steps = [each for each in plan.steps if each.target == (store_id, name) and each.place.property in own]
+        counts = f"{FROM_VERSION}{version}"
+        if steps and not store.read(name).attributes.tags.get(VALUE_SINCE, "").endswith(counts):
+            text = f"-custom-metadata={VALUE_SINCE}={since_text(None)}{counts}"
+            remedy = kv_line(store.address, ("metadata", "patch"), text, name)
+            secrets = dict.fromkeys(step.secret for step in steps)
+            notes += [Note(NoteKind.AGE, each, Location(store_id, name, None), remedy=remedy) for each in secrets]
+    return replace(plan, notes=(*notes, *plan.notes))
 
 
 def _limits_of(target: Target, plan: Plan, limits: Limits) -> Mapping[str | None, int]:
@@ -212,11 +166,6 @@ def _limits_of(target: Target, plan: Plan, limits: Limits) -> Mapping[str | None
 
 def _is_there(step: Step, base: RemoteSecret) -> bool:
     return compare_held(value_at(base, step.place.property), step.value, Comparer()) is Likeness.EQUAL
-
-
-def _with_tag(earlier: RemoteSecret, had: str | None) -> RemoteSecret:
-    tags = {**earlier.attributes.tags, **({VALUE_SINCE: had} if had is not None else {})}
-    return replace(earlier, attributes=replace(earlier.attributes, tags=tags))
 
 
 def _dates(
@@ -235,11 +184,12 @@ def _dates(
     return [Aged(Location(*target, each), limits[each], date, is_tagged) for each, date in found.items()]
 
 
-def _without_lost(plan: Plan) -> Plan:
+def _drop_refused_dates(plan: Plan) -> Plan:
     """`plan` without the dates that their store would refuse, or might: each has a note, and its write goes on."""
     lost: dict[Target, str] = {}
+    dated = [write for write in plan.writes if isinstance(write, NewVersion) and write.since is not None]
     for store_id, store in plan.stores.items():
-        writes = [write for write in plan.writes if write.store == store_id and write.since is not None]
+        writes = [each for each in dated if each.store == store_id]
         if not writes:
             continue
         lost |= {write.target: problem.remedy for write in writes for problem in _problems(write, store)}
@@ -250,18 +200,19 @@ def _without_lost(plan: Plan) -> Plan:
         store.expect({write.name: {Use.CREATE, Use.UPDATE, Use.TAG} for write in writes})
     notes = [
         Note(NoteKind.AGE, secret, Location(*write.target, None), remedy=lost[write.target])
-        for write in plan.writes
+        for write in dated
         if write.target in lost
         for secret in dict.fromkeys(step.secret for step in write.steps)
     ]
-    kept = tuple(replace(write, since=None) if write.target in lost else write for write in plan.writes)
-    return replace(plan, writes=kept, notes=(*plan.notes, *notes))
+    kept = {write.target: replace(write, since=None) for write in dated if write.target in lost}
+    every = tuple(kept.get(write.target, write) for write in plan.writes)
+    return replace(plan, writes=every, notes=(*plan.notes, *notes))
 
 
-def _problems(write: Write, store: SecretWriter) -> list[Problem]:
+def _problems(write: NewVersion, store: SecretWriter) -> list[Problem]:
     """Why the store would not take the date beside what else it gets."""
-    without = store.check(write.name, write.changes, write.base, replace(write, since=None).stored_attributes)
-    every = store.check(write.name, write.changes, write.base, write.stored_attributes)
+    without = store.check(write.name, write.content, write.base, replace(write, since=None).stored_attributes)
+    every = store.check(write.name, write.content, write.base, write.stored_attributes)
     return [problem for problem in every if problem not in without]
 
 
@@ -304,10 +255,8 @@ def stores_with_dates(stores: Mapping[str, Store], asked: AskedExpiry | None = N
     return {name: store for name, store in stores.items() if store.requires_expiry or asked is not None}
 
 
-def redate(
-    steps: Sequence[Step], draft: Plan, stores: Mapping[str, Store], readings: Readings, run: Run | None
-) -> tuple[Step, ...]:
-    """`steps`, where one into `stores` whose value is there already is to be written if its date is missing."""
+def rewrite_missing_expiry(draft: Plan, stores: Mapping[str, Store], readings: Readings, run: Run | None) -> Plan:
+    """The draft that also writes into `stores` what is there already and lacks its date."""
     asked = draft.options.expires
 
     def lacks_date(step: Step) -> bool:
@@ -324,12 +273,13 @@ def redate(
         tolerated = _SAME_DAYS if isinstance(asked, timedelta) else _SAME_DATE
         return abs(expires - _moment(asked, store.now())) >= tolerated
 
-    return tuple(
+    steps = tuple(
         replace(step, kind=Kind.UPDATE, reason="its expiry date is set")
         if step.kind is Kind.KEEP and step.place.store in stores and lacks_date(step)
         else step
-        for step in steps
+        for step in draft.steps
     )
+    return replace(draft, steps=steps)
 
 
 def date_writes(plan: Plan, stores: Mapping[str, Store], *, resumes: bool = False) -> Plan:
@@ -339,14 +289,14 @@ def date_writes(plan: Plan, stores: Mapping[str, Store], *, resumes: bool = Fals
     would end that run.
     """
     asked = plan.options.expires
-    writes, notes, refused = list[Write](), list[Note](), dict[Target, tuple[str, str]]()
+    writes, notes, refused = list[Operation](), list[Note](), dict[Target, tuple[str, str]]()
     for write in plan.writes:
         store = stores.get(write.store)
-        if store is None or write.kind is Kind.DELETE or write.versions:
+        if store is None or not isinstance(write, NewVersion):
             writes.append(write)
             continue
-        dated = _dated(write, store, plan.stores[write.store].now(), asked)
-        if isinstance(dated, Write):
+        dated = _set_expiry(write, store, plan.stores[write.store].now(), asked)
+        if isinstance(dated, NewVersion):
             writes.append(dated)
             # A date that is asked for may lie after the limit of a key: status says when that is due.
             notes += _overdue(dated, plan) if asked is None else ()
@@ -358,14 +308,16 @@ def date_writes(plan: Plan, stores: Mapping[str, Store], *, resumes: bool = Fals
     return refuse_targets(replace(plan, writes=tuple(writes), notes=(*plan.notes, *notes)), refused)
 
 
-def _dated(write: Write, store: Store, now: datetime, asked: AskedExpiry | None) -> Write | tuple[str, str]:
+def _set_expiry(
+    write: NewVersion, store: Store, now: datetime, asked: AskedExpiry | None
+) -> NewVersion | tuple[str, str]:
     """The write with its date; or why it can have none, and what to do."""
     if asked is not None:
         wanted = [_moment(asked, now)]
     else:
         # For a copy, or what is put back; what a new value replaces had its own date.
-        comes_along = write.earlier is not None or write.base is None
-        own = write.kept.expires if write.kept is not None and comes_along else None
+        comes_along = isinstance(write, Restore) or write.base is None
+        own = write.attributes.expires if write.attributes is not None and comes_along else None
         wanted = [plus_days(each.since or now, each.days) for each in write.aged] + ([own] if own is not None else [])
     latest = plus_days(now, store.longest_validity) - _MARGIN if store.longest_validity is not None else None
     if not wanted and latest is None:
@@ -383,7 +335,7 @@ def _dated(write: Write, store: Store, now: datetime, asked: AskedExpiry | None)
     return dated
 
 
-def _overdue(write: Write, plan: Plan) -> Iterator[Note]:
+def _overdue(write: NewVersion, plan: Plan) -> Iterator[Note]:
     """The keys whose limit ends before the date that is written."""
     for each in write.aged:
         ends = plus_days(each.since, each.days) if each.since is not None else None
@@ -431,11 +383,11 @@ def drop_ended_tags(plan: Plan, root: Path) -> Plan:
 
     Their journals are below `root`; a rotation of another machine keeps its tag.
     """
-    return replace(plan, writes=tuple(_without_ended(write, root) for write in plan.writes))
+    return replace(plan, writes=tuple(_drop_ended_tag(write, root) for write in plan.writes))
 
 
-def _without_ended(write: Write, root: Path) -> Write:
-    if write.earlier is None or (run_id := rotation_of(write.earlier.attributes)) is None:
+def _drop_ended_tag(write: Operation, root: Path) -> Operation:
+    if not isinstance(write, Restore) or (run_id := rotation_of(write.earlier.attributes)) is None:
         return write
     try:
         run = find_run(root, run_id)
@@ -445,7 +397,7 @@ def _without_ended(write: Write, root: Path) -> Write:
         return write
     had = write.earlier.attributes
     attributes = replace(had, tags=with_tags(had.tags, {ROTATION: None, ROTATION_BY: None}))
-    return replace(write, earlier=replace(write.earlier, attributes=attributes))
+    return replace(write, attributes=attributes)
 
 
 def _why_rotating(plan: Plan, run_id: str, who: str) -> tuple[str, str]:
@@ -501,7 +453,7 @@ def rotated_places(run: Run, stores: Mapping[str, SecretWriter]) -> Iterator[tup
         yield (store, name), remote, why
 
 
-def mark(run: Run, stores: Mapping[str, SecretWriter]) -> datetime | None:
+def set_rotation_tags(run: Run, stores: Mapping[str, SecretWriter]) -> datetime | None:
     """Put the id of `run` beside each value that it wrote, where an interruption left it out.
 
     Returns when the newest of them was made, None where no store tells. Raises StoreError; it is a conflict where
@@ -527,7 +479,7 @@ def mark(run: Run, stores: Mapping[str, SecretWriter]) -> datetime | None:
     return max(made, default=None)
 
 
-def unmark(run: Run, stores: Mapping[str, SecretWriter]) -> None:
+def clear_rotation_tags(run: Run, stores: Mapping[str, SecretWriter]) -> None:
     """Take the id of `run` away wherever it still is. Raises StoreError."""
     for store, name in run.entries:
         found = stores[store].describe(name)

@@ -3,11 +3,10 @@
 A plan is narrowed to what may be written: not what is denied, and only what the run that it resumes has planned.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from types import MappingProxyType
 
 from compiler.change.attributes import (
     Limits,
@@ -15,12 +14,13 @@ from compiler.change.attributes import (
     carry_ages,
     copied_tags,
     date_writes,
-    notes_of_stored,
-    redate,
+    note_undated,
     refuse_rotating,
+    rewrite_missing_expiry,
     stores_with_dates,
 )
 from compiler.change.journal import Run, RunEntry, writers
+from compiler.change.operations import Put, losses_of
 from compiler.change.plan import (
     WRITING,
     Kind,
@@ -32,9 +32,8 @@ from compiler.change.plan import (
     Plan,
     Step,
     Target,
-    Write,
-    losses_of,
     refuse_targets,
+    rewrite,
 )
 from compiler.live.read_many import (
     NOT_HELD,
@@ -58,7 +57,7 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretWriter, Use
 from compiler.stores.secret_value import Comparer, Mark, SecretValue, is_blank, stringified
-from compiler.text.wording import numbered, quoted, shell_line
+from compiler.text.wording import quoted, shell_line
 
 
 def judge_source(step: Step, reading: Reading, options: Options, way_to_add: str) -> Step | None:
@@ -136,28 +135,21 @@ def judge_destination(step: Step, reading: Reading, options: Options, comparer: 
     return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy)
 
 
-def plan_writes(
-    steps: Sequence[Step],
-    stores: Mapping[str, SecretWriter],
-    readings: Readings,
-    tags: Mapping[str, str] = MappingProxyType({}),
-) -> tuple[tuple[Step, ...], tuple[Write, ...]]:
-    """Group `steps` by remote secret, and refuse what its store would refuse, all without a request.
-
-    `tags` go beside each value that is written over another.
-    """
-    planned, writes = list(steps), list[Write]()
-    for members in _groups(steps, stores).values():
-        _refuse_contradictions(planned, members)
-        while writing := [index for index in members if planned[index].kind in WRITING]:
-            own = [planned[index] for index in writing]
-            write = _write(own, readings[stores[own[0].place.store], own[0].place.name], tags)
-            problems = _problems(write, stores[write.store])
+def _group_writes(plan: Plan, readings: Readings) -> Plan:
+    """Group the steps by remote secret, and refuse what its store would refuse, all without a request."""
+    steps, writes = list(plan.steps), list[Put]()
+    for members in _groups(steps, plan.stores).values():
+        _refuse_contradictions(steps, members)
+        while writing := [index for index in members if steps[index].kind in WRITING]:
+            own = [steps[index] for index in writing]
+            store = plan.stores[own[0].place.store]
+            write = _put(own, readings[store, own[0].place.name], plan.tags)
+            problems = store.check(write.name, write.content, write.base, write.attributes)
             if not problems:
                 writes.append(write)
                 break
-            _refuse(problems, writing, planned)
-    return tuple(planned), tuple(writes)
+            _refuse(problems, writing, steps)
+    return replace(plan, steps=tuple(steps), writes=tuple(writes))
 
 
 def _groups(steps: Sequence[Step], stores: Mapping[str, SecretWriter]) -> dict[tuple[str, str], list[int]]:
@@ -187,29 +179,21 @@ def _refuse_contradictions(steps: list[Step], members: Sequence[int]) -> None:
             steps[index] = steps[index].refused(reason, "give each key its own place")
 
 
-def _write(steps: Sequence[Step], reading: Reading, tags: Mapping[str, str]) -> Write:
+def _put(steps: Sequence[Step], reading: Reading, tags: Mapping[str, str]) -> Put:
     place = steps[0].place
-    recover = isinstance(reading, SoftDeletedError)
     changes = {
         step.place.property: step.value for step in steps if step.place.property is not None and step.value is not None
     }
-    attributes = None
+    whole = steps[0].value
+    put = Put(place.store, place.name, tuple(steps), content=changes if changes or whole is None else whole)
     if isinstance(reading, RemoteSecret):
         has = reading.attributes
         attributes = replace(has, tags={**has.tags, **tags}) if tags else None
-    elif not recover:
-        attributes = _attributes(steps, is_whole=not changes)
-    return Write(
-        store=place.store,
-        name=place.name,
-        steps=tuple(steps),
-        changes=changes,
-        whole=None if changes else steps[0].value,
-        base=reading if isinstance(reading, RemoteSecret) else None,
-        attributes=attributes,
-        recover=recover,
-        deleted=reading.version if isinstance(reading, SoftDeletedError) else None,
-    )
+        return replace(put, base=reading, attributes=attributes)
+    if isinstance(reading, SoftDeletedError):
+        return replace(put, recover=True, deleted=reading.version)
+    has_history = isinstance(reading, VersionGoneError)
+    return replace(put, attributes=_attributes(steps, is_whole=not changes), has_history=has_history)
 
 
 def _attributes(steps: Sequence[Step], *, is_whole: bool) -> Attributes | None:
@@ -226,12 +210,6 @@ def _attributes(steps: Sequence[Step], *, is_whole: bool) -> Attributes | None:
     return Attributes(expires=found.expires, not_before=found.not_before, content_type=content_type, tags=tags)
 
 
-def _problems(write: Write, destination: SecretWriter) -> tuple[Problem, ...]:
-    if write.whole is not None:
-        return destination.check_whole(write.name, write.whole, write.base, write.attributes)
-    return destination.check(write.name, write.changes, write.base, write.attributes)
-
-
 def _refuse(problems: Sequence[Problem], writing: Sequence[int], steps: list[Step]) -> None:
     named = {steps[index].place.property for index in writing}
     everything = [problem for problem in problems if problem.property is None or problem.property not in named]
@@ -241,7 +219,7 @@ def _refuse(problems: Sequence[Problem], writing: Sequence[int], steps: list[Ste
             steps[index] = steps[index].refused(problem.reason, problem.remedy)
 
 
-def plan_given(
+def plan_entered_values(
     draft: Plan, used: Mapping[str, Store], limits: Limits, run: Run | None, since_of: SinceOf | None = None
 ) -> Plan:
     """The plan of `draft`, whose values come from a person or a file; `used` are the stores of its steps by their ids.
@@ -283,42 +261,40 @@ def plan_change(
     are the stores by their ids, `limits` those of the keys there, and `since_of` finds how old the values are, where
     they are not new.
     """
-    comparer, writer_of = Comparer(), writers(draft.options.root)
     dated = stores_with_dates(used, draft.options.expires)
-    steps = tuple(
-        step if step.value is None else _judged(step, draft, readings, run, writer_of, comparer) for step in draft.steps
+    # Not asked again what the caller may do: a run that is refused would be ended, and not resumed.
+    fits = refuse_denied if run is None else partial(narrow_to_run, run=run, versions=_versions(run, draft, readings))
+    in_order: tuple[Callable[[Plan], Plan], ...] = (
+        partial(_judge_destinations, readings=readings, run=run),
+        partial(rewrite_missing_expiry, stores=dated, readings=readings, run=run),
+        partial(_group_writes, readings=readings),
+        refuse_rotating,
+        *((fits,) if run is not None else ()),
+        partial(carry_ages, limits=limits, since_of=since_of, used=used),
+        partial(date_writes, stores=dated, resumes=run is not None),
+        *((fits,) if run is None else ()),
+        # A new value is as old as its version.
+        *((partial(note_undated, limits=limits),) if since_of is not None else ()),
+        partial(_add_notes, readings=readings, run=run),
+        _add_losses,
+        _drop_values,
     )
-    steps = redate(steps, draft, dated, readings, run)
-    judged, writes = plan_writes(steps, draft.stores, readings, draft.tags)
-    plan = refuse_rotating(replace(draft, steps=judged, writes=writes))
-    if run is not None:
-        # Not asked again what the caller may do: a run that is refused would be ended, and not resumed.
-        plan = narrow_to_run(plan, run, _versions(run, plan, readings))
-        plan = date_writes(carry_ages(plan, limits, since_of, used), dated, resumes=True)
-    else:
-        plan = date_writes(carry_ages(plan, limits, since_of, used), dated)
-        plan = refuse_denied(plan, _of_kind(plan, readings, VersionGoneError))
-    entries = run.entries if run is not None else {}
-    created = [each for each in plan.stored if entries[each].kind is Kind.CREATE and not entries[each].recover]
-    notes = (
-        *dict.fromkeys(_notes_of(plan, steps, readings, created)),
-        *notes_of_stored(plan, steps, readings, limits, since_of),
-        *plan.notes,
-    )
-    losses = losses_of(plan.writes, plan.stores, _of_kind(plan, readings, NotFoundError))
+    return rewrite(draft, in_order)
+
+
+def _add_losses(plan: Plan) -> Plan:
+    return replace(plan, losses=losses_of(plan.writes, plan.stores))
+
+
+def _drop_values(plan: Plan) -> Plan:
+    """The plan with its steps as they are shown and recorded; a run is too long to keep what was read for it."""
     bare: dict[int, Step] = {}
 
-    def without_values(steps: Iterable[Step]) -> tuple[Step, ...]:
-        """The steps as they are shown and recorded; a run is too long to keep what was read for it."""
+    def without(steps: Iterable[Step]) -> tuple[Step, ...]:
         return tuple(bare.setdefault(id(step), replace(step, value=None, origin=None)) for step in steps)
 
-    writes = tuple(replace(write, steps=without_values(write.steps)) for write in plan.writes)
-    return replace(plan, steps=without_values(plan.steps), writes=writes, notes=notes, losses=losses)
-
-
-def _of_kind(plan: Plan, readings: Readings, kind: type[StoreError]) -> Collection[Target]:
-    """The remote secrets to write whose reading failed in this way."""
-    return {write.target for write in plan.writes if isinstance(readings[plan.stores[write.store], write.name], kind)}
+    writes = tuple(replace(write, steps=without(write.steps)) for write in plan.writes)
+    return replace(plan, steps=without(plan.steps), writes=writes)
 
 
 def _versions(run: Run, plan: Plan, readings: Readings) -> dict[Target, str]:
@@ -328,21 +304,26 @@ def _versions(run: Run, plan: Plan, readings: Readings) -> dict[Target, str]:
     return {target: reading.version for target, reading in found.items() if isinstance(reading, RemoteSecret)}
 
 
-def _judged(
-    step: Step, draft: Plan, readings: Readings, run: Run | None, writer_of: WriterOf, comparer: Comparer
-) -> Step:
-    reading, options = readings[draft.stores[step.place.store], step.place.name], draft.options
-    entry = run.entries.get((step.place.store, step.place.name)) if run is not None else None
-    if options.recover and isinstance(reading, RemoteSecret) and entry is not None and entry.has_recovered(reading):
-        # The run was stopped between recovering the secret and writing it: what it deleted is no conflict.
-        options = replace(options, on_conflict=OnConflict.OVERWRITE)
-    judged = judge_destination(step, reading, options, comparer)
-    if judged.kind is Kind.CONFLICT and isinstance(reading, RemoteSecret):
-        return _explained(judged, draft, reading, writer_of)
-    return judged
+def _judge_destinations(draft: Plan, readings: Readings, run: Run | None) -> Plan:
+    comparer, writer_of = Comparer(), writers(draft.options.root)
+
+    def judge(step: Step) -> Step:
+        if step.value is None:
+            return step
+        reading, options = readings[draft.stores[step.place.store], step.place.name], draft.options
+        entry = run.entries.get((step.place.store, step.place.name)) if run is not None else None
+        if options.recover and isinstance(reading, RemoteSecret) and entry is not None and entry.has_recovered(reading):
+            # The run was stopped between recovering the secret and writing it: what it deleted is no conflict.
+            options = replace(options, on_conflict=OnConflict.OVERWRITE)
+        judged = judge_destination(step, reading, options, comparer)
+        if judged.kind is Kind.CONFLICT and isinstance(reading, RemoteSecret):
+            return _explain(judged, draft, reading, writer_of)
+        return judged
+
+    return replace(draft, steps=tuple(map(judge, draft.steps)))
 
 
-def _explained(step: Step, draft: Plan, reading: RemoteSecret, writer_of: WriterOf) -> Step:
+def _explain(step: Step, draft: Plan, reading: RemoteSecret, writer_of: WriterOf) -> Step:
     """A conflict with the time of both values, the run that wrote each, and the command for each case."""
     there = version_of(step.place.store, draft.stores[step.place.store].address.absolute, reading)
     options, only = draft.options, (step.secret,)
@@ -369,30 +350,31 @@ def _explained(step: Step, draft: Plan, reading: RemoteSecret, writer_of: Writer
 _IMPLIED = "application/json"
 
 
-def _notes_of(plan: Plan, steps: Sequence[Step], readings: Readings, created: Iterable[Target]) -> Iterator[Note]:
-    """The notes of `plan` in its order; `steps` are those with their origins.
+def _add_notes(plan: Plan, readings: Readings, run: Run | None) -> Plan:
+    """The plan with the notes of what is written, in its order: attributes of the others are up to their owners."""
+    entries = run.entries if run is not None else {}
+    # What an earlier part of the run has created without recording it.
+    created = {each for each in plan.stored if entries[each].kind is Kind.CREATE and not entries[each].recover}
 
-    Only of remote secrets that are written: attributes of the others are up to their owners. `created` are those that
-    an earlier part of the run has created without recording it.
-    """
-    moment = datetime.now(UTC)
-    for write in plan.writes:
-        address = plan.stores[write.store].address
-        for step in write.steps:
-            yield from _notes(step, write, address.provider, moment)
-        # Where a new version takes over the dates of the one before.
-        if write.base is not None and address.provider.keeps_dates:
-            yield from _notes_of_base(write, write.base, address, moment)
-    by_target: dict[Target, list[Step]] = {target: [] for target in created}
-    for step in steps:
-        if step.target in by_target:
-            by_target[step.target].append(step)
-    for (store, name), own in by_target.items():
-        for step in own:
-            yield from _notes_of_created(step, readings[plan.stores[store], name])
+    def notes() -> Iterator[Note]:
+        moment = datetime.now(UTC)
+        for write in plan.writes:
+            if not isinstance(write, Put):
+                continue
+            address = plan.stores[write.store].address
+            for step in write.steps:
+                yield from _notes(step, write, address.provider, moment)
+            # Where a new version takes over the dates of the one before.
+            if write.base is not None and address.provider.keeps_dates:
+                yield from _notes_of_base(write, write.base, address, moment)
+        for step in plan.steps:
+            if step.target in created:
+                yield from _notes_of_created(step, readings[plan.stores[step.place.store], step.place.name])
+
+    return replace(plan, notes=(*dict.fromkeys(notes()), *plan.notes))
 
 
-def _notes(step: Step, write: Write, provider: Provider, now: datetime) -> Iterator[Note]:
+def _notes(step: Step, write: Put, provider: Provider, now: datetime) -> Iterator[Note]:
     if step.origin is None or step.source is None:
         return
     has = step.origin.attributes
@@ -413,7 +395,7 @@ def _notes(step: Step, write: Write, provider: Provider, now: datetime) -> Itera
             yield Note(kind, step.secret, source, date)
 
 
-def _notes_of_base(write: Write, base: RemoteSecret, address: StoreAddress, now: datetime) -> Iterator[Note]:
+def _notes_of_base(write: Put, base: RemoteSecret, address: StoreAddress, now: datetime) -> Iterator[Note]:
     """The notes of an existing secret that keeps its dates in the new version."""
     has = base.attributes
     date_words = partial(address.provider.date_words, address.absolute, write.name)
@@ -434,11 +416,11 @@ def _notes_of_created(step: Step, there: Reading) -> Iterator[Note]:
         yield Note(NoteKind.TAGS, step.secret, replace(step.source, property=None))
 
 
-def refuse_denied(plan: Plan, destroyed: Collection[Target] = ()) -> Plan:
+def refuse_denied(plan: Plan) -> Plan:
     """`plan` without the writes that their store would deny the caller; their steps are refused with the way out.
 
-    `destroyed` are remote secrets that have versions, none of which can be read. Where a store does not say, the plan
-    has a note of each write. Raises the StoreError of a store that no longer answers.
+    Where a store does not say, the plan has a note of each write. Raises the StoreError of a store that no longer
+    answers.
     """
     denied: dict[Target, tuple[str, str]] = {}
     notes: list[Note] = []
@@ -446,7 +428,7 @@ def refuse_denied(plan: Plan, destroyed: Collection[Target] = ()) -> Plan:
     alike: dict[frozenset[Use], frozenset[Use]] = {}
     for store_id in dict.fromkeys(write.store for write in plan.writes):
         writes = [write for write in plan.writes if write.store == store_id]
-        own = ((write.name, _uses_of(write, is_destroyed=write.target in destroyed)) for write in writes)
+        own = ((write.name, write.uses()) for write in writes)
         uses = {name: alike.setdefault(its, its) for name, its in own}
         problems = plan.stores[store_id].check_access(uses)
         if problems is None:
@@ -461,21 +443,6 @@ def uses_before_reading(*, recovers: bool) -> frozenset[Use]:
     return frozenset({Use.CREATE, Use.UPDATE, *((Use.RECOVER,) if recovers else ())})
 
 
-def _uses_of(write: Write, *, is_destroyed: bool) -> frozenset[Use]:
-    if write.versions:
-        return frozenset({Use.RECOVER_VERSIONS if write.recover else Use.DELETE_VERSIONS})
-    if write.kind is Kind.DELETE:
-        return frozenset({Use.DELETE})
-    if write.recover:
-        return frozenset({Use.RECOVER, Use.UPDATE, *((Use.TAG,) if write.since is not None else ())})
-    uses = {Use.UPDATE if write.base is not None or is_destroyed else Use.CREATE}
-    has = write.base.attributes.tags if write.base is not None else {}
-    wanted = write.stored_attributes
-    if wanted is not None and wanted.tags != has:
-        uses.add(Use.TAG)
-    return frozenset(uses)
-
-
 # Commands whose values are given by a person or a file: the journal holds none of them.
 _GIVEN = frozenset({"put", "restore", "rotate"})
 
@@ -488,20 +455,26 @@ def narrow_to_run(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
     another value for it already. `versions` are those that the destinations show; of a deleted one, the deleted one's.
     """
     own = [write for write in plan.writes if write.target in run.entries]
-    changes = ((write.target, _change_since(write, run, is_given=plan.command in _GIVEN)) for write in own)
-    changed = {target: change for target, change in changes if change is not None}
-    doubtful = _doubtful(run, versions)
+    changed = dict[Target, str]()
+    for write in own:
+        entry = run.entries[write.target]
+        change = write.change_since(entry)
+        if change is None and plan.command in _GIVEN and entry.after is not None and write.kind is not Kind.RECOVER:
+            change = f"the run already wrote a different value for it, version {entry.after}"
+        if change is not None:
+            changed[write.target] = change
+    unconfirmed = _unconfirmed_recoveries(run, versions)
 
-    def narrowed(step: Step) -> Step:
-        if step.target in doubtful and step.kind is not Kind.KEEP:
-            reason, remedy = _unsettled(doubtful[step.target], plan.options)
+    def narrow(step: Step) -> Step:
+        if step.target in unconfirmed and step.kind is not Kind.KEEP:
+            reason, remedy = _why_unconfirmed(unconfirmed[step.target], plan.options)
         elif step.target in changed and step.kind in WRITING:
             reason, remedy = changed[step.target], "run the command again for a new plan; this run ends here"
         else:
             return step
         return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy, more=())
 
-    steps = tuple(narrowed(step) for step in plan.steps if step.target in run.entries)
+    steps = tuple(narrow(step) for step in plan.steps if step.target in run.entries)
     still_to_do = {step.target for step in steps if step.kind is not Kind.KEEP}
     # What the run stored and its journal lacks.
     stored = {
@@ -513,38 +486,14 @@ def narrow_to_run(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
     return replace(
         plan,
         steps=steps,
-        writes=tuple(write for write in own if write.target not in changed and write.target not in doubtful),
+        writes=tuple(write for write in own if write.target not in changed and write.target not in unconfirmed),
         left_out=tuple(write.target for write in plan.writes if write.target not in run.entries),
-        unsettled=tuple(target for target in doubtful if target in still_to_do),
+        unsettled=tuple(target for target in unconfirmed if target in still_to_do),
         stored=stored,
     )
 
 
-def _change_since(write: Write, run: Run, *, is_given: bool) -> str | None:
-    """How a remote secret differs from what the run expects; with `is_given` the value is not from a store."""
-    entry = run.entries[write.target]
-    # Where the run was stopped right after recovering the secret, the recovered version is the current one.
-    is_recovered = write.base is not None and entry.has_recovered(write.base)
-    expected = entry.after or entry.before or entry.planned_before or (entry.deleted if is_recovered else None)
-    if write.versions and entry.after is not None:
-        return f"another writer recovered it: the run already deleted version {entry.after}"
-    if others := entry.made_at_other_times(write.made):
-        return f"{numbered(others)} is not what the run planned to delete: it was made at another time"
-    if write.versions != entry.versions:
-        return "another writer changed it: other versions can be read than the run expected"
-    is_own = write.base is not None and entry.is_own(write.base.version, write.base.attributes.created)
-    has_number = write.before == expected
-    if not write.recover and not (is_own if entry.after else has_number):
-        meant = f"version {expected}" if expected is not None else "no version"
-        current = f"the current version is {write.before}" if write.before is not None else "it does not exist now"
-        when = ", made at another time" if has_number else ""
-        return f"another writer changed it: {current}{when}, the run expected {meant}"
-    if is_given and entry.after is not None and not write.recover:
-        return f"the run already wrote a different value for it, version {entry.after}"
-    return None
-
-
-def _doubtful(run: Run, versions: Mapping[Target, str]) -> dict[Target, str]:
+def _unconfirmed_recoveries(run: Run, versions: Mapping[Target, str]) -> dict[Target, str]:
     """The version of each secret that the run was to recover, that is there again, and not by what the run knows."""
     return {
         target: entry.deleted
@@ -554,7 +503,7 @@ def _doubtful(run: Run, versions: Mapping[Target, str]) -> dict[Target, str]:
     }
 
 
-def _unsettled(version: str, options: Options) -> tuple[str, str]:
+def _why_unconfirmed(version: str, options: Options) -> tuple[str, str]:
     reason = f"version {version} was deleted and is there again: it is not known whether the run recovered it"
     overwrite = () if options.on_conflict is OnConflict.OVERWRITE else ("--on-conflict", "overwrite")
     again = replace(options, applies=True).again(*overwrite)

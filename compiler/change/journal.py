@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from compiler.change.plan import Kind, Plan, RotationPhase, Target
 from compiler.change.run_files import FOLDER, RUNS, caller, caller_of, read_lines
@@ -22,8 +23,42 @@ _CLUSTER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _RESUMABLE = frozenset({None, "incomplete", "interrupted"})
 
 
+# What an undo does that writes an earlier version once more, in the words of the audit file.
+RESTORE = "restore"
+
+
 # A key of the catalogue that a write sets: its secret, its name and the property, None for the whole value.
 RecordedKey = tuple[str, str, str | None]
+
+
+class Stage(StrEnum):
+    """How far a write is, in the audit file."""
+
+    WRITING = "writing"  # about to be sent: earlier releases said so before each write
+    WRITTEN = "written"  # stored as `version`
+    FAILED = "failed"  # not stored
+    UNKNOWN = "unknown"  # sent, and its outcome cannot be told: the reply was lost, or nobody waited for it
+
+
+class AuditLine(NamedTuple):
+    """How one request to a store ended, as the audit file is to say it."""
+
+    store: str  # its id
+    name: str
+    time: str  # that of the journal
+    state: Stage
+    action: str
+    before: str | None
+    version: str | None
+    properties: tuple[str, ...]
+
+    @property
+    def target(self) -> Target:
+        return self.store, self.name
+
+
+# What a line of the journal says of how a request ended: the stage, the action, and the versions before and after.
+_Ending = tuple[Stage, str, str | None, str | None]
 
 
 @dataclass(slots=True)
@@ -36,7 +71,7 @@ class RunEntry:
     keys: tuple[RecordedKey, ...] = ()
     before: str | None = None
     after: str | None = None
-    state: str = "planned"
+    state: str = "planned"  # how far the run came
     maybe_stored: bool = False
     undo: str | None = None
     deleted: str | None = None  # with `recover`, the version that was soft-deleted
@@ -45,12 +80,30 @@ class RunEntry:
     undone_as: str | None = None  # the version by which an undo put back what stood there before
     made: str | None = None  # when the store made the version `after`, where its number does not tell it from others
     slipped: tuple[str, ...] = ()
-    audit_pending: bool = False  # the audit file has no line yet that says how the write ended
-    undo_audit_pending: bool = False  # the same of the undo's write
+    is_undoing: bool = False  # an undo has announced its request
+    is_undo_audited: bool = False  # an undo had an audit file
     undo_before: str | None = None  # the version that the undo replaced or deleted
     versions: tuple[str, ...] = ()  # those that a retirement deletes, oldest first
     versions_made: Mapping[str, str] = field(default_factory=dict)  # when the store made them
     since: str | None = None  # the tag `value-since` of what is written over, where a Vault's run replaces it
+
+    @property
+    def action(self) -> str:
+        """What its next request does, in the words of the audit file."""
+        if self.recover:
+            return str(Kind.UPDATE if self.recovered else Kind.RECOVER)
+        return str(self.kind)
+
+    @property
+    def undo_deletes(self) -> bool:
+        """Whether its undo deletes the remote secret: the run created or recovered it."""
+        return self.recover or self.kind is Kind.CREATE
+
+    @property
+    def undo_action(self) -> str:
+        if self.kind is Kind.DELETE:
+            return str(Kind.RECOVER)
+        return str(Kind.DELETE) if self.undo_deletes else RESTORE
 
     @property
     def properties(self) -> tuple[str, ...]:
@@ -106,6 +159,7 @@ class Run:
     identity: Mapping[str, Any]
     entries: dict[Target, RunEntry] = field(default_factory=dict)
     clusters: dict[str, str] = field(default_factory=dict)
+    owed: list[AuditLine] = field(default_factory=list)  # what the audit file lacks
     is_planned: bool = False
     is_audited: bool = False  # it was begun with an audit file, or went on with one
     ended: str | None = None
@@ -156,22 +210,42 @@ def apply_line(run: Run, line: Mapping[str, Any], only: str | None = None) -> No
     elif what == "phase":
         run.phase = RotationPhase(line["phase"])
         run.followed = run.phase if run.phase is not RotationPhase.CLOSED else run.followed
-    elif what in {"plan", "undo", "audit", "step"}:
-        target = (only or str(line["store"]), str(line["name"]))
-        if what == "plan":
-            run.entries[target] = _planned(line)
-        elif what == "undo":
-            _take_undo(run.entries[target], line)
-        elif what == "audit":
-            run.entries[target].audit_pending = False
-        else:
-            # A resumed run goes on after its end.
-            run.ended = None
-            run.is_audited = run.is_audited or line.get("owes") is True
-            _take_step(run.entries[target], line)
+    elif what in {"audited", "audit"}:
+        # A journal of an earlier release has a line for each remote secret.
+        added = {tuple(each) for each in line.get("targets", ())} or {_target(line, only)}
+        if not added <= run.entries.keys():
+            raise LookupError
+        run.owed = [each for each in run.owed if each.target not in added]
+    elif what == "plan":
+        run.entries[_target(line, only)] = _parse_plan(line)
+    elif what in {"undo", "step"}:
+        _take_request(run, _target(line, only), line)
 
 
-def _planned(line: Mapping[str, Any]) -> RunEntry:
+def _target(line: Mapping[str, Any], only: str | None) -> Target:
+    return only or str(line["store"]), str(line["name"])
+
+
+def _take_request(run: Run, target: Target, line: Mapping[str, Any]) -> None:
+    entry, is_step = run.entries[target], line["type"] == "step"
+    # An earlier release did not say it of a recovery, and added the line of what it had written itself.
+    owes = line.get("owes", run.is_audited and line["state"] == "recovered") is True
+    if is_step:
+        # A resumed run goes on after its end.
+        run.ended = None
+        run.is_audited |= owes
+        if line.get("owes") is False and line["state"] == "written":
+            run.owed = [each for each in run.owed if each.target != target]
+    else:
+        entry.is_undo_audited |= owes
+    ending = (_take_step if is_step else _take_undo)(entry, line)
+    if ending is not None and owes:
+        stage, action, before, version = ending
+        time, properties = str(line.get("time", "")), entry.properties
+        run.owed.append(AuditLine(*target, time, stage, action, before, version, properties))
+
+
+def _parse_plan(line: Mapping[str, Any]) -> RunEntry:
     keys = tuple((str(key["secret"]), str(key["key"]), _text(key.get("property"))) for key in line["keys"])
     before, recover = _text(line["before"]), line["recover"] is True
     versions = tuple(map(str, line.get("versions", ())))
@@ -181,30 +255,46 @@ def _planned(line: Mapping[str, Any]) -> RunEntry:
     return RunEntry(kind, before, recover, keys, deleted=deleted, versions=versions, versions_made=made, since=since)
 
 
-def _take_undo(entry: RunEntry, line: Mapping[str, Any]) -> None:
-    entry.undo = _text(line["state"])
+def _take_undo(entry: RunEntry, line: Mapping[str, Any]) -> _Ending | None:
+    state = _text(line["state"])
+    # What could not be read back is begun again, without a version that it is based on.
+    entry.is_undoing = state == "started" and line.get("before") is not None
+    if state == "failed":
+        # It stays begun: the next undo compares.
+        return _failure(line), entry.undo_action, entry.undo_before, None
+    entry.undo = state
     entry.undone_as = _text(line.get("version")) or entry.undone_as
     entry.undo_before = _text(line.get("before")) or entry.undo_before
-    entry.undo_audit_pending = line.get("owes", entry.undo_audit_pending) is True
+    if state != "done":
+        return None
+    return Stage.WRITTEN, entry.undo_action, entry.undo_before, _text(line.get("version")) or entry.undo_before
 
 
-def _take_step(entry: RunEntry, line: Mapping[str, Any]) -> None:
-    if line["state"] == "recovered":
+def _take_step(entry: RunEntry, line: Mapping[str, Any]) -> _Ending | None:
+    state, was_open, after = str(line["state"]), entry.state == "started", entry.after
+    if state == "recovered":
         # The write that was announced with it is still to come.
         entry.recovered, entry.recovered_made = True, _text(line.get("made"))
-        return
-    entry.state = str(line["state"])
-    if entry.state == "started" and (deleted := _text(line.get("deleted"))) is not None:
+        return Stage.WRITTEN, str(Kind.RECOVER), entry.before, _text(line.get("version"))
+    entry.state = state
+    if state == "started" and (deleted := _text(line.get("deleted"))) is not None:
         entry.recover, entry.recovered, entry.deleted = True, False, deleted
-    entry.maybe_stored = entry.state == "started" or bool(line.get("maybe_stored"))
-    if entry.state == "started" or ("before" in line and entry.before is None):
+    entry.maybe_stored = state == "started" or bool(line.get("maybe_stored"))
+    if state == "started" or ("before" in line and entry.before is None):
         entry.before = _text(line.get("before"))
     entry.after = _text(line.get("after", entry.after))
     entry.made = _text(line.get("made", entry.made))
     entry.slipped = tuple(map(str, line.get("slipped", entry.slipped)))
-    # The audit file needs no outcome of a write that was not stored.
-    is_pending = line.get("owes", entry.audit_pending) is True
-    entry.audit_pending = is_pending and (entry.maybe_stored or entry.after is not None)
+    before = _text(line.get("before")) or entry.before or entry.planned_before
+    if state == "written":
+        # What was recovered and is as it should be has the line of its recovery.
+        is_new = entry.kind is Kind.DELETE or entry.after not in {before, entry.deleted}
+        return (Stage.WRITTEN, entry.action, before, entry.after) if is_new and entry.after != after else None
+    return (_failure(line), entry.action, before, None) if was_open and state != "started" else None
+
+
+def _failure(line: Mapping[str, Any]) -> Stage:
+    return Stage.UNKNOWN if line.get("maybe_stored") is True else Stage.FAILED
 
 
 def _id(found: object) -> str:
@@ -220,8 +310,6 @@ def _text(found: object) -> str | None:
     raise TypeError
 
 
-# What an undo does that writes an earlier version once more, in the words of the audit file.
-RESTORE = "restore"
 FORMAT = 2
 # One destination a run, and migrations alone.
 _FIRST_FORMAT = 1
@@ -258,7 +346,7 @@ def find_run(root: Path, run: str) -> Run:
     """The run of this id. Raises Refusal."""
     path = runs_folder(root) / f"{run}.jsonl"
     if not RUN_ID.fullmatch(run) or not path.is_file():
-        known = [_described(found) for found in journals(root)[:_MOST_NAMED]]
+        known = [_describe_run(found) for found in journals(root)[:_MOST_NAMED]]
         newest = f"the newest runs here: {'; '.join(known)}" if known else "there are no runs in this folder"
         vault, azure = shell_line("bao", "kv", "rollback"), shell_line("az", "keyvault", "secret", "list-versions")
         by_hand = f"an earlier version with `{vault}`, or `{azure}` and `put`"
@@ -267,7 +355,7 @@ def find_run(root: Path, run: str) -> Run:
     return read_run(path)
 
 
-def _described(path: Path) -> str:
+def _describe_run(path: Path) -> str:
     """A run by its id, what it was of and how long ago, as far as its journal says."""
     begun = begun_if_dated(path.stem)
     age = f"{short_age(datetime.now(UTC) - begun)} ago" if begun is not None else "at an unknown time"
@@ -352,11 +440,11 @@ def journals(root: Path) -> list[Path]:
     found = [path for path in folder.glob("*.jsonl") if RUN_ID.fullmatch(path.stem)]
     of_second = Counter(path.stem[:SECOND] for path in found)
     # Where runs began in the same second, their first lines tell which is newer.
-    begun = {path: _begun(path) for path in found if of_second[path.stem[:SECOND]] > 1}
+    begun = {path: _begin_time(path) for path in found if of_second[path.stem[:SECOND]] > 1}
     return sorted(found, key=lambda path: (path.stem[:SECOND], begun.get(path, ""), path.stem), reverse=True)
 
 
-def _begun(path: Path) -> str:
+def _begin_time(path: Path) -> str:
     """When its first line was written, to the millisecond; empty where it cannot be read."""
     try:
         return str(next(read_lines(path)).get("time", ""))

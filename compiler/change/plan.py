@@ -1,24 +1,24 @@
-"""Defines what a command that writes to stores plans and reports: keys, writes, losses, outcome.
-
-Vault keeps a number of versions of each secret, and may delete each after a time. Key Vault keeps all: it is not asked.
-"""
+"""Defines what a command that writes to stores plans and reports: keys, writes, notes, outcome."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from compiler.live.read_many import WORKERS, ask_many, is_of_store, kv_line, lasting_command
 from compiler.live.stores import LiveStores, Served
 from compiler.model.environment import Environment, Store
 from compiler.model.store import Place
-from compiler.stores.errors import StoreError
-from compiler.stores.interface import VALIDITY_DAYS, VALUE_SINCE, Attributes, RemoteSecret, SecretReader, SecretWriter
+from compiler.stores.interface import RemoteSecret, SecretWriter
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import command_line, repeated
+
+if TYPE_CHECKING:
+    from compiler.change.journal import AuditLine
+    from compiler.change.operations import Operation
 
 
 class Kind(StrEnum):
@@ -56,30 +56,23 @@ class OnConflict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a command writes: from the project at `root`, through `stores`, only where it `applies`.
+    """How a command writes: most are the options of the same names."""
 
-    `only` are ids of secrets, empty for all; the rest are the commands' options of the same names.
-    `words` are the command line without `--only` and `--apply`, for the help of a refusal; empty where none is known.
-    Where it `asks`, a person decides after seeing the plan. `environments` reads all of the project, for an undo that
-    would take something away; it may raise Refusal. `not_the_same` are stores of others that a person knows to be other
-    ones than that which is deleted in. `expires` is a date, or how long after the write it lies.
-    """
-
-    only: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()  # ids of secrets; empty for all
     all_properties: bool = False
     on_conflict: OnConflict = OnConflict.FAIL
     recover: bool = False
     stringify: bool = False
-    words: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()  # the command line without --only and --apply, for the help of a refusal
     applies: bool = False
-    root: Path = Path()
+    root: Path = Path()  # the project's folder
     stores: LiveStores = field(default_factory=lambda: LiveStores({}), compare=False)
-    asks: bool = False
+    asks: bool = False  # a person decides after seeing the plan
     continue_on_error: bool = False
     audit: Path | None = None
-    environments: Callable[[], Sequence[Environment]] = tuple
-    not_the_same: tuple[str, ...] = ()
-    expires: timedelta | datetime | None = None
+    environments: Callable[[], Sequence[Environment]] = tuple  # reads all of the project; it may raise Refusal
+    not_the_same: tuple[str, ...] = ()  # stores that a person knows to be others than the one that is deleted in
+    expires: timedelta | datetime | None = None  # a date, or how long after the write it lies
 
     def again(self, *more: str, only: Sequence[str] | None = None) -> str:
         """The same command line with `more` options, for the secrets `only` where others than before."""
@@ -110,34 +103,27 @@ Target = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Aged:
-    """A key with a limit in `days` that a new version has, and `since` when it has its value; None where not known.
-
-    `is_tagged` where the tag `value-since` of the new version is about it, too.
-    """
+    """A key with a limit that a new version has."""
 
     place: Location
     days: int
-    since: datetime | None
-    is_tagged: bool = True
+    since: datetime | None  # when it has its value; None where that is not known
+    is_tagged: bool = True  # the tag `value-since` of the new version is about it, too
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One key of the plan: where it comes from and goes, and what is to be done with it.
-
-    `reason` says why it is of its kind and `remedy` what to do, where there is more to say; `more` are other ways, of
-    which one has to be chosen. `source` is None where the value comes from a person, a file or an earlier version.
-    While it is planned, `value` is what it would write and `origin` the remote secret that the value comes from.
-    """
+    """One key of the plan: where it comes from and goes, and what is to be done with it."""
 
     secret: str
     key: str
     kind: Kind
-    source: Location | None
+    source: Location | None  # None where the value comes from a person, a file or an earlier version
     destination: Location | None
-    reason: str = ""
+    reason: str = ""  # why it is of its kind
     remedy: str = ""
-    more: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()  # other remedies: one of them has to be chosen
+    # Only while it is planned: what it would write, and the remote secret that the value comes from.
     value: SecretValue | None = field(default=None, repr=False, compare=False)
     origin: RemoteSecret | None = field(default=None, repr=False, compare=False)
 
@@ -159,115 +145,6 @@ class Step:
 
     def refused(self, reason: str, remedy: str) -> Step:
         return replace(self, kind=Kind.REFUSE, reason=reason, remedy=remedy, value=None)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Write:
-    """One remote secret of the store `store` with all keys to set in it; `whole` where it is one value instead.
-
-    `base` is what was read there, None when it is absent. With `recover` it is soft-deleted and read after recovery;
-    `deleted` is then the version that was, where the store tells. An undo has neither `changes` nor `whole`: `earlier`
-    is the version to write once more, and without it the secret is soft-deleted.
-    A retirement deletes `versions`, all that can be read, oldest first, and its undo, with `recover`, brings exactly
-    them back; `others` are the versions that are deleted already, and stay so. `made` has when the store made each of
-    `versions`, where its number alone does not tell it from another's. `since` is the tag `value-since` that the new
-    version gets, and `aged` the keys that it has with a limit.
-    `expires` is the date that the new version gets, so many `validity_days` after the write; None where it keeps its
-    own. It `redates` where that date is asked for, whatever the value is.
-    """
-
-    store: str
-    name: str
-    steps: tuple[Step, ...]
-    changes: Mapping[str, SecretValue]
-    whole: SecretValue | None = None
-    base: RemoteSecret | None = None
-    attributes: Attributes | None = None
-    recover: bool = False
-    deleted: str | None = None
-    earlier: RemoteSecret | None = None
-    versions: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
-    made: Mapping[str, datetime] = field(default_factory=dict)
-    since: str | None = None
-    aged: tuple[Aged, ...] = ()
-    expires: datetime | None = None
-    validity_days: int = 0
-    redates: bool = False
-
-    @property
-    def target(self) -> Target:
-        return self.store, self.name
-
-    @property
-    def kept(self) -> Attributes | None:
-        """What goes along with the value from where it comes from; None where it comes alone."""
-        return self.earlier.attributes if self.earlier is not None else self.attributes
-
-    @property
-    def stored_attributes(self) -> Attributes | None:
-        """What the new version gets beside its value; None where that is what `base` has."""
-        kept = self.kept
-        if self.since is None and self.expires is None:
-            return kept
-        kept = kept or (self.base.attributes if self.base is not None else Attributes())
-        tags = dict(kept.tags) if self.since is None else {**kept.tags, VALUE_SINCE: _distinct(self.since, self.base)}
-        if self.expires is None:
-            return replace(kept, tags=tags)
-        if VALIDITY_DAYS in tags:
-            tags[VALIDITY_DAYS] = str(self.validity_days)
-        return replace(kept, tags=tags, expires=self.expires)
-
-    @property
-    def before(self) -> str | None:
-        if self.versions:
-            return self.versions[-1]
-        return self.base.version if self.base is not None else None
-
-    @property
-    def properties(self) -> tuple[str, ...]:
-        """Those that are set; of an undo and of a retirement those that the steps name."""
-        places = (step.destination for step in self.steps)
-        return tuple(self.changes) or tuple(place.property for place in places if place is not None and place.property)
-
-    @property
-    def kind(self) -> Kind:
-        """What is done to the remote secret as a whole."""
-        if self.recover:
-            return Kind.RECOVER
-        if self.earlier is None and self.whole is None and not self.changes:
-            return Kind.DELETE
-        return Kind.CREATE if self.base is None else Kind.UPDATE
-
-
-def _distinct(since: str, base: RemoteSecret | None) -> str:
-    """The tag `since`, a second older or with "again" where `base` has the very same.
-
-    Nothing else in a Key Vault shows that the tag came with the new version, and is about what comes back with it.
-    """
-    if base is None or base.attributes.tags.get(VALUE_SINCE) != since:
-        return since
-    try:
-        return (datetime.fromisoformat(since) - timedelta(seconds=1)).isoformat(timespec="seconds")
-    except ValueError:
-        return f"{since} again"
-
-
-@dataclass(frozen=True, slots=True)
-class MissingLine:
-    """The outcome of a stored write that the audit file lacks; `action` and `before` are as it has them."""
-
-    store: str
-    name: str
-    version: str
-    properties: tuple[str, ...] = ()
-    action: str = "update"
-    before: str | None = None
-    is_undo: bool = False
-
-    @property
-    def target(self) -> Target:
-        return self.store, self.name
 
 
 class NoteKind(StrEnum):
@@ -292,55 +169,41 @@ class NoteKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A fact about a remote secret, the source's unless the kind says otherwise; `date` is the date in question.
-
-    `place` names a property only of an overdue key; `remedy` is the command that changes what the new version keeps. A
-    loss has the `versions` that the store drops, as it `keeps` so many, and the command that keeps them, run before; or
-    for how many seconds the written version `lives`.
-    """
+    """A fact about a remote secret, the source's unless the kind says otherwise."""
 
     kind: NoteKind
     secret: str
-    place: Location
-    date: datetime | None = None
-    remedy: str = ""
-    versions: tuple[str, ...] = ()
-    keeps: int | None = None
-    lives: int | None = None
+    place: Location  # with a property only of an overdue key
+    date: datetime | None = None  # the date in question
+    remedy: str = ""  # a command that changes what the new version keeps, or one that keeps what the store drops
+    versions: tuple[str, ...] = ()  # those that the store drops
+    keeps: int | None = None  # as it keeps so many
+    lives: int | None = None  # for how many seconds the written version lives
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """All steps in the order of the environment, and the writes that they amount to.
-
-    `stores` are those that it writes to, open, and `sources` the absolute addresses of the others, by their ids. A
-    command gives a draft, whose steps have values and no writes yet. `extras` are properties of the source that no key
-    of the catalogue names, `skipped` secrets with nothing to move and the reason, `left_out` remote secrets that a
-    resumed run does not cover, `unsettled` those that the run may or may not have recovered, `unread`
-    those that an undo refuses only because they could not be read. `stored` are the versions that the stores show to be
-    the run's, or its undo's, and that its journal lacks; None where a deletion or a recovery made none. `losses` is
-    what the writes cost earlier versions of the destinations, `who` the caller as each destination knows it, `served`
-    which server stands for each store. `tags` go beside each value that is written over another.
-    """
+    """All steps in the order of the environment, and the writes that they amount to; a draft has none yet."""
 
     command: str
     environment: str
-    stores: Mapping[str, SecretWriter] = field(default_factory=dict)
-    sources: Mapping[str, str] = field(default_factory=dict)
+    stores: Mapping[str, SecretWriter] = field(default_factory=dict)  # those that it writes to, open, by their ids
+    sources: Mapping[str, str] = field(default_factory=dict)  # the absolute addresses of the others
     options: Options = field(default_factory=Options)
     steps: tuple[Step, ...] = ()
-    writes: tuple[Write, ...] = ()
-    extras: tuple[Location, ...] = ()
-    skipped: tuple[tuple[str, str], ...] = ()
-    left_out: tuple[Target, ...] = ()
-    unsettled: tuple[Target, ...] = ()
-    unread: tuple[Target, ...] = ()
+    writes: tuple[Operation, ...] = ()
+    extras: tuple[Location, ...] = ()  # properties of the source that no key of the catalogue names
+    skipped: tuple[tuple[str, str], ...] = ()  # secrets with nothing to move, and the reason
+    left_out: tuple[Target, ...] = ()  # remote secrets that a resumed run does not cover
+    unsettled: tuple[Target, ...] = ()  # those that the run may or may not have recovered
+    unread: tuple[Target, ...] = ()  # those that an undo refuses only because they could not be read
+    # Versions that the run, or its undo, wrote and that its journal does not list; None where it deleted.
     stored: Mapping[Target, str | None] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
-    losses: tuple[Note, ...] = ()
-    who: Mapping[str, str] = field(default_factory=dict)
-    served: Mapping[str, Served] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
+    losses: tuple[Note, ...] = ()  # what the writes cost earlier versions of the destinations
+    who: Mapping[str, str] = field(default_factory=dict)  # the caller as each destination knows it
+    served: Mapping[str, Served] = field(default_factory=dict)  # which server stands for each store
+    tags: Mapping[str, str] = field(default_factory=dict)  # they go beside each value that is written over another
 
     @property
     def destinations(self) -> dict[str, str]:
@@ -411,21 +274,16 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a command ended and, where a write was started, what became of its `run`; "" where none was.
-
-    Of a blocked command that is the run which it was to resume, and which lacks something still. `defect` is an error
-    of this program that ended the run before its end; `unrecorded` says why the journal lacks its end or a stored
-    write. `unaudited` are stored writes that the audit file still lacks, though it was to have them.
-    """
+    """How a command ended and, where a write was started, what became of its run."""
 
     plan: Plan
     end: End
-    run: str = ""
+    run: str = ""  # empty where none was started; of a blocked command the run that it was to resume, if unfinished
     results: tuple[WriteResult, ...] = ()
     interrupted: bool = False
-    defect: Exception | None = None
-    unrecorded: str = ""
-    unaudited: tuple[MissingLine, ...] = ()
+    defect: Exception | None = None  # an error of this program that ended the run before its end
+    unrecorded: str = ""  # why the journal lacks a stored write or the end, or the audit file lacks lines
+    unaudited: tuple[AuditLine, ...] = ()  # stored writes that the audit file still lacks
 
     def count(self, *states: State) -> int:
         return sum(result.state in states for result in self.results)
@@ -444,63 +302,21 @@ class Outcome:
 def refuse_targets(plan: Plan, why: Mapping[Target, tuple[str, str]]) -> Plan:
     """`plan` without the writes of the remote secrets in `why`, which has the reason and the remedy of each."""
 
-    def kept(step: Step) -> Step:
+    def refuse(step: Step) -> Step:
         if step.kind not in WRITING or step.target is None or step.target not in why:
             return step
         return step.refused(*why[step.target])
 
     return replace(
         plan,
-        steps=tuple(map(kept, plan.steps)),
+        steps=tuple(map(refuse, plan.steps)),
         writes=tuple(write for write in plan.writes if write.target not in why),
         losses=tuple(loss for loss in plan.losses if (loss.place.store, loss.place.name) not in why),
     )
 
 
-def losses_of(
-    writes: Iterable[Write], stores: Mapping[str, SecretWriter], new: Collection[Target] = (), workers: int = WORKERS
-) -> tuple[Note, ...]:
-    """The losses of `writes`, in their order, without those that drop no readable version.
-
-    `new` are the remote secrets that are not there yet, not even deleted. Raises the StoreError of a store that no
-    longer answers at all. Any other refusal becomes an unknown loss, and does not stop the plan.
-    """
-    asked = [write for write in writes if stores[write.store].address.provider.drops_versions]
-    if not asked:
-        return ()
-    # The stores in which the metadata of a new name may not be read: there is nothing of it to lose.
-    denied: set[str] = set()
-
-    def losses(write: Write) -> tuple[Note, ...]:
-        return tuple(_losses(write, stores[write.store], denied, is_new=write.target in new))
-
-    return tuple(loss for found in ask_many(losses, asked, workers) for loss in found)
-
-
-def _losses(write: Write, store: SecretReader, denied: set[str], *, is_new: bool) -> Iterator[Note]:
-    place, secret = Location(*write.target, None), write.steps[0].secret if write.steps else ""
-    if is_new and write.store in denied:
-        return
-    try:
-        dropped = store.dropped_by_write(write.name)
-    except StoreError as error:
-        if is_of_store(error):
-            raise
-        if is_new:
-            denied.add(write.store)
-        else:
-            yield Note(NoteKind.LOSS_UNKNOWN, secret, place, remedy=f"{error.reason}; {error.remedy}")
-        return
-    if dropped is None:
-        return
-    if dropped.versions:
-        # A recovered secret is written over, too.
-        replaced = write.deleted if write.recover else write.before
-        kind = NoteKind.DROPS_WAY_BACK if replaced in dropped.versions else NoteKind.DROPS_VERSIONS
-        # Twice as many as the larger of the secret's and the mount's limits.
-        remedy = kv_line(store.address, ("metadata", "put"), f"-max-versions={2 * dropped.keeps}", write.name)
-        yield Note(kind, secret, place, None, remedy, dropped.versions, dropped.keeps)
-    if dropped.lives is not None:
-        remedy = lasting_command(store.address, write.name, dropped.limits)
-        ends = datetime.now(UTC) + timedelta(seconds=dropped.lives)
-        yield Note(NoteKind.DELETES_ITSELF, secret, place, ends, remedy, lives=dropped.lives)
+def rewrite(plan: Plan, in_order: Iterable[Callable[[Plan], Plan]]) -> Plan:
+    """The plan after each of these steps, one upon the other."""
+    for step in in_order:
+        plan = step(plan)
+    return plan

@@ -9,10 +9,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from compiler.change.apply import Listener, apply_plan, expect_servers, is_same, recording
-from compiler.change.attributes import carry_back_ages, date_writes, drop_ended_tags, notes_of_undone, stores_with_dates
+from compiler.change.apply import Listener, apply_plan, expect_servers, open_log
+from compiler.change.attributes import carry_ages, date_writes, drop_ended_tags, note_undated, stores_with_dates
 from compiler.change.compare import refuse_denied
 from compiler.change.journal import Run, RunEntry, RunHistory, find_run, history_of, runs
+from compiler.change.operations import Delete, Operation, RecoverVersions, Restore, is_same, losses_of
 from compiler.change.plan import (
     WRITING,
     End,
@@ -23,12 +24,11 @@ from compiler.change.plan import (
     Plan,
     Step,
     Target,
-    Write,
-    losses_of,
     refuse_targets,
+    rewrite,
 )
 from compiler.change.run_files import run_lock
-from compiler.change.run_log import UndoLog, unaudited
+from compiler.change.run_log import UndoLog
 from compiler.live.read_many import PastRun, Reading, States, is_of_store, read_many, version_states
 from compiler.live.readers import read_by, readers_of, way_out
 from compiler.live.stores import LiveStores, store_named
@@ -79,7 +79,7 @@ def drop_writes_in_use(
     `own` are the stores of the plan by their ids, `not_the_same` the stores that are known to be others. `environments`
     is called where a write takes something away at all. Raises what it raises, Refusal and AddressError.
     """
-    taking = [(write, takes) for write in plan.writes if (takes := _takes(write)) is not None]
+    taking = [(write, removes) for write in plan.writes if (removes := write.removed_properties()) is not None]
     if not taking:
         return plan
     every = tuple({each.name: each for each in environments()}.values())
@@ -89,42 +89,26 @@ def drop_writes_in_use(
     for readers in reads.values():
         readers.check_excluded()
     why: dict[Target, tuple[str, str]] = {}
-    for write, takes in taking:
-        found = [each for each in reads[write.store].of(write.name) if takes(each.property)]
+    for write, removes in taking:
+        found = [each for each in reads[write.store].of(write.name) if removes(each.property)]
         if found:
             remedy = "; ".join(filter(None, (_REMEDY, way_out(found))))
             why[write.target] = read_by(found, "it is in use again, read there by"), remedy
     return refuse_targets(plan, why)
 
 
-def _takes(write: Write) -> Callable[[str | None], bool] | None:
-    """Whether a property would be gone after the write, None where none would."""
-    if write.recover:
-        return None
-    earlier = write.earlier
-    if earlier is None:
-        return lambda _property: True
-    base = write.base.properties if write.base is not None else {}
-    gone = base.keys() - earlier.properties.keys()
-    return gone.__contains__ if gone else None
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Reversal:
-    """How one remote secret is undone: `current` is what it holds now, `earlier` what it is to hold again.
-
-    `versions` are those to bring back. It `is_done` where an earlier undo was stopped before it recorded that, and
-    `is_unread` where it is refused only because the store could not be read.
-    """
+    """How one remote secret is undone."""
 
     kind: Kind
     reason: str = ""
     remedy: str = ""
-    current: RemoteSecret | None = None
-    earlier: RemoteSecret | None = None
-    versions: tuple[str, ...] = ()
-    is_done: bool = False
-    is_unread: bool = False
+    current: RemoteSecret | None = None  # what it holds now
+    earlier: RemoteSecret | None = None  # what it is to hold again
+    versions: tuple[str, ...] = ()  # those to bring back
+    is_done: bool = False  # an earlier undo was stopped before it recorded that
+    is_unread: bool = False  # it is refused only because the store could not be read
 
 
 _BY_HAND = "compare the versions and keep the right one by hand"
@@ -191,7 +175,7 @@ def plan_undo(run: Run, stores: Mapping[str, SecretWriter], history: RunHistory 
         if target in deleted:
             verdict = judge_deletion(run, entry, states[at])
         elif entry.after is None:
-            verdict = _doubt(run, entry, *at, past, readings[at])
+            verdict = _judge_unrecorded_write(run, entry, *at, past, readings[at])
         else:
             verdict = _judge(entry, *at, past, readings[at])
         if verdict is not None:
@@ -206,16 +190,12 @@ def _use(entry: RunEntry) -> Use:
     """What the undo of `entry` does with its remote secret."""
     if entry.kind is Kind.DELETE:
         return Use.RECOVER_VERSIONS
-    return Use.DELETE if _deletes(entry) else Use.UPDATE
-
-
-def _deletes(entry: RunEntry) -> bool:
-    return entry.recover or entry.kind is Kind.CREATE
+    return Use.DELETE if entry.undo_deletes else Use.UPDATE
 
 
 def _plan(run: Run, verdicts: Mapping[Target, Reversal], stores: Mapping[str, SecretWriter]) -> Plan:
     steps: list[Step] = []
-    writes: list[Write] = []
+    writes: list[Operation] = []
     stored: dict[Target, str | None] = {}
     for target, verdict in verdicts.items():
         entry, why = run.entries[target], (verdict.reason, verdict.remedy)
@@ -225,13 +205,10 @@ def _plan(run: Run, verdicts: Mapping[Target, Reversal], stores: Mapping[str, Se
         )
         steps += own
         if verdict.kind in WRITING:
-            recover, versions = bool(verdict.versions), verdict.versions
-            base, earlier = verdict.current, verdict.earlier
-            writes.append(Write(*target, own, {}, base=base, recover=recover, earlier=earlier, versions=versions))
+            writes.append(_reverse(target, own, verdict, entry.since))
         elif verdict.is_done:
             # The undo of an older run needs the record.
             stored[target] = verdict.current.version if verdict.current is not None else None
-    rewritten = [write for write in writes if write.earlier is not None]
     return Plan(
         command=run.command,
         environment=run.environment,
@@ -240,25 +217,34 @@ def _plan(run: Run, verdicts: Mapping[Target, Reversal], stores: Mapping[str, Se
         writes=tuple(writes),
         stored=stored,
         unread=tuple(target for target, verdict in verdicts.items() if verdict.is_unread),
-        losses=losses_of(rewritten, stores),
+        losses=losses_of(writes, stores),
     )
+
+
+def _reverse(target: Target, steps: tuple[Step, ...], verdict: Reversal, had: str | None) -> Operation:
+    if verdict.versions:
+        return RecoverVersions(*target, steps, versions=verdict.versions)
+    base, earlier = verdict.current, verdict.earlier
+    if base is None or earlier is None:
+        return Delete(*target, steps, base=base)
+    return Restore(*target, steps, attributes=earlier.attributes, base=base, earlier=earlier, had=had)
 
 
 def _judge(entry: RunEntry, store: SecretWriter, name: str, history: RunHistory, reading: Reading) -> Reversal:
     if entry.undo == "done":
         return Reversal(Kind.KEEP, "it is already undone")
-    if _deletes(entry) and isinstance(reading, SoftDeletedError | NotFoundError):
-        return Reversal(Kind.KEEP, "it is already deleted", is_done=entry.undo_audit_pending)
+    if entry.undo_deletes and isinstance(reading, SoftDeletedError | NotFoundError):
+        return Reversal(Kind.KEEP, "it is already deleted", is_done=entry.undo == "started" and entry.is_undo_audited)
     address = store.address.absolute
     if isinstance(reading, StoreError):
         retired = history.retired.get((address, name)) if isinstance(reading, SoftDeletedError) else None
-        refused = _refused(reading)
+        refused = _refuse_unread(reading)
         return replace(refused, remedy=_undo_first(retired)) if retired is not None else refused
     original = history.original(address, name, reading.version)
     # What an earlier undo wrote is the run's own where the run recovered it: its version is then the run's.
     has_number = entry.is_own(reading.version, None)
     if not has_number and not entry.is_own(original, None):
-        return _foreign(entry, store, name, reading, history.runs.get((address, name, original)))
+        return _judge_foreign_version(entry, store, name, reading, history.runs.get((address, name, original)))
     if has_number and not entry.is_own(reading.version, reading.attributes.created):
         reason = f"its version {reading.version} is not the run's, which was made at another time"
         return Reversal(Kind.REFUSE, reason, "check which server answers at that address, then compare by hand")
@@ -268,36 +254,38 @@ def _judge(entry: RunEntry, store: SecretWriter, name: str, history: RunHistory,
         # The version right before the run's is the other writer's, not the one that the run had read.
         reason = f"the run's version {entry.after} replaced another writer's version {', '.join(entry.slipped)}"
         return Reversal(Kind.REFUSE, reason, "restore that version by hand")
-    if _deletes(entry):
+    if entry.undo_deletes:
         why = "the run recovered it" if entry.recover else "the run created it"
         return Reversal(Kind.DELETE, why, current=reading)
     return _restoration(entry, store, name, reading)
 
 
-def _doubt(
+def _judge_unrecorded_write(
     run: Run, entry: RunEntry, store: SecretWriter, name: str, history: RunHistory, reading: Reading
 ) -> Reversal | None:
     """Judges a write that was started and never recorded; None where the store shows that it was not stored."""
     if isinstance(reading, SoftDeletedError | NotFoundError):
         return None
     if isinstance(reading, StoreError):
-        return _refused(reading)
+        return _refuse_unread(reading)
     if history.original(store.address.absolute, name, reading.version) in {entry.before, entry.planned_before}:
         return None
     reason = f"the run was stopped while it wrote this: version {reading.version} may be the run's or another writer's"
     return Reversal(Kind.REFUSE, reason, _settle(run) if run.is_resumable else "compare the versions by hand")
 
 
-def _foreign(entry: RunEntry, store: SecretWriter, name: str, current: RemoteSecret, other: PastRun | None) -> Reversal:
+def _judge_foreign_version(
+    entry: RunEntry, store: SecretWriter, name: str, current: RemoteSecret, other: PastRun | None
+) -> Reversal:
     """The current version is not the run's: its own undo wrote it, or the run `other`, or an unknown writer."""
-    if entry.undo == "started" and not _deletes(entry):
+    if entry.undo == "started" and not entry.undo_deletes:
         # That undo was stopped before it could note the new version.
         verdict = _restoration(entry, store, name, current)
         if verdict.earlier is None:
             return verdict
-        if is_same(current, verdict.earlier.properties, verdict.earlier.whole):
+        if is_same(current, verdict.earlier.content):
             return Reversal(Kind.KEEP, "it is already undone", current=current, is_done=True)
-    return _changed(entry, current, other)
+    return _refuse_changed(entry, current, other)
 
 
 def _restoration(entry: RunEntry, store: SecretWriter, name: str, current: RemoteSecret) -> Reversal:
@@ -308,7 +296,7 @@ def _restoration(entry: RunEntry, store: SecretWriter, name: str, current: Remot
         reason = f"the value before the run, version {before}, cannot be read: {error.reason}"
         return Reversal(Kind.REFUSE, reason, "restore it from a backup")
     except StoreError as error:
-        return _refused(error)
+        return _refuse_unread(error)
     return Reversal(Kind.UPDATE, f"version {before} is restored", current=current, earlier=earlier)
 
 
@@ -320,17 +308,17 @@ def _unlike(entry: RunEntry, store: SecretWriter, name: str, current: RemoteSecr
         own = store.read_version(name, entry.after)
     except StoreError as error:
         reason = f"version {current.version} cannot be compared with the run's version {entry.after}: {error.reason}"
-        return replace(_refused(error), reason=reason, remedy=_BY_HAND)
+        return replace(_refuse_unread(error), reason=reason, remedy=_BY_HAND)
     # Vault counts from 1 again after a secret's metadata was deleted: only the value proves a version.
-    return None if is_same(current, own.properties, own.whole) else _changed(entry, current, None)
+    return None if is_same(current, own.content) else _refuse_changed(entry, current, None)
 
 
-def _refused(error: StoreError) -> Reversal:
+def _refuse_unread(error: StoreError) -> Reversal:
     is_unread = error.code is Code.FORBIDDEN or is_of_store(error)
     return Reversal(Kind.REFUSE, error.reason, error.remedy, is_unread=is_unread)
 
 
-def _changed(entry: RunEntry, current: RemoteSecret, other: PastRun | None) -> Reversal:
+def _refuse_changed(entry: RunEntry, current: RemoteSecret, other: PastRun | None) -> Reversal:
     reason = f"the current version is {current.version}, the run wrote version {entry.after}"
     if other is None:
         return Reversal(Kind.REFUSE, f"{reason}: another writer changed it since", _BY_HAND)
@@ -357,42 +345,53 @@ def undo_run(command: str, run_id: str, environment: Environment, options: Optio
     expect_servers(run, options.stores)
     writers = open_run(run, environment, options.stores)
     if not options.applies:
-        plan, _ = _planned(run, writers, environment, options)
+        plan, _ = _plan_own(run, writers, environment, options)
         listener.shows(plan)
         return Outcome(plan, End.SHOWN if plan.writes else _unwritten(plan))
     with run_lock(options.root, f"{command}, undo of run {run.id}", listener.waits):
         # Read again under the lock: until here, another command could have resumed it.
         run = own_run(find_run(options.root, run.id), command, environment.name)
-        plan, run = _planned(run, writers, environment, options)
+        plan, run = _plan_own(run, writers, environment, options)
         listener.shows(plan)
-        if not (plan.writes or plan.stored or unaudited(run)):
+        if not (plan.writes or plan.stored or run.owed):
             return Outcome(plan, _unwritten(plan))
         begin = partial(UndoLog, run)
-        with listener.applying(plan) as (stop, report), recording(plan, options, run, begin) as run_log:
+        with listener.applying(plan) as (stop, report), open_log(plan, options, run, begin) as run_log:
             if options.not_the_same:
-                run_log.excluded(options.not_the_same)
+                run_log.record_exclusions(options.not_the_same)
             return apply_plan(plan, run_log, continue_on_error=True, stop=stop, report=report)
 
 
-def _planned(
+def _plan_own(
     run: Run, writers: Mapping[str, SecretWriter], environment: Environment, options: Options
 ) -> tuple[Plan, Run]:
     """The plan, and what of the run is the catalogue's: the audit file gets no line that says who wrote the rest."""
     stores = {store_id: store_named(environment, store_id) for store_id in run.destinations}
     foreign = foreign_targets(run, environment, stores)
-    plan = drop_foreign_writes(plan_undo(run, writers, history_of(runs(options.root))), foreign)
-    plan = drop_ended_tags(plan, options.root)
-    plan = replace(plan, served=options.stores.served(environment.name))
-    every = lambda: (environment, *options.environments())  # noqa: E731 - read only where something would go
-    plan = drop_writes_in_use(plan, stores, every, options.stores, options.not_the_same)
-    had = {target: entry.since for target, entry in run.entries.items() if entry.since is not None}
     inventory = Inventory(environment)
     limits = {store_id: inventory.limits(store) for store_id, store in stores.items()}
-    before = {target: old for target, entry in run.entries.items() if (old := entry.before or entry.planned_before)}
-    plan = replace(plan, notes=(*plan.notes, *notes_of_undone(plan, limits, had, before)))
-    plan = refuse_denied(date_writes(carry_back_ages(plan, limits, had), stores_with_dates(stores)))
+    in_use = partial(
+        drop_writes_in_use,
+        own=stores,
+        environments=lambda: (environment, *options.environments()),
+        stores=options.stores,
+        not_the_same=options.not_the_same,
+    )
+    in_order: tuple[Callable[[Plan], Plan], ...] = (
+        partial(drop_foreign_writes, foreign=foreign),
+        partial(drop_ended_tags, root=options.root),
+        lambda plan: replace(plan, served=options.stores.served(environment.name)),
+        in_use,
+        partial(note_undated, limits=limits),
+        partial(carry_ages, limits=limits, since_of=None, used=stores),
+        partial(date_writes, stores=stores_with_dates(stores)),
+        refuse_denied,
+    )
+    plan = rewrite(plan_undo(run, writers, history_of(runs(options.root))), in_order)
     own = {target: entry for target, entry in run.entries.items() if target not in foreign}
-    return plan, replace(run, entries=own)
+    # What it has only recovered is for the run itself to tell, which goes on.
+    told = {target for target, entry in own.items() if entry.after is not None or entry.undo is not None}
+    return plan, replace(run, entries=own, owed=[each for each in run.owed if each.target in told])
 
 
 def _unwritten(plan: Plan) -> End:

@@ -438,7 +438,7 @@ def add_writing(
     if not deletes:
         parser.require(NOT_THE_SAME, "--undo")
     add_accept_cluster(parser)
-    parser.add_written_file("--audit", "append a line to this file before and after each write")
+    parser.add_written_file("--audit", "append a line to this file for each write")
     parser.add_flag("--verbose", "also show unchanged keys")
     parser.add_flag("--quiet", "show no progress")
 

@@ -9,7 +9,7 @@ from functools import cache, partial
 from typing import Any
 
 from compiler.change.apply import Change
-from compiler.change.compare import plan_given
+from compiler.change.compare import plan_entered_values
 from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Options, Plan, Step, location_of
 from compiler.live.ages import values_since
@@ -326,7 +326,7 @@ def restoration(backup: Backup, environment: Environment, to: Store | None, opti
     draft = Plan(COMMAND, environment.name, options=options, steps=steps)
     inventory = Inventory(environment)
     limits = {name: inventory.limits(store) for name, store in used.items()}
-    plan = partial(plan_given, draft, used, limits, since_of=since_of)
+    plan = partial(plan_entered_values, draft, used, limits, since_of=since_of)
     return Change(identity_of(COMMAND, environment.name, addresses, asked), plan, options)
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from compiler.change.apply import Change
-from compiler.change.compare import plan_given
+from compiler.change.compare import plan_entered_values
 from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step, location_of
 from compiler.live.stores import secret_named, store_named
@@ -511,7 +511,7 @@ def put(given: Sequence[tuple[Target, Mapping[str, SecretValue]]], options: Opti
     draft = Plan(COMMAND, first.environment.name, options=chosen, steps=steps)
     inventory = Inventory(first.environment)
     limits = {store.id: inventory.limits(store) for store in used.values()}
-    return Change(identity, partial(plan_given, draft, used, limits), options)
+    return Change(identity, partial(plan_entered_values, draft, used, limits), options)
 
 
 def _require_one_value(steps: Sequence[Step]) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from compiler.change.apply import Change
 from compiler.change.compare import narrow_to_run, refuse_denied
 from compiler.change.journal import Run, identity_of
-from compiler.change.plan import Kind, Location, Options, Plan, Step, Target, Write, location_of
+from compiler.change.operations import DeleteVersions, Operation
+from compiler.change.plan import Kind, Location, Options, Plan, Step, Target, location_of
 from compiler.cluster.view import ClusterView
 from compiler.live.read_many import (
     NOT_HELD,
@@ -274,7 +275,7 @@ def plan_retirement(candidates: Candidates, stores: LiveStores, *, run: Run | No
     """
     judge = _HeldValues(candidates, stores)
     steps = [step for remote in candidates.read if candidates.only for step in _still_read(remote)]
-    writes: list[Write] = []
+    writes: list[Operation] = []
     gone: dict[Target, str] = {}
     for remote in candidates.free:
         target, reading, states = (candidates.store.id, remote.name), judge.reading(remote), judge.states(remote)
@@ -285,7 +286,7 @@ def plan_retirement(candidates: Candidates, stores: LiveStores, *, run: Run | No
         steps += own
         if any(step.kind is Kind.DELETE for step in own) and isinstance(reading, RemoteSecret):
             made = {version: known.made[version] for version in readable if version in known.made}
-            writes.append(Write(*target, own, {}, base=reading, versions=readable, others=deleted, made=made))
+            writes.append(DeleteVersions(*target, own, base=reading, versions=readable, others=deleted, made=made))
         elif not readable and deleted:
             gone[target] = deleted[-1]
     plan = Plan(

@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from compiler.change.apply import Change, Listener, carry_out, expect_servers
-from compiler.change.attributes import COMMAND, journal_place, rotated_places, tags_of, to_arguments, under_way, unmark
+from compiler.change.attributes import (
+    COMMAND,
+    clear_rotation_tags,
+    journal_place,
+    rotated_places,
+    tags_of,
+    to_arguments,
+    under_way,
+)
 from compiler.change.compare import plan_change
 from compiler.change.journal import Run, RunEntry, find_run, identity_of, journals, new_id, runs
 from compiler.change.plan import (
@@ -393,7 +401,7 @@ def close_rotation(rotation: Rotation, run_id: str) -> None:
         rotation.foreign = tuple((f"{':'.join(at)}: {why}", _put_line(run, at)) for at, _, why in places if why)
     # First: a rotation that is open must be seen by its tag.
     record_phase(run, options, RotationPhase.CLOSED)
-    unmark(run, writers)
+    clear_rotation_tags(run, writers)
     if access is not None and run.followed is not RotationPhase.RESTARTED:
         try:
             # What was read before the run began is no new value.
@@ -438,7 +446,7 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
             return outcome
         with run_lock(options.root, f"{COMMAND}, run {run.id}"), closing(RunLog(run)) as log:
             log.end("conflict")
-    unmark(run, writers)
+    clear_rotation_tags(run, writers)
     return outcome
 
 

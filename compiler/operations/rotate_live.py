@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from compiler.change.apply import Listener, expect_servers
-from compiler.change.attributes import COMMAND, mark
+from compiler.change.attributes import COMMAND, set_rotation_tags
 from compiler.change.journal import Run
 from compiler.change.plan import Location, Options, Outcome, RotationPhase
 from compiler.change.run_files import run_lock
@@ -351,7 +351,7 @@ def begin_overlap(run: Run, environment: Environment, options: Options) -> datet
     raises.
     """
     expect_servers(run, options.stores)
-    made = mark(run, open_run(run, environment, options.stores))
+    made = set_rotation_tags(run, open_run(run, environment, options.stores))
     record_phase(run, options, RotationPhase.WRITTEN)
     return made
 
@@ -362,4 +362,4 @@ def record_phase(run: Run, options: Options, phase: RotationPhase) -> None:
     if run.phase is not None and phases.index(run.phase) >= phases.index(phase):
         return
     with run_lock(options.root, f"{COMMAND}, run {run.id}"), closing(RunLog(run)) as log:
-        log.reached(phase)
+        log.record_phase(phase)

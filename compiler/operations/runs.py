@@ -6,10 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from compiler.change.journal import Run, journals, read_run
+from compiler.change.journal import Run, Stage, journals, read_run
 from compiler.change.plan import RotationPhase
 from compiler.change.run_files import FOLDER, RUNS, read_each_line
-from compiler.change.run_log import Stage
 from compiler.live.read_many import RUN_ID, begun_if_dated
 from compiler.refusal import Refusal, system_reason
 from compiler.text.wording import counted

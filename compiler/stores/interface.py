@@ -16,6 +16,9 @@ from compiler.stores.pacing import Clock, Limiter, Quotas, Retrier, RetryPolicy,
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import install_line
 
+# Values to set in a remote secret by their properties, or its whole value.
+Content = Mapping[str, SecretValue] | SecretValue
+
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
@@ -59,6 +62,11 @@ class RemoteSecret:
     attributes: Attributes
     whole: SecretValue | None = None
     is_object: bool = True
+
+    @property
+    def content(self) -> Content:
+        """All that it holds."""
+        return self.whole if self.whole is not None else self.properties
 
 
 # Tags that this program writes beside a value: since when the oldest value with a limit is the same, in ISO 8601, and
@@ -284,36 +292,18 @@ class SecretWriter(SecretReader, Protocol):
         """
 
     def check(
-        self,
-        name: str,
-        changes: Mapping[str, SecretValue],
-        base: RemoteSecret | None,
-        attributes: Attributes | None = None,
+        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
         """Return why `write` with the same arguments would be refused, without any request."""
 
     def write(
-        self,
-        name: str,
-        changes: Mapping[str, SecretValue],
-        base: RemoteSecret | None,
-        attributes: Attributes | None = None,
+        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
-        """Set the properties in `changes` and keep every other one of `base` and its bytes.
+        """Set the properties in `content` and keep every other one of `base` and its bytes, or set the whole value.
 
         The new version carries `attributes`, or those of `base` when None. A base that is no JSON object is a
-        StoreError, malformed-document.
+        StoreError, malformed-document; a store of documents (Vault) refuses a whole value.
         """
-
-    def check_whole(
-        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
-    ) -> tuple[Problem, ...]:
-        """Return why `write_whole` with the same arguments would be refused, without any request."""
-
-    def write_whole(
-        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
-    ) -> Written:
-        """Set the entire value of a secret that holds one key; a store of documents (Vault) refuses it."""
 
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
         """Write `earlier`, a version of the same secret, once more as its newest version: same bytes and attributes."""

@@ -81,7 +81,7 @@ class Project:
         name, keys = self._remotes[AZURE][secret]
         kept = {key: self._values[secret][key] for key in keys[1:]}
         self._whole = self._stores[AZURE].read(name)
-        self._stores[AZURE].write_whole(name, SecretValue(json.dumps(kept)), self._whole)
+        self._stores[AZURE].write(name, SecretValue(json.dumps(kept)), self._whole)
         return keys[0]
 
     def give_it_back(self) -> None:

@@ -256,7 +256,7 @@ def test_a_name_that_is_none_is_refused_and_the_server_sees_nothing(name: str) -
             lambda: store.read_version(name, "0" * 32),
             lambda: store.describe(name),
             lambda: store.write(name, {"TOKEN": SecretValue("x")}, None),
-            lambda: store.write_whole(name, SecretValue("x"), None),
+            lambda: store.write(name, SecretValue("x"), None),
             lambda: store.soft_delete(name, "0" * 32),
             lambda: store.recover(name),
         ]
@@ -413,14 +413,14 @@ def test_a_denial_by_an_access_policy_is_known_by_its_message_and_shows_none_of_
 )
 def test_25600_bytes_pass_and_one_more_is_refused_before_anything_is_sent(value: str, *, fits: bool) -> None:
     with virtual() as (vault, store, _clock):
-        problems = store.check_whole("github", SecretValue(value), None)
+        problems = store.check("github", SecretValue(value), None)
         assert [problem.code for problem in problems] == ([] if fits else ["too-large"])
         if fits:
-            store.write_whole("github", SecretValue(value), None)
+            store.write("github", SecretValue(value), None)
             assert vault.value("github") == value
         else:
             with pytest.raises(StoreError, check=is_refused(Code.TOO_LARGE), match="25601 bytes"):
-                store.write_whole("github", SecretValue(value), None)
+                store.write("github", SecretValue(value), None)
             assert vault.requests() == []
 
 
@@ -472,11 +472,9 @@ def test_disabled_expired_not_yet_valid_and_managed_in_one_vault_are_told_apart(
         with pytest.raises(DisabledError):
             store.read("disabled")
         certificate = store.read("certificate")
-        assert [problem.code for problem in store.check_whole("certificate", SecretValue("x"), certificate)] == [
-            "managed"
-        ]
+        assert [problem.code for problem in store.check("certificate", SecretValue("x"), certificate)] == ["managed"]
         with pytest.raises(StoreError) as managed:
-            store.write_whole("certificate", SecretValue("x"), certificate)
+            store.write("certificate", SecretValue("x"), certificate)
         assert managed.value.code == "managed"
 
 

@@ -213,9 +213,9 @@ def test_properties_that_are_no_strings_are_told_by_kind_and_survive_a_write_bes
 
 def test_a_whole_value_has_no_place_in_vault(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
     store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
-    assert [problem.code for problem in store.check_whole("w", SecretValue("x"), None)] == [Code.INVALID_VALUE]
+    assert [problem.code for problem in store.check("w", SecretValue("x"), None)] == [Code.INVALID_VALUE]
     with pytest.raises(StoreError, check=is_refused(Code.INVALID_VALUE), match="whole"):
-        store.write_whole("w", SecretValue("x"), None)
+        store.write("w", SecretValue("x"), None)
 
 
 def test_limits_are_checked_before_the_write_and_told_by_the_server_too(

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from compiler.change import apply
-from compiler.change.plan import Write, WriteResult
+from compiler.change.operations import Operation
+from compiler.change.plan import WriteResult
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import RunLog
 from compiler.stores.interface import SecretWriter
@@ -147,7 +148,7 @@ def test_a_version_written_after_the_plan_is_a_conflict_and_stays(
 ) -> None:
     real, theirs = apply.write_remote, {"GITHUB_TOKEN": "theirs"}
 
-    def late(write: Write, store: SecretWriter, log: RunLog) -> WriteResult:
+    def late(write: Operation, store: SecretWriter, log: RunLog) -> WriteResult:
         if write.name == retiring.github:
             retiring.hold(retiring.left, write.name, theirs)
         return real(write, store, log)

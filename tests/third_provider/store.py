@@ -3,13 +3,12 @@
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, StoreError
-from compiler.stores.interface import Attributes, Identity, Problem, RemoteSecret, StoreOptions, Written
+from compiler.stores.interface import Attributes, Content, Identity, Problem, RemoteSecret, StoreOptions, Written
 from compiler.stores.secret_value import UNWRITABLE, SecretValue, traits
 from tests.memory_store import MemoryStore
 
@@ -36,39 +35,21 @@ class ShelfStore(MemoryStore):
         return Identity(self._owner, "card")
 
     def check(
-        self,
-        name: str,
-        changes: Mapping[str, SecretValue],
-        base: RemoteSecret | None,
-        attributes: Attributes | None = None,
+        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
         del base, attributes
-        unfit = [key for key, value in changes.items() if traits(value) & UNWRITABLE]
+        named = {None: content} if isinstance(content, SecretValue) else content
+        unfit = [key for key, value in named.items() if traits(value) & UNWRITABLE]
         return (
             *(() if _NAME.fullmatch(name) else (Problem(Code.INVALID_NAME, name, "it is no name", "correct it"),)),
             *(Problem(Code.INVALID_VALUE, name, "it cannot be kept", "correct it", key) for key in unfit),
         )
 
     def write(
-        self,
-        name: str,
-        changes: Mapping[str, SecretValue],
-        base: RemoteSecret | None,
-        attributes: Attributes | None = None,
+        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
-        self._require_sound(name, self.check(name, changes, base))
-        return super().write(name, changes, base, attributes)
-
-    def check_whole(
-        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
-    ) -> tuple[Problem, ...]:
-        return tuple(replace(each, property=None) for each in self.check(name, {"": value}, base, attributes))
-
-    def write_whole(
-        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
-    ) -> Written:
-        self._require_sound(name, self.check_whole(name, value, base))
-        return super().write_whole(name, value, base, attributes)
+        self._require_sound(name, self.check(name, content, base))
+        return super().write(name, content, base, attributes)
 
     def set_tags(self, name: str, version: str, changes: Mapping[str, str | None]) -> None:
         with self._lock:

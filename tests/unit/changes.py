@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from compiler.change.compare import plan_change
-from compiler.change.journal import Run, RunEntry, new_run
-from compiler.change.plan import End, Kind, Location, Note, NoteKind, Outcome, Plan, Step, Target, Write, WriteResult
+from compiler.change.journal import AuditLine, Run, RunEntry, Stage, new_run
+from compiler.change.operations import Operation, Put
+from compiler.change.plan import End, Kind, Location, Note, NoteKind, Outcome, Plan, Step, Target, WriteResult
 from compiler.change.run_log import RunLog
 from compiler.live.read_many import read_all
 from compiler.stores.errors import Action, UnverifiedError
@@ -20,7 +21,7 @@ from tests.memory_store import MemoryStore, secrets
 ADDRESS = "https://memory"
 
 
-def plan_of(*writes: Write, command: str = "migrate", **rest: Any) -> Plan:  # noqa: ANN401 - any field of a plan
+def plan_of(*writes: Operation, command: str = "migrate", **rest: Any) -> Plan:  # noqa: ANN401 - any field of a plan
     """A plan with one store, `azure`, at an address without a server, whose steps are those of its writes."""
     steps = rest.pop("steps", tuple(step for write in writes for step in write.steps))
     stores = rest.pop("stores", {"azure": MemoryStore(ADDRESS)})
@@ -55,10 +56,28 @@ def unverified(store: MemoryStore, name: str, version: str) -> UnverifiedError:
     )
 
 
-def write_over(target: Target, before: str | None = None) -> Write:
+def puts(plan: Plan) -> tuple[Put, ...]:
+    """The writes of a plan that only sets values."""
+    found = tuple(write for write in plan.writes if isinstance(write, Put))
+    assert len(found) == len(plan.writes)
+    return found
+
+
+def keys_of(write: Operation) -> list[str]:
+    """The properties that a write sets; none for a whole value."""
+    assert isinstance(write, Put)
+    return [] if isinstance(write.content, SecretValue) else list(write.content)
+
+
+def unaudited_line(store: str, name: str, version: str) -> AuditLine:
+    """A stored write that the audit file lacks."""
+    return AuditLine(store, name, "", Stage.WRITTEN, "update", None, version, ())
+
+
+def write_over(target: Target, before: str | None = None) -> Put:
     """A write at `target` over the version `before`, where there is one."""
     base = RemoteSecret(target[1], before, {}, Attributes()) if before is not None else None
-    return Write(*target, (), {}, base=base)
+    return Put(*target, (), {}, base=base)
 
 
 def step_of(
@@ -91,7 +110,7 @@ def planned(
     return plan_change(draft, readings, run, **ages)
 
 
-def write_of(store: MemoryStore, name: str, at: str = "azure", /, **values: str) -> Write:
+def write_of(store: MemoryStore, name: str, at: str = "azure", /, **values: str) -> Put:
     """A write upon what `store` holds now, which the plan knows as the store `at`."""
     base = store.versions[name][-1] if name in store.versions and name not in store.deleted else None
     deleted = store.versions[name][-1].version if name in store.deleted else None
@@ -99,7 +118,7 @@ def write_of(store: MemoryStore, name: str, at: str = "azure", /, **values: str)
         Step("secret", key, Kind.CREATE, Location("vault", "v", key), Location(at, name, key)) for key in values
     )
     recover = name in store.deleted
-    return Write(at, name, steps, secrets(**values), base=base, recover=recover, deleted=deleted)
+    return Put(at, name, steps, secrets(**values), base=base, recover=recover, deleted=deleted)
 
 
 def entries_of(run: Run) -> dict[str, RunEntry]:

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from compiler.change.journal import AuditLine
+from compiler.change.operations import DeleteVersions, NewVersion
 from compiler.change.plan import (
     WRITING,
     End,
     Kind,
-    MissingLine,
     Note,
     NoteKind,
     Outcome,
@@ -184,7 +185,7 @@ def undo_lines(outcome: Outcome) -> Iterator[Line]:
         yield "to undo it: ", command_line(*words)
 
 
-def unaudited_lines(unaudited: Sequence[MissingLine]) -> Iterator[Line]:
+def unaudited_lines(unaudited: Sequence[AuditLine]) -> Iterator[Line]:
     """The writes that the audit file lacks, and how to add them."""
     for each in unaudited:
         yield "error: the audit file has no entry for ", f"{each.store}:{each.name}", f", version {each.version}"
@@ -283,7 +284,7 @@ def _remedies(plan: Plan, kind: NoteKind) -> Iterable[str]:
 def _expiry_lines(plan: Plan) -> Iterator[Line]:
     dates: dict[str, list[str]] = {}
     for write in plan.writes:
-        if write.expires is not None:
+        if isinstance(write, NewVersion) and write.expires is not None:
             dates.setdefault(f"{write.expires:%Y-%m-%d}", []).append(write.name)
     for day, names in dates.items():
         yield Wrapped((f"expires on {day}: ", *pieces_of(names)), _HANG, HANGING)
@@ -331,9 +332,13 @@ def plan_content(outcome: Outcome, extra: Mapping[str, Any] | None = None) -> di
         "onConflict": plan.options.on_conflict,
         "steps": [{**members(step, *_STEP), "remedy": "; ".join(step.remedies) or None} for step in plan.steps],
         "deletions": [
-            members(write, "store", "name", "versions") for write in plan.writes if write.versions and not write.recover
+            members(write, "store", "name", "versions") for write in plan.writes if isinstance(write, DeleteVersions)
         ],
-        "expiries": [members(write, "store", "name", "expires") for write in plan.writes if write.expires],
+        "expiries": [
+            members(write, "store", "name", "expires")
+            for write in plan.writes
+            if isinstance(write, NewVersion) and write.expires
+        ],
         "counts": {kind: found[kind] for kind in Kind},
         "extras": plan.extras,
         "skipped": [{"secret": secret, "reason": why} for secret, why in plan.skipped],

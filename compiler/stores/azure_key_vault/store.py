@@ -42,6 +42,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import (
     Attributes,
+    Content,
     Identity,
     Problem,
     RemoteSecret,
@@ -105,58 +106,33 @@ class AzureKeyVaultStore:
         """Key Vault has no question for what the caller may do."""
 
     def check(
-        self,
-        name: str,
-        changes: Mapping[str, SecretValue],
-        base: RemoteSecret | None,
-        attributes: Attributes | None = None,
+        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
+        named = ((None, content),) if isinstance(content, SecretValue) else content.items()
         problems = (
             *name_problems(name),
             *_managed_problems(base),
-            *(problem for prop, value in changes.items() for problem in value_problems(name, value, prop)),
-            *attribute_problems(name, _object_attributes(base, attributes)),
+            *(problem for prop, value in named for problem in value_problems(name, value, prop)),
+            *attribute_problems(name, _attributes(content, base, attributes)),
         )
         try:
-            return (*problems, *size_problems(name, _changed(changes, base)))
+            return (*problems, *size_problems(name, _changed(content, base)))
         except NotAnObjectError:
             return (*problems, malformed(name))
 
     @one_operation
     def write(
-        self,
-        name: str,
-        changes: Mapping[str, SecretValue],
-        base: RemoteSecret | None,
-        attributes: Attributes | None = None,
+        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
-        self._raise_first(name, self.check(name, changes, base, attributes))
-        value = SecretValue(_changed(changes, base))
-        return self._write(name, value, base, _object_attributes(base, attributes))
-
-    def check_whole(
-        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
-    ) -> tuple[Problem, ...]:
-        return (
-            *name_problems(name),
-            *_managed_problems(base),
-            *value_problems(name, value),
-            *attribute_problems(name, _whole_attributes(base, attributes)),
-            *size_problems(name, value.reveal()),
-        )
-
-    @one_operation
-    def write_whole(
-        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
-    ) -> Written:
-        self._raise_first(name, self.check_whole(name, value, base, attributes))
-        return self._write(name, value, base, _whole_attributes(base, attributes))
+        self._raise_first(name, self.check(name, content, base, attributes))
+        value = SecretValue(_changed(content, base))
+        return self._write(name, value, base, _attributes(content, base, attributes))
 
     @one_operation
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
         """Write the earlier text as it was, also one that `write` would refuse."""
         value = earlier.whole if earlier.whole is not None else SecretValue("")
-        return self.write_whole(base.name, value, base, earlier.attributes)
+        return self.write(base.name, value, base, earlier.attributes)
 
     @one_operation
     def set_tags(self, name: str, version: str, changes: Mapping[str, str | None]) -> None:
@@ -540,25 +516,22 @@ def _made(bundle: Bundle) -> float:
     return created.timestamp() if created is not None else 0.0
 
 
-def _changed(changes: Mapping[str, SecretValue], base: RemoteSecret | None) -> str:
+def _changed(content: Content, base: RemoteSecret | None) -> str:
+    if isinstance(content, SecretValue):
+        return content.reveal()
     if base is None or is_blank(base.whole):
-        return write_object(changes)
+        return write_object(content)
     if base.whole is None or not base.is_object:
         raise NotAnObjectError
-    return change_object(base.whole.reveal(), changes)
+    return change_object(base.whole.reveal(), content)
 
 
-def _object_attributes(base: RemoteSecret | None, attributes: Attributes | None) -> Attributes:
+def _attributes(content: Content, base: RemoteSecret | None, attributes: Attributes | None) -> Attributes:
     if attributes is None and base is not None:
         return base.attributes
     wanted = attributes or Attributes()
-    return wanted if wanted.content_type is not None else replace(wanted, content_type=JSON_CONTENT_TYPE)
-
-
-def _whole_attributes(base: RemoteSecret | None, attributes: Attributes | None) -> Attributes:
-    if attributes is not None:
-        return attributes
-    return base.attributes if base is not None else Attributes()
+    is_typed = isinstance(content, SecretValue) or wanted.content_type is not None
+    return wanted if is_typed else replace(wanted, content_type=JSON_CONTENT_TYPE)
 
 
 def _same_attributes(one: Attributes, other: Attributes) -> bool:

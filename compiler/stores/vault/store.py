@@ -24,6 +24,7 @@ from compiler.stores.interface import (
     VALUE_SINCE,
     Attributes,
     Cluster,
+    Content,
     Dropped,
     Identity,
     Problem,
@@ -63,15 +64,19 @@ _MOST_TAGS, _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 64, 128, 512
 
 
 def problems_of_write(
-    name: str, changes: Mapping[str, SecretValue], base: RemoteSecret | None, attributes: Attributes | None
+    name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None
 ) -> Iterator[Problem]:
-    """Go through the problems of setting `changes` over `base`."""
+    """Go through the problems of setting `content` over `base`."""
     if problem := name_problem(name):
         yield Problem(Code.INVALID_NAME, name, f"the name cannot be used in Vault: {problem}", "correct it")
-    if not changes:
+    if isinstance(content, SecretValue):
+        reason = "a Vault secret has properties, not one whole value"
+        yield Problem(Code.INVALID_VALUE, name, reason, "give the key a property in Vault")
+        return
+    if not content:
         yield Problem(Code.INVALID_VALUE, name, "no keys are given", "name a key")
     sound = True
-    for key, value in changes.items():
+    for key, value in content.items():
         if problem := property_problem(key):
             yield Problem(Code.INVALID_NAME, name, problem, "rename it", key)
             sound = False
@@ -79,7 +84,7 @@ def problems_of_write(
             what = ", ".join(sorted(bad))
             yield Problem(Code.INVALID_VALUE, name, f'the value of "{key}" cannot be stored: {what}', "correct it", key)
             sound = False
-    document = {**(base.properties if base is not None else {}), **changes}
+    document = {**(base.properties if base is not None else {}), **content}
     if sound and _is_too_large(document):
         yield Problem(
             Code.TOO_LARGE, name, f"the document is larger than {_LARGEST_DOCUMENT} bytes", "split the secret"
@@ -151,39 +156,19 @@ class VaultStore:
         return self._connection.ask(lambda: self._connection.questions.excess_access(uses))
 
     def check(
-        self,
-        name: str,
-        changes: Mapping[str, SecretValue],
-        base: RemoteSecret | None,
-        attributes: Attributes | None = None,
+        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
-        return tuple(problems_of_write(name, changes, base, attributes))
+        return tuple(problems_of_write(name, content, base, attributes))
 
     @one_operation
     def write(
-        self,
-        name: str,
-        changes: Mapping[str, SecretValue],
-        base: RemoteSecret | None,
-        attributes: Attributes | None = None,
+        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
-        self._require_sound(name, problems_of_write(name, changes, base, attributes))
+        self._require_sound(name, problems_of_write(name, content, base, attributes))
         before = base.properties if base is not None else {}
         tags = base.attributes.tags if base is not None else {}
+        changes = content if not isinstance(content, SecretValue) else {}
         return self._put_tagged(name, {**before, **changes}, base, attributes.tags if attributes is not None else tags)
-
-    def check_whole(
-        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
-    ) -> tuple[Problem, ...]:
-        del value, base, attributes
-        reason = "a Vault secret has properties, not one whole value"
-        return (Problem(Code.INVALID_VALUE, name, reason, "give the key a property in Vault"),)
-
-    def write_whole(
-        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
-    ) -> Written:
-        (problem,) = self.check_whole(name, value, base, attributes)
-        raise error_of_problem(problem, self._place(name))
 
     @one_operation
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:

@@ -14,6 +14,7 @@ from compiler.stores.interface import (
     FROM_VERSION,
     VALUE_SINCE,
     Attributes,
+    Content,
     Dropped,
     Problem,
     RemoteSecret,
@@ -81,11 +82,12 @@ class Shelf(MemoryStore):
             return None
         return Dropped((versions[0].version,), KEEPS)
 
-    def check_whole(
-        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
+    def check(
+        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
-        del value, base, attributes
-        return (Problem("invalid-value", name, "a Vault has no whole values", "name a property"),) * self.is_vault
+        if not self.is_vault or not isinstance(content, SecretValue):
+            return super().check(name, content, base, attributes)
+        return (Problem("invalid-value", name, "a Vault has no whole values", "name a property"),)
 
     def _called(self, method: str, name: str) -> None:
         if method in _READS:

@@ -4,16 +4,16 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compiler.change.apply import apply_plan, end_blocked
-from compiler.change.journal import read_run
-from compiler.change.plan import End, MissingLine, Outcome, Plan, State, WriteResult
+from compiler.change.journal import Stage, read_run
+from compiler.change.plan import End, Outcome, Plan, State, WriteResult
 from compiler.change.run_log import AuditLog, RunLog
 from compiler.stores.errors import Action, Code, NotFoundError, StoreError, VersionGoneError
 from tests.memory_store import MemoryStore
@@ -154,75 +154,6 @@ def test_a_run_whose_end_cannot_be_noted_tells_what_it_did_and_can_go_on(
     assert (outcome.results[0].state, outcome.is_incomplete) == (State.DONE, True)
     assert outcome.unrecorded == "the journal cannot be written: No space left on device"
     assert read_run(journal_path(tmp_path)).is_resumable
-
-
-def full_at(turn: int) -> Callable[[AuditLog, bytes], None]:
-    """The audit file has no room for the line of this turn, and has room again."""
-    write, turns = AuditLog._write, count()
-
-    def full(self: AuditLog, data: bytes) -> None:
-        if next(turns) == turn:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(self, data)
-
-    return full
-
-
-@pytest.mark.parametrize(("turn", "stored"), [(0, False), (1, True)])
-def test_an_audit_file_that_is_full_ends_the_run_as_incomplete(
-    tmp_path: Path,
-    apply: Callable[..., Outcome],
-    monkeypatch: pytest.MonkeyPatch,
-    turn: int,
-    stored: bool,  # noqa: FBT001
-) -> None:
-    monkeypatch.setattr(AuditLog, "_write", full_at(turn))
-    store = MemoryStore()
-    with AuditLog(tmp_path / "audit") as audit:
-        outcome = apply(store, plan_of(write_of(store, "a", A="1")), audit)
-    assert outcome.is_incomplete
-    stopped = outcome.results[0]
-    assert (stopped.code, stopped.remedy) == ("unrecorded", "run the same command again to resume the run")
-    entry = entries_of(read_run(journal_path(tmp_path)))["a"]
-    assert ("a" in store.versions, entry.after) == (stored, "v1" if stored else None)
-    # What was not sent leaves nothing open that an undo would have to wait for.
-    assert stored or not entry.maybe_stored
-
-
-def test_a_recovery_that_a_full_audit_file_leaves_out_stays_open(
-    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(AuditLog, "_write", full_at(1))
-    store = MemoryStore()
-    store.seed("a", A="old")
-    store.deleted.add("a")
-    with AuditLog(tmp_path / "audit") as audit:
-        outcome = apply(store, plan_of(write_of(store, "a", A="new")), audit)
-    assert (outcome.results[0].code, store.deleted, len(store.versions["a"])) == ("unrecorded", set(), 1)
-    # It was sent: the run has to go on, and the audit file still needs the line.
-    entry = entries_of(read_run(journal_path(tmp_path)))["a"]
-    assert (entry.recovered, entry.maybe_stored, entry.audit_pending) == (True, True, True)
-
-
-def test_each_write_is_announced_in_the_audit_file_before_it_is_sent(
-    tmp_path: Path, apply: Callable[..., Outcome]
-) -> None:
-    store, seen = MemoryStore(), list[str]()
-    store.seed("a", A="old")
-
-    def before(method: str, _name: str) -> None:
-        if method == "write":
-            seen.append((tmp_path / "audit").read_text("utf-8"))
-
-    store.before = before
-    with AuditLog(tmp_path / "audit") as audit:
-        apply(store, plan_of(write_of(store, "a", A="new")), audit)
-    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
-    assert [(line["run"], line["state"], line["before"], line["version"]) for line in lines] == [
-        (RUN, "writing", "v1", None),
-        (RUN, "written", "v1", "v2"),
-    ]
-    assert seen[0].count("\n") == 1
 
 
 class TestADefect:
@@ -414,7 +345,7 @@ def test_a_defect_that_cannot_even_be_noted_is_told_all_the_same(
 
     store, defect = MemoryStore(), KeyError("x")
     store.failures["write", "a"] = defect
-    monkeypatch.setattr(RunLog, "settled", full)
+    monkeypatch.setattr(RunLog, "record_result", full)
     outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
     assert (outcome.defect, [result.state for result in outcome.results]) == (defect, [State.FAILED, State.PENDING])
     # It was begun: what became of it is found out when the run goes on.
@@ -469,11 +400,41 @@ def test_a_write_that_was_stored_and_could_not_be_noted_stays_open(
         raise OSError(28, "No space left on device")
 
     store = MemoryStore()
-    monkeypatch.setattr(RunLog, "_note", full)
+    monkeypatch.setattr(RunLog, "record_version", full)
     outcome = apply(store, plan_of(write_of(store, "a", A="1")))
     assert (outcome.results[0].code, list(store.versions)) == ("unrecorded", ["a"])
     entry = entries_of(read_run(journal_path(tmp_path)))["a"]
     assert (entry.after, entry.maybe_stored) == (None, True)
+
+
+def test_an_audit_file_that_is_full_leaves_the_run_open_until_it_has_its_lines(
+    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    store = MemoryStore()
+    store.seed("b", A="old")
+    store.deleted.add("b")
+    plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="old"))
+    with AuditLog(tmp_path / "audit") as audit, monkeypatch.context() as patched:
+        patched.setattr(AuditLog, "_write", full)
+        outcome = apply(store, plan, audit, workers=1)
+    assert [result.state for result in outcome.results] == [State.DONE, State.KEPT]
+    assert outcome.unrecorded == "the audit file cannot be written: no space left on device"
+    stored = [(line.target, line.action, line.version) for line in outcome.unaudited]
+    assert stored == [(("azure", "a"), "create", "v1"), (("azure", "b"), "recover", "v1")]
+    run = read_run(journal_path(tmp_path))
+    assert (run.ended, run.is_resumable, run.is_audited) == ("incomplete", True, True)
+    with AuditLog(tmp_path / "audit") as audit, closing(RunLog(run, audit, {"azure": "grace"})) as log:
+        ended = apply_plan(plan_of(stores={"azure": store}), log)
+    assert (ended.unaudited, ended.is_incomplete) == ((), False)
+    assert read_run(journal_path(tmp_path)).ended == "complete"
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    assert [(line["state"], line["name"], line["version"]) for line in lines] == [
+        ("written", "a", "v1"),
+        ("written", "b", "v1"),
+    ]
 
 
 def test_what_can_neither_be_announced_nor_noted_is_a_failure_and_no_defect(
@@ -483,10 +444,9 @@ def test_what_can_neither_be_announced_nor_noted_is_a_failure_and_no_defect(
         raise OSError(28, "No space left on device")
 
     store = MemoryStore()
-    monkeypatch.setattr(RunLog, "settled", full)
-    monkeypatch.setattr(AuditLog, "_write", full)
-    with AuditLog(tmp_path / "audit") as audit:
-        outcome = apply(store, plan_of(write_of(store, "a", A="1")), audit)
+    monkeypatch.setattr(RunLog, "start", full)
+    monkeypatch.setattr(RunLog, "record_result", full)
+    outcome = apply(store, plan_of(write_of(store, "a", A="1")))
     assert (outcome.results[0].code, outcome.defect, store.calls) == ("unrecorded", None, [])
 
 
@@ -601,13 +561,12 @@ def test_what_a_part_without_the_runs_audit_file_stored_is_still_owed_to_it(
     store.failures["write", "b"] = NotFoundError(store.place("b"), Action.WRITE, "no such", "look")
     plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
     opened.append(begin_journal(tmp_path, RUN, plan, {}))
-    notes = RunLog(opened[0].run, is_audited=True)
+    opened[0].run.is_audited = True
+    notes = RunLog(opened[0].run)
     outcome = apply_plan(replace(plan, stores={"azure": store}), notes, continue_on_error=True)
     assert [(each.target, each.version) for each in outcome.unaudited] == [(("azure", "a"), "v1")]
-    assert {name: entry.audit_pending for name, entry in entries_of(read_run(journal_path(tmp_path))).items()} == {
-        "a": True,
-        "b": False,
-    }
+    owed = [(each.name, each.state) for each in read_run(journal_path(tmp_path)).owed]
+    assert sorted(owed) == [("a", Stage.WRITTEN), ("b", Stage.FAILED)]
 
 
 @pytest.mark.parametrize("is_audited", [False, True])
@@ -618,11 +577,12 @@ def test_a_run_that_is_blocked_ends_with_what_it_had_stored_recorded(
     plan = plan_of(write_of(store, "a", A="1"), stored={("azure", "a"): "v1"})
     opened.append(begin_journal(tmp_path, RUN, plan, {}))
     plan = replace(plan, stores={"azure": store})
-    outcome = end_blocked(plan, RunLog(opened[0].run, is_audited=is_audited))
+    opened[0].run.is_audited = is_audited
+    outcome = end_blocked(plan, RunLog(opened[0].run))
     # Without the file that an earlier part had, the line is still owed, and the run can go on to write it.
-    missing = MissingLine("azure", "a", "v1", ("A",), "create")
-    lacking = Outcome(plan, End.BLOCKED, RUN, unaudited=(missing,))
-    assert outcome == (lacking if is_audited else Outcome(plan, End.BLOCKED))
+    assert (outcome.end, outcome.run) == (End.BLOCKED, RUN if is_audited else "")
+    owed = [(each.target, each.action, each.version, each.properties) for each in outcome.unaudited]
+    assert owed == ([(("azure", "a"), "create", "v1", ("A",))] if is_audited else [])
     run = read_run(journal_path(tmp_path))
     assert (run.ended, entries_of(run)["a"].after) == ("incomplete" if is_audited else "conflict", "v1")
     assert store.calls == []
@@ -639,7 +599,7 @@ def test_a_run_that_is_blocked_and_cannot_be_noted_says_so(
     opened.append(begin_journal(tmp_path, RUN, plan, {}))
     reason = f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
     with monkeypatch.context() as patched:
-        patched.setattr(RunLog, "find", full)
+        patched.setattr(RunLog, "record_found", full)
         outcome = end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0].run))
         assert (outcome.unrecorded, outcome.is_incomplete) == (reason, True)
         assert read_run(journal_path(tmp_path)).ended == "incomplete"
@@ -654,7 +614,7 @@ def test_a_write_of_an_earlier_part_that_cannot_be_noted_is_told_with_the_rest(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(RunLog, "find", full)
+    monkeypatch.setattr(RunLog, "record_found", full)
     store = MemoryStore()
     outcome = apply(store, plan_of(write_of(store, "b", A="1"), stored={("azure", "a"): "v1"}))
     assert outcome.unrecorded == f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"

@@ -1,13 +1,14 @@
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from compiler.change.apply import holds, is_as_meant, refusal, write_remote
+from compiler.change.apply import write_remote
 from compiler.change.journal import RunEntry, read_run
-from compiler.change.plan import Kind, Location, State, Step, Write, WriteResult
-from compiler.change.run_log import AuditError, AuditLog, RunLog, UndoLog
+from compiler.change.operations import Delete, Operation, Put, Restore, holds, is_same
+from compiler.change.plan import Kind, Location, State, Step, WriteResult
+from compiler.change.run_log import RunLog, UndoLog
 from compiler.model.provider import Provider
 from compiler.stores.errors import Action, Code, ConflictError, NotFoundError, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, RemoteSecret, StoreState, Written
@@ -27,10 +28,10 @@ def store() -> MemoryStore:
 
 
 @pytest.fixture
-def move(tmp_path: Path, store: MemoryStore) -> Iterator[Callable[[Write], WriteResult]]:
+def move(tmp_path: Path, store: MemoryStore) -> Iterator[Callable[[Operation], WriteResult]]:
     journals: list[RunLog] = []
 
-    def moved(write: Write) -> WriteResult:
+    def moved(write: Operation) -> WriteResult:
         plan = plan_of(write)
         journals.append(begin_journal(tmp_path, RUN, plan, {}))
         return write_remote(write, store, RunLog(journals[-1].run))
@@ -46,96 +47,55 @@ def noted(tmp_path: Path) -> tuple[str, str | None]:
 
 
 def test_a_write_is_made_noted_and_read_back(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
     store.seed("a", OLD="o")
-    result = move(Write("azure", "a", (), secrets(NEW="n"), base=store.held["a"]))
+    result = move(Put("azure", "a", (), secrets(NEW="n"), base=store.held["a"]))
     assert (result.state, result.version) == (State.DONE, "v2")
     assert store.shown("a") == {"OLD": "o", "NEW": "n"}
     assert store.calls[-1] == ("read", "a")
     assert noted(tmp_path) == ("written", "v2")
 
 
-def test_a_whole_value_is_written_as_one(store: MemoryStore, move: Callable[[Write], WriteResult]) -> None:
-    result = move(Write("azure", "a", (), {}, whole=SecretValue("pem")))
+def test_a_whole_value_is_written_as_one(store: MemoryStore, move: Callable[[Operation], WriteResult]) -> None:
+    result = move(Put("azure", "a", (), SecretValue("pem")))
     assert result.state is State.DONE
     assert store.held["a"].whole is not None
     assert store.held["a"].whole.reveal() == "pem"
 
 
 def test_a_version_that_the_store_says_is_not_as_sent_is_noted(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
     store.failures["write", "a"] = unverified(store, "a", "v9")
-    result = move(Write("azure", "a", (), secrets(NEW="n")))
+    result = move(Put("azure", "a", (), secrets(NEW="n")))
     assert (result.state, result.version, result.code) == (State.UNVERIFIED, "v9", "unverified")
     assert noted(tmp_path) == ("written", "v9")
 
 
 def test_a_store_that_refuses_leaves_the_write_begun_and_not_written(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
     store.failures["write", "a"] = StoreError(PLACE, Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
-        move(Write("azure", "a", (), secrets(NEW="n")))
+        move(Put("azure", "a", (), secrets(NEW="n")))
     assert noted(tmp_path) == ("planned", None)
 
 
 def test_a_refusal_is_a_conflict_where_somebody_else_wrote_and_a_failure_else() -> None:
-    write = Write("azure", "a", (), {})
-    conflict = refusal(write, ConflictError(PLACE, Action.WRITE, "why", "plan again", found="2"))
+    write = Delete("azure", "a", ())
+    conflict = write.report_refusal(ConflictError(PLACE, Action.WRITE, "why", "plan again", found="2"))
     assert (conflict.state, conflict.slipped, conflict.code) == (State.CONFLICT, ("2",), "conflict")
-    failure = refusal(write, NotFoundError(PLACE, Action.WRITE, "why", "create it"))
+    failure = write.report_refusal(NotFoundError(PLACE, Action.WRITE, "why", "create it"))
     assert (failure.state, failure.slipped, failure.reason, failure.remedy) == (State.FAILED, (), "why", "create it")
 
 
-def audited(tmp_path: Path, store: MemoryStore, write: Write) -> list[tuple[object, ...]]:
-    """What the audit file says of one move, line by line."""
-    plan = plan_of(write)
-    journal = begin_journal(tmp_path, RUN, plan, {})
-    with AuditLog(tmp_path / "audit") as audit:
-        write_remote(write, store, RunLog(journal.run, audit, {"azure": "tester"}))
-    journal.close()
-    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
-    told = ("run", "who", "environment", "store", "name")
-    assert {tuple(line[name] for name in told) for line in lines} == {
-        (RUN, "tester", "prod", store.address.absolute, write.name)
-    }
-    return [tuple(line[name] for name in ("action", "state", "properties", "before", "version")) for line in lines]
-
-
-def test_the_audit_file_tells_creating_from_changing(tmp_path: Path, store: MemoryStore) -> None:
-    assert audited(tmp_path, store, Write("azure", "a", (), secrets(A="1", B="2"))) == [
-        ("create", "writing", ["A", "B"], None, None),
-        ("create", "written", ["A", "B"], None, "v1"),
-    ]
-
-
-def test_the_audit_file_tells_what_a_change_rests_upon(tmp_path: Path, store: MemoryStore) -> None:
-    store.seed("a", OLD="o")
-    assert audited(tmp_path, store, Write("azure", "a", (), secrets(NEW="n"), base=store.held["a"])) == [
-        ("update", "writing", ["NEW"], "v1", None),
-        ("update", "written", ["NEW"], "v1", "v2"),
-    ]
-
-
-def test_the_audit_file_tells_recovering_and_then_changing(tmp_path: Path, store: MemoryStore) -> None:
-    deleted = store.seed("a", OLD="o")
-    store.deleted.add("a")
-    assert audited(tmp_path, store, Write("azure", "a", (), secrets(NEW="n"), recover=True, deleted=deleted)) == [
-        ("recover", "writing", ["NEW"], None, None),
-        ("recover", "written", ["NEW"], None, "v1"),
-        ("update", "writing", ["NEW"], "v1", None),
-        ("update", "written", ["NEW"], "v1", "v2"),
-    ]
-
-
 def test_a_secret_that_was_recovered_and_needs_no_change_is_kept_in_its_version(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
     deleted = store.seed("a", SAME="s", OLD="o")
     store.deleted.add("a")
-    result = move(Write("azure", "a", (), secrets(SAME="s"), recover=True, deleted=deleted))
+    result = move(Put("azure", "a", (), secrets(SAME="s"), recover=True, deleted=deleted))
     assert (result, store.writes) == (WriteResult("azure", "a", State.KEPT, "v1"), [])
     assert store.shown("a") == {"SAME": "s", "OLD": "o"}
     assert noted(tmp_path) == ("written", "v1")
@@ -143,20 +103,20 @@ def test_a_secret_that_was_recovered_and_needs_no_change_is_kept_in_its_version(
 
 
 def test_a_recovery_is_on_the_disk_before_the_write_that_follows_it(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
     deleted = store.seed("a", OLD="o")
     store.deleted.add("a")
     store.failures["write", "a"] = StoreError(PLACE, Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
-        move(Write("azure", "a", (), secrets(NEW="n"), recover=True, deleted=deleted))
+        move(Put("azure", "a", (), secrets(NEW="n"), recover=True, deleted=deleted))
     # Without it, the run that continues would not know that it may write over what is there again.
     run = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl")
     assert run.entries["azure", "a"].recovered
 
 
 def test_a_secret_that_was_recovered_and_cannot_be_read_may_have_been_changed(
-    store: MemoryStore, move: Callable[[Write], WriteResult]
+    store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
     deleted = store.seed("a", SAME="s")
     store.deleted.add("a")
@@ -164,56 +124,60 @@ def test_a_secret_that_was_recovered_and_cannot_be_read_may_have_been_changed(
         store.place("a"), Action.READ, "it does not answer", "wait", Code.UNAVAILABLE
     )
     with pytest.raises(StoreError, check=is_refused(Code.UNFINISHED_WRITE)) as caught:
-        move(Write("azure", "a", (), secrets(SAME="s"), recover=True, deleted=deleted))
+        move(Put("azure", "a", (), secrets(SAME="s"), recover=True, deleted=deleted))
     assert (caught.value.maybe_done, caught.value.version, store.deleted) == (True, deleted, set())
     assert (caught.value.reason, caught.value.remedy) == ("it is recovered, but it does not answer", "wait")
 
 
 def test_a_deleted_version_that_the_store_did_not_tell_is_compared_with_none(
-    store: MemoryStore, move: Callable[[Write], WriteResult]
+    store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
     store.seed("a", OLD="o")
     store.deleted.add("a")
-    assert move(Write("azure", "a", (), secrets(NEW="n"), recover=True)).state is State.DONE
+    assert move(Put("azure", "a", (), secrets(NEW="n"), recover=True)).state is State.DONE
     assert store.shown("a") == {"OLD": "o", "NEW": "n"}
 
 
 def test_what_came_back_as_properties_is_replaced_by_a_whole_value(
-    store: MemoryStore, move: Callable[[Write], WriteResult]
+    store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
     deleted = store.seed("a", OLD="o")
     store.deleted.add("a")
-    assert move(Write("azure", "a", (), {}, whole=SecretValue("pem"), recover=True, deleted=deleted)) == WriteResult(
+    assert move(Put("azure", "a", (), SecretValue("pem"), recover=True, deleted=deleted)) == WriteResult(
         "azure", "a", State.DONE, "v2"
     )
 
 
 def test_a_whole_value_that_came_back_the_same_is_kept(
-    store: MemoryStore, move: Callable[[Write], WriteResult]
+    store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
     deleted = store.seed_whole("a", "pem")
     store.deleted.add("a")
-    result = move(Write("azure", "a", (), {}, whole=SecretValue("pem"), recover=True, deleted=deleted))
+    result = move(Put("azure", "a", (), SecretValue("pem"), recover=True, deleted=deleted))
     assert (result, store.writes) == (WriteResult("azure", "a", State.KEPT, "v1"), [])
 
 
 @pytest.mark.parametrize("whole", [None, SecretValue("pem")])
 def test_attributes_go_with_the_write(
-    store: MemoryStore, move: Callable[[Write], WriteResult], whole: SecretValue | None
+    store: MemoryStore, move: Callable[[Operation], WriteResult], whole: SecretValue | None
 ) -> None:
     attributes = Attributes(content_type="application/x-pem-file", tags={"team": "one"})
-    move(Write("azure", "a", (), secrets(A="1") if whole is None else {}, whole=whole, attributes=attributes))
+    move(
+        Put(
+            "azure", "a", (), secrets(A="1") if whole is None else {} if whole is None else whole, attributes=attributes
+        )
+    )
     assert store.held["a"].attributes == attributes
 
 
 def test_another_version_than_the_deleted_one_is_refused_with_both_named(
-    store: MemoryStore, move: Callable[[Write], WriteResult]
+    store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
     store.seed("a", OLD="o")
     store.hold("a", secrets(OLD="theirs"))
     store.deleted.add("a")
     with pytest.raises(ConflictError) as caught:
-        move(Write("azure", "a", (), secrets(NEW="n"), recover=True, deleted="v1"))
+        move(Put("azure", "a", (), secrets(NEW="n"), recover=True, deleted="v1"))
     assert (caught.value.found, store.writes) == ("v2", [])
     assert str(caught.value) == (
         f'cannot write "a" in {store.address.absolute}: another writer changed it: '
@@ -222,10 +186,10 @@ def test_another_version_than_the_deleted_one_is_refused_with_both_named(
 
 
 def test_what_is_not_as_meant_is_told_with_its_versions_and_the_way_out(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
     store.slipped = ("v0", "v0b")
-    assert move(Write("azure", "a", (), secrets(NEW="n"))) == WriteResult(
+    assert move(Put("azure", "a", (), secrets(NEW="n"))) == WriteResult(
         "azure",
         "a",
         State.CONFLICT,
@@ -241,14 +205,14 @@ def test_what_is_not_as_meant_is_told_with_its_versions_and_the_way_out(
 
 
 def test_what_came_right_after_is_told_with_both_versions(
-    store: MemoryStore, move: Callable[[Write], WriteResult]
+    store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
     def before(method: str, name: str) -> None:
         if method == "read":
             store.hold(name, secrets(NEW="another"))
 
     store.before = before
-    assert move(Write("azure", "a", (), secrets(NEW="n"))) == WriteResult(
+    assert move(Put("azure", "a", (), secrets(NEW="n"))) == WriteResult(
         "azure",
         "a",
         State.CONFLICT,
@@ -261,10 +225,10 @@ def test_what_came_right_after_is_told_with_both_versions(
 
 
 def test_other_bytes_are_told_with_the_version_that_has_them(
-    store: MemoryStore, move: Callable[[Write], WriteResult]
+    store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
     store.lies = True
-    assert move(Write("azure", "a", (), secrets(NEW="n"))) == WriteResult(
+    assert move(Put("azure", "a", (), secrets(NEW="n"))) == WriteResult(
         "azure",
         "a",
         State.UNVERIFIED,
@@ -280,10 +244,10 @@ def test_other_bytes_are_told_with_the_version_that_has_them(
     "held", [{"OLD": "o", "NEW": "n", "MORE": "m"}, {"NEW": "n"}, {"OLD": "o"}, {"OLD": "x", "NEW": "n"}]
 )
 def test_every_property_must_be_there_as_meant_and_no_other(
-    store: MemoryStore, move: Callable[[Write], WriteResult], held: dict[str, str]
+    store: MemoryStore, move: Callable[[Operation], WriteResult], held: dict[str, str]
 ) -> None:
     store.seed("a", OLD="o")
-    write = Write("azure", "a", (), secrets(NEW="n"), base=store.held["a"])
+    write = Put("azure", "a", (), secrets(NEW="n"), base=store.held["a"])
 
     def before(method: str, name: str) -> None:
         if method == "read":
@@ -295,20 +259,27 @@ def test_every_property_must_be_there_as_meant_and_no_other(
     assert move(write).state is State.UNVERIFIED
 
 
-def deleting(store: MemoryStore, name: str = "a") -> Write:
+def deleting(store: MemoryStore, name: str = "a") -> Operation:
     """The write by which an undo deletes what its run made."""
     step = Step("jira", "KEY", Kind.DELETE, None, Location("azure", name, "KEY"))
-    return Write("azure", name, (step,), {}, base=store.held[name])
+    return Delete("azure", name, (step,), base=store.held[name])
 
 
-def putting_back(store: MemoryStore) -> Write:
+def putting_back(store: MemoryStore) -> Operation:
     """The write by which an undo puts the version before the newest back."""
     step = Step("jira", "KEY", Kind.UPDATE, None, Location("azure", "a", "KEY"))
-    return Write("azure", "a", (step,), {}, base=store.held["a"], earlier=store.versions["a"][-2])
+    return Restore(
+        "azure",
+        "a",
+        (step,),
+        base=store.held["a"],
+        earlier=store.versions["a"][-2],
+        attributes=store.versions["a"][-2].attributes,
+    )
 
 
 def test_a_deletion_is_made_noted_and_looked_at(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
     store.seed("a", KEY="x")
     assert move(deleting(store)) == WriteResult("azure", "a", State.DONE, "v1")
@@ -318,7 +289,7 @@ def test_a_deletion_is_made_noted_and_looked_at(
 
 
 def test_a_store_that_lies_about_a_deletion_is_found(
-    store: MemoryStore, move: Callable[[Write], WriteResult], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, move: Callable[[Operation], WriteResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.seed("a", KEY="x")
     monkeypatch.setattr(store, "soft_delete", lambda _name, _version: None)
@@ -336,7 +307,7 @@ def test_a_store_that_lies_about_a_deletion_is_found(
 
 
 def test_what_somebody_wrote_right_after_a_deletion_is_theirs_and_no_lie(
-    store: MemoryStore, move: Callable[[Write], WriteResult]
+    store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
     store.seed("a", KEY="x")
 
@@ -352,7 +323,7 @@ def test_what_somebody_wrote_right_after_a_deletion_is_theirs_and_no_lie(
 
 
 def test_an_earlier_version_is_put_back_with_all_that_stood_beside_it(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
     store.seed("a", KEY="old", BESIDE="b")
     store.seed("a", KEY="new", BESIDE="b", MORE="m")
@@ -365,7 +336,7 @@ def test_an_earlier_version_is_put_back_with_all_that_stood_beside_it(
     "held", [{"KEY": "old"}, {"KEY": "old", "BESIDE": "c"}, {"KEY": "old", "BESIDE": "b", "MORE": "m"}]
 )
 def test_every_property_must_be_put_back_as_it_was_and_no_other(
-    store: MemoryStore, move: Callable[[Write], WriteResult], monkeypatch: pytest.MonkeyPatch, held: dict[str, str]
+    store: MemoryStore, move: Callable[[Operation], WriteResult], monkeypatch: pytest.MonkeyPatch, held: dict[str, str]
 ) -> None:
     store.seed("a", KEY="old", BESIDE="b")
     store.seed("a", KEY="new", BESIDE="b", MORE="m")
@@ -375,23 +346,34 @@ def test_every_property_must_be_put_back_as_it_was_and_no_other(
 
 @pytest.mark.parametrize(("held", "state"), [("old", State.DONE), ("other", State.UNVERIFIED)])
 def test_a_whole_value_must_be_put_back_as_it_was(
-    store: MemoryStore, move: Callable[[Write], WriteResult], monkeypatch: pytest.MonkeyPatch, held: str, state: State
+    store: MemoryStore,
+    move: Callable[[Operation], WriteResult],
+    monkeypatch: pytest.MonkeyPatch,
+    held: str,
+    state: State,
 ) -> None:
     for value in ("old", "new"):
         store.seed_whole("a", value)
-    write = Write("azure", "a", (), {}, base=store.held["a"], earlier=store.versions["a"][-2])
+    write = Restore(
+        "azure",
+        "a",
+        (),
+        base=store.held["a"],
+        earlier=store.versions["a"][-2],
+        attributes=store.versions["a"][-2].attributes,
+    )
     monkeypatch.setattr(store, "restore", lambda _earlier, _base: Written(store.seed_whole("a", held)))
     assert move(write).state is state
 
 
 @pytest.mark.parametrize(("kind", "method"), [("write", "read"), ("restore", "read"), ("delete", "describe")])
 def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Write], WriteResult], kind: str, method: str
+    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult], kind: str, method: str
 ) -> None:
     store.seed("a", KEY="old")
     store.seed("a", KEY="new")
     write = {
-        "write": Write("azure", "a", (), secrets(KEY="newer"), base=store.held["a"]),
+        "write": Put("azure", "a", (), secrets(KEY="newer"), base=store.held["a"]),
         "restore": putting_back(store),
         "delete": deleting(store),
     }[kind]
@@ -402,145 +384,20 @@ def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
     assert noted(tmp_path) == ("written", version)
 
 
-@pytest.mark.parametrize(
-    ("error", "state"),
-    [
-        (ConflictError(PLACE, Action.WRITE, "why", "plan again", found="2"), "failed"),
-        (NotFoundError(PLACE, Action.WRITE, "why", "create it"), "failed"),
-        (StoreError(PLACE, Action.WRITE, "no answer", "wait", Code.UNAVAILABLE), "unknown"),
-        (StoreError(PLACE, Action.WRITE, "no answer", "wait", Code.OUTCOME_UNKNOWN), "unknown"),
-        (
-            StoreError(PLACE, Action.WRITE, "its tags are not", "write them", Code.UNFINISHED_WRITE, version="v9"),
-            "unknown",
-        ),
-        (KeyboardInterrupt(), "unknown"),
-    ],
-)
-def test_the_audit_file_tells_what_was_not_stored_from_what_may_be(
-    tmp_path: Path, store: MemoryStore, error: BaseException, state: str
-) -> None:
-    store.failures["write", "a"] = error
-    with pytest.raises(type(error)):
-        audited(tmp_path, store, Write("azure", "a", (), secrets(A="1")))
-    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
-    assert [(line["state"], line["version"]) for line in lines] == [("writing", None), (state, None)]
-
-
-def test_each_store_of_a_run_gets_its_own_writes(tmp_path: Path) -> None:
-    one, two = MemoryStore("https://one"), MemoryStore("https://two")
-    writes = (Write("azure", "a", (), secrets(A="1")), Write("vault", "a", (), secrets(A="2")))
-    journal = begin_journal(tmp_path, RUN, plan_of(*writes), {})
-    with AuditLog(tmp_path / "audit") as audit:
-        who = {"azure": "ada", "vault": "grace"}
-        log = RunLog(journal.run, audit, who)
-        found = [write_remote(write, store, log) for write, store in zip(writes, (one, two), strict=True)]
-        assert [result.state for result in found] == [State.DONE, State.DONE]
-    journal.close()
-    assert (one.shown("a"), two.shown("a")) == ({"A": "1"}, {"A": "2"})
-    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
-    assert {(line["store"], line["who"]) for line in lines} == {("https://one", "ada"), ("https://two", "grace")}
-
-
-def test_the_audit_file_tells_what_an_undo_does(tmp_path: Path, store: MemoryStore) -> None:
-    store.seed("a", KEY="old")
-    store.seed("a", KEY="new")
-    assert audited(tmp_path, store, putting_back(store)) == [
-        ("restore", "writing", ["KEY"], "v2", None),
-        ("restore", "written", ["KEY"], "v2", "v3"),
-    ]
-
-
-def test_the_audit_file_tells_a_deletion_and_the_version_that_it_took(tmp_path: Path, store: MemoryStore) -> None:
-    store.seed("a", KEY="x")
-    assert audited(tmp_path, store, deleting(store)) == [
-        ("delete", "writing", ["KEY"], "v1", None),
-        ("delete", "written", ["KEY"], "v1", "v1"),
-    ]
-
-
-def test_the_audit_file_names_no_property_of_a_whole_value(tmp_path: Path, store: MemoryStore) -> None:
-    store.seed_whole("a", "pem")
-    step = Step("jira", "PEM", Kind.DELETE, None, Location("azure", "a", None))
-    lines = audited(tmp_path, store, Write("azure", "a", (step,), {}, base=store.held["a"]))
-    assert [line[2] for line in lines] == [[], []]
-
-
-def made(store: MemoryStore, kind: str) -> Write:
-    """A write of the kind, upon what the store holds for it."""
-    store.seed("a", KEY="old")
-    if kind == "write":
-        return Write("azure", "a", (), secrets(NEW="n"), base=store.held["a"])
-    if kind == "delete":
-        return deleting(store)
-    if kind == "restore":
-        store.seed("a", KEY="new")
-        return putting_back(store)
-    store.deleted.add("a")
-    return Write("azure", "a", (), secrets(KEY="old"), recover=True, deleted="v1")
-
-
-@pytest.mark.parametrize("kind", ["write", "delete", "restore", "kept"])
-@pytest.mark.parametrize(
-    ("is_audited", "has_file", "owes"),
-    [(True, True, False), (True, False, True), (False, True, False), (False, False, False)],
-)
-def test_a_stored_write_is_owed_to_the_audit_file_of_its_run_where_this_part_has_none(
-    tmp_path: Path,
-    store: MemoryStore,
-    kind: str,
-    is_audited: bool,  # noqa: FBT001
-    has_file: bool,  # noqa: FBT001
-    owes: bool,  # noqa: FBT001
-) -> None:
-    write = made(store, kind)
-    journal = begin_journal(tmp_path, RUN, plan_of(write), {})
-    with AuditLog(tmp_path / "audit") as audit:
-        notes = RunLog(journal.run, audit if has_file else None, {"azure": "ada"}, is_audited=is_audited)
-        write_remote(write, store, notes)
-    journal.close()
-    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
-    assert (entry.after is not None, entry.audit_pending) == (True, owes)
-
-
-@pytest.mark.parametrize("kind", ["write", "delete", "restore"])
-def test_a_stored_write_whose_line_does_not_fit_is_owed_to_the_audit_file(
-    tmp_path: Path, store: MemoryStore, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    record = AuditLog.record
-
-    def full(self: AuditLog, line: Mapping[str, object]) -> None:
-        if line["version"] is not None:
-            raise AuditError("full")
-        record(self, line)
-
-    monkeypatch.setattr(AuditLog, "record", full)
-    write = made(store, kind)
-    journal = begin_journal(tmp_path, RUN, plan_of(write), {})
-    with AuditLog(tmp_path / "audit") as audit, pytest.raises(AuditError):
-        write_remote(write, store, RunLog(journal.run, audit, {"azure": "ada"}))
-    journal.close()
-    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
-    assert (entry.after is not None, entry.audit_pending) == (True, True)
-
-
 VAULT, AZURE = PROVIDERS
 
 
-def delete_of_run(tmp_path: Path, store: MemoryStore, write: Write) -> WriteResult:
+def delete_of_run(tmp_path: Path, store: MemoryStore, write: Operation) -> WriteResult:
     journal = begin_journal(tmp_path, ID, plan_of(write, command="retire"), {})
     try:
-        with AuditLog(tmp_path / "audit") as audit:
-            return write_remote(write, store, RunLog(journal.run, audit, {"azure": "ada"}))
+        return write_remote(write, store, RunLog(journal.run))
     finally:
         journal.close()
 
 
-def recovering(tmp_path: Path, store: MemoryStore, write: Write) -> WriteResult:
-    journal = RunLog(read_run(tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"))
-    with AuditLog(tmp_path / "audit") as audit:
-        result = write_remote(write, store, UndoLog(journal.run, audit, {"azure": "ada"}))
-    journal.close()
-    return result
+def recovering(tmp_path: Path, store: MemoryStore, write: Operation) -> WriteResult:
+    with closing(UndoLog(read_run(tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"))) as journal:
+        return write_remote(write, store, journal)
 
 
 def entry(tmp_path: Path) -> RunEntry:
@@ -559,13 +416,6 @@ def test_what_is_deleted_is_recorded_and_comes_back_as_it_was(tmp_path: Path, pr
     assert recovering(tmp_path, store, recovery(*before)) == WriteResult("azure", "a", State.DONE, "v3")
     assert store.version_states("a") == before
     assert (entry(tmp_path).undo, entry(tmp_path).undone_as, entry(tmp_path).undo_before) == ("done", None, None)
-    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
-    assert [tuple(line[name] for name in ("action", "state", "properties", "before", "version")) for line in lines] == [
-        ("delete", "writing", ["A"], "v3", None),
-        ("delete", "written", ["A"], "v3", "v3"),
-        ("recover", "writing", ["A"], "v3", None),
-        ("recover", "written", ["A"], "v3", "v3"),
-    ]
 
 
 def test_what_was_deleted_before_stays_deleted(tmp_path: Path) -> None:
@@ -675,10 +525,6 @@ def test_a_deletion_that_is_refused_records_nothing_as_deleted(tmp_path: Path) -
     with pytest.raises(ConflictError):
         delete_of_run(tmp_path, store, write)
     assert entry(tmp_path).after is None
-    assert [json.loads(line)["state"] for line in (tmp_path / "audit").read_text("utf-8").splitlines()] == [
-        "writing",
-        "failed",
-    ]
 
 
 def test_a_store_that_falls_silent_after_the_deletion_leaves_it_recorded_and_failed(tmp_path: Path) -> None:
@@ -720,24 +566,24 @@ def number(text: str) -> SecretValue:
 )
 def test_what_was_written_and_what_stood_beside_it_must_be_there(found: RemoteSecret, *, is_meant: bool) -> None:
     base = remote(A=SecretValue("old"), N=number("1.10"))
-    assert is_as_meant(Write("azure", "a", (), secrets(A="new"), base=base), found) is is_meant
+    assert is_same(found, Put("azure", "a", (), secrets(A="new"), base=base).expected) is is_meant
 
 
 def test_without_a_base_the_changes_are_all() -> None:
-    write = Write("azure", "a", (), secrets(A="x"))
-    assert is_as_meant(write, remote(A=SecretValue("x")))
-    assert not is_as_meant(write, remote(A=SecretValue("x"), B=SecretValue("y")))
+    write = Put("azure", "a", (), secrets(A="x"))
+    assert is_same(remote(A=SecretValue("x")), write.expected)
+    assert not is_same(remote(A=SecretValue("x"), B=SecretValue("y")), write.expected)
 
 
 def test_a_whole_value_is_compared_as_one() -> None:
     base = remote("old", A=SecretValue("x"))
     for write in (
-        Write("azure", "a", (), {}, whole=SecretValue("new"), base=base),
-        Write("azure", "a", (), {}, earlier=remote("new"), base=base),
+        Put("azure", "a", (), SecretValue("new"), base=base),
+        Restore("azure", "a", (), earlier=remote("new"), base=base, attributes=remote("new").attributes),
     ):
-        assert is_as_meant(write, remote("new"))
-        assert not is_as_meant(write, remote("old"))
-        assert not is_as_meant(write, remote(A=SecretValue("x")))
+        assert is_same(remote("new"), write.expected)
+        assert not is_same(remote("old"), write.expected)
+        assert not is_same(remote(A=SecretValue("x")), write.expected)
 
 
 def test_a_property_is_held_by_name_kind_and_text() -> None:

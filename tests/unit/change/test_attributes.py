@@ -3,24 +3,26 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from compiler.change.attributes import (
-    carry_back_ages,
+    carry_ages,
+    clear_rotation_tags,
     copied_tags,
     date_writes,
-    mark,
     parse_expiry,
     refuse_rotating,
     require_possible,
     rotated_places,
+    set_rotation_tags,
     since_in_sources,
     stores_with_dates,
-    unmark,
 )
 from compiler.change.journal import Run, RunEntry
-from compiler.change.plan import Aged, Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step, Write
+from compiler.change.operations import Delete, NewVersion, Operation, Put, RecoverVersions, Restore
+from compiler.change.plan import Aged, Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step
 from compiler.change.run_files import caller, caller_of
 from compiler.live.ages import age_keys, since_text
 from compiler.live.read_many import rotation_of
@@ -35,7 +37,7 @@ from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import shell_line
 from tests import providers
 from tests.memory_store import MemoryStore, secrets
-from tests.unit.changes import plan_of, planned, step_of
+from tests.unit.changes import plan_of, planned, puts, step_of
 
 # A write brings the date of the oldest value with a limit along, where its store takes it, and says where not.
 
@@ -67,7 +69,7 @@ def step(key: str, origin: RemoteSecret) -> Step:
 
 
 def since(plan: Plan) -> list[str | None]:
-    return [write.since for write in plan.writes]
+    return [write.since for write in plan.writes if isinstance(write, NewVersion)]
 
 
 def test_the_date_is_that_of_the_oldest_value_with_a_limit() -> None:
@@ -84,8 +86,8 @@ def test_values_of_several_places_are_asked_for_where_each_comes_from() -> None:
     one, other = version(YOUNG, A="1"), replace(version(OLD, B="2"), name="other")
     found = plan_with(MemoryStore("https://memory"), step("A", one), step("B", other))
     assert since(found) == [since_text(OLD)]
-    assert found.writes[0].attributes is None
-    assert found.writes[0].stored_attributes == Attributes(tags={"value-since": since_text(OLD)})
+    assert puts(found)[0].attributes is None
+    assert puts(found)[0].stored_attributes == Attributes(tags={"value-since": since_text(OLD)})
 
 
 def test_a_value_of_an_age_that_is_not_known_makes_the_date_unknown() -> None:
@@ -106,7 +108,7 @@ def test_the_tags_of_an_existing_destination_stay_and_the_date_comes_to_them() -
     store = store_with(version(YOUNG, {"owner": "them"}, A="0"))
     options = Options(on_conflict=OnConflict.OVERWRITE)
     found = plan_with(store, step("A", version(OLD, A="1")), options=options)
-    (write,) = found.writes
+    (write,) = puts(found)
     assert write.stored_attributes == Attributes(created=YOUNG, tags={"owner": "them", "value-since": since_text(OLD)})
 
 
@@ -137,7 +139,7 @@ def test_beside_values_that_are_recovered_unread_the_date_is_not_known() -> None
     store.deleted.add("remote")
     options = Options(recover=True)
     found = plan_with(store, step("A", version(OLD, A="1")), options=options)
-    assert [(write.kind, write.since) for write in found.writes] == [(Kind.RECOVER, "unknown")]
+    assert [(write.kind, write.since) for write in puts(found)] == [(Kind.RECOVER, "unknown")]
     origin = version(OLD, A="1", B="1")
     both = plan_with(store, step("A", origin), step("B", origin), options=options)
     assert since(both) == [since_text(OLD)]
@@ -165,7 +167,7 @@ def test_where_tags_may_not_be_written_the_write_goes_on_and_a_note_says_so(says
     store = NoTags("https://memory")
     store.says = says
     found = plan_with(store, step("A", version(OLD, A="1")))
-    assert [(write.kind, write.since) for write in found.writes] == [(Kind.CREATE, None)]
+    assert [(write.kind, write.since) for write in puts(found)] == [(Kind.CREATE, None)]
     remedy = "add to a policy: path x" if says else ""
     lost = Note(NoteKind.AGE, "secret", Location("azure", "remote", None), remedy=remedy)
     unknown = [Note(NoteKind.ACCESS_UNKNOWN, "secret", Location("azure", "remote", None))]
@@ -197,7 +199,7 @@ def test_a_write_that_was_cut_off_before_its_date_is_noted_with_the_line_that_se
     since_of = since_in_sources({"from": store_with()})
     found = planned(store, step("A", version(OLD, A="1")), run=run, limits=LIMITS, since_of=since_of)
     assert (found.stored, found.writes) == ({("azure", "remote"): "1"}, ())
-    line = f"-custom-metadata=value-since={since_text(OLD)} from version 1"
+    line = "-custom-metadata=value-since=unknown from version 1"
     remedy = shell_line("bao", "kv", "metadata", "patch", "-mount=secret", line, "remote")
     lost = Note(NoteKind.AGE, "secret", Location("azure", "remote", None), remedy=remedy)
     assert list(found.notes) == ([] if is_tagged else [lost])
@@ -208,23 +210,32 @@ def test_what_says_something_of_one_secret_alone_is_not_copied() -> None:
     assert copied_tags(tags) == {"owner": "us"}
     origin = version(YOUNG, tags, FREE="1")
     found = planned(MemoryStore("https://memory"), step("FREE", origin))
-    assert found.writes[0].attributes == Attributes(tags={"owner": "us"})
+    assert puts(found)[0].attributes == Attributes(tags={"owner": "us"})
     assert found.notes == ()
 
 
-def undo(earlier: RemoteSecret, current: RemoteSecret, store: MemoryStore) -> Plan:
+def undo(
+    earlier: RemoteSecret,
+    current: RemoteSecret,
+    store: MemoryStore,
+    had: str | None = None,
+    limits: Mapping[str, PlaceLimits] = LIMITS,
+) -> Restore:
+    """The write of an undo, with its date."""
     steps = (step_of("A", None),)
-    write = Write("azure", "remote", steps, {}, base=current, earlier=earlier)
-    return Plan("migrate", "prod", {"azure": store}, steps=steps, writes=(write,))
+    write = Restore("azure", "remote", steps, base=current, earlier=earlier, attributes=earlier.attributes, had=had)
+    plan = Plan("migrate", "prod", {"azure": store}, steps=steps, writes=(write,))
+    (dated,) = carry_ages(plan, limits, None, {}).writes
+    assert isinstance(dated, Restore)
+    return dated
 
 
 def test_what_an_undo_puts_back_is_as_old_as_it_was() -> None:
     earlier, current = version(OLD, {"owner": "them"}, A="1"), version(YOUNG, number=2, A="2")
     store = store_with(earlier, current)
-    (write,) = carry_back_ages(undo(earlier, current, store), LIMITS, {}).writes
+    write = undo(earlier, current, store)
     assert write.stored_attributes == Attributes(created=OLD, tags={"owner": "them", "value-since": since_text(OLD)})
-    unlimited = carry_back_ages(undo(earlier, current, store), {}, {})
-    assert unlimited.writes[0].stored_attributes == earlier.attributes
+    assert undo(earlier, current, store, limits={}).stored_attributes == earlier.attributes
 
 
 def test_what_an_undo_puts_back_among_many_versions_is_as_old_as_it_was() -> None:
@@ -235,8 +246,8 @@ def test_what_an_undo_puts_back_among_many_versions_is_as_old_as_it_was() -> Non
         for number, day in enumerate(days, 1)
     ]
     store = store_with(*versions, version(NOW, number=10, A="other"), provider="vault")
-    plan = undo(versions[-1], store.versions["remote"][-1], store)
-    assert since(carry_back_ages(plan, LIMITS, {})) == [since_text(NOW - timedelta(days=57))]
+    write = undo(versions[-1], store.versions["remote"][-1], store)
+    assert write.since == since_text(NOW - timedelta(days=57))
 
 
 def test_an_undo_in_a_vault_knows_the_date_that_its_run_replaced() -> None:
@@ -244,12 +255,11 @@ def test_an_undo_in_a_vault_knows_the_date_that_its_run_replaced() -> None:
     tags = {"value-since": f"{since_text(YOUNG)} from version 2"}
     earlier, current = version(YOUNG, tags, A="1"), version(YOUNG, tags, number=2, A="2")
     store = store_with(earlier, current, provider="vault")
-    had = {("azure", "remote"): f"{since_text(OLD)} from version 1"}
-    assert since(carry_back_ages(undo(earlier, current, store), LIMITS, had)) == [since_text(OLD)]
-    assert since(carry_back_ages(undo(earlier, current, store), LIMITS, {})) == [since_text(YOUNG)]
+    had = f"{since_text(OLD)} from version 1"
+    assert undo(earlier, current, store, had).since == since_text(OLD)
+    assert undo(earlier, current, store).since == since_text(YOUNG)
     # An earlier version that lacks every key with a limit has no date.
-    other = version(YOUNG, FREE="1")
-    assert since(carry_back_ages(undo(other, current, store), LIMITS, {})) == [None]
+    assert undo(version(YOUNG, FREE="1"), current, store).since is None
 
 
 def test_a_date_that_stands_there_already_counts_for_what_comes_back() -> None:
@@ -259,7 +269,7 @@ def test_a_date_that_stands_there_already_counts_for_what_comes_back() -> None:
     destination = store_with(version(NOW - timedelta(days=19), tags, A="1"), later)
     options = Options(on_conflict=OnConflict.OVERWRITE)
     plan = plan_with(destination, step("A", source.versions["remote"][0]), source=source, options=options)
-    (write,) = plan.writes
+    (write,) = puts(plan)
     assert write.stored_attributes is not None
     written = version(NOW, write.stored_attributes.tags, 3, A="1")
     destination.versions["remote"].append(written)
@@ -273,7 +283,7 @@ def test_an_age_that_is_not_known_counts_for_what_comes_back_over_another_such()
     destination = store_with(first, replace(second, version="2"))
     ages = list[str]()
     for number in (2, 3, 4):
-        write = Write("azure", "remote", (), {}, base=destination.versions["remote"][-1], since="unknown")
+        write = Put("azure", "remote", (), {}, base=destination.versions["remote"][-1], since="unknown")
         assert write.stored_attributes is not None
         written = version(NOW - timedelta(days=5 - number), write.stored_attributes.tags, number, A=f"{number}")
         destination.versions["remote"].append(written)
@@ -304,18 +314,19 @@ def aged(days: int, since: datetime | None, key: str = "A") -> Aged:
     return Aged(Location("azure", "remote", key), days, since)
 
 
-def write(*keys: Aged, **parts: object) -> Write:
-    return Write("azure", "remote", (step_of("A"),), secrets(A="1"), aged=keys, **parts)  # type: ignore[arg-type]
+def write(*keys: Aged, **parts: Any) -> Put:  # noqa: ANN401 - any field
+    return Put("azure", "remote", (step_of("A"),), secrets(A="1"), aged=keys, **parts)
 
 
-def dated(given: Write, store: Store = AZURE, *, asked: timedelta | datetime | None = None) -> Plan:
+def dated(given: Operation, store: Store = AZURE, *, asked: timedelta | datetime | None = None) -> Plan:
     stores = {"azure": Clocked(StoreAddress(providers.KEY_VAULT, "https://memory"))}
     plan = plan_of(given, stores=stores, options=Options(expires=asked))
     return date_writes(plan, stores_with_dates({"azure": store}, asked))
 
 
-def date_of(given: Write, store: Store = AZURE, *, asked: timedelta | datetime | None = None) -> datetime | None:
+def date_of(given: Operation, store: Store = AZURE, *, asked: timedelta | datetime | None = None) -> datetime | None:
     (found,) = dated(given, store, asked=asked).writes
+    assert isinstance(found, NewVersion)
     return found.expires
 
 
@@ -345,7 +356,8 @@ def test_what_comes_along_or_is_put_back_keeps_its_own_date_where_that_is_allowe
     assert date_of(write(attributes=own)) == NOVEMBER + 20 * DAY
     assert date_of(write(aged(10, NOVEMBER), attributes=own)) == NOVEMBER + 10 * DAY
     earlier = RemoteSecret("remote", "1", secrets(A="0"), replace(own, expires=NOVEMBER - DAY))
-    assert date_of(write(earlier=earlier)) == NOVEMBER + 7 * DAY + HOUR
+    back = Restore("azure", "remote", attributes=earlier.attributes, base=earlier, earlier=earlier)
+    assert date_of(back) == NOVEMBER + 7 * DAY + HOUR
     # That of a value that is replaced says nothing of the new one.
     base = RemoteSecret("remote", "1", secrets(A="0"), own)
     assert date_of(write(base=base)) == NOVEMBER + 365 * DAY - HOUR
@@ -387,8 +399,8 @@ def test_what_requires_no_date_and_what_is_deleted_stay_as_they_are() -> None:
     free = replace(AZURE, requires_expiry=False)
     for given, store in (
         (write(aged(90, NOVEMBER)), free),
-        (replace(write(), changes={}), AZURE),
-        (replace(write(), versions=("1",), recover=True), AZURE),
+        (Delete("azure", "remote"), AZURE),
+        (RecoverVersions("azure", "remote", versions=("1",)), AZURE),
         (replace(write(), store="other"), AZURE),
     ):
         assert dated(given, store).writes == (given,)
@@ -403,11 +415,11 @@ def test_what_requires_no_date_and_what_is_deleted_stay_as_they_are() -> None:
 )
 def test_only_the_tag_of_the_validity_follows_the_date(tags: Mapping[str, str], expected: Mapping[str, str]) -> None:
     base = RemoteSecret("remote", "1", secrets(A="0"), Attributes(tags=tags, content_type="t", not_before=NOVEMBER))
-    (found,) = dated(write(aged(90, NOVEMBER), base=base)).writes
+    (found,) = puts(dated(write(aged(90, NOVEMBER), base=base)))
     assert found.stored_attributes == Attributes(
         tags=expected, content_type="t", not_before=NOVEMBER, expires=NOVEMBER + 90 * DAY
     )
-    (with_age,) = dated(write(aged(90, NOVEMBER), base=base, since="2026-01-01")).writes
+    (with_age,) = puts(dated(write(aged(90, NOVEMBER), base=base, since="2026-01-01")))
     assert with_age.stored_attributes is not None
     assert with_age.stored_attributes.tags == {**expected, "value-since": "2026-01-01"}
 
@@ -505,7 +517,8 @@ def test_a_value_that_is_given_once_more_is_as_old_as_before(given: str, ends: d
     store.versions["remote"] = [RemoteSecret("remote", "1", secrets(A="1"), Attributes(created=now - 30 * DAY))]
     limits = {"azure": {"remote": {"A": 90}}}
     options = Options(on_conflict=OnConflict.OVERWRITE)
-    (write,) = planned(store, step_of("A", given), used={"azure": AZURE}, limits=limits, options=options).writes
+    plan = planned(store, step_of("A", given), used={"azure": AZURE}, limits=limits, options=options)
+    (write,) = puts(plan)
     assert write.expires is not None
     assert write.since is None
     assert abs(write.expires - now - (ends - NOVEMBER)) < timedelta(minutes=5)
@@ -529,11 +542,11 @@ def test_the_mark_is_set_where_it_is_missing_and_taken_away_where_it_is_the_runs
     store = MemoryStore()
     store.seed("a", A="1")
     tagged(store, "b", OWN)
-    mark(a_run("a", "b"), {"vault": store})
+    set_rotation_tags(a_run("a", "b"), {"vault": store})
     assert [rotation_of(store.read(name).attributes) for name in "ab"] == [OWN, OWN]
     tagged(store, "c", OTHER)
     store.deleted.add("b")
-    unmark(a_run("a", "b", "c", "d"), {"vault": store})
+    clear_rotation_tags(a_run("a", "b", "c", "d"), {"vault": store})
     assert [rotation_of(store.read(name).attributes) for name in "ac"] == [None, OTHER]
     assert store.read("c").attributes.tags["team"] == "x"
 
@@ -543,7 +556,7 @@ def test_a_value_that_another_writer_has_replaced_gets_no_mark() -> None:
     store.seed("a", A="1")
     store.seed("a", A="2")
     with pytest.raises(ConflictError):
-        mark(a_run("a"), {"vault": store})
+        set_rotation_tags(a_run("a"), {"vault": store})
 
 
 MADE = datetime(2025, 1, 31, tzinfo=UTC)
@@ -572,7 +585,7 @@ def test_a_tag_beside_a_version_that_is_not_the_runs_proves_nothing(
     assert (why == "") is is_own
     if not is_own:
         with pytest.raises(ConflictError) as raised:
-            mark(run, {"vault": store})
+            set_rotation_tags(run, {"vault": store})
         said = "another writer changed it" if after is not None else "the run is not known to have written it"
         assert f"{said}: its version is v2" in raised.value.reason
         assert f"rotate prod --confirm-revoked {OWN}" in raised.value.remedy
@@ -587,7 +600,7 @@ def test_a_deleted_value_is_not_the_runs_any_more() -> None:
     tagged(store, "a", OWN)
     store.deleted.add("a")
     with pytest.raises(ConflictError, match="it is soft-deleted"):
-        mark(a_run("a"), {"vault": store})
+        set_rotation_tags(a_run("a"), {"vault": store})
 
 
 @pytest.mark.parametrize("command", ["put", "rotate", "migrate", "restore"])
@@ -595,7 +608,7 @@ def test_no_command_writes_over_what_is_rotated(tmp_path: Path, command: str) ->
     store = MemoryStore()
     tagged(store, "a", OTHER)
     step = Step("jira", "A", Kind.UPDATE, None, Location("vault", "a", "A"))
-    write = Write("vault", "a", (step,), {"A": SecretValue("2")}, base=store.read("a"))
+    write = Put("vault", "a", (step,), {"A": SecretValue("2")}, base=store.read("a"))
     plan = refuse_rotating(Plan(command, "prod", {"vault": store}, {}, Options(root=tmp_path), (step,), (write,)))
     assert (plan.writes, plan.steps[0].kind) == ((), Kind.REFUSE)
 
@@ -604,7 +617,7 @@ def test_a_run_that_goes_on_late_leaves_the_mark_of_another_one() -> None:
     store = MemoryStore()
     tagged(store, "a", OTHER)
     with pytest.raises(ConflictError) as raised:
-        mark(a_run("a"), {"vault": store})
+        set_rotation_tags(a_run("a"), {"vault": store})
     assert f"the rotation {OTHER} of it" in raised.value.reason
     assert rotation_of(store.read("a").attributes) == OTHER
 
@@ -623,7 +636,7 @@ def test_a_run_of_another_machine_is_named_with_who_has_its_journal(tmp_path: Pa
     store = MemoryStore()
     store.set_tags("a", store.seed("a", A="1"), {ROTATION: OTHER, ROTATION_BY: who})
     step = Step("jira", "A", Kind.UPDATE, None, Location("vault", "a", "A"))
-    write = Write("vault", "a", (step,), {"A": SecretValue("2")}, base=store.read("a"))
+    write = Put("vault", "a", (step,), {"A": SecretValue("2")}, base=store.read("a"))
     options = Options(root=tmp_path)
     (refused,) = refuse_rotating(Plan("put", "prod", {"vault": store}, {}, options, (step,), (write,))).steps
     assert (refused.kind, words in refused.remedy, OTHER in refused.reason) == (Kind.REFUSE, True, True)

@@ -5,9 +5,16 @@ from typing import Any
 
 import pytest
 
-from compiler.change.compare import judge_destination, judge_source, plan_given, refuse_denied, uses_before_reading
+from compiler.change.compare import (
+    judge_destination,
+    judge_source,
+    plan_entered_values,
+    refuse_denied,
+    uses_before_reading,
+)
 from compiler.change.journal import Run, RunEntry
-from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step, Write
+from compiler.change.operations import Delete, DeleteVersions, Operation, Put, RecoverVersions, Restore
+from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step
 from compiler.live.read_many import PastRun
 from compiler.model.environment import Environment
 from compiler.model.inventory import Inventory
@@ -28,7 +35,7 @@ from compiler.stores.secret_value import Comparer, JsonKind, SecretValue
 from tests import providers
 from tests.memory_store import MemoryStore, secrets
 from tests.refusals import is_refused
-from tests.unit.changes import planned, step_of
+from tests.unit.changes import keys_of, planned, puts, step_of
 from tests.unit.conftest import Stores
 
 # What a plan says of keys that are to be written, from a read of the stores; nothing is written here.
@@ -59,7 +66,7 @@ def kinds(plan: Plan) -> list[Kind]:
 
 
 def written(plan: Plan) -> list[tuple[str, list[str]]]:
-    return [(write.name, sorted(write.changes)) for write in plan.writes]
+    return [(write.name, sorted(keys_of(write))) for write in plan.writes]
 
 
 def with_attributes(store: MemoryStore, attributes: Attributes, name: str = "remote") -> MemoryStore:
@@ -75,7 +82,7 @@ def test_each_key_is_compared_with_what_its_store_holds() -> None:
     steps = (step_of("SAME", "s"), step_of("OTHER", "new"), step_of("ADDED"), step_of("NEW", place="azure:new"))
     plan = planned(store, *steps, REFUSED)
     assert kinds(plan) == [Kind.KEEP, Kind.CONFLICT, Kind.UPDATE, Kind.CREATE, Kind.REFUSE]
-    assert [(write.name, list(write.changes), write.before) for write in plan.writes] == [
+    assert [(write.name, keys_of(write), write.before) for write in plan.writes] == [
         ("remote", ["ADDED"], "v1"),
         ("new", ["NEW"], None),
     ]
@@ -97,8 +104,7 @@ def test_a_whole_value_is_compared_with_the_whole_text_and_is_a_write_of_its_own
     for value, kind in (("text", Kind.KEEP), ("other", Kind.UPDATE)):
         plan = planned(store, step_of("A", value, "azure:pem", whole=True), step_of("B"), options=OVERWRITE)
         assert kinds(plan) == [kind, Kind.CREATE]
-        found = [(write.name, write.whole is not None, sorted(write.changes)) for write in plan.writes]
-        assert found == [("pem", True, [])] * (kind is not Kind.KEEP) + [("remote", False, ["B"])]
+        assert written(plan) == [("pem", [])] * (kind is not Kind.KEEP) + [("remote", ["B"])]
         assert [write.steps for write in plan.writes][-1] == plan.steps[1:]
 
 
@@ -210,17 +216,13 @@ def test_the_destination_is_asked_about_the_very_write_that_is_planned(*, exists
             self.asked = (*given, *named.values())
             return super().check(*given, **named)
 
-        def check_whole(self, name: str, value: SecretValue, *rest: Any, **named: Any) -> tuple[Problem, ...]:  # noqa: ANN401
-            found = super().check_whole(name, value, *rest, **named)
-            self.asked = (name, value, *rest, *named.values())
-            return found
-
     store = Asked()
     if exists:
         store.hold("remote", {"OLD": SecretValue("x")}, "old" if whole else None)
     step = step_of("A", whole=whole, origin=origin(tags={"owner": "us"}))
-    (write,) = planned(store, step, options=OVERWRITE).writes
-    assert store.asked == ("remote", write.whole if whole else write.changes, write.base, write.attributes)
+    (write,) = puts(planned(store, step, options=OVERWRITE))
+    assert store.asked == ("remote", write.content, write.base, write.attributes)
+    assert isinstance(write.content, SecretValue) is whole
     assert (write.base is not None, write.attributes is not None) == (exists, not exists)
 
 
@@ -269,20 +271,20 @@ def test_a_new_secret_takes_over_what_lies_beside_the_one_it_comes_from(
     whole: bool,  # noqa: FBT001
     kept: bool,  # noqa: FBT001
 ) -> None:
-    (write,) = planned(memory(), step_of("A", whole=whole, origin=origin(**found))).writes
+    (write,) = puts(planned(memory(), step_of("A", whole=whole, origin=origin(**found))))
     taken = Attributes(**{**found, **({} if whole else {"content_type": None})})
     assert write.attributes == (taken if kept else None)
 
 
 def test_nothing_is_taken_over_from_several_or_onto_a_secret_that_is_there() -> None:
     one, two = (origin(name, tags={"from": name}) for name in ("a", "b"))
-    (write,) = planned(memory(), step_of("A", origin=one), step_of("B", origin=two)).writes
+    (write,) = puts(planned(memory(), step_of("A", origin=one), step_of("B", origin=two)))
     assert write.attributes is None
     store = memory(OLD="x")
-    (write,) = planned(store, step_of("A", origin=one)).writes
+    (write,) = puts(planned(store, step_of("A", origin=one)))
     assert (write.attributes, write.before, write.recover) == (None, "v1", False)
     store.deleted.add("remote")
-    (write,) = planned(store, step_of("A", origin=one), options=Options(recover=True)).writes
+    (write,) = puts(planned(store, step_of("A", origin=one), options=Options(recover=True)))
     assert (write.attributes, write.before, write.recover, write.deleted) == (None, None, True, "v1")
 
 
@@ -401,7 +403,7 @@ def unfinished(kind: Kind, name: str = "remote", **entry: Any) -> Run:  # noqa: 
         ({"owner": "us", "x": "y"}, unfinished(Kind.CREATE, maybe_stored=True), []),
         ({}, unfinished(Kind.UPDATE, maybe_stored=True), []),
         # It is recorded, so that it was written whole.
-        ({}, unfinished(Kind.CREATE, after="v1", audit_pending=True), []),
+        ({}, unfinished(Kind.CREATE, after="v1"), []),
     ],
 )
 def test_a_write_that_was_cut_off_before_its_tags_is_noted_when_the_run_goes_on(
@@ -501,7 +503,7 @@ def given(stores: Stores, environment: Environment, *steps: Step, options: Optio
     used = {step.place.store: environment.stores[step.place.store] for step in steps if step.value is not None}
     options = replace(options, stores=stores.live)
     limits = {name: Inventory(environment).limits(store) for name, store in used.items()}
-    return plan_given(Plan("restore", "prod", options=options, steps=steps), used, limits, None)
+    return plan_entered_values(Plan("restore", "prod", options=options, steps=steps), used, limits, None)
 
 
 def test_each_remote_secret_is_read_once_and_each_store_says_who_calls(
@@ -794,13 +796,16 @@ def there(name: str = "a", attributes: Attributes | None = None) -> RemoteSecret
     return RemoteSecret(name, "1", secrets(A="x"), attributes or Attributes())
 
 
-def write(name: str = "a", **more: object) -> Write:
+def write(name: str = "a", **more: Any) -> Put:  # noqa: ANN401 - fields of the class
     step = Step(f"secret-{name}", "A", Kind.UPDATE, None, Location("kv", name, "A"))
-    made = Write("kv", name, (step,), secrets(A="y"))
-    return replace(made, **more)  # type: ignore[arg-type] # fields of the class
+    return replace(Put("kv", name, (step,), secrets(A="y")), **more)
 
 
-def plan(store: MemoryStore, *writes: Write) -> Plan:
+def restoring(attributes: Attributes | None = None) -> Restore:
+    return Restore("kv", "a", attributes=attributes or Attributes(), base=there(), earlier=there())
+
+
+def plan(store: MemoryStore, *writes: Operation) -> Plan:
     steps = tuple(step for each in writes for step in each.steps)
     return Plan("put", "dev", {"kv": store}, steps=steps, writes=writes)
 
@@ -814,23 +819,19 @@ def plan(store: MemoryStore, *writes: Write) -> Plan:
         (write(base=there(), attributes=TAGGED), {Use.UPDATE, Use.TAG}),
         (write(base=there(attributes=TAGGED), attributes=TAGGED), {Use.UPDATE}),
         (write(recover=True), {Use.RECOVER, Use.UPDATE}),
-        (write(changes={}, base=there()), {Use.DELETE}),
-        (write(changes={}, base=there(), earlier=there()), {Use.UPDATE}),
-        (write(changes={}, base=there(), earlier=there(attributes=TAGGED)), {Use.UPDATE, Use.TAG}),
-        (write(changes={}, base=there(), versions=("1", "2")), {Use.DELETE_VERSIONS}),
-        (write(changes={}, recover=True, versions=("1", "2")), {Use.RECOVER_VERSIONS}),
+        # Its versions are destroyed: a new one is written over them.
+        (write(has_history=True), {Use.UPDATE}),
+        (Delete("kv", "a", base=there()), {Use.DELETE}),
+        (restoring(), {Use.UPDATE}),
+        (restoring(TAGGED), {Use.UPDATE, Use.TAG}),
+        (DeleteVersions("kv", "a", base=there(), versions=("1", "2")), {Use.DELETE_VERSIONS}),
+        (RecoverVersions("kv", "a", versions=("1", "2")), {Use.RECOVER_VERSIONS}),
     ],
 )
-def test_a_store_is_asked_for_what_the_write_does(planned: Write, uses: set[Use]) -> None:
+def test_a_store_is_asked_for_what_the_write_does(planned: Operation, uses: set[Use]) -> None:
     store = MemoryStore()
     assert refuse_denied(plan(store, planned)).writes == (planned,)
     assert store.access_asked == [{"a": frozenset(uses)}]
-
-
-def test_a_name_whose_versions_are_destroyed_is_written_over_them() -> None:
-    store = MemoryStore()
-    refuse_denied(plan(store, write()), {("kv", "a")})
-    assert store.access_asked == [{"a": frozenset({Use.UPDATE})}]
 
 
 def test_a_denied_write_is_refused_and_the_others_stay() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from compiler.change.compare import narrow_to_run
 from compiler.change.journal import Run, RunEntry
-from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step, Write
+from compiler.change.operations import DeleteVersions, Operation, Put
+from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step
 from compiler.stores.interface import Attributes, RemoteSecret
 from tests.unit.change.undoing import deleted, deleting, deleting_run, started
 from tests.unit.changes import plan_of
@@ -19,9 +20,9 @@ def step(name: str | None, kind: Kind = Kind.UPDATE) -> Step:
     return Step("secret", f"KEY-{name}", kind, None, Location("azure", name, "KEY") if name else None)
 
 
-def write(name: str, before: str | None, *, recover: bool = False) -> Write:
+def write(name: str, before: str | None, *, recover: bool = False) -> Put:
     base = RemoteSecret(name, before, {}, Attributes()) if before else None
-    return Write("azure", name, (step(name),), {}, base=base, recover=recover)
+    return Put("azure", name, (step(name),), {}, base=base, recover=recover)
 
 
 def entry(
@@ -40,7 +41,7 @@ def entry(
     return RunEntry(kind, before, bool(deleted), *given, deleted=deleted or None, recovered=bool(deleted) and recovered)
 
 
-def plan(steps: tuple[Step, ...], *writes: Write) -> Plan:
+def plan(steps: tuple[Step, ...], *writes: Operation) -> Plan:
     return plan_of(*writes, steps=steps)
 
 
@@ -192,7 +193,7 @@ def test_a_version_that_is_noted_already_is_not_adopted_as_another() -> None:
 def test_what_is_there_again_and_not_known_to_be_by_the_run_is_a_conflict_and_not_its_own(
     state: str, on_conflict: OnConflict, command: str, again: str, kind: Kind
 ) -> None:
-    known = replace(entry(None, state=state, deleted="v1", recovered=False), audit_pending=state == "started")
+    known = entry(None, state=state, deleted="v1", recovered=False)
     options = Options(on_conflict=on_conflict, recover=True, words=tuple(command.split()[1:]))
     wanted = replace(plan((step("a", kind),), write("a", "v1")), options=options)
     left = narrow_to_run(wanted, run(a=known), {A: "v1"})
@@ -270,9 +271,9 @@ def test_what_is_still_to_do_is_not_stored(known: RunEntry, stands: str) -> None
     assert left.stored == {}
 
 
-def deletion(*versions: str) -> Write:
+def deletion(*versions: str) -> DeleteVersions:
     base = RemoteSecret("a", versions[-1], {}, Attributes())
-    return Write("azure", "a", (step("a", Kind.DELETE),), {}, base=base, versions=versions)
+    return DeleteVersions("azure", "a", (step("a", Kind.DELETE),), base=base, versions=versions)
 
 
 def test_a_deletion_does_not_go_on_at_versions_that_were_made_at_another_time() -> None:

@@ -5,7 +5,7 @@ import re
 import stat
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from compiler.change.journal import Run, find_run, find_unfinished, identity_of, new_id, read_run, runs, runs_folder
-from compiler.change.plan import Kind, Location, MissingLine, Plan, State, Step, Write, WriteResult
-from compiler.change.run_log import RunLog
+from compiler.change.operations import Delete, DeleteVersions, Put, Restore
+from compiler.change.plan import Kind, Location, Plan, State, Step, Target, WriteResult
+from compiler.change.run_log import RunLog, UndoLog
 from compiler.live.stores import Served
 from compiler.refusal import Refusal
 from compiler.stores.interface import Attributes, Cluster, RemoteSecret, Written
@@ -32,8 +33,8 @@ BARE = Step("github", "TOKEN", Kind.CREATE, None, None)
 
 def plan() -> Plan:
     writes = (
-        Write("azure", "a", (STEP,), {"TOKEN": SecretValue("sentinel")}),
-        Write("azure", "b", (BARE,), {}, recover=True, deleted="v7"),
+        Put("azure", "a", (STEP,), {"TOKEN": SecretValue("sentinel")}),
+        Put("azure", "b", (BARE,), {}, recover=True, deleted="v7"),
     )
     return plan_of(*writes, stores={"azure": MemoryStore("https://a")}, sources={"vault": "https://v"})
 
@@ -48,6 +49,12 @@ def open_files() -> list[str]:
         with suppress(FileNotFoundError):  # of the folder itself, once it is read
             found.append(str(link.readlink()))
     return found
+
+
+def undone(journal: RunLog, target: Target, version: str) -> None:
+    """An undo wrote this version."""
+    earlier = RemoteSecret(target[1], "v0", {}, Attributes())
+    UndoLog(journal.run).record_version(Restore(*target, base=earlier, earlier=earlier), Written(version))
 
 
 def test_an_id_tells_when_and_no_two_are_alike() -> None:
@@ -69,11 +76,11 @@ def test_what_is_noted_comes_back(tmp_path: Path) -> None:
     journal = begin(tmp_path)
     assert journal.run.id == FIRST
     journal.start(write_over(A))
-    journal.note_version(write_over(A), Written("v1", ("v0",)))
-    journal.settled(WriteResult("azure", "a", State.DONE, "v1"))
+    journal.record_version(write_over(A), Written("v1", ("v0",)))
+    journal.record_result(WriteResult("azure", "a", State.DONE, "v1"))
     journal.start(write_over(B))
-    journal.recovered(B, "v7", None)
-    journal.settled(WriteResult("azure", "b", State.FAILED, code="unavailable"), maybe_stored=True)
+    journal.record_recovery(B, RemoteSecret("b", "v7", {}, Attributes()))
+    journal.record_result(WriteResult("azure", "b", State.FAILED, code="unavailable"), maybe_stored=True)
     journal.end("incomplete")
     journal.close()
     run = find_run(tmp_path, FIRST)
@@ -94,8 +101,8 @@ def test_what_is_announced_is_on_the_disk_and_what_became_of_it_with_the_next(
     monkeypatch.setattr(os, "fsync", waits.append)
     journal.start(write_over(A))
     assert len(waits) == 1
-    journal.note_version(write_over(A), Written("v1"))
-    journal.settled(WriteResult("azure", "a", State.DONE, "v1"))
+    journal.record_version(write_over(A), Written("v1"))
+    journal.record_result(WriteResult("azure", "a", State.DONE, "v1"))
     assert len(waits) == 1
     journal.end("complete")
     assert len(waits) == 2
@@ -104,7 +111,7 @@ def test_what_is_announced_is_on_the_disk_and_what_became_of_it_with_the_next(
 
 def test_when_the_versions_of_a_deletion_were_made_comes_back(tmp_path: Path) -> None:
     made = datetime(2025, 1, 31, 12, tzinfo=UTC)
-    writes = (Write("azure", "a", (BARE,), {}, versions=("1", "2"), made={"1": made}),)
+    writes = (DeleteVersions("azure", "a", (BARE,), versions=("1", "2"), made={"1": made}),)
     begin_journal(tmp_path, FIRST, replace(plan(), writes=writes), {}).close()
     entry = find_run(tmp_path, FIRST).entries[A]
     assert (entry.versions, entry.versions_made) == (("1", "2"), {"1": made.isoformat()})
@@ -113,7 +120,7 @@ def test_when_the_versions_of_a_deletion_were_made_comes_back(tmp_path: Path) ->
 
 
 def test_a_deleted_version_that_nobody_told_is_none_to_write_over(tmp_path: Path) -> None:
-    writes = (Write("azure", "a", (BARE,), {}, recover=True),)
+    writes = (Put("azure", "a", (BARE,), {}, recover=True),)
     begin_journal(tmp_path, FIRST, replace(plan(), writes=writes), {}).close()
     run = find_run(tmp_path, FIRST)
     assert (run.entries[A].recover, run.entries[A].deleted, run.entries[A].recovered) == (True, None, False)
@@ -124,9 +131,9 @@ def test_a_run_that_goes_on_has_not_ended_and_one_that_was_undone_cannot_go_on(t
     journal.end("interrupted")
     journal.start(write_over(A, "v1"))
     assert find_run(tmp_path, FIRST).ended is None
-    journal.find(A, "v2")
+    journal.record_found(A, "v2")
     assert find_run(tmp_path, FIRST).entries[A].after == "v2"
-    journal.undo(A, "started")
+    UndoLog(journal.run).start(write_over(A))
     journal.close()
     run = find_run(tmp_path, FIRST)
     assert (run.entries[A].undo, run.is_resumable) == ("started", False)
@@ -135,33 +142,28 @@ def test_a_run_that_goes_on_has_not_ended_and_one_that_was_undone_cannot_go_on(t
 def test_what_the_audit_file_still_needs_comes_back_until_it_has_it(tmp_path: Path) -> None:
     journal = begin(tmp_path)
 
-    def owed() -> tuple[bool, bool, bool]:
+    def owed() -> list[tuple[str, str | None, str | None]]:
         run = find_run(tmp_path, FIRST)
-        return run.entries[A].audit_pending, run.entries[A].undo_audit_pending, run.is_audited
+        assert run.owed == journal.run.owed
+        return [(line.action, line.before, line.version) for line in run.owed]
 
     journal.start(write_over(A, "v0"))
-    assert find_run(tmp_path, FIRST).entries[A].before == "v0"
-    journal.note_version(write_over(A, "v0"), Written("v1"))
-    journal.find(A, "v1")
-    journal.undo(A, "started")
-    assert owed() == (False, False, False)
-    again = RunLog(journal.run, is_audited=True)
-    notes: tuple[Callable[[], None], ...] = (
-        lambda: again.start(write_over(A, "v0")),
-        lambda: again.note_version(write_over(A, "v0"), Written("v1")),
-        lambda: again.find(A, "v1"),
-    )
-    for note in notes:
-        note()
-        assert owed() == (True, False, True)
-        again.audited(MissingLine(*A, "v1"))
-        assert owed() == (False, False, True)
-    again.close()
-    journal.undo(A, "started", before="v1", audit_pending=True)
+    journal.record_version(write_over(A, "v0"), Written("v1"))
+    assert owed() == []
+    journal.run.is_audited = True
+    with closing(RunLog(journal.run)) as again:
+        again.start(write_over(A, "v1"))
+        assert owed() == []
+        again.record_version(write_over(A, "v1"), Written("v2"))
+        assert owed() == [("create", "v1", "v2")]
+        # What is found once more is no second write.
+        again.record_found(A, "v2")
+        assert owed() == [("create", "v1", "v2")]
     journal.close()
-    assert owed() == (False, True, True)
-    entry = find_run(tmp_path, FIRST).entries[A]
-    assert (entry.before, entry.undo_before) == ("v0", "v1")
+    lines = find_run(tmp_path, FIRST).path.read_text("utf-8")
+    for told in ({"type": "audited", "targets": [A]}, {"type": "audit", "store": "azure", "name": "a"}):
+        find_run(tmp_path, FIRST).path.write_text(f"{lines}{json.dumps(told)}\n", "utf-8")
+        assert find_run(tmp_path, FIRST).owed == []
 
 
 @pytest.mark.parametrize(("state", "resumable"), [("complete", False), ("conflict", False), ("interrupted", True)])
@@ -259,8 +261,8 @@ def test_another_format_and_a_step_of_nothing_are_refused(tmp_path: Path) -> Non
 def test_what_is_no_version_does_not_pass_for_one(tmp_path: Path, type_: str, field: str, odd: object) -> None:
     journal = begin(tmp_path)
     journal.start(write_over(A))
-    journal.note_version(write_over(A), Written("v1"))
-    journal.undo(A, "done", "v2")
+    journal.record_version(write_over(A), Written("v1"))
+    undone(journal, A, "v2")
     journal.close()
     path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
@@ -312,8 +314,8 @@ def test_an_identity_tells_which_where_what_and_how() -> None:
 
 def test_another_writers_versions_are_remembered_past_later_lines(tmp_path: Path) -> None:
     journal = begin(tmp_path)
-    journal.note_version(write_over(A), Written("v2", ("v1",)))
-    journal.settled(WriteResult("azure", "a", State.CONFLICT, "v2", ("v1",), "conflict"))
+    journal.record_version(write_over(A), Written("v2", ("v1",)))
+    journal.record_result(WriteResult("azure", "a", State.CONFLICT, "v2", ("v1",), "conflict"))
     journal.close()
     assert find_run(tmp_path, FIRST).entries[A].slipped == ("v1",)
 
@@ -321,9 +323,9 @@ def test_another_writers_versions_are_remembered_past_later_lines(tmp_path: Path
 def test_when_a_version_was_made_is_remembered_past_later_lines(tmp_path: Path) -> None:
     made = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
     journal = begin(tmp_path)
-    journal.note_version(write_over(A), Written("2", (), made=made))
-    journal.settled(WriteResult("azure", "a", State.DONE, "2"))
-    journal.note_version(write_over(B), Written("v1"))
+    journal.record_version(write_over(A), Written("2", (), made=made))
+    journal.record_result(WriteResult("azure", "a", State.DONE, "2"))
+    journal.record_version(write_over(B), Written("v1"))
     journal.close()
     found = find_run(tmp_path, FIRST).entries
     assert (found[A].made, found[B].made) == (made.isoformat(), None)
@@ -333,12 +335,12 @@ def test_when_a_version_was_made_is_remembered_past_later_lines(tmp_path: Path) 
 
 def test_the_version_that_an_undo_wrote_comes_back(tmp_path: Path) -> None:
     journal = begin(tmp_path)
-    journal.note_version(write_over(A), Written("v1"))
-    journal.undo(A, "started")
+    journal.record_version(write_over(A), Written("v1"))
+    UndoLog(journal.run).start(write_over(A))
     assert find_run(tmp_path, FIRST).entries[A].undone_as is None
-    journal.undo(A, "done", "v2")
+    undone(journal, A, "v2")
     # An undo once more, which finds it done.
-    journal.undo(A, "started")
+    UndoLog(journal.run).start(write_over(A))
     journal.close()
     assert find_run(tmp_path, FIRST).entries[A].undone_as == "v2"
 
@@ -465,15 +467,15 @@ def test_a_journal_is_written_in_the_lines_of_its_format(tmp_path: Path, monkeyp
     # Times are UTC wherever the command runs.
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     time.tzset()
-    writes = (*plan().writes, Write("azure", "c", (WHOLE,), {}, whole=SecretValue("sentinel"), base=BASE))
+    writes = (*plan().writes, Put("azure", "c", (WHOLE,), SecretValue("sentinel"), base=BASE))
     journal = begin_journal(tmp_path, FIRST, replace(plan(), writes=writes), {**IDENTITY, **OPTIONS})
     journal.start(write_over(A))
-    journal.note_version(write_over(A), Written("v1", ("v0",)))
-    journal.settled(WriteResult("azure", "a", State.DONE, "v1"))
-    journal.settled(WriteResult("azure", "c", State.FAILED, code="unavailable"), maybe_stored=True)
-    journal.find(C, "v4")
-    journal.undo(A, "started")
-    journal.undo(C, "done", "v5")
+    journal.record_version(write_over(A), Written("v1", ("v0",)))
+    journal.record_result(WriteResult("azure", "a", State.DONE, "v1"))
+    journal.record_result(WriteResult("azure", "c", State.FAILED, code="unavailable"), maybe_stored=True)
+    journal.record_found(C, "v4")
+    UndoLog(journal.run).start(write_over(A))
+    undone(journal, C, "v5")
     journal.end("incomplete")
     journal.close()
     monkeypatch.undo()
@@ -521,8 +523,8 @@ def test_a_journal_of_the_first_format_is_gone_on_with_in_its_own_lines(tmp_path
     path.write_text("".join(f"{json.dumps(line)}\n" for line in FIRST_LINES[:5]), "utf-8")
     journal = RunLog(read_run(path))
     journal.start(write_over(A))
-    journal.note_version(write_over(A), Written("v1"))
-    journal.undo(A, "done")
+    journal.record_version(write_over(A), Written("v1"))
+    UndoLog(journal.run).record_version(Delete(*A), Written(""))
     journal.close()
     entry = find_run(tmp_path, FIRST).entries[A]
     assert (entry.after, entry.undo) == ("v1", "done")
@@ -542,7 +544,7 @@ def test_an_unfinished_run_of_the_first_format_is_found_by_the_same_command(tmp_
 
 def test_a_run_of_two_stores_tells_the_same_name_apart(tmp_path: Path) -> None:
     elsewhere = replace(STEP, destination=Location("vault", "a", "TOKEN"))
-    writes = (Write("azure", "a", (STEP,), {}), Write("vault", "a", (elsewhere,), {}, base=BASE))
+    writes = (Delete("azure", "a", (STEP,)), Delete("vault", "a", (elsewhere,), base=BASE))
     destinations = {"azure": "https://a", "vault": "https://v"}
     stores = {name: MemoryStore(url) for name, url in destinations.items()}
     journal = begin_journal(
@@ -552,8 +554,8 @@ def test_a_run_of_two_stores_tells_the_same_name_apart(tmp_path: Path) -> None:
         {},
     )
     journal.start(write_over(A))
-    journal.note_version(write_over(("vault", "a"), "v3"), Written("v4"))
-    journal.settled(WriteResult("vault", "a", State.DONE, "v4"))
+    journal.record_version(write_over(("vault", "a"), "v3"), Written("v4"))
+    journal.record_result(WriteResult("vault", "a", State.DONE, "v4"))
     journal.close()
     run = find_run(tmp_path, FIRST)
     assert (run.command, run.destinations, run.is_planned) == ("restore", destinations, True)
@@ -606,7 +608,7 @@ def test_a_longer_plan_waits_for_the_disk_no_more_often(tmp_path: Path, monkeypa
     counts = []
     for run, length in ((FIRST, 1), (SECOND, 50)):
         waits.clear()
-        writes = tuple(Write("azure", f"a{number}", (BARE,), {}) for number in range(length))
+        writes = tuple(Delete("azure", f"a{number}", (BARE,)) for number in range(length))
         begin_journal(tmp_path, run, replace(plan(), writes=writes), {}).close()
         counts.append(len(waits))
     assert counts[0] == counts[1]
@@ -691,9 +693,9 @@ def test_the_folder_of_the_runs_is_its_owners_alone(tmp_path: Path) -> None:
 def test_who_the_servers_are_is_noted_with_the_plan_and_again_where_another_was_accepted(tmp_path: Path) -> None:
     on = {"vault": Served(Cluster("c1", "vault-1")), "azure": Served(None), "unused": Served(Cluster("c9", ""))}
     journal = begin_journal(tmp_path, FIRST, replace(plan(), served=on), {"environment": "prod"})
-    journal.went_on(replace(plan(), served=on))
+    journal.record_servers(replace(plan(), served=on))
     assert find_run(tmp_path, FIRST).clusters == {"vault": "c1"}
-    journal.went_on(replace(plan(), served={"vault": Served(Cluster("c2", ""), is_accepted=True)}))
+    journal.record_servers(replace(plan(), served={"vault": Served(Cluster("c2", ""), is_accepted=True)}))
     journal.close()
     assert find_run(tmp_path, FIRST).clusters == {"vault": "c2"}
     lines = [json.loads(line) for line in (runs_folder(tmp_path) / f"{FIRST}.jsonl").read_text("utf-8").splitlines()]

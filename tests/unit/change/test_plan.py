@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from compiler.change.operations import Delete, Operation, Put, Restore, losses_of
 from compiler.change.plan import (
     WRITING,
     Kind,
     Location,
-    MissingLine,
     Note,
     NoteKind,
     OnConflict,
@@ -17,9 +17,7 @@ from compiler.change.plan import (
     Plan,
     State,
     Step,
-    Write,
     WriteResult,
-    losses_of,
     refuse_targets,
 )
 from compiler.model.store import StoreAddress
@@ -29,7 +27,7 @@ from compiler.stores.secret_value import SecretValue
 from tests import providers
 from tests.memory_store import MemoryStore
 from tests.refusals import is_refused
-from tests.unit.changes import loss_of, outcome_of, plan_of
+from tests.unit.changes import loss_of, outcome_of, plan_of, unaudited_line
 
 
 def plan(*kinds: Kind, on_conflict: OnConflict = OnConflict.FAIL) -> Plan:
@@ -78,7 +76,7 @@ def test_what_became_of_a_run(state: State, incomplete: bool, differs: bool) -> 
 def test_a_place_is_shown_with_its_property_or_without_and_no_value_ever() -> None:
     assert str(Location("vault", "agents/jira", "TOKEN")) == "vault:agents/jira#TOKEN"
     assert str(Location("azure", "pem", None)) == "azure:pem"
-    assert "sentinel" not in repr(Write("azure", "a", (), {"KEY": SecretValue("sentinel")}, SecretValue("sentinel")))
+    assert "sentinel" not in repr(Put("azure", "a", (), {"KEY": SecretValue("sentinel")}))
 
 
 def test_its_words_are_those_of_the_output_the_journal_and_the_audit_file() -> None:
@@ -131,20 +129,19 @@ KEY = {"KEY": SecretValue("x")}
 @pytest.mark.parametrize(
     ("write", "kind", "before"),
     [
-        (Write("azure", "a", (), KEY), Kind.CREATE, None),
-        (Write("azure", "a", (), {}, whole=SecretValue("x")), Kind.CREATE, None),
-        (Write("azure", "a", (), KEY, base=HELD), Kind.UPDATE, "v1"),
-        (Write("azure", "a", (), {}, whole=SecretValue("x"), base=HELD), Kind.UPDATE, "v1"),
-        (Write("azure", "a", (), {}, base=HELD, earlier=HELD), Kind.UPDATE, "v1"),
-        (Write("azure", "a", (), KEY, recover=True), Kind.RECOVER, None),
-        (Write("azure", "a", (), {}, base=HELD), Kind.DELETE, "v1"),
+        (Put("azure", "a", (), KEY), Kind.CREATE, None),
+        (Put("azure", "a", (), SecretValue("x")), Kind.CREATE, None),
+        (Put("azure", "a", (), KEY, base=HELD), Kind.UPDATE, "v1"),
+        (Put("azure", "a", (), SecretValue("x"), base=HELD), Kind.UPDATE, "v1"),
+        (Restore("azure", "a", (), base=HELD, earlier=HELD, attributes=HELD.attributes), Kind.UPDATE, "v1"),
+        (Put("azure", "a", (), KEY, recover=True), Kind.RECOVER, None),
+        (Delete("azure", "a", (), base=HELD), Kind.DELETE, "v1"),
     ],
 )
 def test_what_a_write_does_follows_from_what_is_there_and_what_it_sets(
-    write: Write, kind: Kind, before: str | None
+    write: Operation, kind: Kind, before: str | None
 ) -> None:
     assert (write.kind, write.before, write.target) == (kind, before, ("azure", "a"))
-    assert MissingLine("azure", "a", "1").target == write.target
 
 
 @pytest.mark.parametrize(
@@ -153,7 +150,7 @@ def test_what_a_write_does_follows_from_what_is_there_and_what_it_sets(
         outcome_of(interrupted=True),
         outcome_of(defect=KeyError()),
         outcome_of(unrecorded="full"),
-        outcome_of(unaudited=(MissingLine("azure", "a", "1"),)),
+        outcome_of(unaudited=(unaudited_line("azure", "a", "1"),)),
     ],
 )
 def test_a_run_that_was_cut_short_is_incomplete(outcome: Outcome) -> None:
@@ -167,7 +164,7 @@ def step_in(name: str, kind: Kind) -> Step:
 
 def test_what_is_left_out_is_refused_with_its_reason_and_not_written() -> None:
     steps = (step_in("kept", Kind.UPDATE), step_in("out", Kind.DELETE), Step("out", "KEY", Kind.MISSING, None, None))
-    writes = tuple(Write("azure", name, (), {}) for name in ("kept", "out"))
+    writes = tuple(Delete("azure", name, ()) for name in ("kept", "out"))
     losses = tuple(loss_of("azure", name, "1", keeps=1) for name in ("kept", "out"))
     found = refuse_targets(plan_of(*writes, steps=steps, losses=losses), {("azure", "out"): ("the reason", "the way")})
     assert [(each.kind, each.reason, each.remedy) for each in found.steps] == [
@@ -192,13 +189,13 @@ def vault() -> MemoryStore:
     return MemoryStore(StoreAddress(providers.VAULT, "https://vault:8200", mount="team/kv"))
 
 
-def write(name: str, replaces: str | None = "10") -> Write:
+def write(name: str, replaces: str | None = "10") -> Operation:
     """A write of a secret whose current version is `replaces`, or of a deleted one that is recovered before."""
     if replaces is None:
-        return Write("kv", name, (), {})
+        return Put("kv", name)
     if int(replaces) % 2:
-        return Write("kv", name, (), {}, recover=True, deleted=replaces)
-    return Write("kv", name, (), {}, base=RemoteSecret(name, replaces, {}, Attributes()))
+        return Put("kv", name, (), {}, recover=True, deleted=replaces)
+    return Put("kv", name, base=RemoteSecret(name, replaces, {}, Attributes()))
 
 
 def found(vault: MemoryStore, name: str = "a", replaces: str | None = "10") -> Note:
@@ -289,7 +286,7 @@ def test_the_metadata_of_new_names_are_no_loss_where_they_may_not_be_read(vault:
         vault.failures["dropped_by_write", name] = ForbiddenError(
             vault.place(name), Action.DESCRIBE, "no policy", "add one", permission="read"
         )
-    assert losses_of([write("a", None), write("b", None)], {"kv": vault}, {("kv", "a"), ("kv", "b")}, workers=1) == ()
+    assert losses_of([write("a", None), write("b", None)], {"kv": vault}, workers=1) == ()
     # Each refusal is asked about at length: one is enough to know.
     assert vault.calls == [("dropped_by_write", "a")]
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from compiler.change.journal import Run, RunEntry, RunHistory
-from compiler.change.plan import Kind, Location, NoteKind, Options, Plan, Step, Write
+from compiler.change.operations import Delete, Operation, RecoverVersions, Restore
+from compiler.change.plan import Kind, Location, NoteKind, Options, Plan, Step
 from compiler.change.run_log import RunLog
 from compiler.change.undo import (
     Reversal,
@@ -23,7 +24,16 @@ from compiler.model.provider import Provider
 from compiler.model.store import Place, StoreAddress
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, Code, DisabledError, StoreError, StoreLocation, VersionGoneError
-from compiler.stores.interface import Attributes, Dropped, StoreState, VersionStates, Written
+from compiler.stores.interface import (
+    VALUE_SINCE,
+    Attributes,
+    Dropped,
+    RemoteSecret,
+    StoreState,
+    Use,
+    VersionStates,
+    Written,
+)
 from tests import providers
 from tests.memory_store import MemoryStore
 from tests.unit.change.undoing import (
@@ -114,7 +124,7 @@ def test_runs_on_one_secret_are_undone_newest_first() -> None:
     step, write = only(older, store, history)
     assert write is not None
     assert (step.kind, write.before) == (Kind.UPDATE, "v4")
-    assert write.earlier is not None
+    assert isinstance(write, Restore)
     assert write.earlier.version == "v1"
     assert kinds(older, store) == [Kind.REFUSE]
 
@@ -351,14 +361,14 @@ def test_what_is_put_back_is_what_the_run_saw_last() -> None:
     for value in ("planned", "seen", "ours"):
         store.seed("a", A=value)
 
-    def found(log: RunLog, write: Write) -> None:
-        log.find(write.target, "v3")
+    def found(log: RunLog, write: Operation) -> None:
+        log.record_found(write.target, "v3")
 
     # A later part of the run saw another version than was planned; or only found that an earlier one wrote.
     for call, expected in ((wrote("v3", before="v2"), "v2"), (found, "v1")):
         _, write = only(run_of(a=Past(setting("v1"), (call,))), store)
         assert write is not None
-        assert write.earlier is not None
+        assert isinstance(write, Restore)
         assert write.earlier.version == expected
 
 
@@ -451,14 +461,44 @@ def test_a_recovered_version_is_told_from_one_of_its_number_by_when_the_store_ma
     store.versions["a"] = [replace(each, attributes=Attributes(created=then)) for each in store.versions["a"]]
     for made, kind in ((then, Kind.DELETE), (datetime(2025, 1, 1, tzinfo=UTC), Kind.REFUSE)):
 
-        def recovered(log: RunLog, write: Write, made: datetime = made) -> None:
+        def recovered(log: RunLog, write: Operation, made: datetime = made) -> None:
             log.start(write)
-            log.recovered(write.target, "v1", made)
-            log.note_version(write, Written("v1"))
+            log.record_recovery(write.target, RemoteSecret("a", "v1", {}, Attributes(created=made)))
+            log.record_version(write, Written("v1"))
 
         run = run_of(a=Past(setting(None, recover=True, deleted="v1"), (recovered,)))
         (step,) = plan_for(run, store).steps
         assert step.kind is kind
+
+
+def test_before_it_reads_it_tells_each_store_what_an_undo_may_do_there() -> None:
+    store = three(providers.VAULT)
+    for name in ("b", "c", "d"):
+        store.seed(name, A="x")
+    run = run_of(a=deleting("v1", "v2", "v3").then(started), b=updated(), c=created(), d=created(recover=True))
+    expected: list[dict[str, frozenset[Use]]] = []
+    store.before = lambda _method, _name: expected.append(dict(store.expected))
+    plan_for(run, store)
+    # A refusal of the first read names already all rights that the undo takes.
+    assert expected[0] == {
+        "a": frozenset({Use.RECOVER_VERSIONS}),
+        "b": frozenset({Use.UPDATE}),
+        "c": frozenset({Use.DELETE}),
+        "d": frozenset({Use.DELETE}),
+    }
+
+
+def test_what_an_undo_puts_back_has_the_date_that_it_had() -> None:
+    # In a Vault the tag is of all versions by now: the run's.
+    store = MemoryStore(StoreAddress(providers.VAULT, MEMORY))
+    for value in ("old", "new"):
+        store.seed("a", A=value)
+    store.set_tags("a", "v2", {VALUE_SINCE: "2026-01-01 from version 2"})
+    had = Attributes(tags={VALUE_SINCE: "2025-01-01 from version 1"})
+    planned = replace(setting("v1"), base=RemoteSecret("a", "v1", {}, had))
+    (write,) = plan_for(run_of(a=Past(planned, (wrote("v2"),))), store).writes
+    assert isinstance(write, Restore)
+    assert write.as_it_was.attributes.tags == had.tags
 
 
 TARGET = ("azure", "a")
@@ -482,6 +522,7 @@ def test_the_undo_brings_back_exactly_what_the_run_deleted(provider: Provider) -
     store.delete_versions("a", write.versions)
     plan = plan_undo(deleting_run(deleted(*write.versions)), {"azure": store})
     (made,), (step,) = plan.writes, plan.steps
+    assert isinstance(made, RecoverVersions)
     assert (made.kind, made.versions, made.before) == (Kind.RECOVER, write.versions, "v3")
     assert (step.secret, step.key, step.kind) == ("jira", "KEY", Kind.RECOVER)
     assert ("read", "a") not in store.calls
@@ -553,6 +594,7 @@ def test_a_doubt_that_no_run_can_settle_any_more_is_undone() -> None:
     store.delete_versions("a", ("v1", "v2", "v3"))
     run = deleting_run(deleting("v1", "v2", "v3").then(started), "complete")
     (write,) = plan_undo(run, {"azure": store}).writes
+    assert isinstance(write, RecoverVersions)
     assert (write.kind, write.versions) == (Kind.RECOVER, ("v1", "v2", "v3"))
     store.recover_versions("a", ("v1", "v2", "v3"))
     assert plan_undo(run, {"azure": store}).steps == ()
@@ -600,9 +642,14 @@ def test_versions_of_the_same_numbers_that_were_made_at_another_time_are_not_bro
 JIRA = ("JIRA_TOKEN", "JIRA_URL")
 
 
-def deletion_of(store: MemoryStore, name: str, *keys: str, to: str = "azure") -> Write:
+def deletion_of(store: MemoryStore, name: str, *keys: str, to: str = "azure") -> Operation:
     steps = tuple(Step("jira", key, Kind.DELETE, None, Location(to, name, key)) for key in keys)
-    return Write(to, name, steps, {}, base=store.versions[name][-1])
+    return Delete(to, name, steps, base=store.versions[name][-1])
+
+
+def restoring(store: MemoryStore, earlier: RemoteSecret) -> Restore:
+    deleted = deletion_of(store, "agents-jira", *JIRA)
+    return Restore(*deleted.target, deleted.steps, base=store.versions["agents-jira"][-1], earlier=earlier)
 
 
 def reading(environment: Environment, store: str, name: str = "prod") -> Environment:
@@ -729,7 +776,7 @@ def test_an_earlier_version_comes_back_unless_it_lacks_a_key_in_use(
     spare: Callable[..., Plan], azure: MemoryStore, environment: Environment, *, earlier: dict[str, str], stays: bool
 ) -> None:
     azure.seed("old", **earlier)
-    back = replace(deletion_of(azure, "agents-jira", *JIRA), earlier=azure.versions["old"][-1])
+    back = restoring(azure, azure.versions["old"][-1])
     found = spare(plan_of(back), reading(environment, "azure"))
     assert (found.writes == ()) is stays
 
@@ -739,7 +786,7 @@ def test_a_key_that_nobody_reads_may_go(
 ) -> None:
     azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u", OTHER="x")
     azure.seed("old", JIRA_TOKEN="old", JIRA_URL="old")
-    back = replace(deletion_of(azure, "agents-jira", *JIRA), earlier=azure.versions["old"][-1])
+    back = restoring(azure, azure.versions["old"][-1])
     assert spare(plan_of(back), reading(environment, "azure")).writes == (back,)
 
 
@@ -749,8 +796,8 @@ def test_the_environments_are_read_only_where_something_would_go(
     def unknown() -> Sequence[Environment]:
         raise Refusal("found", "not known")
 
-    back = replace(deletion_of(azure, "agents-jira", *JIRA), earlier=azure.versions["agents-jira"][-1])
-    recovered = replace(deletion_of(azure, "agents-jira", *JIRA), recover=True, versions=("v1",))
+    back = restoring(azure, azure.versions["agents-jira"][-1])
+    recovered = RecoverVersions("azure", "agents-jira", versions=("v1",))
     plan = plan_of(back, recovered)
     assert drop_writes_in_use(plan, environment.stores, unknown, stores.live) is plan
     with pytest.raises(Refusal, match="not known"):
@@ -775,11 +822,11 @@ def test_the_environments_are_looked_through_once_a_store_and_not_once_a_write(
     assert looked == ["prod"]
 
 
-def foreign(name: str, to: str = "azure") -> Write:
+def foreign(name: str, to: str = "azure") -> Operation:
     store = MemoryStore()
     store.seed(name, JIRA_TOKEN="t")
     step = Step("jira", "JIRA_TOKEN", Kind.DELETE, None, Location(to, name, "JIRA_TOKEN"))
-    return Write(to, name, (step,), {}, base=store.read(name))
+    return Delete(to, name, (step,), base=store.read(name))
 
 
 def kept(plan: Plan, environment: Environment) -> Plan:

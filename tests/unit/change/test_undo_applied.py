@@ -12,7 +12,8 @@ import pytest
 
 from compiler.change.apply import apply_plan, carry_out
 from compiler.change.journal import Run, RunHistory, find_run, runs
-from compiler.change.plan import End, Kind, OnConflict, Options, Outcome, State, Write, WriteResult
+from compiler.change.operations import Operation
+from compiler.change.plan import End, Kind, OnConflict, Options, Outcome, State, WriteResult
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import AuditError, AuditLog, RunLog, UndoLog
 from compiler.change.undo import plan_undo, undo_run
@@ -76,11 +77,8 @@ def test_an_update_is_restored_and_a_create_or_recovery_deleted(tmp_path: Path) 
     assert store.shown("a") == {"A": "old"}
     assert store.deleted == {"b", "c"}
     assert audited(tmp_path) == [
-        ("a", "restore", "writing", "v2", None),
         ("a", "restore", "written", "v2", "v3"),
-        ("b", "delete", "writing", "v1", None),
         ("b", "delete", "written", "v1", "v1"),
-        ("c", "delete", "writing", "v1", None),
         ("c", "delete", "written", "v1", "v1"),
     ]
 
@@ -103,7 +101,7 @@ def test_what_a_store_says_is_not_as_it_was_is_told_and_not_done(tmp_path: Path)
     with AuditLog(tmp_path / "audit") as audit:
         (result,) = undo(run_of(tmp_path, a=updated()), store, audit).results
     assert (result.state, result.version) == (State.UNVERIFIED, "v3")
-    assert audited(tmp_path) == [("a", "restore", "writing", "v2", None), ("a", "restore", "written", "v2", "v3")]
+    assert audited(tmp_path) == [("a", "restore", "written", "v2", "v3")]
 
 
 def audited(tmp_path: Path) -> list[tuple[str, str, str, str | None, str | None]]:
@@ -134,24 +132,11 @@ def test_what_was_not_put_back_has_no_line_that_says_so(
     with AuditLog(tmp_path / "audit") as audit:
         undo(run_of(tmp_path, a=updated(), b=created()), store, audit)
     name = "a" if method == "restore" else "b"
-    assert [stage for of, _, stage, *_ in audited(tmp_path) if of == name] == ["writing", state]
-    assert [stage for of, _, stage, *_ in audited(tmp_path) if of != name] == ["writing", "written"]
+    assert [stage for of, _, stage, *_ in audited(tmp_path) if of == name] == [state]
+    assert [stage for of, _, stage, *_ in audited(tmp_path) if of != name] == ["written"]
 
 
-def test_the_line_before_an_undo_is_there_before_the_store_is_asked(tmp_path: Path) -> None:
-    store, seen = two_versions(), list[int]()
-
-    def before(method: str, _name: str) -> None:
-        if method == "restore":
-            seen.append(len(audited(tmp_path)))
-
-    store.before = before
-    with AuditLog(tmp_path / "audit") as audit:
-        undo(run_of(tmp_path, a=updated()), store, audit)
-    assert seen == [1]
-
-
-def test_an_undo_that_cannot_be_announced_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_undo_that_the_audit_file_lacks_is_done_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise AuditError("the audit file cannot be written: full")
 
@@ -159,7 +144,9 @@ def test_an_undo_that_cannot_be_announced_is_not_done(tmp_path: Path, monkeypatc
     with AuditLog(tmp_path / "audit") as audit:
         monkeypatch.setattr(audit, "record", full)
         outcome = undo(run_of(tmp_path, a=updated()), store, audit)
-    assert (outcome.results[0].code, len(store.versions["a"])) == ("unrecorded", 2)
+    assert ([result.state for result in outcome.results], len(store.versions["a"])) == ([State.DONE], 3)
+    assert (outcome.unrecorded, outcome.is_incomplete) == ("the audit file cannot be written: full", True)
+    assert [(each.action, each.version) for each in outcome.unaudited] == [("restore", "v3")]
 
 
 def test_a_defect_ends_an_undo_with_what_is_done_told(tmp_path: Path) -> None:
@@ -252,7 +239,7 @@ def test_what_cannot_be_noted_is_not_done(tmp_path: Path, monkeypatch: pytest.Mo
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(RunLog, "undo", full)
+    monkeypatch.setattr(UndoLog, "start", full)
     store = two_versions()
     assert undo(run_of(tmp_path, a=updated()), store).results[0].state is State.FAILED
     assert len(store.versions["a"]) == 2
@@ -351,8 +338,9 @@ def test_what_was_put_back_and_cannot_be_looked_at_is_compared_by_the_next_undo(
 
 
 def test_what_a_run_owes_the_audit_file_is_told_before_a_part_of_it_is_undone(tmp_path: Path) -> None:
-    def unaudited(log: RunLog, write: Write) -> None:
-        with closing(RunLog(log.run, is_audited=True)) as part:
+    def unaudited(log: RunLog, write: Operation) -> None:
+        log.run.is_audited = True
+        with closing(RunLog(log.run)) as part:
             wrote("v2")(part, write)
 
     run = run_of(tmp_path, a=Past(setting("v1"), (unaudited,)))
@@ -360,7 +348,6 @@ def test_what_a_run_owes_the_audit_file_is_told_before_a_part_of_it_is_undone(tm
         undo(run, two_versions(), audit)
     assert audited(tmp_path) == [
         ("a", "update", "written", "v1", "v2"),
-        ("a", "restore", "writing", "v2", None),
         ("a", "restore", "written", "v2", "v3"),
     ]
 
@@ -383,8 +370,7 @@ def test_what_an_earlier_undo_owes_the_audit_file_is_told_once_there_is_one(
         store.seed("a", A="old")
     with AuditLog(tmp_path / "audit") as audit:
         undo(run_of(tmp_path, a=updated().then(earlier)), store, audit)
-    announced = [] if is_stored else [("a", "restore", "writing", "v2", None)]
-    assert audited(tmp_path) == [*announced, ("a", "restore", "written", "v2", "v3")]
+    assert audited(tmp_path) == [("a", "restore", "written", "v2", "v3")]
     assert len(store.versions["a"]) == 3
 
 
@@ -435,7 +421,6 @@ def test_it_is_shown_and_then_done_and_noted_in_the_runs_own_journal(
     assert run.ended == "complete"
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
     assert [(line["action"], line["state"], line["who"], line["environment"]) for line in lines] == [
-        ("delete", "writing", "tester", "prod"),
         ("delete", "written", "tester", "prod"),
     ]
     written = (tmp_path / "audit").read_text("utf-8")

@@ -1,7 +1,7 @@
 """Runs by the journals that the engine's own log wrote of them, to plan the undo of, and stores with what they did."""
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -9,14 +9,15 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple, Self
 
 from compiler.change.journal import Run, RunHistory, find_run
-from compiler.change.plan import Kind, Location, Plan, State, Step, Write, WriteResult
+from compiler.change.operations import Delete, DeleteVersions, Operation, Put, RecoverVersions, Restore
+from compiler.change.plan import Kind, Location, Plan, State, Step, WriteResult
 from compiler.change.run_log import RunLog, UndoLog
 from compiler.change.undo import plan_undo
 from compiler.live.read_many import PastRun
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import StoreLocation
-from compiler.stores.interface import StoreState, Written
+from compiler.stores.interface import Attributes, RemoteSecret, StoreState, Written
 from tests import providers
 from tests.memory_store import MemoryStore, secrets
 from tests.unit.changes import begin_journal, plan_of, write_over
@@ -27,14 +28,15 @@ MEMORY = "https://memory"
 DELETING = Step("jira", "KEY", Kind.DELETE, None, Location("azure", "a", "A"))
 PROVIDERS = (providers.VAULT, providers.KEY_VAULT)
 OLDER, NEWER = PastRun("older", "migrate", "prod"), PastRun("newer", "put", "staging")
+EARLIER = RemoteSecret("a", "v1", {}, Attributes())
 # What the engine has its log record of a write.
-Call = Callable[[RunLog, Write], None]
+Call = Callable[[RunLog, Operation], None]
 
 
 class Past(NamedTuple):
     """What a run planned for one remote secret, and what it and its undo recorded of that since."""
 
-    planned: Write
+    planned: Operation
     calls: tuple[Call, ...] = ()
 
     def then(self, *calls: Call) -> Self:
@@ -56,19 +58,19 @@ def run_of(root: Path | None = None, *, command: str = "migrate", ended: str | N
     return find_run(root, ID)
 
 
-def at_name(write: Write, name: str) -> Write:
+def at_name(write: Operation, name: str) -> Operation:
     steps = tuple(replace(step, destination=replace(step.place, name=name)) for step in write.steps)
     return replace(write, name=name, steps=steps)
 
 
-def setting(before: str | None, *steps: Step, recover: bool = False, deleted: str | None = None) -> Write:
+def setting(before: str | None, *steps: Step, recover: bool = False, deleted: str | None = None) -> Put:
     """A write that sets the values of `steps`, over the version `before` where there is one."""
     own = steps or (replace(DELETING, kind=Kind.UPDATE),)
     base = write_over(("azure", "a"), before).base
-    return Write("azure", "a", own, secrets(A="new"), base=base, recover=recover, deleted=deleted)
+    return Put("azure", "a", own, secrets(A="new"), base=base, recover=recover, deleted=deleted)
 
 
-def started(log: RunLog, write: Write) -> None:
+def started(log: RunLog, write: Operation) -> None:
     """The write was announced, and never recorded."""
     log.start(write)
 
@@ -76,29 +78,38 @@ def started(log: RunLog, write: Write) -> None:
 def wrote(version: str, *slipped: str, made: datetime | None = None, before: str | None = None) -> Call:
     """The write was stored as this version, over `before` where that is not what was planned."""
 
-    def call(log: RunLog, write: Write) -> None:
+    def call(log: RunLog, write: Operation) -> None:
         write = replace(write, base=write_over(write.target, before).base) if before is not None else write
         started(log, write)
-        log.note_version(write, Written(version, slipped, made))
-        log.settled(WriteResult(*write.target, State.DONE, version, slipped))
+        log.record_version(write, Written(version, slipped, made))
+        log.record_result(WriteResult(*write.target, State.DONE, version, slipped))
 
     return call
 
 
-def undo_begun(log: RunLog, write: Write, *, owes: bool = False) -> None:
+@contextmanager
+def undo_log(run: Run, *, owes: bool = False) -> Iterator[UndoLog]:
+    """The log of an undo without an audit file; one that `owes` goes on with an undo that had one."""
+    for entry in run.entries.values():
+        entry.is_undo_audited |= owes
+    with closing(UndoLog(run)) as log:
+        yield log
+
+
+def undo_begun(log: RunLog, write: Operation, *, owes: bool = False) -> None:
     """The undo announced its write; it `owes` the outcome to an audit file that it does not have now."""
-    with closing(UndoLog(log.run, is_audited=owes)) as undo:
+    with undo_log(log.run, owes=owes) as undo:
         undo.start(write_over(write.target, log.run.entries[write.target].after))
 
 
 def undone(version: str | None = None, *, owes: bool = False) -> Call:
     """The undo has ended, with this version where it wrote one."""
 
-    def call(log: RunLog, write: Write) -> None:
+    def call(log: RunLog, write: Operation) -> None:
         undo_begun(log, write, owes=owes)
-        over = write_over(write.target, log.run.entries[write.target].after)
-        with closing(UndoLog(log.run, is_audited=owes)) as undo:
-            undo.note_version(replace(over, earlier=over.base if version is not None else None), Written(version or ""))
+        restored = Restore(*write.target, base=EARLIER, earlier=EARLIER)
+        with undo_log(log.run, owes=owes) as undo:
+            undo.record_version(restored if version is not None else Delete(*write.target), Written(version or ""))
 
     return call
 
@@ -114,7 +125,7 @@ def created(*, recover: bool = False) -> Past:
 def begun(before: str | None, planned: str | None = None) -> Past:
     """A write over `before` that was announced, and never recorded; where it is another version than was `planned`."""
 
-    def start(log: RunLog, write: Write) -> None:
+    def start(log: RunLog, write: Operation) -> None:
         started(log, replace(write, base=write_over(write.target, before).base))
 
     return Past(setting(planned or before), (start,))
@@ -124,7 +135,7 @@ def plan_for(run: Run, store: MemoryStore, history: RunHistory | None = None) ->
     return plan_undo(run, {"azure": store}, history)
 
 
-def only(run: Run, store: MemoryStore, history: RunHistory | None = None) -> tuple[Step, Write | None]:
+def only(run: Run, store: MemoryStore, history: RunHistory | None = None) -> tuple[Step, Operation | None]:
     """The only step of an undo and the write that it comes to, if any."""
     found = plan_for(run, store, history)
     (step,), write = found.steps, next(iter(found.writes), None)
@@ -149,21 +160,21 @@ def three(provider: Provider) -> MemoryStore:
     return store
 
 
-def deletion(store: MemoryStore) -> Write:
+def deletion(store: MemoryStore) -> DeleteVersions:
     """The deletion of all versions of `a` that can be read."""
     states = store.version_states("a")
     readable = tuple(version for version, state in states.items() if state is StoreState.PRESENT)
     others = tuple(version for version in states if version not in readable)
-    return Write("azure", "a", (DELETING,), {}, base=store.versions["a"][-1], versions=readable, others=others)
+    return DeleteVersions("azure", "a", (DELETING,), base=store.versions["a"][-1], versions=readable, others=others)
 
 
-def recovery(*versions: str) -> Write:
-    return Write("azure", "a", (DELETING,), {}, recover=True, versions=versions)
+def recovery(*versions: str) -> Operation:
+    return RecoverVersions("azure", "a", (DELETING,), versions=versions)
 
 
 def deleting(*versions: str, made: dict[str, datetime] | None = None) -> Past:
     """A deletion that the run planned, and has not begun."""
-    return Past(Write("azure", "a", (DELETING,), {}, versions=versions, made=made or {}))
+    return Past(DeleteVersions("azure", "a", (DELETING,), versions=versions, made=made or {}))
 
 
 def deleted(*versions: str, slipped: tuple[str, ...] = (), made: dict[str, datetime] | None = None) -> Past:

@@ -3,13 +3,13 @@ from typing import Any
 
 import pytest
 
-from compiler.change.plan import End, Kind, MissingLine, Outcome, Plan, State, Step, WriteResult
+from compiler.change.plan import End, Kind, Outcome, Plan, State, Step, WriteResult
 from compiler.cli import exit_codes
 from compiler.cli.exit_codes import code_of, code_of_run
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
 from tests.memory_store import MemoryStore
-from tests.unit.changes import outcome_of, plan_of, write_of
+from tests.unit.changes import outcome_of, plan_of, unaudited_line, write_of
 
 ERROR, WARNING, NOTE = (Diagnostic("r", severity, "m", Span(Source("a.yaml"))) for severity in Severity)
 
@@ -64,7 +64,7 @@ def outcome(*states: State, **rest: Any) -> Outcome:  # noqa: ANN401
         (outcome(State.PENDING), True, 4),
         (outcome(State.DONE, defect=KeyError()), True, 4),
         (outcome(State.DONE, unrecorded="the disk is full"), True, 4),
-        (outcome(State.DONE, unaudited=(MissingLine("azure", "a", "v1"),)), True, 4),
+        (outcome(State.DONE, unaudited=(unaudited_line("azure", "a", "v1"),)), True, 4),
         (outcome(State.DONE, State.PENDING, interrupted=True), True, 130),
     ],
 )

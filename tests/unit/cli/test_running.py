@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from compiler.change.plan import End, Kind, MissingLine, Outcome, Plan, State, Step, WriteResult
+from compiler.change.plan import End, Kind, Outcome, Plan, State, Step, WriteResult
 from compiler.change.run_files import run_lock
 from compiler.cli.running import RunOutput
 from compiler.cli.terminal.dialogue import Progress
@@ -21,7 +21,7 @@ from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import Problem
 from tests.commands import Done, invocation_of
 from tests.memory_store import MemoryStore
-from tests.unit.changes import outcome_of, plan_of, write_of
+from tests.unit.changes import outcome_of, plan_of, unaudited_line, write_of
 from tests.unit.cli.two_ends import AZURE, KEY, WRITING, Ends, Writing, journal, journals, lines
 
 # What the writing commands have in common, each of them tried.
@@ -182,7 +182,7 @@ def test_the_audit_file_is_written_or_the_run_is_not_begun(writing: Writing, tmp
     assert writing.ends.azure.versions == {}
     assert not (writing.project / ".platform-secrets/runs").exists()
     assert writing("--apply", "--audit", str(tmp_path / "audit")).code == 0
-    _, line = lines(tmp_path / "audit")
+    (line,) = lines(tmp_path / "audit")
     assert (line["who"], line["action"], line["name"], line["properties"]) == ("tester", "create", AZURE, [KEY])
     assert line["run"] == journal(writing.project).stem
 
@@ -225,7 +225,7 @@ class TestADeletedSecret:
         assert writing.ends.azure.shown(AZURE) == {KEY: "token", "OTHER": "theirs"}
         assert writing.ends.azure.deleted == set()
         audit = lines(writing.project / "an audit file")
-        assert [line["action"] for line in audit] == ["recover", "recover", "update", "update"]
+        assert [line["action"] for line in audit] == ["recover", "update"]
 
     def test_the_command_is_for_the_same_project(
         self, writing: Writing, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -493,7 +493,7 @@ def test_a_failure_is_incomplete_and_the_same_command_goes_on(writing: Writing, 
     assert store.deleted == {AZURE}
     # Written down in the journal of the run that it takes back.
     undone = [line["state"] for line in lines(journal(writing.project)) if line["type"] == "undo"]
-    assert undone == ["started", "started", "done"]
+    assert undone == ["started", "failed", "started", "done"]
 
 
 def test_a_store_that_the_environment_has_no_more_is_named(
@@ -571,7 +571,7 @@ def test_an_end_that_could_not_be_noted_is_told(capsys: pytest.CaptureFixture[st
 
 
 def test_what_the_audit_file_lacks_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    _, err = told(replace(outcome(State.DONE), unaudited=(MissingLine("azure", "a", "v1"),)), capsys)
+    _, err = told(replace(outcome(State.DONE), unaudited=(unaudited_line("azure", "a", "v1"),)), capsys)
     assert err.startswith("error: the audit file has no entry for azure:a, version v1\nhelp: ")
 
 

@@ -70,7 +70,7 @@ def test_a_complete_run_is_undone(recorded: Callable[[str], Recorded], migrate: 
     migrate.ends.azure.seed(AZURE, **{KEY: "token"})
     done = migrate.undo(found.run, "--apply", "--audit", "audit")
     assert (done.code, migrate.ends.azure.held) == (0, {})
-    assert found.audit[2:] == [("writing", "delete", None), ("written", "delete", "v1")]
+    assert found.audit[2:] == [("written", "delete", "v1")]
 
 
 @pytest.mark.parametrize("name", ["stored-unrecorded", "first-stored-unrecorded"])
@@ -96,7 +96,7 @@ def test_the_undo_of_an_overwrite_puts_the_former_value_back(
         migrate.ends.azure.seed(AZURE, **{KEY: value})
     assert migrate.undo(found.run, "--apply", "--audit", "audit").code == 0
     assert migrate.ends.azure.shown(AZURE) == {KEY: "before"}
-    assert found.audit[2:] == [("writing", "restore", None), ("written", "restore", "v3")]
+    assert found.audit[2:] == [("written", "restore", "v3")]
 
 
 @pytest.mark.parametrize("writing", ["put"], indirect=True)
@@ -160,7 +160,7 @@ def test_a_rotation_is_undone(rotated: Recorded, run: Callable[..., Done], ends:
     done = run("rotate", "dev", "--undo", rotated.run, "--apply", "--audit", "audit")
     assert (done.code, ends.vault.shown(VAULT)) == (0, {KEY: "token"})
     assert ends.vault.held[VAULT].attributes.tags == {}
-    assert rotated.audit[2:] == [("writing", "restore", None), ("written", "restore", "v3")]
+    assert rotated.audit[2:] == [("written", "restore", "v3")]
 
 
 @pytest.mark.usefixtures("retiring")

@@ -29,7 +29,7 @@ from compiler.refusal import Refusal
 from compiler.stores.errors import Code, DisabledError, SoftDeletedError, StoreError
 from compiler.stores.secret_value import JsonKind, SecretValue
 from tests.refusals import is_refused
-from tests.unit.changes import Listening
+from tests.unit.changes import Listening, keys_of, puts
 from tests.unit.conftest import Stores, taking
 
 
@@ -580,7 +580,7 @@ def test_a_value_that_several_secrets_have_is_restored_once_and_for_each_of_them
         require_only(RESTORED_BACKUP, environment, only)
         plan = planned(environment, stores, only=only)
         assert [(step.secret, step.key) for step in plan.steps if step.secret != "github"] == [("jira", "JIRA_TOKEN")]
-    assert [(write.name, list(write.changes)) for write in plan.writes] == [("agents/jira", ["JIRA_TOKEN"])]
+    assert [(write.name, keys_of(write)) for write in plan.writes] == [("agents/jira", ["JIRA_TOKEN"])]
     with pytest.raises(Refusal, match='no secret "none"'):
         require_only(RESTORED_BACKUP, environment, ("none",))
 
@@ -599,7 +599,7 @@ def test_a_value_whose_secret_is_not_here_any_more_goes_to_who_takes_it(tmp_path
         values={("board", "ATLASSIAN_TOKEN"): SecretValue("t"), ("jira", "JIRA_TOKEN"): SecretValue("t")},
     )
     plan = planned(taking(tmp_path / "other"), stores, backup=older)
-    assert [(write.name, list(write.changes)) for write in plan.writes] == [("agents/jira", ["JIRA_TOKEN"])]
+    assert [(write.name, keys_of(write)) for write in plan.writes] == [("agents/jira", ["JIRA_TOKEN"])]
 
 
 def test_a_key_that_had_a_value_of_its_own_does_not_keep_the_one_that_it_takes_now_from_coming_back(
@@ -619,8 +619,9 @@ def test_a_key_that_had_a_value_of_its_own_does_not_keep_the_one_that_it_takes_n
     for only in (("jira",), ("report",)):
         plan = planned(environment, stores, backup=backup, only=only)
         assert [(step.secret, step.kind) for step in plan.steps] == [("jira", Kind.CREATE)]
-        ((value,),) = (write.changes.values() for write in plan.writes)
-        assert value.reveal() == "t"
+        (write,) = puts(plan)
+        assert not isinstance(write.content, SecretValue)
+        assert [value.reveal() for value in write.content.values()] == ["t"]
 
 
 def test_a_key_that_reads_another_store_than_its_source_gets_its_own_value_back(tmp_path: Path, stores: Stores) -> None:

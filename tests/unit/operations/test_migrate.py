@@ -15,9 +15,11 @@ from compiler.operations.migrate import migration, plan_migration, routes_of
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import Attributes, Dropped, Limit
+from compiler.stores.secret_value import SecretValue
 from tests import providers
 from tests.memory_store import MemoryStore
 from tests.refusals import is_refused
+from tests.unit.changes import puts
 from tests.unit.conftest import Stores, taking
 
 
@@ -105,9 +107,10 @@ def test_a_property_does_not_take_the_place_of_another_secrets_key(environment: 
             "a key of the catalogue already has that place in the destination",
         )
         assert found.is_blocked
-        (write,) = found.writes
-        assert [key for key, value in write.changes.items() if value.reveal() == "not GitHub's"] == []
-        assert "NOTES" in write.changes
+        (write,) = puts(found)
+        assert not isinstance(write.content, SecretValue)
+        assert [key for key, value in write.content.items() if value.reveal() == "not GitHub's"] == []
+        assert "NOTES" in write.content
 
 
 def test_a_whole_value_has_no_properties_beside_keys(sharing: Environment, ends: Ends) -> None:

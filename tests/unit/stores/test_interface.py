@@ -52,7 +52,7 @@ def test_every_adapter_offers_exactly_what_the_protocol_says_and_nothing_that_de
 
 def test_whoever_may_only_look_has_no_way_to_change() -> None:
     changing = offered(SecretWriter).keys() - offered(SecretReader).keys()
-    writing = {"expect", "check_access", "excess_access", "check", "write", "check_whole", "write_whole", "restore"}
+    writing = {"expect", "check_access", "excess_access", "check", "write", "restore"}
     deleting = {"check_deletion", "soft_delete", "delete_versions", "recover", "recover_versions"}
     assert changing == writing | deleting | {"set_tags"}
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from compiler.change.operations import Delete, DeleteVersions, Put, RecoverVersions
 from compiler.change.plan import (
     End,
     Kind,
     Location,
-    MissingLine,
     Note,
     NoteKind,
     OnConflict,
@@ -18,7 +18,6 @@ from compiler.change.plan import (
     Outcome,
     State,
     Step,
-    Write,
     WriteResult,
 )
 from compiler.cli.terminal.contents import text_of
@@ -38,7 +37,7 @@ from compiler.render.reports.plan import (
     undo_lines,
 )
 from compiler.stores.interface import Cluster
-from tests.unit.changes import loss_of, outcome_of, plan_of
+from tests.unit.changes import loss_of, outcome_of, plan_of, unaudited_line
 
 PAST = datetime(2025, 1, 31, tzinfo=UTC)
 
@@ -229,8 +228,8 @@ def test_notes_and_what_is_left_out_are_told() -> None:
 
 
 def test_each_date_is_said_once_with_its_secrets_and_the_keys_that_were_due_before() -> None:
-    writes = [Write("azure", f"s{number}", (), {}, expires=PAST) for number in range(14)]
-    later = Write("azure", "later", (), {}, expires=PAST + timedelta(days=1))
+    writes = [Put("azure", f"s{number}", (), {}, expires=PAST) for number in range(14)]
+    later = Put("azure", "later", (), {}, expires=PAST + timedelta(days=1))
     due = Note(NoteKind.OVERDUE, "jira", Location("azure", "s1", "TOKEN"), PAST, "platform-secrets put prod jira TOKEN")
     text = " ".join("\n".join(told(plan_lines(plan_of(*writes, later, notes=(due, due))))).split())
     assert text.count("expires on 2025-01-31: s0, s1,") == 1
@@ -304,14 +303,14 @@ def test_a_result_is_a_line_with_its_version() -> None:
 
 
 def test_the_count_of_writes_is_that_of_remote_secrets() -> None:
-    write = Write("azure", "a", (step("A"), step("B")), {})
+    write = Delete("azure", "a", (step("A"), step("B")))
     assert summary(plan_of(write)) == "plan: 2 keys to create, in 1 remote secret"
     assert summary(plan_of()) == "plan: no changes"
 
 
 def test_every_count_of_a_plan_has_its_unit() -> None:
     kinds = (Kind.UPDATE, Kind.UPDATE, Kind.CREATE, Kind.KEEP, Kind.REFUSE, Kind.REFUSE, Kind.CONFLICT, Kind.MISSING)
-    write = Write("azure", "a", (), {})
+    write = Delete("azure", "a", ())
     plan = replace(plan_of(write), steps=tuple(step(f"K{number}", kind) for number, kind in enumerate(kinds)))
     writes = "plan: 1 key to create, 2 keys to update, in 1 remote secret"
     assert summary(plan) == f"{writes}; 1 key unchanged, 1 key in conflict, 2 keys refused, 1 key missing"
@@ -321,7 +320,7 @@ def test_every_count_of_a_plan_has_its_unit() -> None:
 def test_stored_writes_that_the_audit_file_lacks_are_named_with_the_way_to_add_them() -> None:
     token = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
     first, second, help_line = told(
-        unaudited_lines([MissingLine("azure", "jira", "v2"), MissingLine("vault", token, "v1")])
+        unaudited_lines([unaudited_line("azure", "jira", "v2"), unaudited_line("vault", token, "v1")])
     )
     assert first == "error: the audit file has no entry for azure:jira, version v2"
     assert token not in second
@@ -331,11 +330,11 @@ def test_stored_writes_that_the_audit_file_lacks_are_named_with_the_way_to_add_t
 
 def test_a_run_that_had_nothing_left_says_so_and_counts_nothing() -> None:
     assert told(outcome_lines(outcome_of())) == ["run run-1: nothing was left to write"]
-    assert told(outcome_lines(outcome_of(unaudited=(MissingLine("azure", "a", "v1"),)))) == []
+    assert told(outcome_lines(outcome_of(unaudited=(unaudited_line("azure", "a", "v1"),)))) == []
 
 
 def test_a_retirement_says_where_it_deletes_and_what_serves_the_values_now() -> None:
-    deletion = Write("azure", "jira", (step("A", Kind.DELETE),), {}, versions=("1",))
+    deletion = DeleteVersions("azure", "jira", (step("A", Kind.DELETE),), versions=("1",))
     plan = plan_of(deletion, command="retire", sources={"vault": "https://v"}, skipped=(("slack", "why"),))
     shown = told(plan_lines(plan))
     assert shown[:2] == ['served by "vault" at https://v', 'in        "azure" at https://memory']
@@ -465,7 +464,7 @@ def test_what_became_of_a_run_stands_beside_its_plan() -> None:
         WriteResult("azure", "a", State.DONE, "v1"),
         WriteResult("azure", "b", State.CONFLICT, "v2", ("v1",), "conflict", "why", "how"),
     )
-    unaudited = (MissingLine("azure", "a", "v1"),)
+    unaudited = (unaudited_line("azure", "a", "v1"),)
     outcome = outcome_of(*results, interrupted=True, unaudited=unaudited)
     report = envelope("put", "prod", 130, plan_content(outcome))
     assert (report["applied"], report["run"], report["interrupted"], report["exitCode"]) == (True, "run-1", True, 130)
@@ -506,10 +505,11 @@ def test_a_note_has_the_command_that_changes_what_is_kept_and_no_credential() ->
 
 def test_the_versions_that_a_retirement_deletes_are_told_and_those_of_its_undo_are_not() -> None:
     place = {"store": "azure", "name": "a"}
-    deletion = Write("azure", "a", (), {}, versions=("1", "2"))
-    for write, told in ((deletion, [{**place, "versions": ["1", "2"]}]), (replace(deletion, recover=True), [])):
+    deletion = DeleteVersions("azure", "a", (), versions=("1", "2"))
+    recovery = RecoverVersions("azure", "a", versions=("1", "2"))
+    for write, told in ((deletion, [{**place, "versions": ["1", "2"]}]), (recovery, [])):
         assert as_json(plan_content(Outcome(plan_of(write), End.SHOWN))["deletions"]) == told
-    assert plan_content(Outcome(plan_of(Write("azure", "a", (), {})), End.SHOWN))["deletions"] == []
+    assert plan_content(Outcome(plan_of(Delete("azure", "a", ())), End.SHOWN))["deletions"] == []
 
 
 REMEDY = "bao kv metadata put -mount=kv -max-versions=20 a"

@@ -75,7 +75,7 @@ def test_tags_content_type_and_attributes_are_sent_again_with_each_version(
 def test_given_attributes_replace_those_of_the_version_before(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     vault.seed("github", "x", tags={"old": "1"}, expires=4_000_000_000)
     end = datetime(2100, 1, 1, tzinfo=UTC)
-    store.write_whole("github", SecretValue("y"), store.read("github"), Attributes(tags={"new": "2"}, expires=end))
+    store.write("github", SecretValue("y"), store.read("github"), Attributes(tags={"new": "2"}, expires=end))
     newest = vault.versions("github")[-1]
     assert (newest.value, newest.tags, newest.expires) == ("y", {"new": "2"}, int(end.timestamp()))
 

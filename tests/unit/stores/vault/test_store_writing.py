@@ -83,10 +83,10 @@ def test_a_new_name_is_written_only_where_there_is_none(vault: ScriptedVault, st
 
 
 def test_a_whole_value_is_always_a_problem(vault: ScriptedVault, store: VaultStore) -> None:
-    (problem,) = store.check_whole("github", SecretValue("x"), None)
+    (problem,) = store.check("github", SecretValue("x"), None)
     assert (problem.code, problem.name) == (Code.INVALID_VALUE, "github")
     with pytest.raises(StoreError, check=is_refused(Code.INVALID_VALUE)) as caught:
-        store.write_whole("github", SecretValue("x"), base(7))
+        store.write("github", SecretValue("x"), base(7))
     assert (caught.value.reason, caught.value.remedy) == (problem.reason, problem.remedy)
     assert vault.paths("POST") == []
 
