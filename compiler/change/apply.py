@@ -27,16 +27,12 @@ from compiler.stores.interface import SecretWriter, Written
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
-    """A change that a command asks for. `plan` reads and compares, narrowed to the unfinished run that it gets, if any.
+    """A change that a command asks for."""
 
-    `identity` is what finds the run that the same command resumes. `run_id` is the id of a new run, where the plan has
-    to know it.
-    """
-
-    identity: Mapping[str, Any]
-    plan: Callable[[Run | None], Plan]
+    identity: Mapping[str, Any]  # finds the run that the same command resumes
+    plan: Callable[[Run | None], Plan]  # reads and compares, narrowed to the unfinished run that it gets, if any
     options: Options
-    run_id: str | None = None
+    run_id: str | None = None  # of a new run, where the plan has to know it
 
     @property
     def command(self) -> str:

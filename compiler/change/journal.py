@@ -145,19 +145,16 @@ def _was_made(made: str | None, created: datetime | None) -> bool:
 
 @dataclass(slots=True)
 class Run:
-    """The state of a run, read from its journal. `identity` is what a command must ask for to resume it.
-
-    `destinations` are the absolute addresses by the stores' ids, `entries` the remote secrets by store and name,
-    `clusters` what the servers of its stores, sources too, said that they are; a run of an older release has none.
-    """
+    """The state of a run, read from its journal."""
 
     id: str
     path: Path
     command: str
     environment: str
-    destinations: Mapping[str, str]
-    identity: Mapping[str, Any]
+    destinations: Mapping[str, str]  # the absolute addresses by the stores' ids
+    identity: Mapping[str, Any]  # what a command must ask for to resume it
     entries: dict[Target, RunEntry] = field(default_factory=dict)
+    # Who the servers of its stores, sources too, said that they are; a run of an older release has none.
     clusters: dict[str, str] = field(default_factory=dict)
     owed: list[AuditLine] = field(default_factory=list)  # what the audit file lacks
     is_planned: bool = False
@@ -458,16 +455,13 @@ Version = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class RunHistory:
-    """`runs` has the run that wrote each version, `again` the earlier version that an undo wrote again.
+    """Which run wrote each version, and which deleted a remote secret, as the journals say."""
 
-    An undo writes an earlier version's value as a new version. `retired` has the newest run that deleted a remote
-    secret, by address and name, as far as it was not undone; `made` is when the store made a version of `runs`.
-    """
-
-    again: dict[Version, str] = field(default_factory=dict)
+    again: dict[Version, str] = field(default_factory=dict)  # the earlier version whose value an undo wrote again
     runs: dict[Version, PastRun] = field(default_factory=dict)
+    # The newest run that deleted a remote secret, by address and name, as far as it was not undone.
     retired: dict[tuple[str, str], PastRun] = field(default_factory=dict)
-    made: dict[Version, str] = field(default_factory=dict)
+    made: dict[Version, str] = field(default_factory=dict)  # when the store made a version of `runs`
 
     def original(self, address: str, name: str, version: str) -> str:
         """The version whose value `version` restored, or itself where no undo wrote it."""
