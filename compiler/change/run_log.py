@@ -105,18 +105,10 @@ class RunLog:
 
     def record_version(self, write: Operation, stored: Written) -> None:
         """Which version holds what was to be written, or what else was deleted with it."""
-        made = {"made": stored.made.isoformat()} if stored.made is not None else {}
-        slipped = list(stored.slipped)
-        self._record(
-            "step",
-            write.target,
-            wait=False,
-            state="written",
-            before=write.before,
-            after=stored.version,
-            slipped=slipped,
-            **made,
-        )
+        told: dict[str, Any] = {"before": write.before, "after": stored.version, "slipped": list(stored.slipped)}
+        if stored.made is not None:
+            told["made"] = stored.made.isoformat()
+        self._record("step", write.target, wait=False, state="written", **told)
 
     def record_found(self, target: Target, version: str | None) -> None:
         """The store shows that an earlier part of the run stored this version, which the journal lacks."""

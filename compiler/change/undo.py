@@ -370,18 +370,12 @@ def _plan_own(
     foreign = foreign_targets(run, environment, stores)
     inventory = Inventory(environment)
     limits = {store_id: inventory.limits(store) for store_id, store in stores.items()}
-    in_use = partial(
-        drop_writes_in_use,
-        own=stores,
-        environments=lambda: (environment, *options.environments()),
-        stores=options.stores,
-        not_the_same=options.not_the_same,
-    )
+    every = lambda: (environment, *options.environments())  # noqa: E731 - read only where something would go
     in_order: tuple[Callable[[Plan], Plan], ...] = (
         partial(drop_foreign_writes, foreign=foreign),
         partial(drop_ended_tags, root=options.root),
         lambda plan: replace(plan, served=options.stores.served(environment.name)),
-        in_use,
+        lambda plan: drop_writes_in_use(plan, stores, every, options.stores, options.not_the_same),
         partial(note_undated, limits=limits),
         partial(carry_ages, limits=limits, since_of=None, used=stores),
         partial(date_writes, stores=stores_with_dates(stores)),
