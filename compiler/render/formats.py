@@ -226,11 +226,13 @@ def render_sarif(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun)
 
 
 def _sarif_rule(rule: Rule) -> dict[str, Any]:
+    page = rule.page
+    summary = {"text": page.split("\n", 1)[0]}
     return {
         "id": rule.id,
-        "shortDescription": {"text": rule.summary},
-        "fullDescription": {"text": rule.summary},
-        "help": {"text": rule.text, "markdown": rule.text},
+        "shortDescription": summary,
+        "fullDescription": summary,
+        "help": {"text": page, "markdown": page},
         "defaultConfiguration": {"level": rule.severity.value},
     }
 

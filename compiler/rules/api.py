@@ -6,6 +6,7 @@ A rule is an id, a severity, what it looks at, and a function from the model to 
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
@@ -20,6 +21,7 @@ __all__ += ["Catalogue", "CatalogueKey", "Document", "Entry", "Environment", "No
 __all__ += ["Finding", "Findings", "Related", "Rule", "Scope", "Severity", "Span", "Store", "rule"]
 __all__ += ["counted", "listed", "quoted"]
 
+_PAGES = Path(__file__).resolve().parent / "pages"
 _DROPPED = "Its page is not here: run Python without -OO, or with PYTHONOPTIMIZE unset."
 
 
@@ -45,23 +47,18 @@ CATALOGUE, ENVIRONMENT, PROJECT = Scope.CATALOGUE, Scope.ENVIRONMENT, Scope.PROJ
 
 
 class Finding(NamedTuple):
-    """A finding of a rule; it becomes a diagnostic with the rule's id and severity.
-
-    `at` is where: a node's value, or any span. `scope` is the path that a waiver must cover, such as
-    ("secrets", "github") or ("stores", "vault"); empty for the environment as a whole. `names` are what the rule's
-    `gather` needs for a message of its own. `severity` is another than the rule's. For the meaning of the other fields
-    see Diagnostic.
-    """
+    """A finding of a rule; it becomes a Diagnostic with the rule's id and severity."""
 
     message: str
-    at: Node | Span
+    at: Node | Span  # a node's value, or any span
     help: str | None = None
     related: tuple[Related, ...] = ()
     conceals: tuple[Span, ...] = ()
+    # The path that a waiver must cover, such as ("secrets", "github"); empty for the environment as a whole.
     scope: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()  # what the rule's `gather` needs for a message of its own
     brief: bool = False
-    severity: Severity | None = None
+    severity: Severity | None = None  # another than the rule's
 
     @property
     def span(self) -> Span:
@@ -77,33 +74,32 @@ def find_nothing(*_: object) -> Findings:
 
 
 class Rule(NamedTuple):
-    """One rule.
-
-    `page` is its documentation: the module's docstring, whose first line is a summary. `waivable` says whether
-    `waive:` may name it: what would break a cluster may not be waived, nor an error of a rule that warns. `check`
-    yields findings and reads nothing but what it is given. `gather` joins findings of a PROJECT rule that no waiver
-    covers, where several are reported as one. `catalogue_check` is given the Catalogue once, for a rule of environments
-    whose subject may also be written there: what the catalogue says wrongly is found once, even where no environment
-    uses it.
-    """
+    """One rule: an id, a severity, what it looks at, and its check."""
 
     id: str
     severity: Severity
     scope: Scope
-    page: str
+    # That of its module; None for a rule without one, whose page is a file of `pages`.
+    docstring: str | None = None
+    # Reads nothing but what it is given.
     check: Callable[..., Findings] = find_nothing
+    # Joins findings of a PROJECT rule that no waiver covers, where several are reported as one.
     gather: Callable[[Iterable[Finding]], Iterable[Finding]] = tuple
+    # For a rule of environments: what the catalogue says wrongly is found once, even where no environment uses it.
     catalogue_check: Callable[[Catalogue], Findings] = find_nothing
+    # What would break a cluster may not be waived, nor an error of a rule that warns.
     waivable: bool = False
 
     @property
-    def text(self) -> str:
-        """The page as it is shown; a line in its place where Python has dropped the docstrings (`-OO`)."""
-        return (self.page or _DROPPED).strip()
+    def page(self) -> str:
+        """Its documentation, the first line a summary; one line where Python dropped the docstrings (`-OO`)."""
+        if self.docstring is None:
+            return (_PAGES / f"{self.id}.md").read_text("utf-8").strip()
+        return (self.docstring or _DROPPED).strip()
 
     @property
     def summary(self) -> str:
-        return self.text.split("\n", 1)[0]
+        return self.page.split("\n", 1)[0]
 
     def waivers(self, finding: Finding, roots: Iterable[Node]) -> list[Node]:
         """The reasons in `roots` that waive `finding`: where it is, or above; none for what nobody may waive."""
@@ -142,8 +138,8 @@ def rule(
     """Turns the decorated `check` into the rule of its module, whose docstring is the rule's page."""
 
     def made(check: Callable[..., Findings]) -> Rule:
-        page = sys.modules[check.__module__].__doc__ or ""
-        return Rule(rule_id, severity, scope, page, check, gather, catalogue_check, waivable)
+        docstring = sys.modules[check.__module__].__doc__ or ""
+        return Rule(rule_id, severity, scope, docstring, check, gather, catalogue_check, waivable)
 
     return made
 

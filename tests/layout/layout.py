@@ -26,13 +26,8 @@ _MAY_CONCEAL = ("text/", "cli/terminal/contents.py", "render/content.py", "rende
 # The first module tells an older Python before it imports anything.
 _MAY_PRINT = ("__main__.py", "demo/", "cli/terminal/outlet.py", "start.py")
 
-# The pages of rules without a module of their own and the files of a new project, which know no caller, and a format.
-_SAY_NO_ROOT = frozenset(
-    {
-        *("rules/input_rules.py", "rules/live_rules.py"),
-        *("edit/new_project.py", "operations/backup.py"),
-    }
-)
+# The files of a new project, which know no caller, and a format.
+_SAY_NO_ROOT = frozenset({"edit/new_project.py", "operations/backup.py"})
 
 # The one module that compares a store's version with that of a journal, and the fields that have it there.
 _OWN_VERSION = "change/journal.py"

@@ -74,6 +74,12 @@ def project(command: Callable[..., str], tmp_path_factory: pytest.TempPathFactor
     return folder / "platform"
 
 
+def test_the_wheel_has_the_pages_of_rules_without_a_module(command: Callable[..., str], tmp_path: Path) -> None:
+    assert command("rules", "no-answer", folder=tmp_path).startswith(
+        "no-answer (error, cannot be waived)\n\nA store did"
+    )
+
+
 def test_the_program_runs_from_the_wheel_alone(program: Path, tmp_path: Path) -> None:
     python = program.with_name("python")
     where = run(python, "-c", "import compiler; print(compiler.__file__)", folder=tmp_path)

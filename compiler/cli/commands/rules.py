@@ -33,7 +33,7 @@ def run(invocation: Invocation) -> int:
     else:
         (rule,) = chosen
         waivable = "can be waived with a reason" if rule.waivable else "cannot be waived"
-        invocation.lines([f"{rule.id} ({rule.severity.value}, {waivable})", "", *rule.text.split("\n")])
+        invocation.lines([f"{rule.id} ({rule.severity.value}, {waivable})", "", *rule.page.split("\n")])
     return invocation.report(lambda: {"rules": [_data(rule) for rule in chosen]}, OK)
 
 
@@ -46,4 +46,4 @@ def _rule(name: str) -> Rule:
 
 
 def _data(rule: Rule) -> dict[str, Any]:
-    return {**members(rule, "id", "severity", "scope", "waivable", "summary"), "page": rule.text}
+    return {**members(rule, "id", "severity", "scope", "waivable", "summary"), "page": rule.page}

@@ -11,13 +11,13 @@ UNKNOWN_SECRET = Rule(
     "unknown-secret",
     Severity.ERROR,
     Scope.ENVIRONMENT,
-    page="An environment lists a secret that the catalogue does not have.\n\nNothing would be rendered for it.\n",
+    docstring="An environment lists a secret that the catalogue does not have.\n\nNothing would be rendered for it.\n",
 )
 INSECURE_ADDRESS = Rule(
     "insecure-address",
     Severity.WARNING,
     Scope.ENVIRONMENT,
-    page="A store is reached without TLS.\n\nUse `https:`.\n",
+    docstring="A store is reached without TLS.\n\nUse `https:`.\n",
     waivable=True,
 )
 

@@ -9,7 +9,7 @@ from compiler.stages.load import load_text
 from compiler.stores.registry import PROVIDERS
 from tests.unit.rules.conftest import Judge
 
-RULE = Rule("a-rule", Severity.WARNING, Scope.INPUT, page="A summary.\n\nMore of it.\n")
+RULE = Rule("a-rule", Severity.WARNING, Scope.INPUT, "A summary.\n\nMore of it.\n")
 SOURCE = Source("a.yaml", "key: value")
 
 
@@ -18,9 +18,9 @@ def test_the_summary_is_the_first_line_of_the_page() -> None:
 
 
 def test_where_python_has_dropped_the_docstrings_the_way_out_stands_in_the_place_of_a_page() -> None:
-    dropped = RULE._replace(page=None)  # type: ignore[arg-type] # as `__doc__` is then
-    assert dropped.summary == dropped.text
-    assert "-OO" in dropped.text
+    dropped = RULE._replace(docstring="")
+    assert dropped.summary == dropped.page
+    assert "-OO" in dropped.page
 
 
 def test_a_finding_becomes_a_diagnostic_of_its_rule() -> None:
