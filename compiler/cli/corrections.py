@@ -1,4 +1,4 @@
-"""Corrects what habit typed: names in another order, a name for an option, and words of other programs.
+"""Corrects what habit typed: names in another order, a name for an option, and options of other programs.
 
 A line is proposed only where it parses and each name in it is one of the project, of its kind. What may be a value is
 not shown: `…` stands in its place.
@@ -23,21 +23,6 @@ if TYPE_CHECKING:
 
     from compiler.cli.parser import Parser
 
-# What other programs call a command. A word has none where the command would do less here, or more: `apply`, `sync`.
-_COMMANDS = {
-    **dict.fromkeys(("set", "write", "update", "edit"), "put"),
-    **dict.fromkeys(("show", "describe"), "explain"),
-    **dict.fromkeys(("list", "ls"), "status"),
-    **dict.fromkeys(("check", "lint", "validate"), "compile --check"),
-    **dict.fromkeys(("build", "values"), "compile"),
-    **dict.fromkeys(("copy", "cp", "move"), "migrate"),
-    **dict.fromkeys(("delete", "remove", "rm"), "retire"),
-    **dict.fromkeys(("create", "add"), "new"),
-    "switch": "cutover",
-    "init": "new project",
-    "template": "render",
-    "test": "verify",
-}
 # Behind whose keys somebody may have typed a value.
 _TAKES_VALUES = frozenset({"put", "rotate"})
 _NEEDS_SECRET = _TAKES_VALUES | {"cutover"}
@@ -64,7 +49,7 @@ def of_command(name: str, arguments: Sequence[str]) -> str:
         names, own = _split_words(arguments[1:], parser.takes_value())
         if (line := _rearrange_words(parser, [name, *names], own, project)) is not None:
             return f"did you mean {line}?"
-    match = _COMMANDS.get(name) or closest(name, COMMANDS)
+    match = closest(name, COMMANDS)
     return f'did you mean "{match}"?' if match else f"`{PROGRAM} --help` lists them"
 
 
@@ -136,7 +121,8 @@ def _of_names(parser: Parser, arguments: Sequence[str]) -> Refusal | None:
         line = _line_of(parser.command, words, project) if "--apply" not in parser.arguments() else None
         return Refusal("usage", message, f"for that one, run {line}" if line else "name one of the environments")
     line = _rearrange_words(parser, names, own, project)
-    if line is None or (is_environment and store is None):
+    typed = _line_of(parser.command, [*_shown_words(names, parser.command), *own], project)
+    if line in (None, typed) or (is_environment and store is None):
         return None
     said = quoted(first) if _shown_words([first], parser.command) == [first] else "the first name"
     message = f"{said} is not an environment" + (f", and {quoted(other)} is" if other is not None else "")

@@ -74,12 +74,10 @@ def test_a_line_with_names_elsewhere_is_answered_by_the_right_one(
         ("version", "`platform-secrets --version` prints it"),
         (f"undo {RUN}", "`platform-secrets runs` lists the runs, each with the line that undoes it"),
         (f"runs dev --undo {RUN}", "`platform-secrets runs` lists the runs, each with the line that undoes it"),
-        ("update dev stripe", 'did you mean "put"?'),
-        (f"set dev stripe {PASSWORD}", 'did you mean "put"?'),
-        ("validate", 'did you mean "compile --check"?'),
         ("compil", 'did you mean "compile"?'),
-        # What it does elsewhere, no command does here.
+        # The word of another program: what it does there, no command may do here.
         ("apply dev", "`platform-secrets --help` lists them"),
+        (f"set dev stripe {PASSWORD}", "`platform-secrets --help` lists them"),
         ("--env dev", "the environment's name stands behind the command, without an option"),
         ("rotate dev --all", "`platform-secrets rotate --help` lists the arguments"),
         ("report dev", "`report` takes no environment"),
@@ -129,6 +127,12 @@ def test_no_line_names_what_the_project_does_not_have(run: Run, project: Path) -
     assert "did you mean `" not in help_of(run, "put github dev NO_SUCH_KEY")
     assert "did you mean `" not in help_of(run, "migrate github ../environments/dev")
     assert "did you mean `" not in help_of(run, "compile github dev")
+
+
+def test_no_line_is_proposed_that_is_the_one_typed(run: Run, project: Path) -> None:
+    done = run("backup", "dev", "azure", "x.age", "--recipient", "age1x")
+    assert "did you mean" not in done.err, done
+    assert done.code != 0
 
 
 def test_outside_a_project_no_line_is_proposed(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
