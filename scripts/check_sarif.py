@@ -61,7 +61,7 @@ SAMPLE_RULE = Rule(
     "unknown-secret",
     Severity.ERROR,
     Scope.ENVIRONMENT,
-    page="An environment lists a secret that the catalogue does not have.\n\nNothing would be rendered for it.",
+    docstring="An environment lists a secret that the catalogue does not have.\n\nNothing would be rendered for it.",
 )
 
 

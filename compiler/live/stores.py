@@ -30,16 +30,12 @@ class AddressError(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Which server stands for a store, as it says itself.
-
-    `replaces` is the written address that a variable stands for, and `said` the sentence about it, empty where none
-    does. `is_accepted` where it is another server than is meant, and was accepted.
-    """
+    """Which server stands for a store, as it says itself."""
 
     cluster: Cluster | None = None
-    replaces: str | None = None
-    said: str = ""
-    is_accepted: bool = False
+    replaces: str | None = None  # the written address that a variable replaces
+    said: str = ""  # the sentence of `explain_address`
+    is_accepted: bool = False  # another server than is meant, and accepted
 
 
 def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
@@ -65,6 +61,68 @@ def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
     namespace = store.vault_namespace or environ.get(provider.namespace_variable(environ)) or None
     there, bundle = store.reachable_at, store.node.text("caBundle")
     return StoreAddress(provider, url, store.mount, namespace, store.prefix, ca_bundle=bundle, reachable_at=there)
+
+
+def explain_address(
+    store: Store, address: StoreAddress, environ: Mapping[str, str], clusters: Mapping[StoreAddress, Cluster | None]
+) -> str:
+    """Which variables give `store` its `address` and namespace; empty where none do.
+
+    `clusters` has what each server that was asked says it is, None for one that does not say.
+    """
+    sentences = (_explain_server(store, address, environ, clusters), _explain_namespace(store, address, environ))
+    return "; ".join(filter(None, sentences))
+
+
+def _explain_server(
+    store: Store, address: StoreAddress, environ: Mapping[str, str], clusters: Mapping[StoreAddress, Cluster | None]
+) -> str:
+    setting, variable = store.provider.address, store.provider.variable
+    if variable and (written := store.node.get(setting)) is not None and written.source.path == variable:
+        lacks = f"{_named(store)} has no {setting}, so {variable} gives it"
+        return f"{lacks}, as for every environment without one: {address.absolute}"
+    if not is_replaced(store, environ):
+        return ""
+    this, name = "", _address_variable(store, environ)
+    if address in clusters:
+        cluster = clusters[address]
+        this = f"; this Vault is {cluster}" if cluster is not None else "; this Vault does not say which one it is"
+    replaced = replaced_address(store, environ)
+    if replaced is None:
+        return f"{_named(store)} has no server, so {name} gives it{this}"
+    return f"{name} replaces {replaced} of {store.environment or store.id}{this}"
+
+
+def _explain_namespace(store: Store, address: StoreAddress, environ: Mapping[str, str]) -> str:
+    # The operator knows no such variable: its store object says what is written.
+    if store.vault_namespace or not address.vault_namespace or not store.environment:
+        return ""
+    name = store.provider.namespace_variable(environ)
+    return f"{name} is used, because {_named(store)} has no vaultNamespace"
+
+
+def is_replaced(store: Store, environ: Mapping[str, str]) -> bool:
+    """Whether a variable stands for the address of `store`, another one than is written or none."""
+    if not _address_variable(store, environ) or store.reachable_at:
+        return False
+    # A values file has no address of a store that it does not render.
+    return replaced_address(store, environ) is not None if store.address else bool(store.environment)
+
+
+def replaced_address(store: Store, environ: Mapping[str, str]) -> str | None:
+    """The written address that a variable replaces by another one."""
+    name = _address_variable(store, environ)
+    if not name or not store.address or store.reachable_at:
+        return None
+    if parse_address(store.address) == parse_address(environ[name]):
+        return None
+    return StoreAddress(store.provider, store.address, "").absolute
+
+
+def _address_variable(store: Store, environ: Mapping[str, str]) -> str:
+    """The variable that is set for the address of `store`; empty where none is."""
+    name = store.provider.address_variable(environ)
+    return name if environ.get(name) else ""
 
 
 # The window of Key Vault's limits is 10 s: long enough to outlast it, short enough to wait for.
@@ -96,8 +154,8 @@ class LiveStores:
         self._expected: dict[tuple[str, str], tuple[str, str]] = {}
         self._opened: dict[tuple[str, str], tuple[Store, StoreAddress]] = {}
         # The stores whose server has not said yet who it is, and what those said that have.
-        self._unmet: dict[StoreAddress, list[Store]] = {}
-        self._met: dict[StoreAddress, Cluster | None] = {}
+        self._not_contacted: dict[StoreAddress, list[Store]] = {}
+        self._clusters: dict[StoreAddress, Cluster | None] = {}
         # What the servers of stores of other environments say, where they were asked.
         self._others: dict[StoreAddress, Cluster | None] = {}
 
@@ -180,15 +238,15 @@ class LiveStores:
         """The adapter of `store`; two names of one address share it. Raises AddressError and StoreError."""
         address = self.address(store)
         if address not in self._open:
-            self._unmet[address] = [store]
+            self._not_contacted[address] = [store]
             self._opened_at(address)
             self._note_source(address)
-        elif address not in self._met:
-            self._unmet.setdefault(address, []).append(store)
+        elif address not in self._clusters:
+            self._not_contacted.setdefault(address, []).append(store)
         else:
             self._note_server(store, address)
         self._opened[store.environment, store.id] = store, address
-        if store.reachable_at and (name := self._address_variable(store)):
+        if store.reachable_at and (name := _address_variable(store, self._environ)):
             self._note(f"{name} is ignored for {_named(store)}, which has a reachableAt of its own")
         return self._open[address]
 
@@ -198,74 +256,29 @@ class LiveStores:
 
     def _served(self, store: Store, address: StoreAddress) -> Served:
         if not self._is_called_back:
-            self._met[address] = self._open[address].cluster()
-        cluster = self._met.get(address)
+            self._clusters[address] = self._open[address].cluster()
+        cluster = self._clusters.get(address)
         is_accepted = cluster is not None and any(cluster.id != each for each in self._meant(store))
-        return Served(cluster, self._replaced(store), self._sentence(store, address, cluster), is_accepted)
+        said = explain_address(store, address, self._environ, self._clusters)
+        return Served(cluster, replaced_address(store, self._environ), said, is_accepted)
 
     def _adapter(self, address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
-        on_contact = partial(self._meet, address)
+        on_contact = partial(self._on_contact, address)
         options = StoreOptions(retry=self._retry, on_contact=on_contact, on_wait=self._wait)
         return open_store(address, environ, options)
 
-    def _meet(self, address: StoreAddress, cluster: Cluster | None) -> None:
-        self._met[address] = cluster
-        for store in self._unmet.pop(address, ()):
+    def _on_contact(self, address: StoreAddress, cluster: Cluster | None) -> None:
+        self._clusters[address] = cluster
+        for store in self._not_contacted.pop(address, ()):
             self._note_server(store, address)
 
     def _note_server(self, store: Store, address: StoreAddress) -> None:
-        cluster = self._met[address]
-        self._note(self._sentence(store, address, cluster))
-        if cluster is None and (meant := " or ".join(self._meant(store))):
+        self._note(explain_address(store, address, self._environ, self._clusters))
+        if self._clusters[address] is None and (meant := " or ".join(self._meant(store))):
             self._note(f"the server of {_named(store)} does not say which Vault it is, so it may not be {meant}")
 
-    def _sentence(self, store: Store, address: StoreAddress, cluster: Cluster | None) -> str:
-        """That variables stand for what `store` has, or has not, of an address and a namespace; empty where none do."""
-        return "; ".join(filter(None, (self._of_address(store, address, cluster), self._of_namespace(store, address))))
-
-    def _of_namespace(self, store: Store, address: StoreAddress) -> str:
-        # The operator knows no such variable: its store object says what is written.
-        if store.vault_namespace or not address.vault_namespace or not store.environment:
-            return ""
-        name = store.provider.namespace_variable(self._environ)
-        return f"{name} stands for the vaultNamespace that {_named(store)} does not have"
-
-    def _of_address(self, store: Store, address: StoreAddress, cluster: Cluster | None) -> str:
-        """That a variable stands for the address of `store`, and for which server; empty where none does."""
-        setting, variable = store.provider.address, store.provider.variable
-        if variable and (written := store.node.get(setting)) is not None and written.source.path == variable:
-            lacks = f"{_named(store)} has no {setting}, so {variable} gives it"
-            return f"{lacks}, as for every environment without one: {address.absolute}"
-        replaced, name = self._replaced(store), self._address_variable(store)
-        if not self.is_replaced(store):
-            return ""
-        this = f"; this Vault is {cluster}" if cluster is not None else "; this Vault does not say which one it is"
-        # Nothing was sent to it: what was asked for is refused before.
-        this = this if address in self._met else ""
-        if replaced is None:
-            return f"{_named(store)} has no server, so {name} gives it{this}"
-        return f"{name} replaces {replaced} of {store.environment or store.id}{this}"
-
     def is_replaced(self, store: Store) -> bool:
-        """Whether a variable stands for the address of `store`, another one than is written or none."""
-        if not self._address_variable(store) or store.reachable_at:
-            return False
-        # A values file has no address of a store that it does not render.
-        return self._replaced(store) is not None if store.address else bool(store.environment)
-
-    def _replaced(self, store: Store) -> str | None:
-        """The written address that the variable replaces by another one."""
-        name = self._address_variable(store)
-        if not name or not store.address or store.reachable_at:
-            return None
-        if parse_address(store.address) == parse_address(self._environ[name]):
-            return None
-        return StoreAddress(store.provider, store.address, "").absolute
-
-    def _address_variable(self, store: Store) -> str:
-        """The variable that is set for the address of `store`; empty where none is."""
-        name = store.provider.address_variable(self._environ)
-        return name if self._environ.get(name) else ""
+        return is_replaced(store, self._environ)
 
     def _note_source(self, address: StoreAddress) -> None:
         if not self._noted_source and (source := address.provider.log_in_source(self._environ)):

@@ -439,7 +439,7 @@ def test_openbaos_set_of_variables_is_named_where_it_counts(scripted: ScriptedVa
         store = stores.open(vault)
         store.whoami()
         assert store.address.vault_namespace == "team"
-    theirs = 'BAO_NAMESPACE stands for the vaultNamespace that "vault" of prod does not have'
+    theirs = 'BAO_NAMESPACE is used, because "vault" of prod has no vaultNamespace'
     assert told == [f'BAO_ADDR replaces {WRITTEN} of prod; this Vault is "vault-1" (c1); {theirs}']
     assert [asked.token for asked in scripted.asked] == [None, TOKEN, TOKEN]
     mixed = {"BAO_ADDR": scripted.url, "VAULT_TOKEN": TOKEN, "BAO_NAMESPACE": "team"}
@@ -461,7 +461,7 @@ def test_a_namespace_that_only_this_machine_has_is_said(scripted: ScriptedVault,
     with live(scripted, told, **environ) as stores:
         stores.open(replace(vault, reachable_at=scripted.url)).cluster()
         assert stores.served("prod")["vault"].said == told[0]
-    assert told == ['VAULT_NAMESPACE stands for the vaultNamespace that "vault" of prod does not have']
+    assert told == ['VAULT_NAMESPACE is used, because "vault" of prod has no vaultNamespace']
     with live(scripted, told, **environ) as stores:
         stores.open(replace(vault, reachable_at=scripted.url, vault_namespace="own")).cluster()
     assert len(told) == 1
