@@ -1,8 +1,8 @@
 """Finds the chart and a Helm, and runs it with limits of time and output.
 
-A project may come from a stranger, so no program in it is run: only a Helm that the user named or has on PATH. Helm
-follows every link below a chart into what it renders, loads each JSON schema that the chart's refer to, over the
-network too, and does the same in packed subcharts. All of it is checked before a Helm starts.
+A project may come from a stranger, so only a Helm that the user named or has on PATH is run. Helm follows links in a
+chart, loads the JSON schemas that it refers to, over the network too, and does so in packed subcharts: all is checked
+first.
 """
 
 import json
@@ -37,10 +37,10 @@ class OutputTooLargeError(Exception):
 def run_bounded(
     command: Sequence[str], env: Mapping[str, str], seconds: float, most: int, folder: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `command` without input, in `folder`, and return what it printed, undecodable bytes replaced.
+    """Runs `command` without input, in `folder`, and returns what it printed, undecodable bytes replaced.
 
-    Raises OutputTooLargeError past `most` bytes on either stream, subprocess.TimeoutExpired and OSError; the program
-    is ended then, and with any other exception that leaves.
+    Raises OutputTooLargeError past `most` bytes on either stream, subprocess.TimeoutExpired and OSError; with any
+    exception the program is ended.
     """
     deadline = time.monotonic() + seconds
     with subprocess.Popen(  # noqa: S603 - the caller gives a full path, and there is no shell
@@ -111,10 +111,7 @@ def find_chart(root: Path) -> tuple[Path, tuple[Diagnostic, ...]]:
 
 
 def chart_at(folder: Path) -> tuple[Path, tuple[Diagnostic, ...]]:
-    """The chart that a person named, and why Helm may not get it. Raises HelmError where there is none.
-
-    The folder may be anywhere, and a link: who named it chose that. What lies in it is judged as the project's own is.
-    """
+    """The chart that a person named, anywhere, and why Helm may not get it. Raises HelmError where there is none."""
     if not (folder / "Chart.yaml").is_file():
         way_out = "name the folder of an unpacked chart, with its Chart.yaml and its subcharts"
         raise HelmError(f"there is no chart in {quoted(str(folder))}", help_text=way_out)
@@ -201,10 +198,7 @@ _COLLECT_FROM = {"GOGC": "off", "GOMEMLIMIT": "256MiB"}
 
 
 class HelmError(Refusal):
-    """Helm is missing, unusable or refuses the chart; `details` are Helm's own words, which quote values.
-
-    A class of its own, as the search for a usable Helm goes on with the next one, and a proof reports a refused chart.
-    """
+    """Helm is missing, unusable or refuses the chart; `details` are Helm's own words, which quote values."""
 
     def __init__(self, message: str, details: str = "", help_text: str | None = None) -> None:
         super().__init__("cannot run", message, help_text, details)
@@ -236,10 +230,10 @@ def helm_at(path: Path) -> Helm:
 
 
 def find_helms(root: Path, named: Sequence[str], environ: Mapping[str, str]) -> tuple[Helm, ...]:
-    """The Helms `named` on the command line; else those of PLATFORM_SECRETS_HELM; else the one on PATH.
+    """The Helms `named` on the command line, those of PLATFORM_SECRETS_HELM, or the one on PATH.
 
-    `root` is the project's folder, in which none is looked for. Raises HelmError where there is none, or one of those
-    named is none.
+    None is looked for in the project's folder `root`. Raises HelmError when no Helm is found or a named file is not
+    Helm.
     """
     paths = [Path(name) for name in named] or _of_variable(environ.get(VARIABLE, "")) or [_on_path(root, environ)]
     return tuple(map(helm_at, dict.fromkeys(paths)))
@@ -278,10 +272,7 @@ def template(
     release: str = RELEASE,
     namespace: str | None = None,
 ) -> str:
-    """What `helm template` prints for `chart` with the values in `values_files`. Raises HelmError where it refuses.
-
-    The chart is one that `find_chart` gave: Helm follows its links, and fetches what its schemas refer to.
-    """
+    """What `helm template` prints for `chart`, which `find_chart` gave. Raises HelmError where it refuses."""
     values = [f"--values={path.absolute()}" for path in values_files]
     # Options are joined to their values: a release that begins with a hyphen must not become one.
     names = [f"--namespace={namespace}"] if namespace is not None else []
@@ -308,11 +299,10 @@ def _run(program: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess
 
 
 def rendered(project: Project, helm: Helm, chart: Path, release: str = RELEASE, namespace: str | None = None) -> str:
-    """The manifests of the only environment of `project`, by `chart`; no values file is touched.
+    """The manifests of the only environment of `project`, by `chart`, which `find_chart` gave.
 
-    The chart is one that `find_chart` gave. It is given its own values, also where the environment's file nests them
-    for a parent chart, which prints the same of them. The namespace of the release is the environment's own for None.
-    Raises HelmError and Refusal.
+    The chart gets its own values, also where the environment's file nests them for a parent chart. `namespace` is by
+    default the environment's. Raises HelmError and Refusal.
     """
     (environment,) = project.environments
     with TemporaryDirectory() as folder:

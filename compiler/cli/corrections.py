@@ -1,7 +1,6 @@
 """Corrects what habit typed: names in another order, a name for an option, and options of other programs.
 
-A line is proposed only where it parses and each name in it is one of the project, of its kind. What may be a value is
-not shown: `…` stands in its place.
+A line is proposed only where it parses and the project has each name in it. `…` replaces what may be a value.
 """
 
 from __future__ import annotations
@@ -100,10 +99,7 @@ def _of_argument(parser: Parser, arguments: Sequence[str], unknown: str) -> str 
 
 
 def _of_names(parser: Parser, arguments: Sequence[str]) -> Refusal | None:
-    """What is wrong with names that a command refused, where one of them belongs elsewhere; None where none does.
-
-    A word with an equals sign may be a secret, which the command says itself.
-    """
+    """What is wrong with names that a command refused; None where no name belongs elsewhere."""
     names, own = _split_words(arguments, parser.takes_value())
     if not names or not _takes_environment(parser) or any("=" in word for word in names):
         return None
@@ -207,10 +203,7 @@ def _split_words(arguments: Sequence[str], options: Mapping[str, bool]) -> tuple
 
 
 def _shown_words(words: Sequence[str], command: str) -> list[str]:
-    """The words that are names or files; a password may have the form of a name.
-
-    An id stands only where no value can: of `put` and `rotate`, before the keys.
-    """
+    """The words that are names or files; others, which may be passwords, become `…`."""
     shown: list[str] = []
     for position, word in enumerate(words):
         is_id = _NAME.fullmatch(word) is not None or _is_file(word)

@@ -33,10 +33,7 @@ MEANINGS = {
 
 
 def code_of(diagnostics: Collection[Diagnostic], *, is_strict: bool = False, is_answered: bool = True) -> int:
-    """The exit code of a command that found `diagnostics` and wrote everything it had to.
-
-    `is_strict` counts warnings too, and `is_answered` is false where no store answered.
-    """
+    """The exit code of a command that found `diagnostics`; `is_strict` counts warnings too."""
     from compiler.model.diagnostic import Severity  # noqa: PLC0415 - see above
 
     if not is_answered:
@@ -46,10 +43,7 @@ def code_of(diagnostics: Collection[Diagnostic], *, is_strict: bool = False, is_
 
 
 def code_of_run(outcome: Outcome) -> int:
-    """The exit code of a writing command or an undo; never 0 where something stops its plan.
-
-    A run that went on and has left out what it had not planned is as incomplete as one that was cut short.
-    """
+    """The exit code of a writing command or an undo; never 0 where something is left out or stops its plan."""
     from compiler.change.plan import End  # noqa: PLC0415 - see above
 
     if outcome.interrupted:

@@ -113,10 +113,10 @@ class Invocation(NamedTuple):
             (standard_output() if self.form == "text" else standard_error()).show(lines)
 
     def require_own_project(self, *, sends: bool) -> None:
-        """Notes that a project which was found above, and not named, may be another user's.
+        """Notes that a project found above may be another user's.
 
-        Raises Refusal for a command that `sends` credentials to the servers that the project names, and for one in the
-        working folder too, as git does: a checkout of another user's, for one in a container, may say what it likes.
+        Raises Refusal for a command that `sends` credentials to the servers that the project names, and in the working
+        folder too, as git does.
         """
         root = _found() if self.named_root is None else None
         is_here = root == working_folder()
@@ -176,10 +176,7 @@ def _new_project(*folder: str) -> str:
 
 
 def command(module: str) -> ModuleType:
-    """The sub-command of that module; only the one that is used is imported.
-
-    It has a DESCRIPTION and EXAMPLES for its help, and `configure` and `run`.
-    """
+    """Imports the sub-command's module, which has DESCRIPTION, EXAMPLES, `configure` and `run`."""
     return import_module(f"compiler.cli.commands.{module}")
 
 
@@ -192,10 +189,7 @@ def parser_of(name: str, module: str) -> Parser:
 
 
 def invoke(name: str, module: str, arguments: Sequence[str], root: str | None = None, *, is_debug: bool = False) -> int:
-    """Parses `arguments` and runs the sub-command `name`; returns its exit code.
-
-    `root` and `is_debug` are options that stood before the command.
-    """
+    """Parses `arguments`, runs the sub-command `name` and returns its exit code."""
     parser = parser_of(name, module)
     if _asks_for_help(arguments):
         # Before parsing: a help that first wants the command line to be right helps nobody.
@@ -237,9 +231,8 @@ def _asks_for_help(arguments: Sequence[str]) -> bool:
 def outside(store: str | None, named: Sequence[str], *, ignores_variable: bool = False) -> Outside:
     """The options and variables that apply to a command that names the environments `named`.
 
-    Raises Refusal where a store is asked for and not exactly one environment is named: a variable that somebody
-    forgot must not move all environments to another store. With `ignores_variable` the variable is ignored, and a note
-    says so. AZURE_KEYVAULT_NAME always applies: it only fills in an address that the files leave out.
+    Raises Refusal for a store without exactly one environment: a forgotten variable must not move all of them. With
+    `ignores_variable` the variable is only noted. AZURE_KEYVAULT_NAME always applies: it fills in a missing address.
     """
     variable = os.environ.get(STORE_VARIABLE)
     if ignores_variable and variable:
@@ -264,10 +257,10 @@ def report(
     see_all: str | None = None,
     of_run: Sequence[Diagnostic] = (),
 ) -> None:
-    """Shows the `diagnostics` of a run: text on standard error, where people look; other formats on standard output.
+    """Shows `diagnostics`: text on standard error, other formats on standard output.
 
-    Text shows the first findings of each rule and `see_all`, how to see the rest; where that is None, all of them.
-    `of_run` are all of the run, where `diagnostics` are not: what any of them conceals is concealed in all lines.
+    Text shows the first findings of each rule, and `see_all` says how to see the rest. What any diagnostic of `of_run`
+    conceals is concealed in all lines.
     """
     if form == "text" and not diagnostics:
         return
@@ -302,10 +295,7 @@ def tell_notes(result: Result, told: Container[str] = ()) -> None:
 
 
 def require_sound(result: Result, told: Container[str] = ()) -> Project:
-    """The project of a run without errors, after its notes but those in `told` were shown.
-
-    Raises InputError where there are errors, after these were shown.
-    """
+    """The project of a run without errors, after its notes were shown. Raises InputError after the errors were."""
     if result.failed or result.project is None:
         report_errors(result.diagnostics)
         raise InputError

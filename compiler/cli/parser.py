@@ -178,10 +178,9 @@ class Parser(argparse.ArgumentParser):
         self.require("--context", "--cluster", *implied_by)
 
     def add_kinds(self, argument: str, kinds: Mapping[str, Kind], *, does: str, help_text: str) -> None:
-        """Adds the first argument, which is one of `kinds`, and the arguments of each, which the others refuse.
+        """Adds the first argument, one of `kinds`, and the arguments of each, which the others refuse.
 
-        `does` begins the description of each kind, such as "Creates". An argument of several kinds differs in its help
-        and its choices alone; the command checks these.
+        `does` begins each kind's description, such as "Creates".
         """
         self.kinds, self._kind_argument, self._does = kinds, argument, does
         what_each_does = (f"  {kind}: {what}" for kind, (what, _) in kinds.items())
@@ -264,10 +263,7 @@ class Parser(argparse.ArgumentParser):
                 raise Refusal("usage", f"{argument} needs {needed}", f"{add}, or leave {argument} out")
 
     def help_for(self, arguments: Sequence[str]) -> str:
-        """The help for a command line: of the kind that it names, where the command has kinds, with its own arguments.
-
-        That of no kind lists the kinds alone.
-        """
+        """The help for a command line: that of the kind that it names, else the list of kinds."""
         if not self.kinds:
             return self.format_help()
         kind = next((word for word in arguments if word in self.kinds), None)
@@ -422,10 +418,7 @@ def add_writing(
     deletes: bool = False,
     recovers: bool = True,
 ) -> None:
-    """The options of every command that writes to stores, after its own, which `--undo` does not take.
-
-    A command that `deletes` finds no deleted secrets in its way; of the others only an undo deletes.
-    """
+    """Adds the options of every command that writes to stores, after its own, which `--undo` does not take."""
     if recovers and not deletes:
         parser.add_flag("--recover", "recover deleted secrets in the store first")
     parser.add_flag("--apply", apply_help)
@@ -444,10 +437,7 @@ def add_writing(
 
 
 def own_arguments(parser: Parser) -> dict[str, str]:
-    """The arguments of a writing command that its undo knows from the journal, as shown, with their names when parsed.
-
-    None of them holds a value of a secret.
-    """
+    """The arguments that an undo knows from the journal, with their names when parsed; none holds a value."""
     return {name: member for name, member in parser.arguments().items() if member not in _OF_ALL}
 
 

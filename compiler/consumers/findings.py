@@ -102,10 +102,7 @@ def judge(own: EnvironmentSecrets, gathered: ObjectIndex) -> tuple[Diagnostic, .
 def _unused_waivers(
     environment: Environment, used: Container[int], namespaces: Container[str | None]
 ) -> Iterator[Diagnostic]:
-    """A finding for each waiver in the environment's own file that is not among those `used`.
-
-    Those of secrets in other namespaces than `namespaces` are not judged: nothing was looked at there.
-    """
+    """A finding for each waiver of the environment's own file that is not `used`, in the `namespaces` looked at."""
     rules = {rule.id for rule in CONSUMER_RULES}
     for place, scope in places_below(environment.root, "secrets"):
         secret = environment.secrets.get(scope[-1]) if scope else None
@@ -315,10 +312,7 @@ def _in_other_variant(key: CatalogueKey) -> str:
 def wrong_mounted_by(
     own: EnvironmentSecrets, gathered: ObjectIndex, readers: Mapping[Name, Readers]
 ) -> Iterator[Finding]:
-    """A finding for each secret that is read, and not by those components and no others.
-
-    A component that the manifests do not have is not missed in them.
-    """
+    """A finding for each secret that other components read than `mountedBy` says, among those of the manifests."""
     for name, secret in own.secrets.items():
         said = secret.entry.mounted_by
         reading = readers.get(name, ())
@@ -407,10 +401,9 @@ def _source_keys(own: EnvironmentSecrets, gathered: ObjectIndex) -> SourceKeys:
 def _conflicts(
     own: EnvironmentSecrets, known: SourceKeys, namespace: str, container: Sequence[VariableSource]
 ) -> Iterator[tuple[str, str, VariableSource]]:
-    """Each variable that a Secret would set and another source does: its name, the Secret and that source with its key.
+    """Each variable that a Secret would set and another source does: its name, the Secret, that source and key.
 
-    Only variables that the environment's Secrets set: each of a thousand containers may take a ConfigMap of a hundred
-    thousand keys.
+    Only variables of the environment's Secrets: a thousand containers may each take a ConfigMap of 100,000 keys.
     """
     ours: set[str] = set()
     for setting in dict.fromkeys(container):

@@ -1,7 +1,4 @@
-"""Finds what the pods of manifests, a chart or a cluster read, and compares it with an environment.
-
-Manifests are read within the usual limits. Of an upgrade it says what must exist first, and what nobody needs any more.
-"""
+"""Finds what the pods of manifests, a chart or a cluster read, and compares it with an environment."""
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -42,37 +39,30 @@ _MARK = "\ufeff"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UpgradeNeed:
-    """A Secret that the new workloads need and the old ones did not, or keys of it.
-
-    `secret` is the environment's, None where it has none; `keys` are those named one by one. `steps` are command lines
-    to paste, and remarks that begin with `#`; none where nothing is to be done but look into the store.
-    """
+    """A Secret, or keys of one, that the new workloads need and the old ones did not."""
 
     namespace: str
     name: str
-    secret: str | None
-    keys: tuple[str, ...]
+    secret: str | None  # the environment's, None where it has none
+    keys: tuple[str, ...]  # those named one by one
     is_optional: bool
     workloads: tuple[Workload, ...]
+    # Command lines to paste, and remarks that begin with `#`; none where only the store is to be checked.
     steps: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """What was found. `gathered` is None where a manifest is refused: then nothing is said of Secrets.
-
-    `needs` must exist before newer manifests are deployed, None where there are no older ones, and `unneeded` are the
-    environment's secrets that nobody reads then. `namespaces` are those of the cluster that were looked at, with a
-    workload or without one; none for manifests.
-    """
+    """What was found."""
 
     own: EnvironmentSecrets
-    gathered: ObjectIndex | None
+    gathered: ObjectIndex | None  # None where a manifest is refused: then nothing is said of Secrets
     diagnostics: tuple[Diagnostic, ...]
+    # What must exist before newer manifests are deployed; None without older ones.
     needs: tuple[UpgradeNeed, ...] | None = None
-    unneeded: tuple[str, ...] = ()
+    unneeded: tuple[str, ...] = ()  # secrets that nobody reads after the upgrade
     notes: tuple[str, ...] = ()
-    namespaces: frozenset[str] = frozenset()
+    namespaces: frozenset[str] = frozenset()  # The cluster's that were looked at; none for manifests.
 
 
 def look_at_manifests(
@@ -116,10 +106,7 @@ def _judged(own: EnvironmentSecrets, gathered: ObjectIndex, diagnostics: tuple[D
 def look_at_chart(
     environment: Environment, helm: Helm, chart: Path, values: str, others: Sequence[Path], release: str
 ) -> Look:
-    """What the pods of `chart` need of the environment, with the files `others` and, over them, the text `values`.
-
-    The chart is one that `chart_at` gave. Places are those in what Helm printed. Raises HelmError and Refusal.
-    """
+    """What the pods of `chart`, one of `chart_at`, need of the environment. Raises HelmError and Refusal."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "values.yaml"
         file.write_text(values, "utf-8")
@@ -129,10 +116,10 @@ def look_at_chart(
 
 
 def read_manifests(paths: Sequence[str], namespace: str) -> tuple[ObjectIndex | None, tuple[Diagnostic, ...]]:
-    """What the manifests in `paths` hold, and what was found while they were read; None where one is refused.
+    """What the manifests in `paths` hold, None where one is refused, and the findings.
 
-    A folder is all files below it that end in .yaml, .yml or .json; `-` is standard input. An object without a
-    namespace is in `namespace`. Raises Refusal for what cannot be read, is empty, or is too large together.
+    A folder means all .yaml, .yml and .json files below it; `-` is standard input. `namespace` is that of objects
+    without one. Raises Refusal for what cannot be read, is empty, or is too large together.
     """
     piped = ("consumers", "ENV", "--manifests", STDIN)
     return read_texts(read_files(paths), ", ".join(map(_shown, paths)), namespace, piped)
@@ -153,10 +140,7 @@ def read_texts(
 def read_documents(
     texts: Iterable[tuple[str, str]], keep: Callable[[Node], object], piped: Sequence[str]
 ) -> tuple[bool, tuple[Diagnostic, ...]]:
-    """Gives `keep` each document of the manifests in `texts`; false where one of them is refused.
-
-    `piped` is the command that takes rendered manifests from a pipe; none for those that are rendered.
-    """
+    """Gives `keep` each document of the manifests in `texts`; false where one of them is refused."""
     found, is_whole = list[Diagnostic](), True
     for shown, text in texts:
         kept, diagnostics = load_manifests(shown, text, keep)
@@ -221,10 +205,7 @@ def _refuse_folder(error: OSError) -> None:
 
 
 def _below(folder: str) -> list[str]:
-    """The files below a folder that may be manifests, in the order of names; links to folders are not followed.
-
-    A link to a file that is not there is one of them, so that it is refused.
-    """
+    """The files below a folder that may be manifests, in order; links to folders are not followed."""
     found = []
     for where, folders, names in os.walk(folder, onerror=_refuse_folder):
         folders[:] = sorted(each for each in folders if not each.startswith("."))

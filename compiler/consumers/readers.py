@@ -1,7 +1,4 @@
-"""Finds which Secrets the pods of manifests or a cluster read, and what makes Secrets there. Never keeps a value.
-
-What does not have the form of a pod's spec reads nothing: manifests come from other programs.
-"""
+"""Finds which Secrets the pods of manifests or a cluster read, and what makes Secrets there. Never keeps a value."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -99,19 +96,14 @@ _FROZEN = frozenset({Way.ENV, Way.ENV_FROM, Way.SUB_PATH})
 
 @dataclass(frozen=True, slots=True)
 class SecretRead:
-    """One reading of a Secret; a `key` of None means all that it has.
-
-    Where it is `optional`, the pod starts without it. `container` is None for what a pod reads as a whole. `prefix`
-    stands before the names of variables. `at` is where its name is written, `key_at` its key's; None where it is no
-    file.
-    """
+    """One reading of a Secret."""
 
     secret: str
-    key: str | None
+    key: str | None  # None: all that it has
     way: Way
-    optional: bool = False
-    container: str | None = None
-    prefix: str = field(default="", compare=False)
+    optional: bool = False  # the pod starts without it
+    container: str | None = None  # None for what a pod reads as a whole
+    prefix: str = field(default="", compare=False)  # before the names of variables
     at: Span | None = field(default=None, compare=False)
     key_at: Span | None = field(default=None, compare=False)
 
@@ -123,35 +115,27 @@ class SecretRead:
 
 @dataclass(frozen=True, slots=True)
 class VariableSource:
-    """One thing that sets variables of a container, in the order of their weight: what comes later wins.
+    """One thing that sets variables of a container. Later ones win."""
 
-    `secret` or `config_map` name where they come from, `key` the one that is taken from there, None for all. Of a
-    variable that is written out, neither is set. `variable` is the name it gets, where it is one; `prefix` stands
-    before the names of all others.
-    """
-
-    secret: str | None = None
+    secret: str | None = None  # neither this nor `config_map`: the variable is written out
     config_map: str | None = None
-    key: str | None = None
-    variable: str | None = None
-    prefix: str = ""
+    key: str | None = None  # None: all keys
+    variable: str | None = None  # the name it gets, where it is one
+    prefix: str = ""  # before the names of all others
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Workload:
-    """Something that runs pods. `hook` says which hook it is, None for what is none; `at` is its name's place.
-
-    `components` are the words by which a chart calls it. `containers` are the settings of each, the weakest first.
-    """
+    """Something that runs pods."""
 
     kind: str
     namespace: str
     name: str
-    components: frozenset[str]
+    components: frozenset[str]  # the words by which a chart calls it
     readings: tuple[SecretRead, ...]
-    containers: tuple[tuple[VariableSource, ...], ...]
+    containers: tuple[tuple[VariableSource, ...], ...]  # The settings of each container, the weakest first.
     at: Span | None = None
-    hook: str | None = None
+    hook: str | None = None  # which hook it is, None for what is not one
     moment: Moment = _USUAL
 
     @property
@@ -162,34 +146,27 @@ class Workload:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Made:
-    """An object that makes a Secret. `keys` are those that it will have, None where that cannot be told.
-
-    `by` is the object's own name, and `part_of` its label of that name. `is_old` says that it is an ExternalSecret of
-    an API before v1.
-    """
+    """An object that makes a Secret."""
 
     kind: str
     namespace: str
     name: str
-    keys: frozenset[str] | None
-    by: str
+    keys: frozenset[str] | None  # None where they cannot be told
+    by: str  # the object's own name
     part_of: str | None = None
     at: Span | None = None
     moment: Moment = _USUAL
-    is_old: bool = False
+    is_old: bool = False  # an ExternalSecret of an API before v1
 
 
 @dataclass(slots=True)
 class ObjectIndex:
-    """What all manifests, or the cluster, hold.
-
-    `config_maps` are the keys of each, `mentioned` the Secrets that objects without pods refer to.
-    """
+    """What all manifests, or the cluster, hold."""
 
     workloads: list[Workload] = field(default_factory=list)
     made: dict[Name, list[Made]] = field(default_factory=dict)
-    config_maps: dict[Name, frozenset[str]] = field(default_factory=dict)
-    mentioned: set[Name] = field(default_factory=set)
+    config_maps: dict[Name, frozenset[str]] = field(default_factory=dict)  # the keys of each
+    mentioned: set[Name] = field(default_factory=set)  # Secrets that objects without pods refer to
     objects: int = 0
 
     def make(self, made: Made) -> None:
@@ -382,10 +359,7 @@ def _plain_map(document: Node, *path: str) -> PlainMap:
 
 
 def _pods_path(document: Node, api_version: str, kind: str) -> tuple[str, ...] | None:
-    """Where the spec of the pods is that an object runs, None where it runs none.
-
-    In a kind that is not known it is where most have it, as in a Service of Knative.
-    """
+    """Where the spec of an object's pods is, None where it runs none; in unknown kinds at the usual place."""
     if is_workload(api_version, kind):
         return POD_SPECS[kind]
     return TEMPLATE if document.get(*TEMPLATE, "containers") is not None else None
@@ -467,10 +441,7 @@ def _mentions(document: Node) -> Iterator[tuple[str | None, str]]:
 
 
 def gather(view: ClusterView, namespaces: Iterable[str]) -> tuple[ObjectIndex, tuple[str, ...]]:
-    """What the cluster holds in those namespaces, and what may not be asked, in words.
-
-    Raises Refusal where the cluster does not answer, or does not let the caller list what matters.
-    """
+    """What the cluster holds in those namespaces, and what may not be asked, in words. Raises Refusal."""
     gathered = ObjectIndex()
     try:
         view.read_each(read for namespace in dict.fromkeys(namespaces) for read in _readings(gathered, view, namespace))

@@ -52,10 +52,7 @@ class CertificateAuthority:
         return cls(folder=folder, ca_file=ca_file, _certificate=certificate, _key=key)
 
     def issue(self, names: tuple[str, ...], *, file_stem: str = "server", expired: bool = False) -> tuple[Path, Path]:
-        """The files of a server certificate, for DNS names and IP addresses, and its key, which only its owner reads.
-
-        `expired` gives one that ended yesterday.
-        """
+        """The files of a server certificate for these names, and of its key, which only its owner reads."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = dt.datetime.now(dt.UTC)
         end = now - dt.timedelta(days=1) if expired else now + _SERVER_LIFE

@@ -43,10 +43,9 @@ RequestKind = Literal["create", "other"]
 
 
 class Throttle:
-    """Counts the admitted requests of each kind in a sliding window, which is stricter than windows side by side.
+    """Counts the admitted requests of each kind in a sliding window of `window` seconds; None is no limit.
 
-    A vault takes so many requests in `window` seconds; None is no limit. The defaults are the service's own:
-    https://learn.microsoft.com/azure/key-vault/general/service-limits
+    The defaults are the service's: https://learn.microsoft.com/azure/key-vault/general/service-limits
     """
 
     def __init__(self, creates: int | None = 300, others: int | None = 4_000, window: float = 10.0) -> None:
@@ -287,10 +286,7 @@ def _version(rest: list[str]) -> str | None:
 
 
 class LocalKeyVault:
-    """A vault for the length of a `with` block; everything it holds is in memory and gone afterwards.
-
-    `lock` guards what requests change.
-    """
+    """A vault for the length of a `with` block, in memory; `lock` guards what requests change."""
 
     def __init__(self, *, port: int = 0) -> None:
         self._clock = time.time

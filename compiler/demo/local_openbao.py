@@ -45,9 +45,9 @@ class LocalOpenBao:
 
     @classmethod
     def start_dev(cls, folder: Path, *arguments: str, ends_with_starter: bool = False) -> Self:
-        """Start an unsealed server that forgets everything when it stops, with KV version 2 mounted at `secret`.
+        """Starts an unsealed server in memory, with KV version 2 at `secret`.
 
-        With `ends_with_starter` it ends with the thread that starts it, also where that is killed; on Linux alone.
+        With `ends_with_starter` it ends with the thread that starts it, also if that is killed; on Linux alone.
         """
         port = free_port()
         token = secrets.token_urlsafe(24)

@@ -1,7 +1,7 @@
 """Starts OpenBao and the local Key Vault in a process that ends with the one that started it, and leaves no file.
 
-That process is a fork which watches a pipe. Its other end closes with the starting process, however that ends, also by
-a kill. It then stops both servers and removes their folder. A demo that is kept watches a named pipe in its folder.
+That process is a fork that watches a pipe, whose other end closes however the starter ends. A demo that is kept watches
+a named pipe in its folder.
 """
 
 import gc
@@ -40,14 +40,11 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass
 class DemoStores:
-    """Both running servers: their folder, their addresses, and the variables with which any command reaches them.
-
-    `cluster_id` is what OpenBao calls itself.
-    """
+    """Both running servers: their folder, their addresses, and the variables with which commands reach them."""
 
     folder: Path
     openbao: str
-    cluster_id: str
+    cluster_id: str  # what OpenBao calls itself
     key_vault: str
     variables: Mapping[str, str] = field(repr=False)
     _lifeline: int = field(repr=False)
@@ -84,10 +81,7 @@ def new_kept_folder(state: Path) -> Path:
 
 @contextmanager
 def demo_stores(new_folder: Callable[[], Path]) -> Iterator[DemoStores]:
-    """Both servers for the length of the block, or for longer where it calls `keep`; `new_folder` makes their folder.
-
-    Raises Refusal where they do not start.
-    """
+    """Both servers for the length of the block, or longer where it calls `keep`. Raises Refusal."""
     watched, lifeline = os.pipe()
     reading, answering = os.pipe()
     process = os.fork()

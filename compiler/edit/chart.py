@@ -1,7 +1,6 @@
-"""Knows the chart and the schemas of this release, and plans to replace those of a project that nobody edited.
+"""Knows the chart and the schemas of this release, and plans to replace those that nobody edited.
 
-They are read from the installed package, or from the checkout. A project's file is known by its checksum: of the texts
-of older releases the package has no copy.
+A project's file is known by its checksum: the package has no copy of the texts of older releases.
 """
 
 import hashlib
@@ -104,18 +103,14 @@ def new_chart(root: Path) -> list[Output]:
 
 @dataclass(frozen=True, slots=True)
 class ShippedFile:
-    """A file of the project that this program has too, as `new`.
-
-    `old` is the text that is there, if it can be read; `release` is that of an old file, and `problem` is why a file
-    is unreadable.
-    """
+    """A file of the project that this program ships too, as `new`."""
 
     path: str
     new: str
     state: FileState
-    old: str = ""
-    release: str = ""
-    problem: str = ""
+    old: str = ""  # the text that is there, if it can be read
+    release: str = ""  # that of an old file
+    problem: str = ""  # why it is unreadable
 
 
 def compare_files(root: Path) -> list[ShippedFile]:

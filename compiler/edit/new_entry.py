@@ -1,7 +1,4 @@
-"""Adds a secret to the catalogue and lists it, or a log-in to a store, so that the chart makes the store's object.
-
-A secret is named by the catalogue's `naming` patterns unless options say otherwise; a store is one of a layer, or new.
-"""
+"""Adds a secret to the catalogue and lists it, or a log-in to a store, so that the chart makes the store's object."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -42,26 +39,22 @@ Names = Mapping[str, tuple[str, Span]]
 
 @dataclass(frozen=True, slots=True)
 class SecretRequest:
-    """What the command line says of a new secret: its names by `target` and provider, None where it says nothing.
-
-    `namespace` is where the files of `into` list it, None for that of the environment. `taken` are its keys with
-    another's value, and that key as ENTRY/KEY.
-    """
+    """What the command line says of a new secret."""
 
     id: str
     description: str | None
-    names: Mapping[str, str | None]
+    names: Mapping[str, str | None]  # by `target` and provider, None where it says nothing
     keys: tuple[str, ...]
     into: tuple[str, ...] = ()
-    namespace: str | None = None
-    taken: Mapping[str, str] = field(default_factory=dict)
+    namespace: str | None = None  # where `into` lists it, None for that of the environment
+    taken: Mapping[str, str] = field(default_factory=dict)  # keys with another's value, and that key as ENTRY/KEY
 
 
 def new_secret(root: Path, request: SecretRequest) -> tuple[list[Output], list[str], Result]:
     """The files to write, the paths of those that list the secret already, and what compiling would find then.
 
-    No file and what is wrong, where the catalogue or its patterns have errors. Raises Refusal for an id that is taken,
-    a layer that there is not, and a file that cannot be edited.
+    No file where the catalogue or its patterns have errors. Raises Refusal for an id that is taken, a layer that there
+    is not, and a file that cannot be edited.
     """
     library = Library(root)
     catalogue = _usable(library.catalogue(may_be_empty=True))
@@ -95,10 +88,10 @@ def new_secret(root: Path, request: SecretRequest) -> tuple[list[Output], list[s
 def names_of(
     catalogue: Document, namespace: str | None, request: SecretRequest
 ) -> tuple[Names | None, tuple[Diagnostic, ...]]:
-    """The names of the new secret, given or by the catalogue's patterns, or None and what is wrong with those.
+    """The new secret's names, given or by the catalogue's patterns; None and what is wrong with the patterns.
 
-    `namespace` is that of `environments/base.yaml`. A secret without a key of its own needs no name in a store. Raises
-    Refusal where nothing names the Kubernetes Secret, or no provider has a name.
+    `namespace` is that of `environments/base.yaml`. Raises Refusal where nothing names the Kubernetes Secret, or no
+    provider has a name.
     """
     naming = {"namespace": namespace, "name": catalogue.root.text("naming", "name") or namespace, OWN_ID: request.id}
     known = {name: meaning for name, meaning in naming.items() if meaning is not None}
@@ -197,19 +190,15 @@ def _origins(request: SecretRequest, names: Names) -> dict[tuple[str, ...], Span
 
 @dataclass(frozen=True, slots=True)
 class StoreRequest:
-    """What the command line says of a store. `into` is the layer or environment that it is written into.
-
-    `provider` may be None for a store that is there, `name` is that of its object in the cluster, and `options` are
-    the values of `STORE_OPTIONS` by their flags.
-    """
+    """What the command line says of a store."""
 
     id: str
     auth: str
-    into: str
-    provider: str | None = None
-    name: str | None = None
+    into: str  # the layer or environment that it is written into
+    provider: str | None = None  # None for a store that is there
+    name: str | None = None  # that of its object in the cluster
     addresses: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)  # by the flags of `STORE_OPTIONS`
 
     def settings(self) -> Iterator[tuple[str, str, str]]:
         """Each setting that an option gives, with its value and the flag: the addresses first."""
@@ -221,10 +210,7 @@ class StoreRequest:
 
 
 def new_store(root: Path, request: StoreRequest) -> tuple[Output, Result]:
-    """The file with the store in it, and what compiling would find then.
-
-    Raises Refusal for a log-in or a layer that there is not, a store that has a log-in, and a form without a place.
-    """
+    """The file with the store in it, and what compiling would find then. Raises Refusal."""
     refuse_unknown_layer(root, request.into, "files that may hold it")
     library = Library(root)
     document, layers = library.layer(request.into), library.layers(request.into)

@@ -1,7 +1,6 @@
 """Makes the files of a new project or environment, compiles them before they are written, and overwrites none.
 
-A finding at a line that no file has yet helps nobody: it points at the option that was given, at the naming pattern
-that made the name, or at the line as it stands now.
+A finding in a file that does not exist yet points at the option, the naming pattern or the line that caused it.
 """
 
 import json
@@ -45,13 +44,11 @@ _LONGEST = 63 - len(_SUFFIX)
 
 @dataclass(frozen=True)
 class Draft:
-    """A file as it is to be written: `splices` of the text that is there, which is empty for a new file.
-
-    `origins` says where the new text came from, by the path of its value in the file; `()` for all else in it.
-    """
+    """A file as it is to be written: `splices` of the text that is there, which is empty for a new file."""
 
     source: Source
     splices: Splices
+    # Where the new text came from, by the path of its value in the file; `()` for all else.
     origins: Mapping[tuple[str, ...], Span]
 
     @cached_property
@@ -152,9 +149,8 @@ def new_project(
 ) -> tuple[list[Output], Result]:
     """The files of a project in `folder`, which is made, and what compiling them would find.
 
-    `provider` is the one that serves its secrets, and `addresses` where stores are reached, by their provider. In a Git
-    repository it may have other files, of which `KEPT` stay as they are. Raises Refusal for other folders that are not
-    empty, for those in a project's environments/, and where there is a project already.
+    In a Git repository it may have other files, of which `KEPT` stay as they are. Raises Refusal for other folders that
+    are not empty, for files in its environments/, and where there is a project already.
     """
     files = project_files(name, namespace, provider, addresses)
     _refuse_environments(folder.resolve())
@@ -190,10 +186,9 @@ def _refuse_environments(folder: Path) -> None:
 def new_environment(
     root: Path, name: str, extends: Sequence[str], store: str | None = None, addresses: Mapping[str, str] | None = None
 ) -> tuple[Output, Result, str | None]:
-    """The file of the environment `name`, the findings about the options, and the address key that its store lacks.
+    """The environment's file, the findings about the options, and the address key that its store lacks.
 
-    `store` is the id of the store that serves it, and `addresses` where a store is reached, by its provider. Raises
-    Refusal for a name that is taken, and for a layer or store that there is not.
+    Raises Refusal for a name that is taken, and for a layer or store that does not exist.
     """
     if name in (BASE, CATALOGUE):
         message = f'"{name}" is a reserved name'
@@ -236,10 +231,7 @@ def _below(root: Path, shown: str, text: str) -> Node:
 
 
 def _placed(addresses: Mapping[str, str], store: str | None, stores: Mapping[str, Node]) -> dict[str, tuple[str, str]]:
-    """For each store that gets one of the `addresses`, its key and the address.
-
-    What a layer below says already is left out: it would be an override that changes nothing.
-    """
+    """For each store that gets an address, its key and the address; without what a layer below says already."""
     providers = {store_id: node.text("provider") or "" for store_id, node in stores.items()}
     found = {_addressed(each, store, providers): (_ADDRESSES[each][1], url) for each, url in addresses.items()}
     return {store_id: (key, url) for store_id, (key, url) in found.items() if stores[store_id].text(key) != url}
@@ -284,10 +276,7 @@ def write_new(outputs: Sequence[Output], root: Path) -> None:
 def environment_text(
     name: str, extends: Sequence[str], store: str | None = None, addresses: Mapping[str, tuple[str, str]] | None = None
 ) -> str:
-    """The text of an environment that sets only its store and the addresses of stores, and extends the rest.
-
-    `addresses` has for a store's id the key, such as `vaultUrl`, and its value.
-    """
+    """The text of an environment that only sets its store and the addresses of stores, by store id."""
     below = " and ".join(extends) or "base"
     lines = [schema_line("environment"), f"# What {name} sets differently from {below}."]
     if extends:

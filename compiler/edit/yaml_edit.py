@@ -1,7 +1,7 @@
-"""Sets, removes and adds members of an input file and keeps every other byte; the only module that imports ruamel.
+"""Sets, removes and adds members of an input file and keeps every other byte; alone imports ruamel.
 
-The text is spliced where the loader found the member, because a dump by any YAML library re-spaces lines that nobody
-touched. The proof comes afterwards: two readers of YAML see exactly the intended change.
+The text is spliced where the loader found the member: a dump by any YAML library re-spaces lines that nobody touched.
+Then two readers of YAML prove that exactly the intended change is there.
 """
 
 import re
@@ -51,15 +51,11 @@ Splices = tuple[Splice, ...]
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One member, by its keys from the top of the file: `value` is its new text, None takes the member out.
-
-    `mark` is a comment to put at the end of its line, in place of the mark there; an empty one takes that out. None: as
-    it is.
-    """
+    """One member to set or take out, by its keys from the top of the file."""
 
     path: tuple[str, ...]
-    value: str | bool | None
-    mark: str | None = None
+    value: str | bool | None  # None takes the member out
+    mark: str | None = None  # a comment at the end of its line; "" takes that out, None keeps it
 
 
 def apply_splices(text: str, splices: Iterable[Splice]) -> str:
@@ -87,8 +83,8 @@ def offset_before(splices: Iterable[Splice], offset: int) -> int | None:
 def apply_edits(document: Document, edits: Iterable[Edit]) -> str:
     """The text of `document` after all `edits`, in their order.
 
-    Maps on the way to a new member are made; a map that loses its only member stays as `{}`. Comments stay, but for
-    one on the line of a member that is taken out. Raises Refusal for a text in which a member cannot be changed alone.
+    Maps on the way to a new member are made; a map that loses its only member stays as `{}`. Only the comment on a
+    removed line goes. Raises Refusal where a member cannot be changed alone.
     """
     before, path, every = document.source.text, document.source.path, tuple(edits)
     # The other reader takes a thousand times as long as the edit: it proves all of them at once.
@@ -117,9 +113,8 @@ def add_members(
 ) -> Splices:
     """The edit that adds `new` at the end of what stands at `path`, in the style of the file.
 
-    `new` is the value of a new member, to be written in braces, or the lines of members of a map, which is made where
-    there is none, indented by two spaces each. Where it `is_apart`, an empty line goes before it. Raises Refusal, which
-    calls it a `noun`, for a text without a place.
+    `new` has the values of new members, to be written in braces, or the lines of members of a map, indented by two
+    spaces. Where it `is_apart`, an empty line goes before it. Raises Refusal, which calls it a `noun`.
     """
     shown, text = document.source.path, document.source.text
     if isinstance(new, Mapping):
@@ -455,10 +450,7 @@ def _line_start(text: str, offset: int) -> int:
 
 
 def _next_line(text: str, offset: int) -> int:
-    """Where the line after `offset` begins, the end of the text where there is none.
-
-    A literal block ends at the beginning of the next line already.
-    """
+    """Where the line after `offset` begins, or the text ends; a literal block ends there already."""
     if text[offset - 1 : offset] == "\n":
         return offset
     end = text.find("\n", offset)

@@ -1,7 +1,6 @@
 """Writes what a role may do in a store, as a Vault policy or a script of `az`, and what commands may do in a cluster.
 
-`COMMANDS` is the one table of what each command does with the remote secrets of a store; what that asks of a store is
-in the `access` module of its provider.
+`COMMANDS` is the one table of what each command does with the remote secrets of a store.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -65,8 +64,8 @@ def access_text(
 ) -> str:
     """What grants `role` its commands, with a comment that `words` generate it.
 
-    Without `store` it is for the one that the environment reads, of the provider with that form, and for what it reads
-    there; with `store` for the places of all its secrets there. Raises Refusal where there is no such store or place.
+    Without `store` it covers what the environment reads in its store of that form's provider; with `store` the places
+    of all its secrets there. Raises Refusal where there is no such store or place.
     """
     chosen = _chosen(environment, form, store)
     secrets = [each for each in environment.secrets.values() if store is not None or each.store is chosen]
@@ -90,10 +89,9 @@ def access_text(
 
 
 def names_in(environment: Environment, store: Store, secrets: Iterable[Secret], role: Role) -> dict[str, Secret]:
-    """The names of the remote secrets of `secrets` in `store`, each with one that has it, in the order of names.
+    """The remote secrets of `secrets` in `store`, each with one that has it, in order.
 
-    They are those of all keys, for the operator of the keys in use. Raises InvalidReferenceError and
-    UnprovenReferenceError for a place that is no secret of the store.
+    For the operator only those of keys in use. Raises InvalidReferenceError and UnprovenReferenceError.
     """
     found: dict[str, Secret] = {}
     inventory = Inventory(environment)

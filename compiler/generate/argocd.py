@@ -1,8 +1,7 @@
 """Makes the AppProjects and Applications with which Argo CD deploys environments, and its health checks.
 
-Where an Application gets a new name, it writes the commands with which the new one takes over: Argo CD writes its
-tracking id, with the Application's name, on each object that it deploys, and leaves it there when the Application is
-deleted. With `FailOnSharedResource` the next Application refuses the object by that id.
+Where an Application gets a new name, it writes the commands of the hand-over: Argo CD leaves its tracking id, with the
+Application's name, on each object, and with `FailOnSharedResource` the next Application refuses the object.
 """
 
 import json
@@ -69,38 +68,29 @@ Files = dict[str, list[Manifest]]
 
 @dataclass(frozen=True, slots=True)
 class ArgoOptions:
-    """The options of `generate argocd`: where the project lies in Git, and how Argo CD is to name it.
-
-    Their order is that in which they are written.
-    `path` is the chart's folder in the repository, beside the values files, `namespace` that of Argo CD, and `cluster`
-    has Argo CD's names of clusters by environment. `chart` is its name in a registry, None for a path of a repository.
-    `out` is the folder as it is shown, and `apps` the folder of the repository that app-of-apps reads.
-    """
+    """The options of `generate argocd`, in the order in which they are written."""
 
     form: str
     repo: str
     revision: str = "main"
-    path: str = VALUES_FOLDER
+    path: str = VALUES_FOLDER  # the chart's folder in the repository, beside the values files
     project: str = PROJECT
-    namespace: str = "argocd"
-    cluster: Mapping[str, str] = field(default_factory=dict)
+    namespace: str = "argocd"  # that of Argo CD
+    cluster: Mapping[str, str] = field(default_factory=dict)  # Argo CD's names of clusters, by environment
     chart_repo: str | None = None
     chart_revision: str | None = None
-    chart: str | None = None
+    chart: str | None = None  # its name in a registry, None for a path of a repository
     platform_repo: str | None = None
     platform_chart: str | None = None
     platform_version: str | None = None
     platform_values: str | None = None
     platform_project: str = "default"
-    out: str | None = None
-    apps: str = ""
+    out: str | None = None  # the folder as it is shown
+    apps: str = ""  # the folder of the repository that app-of-apps reads
 
 
 def parse_options(typed: Mapping[str, Any], root: Path) -> ArgoOptions:
-    """The options as `typed` on the command line, by name, None for those left out.
-
-    Raises Refusal for a missing or wrong one, and shows none that may be a secret.
-    """
+    """The options as `typed`, by name. Raises Refusal for a missing or wrong one, without showing it."""
     given = {each.name: value for each in fields(ArgoOptions) if (value := typed.get(each.name)) not in (None, [])}
     if "form" not in given:
         raise Refusal("usage", "argocd needs --form", f"choose one of {', '.join(FORMS)}")
@@ -216,10 +206,10 @@ def to_arguments(options: ArgoOptions, environments: Sequence[Environment]) -> l
 def argocd_texts(
     environments: Sequence[Environment], options: ArgoOptions
 ) -> tuple[dict[str, str], tuple[Diagnostic, ...]]:
-    """The texts of the files by path, and `unconfirmed-prune` for each environment that could lose Secrets unasked.
+    """The files' texts by path, and `unconfirmed-prune` for each environment that could lose Secrets unasked.
 
     Raises Refusal for what Argo CD could not deploy: an environment without a secret or for a parent chart, a cluster
-    of none, and two that make one Secret in one cluster.
+    of no environment, and two that make one Secret in one cluster.
     """
     _refuse_undeployable(environments, options)
     header = header_for("argocd", to_arguments(options, environments))
@@ -456,10 +446,7 @@ def _secrets_project(options: ArgoOptions, environments: Sequence[Environment]) 
 
 
 def _apps_project(options: ArgoOptions) -> Manifest:
-    """The project of the Applications that deploy Applications.
-
-    Whoever writes to its repository can make an Application of any project, which Argo CD reserves to administrators.
-    """
+    """The project of the Applications that deploy Applications, which Argo CD reserves to administrators."""
     spec = {
         "description": "Applications of the platform",
         "sourceRepos": [options.repo],
@@ -498,10 +485,7 @@ _NO_FINALIZER = json.dumps({"metadata": {"finalizers": None}}, separators=(",", 
 def hand_over(
     before: Collection[str], after: Collection[str], environments: Sequence[Environment], options: ArgoOptions
 ) -> Iterator[tuple[str, list[str]]]:
-    """What to know of each environment whose Application has another name in the texts `after` than in those `before`.
-
-    With it come the command lines of the hand-over, in their order; the last applies the folder `out`.
-    """
+    """What to know of each environment whose Application is renamed, and the commands that hand it over."""
     if set(before) <= set(after):
         return
     old, new = _deploying(before), _deploying(after)

@@ -24,10 +24,7 @@ _BLOCK = re.compile(r"(?=[!-~])(?:(?:[ -~]*[!-~])?\n)*[ -~]*[!-~]\n", re.ASCII)
 
 
 def manifest_text(manifest: Mapping[str, Manifest]) -> str:
-    """The manifest in block style, in the order of its members; a text of several lines stands as a block.
-
-    The same data gives the same bytes. Empty maps and lists are written as `{}` and `[]`.
-    """
+    """The manifest in block style, in the order of its members; the same data gives the same bytes."""
     return "".join(f"{line}\n" if line.strip() else "\n" for line in _lines(manifest))
 
 
@@ -63,11 +60,10 @@ _FORMER = "project.yaml"
 
 
 def left_over(names: Iterable[str], folder: Path, shown: str, header: str, *, is_check: bool) -> Iterator[Diagnostic]:
-    """A `stale-output` for each file in `folder` that begins with `header` and is none of `names`, paths in it.
+    """A `stale-output`, an error in a check, for each file in `folder` with `header` that is not among `names`.
 
-    An error of a check; else, where the files of `names` are written all the same, a warning. A folder below that has
-    the first of the names itself is another command's. No link is followed, and nothing is removed: a file may be all
-    that tells of what is deployed.
+    A folder below that has the first of the names itself is another command's. No link is followed, and nothing is
+    removed: a file may be all that shows what is deployed.
     """
     every = list(names)
     severity = Severity.ERROR if is_check else Severity.WARNING
@@ -140,10 +136,7 @@ _READ = {
 
 
 def refuse_unfit(shown: str, kind: str) -> None:
-    """Whether a path may be named in the comment above a generated file: a line break would end the comment there.
-
-    Raises Refusal, in which `kind` says what is to be named in place of it.
-    """
+    """Raises Refusal for a path with a line break, which would end the comment above a generated file."""
     if not shown.isprintable():
         raise Refusal("usage", "--out has a character that cannot be printed", f"name another {kind}")
     if looks_like_credential(shown):
@@ -167,12 +160,10 @@ def _read_place(folder: Path, root: Path) -> str | None:
 def generated_files(
     texts: Mapping[str, str], folder: Path, shown: str, root: Path, *, is_check: bool = False
 ) -> tuple[dict[str, str], tuple[Diagnostic, ...]]:
-    """Writes `texts`, by path in `folder`, which is shown to people as `shown`; with `is_check` compares them only.
+    """Writes `texts`, by path in `folder`, shown as `shown`; with `is_check` only compares them.
 
-    Returns what became of each file, by its path as shown to people, and why one could not be had. Each text begins
-    with `HEADER`. A file that was not generated stays as it is (`foreign-output`), and where a link leads out of the
-    project `root`, or to where every file is read, none is written (`unwritable-output`). A stale file of a check is
-    `stale-output`.
+    Returns what became of each file, by its path as shown, and the diagnostics: `foreign-output` for a file that was
+    not generated and stays, `unwritable-output` where a link leads out of `root`, `stale-output` for a check.
     """
     outputs = {f"{shown}/{name}": Output(folder / name, f"{shown}/{name}", text) for name, text in texts.items()}
     found: list[Diagnostic] = []

@@ -37,44 +37,34 @@ _LIST = "[]"
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart of CAIPE as the command line names it, the names its templates read, and what its values are.
-
-    `true` has the paths of those that are true or a text that is not empty; `texts` the texts that rows compare.
-    """
+    """A chart of CAIPE as the command line names it."""
 
     name: str
-    reads: frozenset[str] = frozenset()
-    true: frozenset[str] = frozenset()
-    texts: Mapping[str, str] = field(default_factory=dict)
+    reads: frozenset[str] = frozenset()  # the names that its templates read
+    true: frozenset[str] = frozenset()  # paths of values that are true or a text
+    texts: Mapping[str, str] = field(default_factory=dict)  # the texts that rows compare
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformValues:
-    """The text of the values; ids of secrets that nobody reads; what to know and to be warned of.
-
-    `is_newer` says that the version is not known yet.
-    """
+    """The text of the values, ids of secrets that nobody reads, notes and warnings."""
 
     text: str
     unread: tuple[str, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
-    is_newer: bool = False
+    is_newer: bool = False  # the version is not known yet
 
 
 @dataclass(slots=True)
 class _Mounted:
-    """The Helm values, the ids of the secrets that they mount, and notes about those.
-
-    `wanting` has for a key that a secret lacks the value of CAIPE with which it is read. `by_chart` says that the chart
-    at hand decided of a row whether it counts.
-    """
+    """The Helm values, the ids of the secrets that they mount, and notes about those."""
 
     values: dict[str, Any] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
-    wanting: dict[str, str] = field(default_factory=dict)
-    by_chart: bool = False
+    wanting: dict[str, str] = field(default_factory=dict)  # for a key that a secret lacks, the value that reads it
+    by_chart: bool = False  # the chart at hand decided whether a row counts
 
     def put(self, path: str, value: str | bool) -> None:  # noqa: FBT001 - a value, no option
         values = self.values
@@ -108,10 +98,7 @@ def _filled(node: Any, word: str) -> Any:  # noqa: ANN401 - data of any shape
 
 
 def version_of(text: str) -> Version | None:
-    """The version that `text` is, with or without a leading `v`, or None; what is built of it does not count.
-
-    Versions are ordered as semantic versioning orders them: pre-releases before their release.
-    """
+    """The semantic version that `text` is, with or without a leading `v` and build, or None."""
     match = _FORM.fullmatch(text)
     if match is None:
         return None
@@ -130,10 +117,10 @@ def holds(row: Row, version: Version) -> bool:
 
 
 def read_chart(forms: Forms, folder: Path, values: Sequence[Path], under: str | None, name: str) -> Chart:
-    """Finds which of the names that `forms` ask for the templates of a chart read, and which of the values are true.
+    """Finds which names of `forms` a chart's templates read, and which of its values are true.
 
-    `folder` is one that `chart_at` found nothing against, `values` lie over its own, and `under` is the chart's name in
-    a parent. What cannot be read is left out.
+    `folder` is one of `chart_at`, `values` lie over its own, and `under` is its name in a parent. What cannot be read
+    is left out.
     """
     reads = [row["reads"] for row in forms["rows"] if "reads" in row]
     names = {each for each in reads if isinstance(each, str)}
@@ -201,9 +188,8 @@ def platform_values(
 ) -> PlatformValues:
     """The values that put CAIPE's chart into existing-secret mode for the secrets of an environment.
 
-    `under` is the name that a parent chart has for CAIPE's, `words` the arguments that make them again, and `chart` the
-    one that they are for. Raises Refusal for a version or a release that cannot be, and where the chart would read a
-    name or key that nothing makes.
+    `under` is CAIPE's name in a parent chart, `words` the arguments that make them again. Raises Refusal for an
+    impossible version or release, and where the chart would read a name or key that nothing makes.
     """
     version = _known_version(forms, chart_version)
     problem = object_name_problem(release, _LONGEST_RELEASE)

@@ -1,7 +1,7 @@
-"""Reads the objects from which an import makes entries: ExternalSecrets, also older ones, and SecretProviderClasses.
+"""Reads the objects from which an import makes entries: ExternalSecrets and SecretProviderClasses.
 
-Each object is taken whole or refused by line. A template is followed only where it renames keys: any other text in one
-may be a value, and is never shown.
+Each object is taken whole or refused by line. A template is followed only where it renames keys: other text in one may
+be a value, and is never shown.
 """
 
 from __future__ import annotations
@@ -142,16 +142,12 @@ _RENAMED = re.compile(r"\{\{-?\s*\.([A-Za-z0-9_]+)\s*(?:\|\s*toString\s*)?-?\}\}
 
 @dataclass(frozen=True, slots=True)
 class SourceStore:
-    """A store that found keys are read from; equal for all that lead to one.
+    """A store that found keys are read from; equal for all that lead to one."""
 
-    `name` is that of its object, empty for a form that names none, and `kind` is empty for one of `--store`.
-    `settings` are those of an environment's store, as far as they are found: for Vault the mount too, where a path says
-    it.
-    """
-
-    kind: str
-    name: str
+    kind: str  # empty for a store of `--store`
+    name: str  # of its object; empty for a form that names none
     provider: Provider
+    # Those of an environment's store, as far as they are found; Vault's mount where a path says it.
     settings: tuple[tuple[str, Setting], ...] = ()
     at: Span | None = field(default=None, compare=False)
 
@@ -169,26 +165,19 @@ class SourceStore:
 
 
 class FoundKey(NamedTuple):
-    """A key of a Secret and its place; `remote_key` is without the mount, and a property of None means the whole.
-
-    `is_assumed` says that the property is taken from the key's name, which the operator may have made from another one.
-    """
+    """A key of a Secret and its place."""
 
     name: str
     store: SourceStore
-    remote_key: str
-    property: str | None
+    remote_key: str  # without the mount
+    property: str | None  # None: the whole
     at: Span
-    is_assumed: bool = False
+    is_assumed: bool = False  # The property is taken from the key's name, which the operator may have changed.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundSecret:
-    """A Secret that an object makes, with its labels and annotations.
-
-    `refresh` is how often its values are read again, and `wave` the object's sync wave, None where that is not said.
-    `own_labels` and `own_annotations` are the object's, without those that tools set.
-    """
+    """A Secret that an object makes, with its labels and annotations."""
 
     namespace: str
     name: str
@@ -196,18 +185,16 @@ class FoundSecret:
     at: Span
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
-    refresh: str | None = None
-    wave: int | None = None
+    refresh: str | None = None  # how often its values are read again
+    wave: int | None = None  # the object's sync wave
+    # the object's, without those that tools set, as `own_annotations`
     own_labels: Mapping[str, str] = field(default_factory=dict)
     own_annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundObject:
-    """An object that an import understands, or refuses for its `reasons`; with one of them, none of it is taken.
-
-    `counted` is how many keys its Secrets get by the reader of `consumers`, None where nothing names them.
-    """
+    """An object that an import understands, or refuses whole for its `reasons`."""
 
     kind: str
     namespace: str
@@ -215,6 +202,7 @@ class FoundObject:
     at: Span
     secrets: tuple[FoundSecret, ...] = ()
     reasons: tuple[Finding, ...] = ()
+    # How many keys its Secrets get by the reader of `consumers`, None where nothing names them.
     counted: int | None = None
 
     @property
@@ -237,13 +225,10 @@ KeyNames = Callable[[str, str, Span], frozenset[str] | Finding]
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The stores that objects name: those among the manifests, and those that the environment and `--store` name.
+    """The stores that objects name."""
 
-    `known` has the latter by kind and name.
-    """
-
-    known: Mapping[tuple[str, str], SourceStore]
-    found: dict[tuple[str, str, str], SourceStore | Finding] = field(default_factory=dict)
+    known: Mapping[tuple[str, str], SourceStore]  # those of the environment and `--store`, by kind and name
+    found: dict[tuple[str, str, str], SourceStore | Finding] = field(default_factory=dict)  # those among the manifests
 
     def take(self, document: Node, namespace: str) -> None:
         """Add the document, where it is a ClusterSecretStore or SecretStore."""
@@ -357,10 +342,7 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
 
 
 def _with_metadata(secret: FoundSecret, document: Node) -> tuple[FoundSecret, list[Finding]]:
-    """The secret with the wave, and with what its object and it have as labels and annotations.
-
-    Without a template the operator copies the object's to the Secret; with one, only the template's are there.
-    """
+    """The secret with its wave, labels and annotations; a template replaces the object's."""
     (labels, annotations), (wanted_labels, wanted_annotations) = (
         [document.text_map(*at, member) for member in ("labels", "annotations")]
         for at in (("metadata",), (*_TEMPLATE, "metadata"))
@@ -490,10 +472,7 @@ def _former_external_secret(document: Node, namespace: str, stores: Stores) -> F
 
 
 def _secret_provider_class(document: Node, namespace: str, stores: Stores) -> FoundObject:
-    """A SecretProviderClass of the Secrets Store CSI driver: the Secrets that its `secretObjects` make.
-
-    What pods mount as files alone makes no Secret, and has no place in an environment.
-    """
+    """A SecretProviderClass of the CSI driver: only the Secrets that its `secretObjects` make."""
     bare = bare_object(document, namespace)
     provider = provider_called(document.text("spec", "provider") or "")
     if provider is None or not provider.csi_names:

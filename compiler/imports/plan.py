@@ -1,7 +1,7 @@
-"""Plans what an import writes: a catalogue entry for each new Secret, and the stores and the list of an environment.
+"""Plans what an import writes: a catalogue entry for each new Secret, and an environment's stores and list.
 
 A Secret that the catalogue has keeps its entry, and the environment says what differs. What compiling then finds wrong
-with a Secret refuses the object that makes it, and the rest is planned again.
+with a Secret refuses its object, and the rest is planned again.
 """
 
 from collections import Counter
@@ -55,39 +55,30 @@ class PlannedStore(NamedTuple):
 
 
 class PlannedSecret(NamedTuple):
-    """A found Secret with its id; `entry` is that of the catalogue, None for a new one.
-
-    `settings` are what the environment says of it, by name.
-    """
+    """A found Secret with its id."""
 
     id: str
     found: FoundSecret
     store: PlannedStore
-    entry: Entry | None
-    settings: Mapping[str, _Setting]
+    entry: Entry | None  # that of the catalogue, None for a new one
+    settings: Mapping[str, _Setting]  # what the environment says of it, by name
     additions: tuple[Edit, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImportPlan:
-    """What an import writes, and each object that was found: taken, or refused for its reasons.
-
-    `result` is what compiling would find, with the places of what was read.
-    """
+    """What an import writes, and each object that was found: taken, or refused for its reasons."""
 
     environment: str
     objects: tuple[FoundObject, ...]
     secrets: tuple[PlannedSecret, ...]
     stores: tuple[PlannedStore, ...]
     outputs: tuple[Output, ...]
-    result: Result
+    result: Result  # what compiling would find, with the places of what was read
 
 
 def plan_names(here: ImportTarget, secret: str, names: Sequence[str], file: FoundObject) -> ImportPlan:
-    """The plan of a secret with the `names` of an example as keys, where `file` is not refused. Raises Refusal.
-
-    A new one is named by the catalogue's patterns; one that the catalogue has is listed, if it has these keys.
-    """
+    """The plan of a secret with the `names` of an example as keys. Raises Refusal."""
     if not names and not file.reasons:
         raise Refusal("cannot run", f"there is no name in {file.name}", "write NAME= on a line of its own")
     if file.reasons:
@@ -445,10 +436,7 @@ def _changes(node: Node, source: SourceStore) -> dict[str, _Setting | bool]:
 def _fit(
     entry: Entry, secret: FoundSecret, store: PlannedStore, listed: Node | None
 ) -> tuple[str | None, tuple[Edit, ...]] | Finding:
-    """The remote name that the environment has to give to an entry, and what the catalogue lacks of this provider.
-
-    `listed` is what the environment says of the secret, the variants that it uses among it.
-    """
+    """The remote name that the environment has to give to an entry, and what the catalogue lacks of this provider."""
     provider = store.source.provider.id
     found = {key.name: key for key in secret.keys}
     use = listed.get("use") if listed is not None else None

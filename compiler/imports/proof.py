@@ -1,7 +1,4 @@
-"""Proves an import: what the compiled environment makes the operator read is what the old objects read, key by key.
-
-The counts are those of the reader of `consumers`, which reads the same manifests for another purpose.
-"""
+"""Proves an import: the compiled environment makes the operator read what the old objects read, key by key."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -34,10 +31,7 @@ Proof = dict[str, Counts]
 
 
 def prove(plan: ImportPlan, lost: Sequence[Span] = ()) -> Proof:
-    """The proof of a plan; `lost` are the places of objects that nobody read. Each key that is taken is read as before.
-
-    Raises Refusal where a key would be read elsewhere, or where something found is neither taken nor refused.
-    """
+    """The proof of a plan; `lost` are the places of objects that nobody read. Raises Refusal where it fails."""
     environment = _compiled(plan)
     old, new = dict(_old_places(plan.objects)), dict(_new_places(environment)) if environment is not None else {}
     wrong = [name for name, place in old.items() if name not in new or not _is_same(place, new[name])]

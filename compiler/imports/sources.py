@@ -1,4 +1,4 @@
-"""Reads what an import is given: manifests, a cluster's objects or names of variables, and the environment to write.
+"""Reads what an import is given: manifests, a cluster's objects or variable names, and the environment.
 
 It never reads a Secret's value, and shows no text that may be one.
 """
@@ -146,10 +146,7 @@ def _take_documents(
 def read_sources(
     form: str, paths: Sequence[str], namespace: str | None, here: ImportTarget, named: NamedStores
 ) -> Findings:
-    """The objects of `form` in the manifests of `paths`. Raises Refusal for what cannot be read or names no namespace.
-
-    `namespace` is that of objects without one, by default the environment's.
-    """
+    """The objects of `form` in the manifests of `paths`; `namespace` is that of objects without one. Raises Refusal."""
     documents: list[Node] = []
     piped = ("import", form, STDIN, "--environment", here.name)
     is_whole, diagnostics = read_documents(read_files(paths), lambda each: documents.extend(objects_in(each)), piped)
@@ -243,10 +240,7 @@ def _secret_with_values(document: Node, namespace: str) -> FoundObject | None:
 
 
 def read_names(shown: str, text: str) -> tuple[tuple[str, ...], FoundObject]:
-    """The names, in order, and the file as an object with what is refused of it; no refusal shows a name.
-
-    Raises Refusal for a file that is too large.
-    """
+    """The names, in order, and the file as an object with its refusals, none of which shows a name. Raises Refusal."""
     if len(text) > MAX_INPUT_BYTES:
         raise Refusal("usage", f"{shown} is larger than {MAX_INPUT_BYTES} bytes", "name a file of names alone")
     source = Source(shown, _CHARACTERS.sub(" ", text))
@@ -269,10 +263,7 @@ def read_names(shown: str, text: str) -> tuple[tuple[str, ...], FoundObject]:
 
 
 def named_stores(words: Sequence[str], addresses: Mapping[str, str]) -> NamedStores:
-    """The stores of `--store NAME=PROVIDER`, at the usual mount, which the plan shows. Raises Refusal.
-
-    `addresses` are those that options give, by provider.
-    """
+    """The stores of `--store NAME=PROVIDER`, at the usual mount, with the addresses by provider. Raises Refusal."""
     found: NamedStores = {}
     for word in words:
         name, _, provider = word.partition("=")

@@ -177,10 +177,7 @@ def _recipients(named: Sequence[str], files: Sequence[str]) -> tuple[str, ...]:
 
 
 def passphrase(*, is_new: bool) -> SecretValue:
-    """The passphrase of the variable's file, else of a terminal's prompt, asked twice for a new one.
-
-    Raises Refusal where there is neither, and where the two differ.
-    """
+    """The passphrase from the variable's file or a prompt, which asks twice for a new one. Raises Refusal."""
     name = os.environ.get(PASSPHRASE_FILE_VARIABLE)
     if name:
         return SecretValue(_key_text(name, variable=PASSPHRASE_FILE_VARIABLE).rstrip("\r\n"))

@@ -60,10 +60,7 @@ def run(invocation: Invocation) -> int:
 
 
 def _print_names() -> None:
-    """Prints what may come next. The files are not validated, and no store is asked.
-
-    The words come from a pipe, and not as arguments, which every process can see: a value may be among them.
-    """
+    """Prints what may come next; the words come from a pipe, as every process can see arguments."""
     from compiler.cli.terminal.dialogue import is_terminal, read_stdin  # noqa: PLC0415
     from compiler.project_files import ProjectNames  # noqa: PLC0415 - a script needs none of these
 

@@ -174,10 +174,7 @@ def _expires(text: str, store: Store) -> AskedExpiry:
 
 
 def tell_of(target: Target, *, is_everywhere: bool = False) -> tuple[SharedKey, ...]:
-    """Note which keys nobody reads, and whose values others have too; returns these.
-
-    `is_everywhere`: other stores that have the value get the new one as well.
-    """
+    """Notes which keys nobody reads and whose values others have; returns the latter."""
     if target.unused:
         named = "".join(pieces_of(target.unused))
         standard_error().note(f"{named}: in no variant that {target.environment.name} uses, so not read by it")
@@ -230,10 +227,7 @@ def values_of(
     keys: Sequence[str],
     names: Mapping[str, str] | None = None,
 ) -> Mapping[str, SecretValue]:
-    """The values that are typed, or those of `keys` in what the options say, of all keys there for none.
-
-    `names` are those of keys that have another one in the input. Raises Refusal, and the StoreError of a log-in.
-    """
+    """The values that are typed or given, by key. Raises Refusal, and the StoreError of a log-in."""
     if not arguments.stdin and arguments.from_file is None:
         if is_terminal():
             # Nobody should type values for a store that then does not answer.

@@ -80,10 +80,7 @@ _NOTE = (len("note: "), HANGING)
 
 
 def retirement_lines(found: Candidates, not_the_same: Sequence[str], unseen: Sequence[str]) -> Iterator[Line]:
-    """The remote secrets that stay because somebody reads them, and who may read the others `unseen`.
-
-    `not_the_same` are stores that a person knows to be other ones.
-    """
+    """The remote secrets that stay because somebody reads them, and who may read the others."""
     for remote in found.read:
         yield "  in use    ", f"{found.store.id}:{remote.name}"
         yield Wrapped(("read by ", *pieces_of(_names(remote.readers), _MOST_READERS)), _INDENT)

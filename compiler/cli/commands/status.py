@@ -146,10 +146,7 @@ def run(invocation: Invocation) -> int:
 
 
 def _take_secrets(arguments: Namespace) -> None:
-    """Moves the words that are no environments to `--only`: secrets of the first.
-
-    Raises Refusal for a word that is both, and for secrets beside several environments.
-    """
+    """Moves the words that name no environment to `--only`: secrets of the first. Raises Refusal."""
     first, *others = arguments.environments or [""]
     if not others:
         return

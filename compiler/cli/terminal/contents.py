@@ -1,13 +1,11 @@
 """Prepares a renderer's text for printing: conceals secrets, escapes control characters, keeps it well-formed.
 
-Excerpts of source lines conceal on their own, for they know more of what they quote; nothing else does. Text is
-concealed before JSON, XML or a workflow command escapes it, so that no escape can hide a credential from the search.
-
-Runners of CI look for their commands in all that a step prints: GitHub's for `::name::` at the beginning of a line,
-after blanks of any kind, and for `##[name]` anywhere (actions/runner, src/Runner.Common/ActionCommand.cs), the agent of
-Azure Pipelines for `##vso[name]` anywhere, in small letters or capitals (azure-pipelines-agent,
-src/Agent.Worker/WorkerCommandManager.cs), TeamCity for `##teamcity[name]`. What is quoted, of a pull request for one,
-gives none, wherever it is printed: no variable says for sure who reads a log.
+Text is concealed before JSON, XML or a workflow command escapes it, so that no escape hides a credential from the
+search. Excerpts of source lines conceal on their own.
+CI runners look for commands in whatever a step prints: GitHub's for `::name::` at the beginning of a line, after
+blanks, and for `##[name]` anywhere (actions/runner, src/Runner.Common/ActionCommand.cs), Azure Pipelines' for
+`##vso[name]` anywhere in any case (azure-pipelines-agent, src/Agent.Worker/WorkerCommandManager.cs), TeamCity for
+`##teamcity[name]`. Quoted text gives none, wherever it is printed: no variable says for sure who reads a log.
 """
 
 from __future__ import annotations
@@ -49,10 +47,7 @@ _REPEATED = 64
 
 
 def text_of(content: Content, *, colour: bool = False, width: int | None = None) -> str:
-    """The whole of `content` as it may be shown to anyone.
-
-    `colour` says whether lines keep their styles, and `width` how wide the terminal is, where there is one.
-    """
+    """The whole of `content` as anyone may see it; `width` is the terminal's, if there is one."""
     return "".join(parts_of(content, colour=colour, width=width))
 
 
@@ -79,10 +74,7 @@ def block_text(text: str) -> str:
 
 
 def command_place(text: str) -> str | None:
-    """Where a runner of CI would take a part of `text` for a command, as people find it; None for nowhere.
-
-    A carriage return ends a line too. Nothing of the line is in the answer.
-    """
+    """Where a CI runner would take a part of `text` for a command, without that text; None for nowhere."""
     found = _WHOLE_COMMAND.search(text.replace("\r", "\n"))
     if found is None:
         return None

@@ -39,8 +39,7 @@ def is_terminal() -> bool:
 def hidden(question: str) -> SecretValue | None:
     """One line that is not shown while it is typed; None for an empty one.
 
-    Raises Refusal without an answer, for a part of a longer text, of which a terminal loses the rest, and for one with
-    control characters.
+    Raises Refusal for no answer, for a part of a longer text, whose rest a terminal loses, and for control characters.
     """
     from getpass import getpass  # noqa: PLC0415 - only for prompts
 
@@ -112,10 +111,10 @@ def read_stdin() -> bytes:
 
 
 def read_file(name: str, limit: int = MAX_INPUT_BYTES, *, is_secret: bool = True, variable: str | None = None) -> bytes:
-    """At most one byte more than `limit` of the file; a pipe, such as a shell's `<(…)`, counts as one, a device not.
+    """At most one byte more than `limit` of the file or pipe. Raises Refusal, also for a device.
 
-    Warns where others can read a secret file. `variable` is the variable that names the file; messages show it in place
-    of the name, for somebody may have put the secret itself there, and it would be logged. Raises Refusal.
+    Warns where others can read a secret file. `variable` replaces the name in messages: somebody may have put the
+    secret itself there.
     """
     shown = f'"{name}"' if variable is None else f"the file that {variable} names"
     try:

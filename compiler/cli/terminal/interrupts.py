@@ -26,10 +26,7 @@ def heeded() -> tuple[signal.Signals, ...]:
 
 @contextmanager
 def orderly_termination() -> Iterator[None]:
-    """While the block runs, the first signal of any kind unwinds it; further ones do not interrupt the unwinding.
-
-    A block inside of another one changes nothing.
-    """
+    """While the block runs, the first signal unwinds it, and further ones do not interrupt that."""
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGTERM) is _interrupt:
         # Signals are the main thread's.
@@ -64,10 +61,9 @@ LEFT_BEHIND: Final[ContextVar[str]] = ContextVar("what an interrupt leaves behin
 
 @contextmanager
 def stoppable() -> Iterator[threading.Event]:
-    """Set the event at the first signal, in place of an exception at whatever line runs; the second one raises.
+    """Sets the event at the first signal; the second one raises, the third one ends the process.
 
-    The third one ends the process where it stands, as a kill would, for whoever does not wait for a store either. Only
-    the main thread gets signals: in another one the event is never set.
+    Only the main thread gets signals: in another one the event is never set.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -110,10 +106,9 @@ def _say(line: str) -> None:
 
 @contextmanager
 def interruption(said: str) -> Iterator[None]:
-    """Let an interrupt from here on say `said`, which is true until another block says something else.
+    """Lets an interrupt say `said`, also after the block, until another block says something else.
 
-    So also after the block, where a command that has written only has to end. What leaves the block is a
-    KeyboardInterrupt, also where a lock complained of one.
+    What leaves the block is a KeyboardInterrupt, also where a lock complained of one.
     """
     LEFT_BEHIND.set(said)
     try:

@@ -1,7 +1,6 @@
-"""Prints everything that the program prints; the only place where text leaves it and where secrets are concealed.
+"""Prints everything that the program prints; text leaves it, and secrets are concealed, only here.
 
-`main` puts an outlet in place of each of the two streams. Text that other code writes to them directly is concealed
-and escaped too; only its line breaks are kept as they are.
+`main` puts an outlet in place of each stream, so that text of other code is concealed and escaped too.
 """
 
 from __future__ import annotations
@@ -23,10 +22,7 @@ _CLEAR = "\r\x1b[K"
 
 
 class Outlet:
-    """Stands in for a text stream: it conceals what looks like a credential and escapes control characters.
-
-    It is none of io's own streams: those are flushed once more when nobody holds them, after the stream below is shut.
-    """
+    """Stands in for a text stream; not one of io's own, which are flushed again after the stream below is shut."""
 
     def __init__(self, stream: TextIO, *, is_colourless: bool = False) -> None:
         self._stream = stream
@@ -72,11 +68,10 @@ class Outlet:
         self._stream.flush()
 
     def write_raw(self, text: str) -> None:
-        """Print unchanged what the program itself produces: its help, completion scripts and manifests.
+        """Prints the program's own help, completion scripts and manifests unchanged, as programs take them.
 
-        Another program takes those, so that to conceal a part would corrupt them without a word; they are made of
-        checked input, in which what looks like a credential is an error. A terminal is no program: what would drive it
-        is escaped. Raises Refusal for what a runner of CI would obey.
+        They are made of checked input, in which what looks like a credential is an error. On a terminal, control
+        characters are escaped. Raises Refusal for what a CI runner would obey.
         """
         self._end_begun()
         if self.isatty():
@@ -93,10 +88,7 @@ class Outlet:
 
     @property
     def may_colour(self) -> bool:
-        """Whether colour is wanted, decided as Python's own tools decide it (https://no-color.org, force-color.org).
-
-        NO_COLOR is stronger than FORCE_COLOR, and that than what the stream is.
-        """
+        """Whether colour is wanted: NO_COLOR, then FORCE_COLOR, then the stream (no-color.org, force-color.org)."""
         if self._is_colourless or os.environ.get("NO_COLOR"):
             return False
         return bool(os.environ.get("FORCE_COLOR")) or (os.environ.get("TERM") != "dumb" and self.isatty())
@@ -148,10 +140,7 @@ class Outlet:
 
 @contextmanager
 def outlets(*, is_colourless: bool = False) -> Iterator[None]:
-    """Put an outlet in place of `sys.stdout` and `sys.stderr` while the block runs, and flush both at its end.
-
-    A block inside of another one changes nothing: an outlet before an outlet would escape the colours of the first.
-    """
+    """Puts an outlet in place of both streams while the block runs, flushed at its end; nested blocks do nothing."""
     streams = sys.stdout, sys.stderr
     if isinstance(sys.stdout, Outlet):
         yield
