@@ -31,14 +31,11 @@ VALUES_FOLDER = "chart"
 
 
 class Result(NamedTuple):
-    """The result of a compile: the project as far as it could be resolved, and all diagnostics.
-
-    `diagnostics` are in the order of files and lines, each once. `notes` tell what came from outside the files.
-    """
+    """The result of a compile: the project as far as it could be resolved."""
 
     project: Project | None
-    diagnostics: tuple[Diagnostic, ...]
-    notes: tuple[str, ...] = ()
+    diagnostics: tuple[Diagnostic, ...]  # in the order of files and lines, each once
+    notes: tuple[str, ...] = ()  # what came from outside the files
 
     @property
     def failed(self) -> bool:
@@ -47,15 +44,12 @@ class Result(NamedTuple):
 
 
 class ValuesFile(NamedTuple):
-    """One values file: its path, its new text, the old one (None where there is no file) and the changes.
-
-    `data` are the chart's values in it, as they are before they are nested under a subchart's name.
-    """
+    """One values file: its path, its new text, the old one (None where there is no file) and the changes."""
 
     environment: str
     output: Output
     old: str | None
-    data: dict[str, ValuesData]
+    data: dict[str, ValuesData]  # as it is before it is nested under a subchart's name
     changes: tuple[SecretChange, ...] = ()
 
     @property
@@ -72,8 +66,8 @@ def compile_project(
 ) -> Result:
     """Loads, validates, merges, resolves and checks the environments `names` of the project in `root`; all for none.
 
-    Raises Refusal for a name without a file. `outside` is what options and environment variables set, and `unwritten`
-    the texts by path that take the place of files, to see what would be found in them before they are written.
+    `outside` is what options and variables set, and `unwritten` has texts by path that take the place of files. Raises
+    Refusal for a name without a file.
     """
     library, checker = Library(root, unwritten), Checker()
     diagnostics, notes = list[Diagnostic](), list[str]()
@@ -118,8 +112,7 @@ def compile_edited(
 ) -> tuple[Result, Result, tuple[Diagnostic, ...]]:
     """Compiles the project in `root` without and with `texts`, by path, in place of files; last the new diagnostics.
 
-    `as_read` are texts that take the place of files without them: should one change meanwhile, the edit is still one
-    of what was read. Diagnostics are compared without their lines.
+    `as_read` takes the place of files that may change meanwhile. Diagnostics are compared without their lines.
     """
     before, after = compile_project(root, (), outside, as_read), compile_project(root, (), outside, texts)
     known = Counter((each.rule, each.span.path, each.message) for each in before.diagnostics)
@@ -240,11 +233,10 @@ def plan_values(
 ) -> tuple[tuple[ValuesFile, ...], tuple[Diagnostic, ...]]:
     """The values files of a project without errors, compared with those in `folder`, shown as `shown_folder`.
 
-    Each file that would replace another is read back and compared first: `unproven-output` where it means other data,
-    `too-large` where it could not be read back, or all have more bytes than a run may write. Files that this compiler
-    did not write stay as they are: `foreign-output`.
-    Where a link leads `folder` out of the project's folder `root`, no file in it is looked at: `unwritable-output`.
-    Without `nests` each has the values as the chart itself takes them, whatever `subchart` says.
+    Each file that would replace another is read back first: `unproven-output` where it means other data, `too-large`
+    where it could not be read back or all are too large together, `foreign-output` for a file of another program, and
+    `unwritable-output` where a link leads `folder` out of `root`. Without `nests` each has the values as the chart
+    itself takes them, whatever `subchart` says.
     """
     outside = refuse_outside(folder, shown_folder, root)
     if outside:
@@ -286,11 +278,10 @@ def _changes(before: object, data: dict[str, ValuesData], subchart: str | None) 
 def read_values_file(
     path: Path, shown: str, expected: str | None = None
 ) -> tuple[str | None, ValuesData | None, tuple[Diagnostic, ...]]:
-    """The text and data of a values file that this compiler wrote, None where there is none, and diagnostics otherwise.
+    """The text and data of a values file that this compiler wrote, None where there is none, and diagnostics.
 
-    Where the file has the `expected` text, its data is not read.
-    A file that breaks the limits of such files, or shares parts by aliases, is `foreign-output` whatever its first
-    line says: a few hundred bytes of aliases would be gigabytes written out.
+    Where the file has the `expected` text, its data is not read. A file that breaks the limits of such files, or shares
+    parts by aliases, is `foreign-output`: a few hundred bytes of aliases would be gigabytes written out.
     """
     text, found = read_old(path, shown, HEADER)
     if text is None or text == expected:
@@ -318,7 +309,7 @@ def _unproven(text: str, data: ValuesData, shown: str) -> Iterator[Diagnostic]:
 
 
 def write_values(files: Iterable[ValuesFile], root: Path) -> tuple[Diagnostic, ...]:
-    """Writes the stale ones of `files`, all or none, and removes what a killed run left beside any of them.
+    """Writes the stale ones of `files`, all or none, and removes what a killed run left beside them.
 
     Nothing is written where a link leads one of them out of the project `root`.
     """

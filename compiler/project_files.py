@@ -41,10 +41,9 @@ _MOST_FOLDERS = 1000
 
 
 class Library:
-    """Reads from the project's folder `root`. What is wrong with files is gathered in `diagnostics`.
+    """Reads from the project's folder `root`, and gathers what is wrong in `diagnostics`.
 
-    The texts of `unwritten`, by path, stand for files that are not there yet, or in place of those that are. Unless it
-    `validates`, files are taken as they are, also where they break their schema.
+    The texts of `unwritten`, by path, take the place of files. Unless it `validates`, files may break their schema.
     """
 
     def __init__(self, root: Path, unwritten: Mapping[str, str] | None = None, *, validates: bool = True) -> None:

@@ -1,7 +1,7 @@
 """Defines the error that ends a command: why the command cannot run, the way out, and the kind of failure.
 
-Whatever a command is asked for and cannot do is raised as a `Refusal`; `cli/main.py` alone prints it and knows the exit
-code of its kind. Code that must tell one failure from another when it catches it has an exception class of its own.
+Only `cli/main.py` prints it, and knows the exit code of its kind. A failure that code must tell from others has an
+exception class of its own.
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
 
 class Refusal(Exception):  # noqa: N818 - it is what the rest of the code calls it, and no subclass ends otherwise
-    """Ends a command. `message` and `help` are shown as they are, `details` as lines below the message.
-
-    Neither may hold a secret's value; names and words of the command line they may quote.
-    """
+    """Ends a command. `message`, `help` and `details` are shown as they are, and hold no secret's value."""
 
     # A plan keeps one for each of thousands of secrets that a store does not have yet.
     __slots__ = ("details", "help", "kind")
@@ -36,10 +33,7 @@ class Refusal(Exception):  # noqa: N818 - it is what the rest of the code calls 
 
 
 def follows_interrupt(error: BaseException | None) -> bool:
-    """True for an interrupt and for what came while one was handled.
-
-    A KeyboardInterrupt inside a lock's own code surfaces as that lock's error that it is not held.
-    """
+    """True for an interrupt and for what came while one was handled, such as a lock's own error."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
             return True
@@ -53,10 +47,7 @@ def system_reason(error: OSError) -> str:
 
 
 def describe_defect(error: BaseException, *, is_debug: bool) -> str:
-    """Where in the code an unexpected exception came from, for a bug report.
-
-    `str(error)` may quote what was read, so neither it nor any variable is shown.
-    """
+    """Where in the code an unexpected exception came from; its text may quote what was read, and is left out."""
     import traceback  # noqa: PLC0415 - for a defect alone
 
     frames = [*traceback.walk_tb(error.__traceback__)]

@@ -1,8 +1,4 @@
-"""Starts every process that may hold a secret: no core dumps, output streams that cannot fail, and a quick exit.
-
-Every program of this project begins here: the command, `python -m compiler`, the old command's script and the local
-stores.
-"""
+"""Starts every process that may hold a secret: no core dumps, output streams that cannot fail, and a quick exit."""
 
 from __future__ import annotations
 
@@ -41,10 +37,7 @@ def run_program(main: Callable[[list[str]], int]) -> NoReturn:
 
 
 def leave_no_core() -> None:
-    """Sets the limit of core files for this process and those that it starts.
-
-    A crash, or Ctrl and a backslash at a prompt, would write every value in memory to the disk.
-    """
+    """Forbids core files to this process and those that it starts: one would hold every value in memory."""
     # Not 0: Linux hands the core to a program that collects them all the same, unless the limit is 1 (core(5)).
     most = resource.getrlimit(resource.RLIMIT_CORE)[1]
     resource.setrlimit(resource.RLIMIT_CORE, (min(1, most) if most != resource.RLIM_INFINITY else 1, most))
@@ -53,7 +46,7 @@ def leave_no_core() -> None:
 class LossyFile(io.RawIOBase):
     """A file descriptor that swallows what can no longer be written, so that a command ends as it would have.
 
-    `error` is what went wrong first. A closed pipe is no error: whoever closed it has read enough.
+    `error` is what went wrong first; a closed pipe is no error.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -90,10 +83,7 @@ def code_of_output(files: Iterable[LossyFile], code: int) -> int:
 
 @contextmanager
 def open_streams() -> Iterator[tuple[LossyFile, LossyFile]]:
-    """Puts the streams in place of `sys.stdout` and `sys.stderr`, and flushes them at the end.
-
-    UTF-8 whatever the locale: output holds names from UTF-8 files, and the same run is to give the same bytes.
-    """
+    """Replaces `sys.stdout` and `sys.stderr`, in UTF-8 whatever the locale, and flushes them at the end."""
     _occupy()
     files = LossyFile(1), LossyFile(2)
     sys.stdout, sys.stderr = (_text(file) for file in files)

@@ -62,7 +62,7 @@ class Look:
     needs: tuple[UpgradeNeed, ...] | None = None
     unneeded: tuple[str, ...] = ()  # secrets that nobody reads after the upgrade
     notes: tuple[str, ...] = ()
-    namespaces: frozenset[str] = frozenset()  # The cluster's that were looked at; none for manifests.
+    namespaces: frozenset[str] = frozenset()  # the cluster's that were looked at; none for manifests
 
 
 def look_at_manifests(

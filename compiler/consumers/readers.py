@@ -133,7 +133,7 @@ class Workload:
     name: str
     components: frozenset[str]  # the words by which a chart calls it
     readings: tuple[SecretRead, ...]
-    containers: tuple[tuple[VariableSource, ...], ...]  # The settings of each container, the weakest first.
+    containers: tuple[tuple[VariableSource, ...], ...]  # the settings of each container, the weakest first
     at: Span | None = None
     hook: str | None = None  # which hook it is, None for what is not one
     moment: Moment = _USUAL

@@ -172,7 +172,7 @@ class FoundKey(NamedTuple):
     remote_key: str  # without the mount
     property: str | None  # None: the whole
     at: Span
-    is_assumed: bool = False  # The property is taken from the key's name, which the operator may have changed.
+    is_assumed: bool = False  # the property is taken from the key's name, which the operator may have changed
 
 
 @dataclass(frozen=True, slots=True, eq=False)

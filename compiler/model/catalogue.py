@@ -27,24 +27,17 @@ class KeyRemote(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """How long a key's value may live, and how it is replaced; what is unset is not known.
+    """How long a key's value may live, and how it is replaced; what is unset is not known."""
 
-    `rotate_days` is how often a new value is wished for, `max_age_days` after how long the issuer ends one. `overlap`:
-    how the issuer accepts an old value beside the new one (`two-keys`, `previous`, `none`), and `previous_key` the key
-    that keeps the old one meanwhile. `revoke` is how an old value is ended (`disable-first`, `at-once`). `issuer` is an
-    https link to where a new value is made, or `self`. `rotate_with` are keys of the entry that are made together with
-    this one. A value of this program's own making has `length` characters, each one of `alphabet`.
-    """
-
-    rotate_days: int | None = None
-    max_age_days: int | None = None
-    overlap: str | None = None
-    previous_key: str | None = None
-    revoke: str | None = None
-    issuer: str | None = None
+    rotate_days: int | None = None  # how often a new value is wished for
+    max_age_days: int | None = None  # after how long the issuer ends one
+    overlap: str | None = None  # how an old value is accepted beside the new one: `two-keys`, `previous`, `none`
+    previous_key: str | None = None  # the key that keeps the old value meanwhile
+    revoke: str | None = None  # how an old value is ended: `disable-first`, `at-once`
+    issuer: str | None = None  # an https link to where a new value is made, or `self`
     owner: str | None = None
-    rotate_with: tuple[str, ...] = ()
-    length: int = 48
+    rotate_with: tuple[str, ...] = ()  # keys of the entry that are made together with this one
+    length: int = 48  # of a generated value, in characters of `alphabet`
     alphabet: str = URL_SAFE
 
     @property
@@ -63,10 +56,7 @@ UNLIMITED = Lifetime()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CatalogueKey:
-    """One key of an entry; `node` is where it is written.
-
-    `origin` is the key whose value this one has, None for a key with a value of its own and where `from` leads nowhere.
-    """
+    """One key of an entry."""
 
     name: str
     description: str
@@ -74,6 +64,7 @@ class CatalogueKey:
     lifetime: Lifetime
     remote: Mapping[str, KeyRemote]
     node: Node
+    # The key whose value this one has; None for a value of its own, and where `from` leads nowhere.
     origin: Origin | None = None
 
     @property
@@ -109,23 +100,20 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """One secret of the catalogue.
-
-    `remote` is the remote secret's name by provider, without a store's prefix. `default_variants` is what an
-    environment gets when it names none; None where the entry has no `use:` line: then it gets all. `guards` tells that
-    it lies behind the log-in that guards a store, so that a move which fails could lock out whoever mends it.
-    """
+    """One secret of the catalogue."""
 
     id: str
     description: str
     target: str
-    remote: Mapping[str, str]
+    remote: Mapping[str, str]  # the remote secret's name by provider, without a store's prefix
     sync_wave: int
+    # What an environment gets that names none; None without a `use:` line: then it gets all.
     default_variants: tuple[str, ...] | None
     mounted_by: tuple[str, ...]
     keys: Mapping[str, CatalogueKey]
     variants: tuple[str, ...]
     node: Node
+    # It lies behind the log-in that guards a store: a failed move could lock out whoever repairs it.
     guards: bool = False
 
     def keys_of(
@@ -133,8 +121,8 @@ class Entry:
     ) -> tuple[CatalogueKey, ...]:
         """The keys in no variant and those of `variants`, in the catalogue's order.
 
-        A key that takes its value from another is there with that one: `of_origins` are the variants in use of the
-        entries that hold such values, by their ids; without them, it is there.
+        A key that takes its value from another is there with that one: `of_origins` has the variants in use of the
+        entries that hold such values; without them, it is there.
         """
         own = frozenset(variants)
         return tuple(key for key in self.keys.values() if _is_in(key, own, of_origins))
@@ -142,13 +130,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
-    """All entries by id, in the order of the file.
-
-    `origins` are, by the id of each entry that takes values from others, the entries that hold them.
-    """
+    """All entries by id, in the order of the file."""
 
     entries: Mapping[str, Entry]
     document: Document
+    # For each entry that takes values from others, the entries that hold them.
     origins: Mapping[str, tuple[Entry, ...]]
 
 

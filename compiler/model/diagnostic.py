@@ -21,38 +21,30 @@ class Severity(Enum):
 
 
 class Related(NamedTuple):
-    """Another place that explains a diagnostic, such as an earlier definition.
-
-    Places of keys have the same `about` and a `key` each, of which the message is made: text for people tells them in
-    one line.
-    """
+    """Another place that explains a diagnostic, such as an earlier definition."""
 
     message: str
     span: Span
-    about: str = ""
+    about: str = ""  # places of keys have this in common and a `key` each: text for people shows them in one line
     key: str = ""
 
 
 class Diagnostic(NamedTuple):
-    """One finding.
-
-    `message` and `help` are lower case, without a full stop, and quote only keys, closed-set words and names, never a
-    value that could be a secret. `conceals` are spans whose text no output may show, whichever diagnostic's source
-    line they stand on: values under unknown keys, what looks like a credential, lines that could not be parsed.
-    `brief` tells that the source line says nothing of it, as where a store lacks what the line names: text for people
-    does not show the line. `scope` is the path in the merged environment or catalogue that a waiver must cover
-    (`secrets`, `github`).
-    """
+    """One finding."""
 
     rule: str
     severity: Severity
+    # Like `help`: lower case, no full stop, quotes only keys, known words and names, never what may be a secret.
     message: str
     span: Span
     help: str | None = None
     related: tuple[Related, ...] = ()
+    # Spans whose text no output may show, whichever diagnostic's source line they stand on: values under unknown keys,
+    # what looks like a credential, lines that could not be parsed.
     conceals: tuple[Span, ...] = ()
+    # The path in the merged environment or catalogue that a waiver must cover (`secrets`, `github`).
     scope: tuple[str, ...] = ()
-    brief: bool = False
+    brief: bool = False  # the source line explains nothing, so text for people does not show it
 
 
 def file_error(rule: str, path: str, message: str, way_out: str | None = None) -> Diagnostic:

@@ -13,13 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """One input file as it was read.
+    """One input file as it was read; one without text stands for a file that could not be read."""
 
-    `path` is shown to people and always relative to the project's root with `/` between parts, so that no output
-    carries the path of a machine. A source without text stands for a file that could not be read.
-    """
-
-    path: str
+    path: str  # relative to the project's root with `/`, so that no output has a path of the machine
     text: str = field(default="", repr=False)
 
     @cached_property
@@ -36,10 +32,7 @@ class Source:
         return len(self.text.removesuffix("\n").removesuffix("\r"))
 
     def place(self, offset: int) -> tuple[int, int]:
-        """The 1-based line and column of the character at `offset`; columns count characters, not bytes.
-
-        What ends or lies behind the last line is at its end: a place is always one that an editor can go to.
-        """
+        """The 1-based line and column, in characters, at `offset`; behind the last line, its end."""
         at = min(offset, self._last)
         line = bisect_right(self._line_starts, at)
         return line, at - self._line_starts[line - 1] + 1
@@ -95,20 +88,15 @@ def extent(start: int, end: int, key_start: int = -1, key_end: int = -1) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """One value of the input: a scalar, a mapping or a sequence.
-
-    `extent` says where it is written in `source`: `start` and `end` are the value's offsets, `key_start` and `key_end`
-    those of the key it stands under (-1 for a sequence's item and the root). `plain` tells an unquoted scalar. After
-    merging, `overrode` lists the values that earlier layers gave, latest first, and `removed` the written nulls that
-    took a key out of a mapping.
-    """
+    """One value of the input: a scalar, a mapping or a sequence."""
 
     # Not in its repr: it may be a secret in the clear.
     value: Scalar | dict[str, Node] | tuple[Node, ...] = field(repr=False)
     source: Source
-    extent: int
-    plain: bool = False
-    overrode: tuple[Node, ...] = ()
+    extent: int  # the value's offsets `start` and `end`, and its key's `key_start` and `key_end` (-1 without a key)
+    plain: bool = False  # an unquoted scalar
+    overrode: tuple[Node, ...] = ()  # after merging: the values that lower layers gave, latest first
+    # the written nulls that took a key out of a mapping
     removed: Mapping[str, Node] = field(default_factory=lambda: _NOTHING)
 
     @property
@@ -220,20 +208,16 @@ class Node:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Document:
-    """One input file, loaded.
-
-    `suspects` are the scalars that rules look at: unquoted ones that YAML 1.1 reads as another type than YAML 1.2
-    does, and long ones that might be credentials. `nulls` tells whether any null is in it; without one a merge may
-    share the tree. `damaged` tells that parts with errors were taken out, so that no conclusion may be drawn from what
-    is missing.
-    """
+    """One input file, loaded."""
 
     source: Source
     root: Node
     ambiguous: tuple[Node, ...] = ()
+    # Scalars that rules look at: unquoted ones that YAML 1.1 reads as another type than 1.2, and long ones that may be
+    # credentials.
     suspects: tuple[Node, ...] = ()
-    nulls: bool = False
-    damaged: bool = False
+    nulls: bool = False  # without a null a merge may share the tree
+    damaged: bool = False  # parts with errors were taken out: conclude nothing from what is missing
 
     @property
     def is_blank(self) -> bool:

@@ -1,7 +1,4 @@
-"""Defines an environment after its layers are merged and its secrets resolved: what rules judge and commands act on.
-
-Naming patterns serve scaffolding alone: an entry holds its own names, and compiling reads no name from a pattern.
-"""
+"""Defines an environment after its layers are merged and its secrets resolved: what rules judge and commands act on."""
 
 from __future__ import annotations
 
@@ -57,31 +54,24 @@ PER_KEY, BUNDLE = "perKey", "bundle"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Store:
-    """A store as an environment names it.
-
-    `address` is as written, None where it is missing. `mount` is empty where the provider has none.
-    `node` is the merged mapping it came from. `reachable_at` is where live commands reach a Vault instead, and
-    `cluster_id` what its server says it is; neither is part of values. `environment` is the name of the environment.
-    `requires_expiry` where a secret without an expiry date is refused; `longest_validity` and `shortest_validity` are
-    after how many days such a date may lie, None where any may be.
-    """
+    """A store as an environment names it."""
 
     id: str
     provider: Provider
     name: str
     kind: str
     prefix: str
-    address: str | None
-    mount: str
+    address: str | None  # as written
+    mount: str  # empty where the provider has none
     vault_namespace: str | None
     rendered: bool
-    node: Node
-    reachable_at: str | None = None
-    cluster_id: str | None = None
-    requires_expiry: bool = False
-    longest_validity: int | None = None
+    node: Node  # the merged mapping it came from
+    reachable_at: str | None = None  # where live commands reach a Vault instead; not in values
+    cluster_id: str | None = None  # what its server says it is; not in values
+    requires_expiry: bool = False  # it refuses a secret without an expiry date
+    longest_validity: int | None = None  # in days from now, as `shortest_validity`; None where any date may be
     shortest_validity: int | None = None
-    environment: str = ""
+    environment: str = ""  # its name
 
     @property
     def addresses(self) -> tuple[tuple[str, str], ...]:
@@ -105,31 +95,24 @@ class SecretKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Secret:
-    """A secret that an environment has.
-
-    `remote` is its own remote name in the chosen provider with the store's prefix, and `store` None where the id
-    that it or the environment names is unknown. `namespace` and `refresh`, in seconds, are None where they are
-    missing or invalid (a rule says so). `labels` and `annotations` are the ExternalSecret's, `secret_labels`, with
-    `labels` below them, and `secret_annotations` the Secret's. `refresh_node` and `store_node` are the nodes that
-    decided. `variants` are those in use and known. `node` is its merged mapping in the environment.
-    """
+    """A secret that an environment has."""
 
     id: str
     entry: Entry
-    store: Store | None
-    store_node: Node | None
-    namespace: str | None
-    refresh: int | None
+    store: Store | None  # None where its id is unknown
+    store_node: Node | None  # the node that decided
+    namespace: str | None  # None where it is missing or invalid (a rule says so), as `refresh`
+    refresh: int | None  # in seconds
     refresh_node: Node | None
     fetch: str
-    remote: str | None
-    labels: Mapping[str, str]
+    remote: str | None  # its own remote name in that store, prefix included
+    labels: Mapping[str, str]  # the ExternalSecret's
     annotations: Mapping[str, str]
-    secret_labels: Mapping[str, str]
+    secret_labels: Mapping[str, str]  # the Secret's, beside `labels`
     secret_annotations: Mapping[str, str]
-    variants: tuple[str, ...]
+    variants: tuple[str, ...]  # in use and known
     keys: tuple[SecretKey, ...]
-    node: Node
+    node: Node  # its merged mapping in the environment
 
 
 def lacks_base(layers: Sequence[Document]) -> bool:
@@ -140,26 +123,20 @@ def lacks_base(layers: Sequence[Document]) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Environment:
-    """An environment, resolved as far as its input allows.
-
-    `layers` are the documents that made it, lowest first, itself last. `disabled` are the ids with `enabled: false`.
-    `operator` is the text of `externalSecretsOperator`, `part_of` that of `partOf` or its default, `subchart` the name
-    that its values are nested under. `damaged` tells that parts of a layer were invalid and left out, or that its
-    base is not there, so that no conclusion may be drawn from what is missing.
-    """
+    """An environment, resolved as far as its input allows."""
 
     name: str
     root: Node
-    layers: tuple[Document, ...]
+    layers: tuple[Document, ...]  # the documents that made it, lowest first, itself last
     catalogue: Catalogue
     stores: Mapping[str, Store]
     default_store: Store | None
     secrets: Mapping[str, Secret]
-    disabled: tuple[str, ...]
-    operator: str | None
+    disabled: tuple[str, ...]  # the ids with `enabled: false`
+    operator: str | None  # the text of `externalSecretsOperator`
     part_of: str
-    subchart: str | None
-    damaged: bool
+    subchart: str | None  # the name that its values are nested under
+    damaged: bool  # parts of a layer, or the base, were left out: conclude nothing from what is missing
 
     @property
     def document(self) -> Document:
@@ -184,16 +161,13 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Project:
-    """The environments of a run, in the order of names; `names` are all that have a file.
-
-    `values_files` are the `values-<env>.yaml` in the chart's folder, by environment name, as paths shown to people, and
-    `unread_files` what may be the file of an environment that has only values, where no command looks for one.
-    """
+    """The environments of a run, in the order of names."""
 
     catalogue: Catalogue
     environments: tuple[Environment, ...]
-    names: tuple[str, ...]
-    values_files: Mapping[str, str]
+    names: tuple[str, ...]  # all that have a file
+    values_files: Mapping[str, str]  # each `values-<env>.yaml` of the chart's folder, by environment, as a shown path
+    # What may be the file of an environment that has only values, where no command looks for one.
     unread_files: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -203,14 +177,11 @@ class Project:
 
 
 class MoveProgress(NamedTuple):
-    """How far the moves of an environment are: the secrets that each step has here, in order, and the `next` step.
-
-    `next` is None where every step is wholly there. A secret that guards a store has a step of its own at the end.
-    """
+    """How far the moves of an environment are."""
 
     to: Store
-    steps: tuple[tuple[str, ...], ...]
-    next: int | None
+    steps: tuple[tuple[str, ...], ...]  # the secrets that each step has here; a guard's own step is last
+    next: int | None  # None where every step is wholly there
 
     @property
     def done(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Holds the facts of the field that several parts share: limits, labels, waves, versions, names and durations.
 
-What this program writes keeps the limits too, so that it can be read back; Helm takes no file above 5 MiB in a chart.
-Argo CD applies the lowest wave first: the platform's secrets begin at -50, and stores come before all of them.
+What this program writes keeps the limits too, to be read back; Helm takes no file above 5 MiB in a chart. Argo CD
+applies the lowest wave first: the platform's secrets begin at -50, and stores come before all of them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def most_values(characters: int) -> int:
 
 
 def has_more_values(json_text: str, most: int) -> bool:
-    """Whether a JSON text may hold more than `most` values, counted before they take a hundred bytes of memory each.
+    """Whether a JSON text may hold more than `most` values, counted before they take memory.
 
     Each value but the outermost stands after a comma or an opening bracket, so that there are no more than these.
     """
@@ -193,10 +193,7 @@ _IN_WORDS = re.compile(r"([0-9]{1,4})[ _-]?([a-z]{1,6}?)s?", re.ASCII | re.IGNOR
 
 @lru_cache  # a project writes few, for thousands of secrets
 def parse_duration(text: str) -> int | None:
-    """The seconds of the duration that `text` means to Go, or None where Go refuses it or it is not positive.
-
-    A fraction of a second is refused too: External Secrets Operator polls in whole seconds at best.
-    """
+    """The seconds of a Go duration; None where Go refuses it, it is not positive, or has a fraction of a second."""
     if len(text) > _LONGEST_TEXT or not _WHOLE.fullmatch(text):
         return None
     parts = [(*amount.partition(".")[::2], unit) for amount, unit in _PARTS.findall(text)]

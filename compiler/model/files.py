@@ -1,9 +1,9 @@
 """Lists files of a project, names temporary ones, syncs folders, and reads a file that a variable or an option names.
 
 A project may come from a stranger: a link in it must make no command read, replace or delete a file elsewhere, and its
-text must not decide where the credentials of somebody go who only works below it. `.gitignore` and the chart's
-`.helmignore` leave out temporary files by their ending. A named file may be a pipe: the shell's `<(…)` is one, and
-secret managers hand secrets on by pipes. A device is a mistake, and may give bytes without end.
+text must not decide where the credentials go of somebody who only works below it. `.gitignore` and the chart's
+`.helmignore` leave out temporary files by their ending. A named file may be a pipe, such as the shell's `<(…)`; a
+device may give bytes without end.
 """
 
 from __future__ import annotations
@@ -35,10 +35,7 @@ def is_inside(root: Path, path: Path) -> bool:
 
 
 def _is_plainly_below(root: str, path: str) -> bool:
-    """Whether `path` begins with `root`, and nothing after that is a link or `..`. Nearly every project is so.
-
-    Such a path is below the root, wherever the root is. To follow all links from `/` on takes ten times as long.
-    """
+    """Whether `path` begins with `root`, with no link or `..` after it; ten times as fast as following links."""
     top, _, rest = path.partition(f"{root}/")
     names = rest.split("/")
     if top or not {"", ".", ".."}.isdisjoint(names):
@@ -57,10 +54,7 @@ def _is_plainly_below(root: str, path: str) -> bool:
 
 
 def leads_out(root: Path, path: Path) -> bool:
-    """Whether `path` lies below `root` by its name, and elsewhere by a link. Raises OSError.
-
-    A path that is elsewhere by its name too was named by a person, on the command line: it is taken as it is.
-    """
+    """Whether `path` lies below `root` by its name, and elsewhere by a link. Raises OSError."""
     if is_inside(root, path):
         return False
     project = os.path.realpath(root)
@@ -70,10 +64,10 @@ def leads_out(root: Path, path: Path) -> bool:
 
 
 def foreign_part(folders: tuple[Path, ...]) -> tuple[Path, str] | None:
-    """The first of `folders` and of the YAML files in them that another user may have written, and how they may.
+    """The first of `folders` and their YAML files that another user may have written, and how; None for none.
 
-    None where there is none. Links are followed, and folders that are not there are passed over. As in git, root may
-    write, and `sudo` takes the user who called it for the caller too.
+    Links are followed, and missing folders passed over. As in git, root may write, and `sudo` takes the user who called
+    it for the caller too.
     """
     callers, sudoer = {os.geteuid()}, os.environ.get("SUDO_UID", "")
     if os.geteuid() == 0 and sudoer.isdecimal():
@@ -115,10 +109,7 @@ _MOST_KEPT = 50
 
 
 def temporary_beside(path: Path) -> Path:
-    """A hidden name in the folder of `path` that nobody else has.
-
-    Random, as the numbers of processes in two containers on one volume are the same.
-    """
+    """A hidden random name in the folder of `path`; process numbers repeat between containers on one volume."""
     # Not `secrets`, which costs a compile the import of OpenSSL.
     return path.with_name(f".{path.name[:_MOST_KEPT]}.{os.urandom(8).hex()}{ENDING}")
 
@@ -146,10 +137,7 @@ _SHORTEST = 2
 
 
 class NamedFileError(Exception):
-    """The file cannot be used. Its text follows what a message calls the file: `is a device`, and the like.
-
-    `is_unreadable` where the system refuses to read it, and not this program.
-    """
+    """The file cannot be used. Its text follows what a message calls the file, such as `is a device`."""
 
     def __init__(self, text: str, *, is_unreadable: bool = False) -> None:
         super().__init__(text)
@@ -164,10 +152,7 @@ class Content(NamedTuple):
 
 
 def shown_file(path: str) -> str:
-    """` (PATH)` for a message about what a variable names, and nothing where it may be the credential itself.
-
-    A path is there, or its folder is: people put a key where its file's name belongs, and that is neither.
-    """
+    """` (PATH)` for a message about a variable's file; empty where it may be the credential itself."""
     if not path.isprintable():
         return ""
     try:
@@ -180,9 +165,9 @@ def shown_file(path: str) -> str:
 
 
 def read_named(path: str, most: int, silence: float = LONGEST_SILENCE) -> Content:
-    """At most one byte more than `most` of the file, so that the caller sees that it is larger.
+    """At most one byte more than `most` of the file, or of a pipe until it is silent for `silence` seconds.
 
-    A pipe is waited for until it has given nothing for `silence` seconds. Raises NamedFileError.
+    Raises NamedFileError.
     """
     try:
         with _opened(path) as descriptor:
@@ -212,10 +197,9 @@ def require_file(path: str, most: int) -> None:
 
 @contextmanager
 def as_file(path: str, most: int) -> Iterator[str]:
-    """A path, while the block runs, at which a library finds the file as often as it opens it.
+    """A path at which a library finds the file as often as it opens it; a pipe's content is kept in memory.
 
-    That is `path` itself for a regular file, and for a pipe a file in memory with what it gave. Raises NamedFileError,
-    also for more than `most` bytes.
+    Raises NamedFileError, also for more than `most` bytes.
     """
     if not is_pipe(path):
         require_file(path, most)

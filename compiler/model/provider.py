@@ -60,99 +60,65 @@ class StoreOption(NamedTuple):
 
 
 class LogIn(NamedTuple):
-    """One way in which the operator logs in to a store, as `auth` of an environment writes it.
+    """One way in which the operator logs in to a store, as `auth` of an environment writes it."""
 
-    `parts` are those that it needs, each with the fields which that part needs; "" is the way itself. `needs` are
-    settings that the store must have beside it, and `title` is how messages call the way. `spec` makes the operator's
-    fields of its node. `members` are those of a new store, given the store's id, the values of its options by their
-    flags, and the namespace of what they refer to, None where that is the store's own. `takes` are the flags of the
-    options that become parts of it, and `options_needed` are those that cannot be left out, with what to give.
-    """
-
+    # The parts that it needs, each with the fields which that part needs; "" is the way itself.
     parts: Mapping[str, tuple[str, ...]]
-    spec: Callable[[Node], dict[str, ValuesData]]
+    spec: Callable[[Node], dict[str, ValuesData]]  # makes the operator's fields of its node
+    # The members of a new store: from its id, the options' values by flag, and the namespace of what they refer to,
+    # None where that is the store's own.
     members: Callable[[str, Mapping[str, str], str | None], dict[str, ValuesData]]
-    title: str = ""
-    needs: tuple[str, ...] = ()
-    takes: tuple[str, ...] = ()
-    options_needed: tuple[tuple[str, str], ...] = ()
+    title: str = ""  # how messages call it
+    needs: tuple[str, ...] = ()  # settings that the store must have beside it
+    takes: tuple[str, ...] = ()  # the flags of options that become parts of it
+    options_needed: tuple[tuple[str, str], ...] = ()  # flags that cannot be left out, with what to give
 
 
 class Provider:
-    """One kind of store; `PROVIDER` of its folder is the only object of its class.
+    """One kind of store; `PROVIDER` of its folder is the only object of its class."""
 
-    `id` is what `provider:` of an environment says and what the operator calls its fields. `title` is how messages call
-    it, `described` what the schema calls it, `called` are other words for it, in small letters without separators, and
-    `name_form` is how the help calls a name there. `extra` installs its client, and `adapter` is the class in its
-    `store` module that opens it. A new project has a store `store_id` of it, named `store_name`.
-
-    `address` is the setting with the address, under this name in the operator's object too, `example` what may stand
-    there, `usual_address` that of a new project which is given none, and `option` gives it on the command line.
-    `variable` fills it in where none is written. `others` are further settings that no other provider has. `log_ins`
-    are the ways to log in, the usual one first, and `options` are what a new store may be told beside its address.
-    `generator` is the operator's kind whose objects ask such a store for passing credentials, empty where it has none.
-    `access_form` is the form in which its `access` module grants rights, empty where it has none.
-
-    `separator` stands between the parts of a remote name; `ignores_case` where capitals are small letters there.
-    `has_mounts` where a server has namespaces and mounts, in which names lie. `has_paths` where a name is a path, below
-    which others lie. `quota` is how many reads one store allows in ten seconds, None where that is not limited.
-
-    What a store does: `expires_by_itself` where a value past its date is gone and not served on, `drops_versions` where
-    a write may push an old version out, `deletes_by_version` where versions are deleted and listed by their numbers,
-    `keeps_dates` where a secret has dates and a content type, which its next version takes over, and `holds_texts`
-    where a remote secret may be one text, and no map of properties.
-
-    It `is_known` unless the operator has the provider and this program does not.
-
-    In a SecretProviderClass an object is called by the first of `csi_names` that it has; `csi_key` is its remote key,
-    and `csi_property` its property, empty where it is always whole. `csi_only` is what it may say beside that, with the
-    texts allowed: anything else is read in another way than the operator reads it. Without names none is read.
-
-    What a property means to the operator: `by_name_first` where a name goes before a path of the same spelling, and
-    `sorts_names` where it writes a whole document anew.
-    """
-
-    is_known = True
-    id = ""
-    title = ""
-    described = ""
-    called: frozenset[str] = frozenset()
-    name_form = "name"
-    extra = ""
-    adapter = ""
-    store_id = ""
+    is_known = True  # False: the operator has it, and this program does not
+    id = ""  # what `provider:` of an environment says, and the operator's name for its fields
+    title = ""  # how messages call it
+    described = ""  # how the schema calls it
+    called: frozenset[str] = frozenset()  # other words for it, in small letters without separators
+    name_form = "name"  # how the help calls a name there
+    extra = ""  # what installs its client
+    adapter = ""  # the class of its `store` module that opens it
+    store_id = ""  # of the store that a new project has, named `store_name`
     store_name = ""
 
-    address = ""
-    others: tuple[str, ...] = ()
-    example = "https://<host>"
-    option = ""
-    usual_address = ""
-    variable = ""
-    generator = ""
-    access_form = ""
-    log_ins: Mapping[str, LogIn] = MappingProxyType({})
-    options: tuple[StoreOption, ...] = ()
+    address = ""  # the setting with the address, here and in the operator's object
+    others: tuple[str, ...] = ()  # further settings that no other provider has
+    example = "https://<host>"  # what may stand in `address`
+    option = ""  # gives the address on the command line
+    usual_address = ""  # of a new project that is given none
+    variable = ""  # fills in the address where none is written
+    generator = ""  # the operator's kind that asks such a store for passing credentials
+    access_form = ""  # the form in which its `access` module grants rights
+    log_ins: Mapping[str, LogIn] = MappingProxyType({})  # the usual one first
+    options: tuple[StoreOption, ...] = ()  # what a new store may be told beside its address
 
-    separator = "-"
-    ignores_case = False
-    has_mounts = False
-    has_paths = False
-    quota: int | None = None
+    separator = "-"  # between the parts of a remote name
+    ignores_case = False  # capitals are small letters in names
+    has_mounts = False  # a server has namespaces and mounts, in which names lie
+    has_paths = False  # a name is a path, below which others lie
+    quota: int | None = None  # reads that one store allows in ten seconds
 
-    expires_by_itself = False
-    drops_versions = False
-    deletes_by_version = False
-    keeps_dates = False
-    holds_texts = False
+    expires_by_itself = False  # a value past its date is gone, and not served on
+    drops_versions = False  # a write may push an old version out
+    deletes_by_version = False  # versions are deleted and listed by their numbers
+    keeps_dates = False  # a secret has dates and a content type, which its next version takes over
+    holds_texts = False  # a remote secret may be one text, not a map of properties
 
-    csi_names: tuple[str, ...] = ()
-    csi_key = ""
-    csi_property = ""
+    csi_names: tuple[str, ...] = ()  # an object of a SecretProviderClass is called by the first of these that it has
+    csi_key = ""  # its remote key there
+    csi_property = ""  # its property there, empty where it is always whole
+    # What it may say beside that, with the texts allowed: others are read in another way than by the operator.
     csi_only: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
-    by_name_first = False
-    sorts_names = False
+    by_name_first = False  # to the operator a property's name goes before a path of the same spelling
+    sorts_names = False  # the operator writes a whole document anew
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -207,10 +173,7 @@ class Provider:
         return False
 
     def url_meant(self, text: str, setting: Callable[[str], str | None]) -> str:
-        """The URL to write in place of `text`, with words for the names that it does not have.
-
-        `setting` gives another setting of the store.
-        """
+        """The URL to write in place of `text`; `setting` gives another setting of the store."""
         del setting
         address = parse_address(text)
         if address is not None:
@@ -332,10 +295,7 @@ _URL_HOST = re.compile(r"://(?:[^/@\s]*@)?(\[[^\]]*\]|[^/\s:{}?#\"\\]*)")
 
 
 def unknown_identity(name: str, fields: object) -> StoreIdentity:
-    """Which store one of the provider `name`, which this program does not know, may be, by all its fields.
-
-    A webhook's URL may be a template, whose host is then unknown.
-    """
+    """Which store of the unknown provider `name` this may be, by all its fields; a templated host is unknown."""
     text = unicodedata.normalize("NFKC", json.dumps(fields, ensure_ascii=False)).lower()
     urls = [f"https://{host}" for host in _URL_HOST.findall(text)]
     hosts = {host_of(one_spelling(url)) if parse_address(url) is not None else None for url in urls}

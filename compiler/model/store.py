@@ -1,8 +1,7 @@
 """Describes a store: its address, whether two are the same, where a key's value lies in it, its object in the cluster.
 
-It knows the hosts that plain http may go to, and which places in a store a remote name may mean. Rules check the
-environment's addresses with it, and the adapters of stores what they are about to request. Stores are compared as an
-environment writes them, as objects in the cluster, and as reached from here; addresses and names are brought to one
+It knows the hosts that plain http may go to, and which places in a store a remote name may mean. Stores are compared as
+an environment writes them, as objects in the cluster, and as reached from here; addresses and names are brought to one
 form as External Secrets Operator's clients do.
 """
 
@@ -44,16 +43,13 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class Address(NamedTuple):
-    """An http or https URL that has a host, in lower case.
-
-    An IPv6 host is without its brackets. `extra` names other parts of it: "user", "query", "fragment".
-    """
+    """An http or https URL that has a host, in lower case."""
 
     scheme: str
-    host: str
+    host: str  # an IPv6 one without its brackets
     port: int | None
     path: str
-    extra: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()  # other parts of it: "user", "query", "fragment"
 
     @property
     def authority(self) -> str:
@@ -105,10 +101,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_near(host: str) -> bool:
-    """Whether plain http may go to `host`, in lower case: this machine's or the cluster's own network carries it.
-
-    That is loopback, and a Service by its full name: SERVICE.NAMESPACE.svc, alone or with `.cluster.local`.
-    """
+    """Whether plain http may go to `host`, in lower case: loopback, or SERVICE.NAMESPACE.svc[.cluster.local]."""
     return is_loopback(host) or service_of(host) is not None
 
 
@@ -127,21 +120,16 @@ class Sameness(Enum):
 
 
 class StoreIdentity(NamedTuple):
-    """One store, in the form that comparisons need: two that are spelt alike are equal.
-
-    `server` is the address without its scheme, None where it is unknown; of a provider that is not known it is the
-    hosts that its fields name. `mount` is None for a live Vault store without `path`, whose names begin with the mount;
-    `version` is that of the KV engine. `ids` are those that a Vault is called by in files, `server_id` is what its
-    server said in this run, which also says whether it `has_namespaces`: None where that is not known.
-    """
+    """One store, in the form that comparisons need: two that are spelt alike are equal."""
 
     provider: Provider
+    # The address without its scheme, None if unknown; of an unknown provider the hosts that its fields name.
     server: str | None
-    mount: str | None = None
+    mount: str | None = None  # None for a live Vault store without `path`: its names begin with the mount
     namespace: str = ""
-    version: str = ""
-    ids: frozenset[str] = frozenset()
-    server_id: str | None = None
+    version: str = ""  # of the KV engine
+    ids: frozenset[str] = frozenset()  # what files call a Vault
+    server_id: str | None = None  # what its server said in this run
     has_namespaces: bool | None = None
 
 
@@ -191,7 +179,7 @@ def _has_namespaces(one: StoreIdentity, other: StoreIdentity) -> bool | None:
 
 
 def compare_servers(one: StoreIdentity, other: StoreIdentity) -> Sameness:
-    """Whether both are on one server, whatever their mounts; `remote_places` tells those apart, and its namespaces.
+    """Whether both are on one server, whatever their mounts; `remote_places` tells those and namespaces apart.
 
     Only two ids that two servers said in this run prove two, never one that is written. Equal ids prove nothing: a
     restored copy of a Vault has that of its original. A Vault that was not said to have namespaces may ignore them.
@@ -249,19 +237,16 @@ def clean_path(path: str) -> str:
 
 
 def remote_places(store: StoreIdentity, name: str) -> frozenset[str]:
-    """The places on its server that the operator may read for `name`.
+    """The places on its server that the operator may read for `name`; secrets that share one are the same.
 
-    Two names mean one remote secret where they have a place in common. Where names are paths it is one of the API,
-    below which `find.path` finds whatever begins with it, by whole segments.
+    Where names are paths it is one of the API, below which `find.path` finds whatever begins with it, by whole
+    segments.
     """
     return store.provider.remote_places(store, name)
 
 
 def found_below(store: StoreIdentity, path: str) -> frozenset[str]:
-    """The places whose content `find` may read with this `path`; an empty one stands for the whole store.
-
-    Where names are no paths, the operator lists all of the store.
-    """
+    """The places that `find` may read with this `path`; an empty one, or where names are no paths, means all."""
     return store.provider.remote_places(store, path) if store.provider.has_paths else frozenset({""})
 
 
@@ -275,23 +260,17 @@ _HIDDEN: Final = "…"
 
 
 class StoreAddress(NamedTuple):
-    """One store. `url` is its address; `mount` and `vault_namespace` are of a provider that has mounts.
-
-    `prefix` is part of every name that an adapter is given already; an adapter uses it only to list no more than its
-    own names. `ca` is a PEM file of the authorities to trust in place of the system's, and `ca_bundle` is PEM in
-    Base64, which counts where no file is named. `reachable_at` is where a Vault is asked in place of `url`, which alone
-    says which store it is. Where there are `cluster_ids`, the Vault's server must not say that it is another one.
-    """
+    """One store, as it is reached."""
 
     provider: Provider
     url: str
-    mount: str = DEFAULT_MOUNT
+    mount: str = DEFAULT_MOUNT  # of a provider that has mounts, as `vault_namespace`
     vault_namespace: str | None = None
-    prefix: str = ""
-    ca: Path | None = None
-    ca_bundle: str | None = None
-    reachable_at: str | None = None
-    cluster_ids: tuple[str, ...] = ()
+    prefix: str = ""  # part of every name that an adapter is given; used only to list no more than its own names
+    ca: Path | None = None  # PEM of the authorities to trust in place of the system's
+    ca_bundle: str | None = None  # PEM in Base64, which counts where no file is named
+    reachable_at: str | None = None  # where a Vault is asked in place of `url`, which alone says which store it is
+    cluster_ids: tuple[str, ...] = ()  # if any, the Vault's server must not say that it is another one
 
     @property
     def contact(self) -> str:
@@ -310,10 +289,10 @@ class StoreAddress(NamedTuple):
 
     @property
     def absolute(self) -> str:
-        """The name of the store's place in messages, journals and comparisons: no prefix, no final slash.
+        """The store's place in messages, journals and comparisons: no prefix, no final slash.
 
-        Leaves out user, password, query and fragment of a URL that the adapters refuse, and a text that is not a URL
-        altogether: VAULT_ADDR may hold the token.
+        Without the user, password, query and fragment of a URL that adapters refuse, and without a text that is not a
+        URL: VAULT_ADDR may hold the token.
         """
         url = _shown(self.url.rstrip("/"))
         inside = ((self.vault_namespace or "").strip("/"), self.mount.strip("/")) if self.provider.has_mounts else ()
@@ -331,20 +310,14 @@ def _shown(url: str) -> str:
 
 
 class Place(NamedTuple):
-    """A remote secret by its full name (the store's prefix included) and the property in it.
-
-    No property means that the remote secret's whole value is meant.
-    """
+    """A remote secret by its full name, prefix included, and the property in it; None means its whole value."""
 
     remote_key: str
     property: str | None
 
 
 def remote_of(entry: Entry, provider: str, secret: Node | None = None) -> str | None:
-    """The remote secret's name of `entry` in a store of `provider`, without the store's prefix; None where it has none.
-
-    `secret` is what an environment says of it, whose own `remote` goes before the catalogue's.
-    """
+    """The remote secret's name of `entry` for `provider`, without prefix; `secret`'s own `remote` goes first."""
     own = secret.text("remote", provider) if secret is not None and "remote" in secret.children else None
     return own if own is not None else entry.remote.get(provider)
 
@@ -352,8 +325,7 @@ def remote_of(entry: Entry, provider: str, secret: Node | None = None) -> str | 
 def place_of(key: CatalogueKey, provider: str, remote: str | None, prefix: str) -> Place | None:
     """The place of `key` in a store of `provider`, or None where neither the key nor the secret names one.
 
-    `remote` is the `remote_of` of the secret that holds the value: for a key that takes it from another entry's,
-    that entry's. `place_in` finds it.
+    `remote` is the `remote_of` of the secret that holds the value.
     """
     if key.is_taken and key.origin is None:
         return None
@@ -370,8 +342,8 @@ def place_of(key: CatalogueKey, provider: str, remote: str | None, prefix: str) 
 def place_in(store: Store, entry: Entry, key: CatalogueKey, secrets: Node | None) -> Place | None:
     """The place in `store` of the value of a key of `entry`, or None where it has none.
 
-    `secrets` are the merged `secrets:` of an environment. What they say of the entry that holds the value counts for
-    each key that takes it from there, whether the environment has that secret or not.
+    What the environment's `secrets` say of the entry that holds the value counts for each key that takes it, whether
+    the environment has that secret or not.
     """
     holder = key.holder(entry)
     said = secrets.children.get(holder.id) if secrets is not None else None
@@ -385,10 +357,7 @@ def way_to_place(secret_id: str, provider: Provider) -> str:
 
 
 def store_object(store: Store, namespace: str, operator: tuple[int, int]) -> ValuesData:
-    """Name, wave, conditions and provider; a SecretStore lies in `namespace`, the environment's.
-
-    `operator` is the minor of External Secrets Operator, whose CRD decides which defaulted fields are written.
-    """
+    """Name, wave, conditions and provider of the operator's object; `operator` is its minor version."""
     data: dict[str, ValuesData] = {"name": store.name, "syncWave": str(STORE_WAVE)}
     if store.kind == "SecretStore":
         data["namespace"] = namespace

@@ -1,7 +1,5 @@
 """Builds the data of an environment's values file, fully resolved, and the ExternalSecrets that the chart makes of it.
 
-It lists what such data makes, for comparisons.
-
 Values below a subchart's name are known by their form alone, as a values file must be understood without its
 environment: the file has one member, which has members of this chart's values.
 """
@@ -119,10 +117,7 @@ def nested(values: dict[str, ValuesData], subchart: str | None) -> dict[str, Val
 
 
 def located(data: object, wanted: str | None = None) -> tuple[str | None, Any] | None:
-    """The name that this chart's values are nested under, None where they are not, and the values in a file's data.
-
-    None where it has none. Under the name `wanted` they are found beside values of other charts too.
-    """
+    """The name that this chart's values are nested under, if any, and the values; None where there are none."""
     if not isinstance(data, dict):
         return None
     if _MARKS & data.keys():
@@ -162,28 +157,22 @@ CHART_LABELS = frozenset(f"app.kubernetes.io/{name}" for name in ("name", "compo
 
 
 class SecretOutline(NamedTuple):
-    """One ExternalSecret by meaning.
-
-    `fields` are its settings, `keys` the place of each key: the remote secret and its property, None for the whole.
-    """
+    """One ExternalSecret by meaning: its settings, and the place of each key."""
 
     fields: Mapping[str, str]
     keys: Mapping[str, tuple[str, str | None]]
 
 
 class SecretChange(NamedTuple):
-    """The change of one Secret: `kind` is added, removed or changed; `fields` and `keys` hold before and after.
-
-    `is_asked` says of a removed one that Argo CD deletes it only when a person confirms.
-    """
+    """The change of one Secret."""
 
     title: str
-    kind: str
+    kind: str  # added, removed or changed
     keys_added: tuple[str, ...] = ()
     keys_removed: tuple[str, ...] = ()
     keys_moved: tuple[tuple[str, str, str], ...] = ()
-    fields: tuple[tuple[str, str, str], ...] = ()
-    is_asked: bool = False
+    fields: tuple[tuple[str, str, str], ...] = ()  # name, before and after, as `keys_moved`
+    is_asked: bool = False  # Argo CD deletes it only when a person confirms
 
 
 # By namespace and name.
@@ -322,15 +311,12 @@ def _text(value: object) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Manifest:
-    """The ExternalSecret of a secret, by its id, as the chart renders it.
-
-    It reads from `store`; `span` is the line of the environment that asks for it.
-    """
+    """The ExternalSecret of a secret, by its id, as the chart renders it."""
 
     secret: str
     store: Store
     object: Mapping[str, Any]
-    span: Span
+    span: Span  # the line of the environment that asks for it
 
     @property
     def namespace(self) -> str:

@@ -1,9 +1,9 @@
 """Defines what a renderer is given to show and what it returns to be printed, and quotes source lines.
 
-All text in it is raw. The outlet alone conceals, escapes and colours it on the way out, so that no renderer can forget
-to. Excerpts of source lines conceal by structure besides: values under unknown keys, and credentials that are
-recognised in the whole file. A rule that every environment breaks must not bury what only one of them does; formats for
-programs are never shortened. `schemas/output` holds a closed schema of each JSON output.
+All text in it is raw. The outlet alone conceals, escapes and colours it, so that no renderer can forget to. Excerpts of
+source lines conceal by structure besides: values under unknown keys, and credentials that are recognised in the whole
+file. A rule that every environment breaks must not bury what only one of them does; formats for programs are never
+shortened. `schemas/output` holds a closed schema of each JSON output.
 """
 
 from __future__ import annotations
@@ -66,21 +66,18 @@ Piece = str | Painted | CodeSpan | Words
 
 
 class Wrapped(NamedTuple):
-    """Text that is broken at spaces into lines of at most 80 characters, each behind `indent` spaces.
-
-    The first stands behind `head`, which is at most as wide, where there is one: HANGING lets it begin further left.
-    """
+    """Text that is broken at spaces into lines of at most 80 characters, each behind `indent` spaces."""
 
     pieces: tuple[str, ...]
     indent: int
-    head: tuple[Piece, ...] = ()
+    head: tuple[Piece, ...] = ()  # before the first line; HANGING lets it begin further left
 
 
 HANGING: tuple[Piece, ...] = ("",)
 
 
 class Fitted(NamedTuple):
-    """A line that a terminal breaks at spaces to its width, the rest behind `indent` spaces; elsewhere it is one line.
+    """A line that a terminal breaks at spaces to its width, the rest behind `indent` spaces; elsewhere one line.
 
     Pieces in a tuple of their own, such as a path with its line and column, are not broken, and no code in backticks.
     """
@@ -109,10 +106,7 @@ class Element(NamedTuple):
 
 
 class WorkflowCommands(NamedTuple):
-    """Workflow commands of GitHub, one a line: the name, the properties and the lines of the message of each.
-
-    A line of the output is `::name key=value,…::message`.
-    """
+    """GitHub's workflow commands: the name, the properties and the message's lines of each."""
 
     commands: Iterable[tuple[str, Mapping[str, str], Sequence[str]]]
 
@@ -123,27 +117,20 @@ Content = Mapping[str, Any] | Element | WorkflowCommands | Iterable[Line]
 
 
 class CommandRun(NamedTuple):
-    """The run that diagnostics belong to: the command, its environment where it has exactly one, and the exit code.
-
-    `cases` are the secrets that `verify` checked, each with the indexes of its diagnostics among all; `content` are
-    further members of the JSON report. `left_out` are the diagnostics that the text format does not show, and `see_all`
-    says how to see them; the other formats show all.
-    """
+    """The run that diagnostics belong to."""
 
     command: str
-    environment: str | None = None
+    environment: str | None = None  # where it has exactly one
     exit_code: int = 0
+    # the secrets that `verify` checked, each with the indexes of its diagnostics
     cases: Mapping[str, Sequence[int]] = MappingProxyType({})
-    content: Mapping[str, Any] = MappingProxyType({})
-    left_out: Sequence[Diagnostic] = ()
+    content: Mapping[str, Any] = MappingProxyType({})  # further members of the JSON report
+    left_out: Sequence[Diagnostic] = ()  # what the text format alone does not show; `see_all` says how to see it
     see_all: str = ""
 
 
 class ShownRelated(NamedTuple):
-    """Another place that explains a diagnostic; `line` and `column` are 1-based and count characters.
-
-    Those of keys have the same `about` and a `key` each, for who tells them together.
-    """
+    """Another place that explains a diagnostic, as Related; 1-based, in characters."""
 
     message: str
     path: str
@@ -154,11 +141,10 @@ class ShownRelated(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """One diagnostic as formats get it, with the secrets that its places mark concealed; the outlet does the rest.
+    """One diagnostic as formats get it, with the secrets that its places mark concealed.
 
-    Lines and columns are 1-based, count characters and name places in the file; the end is exclusive, and does not tell
-    the length of what is concealed. `source_line` is a part of the line of at most 160 terminal cells, None where the
-    file could not be read; `brief` tells that people need not see it. `caret` and `caret_width` are in cells of it.
+    Lines and columns are 1-based, count characters and name places in the file; the end is exclusive, and does not give
+    away the length of what is concealed.
     """
 
     rule: str
@@ -169,12 +155,12 @@ class Shown(NamedTuple):
     column: int
     end_line: int
     end_column: int
-    source_line: str | None = None
-    caret: int = 0
+    source_line: str | None = None  # at most 160 terminal cells of it; None where the file could not be read
+    caret: int = 0  # in cells of `source_line`, as `caret_width`
     caret_width: int = 1
     help: str | None = None
     related: tuple[ShownRelated, ...] = ()
-    brief: bool = False
+    brief: bool = False  # people need not see the source line
 
 
 # Raised when a key changes its meaning or goes; a new key does not raise it.
@@ -241,11 +227,7 @@ _SHORTEST_QUOTED = 6
 
 
 def show(diagnostics: Sequence[Diagnostic], of_run: Iterable[Diagnostic] | None = None) -> tuple[Shown, ...]:
-    """What may be shown of `diagnostics`, in their order.
-
-    `of_run` are all of the run, where `diagnostics` are not: what any of them conceals is concealed in the source lines
-    of all.
-    """
+    """What may be shown of `diagnostics`; what any of `of_run` conceals is concealed in all source lines."""
     concealed = _concealed_bounds(diagnostics, diagnostics if of_run is None else of_run)
     return tuple(_shown(diagnostic, concealed[diagnostic.span.source]) for diagnostic in diagnostics)
 

@@ -110,10 +110,7 @@ _DIAGNOSTIC = ("rule", "severity", "message", "path", "line", "column", "end_lin
 
 
 def render_json(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Mapping[str, Any]:
-    """Lines and columns are 1-based, count characters, and ends are exclusive.
-
-    Every diagnostic has all keys; `help` is null where there is none.
-    """
+    """Every diagnostic with all keys; lines and columns are 1-based, count characters, and ends are exclusive."""
     del rules
     counts = Counter(each.severity for each in shown)
     content = {
@@ -157,9 +154,8 @@ def _github_lines(each: Shown) -> list[str]:
 def render_junit(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Element:
     """One suite: a case for each secret that was verified, and for each file that has anything else.
 
-    What has errors is a failed case, its warnings and notes are the case's output. Servers show only the first failure
-    of a case, so that a case's errors are one. With no diagnostic and no secret there is one passed case, because some
-    servers take an empty suite for a broken run.
+    A case's errors are one failure, as servers show only the first; warnings and notes are its output. Without anything
+    there is one passed case, because some servers take an empty suite for a broken run.
     """
     del rules
     cases = _junit_cases(shown, run.cases) or {"environments": []}

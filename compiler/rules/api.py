@@ -26,19 +26,14 @@ _DROPPED = "Its page is not here: run Python without -OO, or with PYTHONOPTIMIZE
 
 
 class Scope(Enum):
-    """The argument of a rule's function, and how often it is called.
+    """The argument of a rule's function, and how often it is called."""
 
-    DOCUMENT: each layer or catalogue file once; CATALOGUE: the Catalogue once; ENVIRONMENT: each Environment; PROJECT:
-    the whole Project once. INPUT rules are not run: loading, validation and the pipeline itself report them,
-    as `verify` and `consumers` report LIVE rules.
-    """
-
-    INPUT = "input"
-    DOCUMENT = "document"
-    CATALOGUE = "catalogue"
-    ENVIRONMENT = "environment"
-    PROJECT = "project"
-    LIVE = "live"
+    INPUT = "input"  # not run: loading, validation and the pipeline report them
+    DOCUMENT = "document"  # each layer or catalogue file once
+    CATALOGUE = "catalogue"  # the Catalogue once
+    ENVIRONMENT = "environment"  # each Environment
+    PROJECT = "project"  # the whole Project once
+    LIVE = "live"  # not run: `verify`, `consumers` and `import` report them
 
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -165,10 +160,7 @@ Advice: TypeAlias = Callable[[str, str], str]
 
 
 def wrong_names(subject: Catalogue | Environment, provider: Provider, judge: Judgement, advise: Advice) -> Findings:
-    """Finds wrong names for `provider`: those that a catalogue has, or those that an environment makes itself.
-
-    An environment that uses the catalogue's names unchanged is not checked again: they were, once, with the catalogue.
-    """
+    """Finds wrong names for `provider`: the catalogue's, or those that an environment makes itself."""
     if isinstance(subject, Catalogue):
         yield from _wrong_in_catalogue(subject, provider, judge, advise)
     else:
@@ -238,10 +230,7 @@ def top_of(document: Document) -> Span:
 
 
 def paths_below(root: Node) -> dict[int, tuple[str, ...]]:
-    """The keys from `root` down to each node of its tree, by the node's `id`, which the tree keeps alive.
-
-    One walk for all findings of a file, and only where there are any: a hostile file has as many as it has values.
-    """
+    """The keys from `root` down to each node, by the node's `id`; one walk for all findings of a file."""
     paths: dict[int, tuple[str, ...]] = {}
     stack: list[tuple[Node, tuple[str, ...]]] = [(root, ())]
     while stack:

@@ -39,11 +39,10 @@ _PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./=-]*", re.ASCII)
 def values_text(
     data: dict[str, ValuesData], environment: str, layers: Sequence[str], subchart: str | None = None
 ) -> str:
-    """The text of `values-<environment>.yaml`.
+    """The text of `values-<environment>.yaml`, compiled from `layers`, lowest first.
 
-    `layers` are the paths of the files it is compiled from, lowest first. The same data gives the same bytes: every
-    string is double-quoted ASCII, there is no null, no anchor and one document, and the order is that of `data`. With
-    `subchart` the same lines stand indented under that name.
+    The same data gives the same bytes: every string is double-quoted ASCII, there is no null, no anchor and one
+    document, and the order is that of `data`. With `subchart` the same lines stand indented under that name.
     """
     named = layers[0] if len(layers) == 1 else f"{', '.join(layers[:-1])} and {layers[-1]}"
     header = f"{HEADER}{named}. Do not edit; run `make values ENV={environment}`."
@@ -99,10 +98,7 @@ def _documents(text: str, most: Callable[[int], int]) -> tuple[list[object] | No
 
 
 class _Reader:
-    """Makes data of a parser's events, one by one: what is too large is known to be before it is in memory.
-
-    Composing by PyYAML would follow aliases, and ask of each scalar, one call after another, what the parser knows.
-    """
+    """Makes data of a parser's events, one by one: what is too large is noticed before it is in memory."""
 
     def __init__(self, loader: Any, most: Callable[[int], int]) -> None:  # noqa: ANN401 - PyYAML types none
         self._loader = loader

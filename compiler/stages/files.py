@@ -108,15 +108,12 @@ _PAUSE = 0.02
 
 
 class Output(NamedTuple):
-    """A file to write: where, how people are shown that, and its text.
-
-    Where `replaces` is given, the file is written only if it still has that text and is writable, and keeps its mode.
-    """
+    """A file to write: where, how people are shown that, and its text."""
 
     path: Path
     shown: str
     text: str
-    replaces: str | None = None
+    replaces: str | None = None  # written only if the file still has this text and is writable; keeps its mode
 
 
 def output_state(is_check: bool, is_stale: bool) -> str:  # noqa: FBT001 - both are results
@@ -129,8 +126,8 @@ def output_state(is_check: bool, is_stale: bool) -> str:  # noqa: FBT001 - both 
 def read_old(path: Path, shown: str, header: str) -> tuple[str | None, tuple[Diagnostic, ...]]:
     """The text of the file that a new one would replace, None without one, and why it may not be replaced.
 
-    A file that does not begin with `header`, or is larger than any that is written, was not written by this compiler; a
-    link, a folder, a file without write permission is left alone.
+    A file without `header`, or larger than any that is written, is another program's; a link, a folder and a file
+    without write permission are left alone.
     """
     try:
         status = os.lstat(path)
@@ -183,11 +180,10 @@ def _read(path: Path) -> bytes:
 
 
 def write_all(outputs: Sequence[Output], root: Path, folders: Iterable[Path] = ()) -> tuple[Diagnostic, ...]:
-    """Writes every output beside its destination first, then puts all in place; on a failure, none is changed.
+    """Writes every output beside its destination, then puts all in place; on failure or interrupt, none is changed.
 
-    The same holds for an interrupt. Their folders are made. Where a link leads the folder of one of them out of the
-    project `root`, none is written. Runs that write into one folder wait for one another, and what a killed one left in
-    the outputs' folders, or in `folders`, is removed.
+    Folders are made. Where a link leads one out of the project `root`, none is written. Runs that write into one folder
+    wait for one another, and what a killed one left in the outputs' folders, or in `folders`, is removed.
     """
     written = {output.path.parent: output.shown for output in reversed(outputs)}
     if found := _make_folders(written, root):
@@ -323,10 +319,7 @@ def _clean_up(staged: Iterable[_Staged]) -> None:
 
 @contextmanager
 def _held(folder: Path, patience: float) -> Iterator[bool]:
-    """Hold the lock of the folder, or none where it or its file system has none; raises TimeoutError.
-
-    The kernel lets go when the process ends, however it ends, and knows the folder in every container that has it.
-    """
+    """Holds the lock of the folder, if there is one; the kernel frees it when the process ends. Raises TimeoutError."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:

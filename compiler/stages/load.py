@@ -1,8 +1,8 @@
 """Reads YAML into trees in which every node has its place; beside emit, the only module that imports yaml.
 
 Input of this project is read as closed documents; manifests of other programs as several documents, with anchors and
-tags of strings. Lines of manifests may hold values of Secrets, so no diagnostic about them has any of their text: its
-source is the text with every character but line breaks blanked out.
+tags of strings. Lines of manifests may hold values of Secrets, so the source of a diagnostic about them is their text
+with every character but line breaks blanked out.
 """
 
 from __future__ import annotations
@@ -56,9 +56,7 @@ class _RefusedError(Exception):
 
 
 def load_text(path: str, text: str, *, is_output: bool = False) -> tuple[Document | None, tuple[Diagnostic, ...]]:
-    """The document that `text` holds, or None and the reason. `path` is shown to people.
-
-    A values file, which `is_output`, may have more values than an input file.
+    """The document that `text` holds, or None and the reason; a values file `is_output` and may have more values.
 
     Refused: duplicate keys, anchors, aliases, tags, merge keys, directives, several documents, keys that are not plain
     text, tabs as indentation, control characters, more than MAX_NODES values or MAX_DEPTH levels. A file without
@@ -302,13 +300,12 @@ _HELMS_BOOLEANS = {
 
 
 def load_manifests(path: str, text: str, keep: Callable[[Node], object]) -> tuple[int | None, tuple[Diagnostic, ...]]:
-    """How many documents `text` has, each of which was given to `keep`, and what was found; None where it is refused.
+    """How many documents `text` has, each given to `keep`, and what was found; None where it is refused.
 
-    The values of one document are gone before the next is read, except what `keep` keeps. All scalars but
-    booleans and nulls are texts. Of a key that is written twice the last one counts, as for Helm, with a diagnostic.
-
-    Refused: aliases that repeat too much or stand inside what they repeat, tags of anything but strings, lists and maps
-    as keys, more than MAX_MANIFEST_NODES values or MAX_MANIFEST_DEPTH levels.
+    A document is gone before the next is read, except what `keep` keeps. All scalars but booleans and nulls are texts.
+    Of a key that is written twice the last one counts, as for Helm, with a diagnostic. Refused: aliases that repeat too
+    much or stand inside what they repeat, tags of anything but strings, lists and maps as keys, more than
+    MAX_MANIFEST_NODES values or MAX_MANIFEST_DEPTH levels.
     """
     reader = _ManifestReader(text, Source(path, _LINE.sub(lambda line: " " * len(line.group()), text)))
     try:
@@ -324,10 +321,7 @@ def load_manifests(path: str, text: str, keep: Callable[[Node], object]) -> tupl
 
 
 def provider_objects(path: str, text: str) -> list[Node] | None:
-    """The `objects` of a SecretProviderClass: YAML in a text, and for Azure each item of it is again.
-
-    None where it is not YAML.
-    """
+    """The `objects` of a SecretProviderClass, which are YAML in a text, for Azure twice; None where it is not YAML."""
     roots, found = list[Node](), list[Node]()
     counts = [load_manifests(path, text, roots.append)[0]]
     for root in roots:

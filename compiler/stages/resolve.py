@@ -219,14 +219,11 @@ STORE_VARIABLE = "AI_PLATFORM_SECRET_STORE"
 
 
 class Outside(NamedTuple):
-    """Options and variables of this run: the wanted store and where it was named, and addresses.
+    """What options and variables of this run set."""
 
-    `addresses` are the values of the variables that give the addresses of stores without one, by their providers.
-    """
-
-    store: str | None = None
+    store: str | None = None  # the wanted store, named by `store_origin`
     store_origin: str = STORE_OPTION
-    addresses: Mapping[Provider, str] = MappingProxyType({})
+    addresses: Mapping[Provider, str] = MappingProxyType({})  # for stores without one
 
 
 def outside_of(store: str | None, environ: Mapping[str, str], *, variable_counts: bool) -> Outside:

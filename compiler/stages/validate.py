@@ -171,10 +171,10 @@ def first_error(schema: str, data: Any) -> str | None:  # noqa: ANN401 - any JSO
 def validate(
     document: Document, schema: str, surroundings: Callable[[], InputPlace] | None = None
 ) -> tuple[Document, tuple[Diagnostic, ...]]:
-    """The document with every offending part taken out and `damaged` set, and all errors of the schema `schema`.
+    """The document without its offending parts, and with `damaged` set, and all errors of the schema `schema`.
 
-    Taking parts out lets later stages trust every type they see and still report the other errors of the same run.
-    `surroundings` gives what ways out may name of the project, where there is an error.
+    So later stages trust every type and still report other errors of the run. `surroundings` gives what ways out may
+    name of the project.
     """
     errors = _validator(schema).iter_errors(document.root.plain_data())
     first = next(errors, None)

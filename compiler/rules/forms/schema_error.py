@@ -74,19 +74,14 @@ _LONGEST_NUMBER = 20
 
 
 class InputPlace(NamedTuple):
-    """Where a value stands: the schema's name, the path in the document, and the project around that.
-
-    `environments` are those of the project, and `environment` is the document's own, None for one that several share.
-    `words` are names that may be shown wherever they stand, `secrets` the ids of the catalogue, and `stores` those of
-    stores, as far as these are read.
-    """
+    """Where a value stands: the schema's name, the path in the document, and the project around it."""
 
     schema: str
     path: tuple[str | int, ...] = ()
-    environments: Sequence[str] = ()
-    environment: str | None = None
-    words: frozenset[str] = frozenset()
-    secrets: Collection[str] = ()
+    environments: Sequence[str] = ()  # those of the project
+    environment: str | None = None  # the document's own, None for one that several share
+    words: frozenset[str] = frozenset()  # names that may be shown wherever they stand
+    secrets: Collection[str] = ()  # the ids of the catalogue, as far as it is read
     stores: Collection[str] = ()
 
     @property
@@ -184,10 +179,7 @@ def of_form(place: InputPlace, node: Node) -> Advice:
 
 
 def of_unknown_key(place: InputPlace, key: str, node: Node, known: Container[str] = ()) -> str | None:
-    """The way out for a secret, a key of one, or its value, that stands beside the map that it belongs in.
-
-    `node` is what stands under the key, and `known` are the keys that there may be.
-    """
+    """The way out for a secret, a key of one, or its value, that stands beside the map that it belongs in."""
     if (glued := _GLUED.fullmatch(key)) is not None and glued[1] in known:
         value = glued[2] if place.knows(glued[2]) else "…"
         return f"write a space after the colon: `{glued[1]}: {value}`"
@@ -444,10 +436,7 @@ def _invalid(message: str, at: Span, help_text: str | None, conceals: tuple[Span
 def misplaced_lines(
     root: Node, schema: object, broken: Collection[_Path], place: InputPlace
 ) -> Iterator[tuple[Diagnostic, set[_Path]]]:
-    """A finding for each key whose lines stand beside it and not below it, with the parts of `root` that it explains.
-
-    `broken` are the parts that break the `schema`. A setting of an environment may belong elsewhere.
-    """
+    """A finding for each key whose lines stand beside it and not below it, with the `broken` parts it explains."""
     known = SETTINGS if place.schema == "environment" else frozenset[str]()
     wrong = {path[:length] for path in broken for length in range(1, len(path) + 1)}
     for path in sorted({path[:-1] for path in wrong if len(path) > 1}, key=str):
@@ -501,10 +490,7 @@ _FORMS |= {"SecretProviderClass": "secret-provider-class"}
 
 
 def foreign_file(path: str, text: str, place: InputPlace, *, is_read: bool) -> Diagnostic | None:
-    """What to say in place of all else of a file that is a manifest, or a chart's values; None of any other.
-
-    A manifest need not be one document that `is_read`.
-    """
+    """What to say of a file that is a manifest or a chart's values, in place of all else; None for others."""
     names = _TOP_KEY.findall(text)
     way_out = f"`{command_line('import', '--help')}` says which files of other tools are read"
     if "apiVersion" in names:
