@@ -41,9 +41,8 @@ class Served:
 def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
     """Where `store` is reached from here: by its `reachableAt`, else by VAULT_ADDR, else as it is written.
 
-    `reachableAt` is no part of what tells one store from another; VAULT_ADDR, a port-forward of whatever runs, is.
-    Raises AddressError where it has none, and where its address is another than AZURE_KEYVAULT_NAME names.
-    The compiler checks that only for stores that the environment uses; a command may write to any.
+    `reachableAt` does not tell one store from another; VAULT_ADDR, a port-forward of whatever runs, does. Raises
+    AddressError where it has none, and where its address is another than AZURE_KEYVAULT_NAME names.
     """
     provider = store.provider
     given = None if store.reachable_at else environ.get(provider.address_variable(environ))
@@ -132,7 +131,7 @@ _PATIENCE = 30.0
 class LiveStores:
     """Opens the stores of one run when they are first asked for, and closes them together.
 
-    `opener` opens them in place of the adapters, which call back when a server has said who it is, and while they wait.
+    `opener` replaces the adapters, which call back when a server has said who it is, and while they wait.
     """
 
     def __init__(
@@ -175,10 +174,7 @@ class LiveStores:
         self._accepted = (cluster_id,) if cluster_id is not None else ()
 
     def expect(self, environment: str, clusters: Mapping[str, str], by: str) -> None:
-        """Require the stores of `environment` to be on the servers with the ids in `clusters`, by the stores' ids.
-
-        `by` names the run that was on them.
-        """
+        """Requires the stores of `environment` to be on the servers with these ids, as the run that `by` names was."""
         self._expected.update({(environment, store): (told, by) for store, told in clusters.items()})
 
     def address(self, store: Store) -> StoreAddress:
@@ -212,9 +208,9 @@ class LiveStores:
         return tuple(dict.fromkeys(told(each, cluster, self._meant(store)) for each in found))
 
     def identity_of_other(self, store: Store) -> StoreIdentity:
-        """What a store of any environment is known as, its server asked who it is where its own files lead there.
+        """What a store of any environment is known as; no log-in is sent.
 
-        That is at its `reachableAt`, or at an address that means one server everywhere; no log-in is sent.
+        Its server is asked at its `reachableAt`, or at an address that means one server everywhere.
         """
         written = store.identity
         is_reached = written.ids and written.server is not None and is_everywhere(written.server)

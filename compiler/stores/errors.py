@@ -116,9 +116,8 @@ _TOLD_AT_ONCE: Final = frozenset({Code.UNREACHABLE, Code.SEALED})
 class StoreError(Refusal):
     """Ends an action on a store. `code` tells the kinds apart in reports and journals.
 
-    `message` has place, action and reason, and `help` is the remedy: what a command shows where nothing catches it.
-    `version` is the version that it is about, when known; `retry_after` the store's wish in seconds, where it named one
-    that makes sense.
+    `message` has place, action and reason, and `help` is the remedy. `version` is the one that it is about, when known;
+    `retry_after` the store's wish in seconds, where it makes sense.
     """
 
     __slots__ = ("action", "place", "reason", "remedy", "retry_after", "version")

@@ -102,11 +102,10 @@ class StrictResponse(HTTPResponse):
     """A whole reply, read at once, of a server that may be another one than is meant.
 
     Raises HTTPException where the reply leaves open where it ends. http.client guesses instead: it takes the first of
-    two lengths, bare line feeds and folded headers, and keeps a connection on which more follows. A server and a
-    gateway in between that guess differently could hand one request's answer to another.
-
+    two lengths, bare line feeds and folded headers. A server and a gateway that guess differently could hand one
+    request's answer to another.
     Raises ReplyTooLargeError, and TimeoutError where the reply is not whole in time: a connection's own timeout begins
-    anew with every byte and is the longest silence here, `longest` and the deadline of the operation end a trickle.
+    anew with every byte; `longest` and the operation's deadline end a trickle.
     """
 
     # Vault's documents end at 1 MiB, the versions of one in its metadata too, and Key Vault's pages at 25 entries.
@@ -272,10 +271,9 @@ class TimedTlsConnection(TimedConnection, HTTPSConnection):
 
 
 def open_socket(host: str, port: int, timeout: float | None) -> socket.socket:
-    """Return a socket connected to the first address of `host` that lets one in; each is given `timeout` seconds.
+    """A socket to the first address of `host` that lets one in; each is given `timeout` seconds, as TLS is then.
 
-    It is left with such a timeout, in which a TLS handshake has to end. Raises OSError, UnknownHostError and
-    ConnectionDeniedError among them; TimeoutError where no time is left.
+    Raises OSError, UnknownHostError and ConnectionDeniedError among them; TimeoutError where no time is left.
     """
     failure: OSError = OSError("the name has no address")
     for family, kind, protocol, _, address in _addresses(host, port):
@@ -369,7 +367,7 @@ class Transport:
         body: bytes | None = None,
         connect_timeout: float | None = None,
     ) -> HttpReply:
-        """Send a request and return its reply. Raises OSError and HTTPException, and ValueError for an unusable reply.
+        """Sends a request and returns its reply. Raises OSError, HTTPException, and ValueError for an unusable reply.
 
         What it raises may hold a part of the request: whoever catches it keeps its kind alone.
         """

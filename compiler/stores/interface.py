@@ -1,6 +1,6 @@
 """Defines what every store adapter offers: SecretReader reads, SecretWriter writes, and the data that they exchange.
 
-Opens the adapter of a store's provider, too; a provider's client is imported only when one of its stores is opened.
+A provider's client is imported only when one of its stores is opened.
 """
 
 import random
@@ -22,21 +22,18 @@ Content = Mapping[str, SecretValue] | SecretValue
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What a store keeps beside a value; times are aware. `tags` are Key Vault's tags or Vault's custom_metadata.
-
-    An expired or not yet valid secret is served all the same: whoever reads it judges `expires` and `not_before`.
-    `is_recoverable` is False in a vault without soft delete, where a delete would destroy the secret.
-    """
+    """What a store keeps beside a value; times are aware."""
 
     enabled: bool = True
+    # The store serves an expired or not yet valid secret all the same: whoever reads it judges both dates.
     expires: datetime | None = None
     not_before: datetime | None = None
     content_type: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)  # Key Vault's tags or Vault's custom_metadata
     created: datetime | None = None
     updated: datetime | None = None
     managed: bool = False
-    is_recoverable: bool = True
+    is_recoverable: bool = True  # False in a vault without soft delete, where a delete would destroy the secret
 
     def past_expires(self, now: datetime) -> datetime | None:
         """The expiry date, where it is past."""
@@ -49,19 +46,15 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class RemoteSecret:
-    """One version of one remote secret, as read in one request.
-
-    `properties` holds the top level of the JSON object: a property that is no string is a Secret of another `kind`
-    whose text is the raw JSON token. `whole` is the entire stored text where the store has one (Key Vault always,
-    Vault never); `is_object` is False when that text is no JSON object, and `properties` is then empty.
-    """
+    """One version of one remote secret, as read in one request."""
 
     name: str
     version: str
+    # The top level of the JSON object; one that is no string has another `kind` and the raw JSON token.
     properties: Mapping[str, SecretValue]
     attributes: Attributes
-    whole: SecretValue | None = None
-    is_object: bool = True
+    whole: SecretValue | None = None  # the entire stored text: Key Vault has it always, Vault never
+    is_object: bool = True  # False: the text is no JSON object, and `properties` is empty
 
     @property
     def content(self) -> Content:
@@ -146,15 +139,13 @@ class VersionStates(dict[str, StoreState]):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A write that was stored as `version`.
-
-    `slipped` are versions of other writers between what was read and this one: never any on Vault, whose
-    compare-and-set refuses the write; on Key Vault they are found afterwards, already covered by this version.
-    `made` is when the store made the version, where its number alone does not tell it from another's: in a Vault.
-    """
+    """A write that was stored as `version`."""
 
     version: str
+    # Versions of other writers between what was read and this one: never on Vault, whose compare-and-set refuses the
+    # write; on Key Vault they are found afterwards, already covered by this version.
     slipped: tuple[str, ...] = ()
+    # When the store made it, where its number alone does not tell it from another's: in a Vault.
     made: datetime | None = None
 
 
@@ -167,16 +158,12 @@ class Limit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """The readable versions that the next write makes the store drop for good, oldest first.
-
-    `keeps` is how many versions the store keeps of the secret. `lives` is after how many seconds the new version
-    deletes itself, None where it stays; `limits` is where that is set.
-    """
+    """The readable versions that the next write makes the store drop for good, oldest first."""
 
     versions: tuple[str, ...]
-    keeps: int
-    lives: int | None = None
-    limits: tuple[Limit, ...] = ()
+    keeps: int  # how many versions the store keeps of the secret
+    lives: int | None = None  # seconds after which the new version deletes itself, None where it stays
+    limits: tuple[Limit, ...] = ()  # where `lives` is set
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,27 +179,21 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the store says the caller is: `subject` for audit lines, `method` of the log-in, `expires` when it ends.
+    """Who the store says the caller is."""
 
-    `source` is where the log-in's credential comes from: a variable, a file, one of several credentials; never a value.
-    """
-
-    subject: str
-    method: str
-    expires: datetime | None = None
-    source: str = ""
+    subject: str  # for audit lines
+    method: str  # of the log-in
+    expires: datetime | None = None  # when the log-in ends
+    source: str = ""  # where its credential comes from: a variable, a file, one of several; never a value
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Who a Vault says it is, without a log-in: another id proves another Vault, the same id proves nothing.
-
-    `has_namespaces` is None where it does not say.
-    """
+    """Who a Vault says it is, without a log-in: another id proves another Vault, the same id proves nothing."""
 
     id: str
     name: str
-    has_namespaces: bool | None = None
+    has_namespaces: bool | None = None  # None where it does not say
 
     def __str__(self) -> str:
         return f'"{self.name}" ({self.id})' if self.name else self.id
@@ -234,24 +215,21 @@ class SecretReader(Protocol):
         """Return the state of a name without asking for its value; absent and deleted are states, not errors."""
 
     def version_states(self, name: str) -> VersionStates:
-        """Return the state of each version that the store knows of a name, oldest first; none for an absent one.
+        """The state of each version that the store knows of a name, oldest first; none for an absent one.
 
-        A store that deletes and recovers a secret whole (Key Vault) tells the newest version, which stands for all.
+        A store that deletes and recovers a secret whole (Key Vault) gives the newest version, which stands for all.
         Raises ForbiddenError where the caller may not ask.
         """
 
     def list_versions(self, name: str) -> Mapping[str, Attributes] | None:
-        """Return what each version has beside its value, oldest first; those of one second have no order.
+        """What each version has beside its value, oldest first; those of one second have no order.
 
-        None where that takes another right than reading does: a Vault counts its versions from 1, and each tells its
-        date when it is read.
+        None where that takes another right than reading does: a Vault counts its versions from 1, and each has its date
+        when it is read.
         """
 
     def dropped_by_write(self, name: str) -> Dropped | None:
-        """Return what the next write of `name` would make the store drop, now or later; None when that is nothing.
-
-        Raises ForbiddenError where the caller may not ask.
-        """
+        """What the next write of `name` makes the store drop, now or later; None for nothing. Raises ForbiddenError."""
 
     def whoami(self) -> Identity: ...
 
@@ -259,7 +237,7 @@ class SecretReader(Protocol):
         """Return the time by the server's clock as it last said, by this machine's where it does not say."""
 
     def cluster(self) -> Cluster | None:
-        """Return who the server says it is, asked once and without a log-in; None where it does not: no Key Vault does.
+        """Who the server says it is, asked once and without a log-in; None where it does not: no Key Vault does.
 
         Raises a StoreError, other-cluster, where the address expects another one.
         """
@@ -280,16 +258,10 @@ class SecretWriter(SecretReader, Protocol):
         """Take note of what the caller may go on to do, by names: the help of a refusal then has all that it takes."""
 
     def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...] | None:
-        """Return which names of `uses` the caller lacks access for, each once; None where the store does not say.
-
-        Key Vault has no such question: nothing is known to lack there.
-        """
+        """The names of `uses` that the caller lacks access for; None where the store, as a Key Vault, does not say."""
 
     def excess_access(self, uses: Mapping[str, Collection[Use]]) -> str | None:
-        """Return what the caller may do with the names of `uses` beyond these, in words; empty where that is nothing.
-
-        None where the store does not say.
-        """
+        """What the caller may do with these names beyond `uses`; empty for nothing, None where it does not say."""
 
     def check(
         self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
@@ -299,7 +271,7 @@ class SecretWriter(SecretReader, Protocol):
     def write(
         self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
-        """Set the properties in `content` and keep every other one of `base` and its bytes, or set the whole value.
+        """Sets the properties in `content` and keeps every other one of `base` and its bytes, or sets the whole value.
 
         The new version carries `attributes`, or those of `base` when None. A base that is no JSON object is a
         StoreError, malformed-document; a store of documents (Vault) refuses a whole value.
@@ -309,30 +281,27 @@ class SecretWriter(SecretReader, Protocol):
         """Write `earlier`, a version of the same secret, once more as its newest version: same bytes and attributes."""
 
     def set_tags(self, name: str, version: str, changes: Mapping[str, str | None]) -> None:
-        """Set these tags, and take those away whose text is None, without a new version; all others stay as they are.
+        """Sets these tags, and takes those away whose text is None, without a new version; all others stay.
 
         ConflictError when `version` is not the newest, or no longer once they are set. In a Vault they are tags of all
         versions, and what another writer does to tags in the same moment may be lost.
         """
 
     def soft_delete(self, name: str, version: str) -> None:
-        """Delete so that `recover` can bring it back; ConflictError when `version` is no longer the newest.
-
-        What is deleted already, at this version, is done.
-        """
+        """Deletes so that `recover` can bring it back; done where it is deleted. ConflictError for a newer version."""
 
     def check_deletion(self, base: RemoteSecret) -> tuple[Problem, ...]:
         """Return why `delete_versions` of `base` would be refused, without any request."""
 
     def delete_versions(self, name: str, versions: Sequence[str]) -> None:
-        """Delete these versions, oldest first, so that `recover_versions` can bring back exactly them.
+        """Deletes these versions, oldest first, so that `recover_versions` can bring back exactly them.
 
-        They are all that can be read: where others can be, or some of these no longer, it is a ConflictError. Where
-        all of them are deleted already, it is done.
+        They are all that can be read: where others can be, or some of these no longer, it is a ConflictError. Where all
+        of them are deleted already, it is done.
         """
 
     def recover_versions(self, name: str, versions: Sequence[str]) -> None:
-        """Bring these deleted versions back, and no other; done where they can be read already.
+        """Brings these deleted versions back, and no other; done where they can be read already.
 
         Raises ConflictError where another version can be read, and VersionGoneError for one that is lost for good.
         """
@@ -343,20 +312,18 @@ class SecretWriter(SecretReader, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """`workers` threads share the adapter; `quotas` None means the provider's own limits; timeouts are in seconds.
+    """How an adapter works; timeouts are in seconds."""
 
-    `on_contact` is called once with who the server says it is, before a log-in. `on_wait` is called with a sentence
-    about what an operation waits for that has taken `silent` seconds, and not again before another reason.
-    """
-
-    workers: int = 16
-    quotas: Quotas | None = None
+    workers: int = 16  # threads that share the adapter
+    quotas: Quotas | None = None  # None: the provider's own limits
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     clock: Clock = field(default_factory=Clock)
     chance: Callable[[], float] = random.random
     connect_timeout: float = 5.0
     read_timeout: float = 30.0
+    # called once, before a log-in, with who the server says it is
     on_contact: Callable[[Cluster | None], None] = unheard
+    # Called with a sentence about what an operation has waited for during `silent` seconds, once a reason.
     on_wait: Callable[[str], None] = unheard
     silent: float = 5.0
 
@@ -367,7 +334,7 @@ class StoreOptions:
 
 
 def open_store(address: StoreAddress, environ: Mapping[str, str], options: StoreOptions | None = None) -> SecretWriter:
-    """Return the adapter of the address' provider; nothing is sent before its first use. Close it after use.
+    """Returns the adapter of the address' provider; nothing is sent before its first use. Close it after use.
 
     Every adapter has a constructor of these three arguments. Raises a StoreError: missing-dependency where the
     provider's client is not installed, tls-failure or invalid-name for an address that must not be used.

@@ -43,21 +43,17 @@ _PROXY_REFUSES: Final = ("the proxy refuses the connection", _PROXY)
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What a store's address names, and `setting`, what to correct where that is wrong.
-
-    `authorities` are the variable that names the trusted ones and what it names, both empty for the default ones, which
-    `ca_variable` would replace. `port_advice` is added where the port does not speak TLS. `unresolved` is why a name of
-    its kind may not resolve, and what else to do then.
-    """
+    """What a store's address names."""
 
     scheme: str
     host: str
     port: int
-    setting: str
+    setting: str  # what to correct where the address is wrong
+    # the variable that names the trusted ones, and what it names; empty for the default
     authorities: tuple[str, str] = ("", "")
-    ca_variable: str = "VAULT_CACERT"
-    port_advice: str = ""
-    unresolved: tuple[str, str] | None = None
+    ca_variable: str = "VAULT_CACERT"  # would replace the default authorities
+    port_advice: str = ""  # added where the port does not speak TLS
+    unresolved: tuple[str, str] | None = None  # why a name of its kind may not resolve, and what else to do then
 
 
 def no_answer(problem: BaseException, server: Server, place: StoreLocation, action: Action) -> StoreError:
@@ -136,10 +132,7 @@ def _other(problem: BaseException) -> tuple[str, str]:
 
 
 def named_authorities(ca: Path | None, environ: Mapping[str, str], variables: Iterable[str]) -> tuple[str, str]:
-    """What names the authorities to trust, and the file or folder that it names: neither where it is the default.
-
-    The store's own `ca` counts before the first of `variables` that is set.
-    """
+    """What names the authorities to trust, and the file or folder that it names; the store's own `ca` goes first."""
     named = {"the store's ca": str(ca or ""), **{name: environ.get(name, "") for name in variables}}
     return next(((name, value) for name, value in named.items() if value), ("", ""))
 
@@ -151,10 +144,10 @@ def trusting(
     certificate: tuple[str, str] = ("", ""),
     bundle: str | None = None,
 ) -> ssl.SSLContext:
-    """Return what a TLS connection is checked by: `authorities`, else those in the file `default`, else the system's.
+    """What a TLS connection is checked by: `authorities`, else those in the file `default`, else the system's.
 
     `certificate` are the files of the client's own certificate and its key. With `bundle`, PEM in Base64, `authorities`
-    name no file, but where that stands. Raises a StoreError, tls-failure.
+    say where that stands. Raises a StoreError, tls-failure.
     """
     name, path = authorities
     folder = bool(path) and Path(path).is_dir()

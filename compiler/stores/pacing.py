@@ -101,10 +101,7 @@ class Deadlines:
         return now - began, max(0.0, (end if self.answered.is_set() else min(end, self._contact_end())) - now)
 
     def end(self, keep: float = 0.0) -> float:
-        """When this thread's operation ends, by the clock, less `keep` seconds for what comes after.
-
-        While the store has not answered, it is the first contact that ends.
-        """
+        """When this thread's operation, or the store's first contact, ends by the clock, less `keep` seconds."""
         end = self._operation_end() - keep
         return end if self.answered.is_set() else min(end, self._contact_end())
 
@@ -185,10 +182,7 @@ class OutOfTimeError(TimeoutError):
 
 
 def call_in_time(call: Callable[[], T]) -> T:
-    """Return what `call`, which knows no deadline of its own, returns or raises; for name servers and log-ins.
-
-    Raises TimeoutError at the end of the request under way.
-    """
+    """What `call`, which knows no deadline of its own, returns or raises. Raises TimeoutError at the request's end."""
     return call() if (seconds := remaining_seconds()) is None else call_within(seconds, call)
 
 
@@ -198,10 +192,9 @@ def call_within(seconds: float, call: Callable[[], T]) -> T:
 
 
 def begin(call: Callable[[], T]) -> Callable[[float], T]:
-    """Begin `call` in a thread. The function that is returned waits so many seconds for what it returns or raises.
+    """Begins `call` in a thread. The returned function waits so many seconds for it, then raises OutOfTimeError.
 
-    It raises OutOfTimeError after them. What has not returned then is left behind in its thread, which keeps no process
-    alive.
+    What has not returned then is left behind in its thread, which keeps no process alive.
     """
     results: list[T] = []
     errors: list[BaseException] = []
@@ -248,8 +241,8 @@ class NoTurnError(Exception):
 class Limiter:
     """One per vault, shared by its workers; every request runs inside `slot`.
 
-    A request counts from before it is sent until a window after its reply came, so the server, which sees it somewhere
-    in between, never sees more than the quota in any window, however long the network takes in either direction.
+    A request counts from before it is sent until a window after its reply came, so the server never sees more than the
+    quota in any window, however long the network takes.
     """
 
     def __init__(self, quotas: Quotas, clock: Clock, window: float = 10.0) -> None:
@@ -263,7 +256,7 @@ class Limiter:
 
     @contextmanager
     def slot(self, kind: RequestClass, end: float = math.inf) -> Iterator[None]:
-        """Wait until a request of this kind may be sent, and count it while the block runs.
+        """Waits until a request of this kind may be sent, and counts it while the block runs.
 
         Raises NoTurnError, at once, where a pause goes on beyond `end`; a quota is soon free again.
         """
@@ -316,20 +309,15 @@ def unheard(_told: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """In seconds.
+    """How long to wait, in seconds. A wait is random below a ceiling that doubles up to `longest_wait`."""
 
-    `patience` is what an operation may take, with all its requests, attempts and waits. While the store has not
-    answered once, all operations together have `first_contact`: a wrong address or a firewall is to be told soon, a
-    restart in the middle to be sat out; what waiting cannot change is told at once then. A wait is random below a
-    ceiling that doubles from `first_wait` (from `first_throttled_wait` after a 429) up to `longest_wait`. A Retry-After
-    is obeyed up to `longest_retry_after`.
-    """
-
-    patience: float = 120.0
+    patience: float = 120.0  # what an operation may take, with all its requests, attempts and waits
     first_wait: float = 0.25
-    first_throttled_wait: float = 2.0
+    first_throttled_wait: float = 2.0  # after a 429
     longest_wait: float = 15.0
-    longest_retry_after: float = 30.0
+    longest_retry_after: float = 30.0  # a Retry-After is obeyed up to this
+    # Of all operations together until the store has answered once: a wrong address or a firewall is to be noticed soon,
+    # a restart in the middle to be sat out.
     first_contact: float = 10.0
 
     @property
@@ -346,8 +334,8 @@ class RetryPolicy:
 class Retrier:
     """Sends requests through the limiter until one succeeds, fails for good, or patience ends with the last error.
 
-    What operations wait for that take long is told by `tell`, in a sentence after `silent` seconds, and every 30 where
-    it goes on: a thread looks, as a socket, a name server or a log-in says nothing while it is waited for.
+    `tell` gets a sentence about a wait after `silent` seconds, and every 30: a thread looks, as a socket, a name server
+    or a log-in says nothing meanwhile.
     """
 
     def __init__(
@@ -381,7 +369,7 @@ class Retrier:
     def write(
         self, send: Callable[[], T], settle: Callable[[], T | None], kind: RequestClass = RequestClass.CREATE
     ) -> T:
-        """Send a write; where its outcome is unknown, wait a moment and call `settle` before anything else.
+        """Sends a write; where its outcome is unknown, waits a moment and calls `settle` before anything else.
 
         `settle` reads back (through `read`): a result means that the write was stored, None that it was not and may be
         sent again. It raises a StoreError, outcome-unknown, when it cannot tell.

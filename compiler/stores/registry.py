@@ -32,10 +32,7 @@ def provider_called(word: str) -> Provider | None:
 
 
 def suggest_store(word: str, providers: Mapping[str, str | None]) -> str | None:
-    """The help line for an unknown store; `providers` are the ids of those of the known stores, by the stores' ids.
-
-    A word that means a provider leads to its store, and never to one of another provider that is spelt alike.
-    """
+    """The help line for an unknown store; a word that means a provider leads to its store, not to a similar name."""
     provider = provider_called(word)
     of_provider = [store for store, its in providers.items() if provider is not None and its == provider.id]
     if len(of_provider) == 1:

@@ -37,9 +37,8 @@ class JsonKind(StrEnum):
 class SecretValue:
     """One secret value: the text of a JSON string, or the raw JSON token of a property of another kind.
 
-    It shows itself as `…` where Python asks for a repr and refuses everything else that would copy its content
-    somewhere: `str`, formatting, pickling, copying, hashing and comparing. `reveal` is for store adapters and
-    encrypters only.
+    Its repr is `…`, and it refuses all that would copy its content: `str`, formatting, pickling, copying, hashing and
+    comparing. `reveal` is for store adapters and encrypters only.
     """
 
     __slots__ = ("__text", "kind")
@@ -129,10 +128,10 @@ class Mark:
 
 
 class Comparer:
-    """Tells whether secrets are equal by HMAC-SHA256 under a random key that lives as long as this object.
+    """Compares secrets by HMAC-SHA256 under a random key that lives as long as this object.
 
-    A mark stands for a value where many are compared. Nothing in it can be looked up in a table of known values, and
-    the time of a comparison tells nothing of how alike two values are.
+    A mark stands for a value where many are compared. It cannot be looked up in a table of known values, and the time
+    of a comparison does not show how alike two values are.
     """
 
     __slots__ = ("__key",)
@@ -342,8 +341,8 @@ class Mask:
     """Hides `secrets` in texts, in plain, Base64, URL or JSON form; and their beginning where a text was cut off in it.
 
     A value of fewer than four characters, a boolean, null, and the words for them are never hidden, as they occur in
-    ordinary sentences. Build one for all the texts of a run: then a text costs time by its own length,
-    however many values there are. What is in `names`, of secrets and their properties, is a part of no value.
+    ordinary sentences; nor is what is in `names`. Build one for all texts of a run: then a text costs time by its
+    length alone.
     """
 
     __slots__ = ("__by_start", "__names", "__runs", "__secrets")
@@ -379,9 +378,9 @@ class Mask:
         return "".join((*shown, text[at:]))
 
     def finds_part(self, text: str) -> bool:
-        """Whether 8 characters of a value in a row are in `text`, or may be, in capitals or not and in any usual form.
+        """Whether 8 characters of a value in a row are, or may be, in `text`, in any case and usual form (`_readings`).
 
-        Usual is what `_readings` finds. What would take long to look through counts as text that has them.
+        What would take long to look through counts as text that has them.
         """
         runs, left = self._runs_of_values(), _MOST_READ
         if len(runs) > _MOST_RUNS or len(text) > left:
@@ -481,7 +480,7 @@ def read_object(text: str) -> dict[str, SecretValue]:
 
 
 def change_object(text: str, changes: Mapping[str, SecretValue]) -> str:
-    """Return `text` with the values of `changes` in place of the old ones, and new properties before the last brace.
+    """`text` with the values of `changes` in place of the old ones, and new properties before the last brace.
 
     Every other byte stays, white space and order and number forms included. Raises NotAnObjectError.
     """

@@ -13,10 +13,10 @@ _ONE_BYTE, _TWO_BYTES = 0xFF, 0xFFFF
 
 
 def printable(text: str) -> str:
-    r"""`text` with a tab as four spaces and every other character that is not printable as `\x1b` or `\u202e`.
+    r"""`text` with a tab as four spaces and other unprintable characters as `\x1b` or `\u202e`.
 
-    What Unicode counts as not printable are controls, direction marks, invisible and unassigned characters, lone
-    surrogates, and spaces other than U+0020; so the result is one line, and can be written in any encoding of Unicode.
+    Unprintable are controls, direction marks, invisible and unassigned characters, lone surrogates, and spaces other
+    than U+0020; so the result is one line, in any encoding of Unicode.
     """
     return text if text.isprintable() else "".join(map(_shown, text))
 

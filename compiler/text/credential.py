@@ -287,10 +287,7 @@ def is_ca_bundle(text: str) -> bool:
 
 
 def credential_parts(text: str) -> list[tuple[int, int]]:
-    """Where the parts of `text` that look like credentials begin and end.
-
-    In order and without overlap; one that is wrapped over several lines is given with all of them.
-    """
+    """Where parts of `text` that look like credentials begin and end, in order, without overlap, over line breaks."""
     parts: list[tuple[int, int]] = []
     if len(text) < _SHORTEST or _WORDS_ONLY.fullmatch(text):
         return parts

@@ -25,10 +25,7 @@ _LONGEST_NAME = 300
 # A thousand environments on one vault name the same few secrets thousands of times; looking for credentials is slow.
 @lru_cache(maxsize=1024)
 def quoted(name: str) -> str:
-    """`name` in double quotes, on one line, with every part that looks like a credential shown as `…`.
-
-    Of one that is longer than any real name the beginning is shown, and `...`.
-    """
+    """`name` in double quotes on one line, cut if overlong, with parts that look like a credential as `…`."""
     from compiler.text.credential import conceal  # noqa: PLC0415 - `--help` quotes no name
 
     shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
@@ -144,10 +141,7 @@ def named_project() -> str | None:
 
 
 def command_line(*words: str) -> str:
-    """The line that runs this program with `words` in the same project, quoted for a shell.
-
-    `words` may hold no secret's value.
-    """
+    """The line that runs this program with `words`, none a secret's value, in the same project, quoted for a shell."""
     root = _ROOT.get()
     return shell_line(PROGRAM, *(["--root", root] if root is not None else []), *words)
 
@@ -158,20 +152,17 @@ def repeated(option: str, values: Iterable[str]) -> list[str]:
 
 
 def shell_line(*words: str) -> str:
-    """`words`, such as those of a `kubectl` command, quoted for a shell; `…` stands for what the reader fills in.
-
-    `words` may hold no secret's value.
-    """
+    """`words`, none a secret's value, quoted for a shell; `…` stands for what the reader fills in."""
     import shlex  # noqa: PLC0415 - only where one is printed
 
     return " ".join(word if word == BLANK else shlex.quote(word) for word in words)
 
 
 def install_line(extra: str | None = None) -> str:
-    """The `pip install` of an extra, such as a store's client, or of the program alone, for the Python that runs this.
+    """The `pip install` of an extra, or of the program alone, for the Python that runs this.
 
     Where the program runs from a clone without being installed, the clone is named: its bare name would be asked of a
-    package index, where anybody may offer something under it. pip asks none where the program is installed.
+    package index, where anybody may offer something under it.
     """
     import sys  # noqa: PLC0415 - only where one is printed
     from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415

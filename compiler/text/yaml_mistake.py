@@ -1,7 +1,7 @@
 """Finds the mistake behind a text that YAML's parser rejects, and explains it in the user's words.
 
-The parser names what it missed, at the place where it gave up; the cause is most often a quote, a colon, a bracket or
-an indentation before that. No message has a part of a value.
+The parser names what it missed where it gave up; the cause is most often a quote, a colon, a bracket or an indentation
+before that. No message has a part of a value.
 """
 
 import re
@@ -61,10 +61,10 @@ def length_to_show(line: str) -> int:
 
 
 def explained(text: str, problem: str, at: int, opened: int | None = None, quote: int | None = None) -> Mistake:
-    """The likely mistake, or else the parser's own sentence. Its place is inside the text.
+    """The likely mistake, or else the parser's own sentence, with a place inside the text.
 
-    The parser answered with `problem` at the character `at`; what it was reading began at `opened`, None where it does
-    not say. `quote` is the beginning of the last quoted value, where that goes over several lines and ends before `at`.
+    The parser answered with `problem` at the character `at`; what it was reading began at `opened`, if it says so.
+    `quote` begins the last quoted value, where that goes over several lines and ends before `at`.
     """
     last = len(text.rstrip())
     at = min(at, last)

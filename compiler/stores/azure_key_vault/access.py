@@ -38,10 +38,7 @@ _WIDE: Final = 80
 def access_text(
     store: Store, role: Role, title: str, names: Sequence[str], uses: Collection[Use], *, namespace: str, is_wide: bool
 ) -> str:
-    """The script of `az` that lets somebody, or for the operator an identity of its own, make `uses` of `names`.
-
-    With `is_wide` on the whole vault. Raises Refusal for a name that no secret can have.
-    """
+    """The `az` script that grants `uses` of `names`, or with `is_wide` of the vault. Raises Refusal for a bad name."""
     for name in names:
         if not SECRET_NAME.fullmatch(name):
             raise Refusal("usage", f"Key Vault has no secret of the name {quoted(name)}", "correct it in the catalogue")

@@ -1,7 +1,7 @@
 """Calls one Key Vault through Microsoft's SDK over the stores' HTTP transport, and finds what the vault would refuse.
 
-azure-core's own transport is not used: it reads variables and .netrc entries for each request, keeps cookies, and waits
-for a reply that trickles without end.
+azure-core's own transport reads variables and .netrc entries for each request, keeps cookies, and waits for a reply
+that trickles without end.
 """
 
 import json
@@ -68,10 +68,7 @@ class SdkReply(HttpResponse):
 
 
 class SdkTransport(HttpTransport[Any, Any]):
-    """Sends requests to any server, through the proxies that the environment names; for log-ins.
-
-    `authorities` is what checks a server's certificate. The SDK's own errors stand for those of a connection.
-    """
+    """Sends requests to any server, through the environment's proxies, for log-ins; raises the SDK's own errors."""
 
     def __init__(
         self, authorities: Callable[[], ssl.SSLContext], connect_timeout: float = 5.0, read_timeout: float = 30.0
@@ -175,10 +172,7 @@ def _origin(url: Url) -> tuple[str | None, str | None, int]:
 
 
 def proxy_to(url: Url) -> Proxy | None:
-    """Return the proxy that the environment names for a server; None where there is none, or the server is exempt.
-
-    Raises a StoreError, invalid-name, for one of SOCKS and the like.
-    """
+    """The proxy that the environment names for a server, if any. Raises a StoreError, invalid-name, for SOCKS."""
     named: str | None = select_proxy(url.url, get_environ_proxies(url.url))
     proxy = None if named is None else parse_proxy(named, "http", "https")
     if named is not None and proxy is None:
@@ -239,8 +233,7 @@ _OK: Final = 200
 class SdkClient:
     """One request each, sent once by the SDK, whose own retries, redirects and logging are off.
 
-    Raises StoreErrors only; `action` is what a refusal says was being done. A page comes with the token of the next
-    one, None after the last. `ask` is for what any answer brings along.
+    Raises StoreErrors only. A page comes with the token of the next one, None after the last.
     """
 
     def __init__(
@@ -395,10 +388,10 @@ class SdkClient:
 
 
 def _work_out_fields(client: SecretClient) -> None:
-    """Have the SDK work out the fields of its classes now, in one thread.
+    """Has the SDK work out the fields of its classes now, in one thread.
 
-    It does so when it first makes an object of a class, and fails where two threads do that at the same time
-    (github.com/Azure/azure-sdk-for-python, issue 47426). Such a write is not sent, and looks like a broken reply.
+    It fails where two threads do that at the same time (github.com/Azure/azure-sdk-for-python, issue 47426): such a
+    write is not sent, and looks like a broken reply.
     """
     models = getattr(client, "_models", None)
     for kind in vars(models).values() if models is not None else ():

@@ -1,7 +1,4 @@
-"""Logs in to Azure as the environment variables say: one credential and one token for all threads.
-
-No message shows what any of these variables holds.
-"""
+"""Logs in to Azure as the environment variables say, one token for all threads; no message shows what they hold."""
 
 from __future__ import annotations
 
@@ -131,9 +128,9 @@ class NoTokenError(Exception):
 class FixedToken:
     """A credential of one token that was issued elsewhere, such as by a pipeline step or for an emulator.
 
-    The server at a vault's URL says which resource a token is to be for, and may name any of its own domain. Unless
-    `is_for_any`, the token is given only for the resource that it was made for, or where it names none, for Key
-    Vault's own. Raises NoTokenError.
+    The server at a vault's URL says which resource a token is for, and may name any of its own domain. Unless
+    `is_for_any`, the token is given only for the resource that it was made for, by default Key Vault's. Raises
+    NoTokenError.
     """
 
     token: str
@@ -154,10 +151,7 @@ class FixedToken:
 
 
 class SharedCredential:
-    """Asks the inner credential once for all threads until its token nears its end.
-
-    An inner credential that is owned is closed with this one; any other is closed by its caller.
-    """
+    """Asks the inner credential once for all threads until its token nears its end; closes it only if it owns it."""
 
     def __init__(
         self, inner: TokenCredential, method: str, clock: Callable[[], float] = time.time, *, is_owned: bool = False

@@ -1,6 +1,6 @@
 """Takes Key Vault's replies apart: versions of secrets, and errors without the reply's text.
 
-A gateway, a cache or a vault behind the wrong address can answer a request with another secret's value. Every reply
+A gateway, a cache or a vault behind the wrong address can answer a request with another secret's value: each reply
 carries the id of what it shows, so that such a value is neither compared nor copied.
 """
 
@@ -35,16 +35,13 @@ _VERSION: Final = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One version; `value` is None in lists and of deleted secrets.
-
-    `previous` is the version before it, where the reply says that; None says nothing.
-    """
+    """One version of a secret."""
 
     name: str
     version: str | None
-    value: SecretValue | None
+    value: SecretValue | None  # None in lists and of deleted secrets
     attributes: Attributes
-    previous: str | None = None
+    previous: str | None = None  # the version before it, where the reply says that
 
 
 _PERMISSIONS: Final = {
@@ -83,21 +80,16 @@ def denial_of(message: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What may be copied from an error's reply: no body, no message (a proxy may have written it), no request.
-
-    `denial` is what the message of a ForbiddenByPolicy begins with, where that is known. `is_key_vaults` says that the
-    body had Key Vault's error form; `worked_before` that an earlier request was accepted. `credential` names where the
-    token comes from.
-    """
+    """What may be copied from an error's reply: no body, no message (a proxy may have written it), no request."""
 
     status: int
     code: str | None = None
     inner: str | None = None
     retry_after: str | None = None
-    is_key_vaults: bool = False
-    worked_before: bool = False
-    credential: str = "the credential"
-    denial: str | None = None
+    is_key_vaults: bool = False  # the body had Key Vault's error form
+    worked_before: bool = False  # an earlier request was accepted
+    credential: str = "the credential"  # where the token comes from
+    denial: str | None = None  # how the message of a ForbiddenByPolicy begins, if known
 
 
 def unexpected(reason: str, place: StoreLocation, action: Action, remedy: str = _CHECK) -> StoreError:
@@ -292,10 +284,7 @@ _REMEDY: Final = f"{_CHECK}, and do not trust this address"
 
 
 def require_name(bundle: Bundle, place: StoreLocation, action: Action) -> Bundle:
-    """Return the bundle where it is of the place's secret, in whatever case, and its version, if any, is a vault's.
-
-    Raises a StoreError, unexpected-reply.
-    """
+    """The bundle, if it is of the place's secret, in any case. Raises a StoreError, unexpected-reply."""
     if bundle.name.lower() != (place.name or "").lower():
         other = f', "{bundle.name}"' if SECRET_NAME.fullmatch(bundle.name) else ""
         raise unexpected(f"the reply is for another secret{other}", place, action, _REMEDY)

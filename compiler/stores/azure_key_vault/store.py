@@ -74,7 +74,7 @@ _MOST_PAGES: Final = 10_000
 
 
 class AzureKeyVaultStore:
-    """One vault. `credential` replaces the one that the environment names; nothing is sent before the first use.
+    """One vault; nothing is sent before the first use.
 
     Raises a StoreError: tls-failure for an address that is not https or authorities that cannot be read, invalid-name
     for a proxy's address that cannot be used.
@@ -244,7 +244,7 @@ class AzureKeyVaultStore:
         raise failure
 
     def _newness(self, name: str, base: RemoteSecret | None) -> Callable[[Bundle], bool]:
-        """Return what tells a version made after `base` was read from the ones before.
+        """Returns what tells a version made after `base` was read from the ones before.
 
         Dates do, unless `base` is of this very minute: then the versions are listed now. The first write lists them in
         any case: who may not list could not find out afterwards that another writer was there.

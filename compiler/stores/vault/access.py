@@ -100,10 +100,7 @@ _PURPOSES: Final = {"config": "optional: plans then say which earlier versions a
 def access_text(
     store: Store, role: Role, title: str, names: Sequence[str], uses: Collection[Use], *, namespace: str, is_wide: bool
 ) -> str:
-    """The policy called `title` for `uses` of the remote secrets `names`, and how to give it to the role.
-
-    With `is_wide` there is one rule for each folder. Raises Refusal for a name that a policy would misread.
-    """
+    """The policy for `uses` of `names`, with `is_wide` one rule a folder. Raises Refusal for a name that breaks it."""
     for path in (f"{store.mount}/{name}" for name in names):
         if "+" in path.split("/") or any(pattern in path for pattern in _PATTERNS):
             message = f"a policy would take {quoted(path)} for a pattern or a template"
@@ -304,10 +301,7 @@ class VaultQuestions:
         return self._no_policy(request, place, accesses, found)
 
     def require(self, request: Request, place: StoreLocation) -> None:
-        """Raise ForbiddenError where the token is known to lack what `request` needs.
-
-        A token that may not ask is not known to lack anything: the request itself will tell.
-        """
+        """Raises ForbiddenError where the token is known to lack what `request` needs."""
         accesses = self._accesses(request)
         found = self._capabilities(request, [each.path for each in accesses])
         if found is not None and not found.get(request.path, frozenset()) & {request.capability, "root"}:
@@ -318,10 +312,7 @@ class VaultQuestions:
         self._expected |= {name: frozenset(each) for name, each in uses.items()}
 
     def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...] | None:
-        """The names that the token lacks access for, from one question for many paths; None where Vault does not say.
-
-        A token that may not ask, or a proxy in between that bars the question, is no reason to stop.
-        """
+        """The names that the token lacks access for, by one question for many paths; None where Vault does not say."""
         self.expect(uses)
         mount, names, problems = self._address.mount, list(uses), list[Problem]()
         for start in range(0, len(names), _PATHS_AT_ONCE):
@@ -333,7 +324,7 @@ class VaultQuestions:
         return tuple(problems)
 
     def excess_access(self, uses: Mapping[str, Collection[Use]]) -> str | None:
-        """What the token has beyond `uses`, in words: on every path that a name has, those of no use among them.
+        """What the token has beyond `uses`, in words, on every path that a name has.
 
         A name that no secret has stands for all others: a rule that grants it something is as wide as the mount.
         """

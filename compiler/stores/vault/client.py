@@ -44,10 +44,9 @@ _MOST_DIGITS: Final = 20
 
 
 def read_reply(content: bytes) -> dict[str, Any] | None:
-    """Return a reply's JSON object, None for every other content and where readers disagree on it (a name twice).
+    """A reply's JSON object; None for other content, for one that readers disagree on, and for too many values.
 
-    None also for more than MOST_VALUES values, which are counted before they take memory. Where it holds a version of a
-    secret, `["data"]["data"]` is a mapping of its properties as Secrets.
+    Those are counted before they take memory. Of a secret's version, `["data"]["data"]` maps properties to values.
     """
     try:
         text = content.decode()
@@ -111,8 +110,8 @@ _ELECTION: Final = 30.0
 class VaultConnection:
     """Sends requests by `client`, which is hvac's with our adapter. The first one logs in and checks the mount.
 
-    A `send` also takes its reply apart: a KeyError, TypeError, ValueError, AttributeError or ArithmeticError (numbers
-    and dates without bounds) in it is a reply of another shape.
+    A `send` also takes its reply apart: a KeyError, TypeError, ValueError, AttributeError or ArithmeticError in it
+    means a reply of another shape.
     """
 
     def __init__(self, address: StoreAddress, environ: Mapping[str, str], options: StoreOptions) -> None:
@@ -403,7 +402,7 @@ class JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no ty
         return str(response["auth"]["client_token"])
 
     def health(self) -> Cluster | None:
-        """Return who the server says it is, asked without token and namespace; None where it does not say.
+        """Who the server says it is, asked without token and namespace; None where it does not say.
 
         Raises RefusedError where it shows no working server, or one that is to be asked again.
         """
@@ -473,7 +472,7 @@ ALLOW_HTTP: Final = "PLATFORM_SECRETS_ALLOW_HTTP"
 def open_transport(
     address: StoreAddress, environ: Mapping[str, str], options: StoreOptions
 ) -> tuple[Transport, str, Server]:
-    """Return the way to one server, the path that stands before all others there, and the server for messages.
+    """The way to one server, the path that stands before all others there, and the server for messages.
 
     Raises a StoreError, tls-failure or invalid-name, for an address that must not be used.
     """

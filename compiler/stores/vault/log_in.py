@@ -98,10 +98,7 @@ class VaultLogin:
 
     @property
     def token_source(self) -> str:
-        """Where a token that is given comes from: the variable, the file that another one names, or HOME_TOKEN.
-
-        Empty for the methods that ask for one.
-        """
+        """Where a given token comes from: a variable, another one's file, or HOME_TOKEN; empty for other methods."""
         if self.method != "token":
             return ""
         name = variable(self._environ, "TOKEN")
@@ -115,7 +112,7 @@ class VaultLogin:
         return f"the token of {self.token_source or f'the {self.method} log-in'}"
 
     def ready(self) -> Callable[[Any], Token]:
-        """Read the credentials, and return what logs in with them; a StoreError before anything is sent.
+        """Reads the credentials, and returns what logs in with them; a StoreError before anything is sent.
 
         What logs in takes an hvac client without a token, and lets its refusals pass.
         """

@@ -1,6 +1,6 @@
 """Takes Vault's replies apart: secrets and their versions, and errors without the reply's text.
 
-A secret counts as absent only if Vault says so in its own JSON: a proxy's page with status 404 does not tell.
+A secret counts as absent only if Vault says so in its own JSON: a proxy's page with status 404 proves nothing.
 """
 
 import re
@@ -76,7 +76,7 @@ _CLUSTER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}", re.ASCII
 
 
 class RefusedError(Exception):
-    """A reply that is no success, and what is kept of it. It never leaves the adapter, which makes a StoreError of it.
+    """A reply that is no success, and what is kept of it; the adapter makes a StoreError of it.
 
     `errors` are the server's texts, for recognising only; `metadata` is that of a deleted version, which a 404 carries.
     `is_vaults` says that the body was a Vault's JSON: a list of errors, or such metadata.
@@ -167,10 +167,7 @@ _SAID: Final[Mapping[tuple[int, str], _Meaning]] = {
 def error_of_reply(
     reply: RefusedError, place: StoreLocation, action: Action, *, is_about_a_secret: bool = True
 ) -> StoreError:
-    """Return the error of a reply; for a Vault's 403 only further questions to the server can tell it.
-
-    Without `is_about_a_secret` a 404 does not mean absent: it is no answer to a question about a token or a mount.
-    """
+    """The error of a reply; a Vault's 403 needs further questions. A 404 means absent only for a secret."""
     if is_trouble(reply.status):
         return StoreError(place, action, *_trouble(reply))
     if reply.status == HTTPStatus.BAD_REQUEST and reply.says("check-and-set parameter did not match"):
@@ -304,10 +301,7 @@ def mount_settings(body: Mapping[str, Any]) -> MountSettings:
 
 
 def dropped_by_next(body: Mapping[str, Any] | None, mount: MountSettings) -> Dropped | None:
-    """Return the readable versions that one more write makes Vault drop, by the metadata of a name, None for no name.
-
-    Raises as `remote_secret` does.
-    """
+    """The readable versions that one more write makes Vault drop, by a name's metadata, None for no name."""
     mount_keeps, mount_lives = mount
     data = body["data"] if body is not None else {}
     versions, keeps = _dropped(body, mount_keeps) if body is not None else ((), mount_keeps or DEFAULT_KEEPS)

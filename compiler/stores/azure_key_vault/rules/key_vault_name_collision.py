@@ -37,21 +37,16 @@ _SEPARATORS = str.maketrans("_./", "---")
 
 
 class _Use(NamedTuple):
-    """A name of Key Vault that is written at `node`, or with a `key` the place of its value there and elsewhere.
-
-    `elsewhere` are its places in stores of other providers, by their titles.
-
-    `is_own` tells that an environment says so and not the catalogue, and `store` whose prefix is in it, if any's.
-    """
+    """A name of Key Vault that is written at `node`, or with a `key` the place of its value there and elsewhere."""
 
     entry: Entry
     name: str
     node: Node
-    is_own: bool
-    store: Store | None
+    is_own: bool  # the environment says so, not the catalogue
+    store: Store | None  # whose prefix is in the name
     key: CatalogueKey | None = None
     property: str | None = None
-    elsewhere: Mapping[str, Place] = MappingProxyType({})
+    elsewhere: Mapping[str, Place] = MappingProxyType({})  # places in stores of other providers, by their titles
 
     def is_known_beside(self, other: "_Use") -> bool:
         """Whether the catalogue's check has seen the two together."""
