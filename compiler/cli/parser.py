@@ -426,7 +426,9 @@ def add_writing(
     # Not in silence: whoever says `--only github` does not mean the whole run.
     parser.exclude("--undo", *own_arguments(parser), way_out="--undo undoes the whole run: leave one of them out")
     parser.add_repeatable(
-        NOT_THE_SAME, "STORE", "treat this store, named as in the plan, as a different one, and delete; repeatable"
+        NOT_THE_SAME,
+        "STORE",
+        "treat STORE (as the plan names it) as a different store, so that the deletion is allowed; repeatable",
     )
     if not deletes:
         parser.require(NOT_THE_SAME, "--undo")

@@ -197,7 +197,7 @@ def unmade(own: EnvironmentSecrets, gathered: ObjectIndex, readers: Mapping[Name
         at, known = every[0][1].at, entry_for(own, name[1])
         related = [each for each in places(every) if each.span != at]
         for each in made:
-            unserved = f"External Secrets Operator {own.environment.operator} does not serve this one's API"
+            unserved = f"External Secrets Operator {own.environment.operator} does not serve this object's API version"
             related += [Related(unserved, each.at)] if each.at is not None else []
         if known is not None:
             related.append(Related(f"the catalogue has it as {quoted(known.id)}", known.node.key_span))

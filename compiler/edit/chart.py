@@ -201,4 +201,4 @@ def chart_notes(root: Path) -> Iterator[str]:
         yield f"missing: {listed(missing, len(missing))}; run `{upgrade}`"
     if edited := [each.path for each in files if each.state == "edited" and decides(each.path)]:
         shows = f"`{upgrade} --check` shows the differences, and `--parity` proves what the chart renders"
-        yield f"edited, or of no release: {listed(edited, len(edited))}; {shows}"
+        yield f"changed by hand, or not from a release: {listed(edited, len(edited))}; {shows}"

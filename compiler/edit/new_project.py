@@ -362,7 +362,7 @@ stores:
 {stores}secrets: {{}}
 """
 _CATALOGUE = """# Every secret that exists. Names are a contract with what stores and clusters already hold.
-# How `platform-secrets new secret` names what it is not told; a change here renames nothing.
+# Default names for `platform-secrets new secret`. Changing them does not rename existing secrets.
 naming:
   name: {name}
 {patterns}
@@ -398,11 +398,11 @@ values: ## Compile every environment, or one: make values ENV=dev
 check: ## Fail where a values file is stale or the input has an error
 \t@platform-secrets compile --check
 """
-_IGNORED = f"""# Journals of the commands that write to stores: no values, but nobody else's business.
+_IGNORED = f"""# Journals of the commands that write to stores: they contain no values, but do not belong in Git.
 {IGNORED[0]}
 # What `--audit` writes, by the names that the guides use.
 {IGNORED[1]}
-# Backups: encrypted, and for no repository all the same.
+# Backups: encrypted, but they do not belong in Git either.
 {IGNORED[2]}
 # What a run that was killed leaves beside the files that it writes; the next one removes it.
 {IGNORED[3]}

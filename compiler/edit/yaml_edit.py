@@ -96,7 +96,7 @@ def apply_edits(document: Document, edits: Iterable[Edit]) -> str:
         new = _after(path, text, [edit])
         if new is None or not _is_proved(text, new, [(edit.path, edit.value)]):
             name = ".".join(edit.path)
-            message = f"{path} cannot be edited in its present form: `{name}`"
+            message = f"{path} writes `{name}` in a form that this program cannot edit"
             way_out = f"set it to {edit.value} by hand" if edit.value is not None else "take it out by hand"
             raise Refusal("found", message, f"{way_out}, then run `{command_line('compile')}`")
         text = new
@@ -307,7 +307,7 @@ def _end_of_block(mapping: Node) -> int:
 
 
 def _removal(root: Node, path: Sequence[str]) -> Splices | None:
-    """The edit that takes the member at `path` out with its line, but not the comments around; None for none alone."""
+    """The edit that takes out the member at `path` with its line; None when only comments would remain."""
     mapping, member = root.get(*path[:-1]), root.get(*path)
     if mapping is None or member is None:
         return None

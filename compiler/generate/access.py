@@ -72,7 +72,7 @@ def access_text(
     try:
         names = names_in(environment, chosen, secrets, role)
     except (InvalidReferenceError, UnprovenReferenceError) as error:
-        message = f"a place in {quoted(chosen.id)} is not a secret: {error}"
+        message = f"the name of a secret in {quoted(chosen.id)} is invalid: {error}"
         raise Refusal("usage", message, "correct its `remote` in the catalogue") from None
     if not names:
         message = f"{quoted(environment.name)} has no secret in {quoted(chosen.id)}"

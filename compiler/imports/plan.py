@@ -459,7 +459,9 @@ def _fit(
         place = place_of(key, provider, remote, store.prefix)
         wanted = found[name]
         if place is None or (place.remote_key, place.property) != (wanted.remote_key, wanted.property):
-            message = f"the catalogue has {quoted(name)} in another place, which an environment cannot change"
+            message = (
+                f"the catalogue has {quoted(name)} at another path in the store; an environment cannot override that"
+            )
             return Finding(message, wanted.at, f"make it a secret of its own beside {entry.id}")
     return remote, ()
 

@@ -8,7 +8,7 @@ belong here: which store, which remote secret, which key.
       vault:
         auth: {token: {name: ghp_0123456789abcdefghij0123456789abcdef}}
 
-Put the value into the store (or into a Kubernetes Secret, for a store's own login) and name it here:
+Put the value into the store (or into a Kubernetes Secret, for a store's own login) and write the secret's name here:
 
     stores:
       vault:
@@ -22,7 +22,7 @@ reason.
 from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, paths_below, rule, waiver_scope
 from compiler.text.credential import looks_like_credential
 
-_HELP = "put it into a store and write its name here; if it was ever committed, rotate it"
+_HELP = "put the value into a store and write the secret's name here; if it was ever committed, rotate it"
 
 
 @rule("secret-in-config", ERROR, DOCUMENT, waivable=True)

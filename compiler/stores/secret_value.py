@@ -416,7 +416,7 @@ class Mask:
 
 
 RULE = (
-    "a number or a boolean becomes its JSON token, an object or an array its JSON text, as the source returns it; "
+    "numbers and booleans are written as JSON (`12`, `true`), objects and arrays too, as the source returns them; "
     "null has no text and is refused"
 )
 

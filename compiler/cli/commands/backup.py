@@ -44,7 +44,7 @@ A key in use that cannot be read stops the backup, unless --partial is given.
 `restore` writes the values to the same store or another.
 
 With --out-dir the file is a new one, DIR/ENV-TIME.age, with the time in UTC: names sort by time. No file is
-replaced or deleted; how long backups are kept is for the storage to say.
+replaced or deleted; retention is up to your storage.
 
 --format json prints one object with the names of the keys in the file and of those missing."""
 EXAMPLES = (

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Switches secrets of an environment to another store, by editing the environment's file. A gate comes
 first: the new store holds what the cluster will read, with the same values as the present one, and the Secrets and
-their keys stay the same. What the gate refuses changes nothing; each refusal names the command that mends it.
+their keys stay the same. What the gate refuses changes nothing; a refusal shows the command that fixes it, if one does.
 
 Without --apply it only shows the gate, the edit, and what it means in the cluster. With --apply it writes the
 environment and its values file, and prints the commit to make. Stores are only read.

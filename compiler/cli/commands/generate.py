@@ -166,7 +166,7 @@ def _argocd(invocation: Invocation) -> int:
         return code_of(found)
     folder, header = Path(arguments.out), f"{HEADER}argocd`"
     before = generated_texts(texts, folder, header)
-    with interruption("either all files were written or none"):
+    with interruption("writing is all-or-nothing"):
         states, refused = generated_files(texts, folder, options.out, root, is_check=arguments.check)
         left = left_over(texts, folder, options.out, header, is_check=arguments.check)
         found += (*refused, *(left if arguments.check or not code_of(refused) else ()))
@@ -258,7 +258,9 @@ def _refuse_file(invocation: Invocation) -> None:
     """Refuses what a target that makes one file, of one environment, cannot do."""
     arguments = invocation.arguments
     if len(arguments.environments) != 1:
-        raise Refusal("usage", f"{arguments.target} takes exactly one environment", "name it after the target")
+        raise Refusal(
+            "usage", f"{arguments.target} takes exactly one environment", f"write: generate {arguments.target} ENV …"
+        )
     if arguments.check and arguments.out is None:
         raise Refusal("usage", "--check needs --out", "name the generated file")
     refuse_unfit(arguments.out or "", "file")

@@ -110,7 +110,7 @@ def _finish(
     proof = prove()
     applies = given.apply and bool(plan.outputs)
     if applies:
-        with interruption("either all files were written or none"):
+        with interruption("writing is all-or-nothing"):
             write_new(plan.outputs, invocation.root)
     content = import_content(given.form, plan, proof, applied=applies)
     code = invocation.findings(diagnostics, name, content=content, least=OK if plan.secrets else FOUND)

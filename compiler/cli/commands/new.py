@@ -82,7 +82,7 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = {
         },
     ),
     "secret": (
-        "an entry of the catalogue, the list of all secrets, named by its `naming`, and a line in each file of --into",
+        "an entry in the catalogue, which lists all secrets, and a line in each file of --into",
         {
             "name": _NAME,
             "--key": option("KEY", "one of its keys, without a value; repeatable", **REPEATABLE),
@@ -122,7 +122,7 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = {
         },
     ),
 }
-DESCRIPTION = "Creates something new; asks nothing, and replaces no file but with `chart --upgrade`."
+DESCRIPTION = "Creates something new. Never prompts. Never overwrites a file, except with `chart --upgrade`."
 # What may be shown of `KEY=value`: the form that hardly any value has.
 _KEY = re.compile(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
 # What `from` of the catalogue may hold.
@@ -293,7 +293,7 @@ def _upgrade(root: Path, *, is_check: bool) -> int:
     files = plan_upgrade(root)
     outputs = replacements(files, root)
     if outputs and not is_check:
-        with interruption("either all files were replaced or none"):
+        with interruption("replacing is all-or-nothing"):
             write_new(outputs, root)
     with interruption("nothing was replaced" if is_check or not outputs else "the files were replaced"):
         for file in files:
@@ -311,7 +311,7 @@ def _tell_upgrade(file: ShippedFile, *, is_check: bool) -> None:
     said = {
         "old": f"of {file.release}, {'stale' if is_check else f'replaced by that of {__version__}'}",
         "missing": f"missing{'' if is_check else ', written'}",
-        "edited": "edited, or of no release; kept as it is, merge by hand what you need of this:",
+        "edited": "changed by hand, or not from a release; kept as it is, merge by hand what you need of this:",
         "unreadable": f"kept as it is: {file.problem}",
     }
     standard_output().show([f"{file.path}: {said[file.state]}"])
@@ -325,7 +325,7 @@ def _tell_upgrade(file: ShippedFile, *, is_check: bool) -> None:
 
 
 def _write(outputs: Sequence[Output], root: Path) -> None:
-    with interruption("either all files were written or none"):
+    with interruption("writing is all-or-nothing"):
         write_new(outputs, root)
     with interruption("the files were written"):
         standard_output().show(f"{output.shown}: written" for output in outputs)

@@ -14,8 +14,8 @@ from compiler.pipeline import compile_project
 DESCRIPTION = """Compiles an environment in a temporary folder, renders it with `helm template` and prints the
 manifests. No values file is written.
 
-A terminal is shown control characters as escapes. Elsewhere a line that GitHub, Azure Pipelines or TeamCity would take
-for a command is refused, with its place; --out writes it."""
+On a terminal, control characters are escaped. Elsewhere a line that looks like a command of GitHub, Azure Pipelines or
+TeamCity is an error, which shows its place; use --out to write it anyway."""
 EXAMPLES = (
     "platform-secrets render prod",
     "platform-secrets render prod --store vault --release ai-platform",

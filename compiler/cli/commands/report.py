@@ -21,11 +21,11 @@ from compiler.render.reports.page import matrix_markdown, report_page
 from compiler.render.reports.status import status_data
 
 DESCRIPTION = """Shows secrets by environment: the store of each, its state, age and due date, who reads and owns it,
-moves and problems. Without --from it shows what the files of all environments say, and asks nobody.
+moves and problems. Without --from it shows what the files of all environments say, and contacts no store or cluster.
 
---from takes what `status --format json` printed: one run an environment, or several, each with its own log-in and
-context. The page shows what these runs found, and judges nothing itself. No value, length or hash of one is in it; it
-is one file that makes no request. It is written readable by you alone: it names stores, secrets and their owners."""
+--from takes what `status --format json` printed: one run per environment, or several, each with its own log-in and
+context. The page shows what these runs found, without further checks. No value, length or hash of one is in it; it is
+one file that makes no request. It is written readable by you alone: it names stores, secrets and their owners."""
 EXAMPLES = (
     "platform-secrets report --out secrets.html",
     "platform-secrets report --from prod.json staging.json --out secrets.html",

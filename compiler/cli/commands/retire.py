@@ -22,7 +22,7 @@ cannot be read there. Without --apply it only reads, and shows the plan.
 
 A remote secret stays where any environment of the project reads it, and with --cluster where anything in the cluster
 reads or writes it: in the store itself, or in one that may be the same, as nothing proves that it is another. If you
-know that it is another, say --not-the-same and its name. --apply needs --cluster, or --without-cluster where no
+know that it is a different store, add --not-the-same STORE. --apply needs --cluster, or --without-cluster where no
 cluster reads the store.
 
 It is deleted only if the store that serves each of its keys now holds the same value. A key that differs, or that

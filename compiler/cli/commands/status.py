@@ -64,8 +64,8 @@ holds the same values, how old they are and when they expire; with --cluster als
 The next command stands below the table. Changes nothing, except that --force-sync sets an annotation.
 NEXT is the store that `moves` takes a secret to, AGE how long ago its oldest value was written, LIVE what the cluster
 runs. Where the catalogue limits the age of values, DUE is when the first key needs a new one, by its limit or expiry,
-and OWNER who sees to it; --due lists the keys by date, and --format openmetrics writes the dates for alerts. --wait
-shows neither.
+and OWNER who is responsible; --due lists the keys by date, and --format openmetrics writes the dates for alerts. With
+--wait, DUE and OWNER are not shown.
 
 With --wait it follows the cluster until every secret is in effect as the files say when it starts, or until --timeout,
 which limits the whole command, including a store or a cluster that hangs. Start it after the files were changed, as by
@@ -119,7 +119,7 @@ def configure(parser: Parser) -> None:
     parser.add_option(
         "--due",
         "DAYS",
-        "list only the keys that need a new value within this time, such as 30d; those overdue for longest first",
+        "list only the keys that need a new value within this time, such as 30d; longest overdue first",
         type=days,
     )
     parser.exclude("--due", "--offline", "--wait", "--force-sync", "--cluster", "--rbac")

@@ -75,7 +75,7 @@ def configure(parser: Parser) -> None:
     parser.exclude("--values", "--shared-with", way_out="name the environment instead")
     parser.exclude("--store", "--shared-with")
     parser.add_flag("--access", "also check what your credentials may do in the stores")
-    parser.add_argument("--for", choices=_ROLES, help="--access: whose work they are for; a reader's by default")
+    parser.add_argument("--for", choices=_ROLES, help="with --access: the role to check for (default: reader)")
     parser.exclude("--values", "--access", way_out="name the environment instead")
     parser.require("--for", "--access")
     parser.add_flag("--strict", "exit 1 for warnings as well")

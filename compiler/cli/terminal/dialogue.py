@@ -54,10 +54,10 @@ def hidden(question: str) -> SecretValue | None:
         raise Refusal("cannot run", "the input ended or is not UTF-8", "nothing was written; run the command again")
     if lost := _lost(text):
         message = f"{lost}, and only a part of this text would be taken"
-        raise Refusal("cannot run", message, "nothing was written; give the text by a file")
+        raise Refusal("cannot run", message, "nothing was written; give the text in a file")
     if _CONTROL.search(text):
         message = "what was typed has a control character, as an arrow key makes one"
-        raise Refusal("cannot run", message, "nothing was written; type it again, or give the text by a file")
+        raise Refusal("cannot run", message, "nothing was written; type it again, or give the text in a file")
     return SecretValue(text) if text else None
 
 

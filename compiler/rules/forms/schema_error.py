@@ -361,7 +361,7 @@ def explained(root: Node, path: _Path, error: ValidationError, place: InputPlace
         case "not" if expected == {}:
             # A schema that refuses everything is under `dependencies`: another key of the same map forbids this one.
             message = f'{quoted(key)} cannot be combined with "from"'
-            way_out = "remove it: what the key that `from` names says of it holds for both"
+            way_out = "remove it: the setting of the `from` key applies to both"
             span = node.key_span
             return Diagnostic("contradictory-source", Severity.ERROR, message, span, way_out, conceals=(node.span,))
         case "type":

@@ -199,7 +199,7 @@ def test_an_external_secret_of_an_api_that_the_operator_does_not_serve_makes_not
     text = f"{old}{deployment(BOTH)}{wants()}"
     found = bench.one("unmade-secret", text)
     unserved = next(each for each in found.related if "does not serve" in each.message)
-    said = "External Secrets Operator 2.9 does not serve this one's API"
+    said = "External Secrets Operator 2.9 does not serve this object's API version"
     assert (unserved.message, unserved.span.where) == (said, "m0.yaml:3:18")
     assert (found.help or "").startswith("switch that ExternalSecret to external-secrets.io/v1; else add it: ")
     assert bench.of("unmade-secret", f"{text}---\n{MAKERS['Secret']}") == []

@@ -136,7 +136,7 @@ def test_an_edited_file_is_shown_and_kept(run: Callable[..., Done], project: Pat
     (project / TEMPLATE).write_bytes(mine.encode())
     done = run()
     assert (done.code, done.err) == (1, "")
-    assert f"{TEMPLATE}: edited, or of no release; kept as it is" in done.out
+    assert f"{TEMPLATE}: changed by hand, or not from a release; kept as it is" in done.out
     assert f"\n--- {TEMPLATE}\n+++ {TEMPLATE} ({NEXT})\n" in done.out
     assert "\n+{{- /* next */}}\n" in done.out
     assert "Tr0ub4dor" not in done.out
@@ -244,7 +244,7 @@ def test_a_newer_chart_is_not_taken_back(run: Callable[..., Done], project: Path
         "",
     ):
         (project / CHART).write_text(edited, "utf-8")
-        assert f"{CHART}: edited, or of no release" in run("--check").out
+        assert f"{CHART}: changed by hand, or not from a release" in run("--check").out
 
 
 def test_without_a_chart_there_is_nothing_to_upgrade(run: Callable[..., Done], project: Path) -> None:
@@ -269,7 +269,9 @@ def test_a_compile_names_what_is_old_missing_or_edited(project: Path, capsys: py
         f'of {__version__}, and this program writes for {NEXT}: "{CHART}", "{TEMPLATE}", "{SCHEMA}"; '
     )
     assert missing == f'missing: "{ADDED}"; run `{command}`'
-    assert edited.startswith(f'edited, or of no release: "{helper}"; `{command} --check` shows the differences')
+    assert edited.startswith(
+        f'changed by hand, or not from a release: "{helper}"; `{command} --check` shows the differences'
+    )
     for note, code, said in ((edited, 1, "\n-mine\n"), (old, 1, f"{CHART}: of {__version__}, replaced")):
         (line,) = re.findall(r"`(platform-secrets .*?)`", note)
         done = run_command(capsys, *shlex.split(line)[1:])

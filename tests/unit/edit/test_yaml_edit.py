@@ -164,7 +164,7 @@ def test_what_cannot_be_changed_alone_is_refused(text: str, edit: Edit) -> None:
     with pytest.raises(Refusal) as refused:
         apply_edits(document_of(text), [edit])
     assert refused.value.kind == "found"
-    assert "environments/prod.yaml cannot be edited in its present form" in refused.value.message
+    assert "in a form that this program cannot edit" in refused.value.message
     assert "by hand" in str(refused.value.help)
 
 

@@ -246,7 +246,7 @@ def test_a_name_that_no_secret_has_is_refused(root: Path) -> None:
 
 def test_a_place_that_is_no_secret_is_refused(root: Path) -> None:
     change(root, "azurekv: agents-github}", "azurekv: cert/github}", "catalogue")
-    with pytest.raises(Refusal, match='a place in "azure" is not a secret'):
+    with pytest.raises(Refusal, match='the name of a secret in "azure" is invalid'):
         text_of(root, Role.READER, "az", "azure")
 
 

@@ -75,7 +75,7 @@ def test_a_key_that_an_entry_has_elsewhere_is_refused_by_name_and_line(bring: Br
     assert bring(STORE + external_secret("a", keys), "--apply").code == 0
     done = bring(STORE + external_secret("a", keys.replace("property: x", "property: y")), environment="prod")
     assert 'in.yaml:12:37: warning[not-imported]: ExternalSecret "a" is refused' in done.err
-    assert 'the catalogue has "A" in another place' in done.err
+    assert 'the catalogue has "A" at another path in the store' in done.err
 
 
 def test_variants_choose_the_keys_of_an_environment(project: Path, bring: Bring) -> None:

@@ -55,8 +55,10 @@ def _problem(path: str) -> str | None:
 
 
 def _way_out(path: str, problem: str) -> str:
-    if '"/"' in problem or "elsewhere" in problem:
-        return 'write the parts with one "/" between them'
+    if '"/"' in problem:
+        return 'write one "/" between its parts, and none at its beginning or end'
+    if "elsewhere" in problem:
+        return 'remove "." and ".." from it'
     if "invisible" not in problem:
         return "remove it"
     # Letters that are not ASCII are no mistake in a path.

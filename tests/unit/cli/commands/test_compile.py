@@ -193,7 +193,7 @@ def test_check_names_an_edited_file_of_the_chart(run: Callable[..., Any], projec
     assert run("compile", "--check").err == ""
     (project / "chart/templates/external-secret.yaml").write_text("mine\n", "utf-8")
     note = (
-        'note: edited, or of no release: "chart/templates/external-secret.yaml"; '
+        'note: changed by hand, or not from a release: "chart/templates/external-secret.yaml"; '
         "`platform-secrets new chart --upgrade --check` shows the differences, and `--parity` proves what the chart "
         "renders\n"
     )
@@ -201,7 +201,7 @@ def test_check_names_an_edited_file_of_the_chart(run: Callable[..., Any], projec
     assert (done.code, done.err) == (0, note)
     assert run("new", "chart", "--upgrade", "--check").out.count("\n-mine\n") == 1
     assert run("compile", "--check", "--quiet").err == ""
-    assert "edited, or of no release" not in run("compile").err
+    assert "changed by hand, or not from a release" not in run("compile").err
 
 
 def test_check_shows_what_is_stale_and_writes_nothing(

@@ -93,7 +93,7 @@ def test_a_secret_is_added_and_every_byte_kept(run: Callable[..., Any], project:
     after = _all_files(project)
     new = after.pop("environments/catalogue.yaml")
     assert after == before
-    head, tail = old.split(b"\n# How `platform-secrets new secret`")
+    head, tail = old.split(b"\n# Default names for `platform-secrets new secret`")
     assert (new.startswith(head), new.endswith(tail)) == (True, True)
     added = new.removeprefix(head).removesuffix(tail).decode()
     assert "description" not in added
@@ -406,7 +406,7 @@ def test_an_environment_that_cannot_be_written(run: Callable[..., Any], project:
     ("where", "said"),
     [
         ("new_environment", "nothing was written"),
-        ("write_new", "either all files were written or none"),
+        ("write_new", "writing is all-or-nothing"),
         ("standard_output", "the files were written"),
     ],
 )

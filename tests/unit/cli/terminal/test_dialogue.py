@@ -83,7 +83,7 @@ def test_a_part_of_a_longer_text_is_no_value(monkeypatch: pytest.MonkeyPatch, ty
     typing(monkeypatch, lambda _question: typed)
     with pytest.raises(Refusal, match=f"{why}, and only a part") as caught:
         hidden_values(("A",))
-    assert caught.value.help == "nothing was written; give the text by a file"
+    assert caught.value.help == "nothing was written; give the text in a file"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_keys_that_move_the_cursor_are_no_part_of_a_value(monkeypatch: pytest.Mo
     typing(monkeypatch, lambda _question: typed)
     with pytest.raises(Refusal, match="what was typed has a control character") as caught:
         hidden_values(("A",))
-    assert caught.value.help == "nothing was written; type it again, or give the text by a file"
+    assert caught.value.help == "nothing was written; type it again, or give the text in a file"
 
 
 @pytest.mark.parametrize(
