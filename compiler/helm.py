@@ -105,7 +105,7 @@ def find_chart(root: Path) -> tuple[Path, tuple[Diagnostic, ...]]:
     # As for what is written there: the folder may be a link to another one of the project.
     if leads_out(root, chart):
         return chart, (
-            _refused(_FOLDER, "leads out of the project through a link", "replace the link with the folder"),
+            _file_error(_FOLDER, "leads out of the project through a link", "replace the link with the folder"),
         )
     return chart.resolve(), tuple(first_of_a_kind(_findings(root, chart)))
 
@@ -132,39 +132,41 @@ def _findings(root: Path, chart: Path) -> Iterator[Diagnostic]:
                 waiting += sorted(path.iterdir(), reverse=True)
         except OSError as error:
             reason = system_reason(error)
-            yield _refused(shown, f"cannot be read: {reason}", "make it readable, or remove it")
+            yield _file_error(shown, f"cannot be read: {reason}", "make it readable, or remove it")
             continue
         if stat.S_ISLNK(mode):
-            yield _refused(shown, "is a link", "replace the link with what it points to")
+            yield _file_error(shown, "is a link", "replace the link with what it points to")
         elif stat.S_ISREG(mode):
             yield from _of_file(root, path, shown)
         elif not stat.S_ISDIR(mode):
-            yield _refused(shown, "is not a regular file", "remove it")
+            yield _file_error(shown, "is not a regular file", "remove it")
 
 
 def _of_file(root: Path, path: Path, shown: str) -> Iterator[Diagnostic]:
     if path.suffix == ".tgz" and path.parent.name == "charts":
-        yield _refused(shown, "is a packed chart, whose files cannot be checked", "unpack it there")
+        yield _file_error(shown, "is a packed chart, whose files cannot be checked", "unpack it there")
     if path.name != _SCHEMA:
         return
     text, diagnostics = read_text(root, shown)
     yield from diagnostics
     source, key = Source(shown, text or ""), ""
     for match in _TEXT.finditer(source.text):
-        word = _decoded(match[1])
+        word = _decode(match[1])
         if match[2]:
             key = word
             continue
         if key in _REFERENCES and not word.startswith("#"):
             span = Span(source, *match.span(1))
-            yield _found(span, "the schema refers to something outside of it", f'refer to a part of it: "{key}": "#/…"')
+            yield _schema_error(
+                span, "the schema refers to something outside of it", f'refer to a part of it: "{key}": "#/…"'
+            )
         elif key == "$schema" and not _KNOWN.fullmatch(word):
             span, way_out = Span(source, *match.span(1)), 'write "http://json-schema.org/draft-07/schema#"'
-            yield _found(span, "the schema uses a draft that Helm would have to download", way_out)
+            yield _schema_error(span, "the schema uses a draft that Helm would have to download", way_out)
         key = ""
 
 
-def _decoded(text: str) -> str:
+def _decode(text: str) -> str:
     if "\\" not in text:
         return text[1:].removesuffix('"')
     try:
@@ -174,11 +176,11 @@ def _decoded(text: str) -> str:
         return ""
 
 
-def _refused(shown: str, what: str, help_text: str) -> Diagnostic:
+def _file_error(shown: str, what: str, help_text: str) -> Diagnostic:
     return file_error(_RULE, shown, f"{shown} {what}", help_text)
 
 
-def _found(span: Span, message: str, help_text: str) -> Diagnostic:
+def _schema_error(span: Span, message: str, help_text: str) -> Diagnostic:
     return Diagnostic(_RULE, Severity.ERROR, message, span, help=help_text)
 
 
@@ -298,7 +300,7 @@ def _run(program: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess
         raise HelmError(f"{program} cannot be run: {system_reason(error)}") from None
 
 
-def rendered(project: Project, helm: Helm, chart: Path, release: str = RELEASE, namespace: str | None = None) -> str:
+def render(project: Project, helm: Helm, chart: Path, release: str = RELEASE, namespace: str | None = None) -> str:
     """The manifests of the only environment of `project`, by `chart`, which `find_chart` gave.
 
     The chart gets its own values, also where the environment's file nests them for a parent chart. `namespace` is by

@@ -9,7 +9,15 @@ from compiler.model.diagnostic import Diagnostic, Severity, file_error, first_of
 from compiler.model.document import Source, Span
 from compiler.model.environment import Environment, Project
 from compiler.model.facts import MAX_BYTES, MAX_WRITTEN
-from compiler.model.values import SecretChange, compare, located, nested, nesting_change, outlines_of_values, values_of
+from compiler.model.values import (
+    SecretChange,
+    compare,
+    find_values,
+    nest,
+    nesting_change,
+    outlines_of_values,
+    values_of,
+)
 from compiler.project_files import Library
 from compiler.rules import RULES, shadowed_variable, unused_waiver
 from compiler.rules.api import Scope, places_below
@@ -82,7 +90,7 @@ def compile_project(
     for name in wanted:
         layers = library.layers(name)
         if layers:
-            tree, found = _merged(layers, merged)
+            tree, found = _merge_layers(layers, merged)
             diagnostics += found
             if outside is not None:
                 top, refused = outside_layer(tree, outside)
@@ -98,7 +106,7 @@ def compile_project(
             environment = resolver.environment(name, tree, layers)
             diagnostics += checker.environment(environment)
             environments.append(environment)
-    for loaded in library.loaded():
+    for loaded in library.documents():
         diagnostics += checker.document(loaded)
     values = library.values_files(VALUES_FOLDER)
     unread = library.unread_files(values.keys() - set(library.names))
@@ -125,7 +133,7 @@ def compile_edited(
     return before, after, tuple(new)
 
 
-def _merged(layers: Sequence[Document], known: dict[tuple[int, ...], Node]) -> tuple[Node, list[Diagnostic]]:
+def _merge_layers(layers: Sequence[Document], known: dict[tuple[int, ...], Node]) -> tuple[Node, list[Diagnostic]]:
     """The tree of the layers; those below the last one are merged once for all environments that have them."""
     found: list[Diagnostic] = []
     shared = tuple(id(layer) for layer in layers[:-1])
@@ -173,7 +181,7 @@ class Checker:
         root = catalogue.document.root
         found = list(self._judge(Scope.CATALOGUE, catalogue, root))
         for rule in RULES:
-            found += self.kept(rule, rule.catalogue_check(catalogue), (root,))
+            found += self.drop_waived(rule, rule.catalogue_check(catalogue), (root,))
         return tuple(found)
 
     def environment(self, environment: Environment) -> tuple[Diagnostic, ...]:
@@ -194,9 +202,9 @@ class Checker:
 
     def _judge(self, scope: Scope, subject: object, *roots: Node) -> Iterator[Diagnostic]:
         for rule in _BY_SCOPE[scope]:
-            yield from self.kept(rule, rule.check(subject), roots)
+            yield from self.drop_waived(rule, rule.check(subject), roots)
 
-    def kept(self, rule: Rule, findings: Iterable[Finding], roots: tuple[Node, ...]) -> Iterator[Diagnostic]:
+    def drop_waived(self, rule: Rule, findings: Iterable[Finding], roots: tuple[Node, ...]) -> Iterator[Diagnostic]:
         """The findings that no waiver in `roots` covers; the last of too many of a rule says that there are more."""
         kept = (finding for finding in findings if not self._is_waived(rule, finding, roots))
         return first_of_a_kind(map(rule.diagnostic, kept))
@@ -253,7 +261,7 @@ def plan_values(
         diagnostics += found
         changes: tuple[SecretChange, ...] = ()
         if text != old:
-            diagnostics += _unproven(text, nested(data, subchart), shown)
+            diagnostics += _check_read_back(text, nest(data, subchart), shown)
             changes = _changes(before, data, subchart)
         files.append(ValuesFile(environment.name, Output(folder / name, shown, text), old, data, changes))
         left -= len(text)
@@ -268,7 +276,7 @@ def plan_values(
 
 
 def _changes(before: object, data: dict[str, ValuesData], subchart: str | None) -> tuple[SecretChange, ...]:
-    old = located(before, subchart)
+    old = find_values(before, subchart)
     if old is None:
         return compare({}, outlines_of_values(data))
     old_subchart, values = old
@@ -297,7 +305,7 @@ def read_values_file(
     return None, None, (Diagnostic("foreign-output", Severity.ERROR, message, span, help=way_out, conceals=(line,)),)
 
 
-def _unproven(text: str, data: ValuesData, shown: str) -> Iterator[Diagnostic]:
+def _check_read_back(text: str, data: ValuesData, shown: str) -> Iterator[Diagnostic]:
     found, excess = read_back(text)
     what = f"more than {MAX_BYTES} bytes" if len(text) > MAX_BYTES else excess[0] if excess is not None else ""
     if what:

@@ -78,7 +78,7 @@ class Library:
         self._say_empty(document, f"add a secret with `{command_line('new', 'secret', 'NAME', '--key', 'KEY')}`")
         return None
 
-    def loaded(self) -> tuple[Document, ...]:
+    def documents(self) -> tuple[Document, ...]:
         """Every file read so far, in the order of reading."""
         return tuple(document for document in self._documents.values() if document is not None)
 
@@ -101,9 +101,9 @@ class Library:
         """The values files in `folder` by the environment's name, as paths shown to people."""
         found = {}
         # A values file keeps its owner where the input file is there but not read, as `prod.yml` or `Prod.yaml`.
-        listed = (name for name in self._listed(FOLDER) if name.endswith((".yaml", ".yml")))
+        listed = (name for name in self._list_names(FOLDER) if name.endswith((".yaml", ".yml")))
         unread = {name.lower().rpartition(".")[0] for name in listed} - set(self.names)
-        for name in self._listed(folder):
+        for name in self._list_names(folder):
             match = _VALUES.fullmatch(name)
             if match and match[1] not in unread:
                 found[match[1]] = f"{folder}/{name}"
@@ -207,13 +207,13 @@ class Library:
         own = next((name for name in self.names if path == f"{FOLDER}/{name}.yaml"), None)
         catalogue = self._documents.get(f"{FOLDER}/{CATALOGUE}.yaml")
         entries = catalogue.root.members_at("secrets") if catalogue is not None else {}
-        words = self._words or frozenset(self._named_in(entries))
+        words = self._words or frozenset(self._names_in(entries))
         if catalogue is not None:
             # There may be a thousand faulty files, and as many entries.
             self._words = words
         return InputPlace(schema, (), self.names, own, words, entries, self._stores)
 
-    def _named_in(self, entries: Mapping[str, Node]) -> Iterator[str]:
+    def _names_in(self, entries: Mapping[str, Node]) -> Iterator[str]:
         yield from (BASE, *self.layer_names, *self.names)
         yield from (rule.id for rule in ALL_RULES)
         for secret_id, entry in entries.items():
@@ -244,7 +244,7 @@ class Library:
 
     def _unknown_environment(self, name: str) -> Refusal:
         message = f"there is no environment {quoted(name)}"
-        for other in self._listed(FOLDER):
+        for other in self._list_names(FOLDER):
             if _NAME.fullmatch(name) and other != f"{name}.yaml" and other.lower() in (f"{name}.yml", f"{name}.yaml"):
                 why = "input files end in `.yaml`" if other.lower().endswith(".yml") else "names are in lower case"
                 return Refusal("usage", message, f"{why}: rename {FOLDER}/{other} to {name}.yaml")
@@ -257,7 +257,7 @@ class Library:
     def _stems(self, folder: str) -> list[str]:
         stems = []
         unwritten = (path.rpartition("/") for path in self._unwritten)
-        for name in sorted({*self._listed(folder), *(name for above, _, name in unwritten if above == folder)}):
+        for name in sorted({*self._list_names(folder), *(name for above, _, name in unwritten if above == folder)}):
             if name.endswith(".yaml"):
                 stems.append(name.removesuffix(".yaml"))
             elif name.endswith(".yml"):
@@ -266,7 +266,7 @@ class Library:
                 self.diagnostics.append(file_error("invalid-environment-name", f"{folder}/{name}", message, way_out))
         return stems
 
-    def _listed(self, folder: str) -> list[str]:
+    def _list_names(self, folder: str) -> list[str]:
         try:
             if not is_inside(self._root, self._root / folder):
                 # The names of files elsewhere are none that a message may list.
@@ -292,7 +292,7 @@ class ProjectNames:
         self._library = Library(root, validates=False) if root is not None else None
         self.environments = self._library.names if self._library is not None else ()
 
-    def listed(self, environment: str, what: str) -> Iterable[str]:
+    def ids(self, environment: str, what: str) -> Iterable[str]:
         """The ids of the `secrets` or `stores` of an environment."""
         layers = self._library.layers(environment) if self._library and environment in self.environments else ()
         node = merge(layers)[0].get(what) if layers else None

@@ -51,7 +51,7 @@ def describe_defect(error: BaseException, *, is_debug: bool) -> str:
     import traceback  # noqa: PLC0415 - for a defect alone
 
     frames = [*traceback.walk_tb(error.__traceback__)]
-    places = [f"{_shown_path(frame.f_code.co_filename)}:{line}:{frame.f_code.co_name}" for frame, line in frames]
+    places = [f"{_show_path(frame.f_code.co_filename)}:{line}:{frame.f_code.co_name}" for frame, line in frames]
     ours = [place for place in places if place.startswith("compiler/")]
     where = (ours or places or ["unknown place"])[-1]
     lines = [f"internal error: {type(error).__name__} at {where}"]
@@ -66,7 +66,7 @@ def describe_defect(error: BaseException, *, is_debug: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _shown_path(path: str) -> str:
+def _show_path(path: str) -> str:
     """A path that is enough for a developer and shows nothing about the machine."""
     from pathlib import Path  # noqa: PLC0415 - for a defect alone
 

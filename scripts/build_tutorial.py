@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 from compiler.cluster.judge import ClusterState  # noqa: E402
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
-from compiler.demo.servers import kept_demos, stop_kept  # noqa: E402
+from compiler.demo.servers import list_demos, stop_kept  # noqa: E402
 from compiler.render.reports.status import word_of  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
 from scripts.build_docs import settle  # noqa: E402
@@ -177,7 +177,7 @@ def build_page(page: str, where: Surroundings) -> str:
         try:
             printed = run_all(mine, where.shell, folder, where.variables)
         finally:
-            for demo in kept_demos(folder / DEMOS):
+            for demo in list_demos(folder / DEMOS):
                 stop_kept(folder / DEMOS / demo)
     # A page that starts a demo goes on with the servers of that.
     demos = (match for text in printed for match in KEPT.finditer(text))

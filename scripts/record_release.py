@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from compiler import __version__  # noqa: E402 - found only with the path above
-from compiler.edit.chart import RELEASED, chart_files, checksum, released, schema_files  # noqa: E402
+from compiler.edit.chart import RELEASED, chart_files, checksum, release_checksums, schema_files  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the record is not right")
     is_check = parser.parse_args(argv).check
-    known = released()
+    known = release_checksums()
     now = {path: checksum(text) for path, text in {**chart_files(), **schema_files()}.items()}
     before = known.get(__version__, {})
     changed = sorted(path for path in {*now, *before} if now.get(path) != before.get(path))

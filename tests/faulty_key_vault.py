@@ -26,9 +26,9 @@ from compiler.demo.key_vault_state import (
     StoredSecret,
     absent,
     absent_among_deleted,
-    checked_name,
-    checked_version,
-    parsed_body,
+    check_name,
+    check_version,
+    parse_body,
     version_of,
 )
 from compiler.demo.local_key_vault import (
@@ -272,7 +272,7 @@ class BusyState(KeyVaultState):
         return shown
 
     def purge(self, name: str) -> None:
-        self.deleted(name)
+        self.require_deleted(name)
         if self._purge_protection:
             message = "Operation purge is not allowed because purge protection is enabled for this vault."
             raise RefusedRequestError(403, "Forbidden", message, "ForbiddenByPolicy")
@@ -290,10 +290,10 @@ class BusyState(KeyVaultState):
             raise absent(name)
         return super().active(name)
 
-    def deleted(self, name: str) -> StoredSecret:
+    def require_deleted(self, name: str) -> StoredSecret:
         if (doing := self._ongoing(name)) is not None:
             raise _busy(name, doing)
-        return super().deleted(name)
+        return super().require_deleted(name)
 
     def _ongoing(self, name: str) -> str | None:
         doing, ends = self.busy.get(name.lower(), ("", 0.0))
@@ -475,7 +475,7 @@ class FaultyKeyVault(LocalKeyVault):
     def versions(self, name: str) -> list[SecretVersion]:
         """The versions of a secret in any phase, oldest first; empty when there is none."""
         with self.lock:
-            stored = self.state.stored(name)
+            stored = self.state.find_secret(name)
             return [] if stored is None else list(stored.versions)
 
     def value(self, name: str) -> str:
@@ -498,7 +498,7 @@ class FaultyKeyVault(LocalKeyVault):
             if kind in _RESETTING:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return False
-        content = self.dated(reply)
+        content = self.add_date(reply)
         is_whole = kind is not FaultKind.TRUNCATE_REPLY
         connection.sendall(content if is_whole else content[: len(content) // 2])
         return is_whole
@@ -535,7 +535,7 @@ class FaultyKeyVault(LocalKeyVault):
             self._require_policy(request)
         reply, fault = super().answer(request), self._due
         if fault is not None and fault.kind is FaultKind.LIE and request.method == "PUT":
-            stored = self.state.stored(request.path[1])
+            stored = self.state.find_secret(request.path[1])
             if stored is not None:
                 stored.versions[-1].value = fault.value
         return _fault_reply(fault) if fault is not None and fault.kind is FaultKind.STATUS_AFTER else reply
@@ -552,9 +552,9 @@ class FaultyKeyVault(LocalKeyVault):
     def _require_policy(self, request: VaultRequest) -> None:
         match request.method, path_of(request):
             case "PUT" | "PATCH" as method, ("secrets", name, *rest):
-                version = checked_version(rest[0]) if rest else None
-                body = parsed_body(request.body, with_value=method == "PUT")
-                self.state.require_allowed(checked_name(name), version, body)
+                version = check_version(rest[0]) if rest else None
+                body = parse_body(request.body, with_value=method == "PUT")
+                self.state.require_allowed(check_name(name), version, body)
 
 
 def permission_of(request: VaultRequest) -> str:

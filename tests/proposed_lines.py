@@ -196,7 +196,7 @@ def wrong_names(command: str, given: dict[str, list[Any]], proposal: Proposal) -
         return
     names = ProjectNames(root)
     first, secret = (given.get(each, [BLANK])[0] for each in ("ENV", "SECRET"))
-    secrets = [*names.listed(first, "secrets"), *proposal.new]
+    secrets = [*names.ids(first, "secrets"), *proposal.new]
 
     def unknown(what: str, known: Iterable[str], *shown: str) -> Iterator[str]:
         words = {word for each in shown for word in given.get(each, ())}
@@ -209,7 +209,7 @@ def wrong_names(command: str, given: dict[str, list[Any]], proposal: Proposal) -
     if first not in BLANKS and command != "new":
         every = ["all"] if command == "cutover" else []
         yield from unknown("secret", [*secrets, *every], "SECRET", "--only", "--accept-ending")
-        yield from unknown("store", names.listed(first, "stores"), "--store", "--to", "--from")
+        yield from unknown("store", names.ids(first, "stores"), "--store", "--to", "--from")
         yield from unknown("key", names.keys(secret), "KEY") if secret not in proposal.new else ()
     yield from unknown("rule", [rule.id for rule in ALL_RULES], *(["ID"] if command == "rules" else []))
     runs = [path.stem for path in (root / ".platform-secrets/runs").glob("*.jsonl")]

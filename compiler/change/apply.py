@@ -81,7 +81,7 @@ def _plan(change: Change, unfinished: Run | None) -> Plan:
     if unfinished is not None:
         expect_servers(unfinished, change.options.stores)
     plan = change.plan(unfinished)
-    served = change.options.stores.served(plan.environment)
+    served = change.options.stores.servers(plan.environment)
     return replace(plan, served=served) if served else plan
 
 

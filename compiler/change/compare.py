@@ -75,7 +75,7 @@ def judge_source(step: Step, reading: Reading, options: Options, way_to_add: str
     if value is None:
         return replace(step, kind=Kind.MISSING, reason=lack, remedy=remedy) if in_use else None
     if not value.is_string:
-        text = stringified(value) if options.stringify else None
+        text = stringify(value) if options.stringify else None
         if text is None:
             reason = f"the source's value is a JSON {value.kind}, and only strings can be copied unchanged"
             remedy = "store it as a string in the source" + ("" if options.stringify else ", or use --stringify")

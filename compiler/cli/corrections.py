@@ -104,7 +104,7 @@ def _of_names(parser: Parser, arguments: Sequence[str]) -> Refusal | None:
     if not names or not _takes_environment(parser) or any("=" in word for word in names):
         return None
     project, (first, *others) = ProjectNames(known_project()), names
-    secrets, stores = project.listed(first, "secrets"), project.listed(first, "stores")
+    secrets, stores = project.ids(first, "secrets"), project.ids(first, "stores")
     other = next((each for each in others if each in project.environments and each not in secrets), None)
     store = next((each for each in others if each in stores and each not in secrets), None)
     is_environment = first in project.environments
@@ -117,10 +117,10 @@ def _of_names(parser: Parser, arguments: Sequence[str]) -> Refusal | None:
         line = _line_of(parser.command, words, project) if "--apply" not in parser.arguments() else None
         return Refusal("usage", message, f"for that one, run {line}" if line else "name one of the environments")
     line = _rearrange_words(parser, names, own, project)
-    typed = _line_of(parser.command, [*_shown_words(names, parser.command), *own], project)
+    typed = _line_of(parser.command, [*_conceal_words(names, parser.command), *own], project)
     if line in (None, typed) or (is_environment and store is None):
         return None
-    said = quoted(first) if _shown_words([first], parser.command) == [first] else "the first name"
+    said = quoted(first) if _conceal_words([first], parser.command) == [first] else "the first name"
     message = f"{said} is not an environment" + (f", and {quoted(other)} is" if other is not None else "")
     return Refusal("usage", f"{quoted(store)} is a store, not a secret" if store else message, f"did you mean {line}?")
 
@@ -133,7 +133,7 @@ def _rearrange_words(parser: Parser, names: Sequence[str], own: Sequence[str], p
     environment = next((each for each in names if each in project.environments), BLANK)
     if environment == BLANK and not any(map(_is_file, names)):
         return None
-    secrets, stores = project.listed(environment, "secrets"), project.listed(environment, "stores")
+    secrets, stores = project.ids(environment, "secrets"), project.ids(environment, "stores")
     ids = [each for each in names if each in stores and each not in secrets]
     ends = [each for each in _STORE_OPTIONS if each in options and each not in own][-len(ids) :]
     words, moved = [environment], list[str]()
@@ -146,7 +146,7 @@ def _rearrange_words(parser: Parser, names: Sequence[str], own: Sequence[str], p
             words.append(each)
     if moved and len(words) == 1 and command in _NEEDS_SECRET:
         words.append(BLANK)
-    return _line_of(command, [*_shown_words(words, command), *moved, *own], project)
+    return _line_of(command, [*_conceal_words(words, command), *moved, *own], project)
 
 
 def _line_of(command: str, words: Sequence[str], project: ProjectNames) -> str | None:
@@ -158,19 +158,21 @@ def _line_of(command: str, words: Sequence[str], project: ProjectNames) -> str |
         return None
     given = {shown: getattr(parsed, member) for shown, member in parser.arguments().items()}
 
-    def named(*shown: str) -> list[str]:
+    def values_of(*shown: str) -> list[str]:
         values = (given.get(each) or [] for each in shown)
         words = [each for value in values for each in (value if isinstance(value, list) else [value])]
         return [each for each in words if each != BLANK]
 
-    environments = named("ENV", "OTHER")
-    secrets, stores = (project.listed(next(iter(environments), BLANK), what) for what in ("secrets", "stores"))
+    environments = values_of("ENV", "OTHER")
+    secrets, stores = (project.ids(next(iter(environments), BLANK), what) for what in ("secrets", "stores"))
     is_right = (
         all(each in project.environments or (command == "status" and each in secrets) for each in environments)
-        and all(each in secrets or (command, each) == ("cutover", "all") for each in named("SECRET", "--only", "PATH"))
-        and all(each in stores for each in named(*_STORE_OPTIONS))
-        and all(each in project.keys(secret) for secret in named("SECRET")[:1] for each in named("KEY"))
-        and (command == "backup" or all(map(_is_file, named("FILE"))))
+        and all(
+            each in secrets or (command, each) == ("cutover", "all") for each in values_of("SECRET", "--only", "PATH")
+        )
+        and all(each in stores for each in values_of(*_STORE_OPTIONS))
+        and all(each in project.keys(secret) for secret in values_of("SECRET")[:1] for each in values_of("KEY"))
+        and (command == "backup" or all(map(_is_file, values_of("FILE"))))
     )
     return f"`{command_line(command, *words)}`" if is_right else None
 
@@ -196,13 +198,13 @@ def _split_words(arguments: Sequence[str], options: Mapping[str, bool]) -> tuple
         elif option in options and option != "--root":
             own.append(option)
             if options[option]:
-                own += _shown_words([value if equals else next(words, BLANK)], command="")
+                own += _conceal_words([value if equals else next(words, BLANK)], command="")
         elif options.get(option, False) and not equals:
             next(words, None)
     return names, own
 
 
-def _shown_words(words: Sequence[str], command: str) -> list[str]:
+def _conceal_words(words: Sequence[str], command: str) -> list[str]:
     """The words that are names or files; others, which may be passwords, become `…`."""
     shown: list[str] = []
     for position, word in enumerate(words):

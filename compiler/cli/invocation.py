@@ -18,7 +18,7 @@ from compiler.model.diagnostic import Severity
 from compiler.model.files import foreign_part, leads_out
 from compiler.refusal import Refusal, system_reason
 from compiler.stages.resolve import STORE_OPTION, STORE_VARIABLE, Outside, outside_of
-from compiler.text.wording import BLANK, PROGRAM, command_line, name_project, named_project, shell_line
+from compiler.text.wording import BLANK, PROGRAM, command_line, name_project, project_to_name, shell_line
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -118,7 +118,7 @@ class Invocation(NamedTuple):
         Raises Refusal for a command that `sends` credentials to the servers that the project names, and in the working
         folder too, as git does.
         """
-        root = _found() if self.named_root is None else None
+        root = _find_project() if self.named_root is None else None
         is_here = root == working_folder()
         if root is None or (is_here and not sends):
             return
@@ -142,7 +142,7 @@ def project_folder(given: str | None) -> Path:
             way_out = f"the project is the folder above: {shell_line('--root', str(above))}"
             raise Refusal("usage", f'no folder "{_MARK}" in {given}', way_out if above else _new_project(given))
         return Path(given).absolute()
-    if (found := _found()) is not None:
+    if (found := _find_project()) is not None:
         return found
     way_out = f"name the project's folder with --root, or {_new_project()}"
     raise Refusal("usage", f'no folder "{_MARK}" here or above', way_out)
@@ -151,11 +151,11 @@ def project_folder(given: str | None) -> Path:
 def known_project() -> Path | None:
     """The project that command lines name, or that is found from here; None where there is none."""
     with suppress(Refusal):
-        return project_folder(named_project())
+        return project_folder(project_to_name())
     return None
 
 
-def _found() -> Path | None:
+def _find_project() -> Path | None:
     """The nearest folder upward that is a project."""
     here = working_folder()
     return _project_in((here, *here.parents))
@@ -200,7 +200,7 @@ def invoke(name: str, module: str, arguments: Sequence[str], root: str | None = 
     root = parsed.root if parsed.root is not None else root
     name_project(root)
     invocation = Invocation(name, parsed, parser, root, parsed.debug or is_debug)
-    for shown, file in parser.written_files(parsed).items():
+    for shown, file in parser.files_to_write(parsed).items():
         if leads_out(invocation.root, Path(file)):
             raise Refusal(
                 "cannot run", f"{shown} leads out of the project through a link", "name the file that it leads to"

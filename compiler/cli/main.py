@@ -32,10 +32,10 @@ def _run_reporting_errors(argv: Sequence[str]) -> int:
     try:
         return _run(argv)
     except Refusal as refusal:
-        return _refused(refusal)
+        return _show_refusal(refusal)
     except ModuleNotFoundError as error:
         missing = _missing_package(error)
-        return _defect(error, is_debug=is_debug) if missing is None or is_debug else _refused(missing)
+        return _defect(error, is_debug=is_debug) if missing is None or is_debug else _show_refusal(missing)
     except KeyboardInterrupt:
         from compiler.cli.terminal.interrupts import LEFT_BEHIND  # noqa: PLC0415 - only where it is needed
 
@@ -45,7 +45,7 @@ def _run_reporting_errors(argv: Sequence[str]) -> int:
         return _defect(error, is_debug=is_debug)
 
 
-def _refused(refusal: Refusal) -> int:
+def _show_refusal(refusal: Refusal) -> int:
     standard_error().error(refusal.message, refusal.help, refusal.details)
     return OF_REFUSAL[refusal.kind]
 
@@ -77,7 +77,7 @@ def _run(argv: Sequence[str]) -> int:
         raise Refusal("usage", "no command given", f"`{PROGRAM} --help` lists them")
     name, *arguments = rest
     if name not in COMMANDS:
-        raise _unknown(name, arguments, options.get(_TAKES_VALUE))
+        raise _refuse_command(name, arguments, options.get(_TAKES_VALUE))
     # Only now: the help needs neither argparse nor a command.
     from compiler.cli.invocation import invoke  # noqa: PLC0415
 
@@ -143,7 +143,7 @@ def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     return options, rest
 
 
-def _unknown(name: str, arguments: Sequence[str], root: str | None) -> Refusal:
+def _refuse_command(name: str, arguments: Sequence[str], root: str | None) -> Refusal:
     from compiler.cli.corrections import of_command  # noqa: PLC0415 - only where it is needed
     from compiler.text.wording import name_project  # noqa: PLC0415 - likewise
 

@@ -55,7 +55,7 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Breaks lines at spaces alone: names of options and files are to be copied whole, and so are commands."""
 
     def _split_lines(self, text: str, width: int) -> list[str]:
-        return _wrapped(text, width)
+        return _wrap(text, width)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         """Keeps empty lines, and lines that begin with spaces; the others are paragraphs."""
@@ -68,12 +68,12 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         return "\n".join(
             block
             if block.startswith(_CONTINUED) or (block.startswith(" ") and PROGRAM in block)
-            else "\n".join(_wrapped(block, width, "    " if block.startswith(" ") else ""))
+            else "\n".join(_wrap(block, width, "    " if block.startswith(" ") else ""))
             for block in blocks
         )
 
 
-def _broken(example: str) -> str:
+def _break_example(example: str) -> str:
     """An example as a shell takes it over several lines, each of at most 80 characters, broken before options."""
     first, *words = re.split(r" (?=-|\| )", example)
     lines = [first]
@@ -86,7 +86,7 @@ def _broken(example: str) -> str:
     return "\n".join(lines)
 
 
-def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+def _wrap(text: str, width: int, indent: str = "") -> list[str]:
     import textwrap  # noqa: PLC0415 - for the help alone
 
     return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
@@ -201,9 +201,9 @@ class Parser(argparse.ArgumentParser):
         """Refuses `argument` without any of the `others`."""
         self._needing.append((argument, others))
 
-    def written_files(self, parsed: Namespace) -> dict[str, str]:
+    def files_to_write(self, parsed: Namespace) -> dict[str, str]:
         """The files that the arguments name for writing, by the argument as people know it."""
-        given = {_shown(action): getattr(parsed, action.dest) for action in self._written}
+        given = {_argument_name(action): getattr(parsed, action.dest) for action in self._written}
         return {name: file for name, file in given.items() if file is not None}
 
     def add_argument(self, *names: str, **settings: Any) -> argparse.Action:  # noqa: ANN401 - argparse's own signature
@@ -219,11 +219,15 @@ class Parser(argparse.ArgumentParser):
         self.stored.clear()
         parsed, unknown = self.parse_known_intermixed_args(list(arguments))
         if unknown:
-            raise UnknownArgumentError(self._unknown(unknown[0]), self._way_out(unknown[0]), unknown[0], parsed.root)
+            raise UnknownArgumentError(
+                self._describe_unknown(unknown[0]), self._way_out(unknown[0]), unknown[0], parsed.root
+            )
         self._refuse_empty(parsed)
         actions = [action for action in self._actions if _is_given(action, parsed)]
-        given = {_shown(each) for each in actions}
-        given |= {f"{_shown(each)} {getattr(parsed, each.dest)}" for each in actions if each.choices is not None}
+        given = {_argument_name(each) for each in actions}
+        given |= {
+            f"{_argument_name(each)} {getattr(parsed, each.dest)}" for each in actions if each.choices is not None
+        }
         if self.kinds:
             self._refuse_foreign(getattr(parsed, self._kind_argument), parsed)
         self._refuse_contradictions(given)
@@ -238,7 +242,7 @@ class Parser(argparse.ArgumentParser):
             of = [f"`{self.command} {each}`" for each, (_, others) in self.kinds.items() if name in others]
             if not of or name in own or not _is_given(action, parsed):
                 continue
-            shown = _shown(action)
+            shown = _argument_name(action)
             if not action.option_strings:
                 raise Refusal("usage", f"`{self.command} {kind}` takes no {shown}", f"leave {shown} out")
             raise Refusal("usage", f"{shown} is an option of {' and '.join(of)}", f"leave {shown} out")
@@ -248,7 +252,7 @@ class Parser(argparse.ArgumentParser):
         for action in self._actions:
             value = getattr(parsed, action.dest, None)
             if "" in (value if isinstance(value, list) else [value]):
-                raise Refusal("usage", f"{_shown(action)} is empty", "give it a value or leave it out")
+                raise Refusal("usage", f"{_argument_name(action)} is empty", "give it a value or leave it out")
 
     def _refuse_contradictions(self, given: set[str]) -> None:
         for argument, others, way_out in self._exclusive:
@@ -286,7 +290,7 @@ class Parser(argparse.ArgumentParser):
 
         width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns))
         self.formatter_class = partial(_HelpFormatter, width=width)
-        examples = "\n".join(f"  {_broken(example)}" for example in self._examples)
+        examples = "\n".join(f"  {_break_example(example)}" for example in self._examples)
         self.epilog = f"examples:\n{examples}" if examples else None
         return super().format_help()
 
@@ -303,7 +307,7 @@ class Parser(argparse.ArgumentParser):
     def arguments(self) -> dict[str, str]:
         """Every argument that the help shows but the help itself, as people know it, with its name when parsed."""
         shown = [each for each in self._actions if each.help is not argparse.SUPPRESS and each.dest != "help"]
-        return {_shown(action): action.dest for action in shown}
+        return {_argument_name(action): action.dest for action in shown}
 
     def takes_value(self) -> dict[str, bool]:
         """Whether each option takes a value."""
@@ -331,14 +335,14 @@ class Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:  # noqa: ANN401 - argparse's own signature
         if value and action.choices is not None and value not in action.choices:
-            what = _shown(action)
+            what = _argument_name(action)
             if action.option_strings:
                 # What was given to it is not shown: to `put --input` it may be a secret.
                 message = f"unknown value for {what}"
                 raise Refusal("usage", message, suggest(value, action.choices, "choices"))
             raise Refusal("usage", f"unknown {what} {quoted(value)}", suggest(value, action.choices, f"{what}s"))
 
-    def _unknown(self, word: str) -> str:
+    def _describe_unknown(self, word: str) -> str:
         shown = word.partition("=")[0]
         if not word.startswith("-"):
             return f'unexpected argument "{shown}"'
@@ -356,7 +360,7 @@ def _is_given(action: argparse.Action, parsed: Namespace) -> bool:
     return getattr(parsed, action.dest, None) not in (action.default, None, [])
 
 
-def _shown(action: argparse.Action) -> str:
+def _argument_name(action: argparse.Action) -> str:
     return action.option_strings[0] if action.option_strings else str(action.metavar or action.dest)
 
 
@@ -443,7 +447,7 @@ def own_arguments(parser: Parser) -> dict[str, str]:
     return {name: member for name, member in parser.arguments().items() if member not in _OF_ALL}
 
 
-def named_store(arguments: Namespace, name: str, stores: Iterable[str]) -> str:
+def require_store(arguments: Namespace, name: str, stores: Iterable[str]) -> str:
     """The store that the option of this name gives. Raises Refusal without it: there is nothing to undo either."""
     given: str | None = getattr(arguments, member_of(name))
     if given is None:

@@ -22,7 +22,7 @@ from compiler.model.files import missing_for_cluster
 from compiler.model.inventory import Inventory, RefreshTimes
 from compiler.refusal import describe_defect
 from compiler.render.reports.plan import (
-    blocked_reason,
+    explain_block,
     in_cluster_lines,
     outcome_lines,
     plan_content,
@@ -62,11 +62,11 @@ class RunOutput:
         self._lines(plan_lines(plan, verbose=self._arguments.verbose))
 
     def agrees(self, plan: Plan) -> bool:
-        from compiler.cli.terminal.dialogue import confirmed  # noqa: PLC0415 - `put` alone asks
+        from compiler.cli.terminal.dialogue import confirm  # noqa: PLC0415 - `put` alone asks
 
         keys = counted(sum(step.kind in WRITING for step in plan.steps), "key")
         where = f" ({'; '.join(plan.said)})" if plan.said else ""
-        return confirmed(f"Write {keys} to {plan.environment}{where}?")
+        return confirm(f"Write {keys} to {plan.environment}{where}?")
 
     @contextmanager
     def applying(self, plan: Plan) -> Iterator[tuple[threading.Event, Callable[[WriteResult], None]]]:
@@ -109,7 +109,7 @@ class RunOutput:
             if outcome.run:
                 self._tell(outcome)
             if outcome.end is End.BLOCKED:
-                self._lines([blocked_reason(outcome.plan, can_continue=hasattr(self._arguments, "continue_on_error"))])
+                self._lines([explain_block(outcome.plan, can_continue=hasattr(self._arguments, "continue_on_error"))])
             elif outcome.end is not End.APPLIED:
                 self._lines([_LAST[outcome.end]])
             elif not outcome.is_incomplete:

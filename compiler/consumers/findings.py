@@ -87,14 +87,14 @@ def judge(own: EnvironmentSecrets, gathered: ObjectIndex) -> tuple[Diagnostic, .
         (BY_ID["unmade-secret"], unmade(own, gathered, readers)),
         (BY_ID["missing-consumed-key"], missing_keys(own, gathered, readers)),
         (BY_ID["doubly-made-secret"], _doubly_made(own, gathered)),
-        (BY_ID["unread-secret"], _unread(own, gathered, readers, namespaces)),
-        (BY_ID["needed-by-hook"], _needed_by_hook(own, gathered, readers)),
-        (shadowed_variable.check, shadowed(own, gathered)),
+        (BY_ID["unread-secret"], _check_unread(own, gathered, readers, namespaces)),
+        (BY_ID["needed-by-hook"], _check_hooks(own, gathered, readers)),
+        (shadowed_variable.check, find_shadowed(own, gathered)),
         (BY_ID["unusable-variable"], unusable(own, readers)),
         (BY_ID["wrong-mounted-by"], wrong_mounted_by(own, gathered, readers)),
     )
     checker, roots = Checker(), (own.environment.root, own.environment.catalogue.document.root)
-    diagnostics = [each for rule, findings in found for each in checker.kept(rule, findings, roots)]
+    diagnostics = [each for rule, findings in found for each in checker.drop_waived(rule, findings, roots)]
     diagnostics += _unused_waivers(own.environment, checker.used, namespaces)
     return tuple(sorted(diagnostics, key=lambda each: (each.span.path, each.span.start)))
 
@@ -136,7 +136,7 @@ def _doubly_made(own: EnvironmentSecrets, gathered: ObjectIndex) -> Iterator[Fin
             )
 
 
-def _unread(
+def _check_unread(
     own: EnvironmentSecrets, gathered: ObjectIndex, readers: Collection[Name], namespaces: Collection[str]
 ) -> Iterator[Finding]:
     for name, secret in own.secrets.items():
@@ -152,9 +152,7 @@ def _unread(
             )
 
 
-def _needed_by_hook(
-    own: EnvironmentSecrets, gathered: ObjectIndex, readers: Mapping[Name, Readers]
-) -> Iterator[Finding]:
+def _check_hooks(own: EnvironmentSecrets, gathered: ObjectIndex, readers: Mapping[Name, Readers]) -> Iterator[Finding]:
     for name, reading in readers.items():
         secret = own.secrets.get(name)
         moments = [each.moment for each in gathered.made.get(name, ())]
@@ -172,7 +170,7 @@ def _needed_by_hook(
         first, reading_first = early[0]
         span = secret.node.key_span if secret is not None else reading_first.at or own.place.key_span
         accept = f"; {waiver('needed-by-hook', secret.id)}" if secret is not None else ""
-        message = f"{wanting(each for each, _ in early)} the Secret {quoted(name[1])} as a {first.hook} hook, in"
+        message = f"{required_keys(each for each, _ in early)} the Secret {quoted(name[1])} as a {first.hook} hook, in"
         yield Finding(
             f"{message} {first.moment.title}, and it is made in {made.title}",
             span,
@@ -192,7 +190,7 @@ def unmade(own: EnvironmentSecrets, gathered: ObjectIndex, readers: Mapping[Name
         needed = [(workload, each) for workload, each in reading if not each.optional]
         every = needed or reading
         where = f" in {quoted(name[0])}" if own.other(name[0]) is not None else ""
-        wants = wanting((each for each, _ in every), is_optional=not needed)
+        wants = required_keys((each for each, _ in every), is_optional=not needed)
         message = f"{wants} the Secret {quoted(name[1])}{where}, which nothing makes"
         at, known = every[0][1].at, entry_for(own, name[1])
         related = [each for each in places(every) if each.span != at]
@@ -235,11 +233,13 @@ def _way_out(own: EnvironmentSecrets, name: Name, entry: Entry | None, *, is_man
     # Another application's is no misspelt one.
     if match is not None and SequenceMatcher(None, name[1], match).ratio() >= _MISSPELT:
         return f"did you mean {quoted(match)}? else add a secret with that target, {elsewhere}"
-    new = command_line("new", "secret", "NAME", *placed(own, name), "--key", "KEY", "--into", own.environment.name)
+    new = command_line(
+        "new", "secret", "NAME", *target_options(own, name), "--key", "KEY", "--into", own.environment.name
+    )
     return f"add it: `{new}`, {elsewhere}"
 
 
-def placed(own: EnvironmentSecrets, name: Name) -> list[str]:
+def target_options(own: EnvironmentSecrets, name: Name) -> list[str]:
     """The options of `new secret` that make it the Secret of that name, in its namespace."""
     namespace = own.other(name[0])
     return ["--target", name[1], *(["--namespace", namespace] if namespace is not None else [])]
@@ -283,7 +283,7 @@ def known_keys(made: Sequence[Made]) -> frozenset[str] | None:
 
 def _missing(own: EnvironmentSecrets, name: Name, key: str, asking: Readers, meant: frozenset[str]) -> Finding:
     is_optional, secret = all(each.optional for _, each in asking), own.secrets.get(name)
-    wants = wanting((each for each, _ in asking), is_optional=is_optional)
+    wants = required_keys((each for each, _ in asking), is_optional=is_optional)
     message = f"{wants} {quoted(key)} of the Secret {quoted(name[1])}, which lacks it"
     severity, related = NOTE if is_optional else None, places(asking, of_key=True)
     match = closest(key, meant)
@@ -324,7 +324,7 @@ def wrong_mounted_by(
         idle = [component for component in said if _is_idle(component, here, reads)]
         if not unsaid and not idle:
             continue
-        found = [f"leaves out {named(workload for workload, _ in unsaid)}"] if unsaid else []
+        found = [f"leaves out {titles_of(workload for workload, _ in unsaid)}"] if unsaid else []
         found += [f"names {listed(idle)}, which {'does' if len(idle) == 1 else 'do'} not read it"] if idle else []
         yield Finding(
             f"`mountedBy` of {quoted(secret.id)} {', and '.join(found)}",
@@ -347,7 +347,7 @@ def is_of(workload: Workload, component: str) -> bool:
     return has_name or component in workload.components
 
 
-def shadowed(own: EnvironmentSecrets, gathered: ObjectIndex) -> Iterator[Finding]:
+def find_shadowed(own: EnvironmentSecrets, gathered: ObjectIndex) -> Iterator[Finding]:
     """A finding for each Secret whose keys another source overrides in some container, by that source."""
     hidden: dict[tuple[str, str, VariableSource], dict[str, list[Workload]]] = {}
     known = _source_keys(own, gathered)
@@ -365,7 +365,7 @@ def shadowed(own: EnvironmentSecrets, gathered: ObjectIndex) -> Iterator[Finding
             continue
         workloads = [each for several in names.values() for each in several]
         yield Finding(
-            f"in {named(workloads)}, {_title(winner)} overrides {listed(names)} of the Secret {quoted(loser)}",
+            f"in {titles_of(workloads)}, {_title(winner)} overrides {listed(names)} of the Secret {quoted(loser)}",
             place.node.key_span,
             help=f"name it in one place alone; {waiver('shadowed-variable', place.id)}",
             related=places(
@@ -390,12 +390,12 @@ def _title(source: VariableSource) -> str:
 
 def _source_keys(own: EnvironmentSecrets, gathered: ObjectIndex) -> SourceKeys:
     @cache
-    def known(namespace: str, source: VariableSource) -> frozenset[str]:
+    def lookup(namespace: str, source: VariableSource) -> frozenset[str]:
         if source.secret is None:
             return gathered.config_maps.get((namespace, source.config_map or ""), frozenset())
         return _keys_at(own, gathered, (namespace, source.secret)) or frozenset()
 
-    return known
+    return lookup
 
 
 def _conflicts(
@@ -448,9 +448,10 @@ def unusable(own: EnvironmentSecrets, readers: Mapping[Name, Readers]) -> Iterat
         for prefix, asking in prefixes.items():
             for key in keys_of(secret):
                 if not _VARIABLE.fullmatch(f"{prefix}{key}"):
+                    readers_of_key = titles_of(each for each, _ in asking)
                     yield Finding(
-                        f"{quoted(prefix + key)} is not a valid variable name: {named(each for each, _ in asking)} may "
-                        f"start without that key of {quoted(secret.id)}",
+                        f"{quoted(prefix + key)} is not a valid variable name: {readers_of_key} may start without that "
+                        f"key of {quoted(secret.id)}",
                         secret.node.key_span,
                         help="name the key with letters, digits and _, not starting with a digit; "
                         + waiver("unusable-variable", secret.id),
@@ -459,19 +460,19 @@ def unusable(own: EnvironmentSecrets, readers: Mapping[Name, Readers]) -> Iterat
                     )
 
 
-def named(workloads: Iterable[Workload]) -> str:
+def titles_of(workloads: Iterable[Workload]) -> str:
     """`Deployment "a", Job "b"`, each once; of many the first ones and how many more."""
     titles = list(dict.fromkeys(each.title for each in workloads))
     left = len(titles) - _MOST_NAMED
     return ", ".join(titles[:_MOST_NAMED]) + (f" and {left} more" if left > 0 else "")
 
 
-def wanting(workloads: Iterable[Workload], *, is_optional: bool = False) -> str:
+def required_keys(workloads: Iterable[Workload], *, is_optional: bool = False) -> str:
     """`Deployment "a" needs` or `Deployment "a", Job "b" need`; of what is optional, that they would read it."""
     every = list(workloads)
     if is_optional:
-        return f"{named(every)} would read"
-    return f"{named(every)} need{'s' if len({each.title for each in every}) == 1 else ''}"
+        return f"{titles_of(every)} would read"
+    return f"{titles_of(every)} need{'s' if len({each.title for each in every}) == 1 else ''}"
 
 
 def places(readers: Readers, *, of_key: bool = False) -> tuple[Related, ...]:

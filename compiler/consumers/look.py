@@ -15,8 +15,8 @@ from compiler.consumers.findings import (
     judge,
     keys_of,
     namespace_of,
-    placed,
     secrets_of,
+    target_options,
 )
 from compiler.consumers.readers import Name, ObjectIndex, SecretRead, Workload, gather, take
 from compiler.edit.yaml_edit import listing
@@ -74,10 +74,10 @@ def look_at_manifests(
     gathered, diagnostics = read_manifests(paths, default)
     if gathered is None or (since and before is None):
         return Look(own, None, (*found, *diagnostics))
-    look = _judged(own, gathered, diagnostics)
+    look = _judge(own, gathered, diagnostics)
     if before is None:
         return look
-    needs, unneeded = needs_of_upgrade(own, before, gathered), unneeded_after(own, before, gathered)
+    needs, unneeded = needs_of_upgrade(own, before, gathered), unneeded_secrets(own, before, gathered)
     return replace(look, needs=tuple(needs), unneeded=tuple(unneeded))
 
 
@@ -85,7 +85,7 @@ def look_at_rendered(environment: Environment, shown: str, text: str) -> Look:
     """What rendered manifests, which people know as `shown`, need of the environment."""
     own = secrets_of(environment)
     gathered, diagnostics = read_texts([(shown, text)], shown, namespace_of(environment, None))
-    return _judged(own, gathered, diagnostics) if gathered is not None else Look(own, None, diagnostics)
+    return _judge(own, gathered, diagnostics) if gathered is not None else Look(own, None, diagnostics)
 
 
 def look_at_cluster(environment: Environment, view: ClusterView, namespace: str | None) -> Look:
@@ -93,10 +93,10 @@ def look_at_cluster(environment: Environment, view: ClusterView, namespace: str 
     own = secrets_of(environment)
     every = [namespace] if namespace is not None else [name for name, _ in own.secrets]
     gathered, notes = gather(view, every)
-    return replace(_judged(own, gathered), notes=notes, namespaces=frozenset(every))
+    return replace(_judge(own, gathered), notes=notes, namespaces=frozenset(every))
 
 
-def _judged(own: EnvironmentSecrets, gathered: ObjectIndex, diagnostics: tuple[Diagnostic, ...] = ()) -> Look:
+def _judge(own: EnvironmentSecrets, gathered: ObjectIndex, diagnostics: tuple[Diagnostic, ...] = ()) -> Look:
     if not gathered.workloads:
         message = "there is no workload, so nothing can be said of what pods read"
         raise Refusal("cannot run", message, "check the namespace, and what writes the manifests")
@@ -122,7 +122,7 @@ def read_manifests(paths: Sequence[str], namespace: str) -> tuple[ObjectIndex | 
     without one. Raises Refusal for what cannot be read, is empty, or is too large together.
     """
     piped = ("consumers", "ENV", "--manifests", STDIN)
-    return read_texts(read_files(paths), ", ".join(map(_shown, paths)), namespace, piped)
+    return read_texts(read_files(paths), ", ".join(map(_show_path, paths)), namespace, piped)
 
 
 def read_texts(
@@ -158,7 +158,7 @@ def read_files(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
         left -= len(content)
         if left < 0:
             raise Refusal("cannot run", f"the manifests have more than {MAX_MANIFEST_BYTES} bytes")
-        yield _shown(path), _decoded(_shown(path), content)
+        yield _show_path(path), _decode(_show_path(path), content)
 
 
 def _of_template(diagnostic: Diagnostic, text: str, piped: Sequence[str]) -> Diagnostic:
@@ -178,7 +178,7 @@ def _files(paths: Iterable[str]) -> list[str]:
             for file in _below(path) if path != STDIN and Path(path).is_dir() else (path,):
                 found.setdefault(STDIN if file == STDIN else os.path.realpath(file), file)
         except OSError as error:
-            raise _refused(path, error) from None
+            raise _refuse_file(path, error) from None
     return list(found.values())
 
 
@@ -188,20 +188,20 @@ def _content(path: str, most: int) -> bytes:
         with open(0, "rb", closefd=False) if path == STDIN else Path(path).open("rb") as file:
             return file.read(most + 1)
     except OSError as error:
-        raise _refused(_shown(path), error) from None
+        raise _refuse_file(_show_path(path), error) from None
 
 
-def _shown(path: str) -> str:
+def _show_path(path: str) -> str:
     return SHOWN_STDIN if path == STDIN else path
 
 
-def _refused(shown: str, error: OSError) -> Refusal:
+def _refuse_file(shown: str, error: OSError) -> Refusal:
     message = f"{shown} cannot be read: {system_reason(error)}"
     return Refusal("usage", message, "name a file or a folder of manifests, or - for standard input")
 
 
 def _refuse_folder(error: OSError) -> None:
-    raise _refused(str(error.filename), error)
+    raise _refuse_file(str(error.filename), error)
 
 
 def _below(folder: str) -> list[str]:
@@ -216,7 +216,7 @@ def _below(folder: str) -> list[str]:
     return found
 
 
-def _decoded(shown: str, content: bytes) -> str:
+def _decode(shown: str, content: bytes) -> str:
     try:
         return content.decode().removeprefix(_MARK)
     except UnicodeDecodeError:
@@ -224,7 +224,7 @@ def _decoded(shown: str, content: bytes) -> str:
     raise Refusal("cannot run", f"{shown} is not UTF-8", "check the command that writes it")
 
 
-def unneeded_after(own: EnvironmentSecrets, old: ObjectIndex, new: ObjectIndex) -> Iterator[str]:
+def unneeded_secrets(own: EnvironmentSecrets, old: ObjectIndex, new: ObjectIndex) -> Iterator[str]:
     """The environment's secrets that the `old` manifests read and the `new` ones do not."""
     readers, before = new.readers(), old.readers()
     for name, secret in own.secrets.items():
@@ -282,7 +282,7 @@ def _steps(own: EnvironmentSecrets, name: Name, keys: list[str], *, is_new: bool
     if not keys:
         yield "# the manifests do not name its keys: write them in place of KEY"
     options = [word for key in keys or ["KEY"] for word in ("--key", key)]
-    yield command_line("new", "secret", chosen, *placed(own, name), *options, "--into", environment)
+    yield command_line("new", "secret", chosen, *target_options(own, name), *options, "--into", environment)
     yield command_line("put", environment, chosen)
 
 

@@ -126,19 +126,19 @@ class SecretBody:
     not_before: int | None
 
 
-def checked_name(name: str) -> str:
+def check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise _bad("The request URI contains an invalid name")
     return name
 
 
-def checked_version(version: str) -> str:
+def check_version(version: str) -> str:
     if not _VERSION.fullmatch(version):
         raise _bad("The request URI contains an invalid secret version")
     return version
 
 
-def checked_page_size(text: str | None) -> int:
+def parse_page_size(text: str | None) -> int:
     """Key Vault's pages hold at most 25 items, whatever is asked."""
     if text is None:
         return 25
@@ -147,7 +147,7 @@ def checked_page_size(text: str | None) -> int:
     return int(text)
 
 
-def parsed_body(raw: bytes, *, with_value: bool) -> SecretBody:
+def parse_body(raw: bytes, *, with_value: bool) -> SecretBody:
     """The body of a request that sets (`with_value`) or updates a secret."""
     body = _object_of(raw)
     known = {"contentType", "tags", "attributes"} | ({"value"} if with_value else set())
@@ -162,12 +162,12 @@ def parsed_body(raw: bytes, *, with_value: bool) -> SecretBody:
     if enabled is not None and not isinstance(enabled, bool):
         raise _bad("Property attributes.enabled has invalid value")
     parsed = SecretBody(
-        value=_checked_value(body.get("value")) if with_value else None,
-        content_type=_checked_content_type(body.get("contentType")),
-        tags=_checked_tags(body.get("tags")),
+        value=_check_value(body.get("value")) if with_value else None,
+        content_type=_check_content_type(body.get("contentType")),
+        tags=_check_tags(body.get("tags")),
         enabled=enabled,
-        expires=_checked_second(attributes.get("exp"), "exp"),
-        not_before=_checked_second(attributes.get("nbf"), "nbf"),
+        expires=_check_second(attributes.get("exp"), "exp"),
+        not_before=_check_second(attributes.get("nbf"), "nbf"),
     )
     if parsed.expires is not None and parsed.not_before is not None and parsed.expires <= parsed.not_before:
         raise _bad("Property attributes.exp must be later than attributes.nbf")
@@ -184,7 +184,7 @@ def _object_of(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def _checked_value(value: object) -> str:
+def _check_value(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise _bad("Property value has invalid value")
     try:
@@ -196,7 +196,7 @@ def _checked_value(value: object) -> str:
     return value
 
 
-def _checked_content_type(content_type: object) -> str | None:
+def _check_content_type(content_type: object) -> str | None:
     if content_type is None:
         return None
     if not isinstance(content_type, str) or len(content_type) > MAX_CONTENT_TYPE:
@@ -204,7 +204,7 @@ def _checked_content_type(content_type: object) -> str | None:
     return content_type
 
 
-def _checked_tags(tags: object) -> dict[str, str] | None:
+def _check_tags(tags: object) -> dict[str, str] | None:
     if tags is None:
         return None
     if not isinstance(tags, dict) or len(tags) > MAX_TAGS:
@@ -215,7 +215,7 @@ def _checked_tags(tags: object) -> dict[str, str] | None:
     return tags
 
 
-def _checked_second(second: object, name: str) -> int | None:
+def _check_second(second: object, name: str) -> int | None:
     if second is None:
         return None
     if isinstance(second, bool) or not isinstance(second, int) or not 0 <= second <= _LAST_SECOND:
@@ -283,22 +283,22 @@ class KeyVaultState:
         return [bundle(base, secret, by_id[key], with_value=False) for key in page], marker
 
     def get_deleted(self, base: str, name: str) -> dict[str, Any]:
-        return deleted_bundle(base, self.deleted(name), versioned=True)
+        return deleted_bundle(base, self.require_deleted(name), versioned=True)
 
     def list_deleted(self, base: str, after: str, size: int) -> tuple[list[dict[str, Any]], str | None]:
         page, marker = _page(self.keys_in("deleted"), after, size)
         return [deleted_bundle(base, self._secrets[key], versioned=False) for key in page], marker
 
     def recover(self, base: str, name: str) -> dict[str, Any]:
-        secret = self.deleted(name)
+        secret = self.require_deleted(name)
         secret.deleted_at = None
         return bundle(base, secret, secret.versions[-1], with_value=False)
 
     def purge(self, name: str) -> None:
-        self.deleted(name)
+        self.require_deleted(name)
         del self._secrets[name.lower()]
 
-    def stored(self, name: str) -> StoredSecret | None:
+    def find_secret(self, name: str) -> StoredSecret | None:
         return self._secrets.get(name.lower())
 
     def keys_in(self, phase: Phase) -> list[str]:
@@ -306,13 +306,13 @@ class KeyVaultState:
         return [key for key in sorted(self._secrets) if self._secrets[key].phase == phase]
 
     def active(self, name: str) -> StoredSecret:
-        secret = self.stored(name)
+        secret = self.find_secret(name)
         if secret is None or secret.phase != "active":
             raise absent(name)
         return secret
 
-    def deleted(self, name: str) -> StoredSecret:
-        secret = self.stored(name)
+    def require_deleted(self, name: str) -> StoredSecret:
+        secret = self.find_secret(name)
         if secret is None or secret.phase != "deleted":
             raise absent_among_deleted(name)
         return secret

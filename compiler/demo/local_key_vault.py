@@ -29,10 +29,10 @@ from compiler.demo.key_vault_state import (
     KeyVaultState,
     RefusedRequestError,
     SecretBody,
-    checked_name,
-    checked_page_size,
-    checked_version,
-    parsed_body,
+    check_name,
+    check_version,
+    parse_body,
+    parse_page_size,
 )
 
 SERVER_NAMES = ("localhost", "127.0.0.1", "*.vault.azure.net")
@@ -82,7 +82,7 @@ class TokenIssuer:
 
     def issue(self, *, lifetime: float = 3_600.0, caller: dict[str, str] | None = None) -> str:
         claims = {"aud": self.audience, "exp": int(self._clock() + lifetime), **(caller or DEFAULT_CALLER)}
-        signed = f"{_encoded({'alg': 'HS256', 'typ': 'JWT'})}.{_encoded(claims)}"
+        signed = f"{_encode({'alg': 'HS256', 'typ': 'JWT'})}.{_encode(claims)}"
         return f"{signed}.{self._signature(signed)}"
 
     def fault_of(self, authorization: str | None) -> str | None:
@@ -108,7 +108,7 @@ def _base64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
 
 
-def _encoded(part: dict[str, Any]) -> str:
+def _encode(part: dict[str, Any]) -> str:
     return _base64(json.dumps(part, separators=(",", ":")).encode())
 
 
@@ -217,17 +217,17 @@ def answer(state: KeyVaultState, request: VaultRequest, base: str) -> VaultReply
     match request.method, path_of(request):
         case "PUT", ("secrets", name):
             body = _body_of(request, with_value=True)
-            return VaultReply(200, state.set(base, checked_name(name), body))
+            return VaultReply(200, state.set(base, check_name(name), body))
         case "PATCH", ("secrets", name, *rest) if len(rest) <= 1:
             body = _body_of(request, with_value=False)
-            return VaultReply(200, state.update(base, checked_name(name), _version(rest), body))
+            return VaultReply(200, state.update(base, check_name(name), _version(rest), body))
         case "DELETE", ("secrets", name):
-            return VaultReply(200, state.delete(base, checked_name(name)))
+            return VaultReply(200, state.delete(base, check_name(name)))
         case "DELETE", ("deletedsecrets", name):
-            state.purge(checked_name(name))
+            state.purge(check_name(name))
             return VaultReply(204)
         case "POST", ("deletedsecrets", name, "recover"):
-            return VaultReply(200, state.recover(base, checked_name(name)))
+            return VaultReply(200, state.recover(base, check_name(name)))
         case "GET", path:
             return _read(state, path, request, base)
         case _:
@@ -243,12 +243,12 @@ def _read(state: KeyVaultState, path: tuple[str, ...], request: VaultRequest, ba
         case ("deletedsecrets",):
             return _page_path(state.list_deleted, request, base)
         case ("deletedsecrets", name):
-            return VaultReply(200, state.get_deleted(base, checked_name(name)))
+            return VaultReply(200, state.get_deleted(base, check_name(name)))
         case ("secrets", name, "versions"):
-            checked = checked_name(name)
+            checked = check_name(name)
             return _page_path(lambda b, after, size: state.list_versions(b, checked, after, size), request, base)
         case ("secrets", name, *rest) if len(rest) <= 1:
-            return VaultReply(200, state.get(base, checked_name(name), _version(rest)))
+            return VaultReply(200, state.get(base, check_name(name), _version(rest)))
         case _:
             raise RefusedRequestError(404, "NotFound", "Resource not found.")
 
@@ -258,7 +258,7 @@ def _page_path(
     request: VaultRequest,
     base: str,
 ) -> VaultReply:
-    size = checked_page_size(request.query.get("maxresults"))
+    size = parse_page_size(request.query.get("maxresults"))
     items, marker = lister(base, _after(request.query.get("$skiptoken")), size)
     link = None
     if marker is not None:
@@ -278,11 +278,11 @@ def _after(token: str | None) -> str:
 def _body_of(request: VaultRequest, *, with_value: bool) -> SecretBody:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise RefusedRequestError(415, "UnsupportedMediaType", "The request body must be application/json.")
-    return parsed_body(request.body, with_value=with_value)
+    return parse_body(request.body, with_value=with_value)
 
 
 def _version(rest: list[str]) -> str | None:
-    return checked_version(rest[0]) if rest else None
+    return check_version(rest[0]) if rest else None
 
 
 class LocalKeyVault:
@@ -334,10 +334,10 @@ class LocalKeyVault:
 
     def send(self, request: VaultRequest, connection: ssl.SSLSocket) -> bool:
         """Answer a request on its connection; whether that can take another one."""
-        connection.sendall(self.dated(self.reply(request)))
+        connection.sendall(self.add_date(self.reply(request)))
         return True
 
-    def dated(self, reply: VaultReply) -> bytes:
+    def add_date(self, reply: VaultReply) -> bytes:
         """A reply as it is sent, with the time that it is here."""
         date = "Date", formatdate(self._clock(), usegmt=True)
         return replace(reply, headers=(*reply.headers, date)).to_bytes()
@@ -345,7 +345,7 @@ class LocalKeyVault:
     def reply(self, request: VaultRequest) -> VaultReply:
         refusal = self.issuer.fault_of(request.headers.get("authorization"))
         if refusal is not None:
-            return self._unauthorised(refusal, has_token="authorization" in request.headers)
+            return self._unauthorised_reply(refusal, has_token="authorization" in request.headers)
         with self.lock:
             if not self.throttle.admits(kind_of(request), self._clock()):
                 return VaultReply(429, {"error": {"code": "Throttled", "message": _THROTTLED}})
@@ -358,7 +358,7 @@ class LocalKeyVault:
         """What the state says to a request that is let in. Raises RefusedRequestError."""
         return answer(self.state, request, f"https://{request.headers.get('host', '')}")
 
-    def _unauthorised(self, message: str, *, has_token: bool) -> VaultReply:
+    def _unauthorised_reply(self, message: str, *, has_token: bool) -> VaultReply:
         authority = f"https://login.microsoftonline.com/{_TENANT}"
         header = f'Bearer authorization="{authority}", resource="{self.issuer.audience}"'
         if has_token:

@@ -112,7 +112,7 @@ def _await_end(process: int) -> None:
         raise
 
 
-def kept_demos(state: Path) -> list[str]:
+def list_demos(state: Path) -> list[str]:
     """The names of the demos that are kept below `state`, in the order of their numbers."""
     folders = (path.parent for path in state.glob(f"*/{EXPORTS}") if not path.parent.is_symlink())
     return sorted((each.name for each in folders if each.name.isdecimal()), key=lambda name: (len(name), name))

@@ -68,7 +68,7 @@ def checksum(text: str) -> str:
     return hashlib.sha256(text.replace("\r\n", "\n").encode()).hexdigest()
 
 
-def released() -> dict[str, dict[str, str]]:
+def release_checksums() -> dict[str, dict[str, str]]:
     """The checksum of each file of the chart and the schemas by its path, of every release, the oldest first."""
     found: dict[str, dict[str, str]] = json.loads(RELEASED.read_text("utf-8"))
     return found
@@ -115,14 +115,14 @@ class ShippedFile:
 
 def compare_files(root: Path) -> list[ShippedFile]:
     """Each file of the chart of the project in `root`, and of its schemas where it has any."""
-    releases = released()
-    chart = [_compared(root, path, text, releases) for path, text in chart_files().items()]
-    schemas = [_compared(root, path, text, releases) for path, text in schema_files().items()]
+    releases = release_checksums()
+    chart = [_compare_file(root, path, text, releases) for path, text in chart_files().items()]
+    schemas = [_compare_file(root, path, text, releases) for path, text in schema_files().items()]
     # `new chart` writes no schemas, and a project of its own that has none wants none.
     return [*chart, *(schemas if any(each.state != "missing" for each in schemas) else ())]
 
 
-def _compared(root: Path, path: str, new: str, releases: Mapping[str, Mapping[str, str]]) -> ShippedFile:
+def _compare_file(root: Path, path: str, new: str, releases: Mapping[str, Mapping[str, str]]) -> ShippedFile:
     try:
         mode = (root / path).lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):

@@ -22,7 +22,7 @@ def switch_edits(environment: Environment, secrets: Iterable[str], store: Store)
 def return_edits(environment: Environment, secrets: Iterable[str], store: Store) -> tuple[Edit, ...]:
     """The edits by which each secret reads `store` again: they remove only the lines that a switch added."""
     going = tuple(secrets)
-    marked = [secret for secret in going if _marked_store(environment, secret) == store.id]
+    marked = [secret for secret in going if _store_by_mark(environment, secret) == store.id]
     sets: list[Edit] = []
     dropped: list[str] = []
     for secret in going:

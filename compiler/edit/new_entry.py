@@ -15,7 +15,7 @@ from compiler.edit.new_project import (
 from compiler.edit.yaml_edit import add_members, in_braces, listing, listing_value
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Document, Node, Span
-from compiler.model.environment import OWN_ID, TARGET, filled, placeholders
+from compiler.model.environment import OWN_ID, TARGET, fill_pattern, placeholders
 from compiler.model.facts import NEW_SECRET_WAVE
 from compiler.model.provider import OPERATOR, LogIn, Provider
 from compiler.model.store import DEFAULT_MOUNT
@@ -24,7 +24,7 @@ from compiler.project_files import BASE, Library
 from compiler.refusal import Refusal
 from compiler.rules import invalid_naming_pattern
 from compiler.rules.api import Finding
-from compiler.stages.emit import quote, scalar
+from compiler.stages.emit import quote_yaml, scalar
 from compiler.stages.files import Output
 from compiler.stages.resolve import merge
 from compiler.stores.registry import PATTERNS, PROVIDERS, STORE_OPTIONS
@@ -79,7 +79,7 @@ def new_secret(root: Path, request: SecretRequest) -> tuple[list[Output], list[s
             _refuse_other_namespace(document, request)
             unchanged.append(document.source.path)
         else:
-            drafts.append(_listed(document, request))
+            drafts.append(_draft_listing(document, request))
     result = compile_drafts(root, drafts)
     helped = tuple(_with_option(each, names) for each in result.diagnostics)
     return [each.output(root) for each in drafts], unchanged, result._replace(diagnostics=helped)
@@ -105,7 +105,7 @@ def names_of(
             faults = [*invalid_naming_pattern.findings(pattern)] or [*_without_meaning(pattern, known)]
             found += faults
             if not faults:
-                names[member] = filled(str(pattern.value), known), pattern.span
+                names[member] = fill_pattern(str(pattern.value), known), pattern.span
     if found:
         return None, tuple(map(invalid_naming_pattern.check.diagnostic, found))
     if TARGET not in names:
@@ -131,7 +131,7 @@ def _entry_lines(request: SecretRequest, names: Names) -> list[str]:
         if provider != TARGET and (request.keys or request.names.get(provider) is not None)
     ]
     return [
-        *([f"description: {quote(request.description)}"] if request.description is not None else ()),
+        *([f"description: {quote_yaml(request.description)}"] if request.description is not None else ()),
         f"target: {scalar(names[TARGET][0])}",
         *(["remote:", *places] if places else ()),
         f"syncWave: {NEW_SECRET_WAVE}",
@@ -141,7 +141,7 @@ def _entry_lines(request: SecretRequest, names: Names) -> list[str]:
     ]
 
 
-def _listed(document: Document, request: SecretRequest) -> Draft:
+def _draft_listing(document: Document, request: SecretRequest) -> Draft:
     path = ("secrets", request.id)
     origins: dict[tuple[str, ...], Span] = {(): option_span("--into", document.source.path)}
     if request.namespace is not None:

@@ -20,7 +20,7 @@ from compiler.model.store import DEFAULT_MOUNT
 from compiler.pipeline import VALUES_FOLDER, Result, compile_edited
 from compiler.project_files import BASE, CATALOGUE, FOLDER, Library
 from compiler.refusal import Refusal, system_reason
-from compiler.stages.emit import quote, scalar
+from compiler.stages.emit import quote_yaml, scalar
 from compiler.stages.files import Output, refuse_outside, write_all
 from compiler.stages.load import load_text
 from compiler.stages.resolve import merge
@@ -127,7 +127,7 @@ def known_provider(name: str) -> Provider:
     return PROVIDERS[name]
 
 
-def checked_name(kind: str, name: str | None) -> str:
+def check_name(kind: str, name: str | None) -> str:
     """The name of a new `kind`. Raises Refusal where there is none, or one that no file and no entry can have."""
     if name is None:
         raise Refusal("usage", f"the new {kind} needs a name", f"write it after `new {kind}`: {FORM}")
@@ -207,7 +207,7 @@ def new_environment(
         stores = below.members_at("stores")
         if store is not None and store not in stores:
             raise Refusal("usage", f"there is no store {quoted(store)}", suggest(store, stores, "stores"))
-        placed = _placed(addresses or {}, store, stores)
+        placed = _place_addresses(addresses or {}, store, stores)
         lacks = _lacking(stores[store]) if store is not None and store not in placed else None
         store = None if store == below.text("store") else store
     text = environment_text(name, extends, store, placed)
@@ -230,10 +230,12 @@ def _below(root: Path, shown: str, text: str) -> Node:
     return merge(layers)[0]
 
 
-def _placed(addresses: Mapping[str, str], store: str | None, stores: Mapping[str, Node]) -> dict[str, tuple[str, str]]:
+def _place_addresses(
+    addresses: Mapping[str, str], store: str | None, stores: Mapping[str, Node]
+) -> dict[str, tuple[str, str]]:
     """For each store that gets an address, its key and the address; without what a layer below says already."""
     providers = {store_id: node.text("provider") or "" for store_id, node in stores.items()}
-    found = {_addressed(each, store, providers): (_ADDRESSES[each][1], url) for each, url in addresses.items()}
+    found = {_store_for(each, store, providers): (_ADDRESSES[each][1], url) for each, url in addresses.items()}
     return {store_id: (key, url) for store_id, (key, url) in found.items() if stores[store_id].text(key) != url}
 
 
@@ -243,7 +245,7 @@ def _lacking(store: Node) -> str | None:
     return key if key and store.get(key) is None else None
 
 
-def _addressed(provider: str, store: str | None, providers: Mapping[str, str]) -> str:
+def _store_for(provider: str, store: str | None, providers: Mapping[str, str]) -> str:
     """The id of the store that an address is for: the chosen one, else the only one of the provider."""
     option, key = _ADDRESSES[provider]
     of_provider = [store_id for store_id, each in providers.items() if each == provider]
@@ -292,7 +294,7 @@ def environment_text(
 
 def address_scalar(url: str) -> str:
     """A URL without quotes, any other text in quotes."""
-    return url if re.fullmatch(r"https?://[A-Za-z0-9.:/-]*[A-Za-z0-9/]", url) else quote(url)
+    return url if re.fullmatch(r"https?://[A-Za-z0-9.:/-]*[A-Za-z0-9/]", url) else quote_yaml(url)
 
 
 def schema_line(name: str) -> str:
@@ -311,7 +313,7 @@ def project_files(name: str, namespace: str, provider: str, addresses: Mapping[s
         store=PROVIDERS[provider].store_id,
         stores="".join(line for each in PROVIDERS.values() for line in _store_lines(each, addresses)),
     )
-    patterns = "\n".join(f"  {member}: {quote(pattern)}" for member, pattern in PATTERNS.items())
+    patterns = "\n".join(f"  {member}: {quote_yaml(pattern)}" for member, pattern in PATTERNS.items())
     return {
         "environments/base.yaml": f"{schema_line('environment')}\n{base}",
         "environments/dev.yaml": environment_text("dev", ()),

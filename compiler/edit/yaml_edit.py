@@ -14,7 +14,7 @@ from ruamel.yaml.error import YAMLError
 from compiler.model.document import Document, Node
 from compiler.model.environment import MARK
 from compiler.refusal import Refusal
-from compiler.stages.emit import quote, scalar
+from compiler.stages.emit import quote_yaml, scalar
 from compiler.stages.load import load_text
 from compiler.text.wording import command_line
 
@@ -173,11 +173,11 @@ def _after(path: str, text: str, edits: Iterable[Edit]) -> str | None:
         if splices is None:
             return None
         text = apply_splices(text, splices)
-        text = text if edit.mark is None else _marked(path, text, edit)
+        text = text if edit.mark is None else _set_mark(path, text, edit)
     return text
 
 
-def _marked(path: str, text: str, edit: Edit) -> str:
+def _set_mark(path: str, text: str, edit: Edit) -> str:
     document, _ = load_text(path, text)
     member = document.root.get(*edit.path) if document is not None else None
     if member is None:
@@ -192,7 +192,7 @@ def _is_proved(before: str, after: str, changes: Iterable[tuple[Sequence[str], o
     for read in (_first_reading, _second_reading):
         seen, expected = read(after), read(before)
         for path, value in changes:
-            expected = _changed(expected, path, value)
+            expected = _set_value(expected, path, value)
         if seen is None or seen != expected:
             return False
     return True
@@ -213,12 +213,12 @@ def _second_reading(text: str) -> object:
     return {} if found is None else found
 
 
-def _changed(data: object, path: Sequence[str], value: object) -> object:
+def _set_value(data: object, path: Sequence[str], value: object) -> object:
     """What `data` is to be with `value` at `path`."""
     key, *rest = path
     members = dict(data) if isinstance(data, dict) else {}
     if rest:
-        members[key] = _changed(members.get(key), rest, value)
+        members[key] = _set_value(members.get(key), rest, value)
     elif value is None:
         members.pop(key, None)
     else:
@@ -408,7 +408,7 @@ def _into_braces(
     """After the last member of a map in braces; where `is_own_line`, on a line of its own if that one has one."""
     text = mapping.source.text
     last = max(mapping.children.values(), key=lambda child: child.key_start)
-    style = quote if text[last.key_start] == '"' else scalar
+    style = quote_yaml if text[last.key_start] == '"' else scalar
     entry = f"{style(path[0])}: {in_braces(value, path[1:], style)}"
     end = last.end
     if last.is_empty:

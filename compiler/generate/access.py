@@ -67,7 +67,7 @@ def access_text(
     Without `store` it covers what the environment reads in its store of that form's provider; with `store` the places
     of all its secrets there. Raises Refusal where there is no such store or place.
     """
-    chosen = _chosen(environment, form, store)
+    chosen = _choose_store(environment, form, store)
     secrets = [each for each in environment.secrets.values() if store is not None or each.store is chosen]
     try:
         names = names_in(environment, chosen, secrets, role)
@@ -98,11 +98,11 @@ def names_in(environment: Environment, store: Store, secrets: Iterable[Secret], 
     for secret in secrets:
         for cell in inventory.of(secret, store).values():
             if cell.place is not None and (role is not Role.OPERATOR or cell.in_use):
-                found.setdefault(store.provider.asked_name(store.mount, cell.place.remote_key), secret)
+                found.setdefault(store.provider.operator_name(store.mount, cell.place.remote_key), secret)
     return dict(sorted(found.items()))
 
 
-def _chosen(environment: Environment, form: str, name: str | None) -> Store:
+def _choose_store(environment: Environment, form: str, name: str | None) -> Store:
     provider = FORMS[form]
     if name is not None:
         store = store_named(environment, name)

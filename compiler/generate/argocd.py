@@ -184,7 +184,7 @@ def _apps_folder(out: str | None, root: Path, path: str) -> str:
     return f"{before}/{below}" if before else below
 
 
-def named_project(environments: Sequence[Environment]) -> str | None:
+def common_project(environments: Sequence[Environment]) -> str | None:
     """The AppProject that all the environments name by `argocdProject`, or the default; None where they differ."""
     names = {environment.root.text("argocdProject") or PROJECT for environment in environments}
     return names.pop() if len(names) == 1 else None
@@ -195,7 +195,7 @@ def to_arguments(options: ArgoOptions, environments: Sequence[Environment]) -> l
     words = ["generate", "argocd", *(each.name for each in environments)]
     for each in fields(ArgoOptions):
         value = getattr(options, each.name)
-        default = named_project(environments) if each.name == "project" else each.default
+        default = common_project(environments) if each.name == "project" else each.default
         if each.name == "cluster":
             words += [word for name in sorted(value) for word in ("--cluster", f"{name}={value[name]}")]
         elif each.name != "apps" and value not in (None, default):
@@ -215,7 +215,7 @@ def argocd_texts(
     header = header_for("argocd", to_arguments(options, environments))
     made = manifests(options, environments).items()
     texts = {name: header + "---\n".join(map(manifest_text, every)) for name, every in made}
-    return texts, tuple(found for environment in environments for found in _unconfirmed(environment))
+    return texts, tuple(found for environment in environments for found in _check_confirmations(environment))
 
 
 def unmade_namespaces(environments: Sequence[Environment], options: ArgoOptions) -> Iterator[str]:
@@ -269,7 +269,7 @@ def _is_asked(environment: Environment) -> bool:
     return all(map(asks_before_pruning, options))
 
 
-def _unconfirmed(environment: Environment) -> Iterator[Diagnostic]:
+def _check_confirmations(environment: Environment) -> Iterator[Diagnostic]:
     lacks = {
         secret.id: missing
         for secret in environment.secrets.values()
@@ -438,8 +438,8 @@ def _secrets_project(options: ArgoOptions, environments: Sequence[Environment]) 
     spec = {
         "description": "ExternalSecrets of the platform",
         "sourceRepos": list(dict.fromkeys([options.repo, options.chart_repo or options.repo])),
-        "destinations": _once(destinations),
-        "clusterResourceWhitelist": _once(cluster_wide),
+        "destinations": _unique(destinations),
+        "clusterResourceWhitelist": _unique(cluster_wide),
         "namespaceResourceWhitelist": [{"group": group, "kind": kind} for group, kind in dict.fromkeys(kinds)],
     }
     return _manifest("AppProject", options.project, options, spec)
@@ -456,7 +456,7 @@ def _apps_project(options: ArgoOptions) -> Manifest:
     return _manifest("AppProject", f"{options.project}-apps", options, spec)
 
 
-def _once(entries: list[dict[str, str]]) -> list[dict[str, str]]:
+def _unique(entries: list[dict[str, str]]) -> list[dict[str, str]]:
     return [entry for index, entry in enumerate(entries) if entry not in entries[:index]]
 
 

@@ -59,7 +59,7 @@ def _flat(value: Manifest) -> str:
 _FORMER = "project.yaml"
 
 
-def left_over(names: Iterable[str], folder: Path, shown: str, header: str, *, is_check: bool) -> Iterator[Diagnostic]:
+def find_stale(names: Iterable[str], folder: Path, shown: str, header: str, *, is_check: bool) -> Iterator[Diagnostic]:
     """A `stale-output`, an error in a check, for each file in `folder` with `header` that is not among `names`.
 
     A folder below that has the first of the names itself is another command's. No link is followed, and nothing is
@@ -87,9 +87,9 @@ def generated_texts(names: Iterable[str], folder: Path, header: str) -> list[str
 def _below(folder: Path, first: str) -> list[str]:
     """The YAML files in `folder` and in the folders in it, in the order of names; none where it cannot be listed."""
     found = []
-    for entry in _listed(folder):
+    for entry in _list_folder(folder):
         if entry.is_dir(follow_symlinks=False):
-            inside = [each.name for each in _listed(folder / entry.name)]
+            inside = [each.name for each in _list_folder(folder / entry.name)]
             if first not in inside and _FORMER not in inside:
                 found += [f"{entry.name}/{name}" for name in inside if name.endswith(".yaml")]
         elif entry.name.endswith(".yaml"):
@@ -97,7 +97,7 @@ def _below(folder: Path, first: str) -> list[str]:
     return sorted(found)
 
 
-def _listed(folder: Path) -> list[os.DirEntry[str]]:
+def _list_folder(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
@@ -169,7 +169,7 @@ def generated_files(
     found: list[Diagnostic] = []
     states: dict[str, str] = {}
     for name, output in outputs.items():
-        outside = _refused_folder(output.path.parent, name, root)
+        outside = _refuse_folder(output.path.parent, name, root)
         old, refused = (None, ()) if outside else read_old(output.path, name, HEADER)
         found += outside or refused
         is_stale = old != output.text
@@ -181,7 +181,7 @@ def generated_files(
     return states, tuple(found)
 
 
-def _refused_folder(folder: Path, shown: str, root: Path) -> tuple[Diagnostic, ...]:
+def _refuse_folder(folder: Path, shown: str, root: Path) -> tuple[Diagnostic, ...]:
     if (read := _read_place(folder, root)) is None:
         return refuse_outside(folder, shown, root)
     # `--out` itself is elsewhere, or `refuse_place` had refused it.

@@ -86,14 +86,14 @@ def caipe_forms() -> Forms:
 
 def rows_of(rows: Sequence[Row]) -> list[Row]:
     """The rows with each word of their `of` in place of `{}`."""
-    return [_filled(row, word) for row in rows for word in row.get("of", [""])]
+    return [_fill(row, word) for row in rows for word in row.get("of", [""])]
 
 
-def _filled(node: Any, word: str) -> Any:  # noqa: ANN401 - data of any shape
+def _fill(node: Any, word: str) -> Any:  # noqa: ANN401 - data of any shape
     if isinstance(node, dict):
-        return {key.replace("{}", word): _filled(value, word) for key, value in node.items()}
+        return {key.replace("{}", word): _fill(value, word) for key, value in node.items()}
     if isinstance(node, list):
-        return [_filled(each, word) for each in node]
+        return [_fill(each, word) for each in node]
     return node.replace("{}", word) if isinstance(node, str) else node
 
 
@@ -197,7 +197,7 @@ def platform_values(
         raise Refusal("usage", f"--release {problem}")
     namespace, elsewhere = environment.root.text("namespace"), environment.root.members_at("madeElsewhere")
     near = {each.id: each for each in environment.secrets.values() if each.namespace == namespace}
-    made = _mounted(forms, version, release, near, elsewhere, chart)
+    made = _mount_secrets(forms, version, release, near, elsewhere, chart)
     if made.by_chart and chart is not None:
         words = [*words, "--against", chart.name]
     text = header_for("platform", words) + manifest_text({under: made.values} if under is not None else made.values)
@@ -222,7 +222,7 @@ def _known_version(forms: Forms, text: str) -> Version:
     return version
 
 
-def _mounted(
+def _mount_secrets(
     forms: Forms,
     version: Version,
     release: str,
@@ -238,7 +238,7 @@ def _mounted(
             made.switch_off(row)
     for row in forms["rows"]:
         applies, by_chart = _applies(row, version, chart)
-        secret, absent = _chosen(row, near, named), row.get("absent")
+        secret, absent = _choose_secret(row, near, named), row.get("absent")
         made.by_chart |= by_chart and secret is not None
         if not applies:
             continue
@@ -262,7 +262,7 @@ def _applies(row: Row, version: Version, chart: Chart | None) -> tuple[bool, boo
     return (all(matches), True) if matches else (holds(row, version), False)
 
 
-def _chosen(row: Row, near: Mapping[str, Secret], named: Container[str]) -> Secret | None:
+def _choose_secret(row: Row, near: Mapping[str, Secret], named: Container[str]) -> Secret | None:
     for each in row.get("secrets", ()):
         if each in near:
             return near[each]
@@ -291,7 +291,7 @@ def _mount(made: _Mounted, row: Row, secret: Secret, release: str) -> None:
 
 def _refuse_misfit(row: Row, secret: Secret, keys: Collection[str], release: str) -> None:
     derived = row.get("derived")
-    name = derived_name(derived["chart"], derived["suffix"], release) if derived is not None else secret.entry.target
+    name = usual_name(derived["chart"], derived["suffix"], release) if derived is not None else secret.entry.target
     if name != secret.entry.target:
         readers = f"pods of the release {quoted(release)}"
         message = f"{quoted(secret.id)} makes {quoted(secret.entry.target)}, but {readers} read {quoted(name)}"
@@ -305,7 +305,7 @@ def _refuse_misfit(row: Row, secret: Secret, keys: Collection[str], release: str
             raise Refusal("usage", message, "add the key to the catalogue, or its variant to `use:`")
 
 
-def derived_name(chart: str, suffix: str, release: str) -> str:
+def usual_name(chart: str, suffix: str, release: str) -> str:
     """The name that Helm's usual template makes: a release that has the chart's name in it is not followed by it."""
     full = release if chart in release else f"{release}-{chart}"
     return full[:_LONGEST].removesuffix("-") + suffix

@@ -210,11 +210,11 @@ class FoundObject:
         return f"{self.kind} {quoted(self.name)}"
 
     @property
-    def taken(self) -> tuple[FoundSecret, ...]:
+    def secrets_to_take(self) -> tuple[FoundSecret, ...]:
         """Its Secrets, none where it is refused."""
         return () if self.reasons else self.secrets
 
-    def refused(self, *reasons: Finding) -> FoundObject:
+    def refuse(self, *reasons: Finding) -> FoundObject:
         """The same object, not taken for these reasons too."""
         return replace(self, reasons=(*self.reasons, *reasons))
 
@@ -250,7 +250,7 @@ class Stores:
                 found = Finding(f"the store {quoted(name)} has version 1 of the KV engine", line, "upgrade the engine")
         self.found[kind, namespace if kind == OWN_STORE else "", name] = found
 
-    def named(self, reference: Node, namespace: str) -> SourceStore | Finding:
+    def store_named(self, reference: Node, namespace: str) -> SourceStore | Finding:
         """The store that a reference names."""
         kind, name = reference.text("kind") or OWN_STORE, reference.text("name") or ""
         own = self.found.get((kind, namespace if kind == OWN_STORE else "", name))
@@ -262,7 +262,7 @@ class Stores:
             return Finding(message, reference.span, "add the store's manifest, or give --store NAME=PROVIDER")
         return found if own is not None else replace(found, kind=kind, name=name)
 
-    def unnamed(self, provider: Provider, settings: Mapping[str, str], at: Span) -> SourceStore:
+    def default_store(self, provider: Provider, settings: Mapping[str, str], at: Span) -> SourceStore:
         """The store of a form that names no object of the operator: the one of `--store`, where that has one."""
         given = next((each for (kind, _), each in self.known.items() if not kind and each.provider is provider), None)
         address = [(key, text) for key, text in given.settings if key == provider.address] if given is not None else []
@@ -299,7 +299,7 @@ def read_object(form: str, document: Node, namespace: str, stores: Stores, key_n
         return None
     if kind != KINDS[form]:
         message, way_out = "it is not an ExternalSecret", _UNSUPPORTED.get(kind, _LEAVE)
-        return bare_object(document, namespace).refused(Finding(message, document.nearest("kind").span, way_out))
+        return bare_object(document, namespace).refuse(Finding(message, document.nearest("kind").span, way_out))
     return _external_secret(document, namespace, stores, key_names)
 
 
@@ -318,10 +318,10 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
     bare = bare_object(document, namespace)
     target = document.text(*_TARGET, "name") or bare.name
     data, extracts, reasons = _references(document, namespace, stores)
-    reasons = [*_departures(document, _ONLY), *_unread(document, _EXTERNAL_SECRET_FIELDS), *reasons]
+    reasons = [*_unsupported_fields(document, _ONLY), *_unread_fields(document, _EXTERNAL_SECRET_FIELDS), *reasons]
     template, keys = document.get(*_TEMPLATE, "data"), [*data.values()]
     if template is not None:
-        keys, found = _renamed(template, data, extracts)
+        keys, found = _rename_keys(template, data, extracts)
         reasons += found
     elif len(extracts) > 1:
         reasons.append(Finding("`dataFrom` has several sources", extracts[1].at, _LEAVE))
@@ -409,12 +409,12 @@ def _reference(document: Node, item: Node, remote: Node, namespace: str, stores:
     generator = item.get("sourceRef", "generatorRef")
     if generator is not None:
         return [Finding("generators are not supported", generator.key_span, _LEAVE)]
-    reasons = [*_departures(remote, _ONLY_OF_REFERENCE)]
+    reasons = [*_unsupported_fields(remote, _ONLY_OF_REFERENCE)]
     named = item.get("sourceRef", "storeRef") or document.get(*_SPEC, "secretStoreRef")
     key = remote.text("key")
     if named is None or key is None:
         return [*reasons, Finding("it lacks a store or a remote key", item.span)]
-    store = stores.named(named, namespace)
+    store = stores.store_named(named, namespace)
     if isinstance(store, Finding):
         return [*reasons, store]
     at = remote.nearest("key").span
@@ -424,7 +424,7 @@ def _reference(document: Node, item: Node, remote: Node, namespace: str, stores:
     return reasons or FoundKey("", *place, remote.text("property"), at)
 
 
-def _renamed(
+def _rename_keys(
     template: Node, data: Mapping[str, FoundKey], extracts: Sequence[FoundKey]
 ) -> tuple[list[FoundKey], list[Finding]]:
     keys: list[FoundKey] = []
@@ -450,13 +450,16 @@ def _former_external_secret(document: Node, namespace: str, stores: Stores) -> F
     back_end = spec.nearest("backendType").span
     provider = provider_called(spec.text("backendType") or "")
     if provider is None:
-        return bare.refused(Finding("its back end is not supported", back_end))
+        return bare.refuse(Finding("its back end is not supported", back_end))
     vault = spec.text("keyVaultName")
     settings = {provider.address: provider.url_of(vault, lambda _: None)} if vault and not provider.has_mounts else {}
-    store = stores.unnamed(provider, settings, back_end)
-    reasons, keys = [*_departures(spec, _ONLY_OF_FORMER), *_unread(spec, _FORMER_FIELDS)], list[FoundKey]()
+    store = stores.default_store(provider, settings, back_end)
+    reasons, keys = (
+        [*_unsupported_fields(spec, _ONLY_OF_FORMER), *_unread_fields(spec, _FORMER_FIELDS)],
+        list[FoundKey](),
+    )
     for item in spec.items_at("data"):
-        reasons += _departures(item, _ONLY_OF_FORMER_KEY)
+        reasons += _unsupported_fields(item, _ONLY_OF_FORMER_KEY)
         key, at = item.text("name"), item.nearest("key").span
         place = _api_place_of(store, item.text("key") or "", at)
         if isinstance(place, Finding):
@@ -476,13 +479,13 @@ def _secret_provider_class(document: Node, namespace: str, stores: Stores) -> Fo
     bare = bare_object(document, namespace)
     provider = provider_called(document.text("spec", "provider") or "")
     if provider is None or not provider.csi_names:
-        return bare.refused(Finding("its provider is not supported", document.nearest("spec", "provider").span))
+        return bare.refuse(Finding("its provider is not supported", document.nearest("spec", "provider").span))
     made = document.items_at("spec", "secretObjects")
     if not made:
         help_text = "pods read it as files of a volume; add `secretObjects` to make a Secret of it"
-        return bare.refused(Finding("it has no `secretObjects`", bare.at, help_text))
+        return bare.refuse(Finding("it has no `secretObjects`", bare.at, help_text))
     parameters = document.nearest("spec", "parameters")
-    store = stores.unnamed(provider, provider.csi_settings(parameters.text_map()), parameters.span)
+    store = stores.default_store(provider, provider.csi_settings(parameters.text_map()), parameters.span)
     items: dict[str, Node] = {}
     for item in provider_objects(document.source.path, parameters.text("objects") or "") or ():
         alias = next((text for name in provider.csi_names if (text := item.text(name))), None)
@@ -490,7 +493,7 @@ def _secret_provider_class(document: Node, namespace: str, stores: Stores) -> Fo
             items[alias] = item
     secrets, reasons = list[FoundSecret](), list[Finding]()
     for each in made:
-        reasons += [*_departures(each, {("type",): ("Opaque",)}), *_unread(each, _CSI_FIELDS)]
+        reasons += [*_unsupported_fields(each, {("type",): ("Opaque",)}), *_unread_fields(each, _CSI_FIELDS)]
         keys: list[FoundKey] = []
         for data in each.items_at("data"):
             found = _csi_key(data, items, store)
@@ -511,7 +514,7 @@ def _csi_key(data: Node, items: Mapping[str, Node], store: SourceStore) -> Found
     if item is None:
         return Finding(f"`objects` has no {quoted(wanted)}", at)
     # The item's own lines are those of a text in the text: the line that names it is shown.
-    for reason in _departures(item, {(member,): allowed for member, allowed in provider.csi_only.items()}):
+    for reason in _unsupported_fields(item, {(member,): allowed for member, allowed in provider.csi_only.items()}):
         return reason._replace(at=at)
     place = _api_place_of(store, item.text(provider.csi_key) or "", at)
     if isinstance(place, Finding):
@@ -531,7 +534,7 @@ def _place_of(store: SourceStore, key: str, at: Span) -> tuple[SourceStore, str]
             return Finding("its key has no mount in front, and the store has no `path`", at)
         return store.with_setting("mount", mount), key
     try:
-        name = store.provider.asked_name(mount, key)
+        name = store.provider.operator_name(mount, key)
         # `/team/db` is the path `team/db`; a name without paths keeps its capitals.
         return store, store.provider.remote_name(name) if store.provider.has_paths else name
     except (InvalidReferenceError, UnprovenReferenceError) as error:
@@ -547,7 +550,7 @@ def _api_place_of(store: SourceStore, path: str, at: Span) -> tuple[SourceStore,
     return _place_of(store, path, at)
 
 
-def _departures(node: Node, only: _Only) -> Iterator[Finding]:
+def _unsupported_fields(node: Node, only: _Only) -> Iterator[Finding]:
     """What `node` says at the paths of `only` and is not among the values allowed there."""
     for path, allowed in only.items():
         found = node.get(*path)
@@ -560,13 +563,13 @@ def _departures(node: Node, only: _Only) -> Iterator[Finding]:
         yield Finding(f"`{'.'.join(words)}{shown}` is not supported", found.key_span, _LEAVE)
 
 
-def _unread(node: Node, fields: _Fields, path: tuple[str, ...] = ()) -> Iterator[Finding]:
+def _unread_fields(node: Node, fields: _Fields, path: tuple[str, ...] = ()) -> Iterator[Finding]:
     """The fields of an object that an import does not read; in a list, those of each item."""
     for item in node.items:
-        yield from _unread(item, fields, path)
+        yield from _unread_fields(item, fields, path)
     for name, member in node.children.items():
         if name not in fields:
             shown = ".".join([*path, name]) if _WORD.fullmatch(name) else f"a field of {'.'.join(path) or 'it'}"
             yield Finding(f"`{shown}` is not supported", member.key_span, _LEAVE)
         elif (below := fields[name]) is not None:
-            yield from _unread(member, below, (*path, name) if name != "spec" else path)
+            yield from _unread_fields(member, below, (*path, name) if name != "spec" else path)

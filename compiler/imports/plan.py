@@ -127,12 +127,12 @@ def plan_import(here: ImportTarget, objects: Sequence[FoundObject]) -> ImportPla
         result = compile_drafts(here.root, drafts)
         # The lines of manifests are not shown: they may hold values.
         result = result._replace(diagnostics=tuple(each._replace(brief=True) for each in result.diagnostics))
-        refused = _refused_by_rules(left, result)
+        refused = _rule_errors(left, result)
         if not refused:
             outputs = tuple(_outputs(here, drafts)) if drafted.secrets else ()
             stores = tuple(drafted.stores.values())
             return ImportPlan(here.name, tuple(left), tuple(drafted.secrets), stores, outputs, result)
-        left = [each.refused(*refused.get(each, ())) for each in left]
+        left = [each.refuse(*refused.get(each, ())) for each in left]
 
 
 def _outputs(here: ImportTarget, drafts: Iterable[Draft]) -> Iterator[Output]:
@@ -144,7 +144,7 @@ def _outputs(here: ImportTarget, drafts: Iterable[Draft]) -> Iterator[Output]:
             yield Output((here.root / shown).resolve(), shown, draft.text, replaces=None if is_new else old[shown])
 
 
-def _refused_by_rules(objects: Iterable[FoundObject], result: Result) -> dict[FoundObject, list[Finding]]:
+def _rule_errors(objects: Iterable[FoundObject], result: Result) -> dict[FoundObject, list[Finding]]:
     """The objects whose Secrets would break a rule, with what it says."""
     places: dict[tuple[int, int], list[FoundObject]] = {}
     for each in objects:
@@ -162,7 +162,7 @@ def _refused_by_rules(objects: Iterable[FoundObject], result: Result) -> dict[Fo
 
 
 def _spans(each: FoundObject) -> Iterator[Span]:
-    for secret in each.taken:
+    for secret in each.secrets_to_take:
         yield secret.at
         for key in secret.keys:
             yield key.at
@@ -191,14 +191,14 @@ class _Drafting:
         self._refuse_without_keys()
         self._choose_stores()
         self._refuse_repeated()
-        taken = [secret for each in self.objects for secret in each.taken]
+        taken = [secret for each in self.objects for secret in each.secrets_to_take]
         self.namespace = self.here.namespace
         self.store = self.here.merged.text("store") or ""
-        if taken and not self.here.listed:
+        if taken and not self.here.secret_nodes:
             self.namespace = _commonest(secret.namespace for secret in taken)
             self.store = _commonest(self.stores[secret.keys[0].store].id for secret in taken)
         ids = self._new_ids(taken)
-        self.objects = [self._planned(each, ids) for each in self.objects]
+        self.objects = [self._plan_object(each, ids) for each in self.objects]
         used = {each.store.id for each in self.secrets}
         self.stores = {source: each for source, each in self.stores.items() if each.id in used}
 
@@ -206,17 +206,17 @@ class _Drafting:
         message = "it makes a Secret without keys, or with keys that have no name or share one"
         reasons = {}
         for each in self.objects:
-            for secret in each.taken:
+            for secret in each.secrets_to_take:
                 names = {key.name for key in secret.keys}
                 if not names or "" in names or len(names) < len(secret.keys):
                     reasons[each] = Finding(message, each.at)
         self._refuse(reasons)
 
     def _refuse(self, reasons: Mapping[FoundObject, Finding]) -> None:
-        self.objects = [each.refused(reasons[each]) if each in reasons else each for each in self.objects]
+        self.objects = [each.refuse(reasons[each]) if each in reasons else each for each in self.objects]
 
     def _choose_stores(self) -> None:
-        found_keys = [(each, key) for each in self.objects for secret in each.taken for key in secret.keys]
+        found_keys = [(each, key) for each in self.objects for secret in each.secrets_to_take for key in secret.keys]
         uses = Counter(key.store for _, key in found_keys)
         reasons: dict[SourceStore, str] = {}
         for source, _ in uses.most_common():
@@ -238,7 +238,7 @@ class _Drafting:
         first: dict[tuple[str, str], FoundObject] = {}
         reasons = {}
         for each in self.objects:
-            for secret in each.taken:
+            for secret in each.secrets_to_take:
                 name = secret.namespace, secret.name
                 if name in first:
                     message = f"{first[name].title} makes the Secret {quoted(secret.name)} too"
@@ -256,12 +256,12 @@ class _Drafting:
             for secret in taken
         }
 
-    def _planned(self, each: FoundObject, ids: Mapping[FoundSecret, str]) -> FoundObject:
+    def _plan_object(self, each: FoundObject, ids: Mapping[FoundSecret, str]) -> FoundObject:
         planned: list[PlannedSecret] = []
-        for secret in each.taken:
+        for secret in each.secrets_to_take:
             found = self._plan_secret(secret, ids[secret], [*self.secrets, *planned])
             if isinstance(found, Finding):
-                return each.refused(found)
+                return each.refuse(found)
             planned.append(found)
         self.secrets += planned
         return each
@@ -280,7 +280,7 @@ class _Drafting:
             if secret.wave not in (None, entry.sync_wave):
                 message = f"its sync wave is {secret.wave}, and that of {quoted(entry.id)} is {entry.sync_wave}"
                 return Finding(message, secret.at, "give both one sync wave")
-            listed = self.here.listed.get(entry.id)
+            listed = self.here.secret_nodes.get(entry.id)
             if listed is not None and listed.nearest("enabled").value is False:
                 return Finding(f"the environment has {quoted(entry.id)} disabled", secret.at, "remove `enabled: false`")
             fitted = _fit(entry, secret, store, listed)
@@ -301,7 +301,7 @@ class _Drafting:
 
     def _entry_of(self, secret: FoundSecret, new_id: str, assigned: set[str]) -> Entry | Finding | None:
         same = [entry for entry in self.here.entries.values() if entry.target == secret.name]
-        listed = {entry.id: self.here.listed[entry.id] for entry in same if entry.id in self.here.listed}
+        listed = {entry.id: self.here.secret_nodes[entry.id] for entry in same if entry.id in self.here.secret_nodes}
         for entry in same:
             node = listed.get(entry.id)
             if node is not None and (node.text("namespace") or self.here.namespace) == secret.namespace:
@@ -316,7 +316,7 @@ class _Drafting:
 
     def _settings(self, secret: FoundSecret, store: PlannedStore, entry: Entry | None) -> dict[str, _Setting]:
         """What the environment has to say of a Secret beyond what its layers say."""
-        listed = self.here.listed.get(entry.id) if entry is not None else None
+        listed = self.here.secret_nodes.get(entry.id) if entry is not None else None
         above: dict[str, str | None] = {"store": self.store, "namespace": self.namespace}
         above["refreshInterval"] = self.here.merged.text("refreshInterval")
         wanted: dict[str, _Setting] = {"store": store.id, "namespace": secret.namespace}
@@ -375,7 +375,7 @@ class _Drafting:
         text = _with_members(document.source.path, text, ("stores",), stores, "store")
         # A lower layer may list a secret as it is.
         new = [each for each in self.secrets if each.id not in listed]
-        needed = [each for each in new if each.id not in self.here.listed or each.settings]
+        needed = [each for each in new if each.id not in self.here.secret_nodes or each.settings]
         lines = [line for each in needed for line in _listing_lines(each)]
         return _with_members(document.source.path, text, ("secrets",), lines, "secret")
 
@@ -383,7 +383,7 @@ class _Drafting:
 def _choose_store(here: ImportTarget, source: SourceStore) -> PlannedStore | str:
     """The environment's store for `source`, there or new; why it has none, in words."""
     provider, settings = source.provider, {name: _plain(value) for name, value in source.settings}
-    store_id = as_label(source.name) if source.name else _unnamed(here, source)
+    store_id = as_label(source.name) if source.name else _store_by_address(here, source)
     if store_id is None:
         return f"the environment has no store for this {provider.title}"
     named = [
@@ -396,12 +396,12 @@ def _choose_store(here: ImportTarget, source: SourceStore) -> PlannedStore | str
     if node.text("provider") != provider.id:
         return f"the environment's store {quoted(store_id)} is not a {provider.title}"
     changes = _changes(node, source)
-    if here.listed and not here.is_new and any(name in node.children for name in changes):
+    if here.secret_nodes and not here.is_new and any(name in node.children for name in changes):
         return f"the environment has secrets in another store {quoted(store_id)}: {', '.join(changes)} differs"
     return PlannedStore(store_id, source, is_new=False, changes=changes, prefix=node.text("prefix") or "")
 
 
-def _unnamed(here: ImportTarget, source: SourceStore) -> str | None:
+def _store_by_address(here: ImportTarget, source: SourceStore) -> str | None:
     """The environment's store of that address; else its only one of the provider, if either address is not known."""
     address = source.provider.address
     url, existing = source.address, dict[str, str | None]()

@@ -32,12 +32,12 @@ Proof = dict[str, Counts]
 
 def prove(plan: ImportPlan, lost: Sequence[Span] = ()) -> Proof:
     """The proof of a plan; `lost` are the places of objects that nobody read. Raises Refusal where it fails."""
-    environment = _compiled(plan)
+    environment = _find_environment(plan)
     old, new = dict(_old_places(plan.objects)), dict(_new_places(environment)) if environment is not None else {}
     wrong = [name for name, place in old.items() if name not in new or not _is_same(place, new[name])]
     new_keys = {name for name in new if name[:2] in {each[:2] for each in old}}
     wrong += sorted(new_keys - old.keys())
-    lost_metadata = [*_lost_metadata(plan.objects, environment)]
+    lost_metadata = [*_find_lost_metadata(plan.objects, environment)]
     for names, what in ((wrong, "read {} where the manifests do"), (lost_metadata, "keep {} of the manifests")):
         if names:
             details = "".join(f"  {namespace}/{secret}: {name}\n" for namespace, secret, name in names)
@@ -58,14 +58,14 @@ def prove_names(plan: ImportPlan, secret: str, names: Sequence[str]) -> Proof:
     found, nothing = Counts(1, len(names)), Counts(0, 0)
     if not plan.secrets:
         return {"found": found, "taken": nothing, "refused": found}
-    environment = _compiled(plan)
+    environment = _find_environment(plan)
     made = environment.secrets.get(secret) if environment is not None else None
     if made is None or {key.key.name for key in made.keys} != {*names}:
         raise Refusal("found", f"the compiled secret {quoted(secret)} would not have these keys", "nothing was written")
     return {"found": found, "taken": found, "refused": nothing}
 
 
-def _compiled(plan: ImportPlan) -> Environment | None:
+def _find_environment(plan: ImportPlan) -> Environment | None:
     environments = plan.result.project.environments if plan.result.project is not None else ()
     return next((each for each in environments if each.name == plan.environment), None)
 
@@ -73,13 +73,13 @@ def _compiled(plan: ImportPlan) -> Environment | None:
 def _counts(objects: Sequence[FoundObject]) -> Counts:
     keys = 0
     for each in objects:
-        keys += each.counted if each.counted is not None else sum(len(secret.keys) for secret in each.taken)
+        keys += each.counted if each.counted is not None else sum(len(secret.keys) for secret in each.secrets_to_take)
     return Counts(len(objects), keys)
 
 
 def _old_places(objects: Iterable[FoundObject]) -> Iterator[tuple[_Name, _Place]]:
     for each in objects:
-        for secret in each.taken:
+        for secret in each.secrets_to_take:
             for key in secret.keys:
                 read, provider = key.store, key.store.provider
                 store = provider.identity(read.address, read.text("mount"), read.text("vaultNamespace"))
@@ -99,11 +99,11 @@ def _new_places(environment: Environment) -> Iterator[tuple[_Name, _Place]]:
             yield (manifest.namespace, target["name"], key), _place(manifest.store, reference)
 
 
-def _lost_metadata(objects: Iterable[FoundObject], environment: Environment | None) -> Iterator[_Name]:
+def _find_lost_metadata(objects: Iterable[FoundObject], environment: Environment | None) -> Iterator[_Name]:
     """The Secrets of which a label, an annotation or the wave would be lost; each by the field's name for a key."""
     manifests = manifests_of(environment).values() if environment is not None else ()
     made = {(each.namespace, each.object["spec"]["target"]["name"]): each.object for each in manifests}
-    for secret in (secret for each in objects for secret in each.taken):
+    for secret in (secret for each in objects for secret in each.secrets_to_take):
         compiled = made.get((secret.namespace, secret.name))
         if compiled is None:
             continue
@@ -120,7 +120,7 @@ def _lost_metadata(objects: Iterable[FoundObject], environment: Environment | No
 
 
 def _place(store: Store, reference: Any) -> _Place:  # noqa: ANN401 - a part of a manifest
-    name = store.provider.remote_name(store.provider.asked_name(store.mount, reference["key"]))
+    name = store.provider.remote_name(store.provider.operator_name(store.mount, reference["key"]))
     return store.identity, name, reference.get("property")
 
 

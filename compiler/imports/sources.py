@@ -75,7 +75,7 @@ class ImportTarget:
         return self.merged.text("namespace") or ""
 
     @property
-    def listed(self) -> Mapping[str, Node]:
+    def secret_nodes(self) -> Mapping[str, Node]:
         return self.merged.members_at("secrets")
 
     @property
@@ -202,16 +202,16 @@ def _node(found: Mapping[str, object], kind: str) -> Node:
     names = [str(metadata[key]) for key in ("namespace", "name") if metadata.get(key)]
     source = Source(f"{kind} {'/'.join(names)}")
 
-    def built(data: object, depth: int = 0) -> Node:
+    def build(data: object, depth: int = 0) -> Node:
         if depth > MAX_MANIFEST_DEPTH:
             raise ClusterError(f"{source.path} is nested too deeply", "check that object")
         if isinstance(data, Mapping):
-            return Node({str(key): built(each, depth + 1) for key, each in data.items()}, source, extent(0, 0))
+            return Node({str(key): build(each, depth + 1) for key, each in data.items()}, source, extent(0, 0))
         if isinstance(data, list | tuple):
-            return Node(tuple(built(each, depth + 1) for each in data), source, extent(0, 0))
+            return Node(tuple(build(each, depth + 1) for each in data), source, extent(0, 0))
         return Node(data if isinstance(data, bool) or data is None else str(data), source, extent(0, 0))
 
-    return built({**found, "apiVersion": "external-secrets.io/v1", "kind": kind})
+    return build({**found, "apiVersion": "external-secrets.io/v1", "kind": kind})
 
 
 def _live_names(view: ClusterView, namespace: str, name: str, at: Span) -> frozenset[str] | Finding:
@@ -236,7 +236,7 @@ def _secret_with_values(document: Node, namespace: str) -> FoundObject | None:
     if (document.text("apiVersion"), document.text("kind")) != ("v1", "Secret") or held is None:
         return None
     help_text = "remove the file, replace the values, which are exposed, and set the new ones with `put`"
-    return bare_object(document, namespace).refused(Finding("it holds values in the clear", held.key_span, help_text))
+    return bare_object(document, namespace).refuse(Finding("it holds values in the clear", held.key_span, help_text))
 
 
 def read_names(shown: str, text: str) -> tuple[tuple[str, ...], FoundObject]:
@@ -262,7 +262,7 @@ def read_names(shown: str, text: str) -> tuple[tuple[str, ...], FoundObject]:
     return tuple(names), FoundObject("file", "", shown, Span(source), reasons=tuple(reasons))
 
 
-def named_stores(words: Sequence[str], addresses: Mapping[str, str]) -> NamedStores:
+def parse_stores(words: Sequence[str], addresses: Mapping[str, str]) -> NamedStores:
     """The stores of `--store NAME=PROVIDER`, at the usual mount, with the addresses by provider. Raises Refusal."""
     found: NamedStores = {}
     for word in words:

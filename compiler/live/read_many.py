@@ -18,7 +18,7 @@ from compiler.model.environment import Store
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, ForbiddenError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import ROTATION, Attributes, Limit, RemoteSecret, SecretReader, VersionStates
-from compiler.stores.secret_value import Comparer, SecretValue, is_blank, stringified
+from compiler.stores.secret_value import Comparer, SecretValue, is_blank, stringify
 from compiler.text.wording import command_line, quoted, shell_line
 
 T = TypeVar("T")
@@ -341,7 +341,7 @@ def end_before(new: Store, found: RemoteSecret, old: Store, serving: RemoteSecre
 def keep_command(store: SecretReader, name: str, version: str) -> str:
     """The line by which a version in a Vault does not delete itself, after asking which settings say that it does."""
     try:
-        dropped = store.dropped_by_write(name)
+        dropped = store.losses_of_write(name)
     except StoreError:
         limits: Collection[Limit] = tuple(Limit)
     else:
@@ -427,7 +427,7 @@ def compare_value(
 
 
 def _is_text_of(held: SecretValue, value: SecretValue, comparer: Comparer) -> bool:
-    one, other = stringified(held), stringified(value)
+    one, other = stringify(held), stringify(value)
     return one is not None and other is not None and held.is_string and comparer.same(one, other)
 
 

@@ -20,9 +20,9 @@ from compiler.model.store import (
     Sameness,
     StoreIdentity,
     compare_any,
-    found_below,
     is_below,
     is_everywhere,
+    places_below,
     remote_places,
 )
 from compiler.pipeline import VALUES_FOLDER, Result, compile_project, plan_values
@@ -309,7 +309,7 @@ class _Search:
             # What a name means there is not known.
             self._readers.add_below({""}, reader, label)
         elif is_path:
-            self._readers.add_below(found_below(store, name), reader, label)
+            self._readers.add_below(places_below(store, name), reader, label)
         else:
             self._readers.add(remote_places(store, name), reader, label)
 

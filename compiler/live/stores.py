@@ -29,7 +29,7 @@ class AddressError(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServerFacts:
     """Which server stands for a store, as it says itself."""
 
     cluster: Cluster | None = None
@@ -78,7 +78,7 @@ def _explain_server(
 ) -> str:
     setting, variable = store.provider.address, store.provider.variable
     if variable and (written := store.node.get(setting)) is not None and written.source.path == variable:
-        lacks = f"{_named(store)} has no {setting}, so {variable} gives it"
+        lacks = f"{_label_of(store)} has no {setting}, so {variable} gives it"
         return f"{lacks}, as for every environment without one: {address.absolute}"
     if not is_replaced(store, environ):
         return ""
@@ -88,7 +88,7 @@ def _explain_server(
         this = f"; this Vault is {cluster}" if cluster is not None else "; this Vault does not say which one it is"
     replaced = replaced_address(store, environ)
     if replaced is None:
-        return f"{_named(store)} has no server, so {name} gives it{this}"
+        return f"{_label_of(store)} has no server, so {name} gives it{this}"
     return f"{name} replaces {replaced} of {store.environment or store.id}{this}"
 
 
@@ -97,7 +97,7 @@ def _explain_namespace(store: Store, address: StoreAddress, environ: Mapping[str
     if store.vault_namespace or not address.vault_namespace or not store.environment:
         return ""
     name = store.provider.namespace_variable(environ)
-    return f"{name} is used, because {_named(store)} has no vaultNamespace"
+    return f"{name} is used, because {_label_of(store)} has no vaultNamespace"
 
 
 def is_replaced(store: Store, environ: Mapping[str, str]) -> bool:
@@ -179,7 +179,7 @@ class LiveStores:
 
     def address(self, store: Store) -> StoreAddress:
         """Where `store` is reached from here. Raises AddressError."""
-        address, meant = address_of(store, self._environ), self._meant(store)
+        address, meant = address_of(store, self._environ), self._expected_ids(store)
         if len(meant) > 1 and not self._accepted:
             told, by = self._expected[store.environment, store.id]
             message = f'{by} was on the Vault {told}, and the clusterId of "{store.id}" is {store.cluster_id}'
@@ -188,7 +188,7 @@ class LiveStores:
         ids = self._accepted if len(meant) > 1 else (*meant, *self._accepted) if meant else ()
         return address._replace(cluster_ids=ids) if ids else address
 
-    def _meant(self, store: Store) -> tuple[str, ...]:
+    def _expected_ids(self, store: Store) -> tuple[str, ...]:
         """The ids that the server of `store` must have: what is written, and what a run was on where that differs."""
         expected = self._expected.get((store.environment, store.id), (None,))[0]
         return tuple(dict.fromkeys(each for each in (store.cluster_id, expected) if each is not None))
@@ -205,7 +205,7 @@ class LiveStores:
             reached = written
         found = (reached, written) if store.address else (reached,)
         cluster = _ask(lambda: self.open(store))
-        return tuple(dict.fromkeys(told(each, cluster, self._meant(store)) for each in found))
+        return tuple(dict.fromkeys(with_server(each, cluster, self._expected_ids(store)) for each in found))
 
     def identity_of_other(self, store: Store) -> StoreIdentity:
         """What a store of any environment is known as; no log-in is sent.
@@ -219,13 +219,13 @@ class LiveStores:
             return written
         address = StoreAddress(store.provider, url, ca_bundle=store.node.text("caBundle"))
         if address not in self._others:
-            self._others[address] = _ask(lambda: self._opened_at(address))
-        found, server = told(written, self._others[address]), address.identity.server
+            self._others[address] = _ask(lambda: self._open_at(address))
+        found, server = with_server(written, self._others[address]), address.identity.server
         is_certain = server is not None and is_everywhere(server)
         # At a port-forward anything may answer: another id than the written one is of another server than the store's.
         return written if contradicts_written(found, written) and not is_certain else found
 
-    def _opened_at(self, address: StoreAddress) -> SecretWriter:
+    def _open_at(self, address: StoreAddress) -> SecretWriter:
         if address not in self._open:
             self._open[address] = self._opener(address, self._environ)
         return self._open[address]
@@ -235,7 +235,7 @@ class LiveStores:
         address = self.address(store)
         if address not in self._open:
             self._not_contacted[address] = [store]
-            self._opened_at(address)
+            self._open_at(address)
             self._note_source(address)
         elif address not in self._clusters:
             self._not_contacted.setdefault(address, []).append(store)
@@ -243,20 +243,22 @@ class LiveStores:
             self._note_server(store, address)
         self._opened[store.environment, store.id] = store, address
         if store.reachable_at and (name := _address_variable(store, self._environ)):
-            self._note(f"{name} is ignored for {_named(store)}, which has a reachableAt of its own")
+            self._note(f"{name} is ignored for {_label_of(store)}, which has a reachableAt of its own")
         return self._open[address]
 
-    def served(self, environment: str) -> dict[str, Served]:
+    def servers(self, environment: str) -> dict[str, ServerFacts]:
         """Which server stands for each store of `environment` that was opened, by the store's id. It asks none."""
-        return {store_id: self._served(*each) for (name, store_id), each in self._opened.items() if name == environment}
+        return {
+            store_id: self._server_of(*each) for (name, store_id), each in self._opened.items() if name == environment
+        }
 
-    def _served(self, store: Store, address: StoreAddress) -> Served:
+    def _server_of(self, store: Store, address: StoreAddress) -> ServerFacts:
         if not self._is_called_back:
             self._clusters[address] = self._open[address].cluster()
         cluster = self._clusters.get(address)
-        is_accepted = cluster is not None and any(cluster.id != each for each in self._meant(store))
+        is_accepted = cluster is not None and any(cluster.id != each for each in self._expected_ids(store))
         said = explain_address(store, address, self._environ, self._clusters)
-        return Served(cluster, replaced_address(store, self._environ), said, is_accepted)
+        return ServerFacts(cluster, replaced_address(store, self._environ), said, is_accepted)
 
     def _adapter(self, address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
         on_contact = partial(self._on_contact, address)
@@ -270,8 +272,8 @@ class LiveStores:
 
     def _note_server(self, store: Store, address: StoreAddress) -> None:
         self._note(explain_address(store, address, self._environ, self._clusters))
-        if self._clusters[address] is None and (meant := " or ".join(self._meant(store))):
-            self._note(f"the server of {_named(store)} does not say which Vault it is, so it may not be {meant}")
+        if self._clusters[address] is None and (meant := " or ".join(self._expected_ids(store))):
+            self._note(f"the server of {_label_of(store)} does not say which Vault it is, so it may not be {meant}")
 
     def is_replaced(self, store: Store) -> bool:
         return is_replaced(store, self._environ)
@@ -300,7 +302,7 @@ def _ask(opened: Callable[[], SecretWriter]) -> Cluster | None:
         return None
 
 
-def told(store: StoreIdentity, cluster: Cluster | None, meant: Iterable[str] = ()) -> StoreIdentity:
+def with_server(store: StoreIdentity, cluster: Cluster | None, meant: Iterable[str] = ()) -> StoreIdentity:
     """The identity with what its server says, and `meant`, the other ids that it is known by."""
     if cluster is None:
         return store
@@ -308,7 +310,7 @@ def told(store: StoreIdentity, cluster: Cluster | None, meant: Iterable[str] = (
     return store._replace(ids=ids, server_id=cluster.id, has_namespaces=cluster.has_namespaces)
 
 
-def _named(store: Store) -> str:
+def _label_of(store: Store) -> str:
     return f'"{store.id}" of {store.environment}' if store.environment else f'"{store.id}"'
 
 
@@ -323,7 +325,7 @@ def store_named(environment: Environment, name: str) -> Store:
     found = environment.stores.get(name) or by_name.get(name)
     if found is None:
         providers = {store.id: store.provider.id for store in environment.stores.values()}
-        raise _unknown(environment, "store", name, suggest_store(name, providers))
+        raise _refuse_unknown(environment, "store", name, suggest_store(name, providers))
     return found
 
 
@@ -336,11 +338,11 @@ def secret_named(environment: Environment, secret_id: str) -> Secret:
     if secret_id not in environment.secrets:
         first = command_line("new", "secret", "NAME", "--key", "KEY", "--into", environment.name)
         way_out = suggest(secret_id, environment.secrets, "secrets") if environment.secrets else f"add one: {first}"
-        raise _unknown(environment, "secret", secret_id, way_out)
+        raise _refuse_unknown(environment, "secret", secret_id, way_out)
     return environment.secrets[secret_id]
 
 
-def _unknown(environment: Environment, kind: str, name: str, way_out: str | None) -> Refusal:
+def _refuse_unknown(environment: Environment, kind: str, name: str, way_out: str | None) -> Refusal:
     message = f'the environment "{environment.name}" has no {kind} {quoted(name)}'
     if kind == "secret" and name in environment.stores:
         way_out = f"{quoted(name)} is a store"

@@ -41,7 +41,7 @@ class Lifetime:
     alphabet: str = URL_SAFE
 
     @property
-    def issued_at(self) -> str | None:
+    def issuer_link(self) -> str | None:
         """The link to where a new value is made, None for a value of our own and where it is not known."""
         return self.issuer if self.issuer != SELF else None
 

@@ -29,7 +29,7 @@ def placeholders(pattern: str) -> tuple[str, ...]:
     return tuple(part[1] for part in PLACEHOLDER.finditer(pattern) if part[1] is not None)
 
 
-def filled(pattern: str, meanings: Mapping[str, str]) -> str:
+def fill_pattern(pattern: str, meanings: Mapping[str, str]) -> str:
     """`pattern`, which has no faults, with each placeholder replaced by its meaning."""
     return PLACEHOLDER.sub(lambda part: meanings[part[1]], pattern)
 
@@ -143,7 +143,7 @@ class Environment:
         """The environment's own file."""
         return self.layers[-1]
 
-    def taken(self) -> Iterator[tuple[str, CatalogueKey]]:
+    def shared_keys(self) -> Iterator[tuple[str, CatalogueKey]]:
         """The keys that several secrets here have in common by `from`, each with its secret; the holder first."""
         takers = [name for name in self.secrets if name in self.catalogue.origins]
         taken = [(name, item.key) for name in takers for item in self.secrets[name].keys if item.key.origin is not None]
@@ -184,7 +184,7 @@ class MoveProgress(NamedTuple):
     next: int | None  # None where every step is wholly there
 
     @property
-    def done(self) -> tuple[str, ...]:
+    def past_secrets(self) -> tuple[str, ...]:
         """The secrets of the steps before the next one."""
         return tuple(secret for step in self.steps[: self.next] for secret in step)
 

@@ -151,7 +151,7 @@ class Content(NamedTuple):
     is_exposed: bool
 
 
-def shown_file(path: str) -> str:
+def show_file(path: str) -> str:
     """` (PATH)` for a message about a variable's file; empty where it may be the credential itself."""
     if not path.isprintable():
         return ""
@@ -170,7 +170,7 @@ def read_named(path: str, most: int, silence: float = LONGEST_SILENCE) -> Conten
     Raises NamedFileError.
     """
     try:
-        with _opened(path) as descriptor:
+        with _open_file(path) as descriptor:
             mode = os.fstat(descriptor).st_mode
             is_pipe = stat.S_ISFIFO(mode)
             data = _read(descriptor, most, silence if is_pipe else None)
@@ -183,7 +183,7 @@ def read_named(path: str, most: int, silence: float = LONGEST_SILENCE) -> Conten
 def require_file(path: str, most: int) -> None:
     """Raise NamedFileError for all but a regular file of at most `most` bytes."""
     try:
-        with _opened(path) as descriptor:
+        with _open_file(path) as descriptor:
             status = os.fstat(descriptor)
     except (OSError, ValueError) as error:
         failure = _unreadable(error)
@@ -228,7 +228,7 @@ def is_pipe(path: str) -> bool:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[int]:
+def _open_file(path: str) -> Iterator[int]:
     # O_NONBLOCK: opening a pipe must not wait for its writer, whose silence is counted below.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     try:

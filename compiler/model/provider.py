@@ -248,7 +248,7 @@ class Provider:
         del store
         return frozenset({self.remote_name(name)})
 
-    def asked_name(self, mount: str, key: str) -> str:
+    def operator_name(self, mount: str, key: str) -> str:
         """The name that the operator asks the store for. Raises InvalidReferenceError and UnprovenReferenceError."""
         del mount
         return key

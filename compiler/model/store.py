@@ -211,7 +211,7 @@ def _may_lead_to(unknown: StoreIdentity, store: StoreIdentity) -> bool:
     return unknown.server is None or (bool(hosts) if store.server is None else host_of(store.server) in hosts)
 
 
-def written_place(store: StoreIdentity) -> StoreIdentity | None:
+def identity_from_files(store: StoreIdentity) -> StoreIdentity | None:
     """Equal for two that are one by what is written of them; None where that proves it of no two."""
     if store.server is not None and is_everywhere(store.server):
         return store._replace(ids=frozenset())
@@ -245,7 +245,7 @@ def remote_places(store: StoreIdentity, name: str) -> frozenset[str]:
     return store.provider.remote_places(store, name)
 
 
-def found_below(store: StoreIdentity, path: str) -> frozenset[str]:
+def places_below(store: StoreIdentity, path: str) -> frozenset[str]:
     """The places that `find` may read with this `path`; an empty one, or where names are no paths, means all."""
     return store.provider.remote_places(store, path) if store.provider.has_paths else frozenset({""})
 
@@ -294,14 +294,14 @@ class StoreAddress(NamedTuple):
         Without the user, password, query and fragment of a URL that adapters refuse, and without a text that is not a
         URL: VAULT_ADDR may hold the token.
         """
-        url = _shown(self.url.rstrip("/"))
+        url = _show_url(self.url.rstrip("/"))
         inside = ((self.vault_namespace or "").strip("/"), self.mount.strip("/")) if self.provider.has_mounts else ()
         text = "/".join(part for part in (url, *inside) if part)
         return text.lower() if self.provider.ignores_case else text
 
 
 @lru_cache  # asked for with every request
-def _shown(url: str) -> str:
+def _show_url(url: str) -> str:
     found = _URL.fullmatch(url)
     if found is None:
         return _HIDDEN

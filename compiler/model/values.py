@@ -111,12 +111,12 @@ _MARKS = frozenset({EXTERNAL_SECRETS, *STORES})
 _NO_NAMES = frozenset({"global", "tags", "remoteRefDefaults", PART_OF_VALUE, ALLOW_EMPTY, *_MARKS})
 
 
-def nested(values: dict[str, ValuesData], subchart: str | None) -> dict[str, ValuesData]:
+def nest(values: dict[str, ValuesData], subchart: str | None) -> dict[str, ValuesData]:
     """The data of a values file: `values`, or a map of them alone under the name `subchart`."""
     return values if subchart is None else {subchart: values}
 
 
-def located(data: object, wanted: str | None = None) -> tuple[str | None, Any] | None:
+def find_values(data: object, wanted: str | None = None) -> tuple[str | None, Any] | None:
     """The name that this chart's values are nested under, if any, and the values; None where there are none."""
     if not isinstance(data, dict):
         return None
@@ -229,9 +229,9 @@ def _manifest_fields(metadata: Mapping[str, Any], spec: Mapping[str, Any], templ
         "store": _store(spec.get("secretStoreRef") or {}),
         "partOf": _text((metadata.get("labels") or {}).get(LABEL, "")),
         _COPIES: _OWN if template else _COPIED,
-        **_flat("label", _added(metadata)),
+        **_flat("label", _own_labels(metadata)),
         **_flat("annotation", annotations),
-        **_flat("secret label", _added(made)),
+        **_flat("secret label", _own_labels(made)),
         **_flat("secret annotation", made.get("annotations")),
     }
 
@@ -257,11 +257,11 @@ def compare(before: Outlines, after: Outlines) -> tuple[SecretChange, ...]:
             asked = asks_before_pruning(options)
             changes.append(SecretChange(title, "removed", keys_removed=tuple(old.keys), is_asked=asked))
         elif old is not None and new is not None and (old.fields != new.fields or old.keys != new.keys):
-            changes.append(_changed(title, old, new))
+            changes.append(_compare_secret(title, old, new))
     return tuple(changes)
 
 
-def _changed(title: str, old: SecretOutline, new: SecretOutline) -> SecretChange:
+def _compare_secret(title: str, old: SecretOutline, new: SecretOutline) -> SecretChange:
     both = [key for key in old.keys if key in new.keys]
     names = dict.fromkeys((*old.fields, *new.fields))
     return SecretChange(
@@ -296,7 +296,7 @@ def _flat(kind: str, members: object) -> dict[str, str]:
     return {f"{kind} {key}": _text(value) for key, value in members.items()} if isinstance(members, dict) else {}
 
 
-def _added(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _own_labels(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in (metadata.get("labels") or {}).items() if key not in CHART_LABELS}
 
 
@@ -340,7 +340,7 @@ def manifests_of(environment: Environment, only: Collection[str] = ()) -> dict[s
         name: Manifest(
             name,
             secret.store,
-            _rendered_external_secret(values[EXTERNAL_SECRETS][name], part_of, defaults),
+            _render_external_secret(values[EXTERNAL_SECRETS][name], part_of, defaults),
             secret.node.key_span,
         )
         for name, secret in environment.secrets.items()
@@ -348,7 +348,7 @@ def manifests_of(environment: Environment, only: Collection[str] = ()) -> dict[s
     }
 
 
-def _rendered_external_secret(values: _PlainMap, part_of: str, defaults: _PlainMap) -> _PlainMap:
+def _render_external_secret(values: _PlainMap, part_of: str, defaults: _PlainMap) -> _PlainMap:
     """As chart/templates/external-secret.yaml renders one entry of `externalSecrets`."""
     name, own_labels = values["name"], values.get("secretLabels", {})
     labels = {
@@ -365,7 +365,7 @@ def _rendered_external_secret(values: _PlainMap, part_of: str, defaults: _PlainM
         template["data"] = {key: f"{{{{ .{key} }}}}" for key in values["keys"]}
         source: _PlainMap = {"dataFrom": [{"extract": {"key": values["remoteKey"], **defaults}}]}
     else:
-        source = {"data": [*_rendered_data(values, defaults)]}
+        source = {"data": [*_render_data(values, defaults)]}
     target = {"name": name, "creationPolicy": "Owner", "deletionPolicy": "Retain", "template": template}
     return {
         "apiVersion": "external-secrets.io/v1",
@@ -385,7 +385,7 @@ def _rendered_external_secret(values: _PlainMap, part_of: str, defaults: _PlainM
     }
 
 
-def _rendered_data(values: _PlainMap, defaults: _PlainMap) -> list[_PlainMap]:
+def _render_data(values: _PlainMap, defaults: _PlainMap) -> list[_PlainMap]:
     """One item a key. Those that lie elsewhere come last and sorted, as a template ranges over a map."""
     places: _PlainMap = {key: {"key": values["remoteKey"], "property": key} for key in values.get("keys", ())}
     elsewhere = values.get("data", {})

@@ -305,7 +305,7 @@ def check_destination(
 ) -> Iterator[Check]:
     """Whether the new stores hold what the switched secrets need, as the cluster would read it."""
     found = comparison.found
-    served = stores.served(switches[0].environment.name) if switches else {}
+    served = stores.servers(switches[0].environment.name) if switches else {}
     for said in dict.fromkeys(each.said for each in served.values() if each.said):
         yield Check(About.VERIFIED, Verdict.NOTED, said)
     for each in [each for each in found.diagnostics if each.severity is not Severity.ERROR][:MOST]:

@@ -19,7 +19,7 @@ from compiler.model.values import (
     Outlines,
     SecretChange,
     compare,
-    located,
+    find_values,
     nesting_change,
     outlines_of_manifests,
     outlines_of_values,
@@ -103,7 +103,7 @@ def side_of_content(content: bytes, shown: str, subchart: str | None = None) -> 
     if documents is None:
         raise _unreadable(shown, "it is not YAML")
     chart = ChartValues()
-    found = located(documents[0], subchart) if len(documents) == 1 else None
+    found = find_values(documents[0], subchart) if len(documents) == 1 else None
     if found is not None:
         name, values = found
         return _side_of_values(name, chart.mask(values))

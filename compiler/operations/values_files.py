@@ -10,7 +10,7 @@ from compiler.model.document import Source, Span
 from compiler.pipeline import VALUES_FOLDER, plan_values, read_values_file, write_values
 from compiler.project_files import BASE
 from compiler.refusal import system_reason
-from compiler.stages.emit import HEADER, quote
+from compiler.stages.emit import HEADER, quote_yaml
 from compiler.stages.files import read_old, refuse_outside
 from compiler.text.wording import command_line, quoted
 
@@ -114,7 +114,7 @@ def _has_error(diagnostics: Sequence[Diagnostic]) -> bool:
 def new_stores(project: Project, files: Sequence[ValuesFile]) -> list[Store]:
     before = "".join(file.old for file in files if file.old is not None)
     stores = {store.name: store for each in project.environments for store in each.stores_in_use()}
-    return [store for name, store in stores.items() if quote(name) not in before]
+    return [store for name, store in stores.items() if quote_yaml(name) not in before]
 
 
 def unmade_stores(stores: Iterable[Store]) -> Iterator[str]:

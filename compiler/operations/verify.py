@@ -23,7 +23,7 @@ from compiler.live.read_many import (
     read_all,
     version_of,
 )
-from compiler.live.stores import AddressError, LiveStores, told
+from compiler.live.stores import AddressError, LiveStores, with_server
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.inventory import Cell
@@ -343,7 +343,7 @@ def _names(
         if store not in readers:
             continue
         try:
-            name = store.provider.asked_name(store.mount, cell.remote_key)
+            name = store.provider.operator_name(store.mount, cell.remote_key)
         except InvalidReferenceError as error:
             refused.setdefault((cell.secret, "invalid-reference", str(error)), []).append(cell)
         except UnprovenReferenceError as error:
@@ -499,7 +499,7 @@ def shared_values(
             if value is None or traits(value) & _NO_VALUES:
                 continue
             if (each.name, store.id) not in servers:
-                servers[each.name, store.id] = told(stores.address(store).identity, clusters.get(store.id))
+                servers[each.name, store.id] = with_server(stores.address(store).identity, clusters.get(store.id))
             holder = (each, cell, servers[each.name, store.id])
             holders.setdefault(comparer.mark(value), []).append(holder)
     shared = sorted(_shared(holders.values()), key=lambda each: (each.span.path, each.span.start))

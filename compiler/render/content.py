@@ -228,11 +228,11 @@ _SHORTEST_QUOTED = 6
 
 def show(diagnostics: Sequence[Diagnostic], of_run: Iterable[Diagnostic] | None = None) -> tuple[Shown, ...]:
     """What may be shown of `diagnostics`; what any of `of_run` conceals is concealed in all source lines."""
-    concealed = _concealed_bounds(diagnostics, diagnostics if of_run is None else of_run)
-    return tuple(_shown(diagnostic, concealed[diagnostic.span.source]) for diagnostic in diagnostics)
+    concealed = _bounds_to_conceal(diagnostics, diagnostics if of_run is None else of_run)
+    return tuple(_show_diagnostic(diagnostic, concealed[diagnostic.span.source]) for diagnostic in diagnostics)
 
 
-def _concealed_bounds(diagnostics: Sequence[Diagnostic], of_run: Iterable[Diagnostic]) -> dict[Source, list[Bounds]]:
+def _bounds_to_conceal(diagnostics: Sequence[Diagnostic], of_run: Iterable[Diagnostic]) -> dict[Source, list[Bounds]]:
     """The parts of each source that `diagnostics` point into which no output may show."""
     sources = dict.fromkeys(diagnostic.span.source for diagnostic in diagnostics)
     bounds = {source: credential_parts(source.text) for source in sources}
@@ -240,10 +240,10 @@ def _concealed_bounds(diagnostics: Sequence[Diagnostic], of_run: Iterable[Diagno
         for span in diagnostic.conceals:
             if span.source in bounds:
                 bounds[span.source].append((span.start, span.end))
-    return {source: _merged(parts) for source, parts in bounds.items()}
+    return {source: _merge_bounds(parts) for source, parts in bounds.items()}
 
 
-def _merged(bounds: Iterable[Bounds]) -> list[Bounds]:
+def _merge_bounds(bounds: Iterable[Bounds]) -> list[Bounds]:
     merged: list[Bounds] = []
     for start, end in sorted(bounds):
         if merged and start <= merged[-1][1]:
@@ -253,13 +253,13 @@ def _merged(bounds: Iterable[Bounds]) -> list[Bounds]:
     return merged
 
 
-def _shown(diagnostic: Diagnostic, concealed: list[Bounds]) -> Shown:
+def _show_diagnostic(diagnostic: Diagnostic, concealed: list[Bounds]) -> Shown:
     span = diagnostic.span
     source = span.source
     end = _end_to_tell(span, concealed)
     line, column = source.place(span.start)
     end_line, end_column = source.place(end)
-    quoted = _quoted(diagnostic.conceals)
+    quoted = _texts_to_conceal(diagnostic.conceals)
     source_line, caret, caret_width = _excerpt(source, line, span.start, end, concealed)
     return Shown(
         rule=diagnostic.rule,
@@ -274,18 +274,18 @@ def _shown(diagnostic: Diagnostic, concealed: list[Bounds]) -> Shown:
         caret=caret,
         caret_width=caret_width,
         help=_without(quoted, diagnostic.help) if diagnostic.help else None,
-        related=tuple(_related(related, quoted) for related in diagnostic.related),
+        related=tuple(_show_related(related, quoted) for related in diagnostic.related),
         brief=diagnostic.brief,
     )
 
 
-def _related(related: Related, quoted: tuple[str, ...]) -> ShownRelated:
+def _show_related(related: Related, quoted: tuple[str, ...]) -> ShownRelated:
     line, column = related.span.source.place(related.span.start)
     about, key = _without(quoted, related.about), _without(quoted, related.key)
     return ShownRelated(_without(quoted, related.message), related.span.path, line, column, about, key)
 
 
-def _quoted(conceals: tuple[Span, ...]) -> tuple[str, ...]:
+def _texts_to_conceal(conceals: tuple[Span, ...]) -> tuple[str, ...]:
     """The texts that a careless message might repeat."""
     texts = {span.source.text[span.start : span.end].strip(" \t\r\n\"'") for span in conceals}
     return tuple(sorted((text for text in texts if len(text) >= _SHORTEST_QUOTED), key=len, reverse=True))

@@ -10,7 +10,7 @@ from compiler.rules.live_rules import CONSUMER_RULES, LIVE_RULES, NOT_IMPORTED
 from compiler.stores.registry import PROVIDERS
 
 
-def _collected() -> Iterator[Rule]:
+def _collect_rules() -> Iterator[Rule]:
     for folder in (__name__, *(f"{provider.package}.rules" for provider in PROVIDERS.values())):
         for module in iter_modules(import_module(folder).__path__):
             check = getattr(import_module(f"{folder}.{module.name}"), "check", None)
@@ -18,7 +18,7 @@ def _collected() -> Iterator[Rule]:
                 yield check
 
 
-RULES: tuple[Rule, ...] = tuple(sorted(_collected(), key=lambda rule: rule.id))
+RULES: tuple[Rule, ...] = tuple(sorted(_collect_rules(), key=lambda rule: rule.id))
 # Every id that a diagnostic can have: of a compile, a look into live stores, one at what pods read,
 # and an import.
 ALL_RULES: tuple[Rule, ...] = (*INPUT_RULES, *RULES, *LIVE_RULES, *CONSUMER_RULES, NOT_IMPORTED)

@@ -132,11 +132,11 @@ def rule(
 ) -> Callable[[Callable[..., Findings]], Rule]:
     """Turns the decorated `check` into the rule of its module, whose docstring is the rule's page."""
 
-    def made(check: Callable[..., Findings]) -> Rule:
+    def make_rule(check: Callable[..., Findings]) -> Rule:
         docstring = sys.modules[check.__module__].__doc__ or ""
         return Rule(rule_id, severity, scope, docstring, check, gather, catalogue_check, waivable)
 
-    return made
+    return make_rule
 
 
 def store_finding(

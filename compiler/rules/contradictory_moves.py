@@ -39,7 +39,7 @@ def check(environment: Environment) -> Findings:
     yield from _twice(steps)
     yield from _rest(steps)
     yield from _guards(steps, entries)
-    yield from _parted(environment, steps)
+    yield from _check_shared_values(environment, steps)
 
 
 def _twice(steps: Sequence[Sequence[Node]]) -> Findings:
@@ -73,12 +73,12 @@ def _guards(steps: Sequence[Sequence[Node]], entries: Mapping[str, Entry]) -> Fi
                 yield Finding(message, item, help=way_out, related=related)
 
 
-def _parted(environment: Environment, steps: Sequence[Sequence[Node]]) -> Findings:
+def _check_shared_values(environment: Environment, steps: Sequence[Sequence[Node]]) -> Findings:
     """The secrets of a step that have a value in common with one of another step, or of none."""
     at = {str(item.value): (index, item) for index, step in enumerate(steps) for item in step}
     rest = at.get(REST, (None, None))[0]
     first: dict[CatalogueKey, str] = {}
-    for name, key in environment.taken():
+    for name, key in environment.shared_keys():
         other = first.setdefault(key.held, name)
         one, two = (at.get(each, (rest, None)) for each in (name, other))
         if one[0] != two[0] and (item := one[1] or two[1]) is not None:

@@ -58,10 +58,10 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
 def check(environment: Environment) -> Findings:
     if environment.damaged:
         return
-    yield from _found(environment)
+    yield from _find_missing(environment)
 
 
-def _found(environment: Environment) -> Findings:
+def _find_missing(environment: Environment) -> Findings:
     root = environment.root
     for name, example in _ENVIRONMENT.items():
         if name not in root.children and not (name == "store" and environment.default_store is not None):

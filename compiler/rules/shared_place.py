@@ -29,7 +29,7 @@ from collections.abc import Iterable
 from compiler.model.diagnostic import Related
 from compiler.model.environment import Environment, Project, Secret, Store
 from compiler.model.inventory import reads_of
-from compiler.model.store import StoreIdentity, parse_address, written_place
+from compiler.model.store import StoreIdentity, identity_from_files, parse_address
 from compiler.rules.api import PROJECT, WARNING, Finding, Findings, Span, counted, listed, quoted, rule, top_of, waiver
 
 # All of a usual catalogue, since each wants its own waiver; a thousand names in a thousand messages help nobody.
@@ -49,7 +49,7 @@ def gather(findings: Iterable[Finding]) -> Findings:
 def check(project: Project) -> Findings:
     for readers in _by_address(project).values():
         if len(readers) > 1 and readers[0][0] is not readers[-1][0]:
-            yield from _shared(readers)
+            yield from _find_shared(readers)
 
 
 def _by_address(project: Project) -> dict[StoreIdentity, list[tuple[Environment, Store]]]:
@@ -66,10 +66,10 @@ def _absolute(store: Store) -> StoreIdentity | None:
     address = parse_address(store.address) if store.address else None
     if address is None or address.extra:
         return None
-    return written_place(store.identity)
+    return identity_from_files(store.identity)
 
 
-def _shared(readers: list[tuple[Environment, Store]]) -> Findings:
+def _find_shared(readers: list[tuple[Environment, Store]]) -> Findings:
     seen: dict[str, tuple[Environment, Secret]] = {}
     for environment, store in readers:
         said: set[str] = set()

@@ -33,7 +33,7 @@ from compiler.text.wording import listed, quoted
 def check(environment: Environment) -> Findings:
     first: dict[CatalogueKey, Secret] = {}
     parted: dict[tuple[Secret, Secret], list[str]] = {}
-    for name, key in environment.taken():
+    for name, key in environment.shared_keys():
         secret = environment.secrets[name]
         other = first.setdefault(key.held, secret)
         if other.store is not secret.store and other.store is not None and secret.store is not None:

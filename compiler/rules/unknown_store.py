@@ -48,13 +48,13 @@ def _judge(environment: Environment, node: Node, scope: tuple[str, ...]) -> Find
     yield Finding(
         f"no store has the id {quoted(word)}",
         node,
-        help=(suggest_store(word, providers) if known else None) or _added(word),
+        help=(suggest_store(word, providers) if known else None) or _way_to_add(word),
         related=(Related("removed here", removed.span),) if removed is not None else (),
         scope=scope,
     )
 
 
-def _added(word: str) -> str:
+def _way_to_add(word: str) -> str:
     if looks_like_credential(word):
         return "describe it under `stores:`"
     return f"describe it: `stores: {{{word}: {{provider: vault, name: vault-secret-store, server: https://HOST}}}}`"

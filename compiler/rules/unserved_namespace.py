@@ -23,7 +23,7 @@ def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         if not store.rendered:
             continue
-        served = _served(store, environment)
+        served = _namespaces_of(store, environment)
         for secret in environment.secrets.values() if served else ():
             if secret.store is store and secret.namespace is not None and secret.namespace not in served:
                 if store.kind == "ClusterSecretStore":
@@ -39,7 +39,7 @@ def check(environment: Environment) -> Findings:
                 )
 
 
-def _served(store: Store, environment: Environment) -> set[str]:
+def _namespaces_of(store: Store, environment: Environment) -> set[str]:
     """The namespaces the store serves; none at all where another rule finds that open."""
     if store.kind == "ClusterSecretStore":
         return {str(item.value) for item in store.node.nearest("conditions", "namespaces").items}

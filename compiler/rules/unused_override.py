@@ -41,7 +41,7 @@ def check(environment: Environment) -> Findings:
         return
     for secret_id, node in own.children.items():
         if node.children:
-            yield from _disabled(node, merged.children.get(secret_id), secret_id, environment)
+            yield from _check_disabled(node, merged.children.get(secret_id), secret_id, environment)
             yield from _as_the_catalogue(node, environment, secret_id)
 
 
@@ -60,7 +60,7 @@ def _compare(own: Node, merged: Node, path: tuple[str, ...]) -> Findings:
         elif node.children:
             yield from _compare(node, winner, here)
         elif not _holds_store(node, here):
-            yield from _repeated(node, winner, key, here)
+            yield from _check_repetition(node, winner, key, here)
 
 
 def _holds_store(node: Node, path: tuple[str, ...]) -> bool:
@@ -70,7 +70,7 @@ def _holds_store(node: Node, path: tuple[str, ...]) -> bool:
     return is_marked or (len(path) == _SECRET_SETTING and path[0] == "secrets" and path[-1] == "store")
 
 
-def _repeated(node: Node, winner: Node, key: str, path: tuple[str, ...]) -> Findings:
+def _check_repetition(node: Node, winner: Node, key: str, path: tuple[str, ...]) -> Findings:
     below = winner.overrode[0] if winner.overrode else None
     # Where something from outside the files won, what it overrode is the node itself.
     if below is None or winner.source is not node.source:
@@ -82,7 +82,7 @@ def _repeated(node: Node, winner: Node, key: str, path: tuple[str, ...]) -> Find
         yield Finding(message, node.key_span, help="remove the line", related=related, scope=waiver_scope(path))
 
 
-def _disabled(own: Node, merged: Node | None, secret_id: str, environment: Environment) -> Findings:
+def _check_disabled(own: Node, merged: Node | None, secret_id: str, environment: Environment) -> Findings:
     enabled = merged.children.get("enabled") if merged is not None else None
     if enabled is None or enabled.value is not False:
         return

@@ -188,7 +188,7 @@ def _print(lines: list[str], key: str, value: ValuesData, depth: int) -> None:
 
 def _flow(value: ValuesData) -> str:
     if isinstance(value, str):
-        return quote(value)
+        return quote_yaml(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
@@ -198,11 +198,11 @@ def _flow(value: ValuesData) -> str:
 
 @lru_cache(_KNOWN_TEXTS)
 def _key(key: str) -> str:
-    return key if _PLAIN_KEY.fullmatch(key) and key.lower() not in _OTHER_KEYS else quote(key)
+    return key if _PLAIN_KEY.fullmatch(key) and key.lower() not in _OTHER_KEYS else quote_yaml(key)
 
 
 @lru_cache(_KNOWN_TEXTS)
-def quote(text: str) -> str:
+def quote_yaml(text: str) -> str:
     """`text` as a double-quoted YAML scalar of printable ASCII, the only form that no YAML 1.1 reader misreads."""
     # Python escapes as YAML does, but for the quote; JSON's surrogate pairs would be no YAML.
     escaped = text.encode("unicode_escape").decode("ascii").replace('"', '\\"')
@@ -213,4 +213,4 @@ def scalar(text: str) -> str:
     """The text without quotes where YAML 1.1 and 1.2 both read it as it is, else in double quotes."""
     # PyYAML takes `y` and `n` for text, other readers of YAML 1.1 do not.
     is_text = text.lower() not in ("y", "n") and read_values(text) == text
-    return text if _PLAIN_WORD.fullmatch(text) and is_text else quote(text)
+    return text if _PLAIN_WORD.fullmatch(text) and is_text else quote_yaml(text)

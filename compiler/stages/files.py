@@ -36,7 +36,7 @@ def read_text(root: Path, path: str) -> tuple[str | None, tuple[Diagnostic, ...]
     full = root / path
     try:
         if not is_inside(root, full):
-            return _unread(path, "the file is a link that leads out of the project", _INSTEAD)
+            return _reading_error(path, "the file is a link that leads out of the project", _INSTEAD)
         # O_NONBLOCK: opening a FIFO must not wait for a writer.
         descriptor = os.open(full, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, RuntimeError, ValueError) as error:
@@ -53,7 +53,7 @@ def _read_regular(path: str, descriptor: int) -> tuple[str | None, tuple[Diagnos
     before = os.fstat(descriptor)
     if not stat.S_ISREG(before.st_mode):
         kind = "a folder" if stat.S_ISDIR(before.st_mode) else "not a regular file"
-        return _unread(path, f"this is {kind}", _INSTEAD)
+        return _reading_error(path, f"this is {kind}", _INSTEAD)
     if before.st_size > MAX_BYTES:
         return None, (file_error("too-large", path, f"the file has more than {MAX_BYTES} bytes"),)
     content = b""
@@ -62,7 +62,7 @@ def _read_regular(path: str, descriptor: int) -> tuple[str | None, tuple[Diagnos
         content += block
     after = os.fstat(descriptor)
     if len(content) != before.st_size or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
-        return _unread(path, "the file changed while it was read; run again")
+        return _reading_error(path, "the file changed while it was read; run again")
     return _decode(path, content)
 
 
@@ -89,7 +89,7 @@ def _iconv(path: str, encoding: str) -> str:
     return shell_line("iconv", "-f", encoding, "-t", "UTF-8", path)
 
 
-def _unread(path: str, message: str, way_out: str | None = None) -> tuple[None, tuple[Diagnostic, ...]]:
+def _reading_error(path: str, message: str, way_out: str | None = None) -> tuple[None, tuple[Diagnostic, ...]]:
     return None, (file_error("unreadable-file", path, message, way_out),)
 
 
@@ -98,7 +98,7 @@ def _unreadable(path: str, error: Exception) -> tuple[None, tuple[Diagnostic, ..
     way_out = "let your user read it" if isinstance(error, PermissionError) else None
     if isinstance(error, FileNotFoundError):
         way_out = "create it, or restore it, as from Git"
-    return _unread(path, f"the file cannot be read: {reason}", way_out)
+    return _reading_error(path, f"the file cannot be read: {reason}", way_out)
 
 
 _MODE = 0o644
@@ -134,25 +134,25 @@ def read_old(path: Path, shown: str, header: str) -> tuple[str | None, tuple[Dia
     except FileNotFoundError:
         return None, ()
     except OSError as error:
-        return None, _unwritten("unwritable-output", shown, f"cannot be read: {system_reason(error)}")
+        return None, _writing_error("unwritable-output", shown, f"cannot be read: {system_reason(error)}")
     if not stat.S_ISREG(status.st_mode):
         kind = "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
-        return None, _unwritten("unwritable-output", shown, f"is {kind}")
+        return None, _writing_error("unwritable-output", shown, f"is {kind}")
     if not status.st_mode & 0o222:
-        return None, _unwritten("unwritable-output", shown, "is read-only")
+        return None, _writing_error("unwritable-output", shown, "is read-only")
     try:
         content = _read(path)
     except OSError as error:
-        return None, _unwritten("unwritable-output", shown, f"cannot be read: {system_reason(error)}")
+        return None, _writing_error("unwritable-output", shown, f"cannot be read: {system_reason(error)}")
     if len(content) > MAX_BYTES:
-        return None, _unwritten("foreign-output", shown, f"{_FOREIGN}: it has more than {MAX_BYTES} bytes")
+        return None, _writing_error("foreign-output", shown, f"{_FOREIGN}: it has more than {MAX_BYTES} bytes")
     try:
         # Not as text is read: a file that an editor gave other line breaks is another file.
         text = content.decode()
     except UnicodeDecodeError:
-        return None, _unwritten("foreign-output", shown, _FOREIGN)
+        return None, _writing_error("foreign-output", shown, _FOREIGN)
     if text and not text.startswith(header):
-        return None, _unwritten("foreign-output", shown, *_foreign(text, header))
+        return None, _writing_error("foreign-output", shown, *_foreign(text, header))
     return text, ()
 
 
@@ -169,7 +169,7 @@ def refuse_outside(folder: Path, shown: str, root: Path) -> tuple[Diagnostic, ..
     """Why no file in `folder` may be written or deleted: a link leads it out of the project `root`."""
     if not leads_out(root, folder):
         return ()
-    return _unwritten("unwritable-output", shown, "leads out of the project through a link")
+    return _writing_error("unwritable-output", shown, "leads out of the project through a link")
 
 
 def _read(path: Path) -> bytes:
@@ -193,15 +193,15 @@ def write_all(outputs: Sequence[Output], root: Path, folders: Iterable[Path] = (
             if leads_out(root, folder):
                 continue
             try:
-                is_alone = stack.enter_context(_held(folder, _PATIENCE if folder in written else 0))
+                is_alone = stack.enter_context(_hold_lock(folder, _PATIENCE if folder in written else 0))
             except TimeoutError:
                 if folder in written:
                     what = "cannot be written: another run is writing there"
-                    return _unwritten("unwritable-output", written[folder], what, "wait until it ends")
+                    return _writing_error("unwritable-output", written[folder], what, "wait until it ends")
             else:
                 if is_alone:
                     _sweep(folder)
-        return _written(outputs)
+        return _write_outputs(outputs)
 
 
 def _make_folders(written: dict[Path, str], root: Path) -> tuple[Diagnostic, ...]:
@@ -214,18 +214,20 @@ def _make_folders(written: dict[Path, str], root: Path) -> tuple[Diagnostic, ...
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             what = f"cannot be created: {system_reason(error)}"
-            return _unwritten("unwritable-output", shown.rpartition("/")[0], what, "name another folder with `--out`")
+            return _writing_error(
+                "unwritable-output", shown.rpartition("/")[0], what, "name another folder with `--out`"
+            )
     return ()
 
 
-def _written(outputs: Sequence[Output]) -> tuple[Diagnostic, ...]:
+def _write_outputs(outputs: Sequence[Output]) -> tuple[Diagnostic, ...]:
     staged: list[_Staged] = []
     done: list[_Staged] = []
     shown = ""
     try:
         for output in outputs:
             shown = output.shown
-            if output.replaces is not None and (found := _refused_replacement(output, output.replaces)):
+            if output.replaces is not None and (found := _check_replacement(output, output.replaces)):
                 return found
             staged.append(_Staged(output, temporary_beside(output.path)))
             _stage(staged[-1])
@@ -237,7 +239,7 @@ def _written(outputs: Sequence[Output]) -> tuple[Diagnostic, ...]:
             sync_folder(folder)
     except OSError as error:
         _surely(lambda: _put_back(done))
-        return _unwritten("unwritable-output", shown, f"cannot be written: {system_reason(error)}")
+        return _writing_error("unwritable-output", shown, f"cannot be written: {system_reason(error)}")
     except BaseException:
         # A signal between two files must not leave one environment new and the other old.
         _surely(lambda: _put_back(done))
@@ -247,13 +249,13 @@ def _written(outputs: Sequence[Output]) -> tuple[Diagnostic, ...]:
     return ()
 
 
-def _refused_replacement(output: Output, old: str) -> tuple[Diagnostic, ...]:
+def _check_replacement(output: Output, old: str) -> tuple[Diagnostic, ...]:
     """Why a file that is replaced only as it was read, as `old`, stays as it is. Raises OSError."""
     if not output.path.lstat().st_mode & 0o222:
-        return _unwritten("unwritable-output", output.shown, "is read-only", "make it writable")
+        return _writing_error("unwritable-output", output.shown, "is read-only", "make it writable")
     if _read(output.path) != old.encode():
         what = "was changed by somebody else meanwhile; nothing was written"
-        return _unwritten("unwritable-output", output.shown, what, "run the command again")
+        return _writing_error("unwritable-output", output.shown, what, "run the command again")
     return ()
 
 
@@ -318,7 +320,7 @@ def _clean_up(staged: Iterable[_Staged]) -> None:
 
 
 @contextmanager
-def _held(folder: Path, patience: float) -> Iterator[bool]:
+def _hold_lock(folder: Path, patience: float) -> Iterator[bool]:
     """Holds the lock of the folder, if there is one; the kernel frees it when the process ends. Raises TimeoutError."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -326,12 +328,12 @@ def _held(folder: Path, patience: float) -> Iterator[bool]:
         yield False
         return
     try:
-        yield _locked(descriptor, patience)
+        yield _acquire_lock(descriptor, patience)
     finally:
         os.close(descriptor)
 
 
-def _locked(descriptor: int, patience: float) -> bool:
+def _acquire_lock(descriptor: int, patience: float) -> bool:
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -354,7 +356,7 @@ def _sweep(folder: Path) -> None:
             Path(path).unlink(missing_ok=True)
 
 
-def _unwritten(rule: str, shown: str, what: str, way_out: str | None = None) -> tuple[Diagnostic, ...]:
+def _writing_error(rule: str, shown: str, what: str, way_out: str | None = None) -> tuple[Diagnostic, ...]:
     return (file_error(rule, shown, f"{shown} {what}", way_out or _HELP[rule]),)
 
 

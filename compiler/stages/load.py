@@ -84,7 +84,7 @@ def _refuse_characters(source: Source) -> None:
 
 
 def _mistake_of(text: str, error: yaml.YAMLError, too_deep: str, last: yaml.Event | None = None) -> Mistake:
-    from compiler.text.yaml_mistake import explained  # noqa: PLC0415 - only where a file cannot be read
+    from compiler.text.yaml_mistake import find_mistake  # noqa: PLC0415 - only where a file cannot be read
 
     # libyaml's `problem` is one of its own fixed sentences; `context` and str(error) may quote the file.
     problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
@@ -94,7 +94,7 @@ def _mistake_of(text: str, error: yaml.YAMLError, too_deep: str, last: yaml.Even
         # libyaml scans up to 1,024 characters ahead of what it reports, and so may meet its own limit first.
         return Mistake(too_deep, None, offset, offset, "too-large")
     begun = opened.index if opened is not None else None
-    return explained(text, problem or "not readable as YAML", offset, begun, _long_quote(last, offset))
+    return find_mistake(text, problem or "not readable as YAML", offset, begun, _long_quote(last, offset))
 
 
 def _long_quote(last: yaml.Event | None, offset: int) -> int | None:
@@ -379,7 +379,7 @@ class _ManifestReader:
                 self._refuse(event, _MANIFESTS_TOO_DEEP, "too-large")
         kind = type(event)
         if kind is yaml.AliasEvent:
-            return self._repeated(event, key_start, key_end, depth)
+            return self._expand_alias(event, key_start, key_end, depth)
         if event.anchor is None:
             return self._plain(event, kind, key_start, key_end, depth)
         before, above, self._deepest = self._count, self._deepest, depth
@@ -422,7 +422,7 @@ class _ManifestReader:
                 members.setdefault(name, node)
         return members, _bounds(key)[1]
 
-    def _repeated(self, event: Any, key_start: int, key_end: int, depth: int) -> Node:  # noqa: ANN401
+    def _expand_alias(self, event: Any, key_start: int, key_end: int, depth: int) -> Node:  # noqa: ANN401
         if event.anchor not in self._anchors:
             self._refuse(event, "an alias must come after the value that it repeats, not inside it", "forbidden-yaml")
         node, size, height = self._anchors[event.anchor]

@@ -59,18 +59,18 @@ def _merge_maps(lower: Node, upper: Node, diagnostics: list[Diagnostic]) -> Node
         below = members.get(key)
         if value.value is None:
             gone = members.pop(key, None)
-            removed[key] = _placed_over(value, gone) if gone is not None else value
+            removed[key] = _place_over(value, gone) if gone is not None else value
             continue
         if below is None:
             below = removed.pop(key, None)
-            fresh = _placed_over(value, below) if below is not None else value
+            fresh = _place_over(value, below) if below is not None else value
             members[key] = _merge_maps(replace(fresh, value={}), value, diagnostics) if _has_null(value) else fresh
         elif isinstance(below.value, dict) and isinstance(value.value, dict):
             members[key] = _merge_maps(below, value, diagnostics)
         elif isinstance(below.value, dict) or isinstance(value.value, dict):
             diagnostics.append(_conflict(key, below, value))
         else:
-            members[key] = _placed_over(value, below)
+            members[key] = _place_over(value, below)
     return replace(upper, value=members, removed=removed, overrode=(lower, *lower.overrode))
 
 
@@ -80,7 +80,7 @@ def _has_null(node: Node) -> bool:
     )
 
 
-def _placed_over(winner: Node, loser: Node) -> Node:
+def _place_over(winner: Node, loser: Node) -> Node:
     return replace(winner, overrode=(loser, *loser.overrode))
 
 

@@ -148,18 +148,18 @@ def _validator(name: str) -> Draft7Validator:
     # Without format checkers: nothing here uses `format`, and looking for them imports a dozen optional packages.
     schema = read_schema(name)
     validator = extend(Draft7Validator, _OWN_CHECKS)  # type: ignore[no-untyped-call]
-    made: Draft7Validator = validator(_resolved(schema, schema["definitions"]))
+    made: Draft7Validator = validator(_resolve_references(schema, schema["definitions"]))
     return made
 
 
-def _resolved(schema: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any part of a schema
+def _resolve_references(schema: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any part of a schema
     # jsonschema looks a reference up again for every value, which costs as much as all the rest. No definition here
     # contains itself.
     if isinstance(schema, dict):
         if "$ref" in schema:
-            return _resolved(definitions[schema["$ref"].removeprefix("#/definitions/")], definitions)
-        return {key: _resolved(part, definitions) for key, part in schema.items() if key != "definitions"}
-    return [_resolved(part, definitions) for part in schema] if isinstance(schema, list) else schema
+            return _resolve_references(definitions[schema["$ref"].removeprefix("#/definitions/")], definitions)
+        return {key: _resolve_references(part, definitions) for key, part in schema.items() if key != "definitions"}
+    return [_resolve_references(part, definitions) for part in schema] if isinstance(schema, list) else schema
 
 
 def first_error(schema: str, data: Any) -> str | None:  # noqa: ANN401 - any JSON
@@ -191,7 +191,7 @@ def validate(
         path = schema_error.broken_path(error)
         broken.add(path)
         if len(at_paths) <= MOST_OF_A_KIND:
-            at_paths.append((path, schema_error.explained(document.root, path, error, place)))
+            at_paths.append((path, schema_error.explain_error(document.root, path, error, place)))
         if len(at_paths) > MOST_OF_A_KIND:
             unlisted.append(schema_error.node_at(document.root, path).span)
     # So many mistakes are of another kind.
@@ -211,13 +211,13 @@ def validate(
 
 
 def _without(node: Node, path: _Path, broken: set[_Path]) -> Node:
-    def kept(parts: Iterable[tuple[Any, Node]]) -> Iterator[tuple[Any, Node]]:
+    def keep(parts: Iterable[tuple[Any, Node]]) -> Iterator[tuple[Any, Node]]:
         for part, child in parts:
             if (*path, part) not in broken:
                 yield part, _without(child, (*path, part), broken)
 
     if isinstance(node.value, dict):
-        return replace(node, value=dict(kept(node.value.items())))
+        return replace(node, value=dict(keep(node.value.items())))
     if isinstance(node.value, tuple):
-        return replace(node, value=tuple(child for _, child in kept(enumerate(node.value))))
+        return replace(node, value=tuple(child for _, child in keep(enumerate(node.value))))
     return node

@@ -162,7 +162,7 @@ class StoreError(Refusal):
         return self.code in _MAYBE_DONE
 
     @property
-    def told_at_once(self) -> bool:
+    def fails_fast(self) -> bool:
         """Whether a store that never answered is not asked again: somebody has to do something first."""
         return self.code in _TOLD_AT_ONCE
 

@@ -371,7 +371,7 @@ class Transport:
 
         What it raises may hold a part of the request: whoever catches it keeps its kind alone.
         """
-        connection = self._connected(connect_timeout or self._connect_timeout)
+        connection = self._connect(connect_timeout or self._connect_timeout)
         sent = {"User-Agent": SKIP_HEADER, **headers}
         if connection.proxy_is_forwarding:
             target = f"http://{self._authority}{target}"
@@ -393,7 +393,7 @@ class Transport:
         while self._idle:
             self._idle.pop().close()
 
-    def _connected(self, timeout: float) -> HTTPConnection:
+    def _connect(self, timeout: float) -> HTTPConnection:
         while True:
             try:
                 connection = self._idle.pop()
@@ -403,7 +403,7 @@ class Transport:
             if connection.is_connected and not _holds_more(connection.sock):
                 return connection
             connection.close()
-        connection = self._unconnected(timeout)
+        connection = self._new_connection(timeout)
         try:
             connection.connect()
         except BaseException:
@@ -413,7 +413,7 @@ class Transport:
         connection.timeout = self._read_timeout
         return connection
 
-    def _unconnected(self, timeout: float) -> HTTPConnection:
+    def _new_connection(self, timeout: float) -> HTTPConnection:
         url, proxy = self._url, self._proxy
         is_tls = url.scheme == "https"
         if proxy is None:

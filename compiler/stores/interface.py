@@ -12,7 +12,7 @@ from typing import Final, Protocol, cast
 
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
-from compiler.stores.pacing import Clock, Limiter, Quotas, Retrier, RetryPolicy, unheard
+from compiler.stores.pacing import Clock, Limiter, Quotas, Retrier, RetryPolicy, ignore
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import install_line
 
@@ -228,7 +228,7 @@ class SecretReader(Protocol):
         when it is read.
         """
 
-    def dropped_by_write(self, name: str) -> Dropped | None:
+    def losses_of_write(self, name: str) -> Dropped | None:
         """What the next write of `name` makes the store drop, now or later; None for nothing. Raises ForbiddenError."""
 
     def whoami(self) -> Identity: ...
@@ -322,9 +322,9 @@ class StoreOptions:
     connect_timeout: float = 5.0
     read_timeout: float = 30.0
     # called once, before a log-in, with who the server says it is
-    on_contact: Callable[[Cluster | None], None] = unheard
+    on_contact: Callable[[Cluster | None], None] = ignore
     # Called with a sentence about what an operation has waited for during `silent` seconds, once a reason.
-    on_wait: Callable[[str], None] = unheard
+    on_wait: Callable[[str], None] = ignore
     silent: float = 5.0
 
     def retrier(self, store: str, quotas: Quotas) -> Retrier:

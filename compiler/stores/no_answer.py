@@ -11,7 +11,7 @@ from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 from typing import Final
 
-from compiler.model.files import NamedFileError, as_file, shown_file
+from compiler.model.files import NamedFileError, as_file, show_file
 from compiler.model.store import is_loopback, service_of
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.http import ConnectionDeniedError, UnknownHostError
@@ -61,13 +61,13 @@ def no_answer(problem: BaseException, server: Server, place: StoreLocation, acti
     if isinstance(problem, UnknownHostError):
         return _unknown_host(problem, server, place, action)
     if isinstance(problem, ConnectionDeniedError):
-        return _denied(problem, server, place, action)
+        return _explain_denied(problem, server, place, action)
     if isinstance(problem, ssl.SSLError) and not isinstance(problem, _TLS_ENDINGS):
-        return _untrusted(problem, server, place, action)
+        return _explain_untrusted(problem, server, place, action)
     return StoreError(place, action, *_other(problem), Code.UNAVAILABLE)
 
 
-def _untrusted(error: ssl.SSLError, server: Server, place: StoreLocation, action: Action) -> StoreError:
+def _explain_untrusted(error: ssl.SSLError, server: Server, place: StoreLocation, action: Action) -> StoreError:
     # Nothing of the error's text is kept.
     text = str(error)
     why = next((meaning for pattern, meaning in _TLS_CAUSES if pattern.search(text)), "the TLS handshake failed")
@@ -75,7 +75,7 @@ def _untrusted(error: ssl.SSLError, server: Server, place: StoreLocation, action
     if why == _NO_TLS:
         remedy = f"correct {server.setting}{server.port_advice}"
     elif name and why == _UNTRUSTED:
-        remedy = f"{name}{shown_file(file)} does not have its CA: correct that, or {server.setting}"
+        remedy = f"{name}{show_file(file)} does not have its CA: correct that, or {server.setting}"
     else:
         remedy = f"set {server.ca_variable} to its CA, or correct {server.setting}"
     return StoreError(place, action, f"no trusted connection: {why}", remedy, Code.TLS_FAILURE)
@@ -105,7 +105,7 @@ def _unknown_host(problem: UnknownHostError, server: Server, place: StoreLocatio
     return StoreError(place, action, reason, remedy, Code.UNREACHABLE)
 
 
-def _denied(problem: ConnectionDeniedError, server: Server, place: StoreLocation, action: Action) -> StoreError:
+def _explain_denied(problem: ConnectionDeniedError, server: Server, place: StoreLocation, action: Action) -> StoreError:
     host, at = problem.host.lower(), f"{server.host}:{server.port}"
     is_here = is_loopback(host)
     if (host, problem.port) != (server.host, server.port):
@@ -131,7 +131,7 @@ def _other(problem: BaseException) -> tuple[str, str]:
     return "the connection was closed without an answer", _NETWORK
 
 
-def named_authorities(ca: Path | None, environ: Mapping[str, str], variables: Iterable[str]) -> tuple[str, str]:
+def authorities_of(ca: Path | None, environ: Mapping[str, str], variables: Iterable[str]) -> tuple[str, str]:
     """What names the authorities to trust, and the file or folder that it names; the store's own `ca` goes first."""
     named = {"the store's ca": str(ca or ""), **{name: environ.get(name, "") for name in variables}}
     return next(((name, value) for name, value in named.items() if value), ("", ""))
@@ -152,7 +152,7 @@ def trusting(
     name, path = authorities
     folder = bool(path) and Path(path).is_dir()
     where = name or "the system"
-    reason, remedy = f"the CA certificates of {where}{shown_file(path)} cannot be read", f"correct {where}"
+    reason, remedy = f"the CA certificates of {where}{show_file(path)} cannot be read", f"correct {where}"
     try:
         with ExitStack() as stack:
             file = stack.enter_context(as_file(path, _LARGEST_PEM)) if path and not folder else None

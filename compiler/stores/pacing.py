@@ -51,7 +51,7 @@ _LIMIT: Final[ContextVar[_Limit | None]] = ContextVar("limit of the request unde
 
 
 @contextmanager
-def _limited(limit: _Limit) -> Iterator[None]:
+def _set_limit(limit: _Limit) -> Iterator[None]:
     token = _LIMIT.set(limit)
     try:
         yield
@@ -87,12 +87,12 @@ class Deadlines:
         finally:
             del self._running[threading.get_ident()]
 
-    def elapsed(self) -> float:
+    def seconds_since_start(self) -> float:
         """Seconds since this thread's operation began; while the store has not answered, since it was first asked."""
         began = self._asked if not self.answered.is_set() else self._began()
         return 0.0 if began is None else self._clock.now() - began
 
-    def waited(self) -> tuple[float, float]:
+    def wait_times(self) -> tuple[float, float]:
         """Seconds since the oldest operation under way began, in any thread, and until it ends; none without one."""
         began = min(list(self._running.values()), default=None)
         if began is None:
@@ -113,7 +113,7 @@ class Deadlines:
             return
         # A virtual clock stands still while a socket is waited for: the rest is counted by the machine's.
         ahead = time.monotonic() - self._clock.now()
-        with _limited(_Limit(self._contact_end() + ahead, self._operation_end() - keep + ahead, self.answered)):
+        with _set_limit(_Limit(self._contact_end() + ahead, self._operation_end() - keep + ahead, self.answered)):
             yield
 
     def _began(self) -> float | None:
@@ -133,7 +133,7 @@ class Deadlines:
 def within(seconds: float) -> AbstractContextManager[None]:
     """Let every wait inside end after so many seconds, whatever is asked."""
     end = time.monotonic() + seconds
-    return _limited(_Limit(end, end, threading.Event()))
+    return _set_limit(_Limit(end, end, threading.Event()))
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -234,7 +234,7 @@ UNLIMITED: Final[Quotas] = {}
 _IN_FLIGHT_POLL: Final = 0.05
 
 
-class NoTurnError(Exception):
+class WaitTooLongError(Exception):
     """Everybody pauses for longer than the request can wait."""
 
 
@@ -258,7 +258,7 @@ class Limiter:
     def slot(self, kind: RequestClass, end: float = math.inf) -> Iterator[None]:
         """Waits until a request of this kind may be sent, and counts it while the block runs.
 
-        Raises NoTurnError, at once, where a pause goes on beyond `end`; a quota is soon free again.
+        Raises WaitTooLongError, at once, where a pause goes on beyond `end`; a quota is soon free again.
         """
         while (delay := self._enter(kind, end)) > 0:
             self._clock.sleep(delay)
@@ -279,7 +279,7 @@ class Limiter:
         with self._lock:
             now = self._clock.now()
             if self._paused_until > max(now, end):
-                raise NoTurnError
+                raise WaitTooLongError
             delay = max(self._paused_until - now, self._wait(kind, now))
             if delay <= 0:
                 self._in_flight[kind] += 1
@@ -303,7 +303,7 @@ _LOOKS: Final = 5
 _AGAIN: Final = 30.0
 
 
-def unheard(_told: object) -> None:
+def ignore(_told: object) -> None:
     """Drop what nobody listens to."""
 
 
@@ -345,7 +345,7 @@ class Retrier:
         policy: RetryPolicy | None = None,
         chance: Callable[[], float] = random.random,
         store: str = "",
-        tell: Callable[[str], None] = unheard,
+        tell: Callable[[str], None] = ignore,
         silent: float = 5.0,
     ) -> None:
         self.clock = clock
@@ -381,9 +381,9 @@ class Retrier:
             if self._silence is not None and not self.deadlines.answered.is_set():
                 # Its first contact is over: a second operation must not wait for it once more.
                 raise self._silence.with_traceback(None)
-            if self._tell is not unheard and self._watcher is None:
+            if self._tell is not ignore and self._watcher is None:
                 self._watch()
-            return self._sent(send, kind, settle)
+            return self._send(send, kind, settle)
 
     def close(self) -> None:
         """Watch no longer; a second call does nothing."""
@@ -394,7 +394,7 @@ class Retrier:
 
         def look() -> None:
             while not self._closed.wait(self._silent / _LOOKS):
-                waited, left = self.deadlines.waited()
+                waited, left = self.deadlines.wait_times()
                 # Without one: a request that has no answer yet, or that waits for its turn.
                 reason = self._reason
                 if waited >= self._silent and time.monotonic() >= told.get(reason, 0.0):
@@ -407,7 +407,7 @@ class Retrier:
                 self._watcher = threading.Thread(target=look, daemon=True)
                 self._watcher.start()
 
-    def _sent(self, send: Callable[[], T], kind: RequestClass, settle: Callable[[], T | None] | None) -> T:
+    def _send(self, send: Callable[[], T], kind: RequestClass, settle: Callable[[], T | None] | None) -> T:
         keep = 0.0 if settle is None else self.policy.settling
         attempt = 0
         while True:
@@ -426,13 +426,13 @@ class Retrier:
                 # A write whose reply was lost may still be on its way: a look at once would take it for lost. So unlike
                 # other waits this one is never zero, but at least half of its ceiling.
                 settling = (1 + self._chance()) / 2 * self._ceiling(attempt, self.policy.first_wait)
-                self.clock.sleep(min(settling, self._left()))
+                self.clock.sleep(min(settling, self._seconds_left()))
                 if (stored := settle()) is not None:
                     return stored
                 wait = 0.0
-            left = self._left(keep)
+            left = self._seconds_left(keep)
             if not failure.retryable or left <= 0:
-                raise self._given_up(failure)
+                raise self._explain_failure(failure)
             attempt += 1
             if failure.code is Code.THROTTLED:
                 if wait > left:
@@ -449,13 +449,13 @@ class Retrier:
         try:
             with self._limiter.slot(kind, self.deadlines.end(keep)), self.deadlines.request(keep):
                 return send()
-        except NoTurnError:
+        except WaitTooLongError:
             # Another worker was told to wait, longer than this one can; its request was for another secret.
             told = cast("StoreError", self._throttled)
         place, wait = StoreLocation(told.place.store), told.retry_after
         raise StoreError(place, told.action, told.reason, told.remedy, Code.THROTTLED, retry_after=wait)
 
-    def _left(self, keep: float = 0.0) -> float:
+    def _seconds_left(self, keep: float = 0.0) -> float:
         """Seconds in which another attempt may begin."""
         return max(0.0, self.deadlines.end(keep) - self.policy.last_attempt - self.clock.now())
 
@@ -463,19 +463,19 @@ class Retrier:
         """Note what the failure tells of the store; raise one that is told at once where the store never answered."""
         if not failure.retryable or failure.code in (Code.BUSY, Code.THROTTLED):
             self.deadlines.answered.set()
-        elif failure.told_at_once and not self.deadlines.answered.is_set():
+        elif failure.fails_fast and not self.deadlines.answered.is_set():
             # Where the store has answered before, it is a restart or a seal in the middle, to be waited for.
-            raise self._given_up(failure)
+            raise self._explain_failure(failure)
 
-    def _given_up(self, failure: StoreError) -> StoreError:
+    def _explain_failure(self, failure: StoreError) -> StoreError:
         """The failure, and for how long an answer was waited for, where that is what ended it."""
         if not failure.retryable or failure.code is Code.THROTTLED:
             return failure
-        seconds = max(1, round(self.deadlines.elapsed()))
+        seconds = max(1, round(self.deadlines.seconds_since_start()))
         if self.deadlines.answered.is_set():
             said = f"still so after {seconds} s of retries"
             return StoreError(failure.place, failure.action, f"{failure.reason}, {said}", failure.remedy, failure.code)
-        reason = failure.reason if failure.told_at_once else f"{failure.reason}, tried for {seconds} s"
+        reason = failure.reason if failure.fails_fast else f"{failure.reason}, tried for {seconds} s"
         told = failure.action, reason, failure.remedy, failure.code
         self._silence = StoreError(StoreLocation(failure.place.store), *told)
         return StoreError(failure.place, *told)

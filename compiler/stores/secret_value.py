@@ -317,11 +317,11 @@ def _readings(text: str, rounds: int = 2) -> Iterator[str]:
 
 
 def _without_backslashes(text: str) -> str:
-    def meant(found: re.Match[str]) -> str:
+    def decode(found: re.Match[str]) -> str:
         code = found[1] or found[2]
         return chr(int(code, 16)) if code else " " if found[3] in "nrt" else found[3]
 
-    return _BACKSLASH.sub(meant, text)
+    return _BACKSLASH.sub(decode, text)
 
 
 def _base64_data(text: str) -> Iterator[bytes]:
@@ -421,7 +421,7 @@ RULE = (
 )
 
 
-def stringified(value: SecretValue) -> SecretValue | None:
+def stringify(value: SecretValue) -> SecretValue | None:
     """Return the value as a string by RULE, itself when it is one, None when it has no text."""
     if value.is_string:
         return value

@@ -18,7 +18,7 @@ def printable(text: str) -> str:
     Unprintable are controls, direction marks, invisible and unassigned characters, lone surrogates, and spaces other
     than U+0020; so the result is one line, in any encoding of Unicode.
     """
-    return text if text.isprintable() else "".join(map(_shown, text))
+    return text if text.isprintable() else "".join(map(_show_character, text))
 
 
 def cells(text: str) -> int:
@@ -28,7 +28,7 @@ def cells(text: str) -> int:
     return sum(map(_cells_of, text))
 
 
-def _shown(character: str) -> str:
+def _show_character(character: str) -> str:
     if character.isprintable():
         return character
     if character == "\t":

@@ -135,7 +135,7 @@ def name_project(root: str | None) -> None:
     _ROOT.set(root)
 
 
-def named_project() -> str | None:
+def project_to_name() -> str | None:
     """The folder that command lines name; None where the project is found from here."""
     return _ROOT.get()
 

@@ -60,7 +60,7 @@ def length_to_show(line: str) -> int:
     return shown.end() if shown is not None else 0
 
 
-def explained(text: str, problem: str, at: int, opened: int | None = None, quote: int | None = None) -> Mistake:
+def find_mistake(text: str, problem: str, at: int, opened: int | None = None, quote: int | None = None) -> Mistake:
     """The likely mistake, or else the parser's own sentence, with a place inside the text.
 
     The parser answered with `problem` at the character `at`; what it was reading began at `opened`, if it says so.
@@ -74,14 +74,14 @@ def explained(text: str, problem: str, at: int, opened: int | None = None, quote
     if found is None and quote is not None:
         message = f"the quote opened here is closed only in line {_number(text, at)}"
         found = _at(quote, message, "close it where its value ends")
-    found = found or _known(text, problem, at, opened)
+    found = found or _explain_known(text, problem, at, opened)
     if found is None:
         return Mistake(problem, None, at, at)
     begin = min(found.start, last)
     return found._replace(start=begin, end=max(begin, min(found.end, last)))
 
 
-def _known(text: str, problem: str, at: int, opened: int | None) -> Mistake | None:
+def _explain_known(text: str, problem: str, at: int, opened: int | None) -> Mistake | None:
     if problem == _NO_CONTENT:
         opened = _open_at_end(text, at)
     match problem:

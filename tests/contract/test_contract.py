@@ -354,11 +354,11 @@ def test_closing_twice_is_fine(case: StoreCase) -> None:
 
 def test_a_first_and_a_second_version_cost_none(store: SecretWriter, case: StoreCase) -> None:
     name = case.name()
-    assert store.dropped_by_write(name) is None
+    assert store.losses_of_write(name) is None
     store.write(name, {"A": SecretValue("1")}, None)
-    assert store.dropped_by_write(name) is None
+    assert store.losses_of_write(name) is None
     with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME)):
-        store.dropped_by_write("..")
+        store.losses_of_write("..")
 
 
 def test_all_versions_are_deleted_and_exactly_they_come_back(store: SecretWriter, case: StoreCase) -> None:

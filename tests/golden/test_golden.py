@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from compiler.model.values import located, outlines_of_manifests, outlines_of_values
+from compiler.model.values import find_values, outlines_of_manifests, outlines_of_values
 from compiler.operations.parity import parent_chart
 from compiler.rules import ALL_RULES
 from compiler.rules.live_rules import CONSUMER_RULES, LIVE_RULES, NOT_IMPORTED
@@ -61,7 +61,7 @@ def name_of(path: Path) -> str:
 
 def located_in(path: Path) -> tuple[str | None, dict[str, Any]]:
     """The name under which the file nests its values for a parent chart, if it does, and the values."""
-    found = located(yaml.load(path.read_text("utf-8"), yaml.CSafeLoader))
+    found = find_values(yaml.load(path.read_text("utf-8"), yaml.CSafeLoader))
     assert found is not None
     return found[0], dict(found[1])
 

@@ -75,7 +75,7 @@ class Retiring:
         """How each version in the store is, as the server itself tells; of a Key Vault's secret the phase."""
         if self.left == "azure":
             found = self.world.azure.state
-            return {name: stored.phase if (stored := found.stored(name)) else None for name in NAMES["azure"]}
+            return {name: stored.phase if (stored := found.find_secret(name)) else None for name in NAMES["azure"]}
         return {name: self._versions(name) for name in NAMES["vault"]}
 
     def _versions(self, name: str) -> dict[str, str]:

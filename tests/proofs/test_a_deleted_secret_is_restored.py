@@ -24,7 +24,7 @@ def is_lost(writing: Writing) -> bool:
     world = writing.world
     if writing.to == "vault":
         return bool(world.bao.call("GET", f"{world.mount}/metadata/{VAULT}")["data"]["versions"]["1"]["deletion_time"])
-    states = [world.azure.state.stored(name) for name in (TOKEN, PEM)]
+    states = [world.azure.state.find_secret(name) for name in (TOKEN, PEM)]
     return all(state is not None and state.phase == "deleted" for state in states)
 
 

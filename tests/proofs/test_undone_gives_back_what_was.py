@@ -13,7 +13,7 @@ OLD = '{ "GITHUB_TOKEN" : "old", "N": 1.50 }'
 
 
 def phase(world: World, name: str) -> str:
-    stored = world.azure.state.stored(name)
+    stored = world.azure.state.find_secret(name)
     return stored.phase if stored is not None else "absent"
 
 

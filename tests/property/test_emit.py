@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from ruamel.yaml import YAML
 
 from compiler.model.facts import ValuesData
-from compiler.stages.emit import quote, read_values, values_text
+from compiler.stages.emit import quote_yaml, read_values, values_text
 from tests.conftest import Helm
 from tests.property.conftest import AWKWARD, texts, values
 
@@ -63,7 +63,7 @@ def test_the_text_is_ascii_in_one_document_without_anchors_and_nulls(data: dict[
 
 @given(texts())
 def test_a_quoted_text_is_a_json_string_but_for_what_json_writes_as_a_pair(text: str) -> None:
-    quoted = quote(text)
+    quoted = quote_yaml(text)
     assert yaml.safe_load(quoted) == text
     assert quoted.startswith('"')
     assert quoted.endswith('"')

@@ -65,7 +65,7 @@ def error_of(reply: VaultReply) -> dict[str, Any]:
 
 
 def values_of(server: FaultyKeyVault, name: str = "a") -> list[str]:
-    stored = server.state.stored(name)
+    stored = server.state.find_secret(name)
     return [] if stored is None else [version.value for version in stored.versions]
 
 
@@ -232,7 +232,7 @@ def test_who_speaks_no_tls_trusts_no_stranger_or_sends_no_http_disturbs_nobody(
 
 def test_a_broken_reply_is_the_end_of_its_connection(wire: Wire, token: str) -> None:
     reply = reply_of(wire.server, "GET", "/secrets", token)
-    whole = len(wire.server.dated(reply))
+    whole = len(wire.server.add_date(reply))
     for kind, got in ((FaultKind.TRUNCATE_REPLY, whole // 2), (FaultKind.DROP_REPLY, 0)):
         wire.server.faults.add(Fault(kind))
         with wire.tls() as connection:

@@ -24,7 +24,7 @@ from compiler.helm import (
     find_chart,
     find_helms,
     helm_at,
-    rendered,
+    render,
     run_bounded,
     template,
 )
@@ -465,7 +465,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def rendering(project: Project, helm: Installed, tmp_path: Path, **options: str) -> str:
-    return rendered(project, helm_at(Path(helm.path)), tmp_path / "chart", **options)
+    return render(project, helm_at(Path(helm.path)), tmp_path / "chart", **options)
 
 
 def test_an_environment_is_rendered_in_its_own_namespace_or_another(
@@ -487,7 +487,7 @@ def test_a_folder_that_cannot_be_written_is_refused(
     found = helm_at(Path(helm.path))
     monkeypatch.setattr("compiler.helm.TemporaryDirectory", Broken)
     with pytest.raises(Refusal, match="cannot be written to a temporary folder") as caught:
-        rendered(project, found, tmp_path / "chart")
+        render(project, found, tmp_path / "chart")
     assert caught.value.help == "check TMPDIR"
 
 

@@ -84,7 +84,7 @@ def test_layers_extend_nothing_by_themselves_and_each_counts_once(tmp_path: Path
 def test_each_file_is_read_once(tmp_path: Path) -> None:
     found = library(tmp_path, base=BASE_TEXT, prod="", dev="")
     assert found.layers("prod")[0] is found.layers("dev")[0]
-    assert [document.source.path for document in found.loaded()] == [
+    assert [document.source.path for document in found.documents()] == [
         f"environments/{name}.yaml" for name in ("prod", "base", "dev")
     ]
 

@@ -11,7 +11,7 @@ from compiler.change.plan import Step
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, live_environments, open_stores, refusals
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format
-from compiler.cli.terminal.dialogue import hidden, is_terminal, read_file
+from compiler.cli.terminal.dialogue import ask_hidden, is_terminal, read_file
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
 from compiler.live.stores import LiveStores, secret_named
@@ -80,7 +80,7 @@ def run(invocation: Invocation) -> int:
         (environment,) = live_environments([arguments.environment], invocation)
         refuse_secret_as_file(invocation, environment)
         with refusals():
-            return _backed_up(invocation, environment)
+            return _back_up(invocation, environment)
 
 
 def refuse_secret_as_file(invocation: Invocation, environment: Environment) -> None:
@@ -96,7 +96,7 @@ def refuse_secret_as_file(invocation: Invocation, environment: Environment) -> N
     raise Refusal("usage", message, f"did you mean `{line}`? A file of that name is ./{name}")
 
 
-def _backed_up(invocation: Invocation, environment: Environment) -> int:
+def _back_up(invocation: Invocation, environment: Environment) -> int:
     arguments = invocation.arguments
     # All that can be refused is, before a secret is read.
     for name in arguments.only:
@@ -190,14 +190,14 @@ def passphrase(*, is_new: bool) -> SecretValue:
             f"{way_out} set {PASSPHRASE_FILE_VARIABLE} to the path of a file that holds it",
         )
     rule = f" ({SHORTEST_PASSPHRASE} characters or more)" if is_new else ""
-    first = _typed(f"Passphrase{rule}: ")
-    if is_new and not Comparer().same(first, _typed("Repeat the passphrase: ")):
+    first = _ask_passphrase(f"Passphrase{rule}: ")
+    if is_new and not Comparer().same(first, _ask_passphrase("Repeat the passphrase: ")):
         raise Refusal("cannot run", "the two passphrases differ", "nothing was written; run the command again")
     return first
 
 
-def _typed(question: str) -> SecretValue:
-    typed = hidden(question)
+def _ask_passphrase(question: str) -> SecretValue:
+    typed = ask_hidden(question)
     return typed if typed is not None else SecretValue("")
 
 
@@ -220,12 +220,12 @@ def _key_text(name: str, *, is_secret: bool = True, variable: str | None = None)
     raise Refusal("cannot run", "the key file is not a text file", "name another file")
 
 
-def opened_lines(shown: str, backup: Backup) -> Iterator[Line]:
+def backup_lines(shown: str, backup: Backup) -> Iterator[Line]:
     """What the backup in the file `shown` is."""
     counts = f"{counted(len(backup.secrets), 'secret')}, {counted(len(backup.values), 'key')}"
     yield shown, ": ", backup.environment, f" at {backup.time}, {counts}"
     if backup.missing:
-        yield "  not in the backup, unreadable when it was made: ", *_listed(backup.missing)
+        yield "  not in the backup, unreadable when it was made: ", *_list_keys(backup.missing)
 
 
 def backup_content(gathered: Gathered, shown: str, *, is_written: bool) -> dict[str, Any]:
@@ -248,7 +248,7 @@ def backup_data(backup: Backup) -> dict[str, Any]:
     }
 
 
-def _listed(names: Iterable[ValueName]) -> Iterator[str]:
+def _list_keys(names: Iterable[ValueName]) -> Iterator[str]:
     for number, (secret, key) in enumerate(names):
         yield f"{', ' if number else ''}{secret}/{key}"
 

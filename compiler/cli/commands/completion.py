@@ -78,7 +78,7 @@ def _print_names() -> None:
 
 
 def _secrets_or_keys(project: ProjectNames, environment: str, words: list[str]) -> Iterable[str]:
-    listed = project.listed(environment, "secrets")
+    listed = project.ids(environment, "secrets")
     secret = next((word for word in words[words.index(environment) + 1 :] if word in listed), None)
     return listed if secret is None or words[0] not in _TAKE_KEYS else project.keys(secret)
 

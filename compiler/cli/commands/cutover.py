@@ -119,7 +119,7 @@ def _request(arguments: Namespace, mode: Mode) -> CutoverRequest:
     )
 
 
-def _carried_out(cutover: Cutover, invocation: Invocation) -> int:
+def _carry_out(cutover: Cutover, invocation: Invocation) -> int:
     """Shows the plan, writes it where that was asked for and may be, and tells the end."""
     code = COULD_NOT_RUN if cutover.is_unanswered else FOUND if cutover.is_refused else OK
     invocation.lines(head_lines(cutover))

@@ -12,13 +12,13 @@ from compiler.cli.invocation import Invocation, refusals
 from compiler.cli.main import main
 from compiler.cli.parser import Parser
 from compiler.cli.terminal.dialogue import is_terminal
-from compiler.cli.terminal.interrupts import interrupted, interruption
+from compiler.cli.terminal.interrupts import interruption, was_interrupted
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.demo.servers import (
     EXPORTS,
     DemoStores,
     demo_stores,
-    kept_demos,
+    list_demos,
     make_own,
     new_kept_folder,
     new_temporary_folder,
@@ -103,7 +103,7 @@ def _run(command: ShownCommand) -> None:
     else:
         code = main(command.words)
     standard_output().flush()
-    if code == INTERRUPTED or interrupted():
+    if code == INTERRUPTED or was_interrupted():
         raise KeyboardInterrupt
     if code != command.code:
         message = f"the demo ended early: `{line}` exited with {code}, not {command.code}"
@@ -165,7 +165,7 @@ def _write_exports(path: Path, variables: Mapping[str, str]) -> None:
 
 def _stop(name: str | None) -> int:
     state = _state_folder()
-    names = kept_demos(state)
+    names = list_demos(state)
     if not names:
         raise Refusal("cannot run", "no demo is kept", f"`{command_line('demo', '--keep')}` starts one")
     require_own(state)

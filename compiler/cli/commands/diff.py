@@ -63,14 +63,14 @@ def _sides(arguments: Namespace, root: Path) -> tuple[_Titled, _Titled]:
     result = compile_project(root, [name], outside(None, [name]))
     (as_is,) = require_sound(result).environments
     if content is not None:
-        shown = _shown(arguments.against)
+        shown = _show_path(arguments.against)
         return (shown, side_of_content(content, shown, as_is.subchart)), (name, side_of_environment(as_is))
     on_other = compile_project(root, [name], outside(arguments.store, [name]))
     (switched,) = require_sound(on_other, told=result.notes).environments
     return (name, side_of_environment(as_is)), (f"{name} on {arguments.store}", side_of_environment(switched))
 
 
-def _shown(path: str) -> str:
+def _show_path(path: str) -> str:
     return _STDIN if path == "-" else path
 
 
@@ -79,5 +79,5 @@ def _content_of(path: str) -> bytes:
         with open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb") as file:
             return file.read(MAX_MANIFEST_BYTES + 1)
     except OSError as error:
-        message = f"{_shown(path)} cannot be read: {system_reason(error)}"
+        message = f"{_show_path(path)} cannot be read: {system_reason(error)}"
         raise Refusal("usage", message, "name a values file or a manifest file") from None

@@ -19,13 +19,13 @@ from compiler.generate.access import access_text
 from compiler.generate.argocd import (
     FORMS,
     argocd_texts,
+    common_project,
     hand_over,
     health_patch,
-    named_project,
     parse_options,
     unmade_namespaces,
 )
-from compiler.generate.files import HEADER, generated_files, generated_texts, left_over, refuse_place, refuse_unfit
+from compiler.generate.files import HEADER, find_stale, generated_files, generated_texts, refuse_place, refuse_unfit
 from compiler.generate.platform import caipe_forms, platform_values, read_chart
 from compiler.helm import VARIABLE, chart_at, find_helms
 from compiler.model.diagnostic import Diagnostic
@@ -153,7 +153,7 @@ def _argocd(invocation: Invocation) -> int:
         refuse_place(Path(arguments.out), root)
     options = parse_options(vars(arguments), root)
     chosen = require_sound(compile_project(root, arguments.environments)).environments
-    project = arguments.project or named_project(chosen)
+    project = arguments.project or common_project(chosen)
     if project is None:
         message = "the environments name different AppProjects by `argocdProject`"
         raise Refusal("usage", message, "generate each by itself, or name one for all with --project")
@@ -168,7 +168,7 @@ def _argocd(invocation: Invocation) -> int:
     before = generated_texts(texts, folder, header)
     with interruption("writing is all-or-nothing"):
         states, refused = generated_files(texts, folder, options.out, root, is_check=arguments.check)
-        left = left_over(texts, folder, options.out, header, is_check=arguments.check)
+        left = find_stale(texts, folder, options.out, header, is_check=arguments.check)
         found += (*refused, *(left if arguments.check or not code_of(refused) else ()))
     code = _say_states(invocation, states, found)
     for note, commands in hand_over(before, texts.values(), chosen, options):

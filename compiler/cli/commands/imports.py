@@ -11,11 +11,11 @@ from compiler.cli.parser import Parser, add_all, add_format, member_of
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cluster.view import connect_cluster
 from compiler.consumers.look import read_files
-from compiler.edit.new_project import checked_name, write_new
+from compiler.edit.new_project import check_name, write_new
 from compiler.imports.forms import ENV_EXAMPLE, FORMS
 from compiler.imports.plan import ImportPlan, PlannedSecret, plan_import, plan_names
 from compiler.imports.proof import Counts, Proof, prove, prove_names
-from compiler.imports.sources import OPTIONAL, named_stores, open_target, read_cluster, read_names, read_sources
+from compiler.imports.sources import OPTIONAL, open_target, parse_stores, read_cluster, read_names, read_sources
 from compiler.model.diagnostic import Diagnostic
 from compiler.refusal import Refusal
 from compiler.render.content import Line, members
@@ -66,7 +66,7 @@ def run(invocation: Invocation) -> int:
     given = invocation.arguments
     if given.environment is None:
         raise Refusal("usage", "no environment is named", "name one with --environment, an existing or a new one")
-    name = checked_name("environment", given.environment)
+    name = check_name("environment", given.environment)
     if given.cluster == bool(given.files):
         raise Refusal("usage", "nothing to import", "name files or folders, or - for standard input")
     if given.form == ENV_EXAMPLE and given.secret is None:
@@ -75,12 +75,12 @@ def run(invocation: Invocation) -> int:
         raise Refusal("usage", f"--secret is only for {ENV_EXAMPLE}", "leave --secret out")
     here = open_target(invocation.root, name, files_alone())
     if given.form == ENV_EXAMPLE:
-        secret = checked_name("secret", given.secret)
+        secret = check_name("secret", given.secret)
         names, file = read_names(*_one_file(given.files))
         plan = plan_names(here, secret, names, file)
         return _finish(invocation, name, plan, partial(prove_names, plan, secret, names))
     urls = {each.id: getattr(given, member_of(each.option)) for each in PROVIDERS.values()}
-    stores = named_stores(given.store, {provider: url for provider, url in urls.items() if url is not None})
+    stores = parse_stores(given.store, {provider: url for provider, url in urls.items() if url is not None})
     if given.cluster:
         found = read_cluster(connect_cluster(os.environ, given.context, OPTIONAL), given.namespace, here, stores)
     else:
@@ -153,7 +153,7 @@ def import_lines(form: str, plan: ImportPlan, proof: Proof) -> Iterator[Line]:
     for owner, names in _owners(plan).items():
         are, them = ("is", "it") if len(names) == 1 else ("are", "them")
         yield *pieces_of(names), f" {are} made by the {owner} now: hand {them} over when you deploy"
-    yield f"found {_said(proof['found'])}: {_shares(proof)}"
+    yield f"found {_count_objects(proof['found'])}: {_shares(proof)}"
     assumed = _count_assumed_keys(plan)
     if equal := _equal_keys(form, plan, proof):
         keys = f"{counted(equal, 'key')} read as before by the compiled environment"
@@ -180,7 +180,7 @@ def _owners(plan: ImportPlan) -> dict[str, list[str]]:
     """The Secrets that belong to another object than the ExternalSecret of their own name, which will make them."""
     found: dict[str, list[str]] = {}
     for each in plan.objects:
-        for secret in each.taken if each.namespace else ():
+        for secret in each.secrets_to_take if each.namespace else ():
             if (each.kind, each.name) != ("ExternalSecret", secret.name):
                 found.setdefault(each.title, []).append(secret.name)
     return found
@@ -198,10 +198,10 @@ def _shares(proof: Proof) -> str:
         return "all taken"
     if not proof["taken"].objects:
         return "none taken"
-    return f"{_said(proof['taken'])} taken, {_said(proof['refused'])} refused"
+    return f"{_count_objects(proof['taken'])} taken, {_count_objects(proof['refused'])} refused"
 
 
-def _said(counts: Counts) -> str:
+def _count_objects(counts: Counts) -> str:
     return f"{counted(counts.objects, 'object')} with {counted(counts.keys, 'key')}"
 
 

@@ -4,7 +4,7 @@ from functools import partial
 
 from compiler.change.plan import OnConflict, Options
 from compiler.cli.invocation import Invocation
-from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing, named_store
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing, require_store
 from compiler.cli.running import Answer, run_writing
 from compiler.model.environment import Environment
 from compiler.operations.migrate import migration
@@ -56,7 +56,7 @@ def configure(parser: Parser) -> None:
 
 
 def _answer(invocation: Invocation, environment: Environment, options: Options) -> Answer:
-    to = named_store(invocation.arguments, "--to", environment.stores)
+    to = require_store(invocation.arguments, "--to", environment.stores)
     return migration(environment, to, invocation.arguments.source, options), {}
 
 

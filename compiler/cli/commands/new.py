@@ -20,7 +20,7 @@ from compiler.edit.new_project import (
     IGNORE_FILE,
     IGNORED,
     KEPT,
-    checked_name,
+    check_name,
     known_provider,
     name_of_folder,
     new_environment,
@@ -145,14 +145,14 @@ def run(invocation: Invocation) -> int:
         _say_next(command_line("render", "ENV"))
         return OK
     # A wrong name is refused before the project is looked for: it is wrong in every project.
-    name = checked_name(arguments.kind, arguments.name)
+    name = check_name(arguments.kind, arguments.name)
     create = {"environment": _environment, "store": _store, "secret": _secret}[arguments.kind]
     return create(arguments, invocation.root, name)
 
 
 def _project(arguments: Namespace) -> int:
     folder = working_folder() if arguments.name is None else Path(arguments.name)
-    name = checked_name("project", arguments.platform or name_of_folder(folder))
+    name = check_name("project", arguments.platform or name_of_folder(folder))
     provider = known_provider(arguments.store or next(iter(PROVIDERS))).id
     namespace = arguments.namespace or name
     outputs, result = new_project(folder, name, namespace, provider, _addresses(arguments))
@@ -225,8 +225,8 @@ def _store(arguments: Namespace, root: Path, name: str) -> int:
 
 def _secret(arguments: Namespace, root: Path, name: str) -> int:
     names = {"target": arguments.target, **{each: getattr(arguments, each) for each in PROVIDERS}}
-    taken = _checked_sources(arguments.taken)
-    keys = _checked_keys(name, arguments.key, taken)
+    taken = _parse_sources(arguments.taken)
+    keys = _check_keys(name, arguments.key, taken)
     request = SecretRequest(name, arguments.description, names, keys, tuple(arguments.into), arguments.namespace, taken)
     outputs, unchanged, result = new_secret(root, request)
     if not outputs:
@@ -244,7 +244,7 @@ def _secret(arguments: Namespace, root: Path, name: str) -> int:
     return OK
 
 
-def _checked_sources(words: Sequence[str]) -> dict[str, str]:
+def _parse_sources(words: Sequence[str]) -> dict[str, str]:
     """The keys with another's value. Raises Refusal for another form, unseen: it may be a value."""
     taken: dict[str, str] = {}
     for word in words:
@@ -258,7 +258,7 @@ def _checked_sources(words: Sequence[str]) -> dict[str, str]:
     return taken
 
 
-def _checked_keys(name: str, keys: Sequence[str], taken: Collection[str]) -> tuple[str, ...]:
+def _check_keys(name: str, keys: Sequence[str], taken: Collection[str]) -> tuple[str, ...]:
     """The keys of a new secret. Raises Refusal where there is none, for a value beside one, and for one given twice."""
     if not keys and not taken:
         help_text = "name each with --key, such as --key DB_PASSWORD; values go into the store later, by `put`"

@@ -12,7 +12,7 @@ from compiler.change.plan import End, Options, Outcome, Plan
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing
 from compiler.cli.running import Answer, run_writing
-from compiler.cli.terminal.dialogue import hidden_values, is_terminal, read_file, read_stdin
+from compiler.cli.terminal.dialogue import ask_hidden_values, is_terminal, read_file, read_stdin
 from compiler.cli.terminal.outlet import standard_error
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment, Store
@@ -117,10 +117,10 @@ def _answer(invocation: Invocation, environment: Environment, options: Options) 
     values = values_of(arguments, target, options.stores, arguments.keys, names)
     if not values:
         invocation.lines(["no value was entered"])
-        return Outcome(Plan(COMMAND, environment.name), End.NOTHING), _named(target, shared)
+        return Outcome(Plan(COMMAND, environment.name), End.NOTHING), _describe_target(target, shared)
     change = put([(target, values)], replace(options, asks=is_asked(arguments)))
     tell_forms(values)
-    return change, _named(target, shared)
+    return change, _describe_target(target, shared)
 
 
 def _answer_all(invocation: Invocation, environment: Environment, options: Options, names: Mapping[str, str]) -> Answer:
@@ -132,7 +132,7 @@ def _answer_all(invocation: Invocation, environment: Environment, options: Optio
     if arguments.expires is not None:
         for target, _ in given:
             options = replace(options, expires=_expires(arguments.expires, target.store))
-    told = [_named(target, tell_of(target)) for target, _ in given]
+    told = [_describe_target(target, tell_of(target)) for target, _ in given]
     change = put(given, replace(options, asks=is_asked(arguments)))
     for _, values in given:
         tell_forms(values)
@@ -190,7 +190,7 @@ def tell_of(target: Target, *, is_everywhere: bool = False) -> tuple[SharedKey, 
     return shared
 
 
-def _named(target: Target, shared: Iterable[SharedKey]) -> dict[str, Any]:
+def _describe_target(target: Target, shared: Iterable[SharedKey]) -> dict[str, Any]:
     return {
         "secret": target.secret.id,
         "store": target.store.id,
@@ -232,7 +232,7 @@ def values_of(
         if is_terminal():
             # Nobody should type values for a store that then does not answer.
             stores.open(target.store).whoami()
-        return hidden_values(target.keys)
+        return ask_hidden_values(target.keys)
     return read_values(_data(arguments), keys, target.secret.entry.keys, _form(arguments), names)
 
 

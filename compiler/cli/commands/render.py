@@ -7,7 +7,7 @@ from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, outside, report_errors, require_sound
 from compiler.cli.parser import Parser
 from compiler.cli.terminal.outlet import standard_output
-from compiler.helm import RELEASE, VARIABLE, find_chart, find_helms, rendered
+from compiler.helm import RELEASE, VARIABLE, find_chart, find_helms, render
 from compiler.operations.age_file import write_private
 from compiler.pipeline import compile_project
 
@@ -41,7 +41,7 @@ def run(invocation: Invocation) -> int:
         report_errors(unconfined)
         return FOUND
     (helm, *_) = find_helms(root, [arguments.helm] if arguments.helm else [], os.environ)
-    text = rendered(project, helm, chart, arguments.release, arguments.namespace)
+    text = render(project, helm, chart, arguments.release, arguments.namespace)
     if arguments.out is None:
         standard_output().write_raw(text)
     else:

@@ -7,8 +7,8 @@ from compiler.change.plan import OnConflict, Options
 from compiler.cli.commands.backup import (
     PASSPHRASE_FILE_VARIABLE,
     backup_data,
+    backup_lines,
     key_lines,
-    opened_lines,
     passphrase,
     refuse_secret_as_file,
 )
@@ -71,15 +71,15 @@ def _answer(invocation: Invocation, environment: Environment, options: Options) 
     arguments = invocation.arguments
     refuse_secret_as_file(invocation, environment)
     to = store_named(environment, arguments.to) if arguments.to is not None else None
-    backup = _opened(arguments)
+    backup = _open_backup(arguments)
     require_origin(backup, environment.name, arguments.from_environment)
     require_only(backup, environment, arguments.only)
     change = restoration(backup, environment, to, options)
-    invocation.lines(opened_lines(arguments.file, backup))
+    invocation.lines(backup_lines(arguments.file, backup))
     return change, {"backup": backup_data(backup)}
 
 
-def _opened(arguments: Namespace) -> Backup:
+def _open_backup(arguments: Namespace) -> Backup:
     content = read_file(arguments.file, _LARGEST_BACKUP, is_secret=False)
     data = age_file(content)
     if needs_passphrase(data):

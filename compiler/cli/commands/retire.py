@@ -7,7 +7,7 @@ from typing import Any
 
 from compiler.change.plan import Options
 from compiler.cli.invocation import Invocation, files_alone
-from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing, named_store
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing, require_store
 from compiler.cli.running import Answer, run_writing
 from compiler.cluster.view import connect_cluster
 from compiler.live.readers import Reader, unproven_stores, way_out
@@ -54,7 +54,7 @@ def configure(parser: Parser) -> None:
 
 def _answer(invocation: Invocation, environment: Environment, options: Options) -> Answer:
     arguments = invocation.arguments
-    store = named_store(arguments, "--store", environment.stores)
+    store = require_store(arguments, "--store", environment.stores)
     if arguments.apply and not (arguments.cluster or arguments.without_cluster):
         message = "add --cluster; if no cluster reads the store, add --without-cluster"
         raise Refusal("usage", _UNASKED, message)

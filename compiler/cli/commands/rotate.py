@@ -205,7 +205,7 @@ def _next_lines(found: Rotation) -> Iterator[Line]:
     for key, life in found.revocations:
         is_first = life.revoke == DISABLE_FIRST
         how = "disable the old value first, and delete it after a while" if is_first else "revoke the old value"
-        yield f"{key}: {how}", f" at {life.issued_at}" if life.issued_at is not None else ""
+        yield f"{key}: {how}", f" at {life.issuer_link}" if life.issuer_link is not None else ""
     yield "then close it: ", command_line(COMMAND, run.environment, "--confirm-revoked", run.id)
     yield from _undo_lines(found, "until then, ")
 
@@ -267,7 +267,7 @@ def _part(found: Rotation) -> dict[str, Any]:
             "notSeen": old.not_seen if old is not None else (),
             "otherEnvironments": found.elsewhere,
             "revoke": [
-                {"key": key, "issuer": life.issued_at, "disableFirst": life.revoke == DISABLE_FIRST}
+                {"key": key, "issuer": life.issuer_link, "disableFirst": life.revoke == DISABLE_FIRST}
                 for key, life in found.revocations
             ],
         },

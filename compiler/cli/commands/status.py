@@ -142,7 +142,7 @@ def run(invocation: Invocation) -> int:
 
             standard_output().write_raw(rbac(environments[0]))
             return OK
-        return _shown(_looked(invocation, options, environments), invocation)
+        return _show_statuses(_read_statuses(invocation, options, environments), invocation)
 
 
 def _take_secrets(arguments: Namespace) -> None:
@@ -151,7 +151,7 @@ def _take_secrets(arguments: Namespace) -> None:
     if not others:
         return
     project = ProjectNames(known_project())
-    listed = project.listed(first, "secrets")
+    listed = project.ids(first, "secrets")
     for each in others:
         if each in project.environments and each in listed:
             line = command_line("status", first, "--only", each)
@@ -207,7 +207,7 @@ def _is_live(arguments: Namespace) -> bool:
     return bool(arguments.cluster or arguments.wait or arguments.force_sync)
 
 
-def _looked(invocation: Invocation, options: StatusOptions, environments: Sequence[Environment]) -> list[Status]:
+def _read_statuses(invocation: Invocation, options: StatusOptions, environments: Sequence[Environment]) -> list[Status]:
     arguments = invocation.arguments
     left_out = (SECRETS,) if arguments.without_secrets else ()
     connect = (
@@ -258,7 +258,7 @@ class Waiting:
         return f"{done}, {short_duration(max(0, round(left)))} left{waiting}"
 
 
-def _shown(looked: Sequence[Status], invocation: Invocation) -> int:
+def _show_statuses(looked: Sequence[Status], invocation: Invocation) -> int:
     arguments, root, now = invocation.arguments, invocation.root, datetime.now(UTC)
     if arguments.format == _METRICS:
         _write_metrics(looked, now, invocation)
@@ -268,13 +268,13 @@ def _shown(looked: Sequence[Status], invocation: Invocation) -> int:
     code = max(map(_code, looked))
     options = ("--cluster", *context_of(arguments)) if _is_live(arguments) else ()
     writer_of, _ = past_runs(root)
-    asked = [_asked(each, arguments, options, root) for each in looked]
+    asked = [_step_context(each, arguments, options, root) for each in looked]
     steps = [next_step(each, how) for each, how in zip(looked, asked, strict=True)]
     for each, step in zip(looked, steps, strict=True):
         invocation.lines(status_lines(each, step, now, writer_of))
         invocation.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
         if each.waited is not None:
-            invocation.lines(wait_lines(each.waited, _unread(each), each.rows))
+            invocation.lines(wait_lines(each.waited, _secrets_without_dates(each), each.rows))
 
     every = zip(looked, steps, asked, strict=True)
     found = (status_data(each, step, next_of_secrets(each, how)) for each, step, how in every)
@@ -317,12 +317,12 @@ def _write_metrics(found: Sequence[Status], now: datetime, invocation: Invocatio
         raise Refusal("cannot run", each.message, each.help)
 
 
-def _unread(status: Status) -> tuple[str, ...]:
+def _secrets_without_dates(status: Status) -> tuple[str, ...]:
     """The secrets whose store in use did not say when their values were written."""
     return tuple(row.secret.id for row in status.rows if status.is_asked and row.values.closed)
 
 
-def _asked(status: Status, arguments: Namespace, options: tuple[str, ...], root: Path) -> StepContext:
+def _step_context(status: Status, arguments: Namespace, options: tuple[str, ...], root: Path) -> StepContext:
     has_waited = status.waited is not None and status.waited.end in (WaitEnd.FAILED, WaitEnd.TIME_UP)
     readers = partial(_readers, arguments, root)
     return StepContext(options, tuple(arguments.only), has_waited, has_waited and bool(status.forced), readers)

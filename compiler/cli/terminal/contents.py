@@ -123,9 +123,9 @@ class _Writer:
             return "".join(map(self._piece, cast("tuple[Piece, ...]", line)))
         from compiler.render.content import Fitted  # noqa: PLC0415 - as in `text`
 
-        return self._fitted(line) if isinstance(line, Fitted) else self._wrapped(cast("Wrapped", line))
+        return self._fit(line) if isinstance(line, Fitted) else self._wrap(cast("Wrapped", line))
 
-    def _fitted(self, line: Fitted) -> str:
+    def _fit(self, line: Fitted) -> str:
         words = [""]
         for piece in line.pieces:
             if type(piece) is tuple:
@@ -147,7 +147,7 @@ class _Writer:
                 lines[-1] += f" {word}"
         return "\n".join(lines)
 
-    def _wrapped(self, text: Wrapped) -> str:
+    def _wrap(self, text: Wrapped) -> str:
         import textwrap  # noqa: PLC0415 - for plans alone
 
         indent = " " * text.indent
@@ -166,17 +166,17 @@ class _Writer:
 
     def _piece(self, piece: Piece) -> str:
         if isinstance(piece, str):
-            return printable(self._concealed(piece))
+            return printable(self._conceal(piece))
         from compiler.render.content import CodeSpan, Words  # noqa: PLC0415 - plain text needs neither
 
-        text = printable(self._concealed(piece.text))
+        text = printable(self._conceal(piece.text))
         if isinstance(piece, CodeSpan):
             return "`" + text.replace("`", "'").replace("|", "\\|") + "`"
         if isinstance(piece, Words):
             return _MARKS.sub(lambda mark: f"\\{mark[0]}", text).replace("<", "&lt;")
         return f"\x1b[{piece.style.value}m{text}\x1b[0m" if self._colour and text else text
 
-    def _concealed(self, text: str) -> str:
+    def _conceal(self, text: str) -> str:
         if len(text) > _REPEATED:
             return conceal(text)
         if text not in self._looked_at:
@@ -197,7 +197,7 @@ class _Writer:
 
     def _value(self, value: object, name: str) -> Any:  # noqa: ANN401 - any JSON
         if isinstance(value, str):
-            return value if name in _VERSIONS and _VERSION.fullmatch(value) else self._concealed(value)
+            return value if name in _VERSIONS and _VERSION.fullmatch(value) else self._conceal(value)
         if isinstance(value, Mapping):
             return self._members(value)
         if isinstance(value, Iterator):
@@ -213,7 +213,7 @@ class _Writer:
     def _members(self, members: Mapping[str, Any]) -> dict[str, Any]:
         shown: dict[str, Any] = {}
         for name, value in members.items():
-            kept = self._concealed(name)
+            kept = self._conceal(name)
             while kept in shown:
                 # Two names of which nothing is left: both stay, and no parser has to choose between equal ones.
                 kept += CONCEALED
@@ -223,7 +223,7 @@ class _Writer:
     def _fingerprint(self, fingerprint: Fingerprint) -> str:
         import hashlib  # noqa: PLC0415 - for one format
 
-        shown = "\0".join(map(self._concealed, fingerprint.parts))
+        shown = "\0".join(map(self._conceal, fingerprint.parts))
         digest = hashlib.sha256(shown.encode(errors="surrogatepass")).hexdigest()[:16]
         self._fingerprints[digest] += 1
         return f"{digest}:{self._fingerprints[digest]}"

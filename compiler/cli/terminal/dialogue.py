@@ -36,7 +36,7 @@ def is_terminal() -> bool:
         return False
 
 
-def hidden(question: str) -> SecretValue | None:
+def ask_hidden(question: str) -> SecretValue | None:
     """One line that is not shown while it is typed; None for an empty one.
 
     Raises Refusal for no answer, for a part of a longer text, whose rest a terminal loses, and for control characters.
@@ -52,7 +52,7 @@ def hidden(question: str) -> SecretValue | None:
         text = None
     if text is None:
         raise Refusal("cannot run", "the input ended or is not UTF-8", "nothing was written; run the command again")
-    if lost := _lost(text):
+    if lost := _explain_loss(text):
         message = f"{lost}, and only a part of this text would be taken"
         raise Refusal("cannot run", message, "nothing was written; give the text in a file")
     if _CONTROL.search(text):
@@ -61,7 +61,7 @@ def hidden(question: str) -> SecretValue | None:
     return SecretValue(text) if text else None
 
 
-def _lost(text: str) -> str:
+def _explain_loss(text: str) -> str:
     """Why the terminal may have dropped some of what was typed; empty where it has not."""
     if len(text.encode(errors="surrogatepass")) >= _LONGEST:
         return f"a terminal takes no more than {_LONGEST} bytes in a line"
@@ -76,27 +76,27 @@ def _lost(text: str) -> str:
 def _never_stopped() -> Iterator[None]:
     """Raise Refusal at Ctrl-Z: the shell would turn the echo on again, and `fg` leave it so while the rest is typed."""
 
-    def stopped(_number: int, _frame: object) -> NoReturn:
+    def refuse_stop(_number: int, _frame: object) -> NoReturn:
         message = "a hidden prompt cannot be suspended: what is typed after it would be shown"
         raise Refusal("cannot run", message, "nothing was written; run the command again")
 
-    before = signal.signal(signal.SIGTSTP, stopped)
+    before = signal.signal(signal.SIGTSTP, refuse_stop)
     try:
         yield
     finally:
         signal.signal(signal.SIGTSTP, before)
 
 
-def hidden_values(keys: Sequence[str]) -> dict[str, SecretValue]:
+def ask_hidden_values(keys: Sequence[str]) -> dict[str, SecretValue]:
     """The values typed for `keys`; one that is left empty stays as it is. Raises Refusal without a terminal."""
     if not is_terminal():
         raise Refusal("usage", "no terminal to ask for values on", "give the values with --stdin or --from-file")
     standard_error().show(["Input is hidden. Leave a value empty to keep the key unchanged."])
-    typed = {key: hidden(f"{key}: ") for key in keys}
+    typed = {key: ask_hidden(f"{key}: ") for key in keys}
     return {key: value for key, value in typed.items() if value is not None}
 
 
-def confirmed(question: str) -> bool:
+def confirm(question: str) -> bool:
     """Whether the answer is y or yes. An end of input is a no."""
     sys.stdout.flush()
     outlet = standard_error()

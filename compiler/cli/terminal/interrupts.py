@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def heeded() -> tuple[signal.Signals, ...]:
+def signals_to_handle() -> tuple[signal.Signals, ...]:
     """Those of SIGNALS that end a command: whoever starts it with `nohup` wants it to outlive the terminal."""
     return tuple(each for each in SIGNALS if each != signal.SIGHUP or signal.getsignal(each) is not signal.SIG_IGN)
 
@@ -32,7 +32,7 @@ def orderly_termination() -> Iterator[None]:
         # Signals are the main thread's.
         yield
         return
-    before = {number: signal.signal(number, _interrupt) for number in heeded()}
+    before = {number: signal.signal(number, _interrupt) for number in signals_to_handle()}
     try:
         yield
     finally:
@@ -40,7 +40,7 @@ def orderly_termination() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def interrupted() -> bool:
+def was_interrupted() -> bool:
     """Whether a signal came in an orderly block, also where a callback of the interpreter lost its exception."""
     return signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 
@@ -69,7 +69,7 @@ def stoppable() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.getsignal(number) for number in heeded()}
+    before = {number: signal.getsignal(number) for number in signals_to_handle()}
 
     def first(_number: int, _frame: object) -> None:
         stop.set()
@@ -94,7 +94,7 @@ def _third(_number: int, _frame: object) -> NoReturn:
 
 
 def _handle(handler: Callable[[int, object], None]) -> None:
-    for number in heeded():
+    for number in signals_to_handle():
         signal.signal(number, handler)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from compiler.consumers.findings import wanting
+from compiler.consumers.findings import required_keys
 from compiler.consumers.look import Look, UpgradeNeed
 from compiler.consumers.readers import SecretRead, Workload
 from compiler.generate.platform import PlatformValues
@@ -45,7 +45,7 @@ def _upgrade_lines(look: Look, needs: Sequence[UpgradeNeed]) -> Iterator[Line]:
     if needs:
         yield "before the upgrade:"
     for each in needs:
-        wants = wanting(each.workloads, is_optional=each.is_optional)
+        wants = required_keys(each.workloads, is_optional=each.is_optional)
         keys = f"{', '.join(map(quoted, each.keys))} of " if each.keys else ""
         yield "# ", f"{wants} {keys}the Secret {quoted(each.name)} in {quoted(each.namespace)}"
         # What can be done without is not to be pasted by mistake.

@@ -224,7 +224,7 @@ def _of_map(place: InputPlace, node: Node, schema: Mapping[str, Any]) -> Advice:
     if not isinstance(node.value, tuple):
         return Advice(_instead_of_value(place, node, schema), _whole(node))
     names = [name for item in node.items for name in _names_of(place, item)]
-    hidden = tuple(_unknown(place, node))
+    hidden = tuple(_unknown_parts(place, node))
     if not isinstance(schema.get("additionalProperties"), dict):
         return Advice(_of_properties(place, names, schema), hidden)
     content = "{}" if place.key in ("secrets", "keys") else "{…}" if place.key == "stores" else "…"
@@ -292,11 +292,11 @@ def _names_of(place: InputPlace, item: Node) -> Iterator[str]:
             return
 
 
-def _unknown(place: InputPlace, node: Node) -> Iterator[Span]:
+def _unknown_parts(place: InputPlace, node: Node) -> Iterator[Span]:
     """The parts of a list that are not shown: values that are not known words, and maps with another key."""
     if isinstance(node.value, tuple) or (node.children and all(map(place.knows, node.children))):
         for child in (*node.items, *node.children.values()):
-            yield from _unknown(place, child)
+            yield from _unknown_parts(place, child)
     elif not place.knows(node.value):
         yield from _whole(node)
 
@@ -346,7 +346,7 @@ def broken_path(error: ValidationError) -> _Path:
     return (*path, str(error.instance)) if is_key else path
 
 
-def explained(root: Node, path: _Path, error: ValidationError, place: InputPlace) -> Diagnostic:
+def explain_error(root: Node, path: _Path, error: ValidationError, place: InputPlace) -> Diagnostic:
     """What is wrong with the part at `path`, the `broken_path` of the error."""
     node, schema, place = node_at(root, path), _subschema(error), place._replace(path=path)
     key = str(path[-1]) if path else ""

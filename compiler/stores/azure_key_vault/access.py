@@ -58,7 +58,7 @@ def access_text(
         lines += _identity(title, subject)
     else:
         kind = "ServicePrincipal" if role is Role.OPERATOR else "User"
-        lines += [_needed("ASSIGNEE", "an object id"), f"type=${{ASSIGNEE_TYPE:-{kind}}}"]
+        lines += [_require_variable("ASSIGNEE", "an object id"), f"type=${{ASSIGNEE_TYPE:-{kind}}}"]
     show = _az("keyvault", "show", "--name", vault, "--query", "id", "--output", "tsv")
     lines += [f"vault=$({show})"]
     identifier = _SECRETS_USER
@@ -89,7 +89,7 @@ def _text(lines: Sequence[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _needed(variable: str, what: str) -> str:
+def _require_variable(variable: str, what: str) -> str:
     return f': "${{{variable}:?set it to {what}}}"'
 
 
@@ -105,9 +105,9 @@ def _subject(store: Store, namespace: str) -> str | None:
 
 
 def _identity(title: str, subject: str) -> Iterator[str]:
-    yield _needed("IDENTITY", "the name of the managed identity")
-    yield _needed("IDENTITY_GROUP", "its resource group")
-    yield _needed("CLUSTER_ISSUER", "the URL of the OIDC issuer of the cluster")
+    yield _require_variable("IDENTITY", "the name of the managed identity")
+    yield _require_variable("IDENTITY_GROUP", "its resource group")
+    yield _require_variable("CLUSTER_ISSUER", "the URL of the OIDC issuer of the cluster")
     own = ("--resource-group", '"$IDENTITY_GROUP"')
     yield _az("identity", "create", "--name", '"$IDENTITY"', *own, "--output", "none")
     trust = ("--issuer", '"$CLUSTER_ISSUER"', "--audiences", "api://AzureADTokenExchange", "--subject", subject)

@@ -27,11 +27,11 @@ from compiler.model.facts import has_more_values
 from compiler.model.store import Address, StoreAddress, is_loopback, parse_address
 from compiler.stores.azure_key_vault.log_in import NoTokenError, shared_credential
 from compiler.stores.azure_key_vault.provider import SECRET_NAME, cloud_of
-from compiler.stores.azure_key_vault.replies import Bundle, answer_of, bundle_of, error_of, unexpected
+from compiler.stores.azure_key_vault.replies import Bundle, answer_of, bundle_of, error_of, unexpected_reply
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.http import MOST_VALUES, HttpReply, Proxy, ReplyTooLargeError, Transport, parse_proxy, silence
 from compiler.stores.interface import Attributes, Identity, Problem, StoreOptions
-from compiler.stores.no_answer import Server, named_authorities, no_answer, trusting
+from compiler.stores.no_answer import Server, authorities_of, no_answer, trusting
 from compiler.stores.pacing import acquire_within_deadline, note_answer
 from compiler.stores.secret_value import UNWRITABLE, SecretValue, Trait, traits
 
@@ -124,7 +124,7 @@ _LOG_IN_CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 def log_in_transport(environ: Mapping[str, str], place: StoreLocation) -> SdkTransport:
     """The way to the servers that log in to the vault at `place`; their authorities are read for the first request."""
-    authorities = named_authorities(None, environ, _LOG_IN_CA_VARIABLES)
+    authorities = authorities_of(None, environ, _LOG_IN_CA_VARIABLES)
     return SdkTransport(lambda: trusting(authorities, place, DEFAULT_AUTHORITIES))
 
 
@@ -249,7 +249,7 @@ class SdkClient:
         url = address.url.rstrip("/")
         place = StoreLocation(self._store)
         require_https(place, url)
-        authorities = named_authorities(address.ca, environ, CA_VARIABLES)
+        authorities = authorities_of(address.ca, environ, CA_VARIABLES)
         self._server = server_of(url, authorities)
         context = trusting(authorities, place, DEFAULT_AUTHORITIES)
         is_emulator = _is_emulator(url, environ)
@@ -375,7 +375,7 @@ class SdkClient:
         if isinstance(error, ServiceRequestError) and error.inner_exception is not None:
             return connection_error(error.inner_exception, self._server, place, action)
         if isinstance(error, HttpResponseError) and not isinstance(error, DecodeError) and error.response is not None:
-            answer = answer_of(error, worked_before=self._warm, credential=self._credential.shown)
+            answer = answer_of(error, worked_before=self._warm, credential=self._credential.label)
             if answer.status != _UNAUTHORISED and answer.is_key_vaults:
                 self._warm = True
             if answer.status != _OK:
@@ -384,7 +384,7 @@ class SdkClient:
             reason = "it asks for a token for another resource than its own host, so none was sent"
             remedy = f"check the vault's URL; for an emulator on this machine set {EMULATOR_VARIABLE}=1"
             return StoreError(StoreLocation(self._store), Action.LOG_IN, reason, remedy, Code.UNAUTHENTICATED)
-        return unexpected("the reply is not Key Vault's JSON", place, action)
+        return unexpected_reply("the reply is not Key Vault's JSON", place, action)
 
 
 def _work_out_fields(client: SecretClient) -> None:
@@ -463,6 +463,6 @@ def attribute_problems(name: str, attributes: Attributes) -> tuple[Problem, ...]
     return tuple(Problem(code, name, reason, remedy) for code, reason, remedy in found)
 
 
-def malformed(name: str) -> Problem:
+def form_problem(name: str) -> Problem:
     reason = "its value is not a JSON object with distinct names, so it has no properties to change"
     return Problem(Code.MALFORMED_DOCUMENT, name, reason, "write the whole value, or repair it by hand")

@@ -208,12 +208,12 @@ class SharedCredential:
                 self._held = None
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         """What messages call the credential: its name, and which one of several gave the token."""
-        chosen = self._chosen()
+        chosen = self._name_in_chain()
         return f"{self.method} ({chosen})" if chosen else self.method
 
-    def _chosen(self) -> str:
+    def _name_in_chain(self) -> str:
         # The SDK's chain keeps the credential that gave a token under this name, and tells it nobody else.
         chosen = getattr(self._inner, "_successful_credential", None)
         return "" if chosen is None else type(chosen).__name__
@@ -237,7 +237,7 @@ class SharedCredential:
         subject = " ".join([parts[0], *(f"({part})" for part in parts[1:])]) if parts else "unknown"
         # It goes into audit lines: nothing in it may start a second one.
         subject = subject.encode("unicode_escape").decode("ascii")
-        return Identity(subject, self.method, _time(token.expires_on), self._chosen())
+        return Identity(subject, self.method, _time(token.expires_on), self._name_in_chain())
 
 
 def claims_of(token: str) -> dict[str, Any]:

@@ -190,7 +190,7 @@ class _KeyVault(Provider):
         """The operator takes the part after the first slash for the name and drops the rest."""
         return (name.split("/")[1] if "/" in name else name).lower()
 
-    def asked_name(self, mount: str, key: str) -> str:
+    def operator_name(self, mount: str, key: str) -> str:
         """`secret/name/more` is the secret `name`; the operator silently drops the rest."""
         del mount
         kind, slash, rest = key.partition("/")
@@ -217,7 +217,7 @@ def _workload(node: Node) -> dict[str, ValuesData]:
     return {"authType": "WorkloadIdentity", **reference}
 
 
-def _managed(node: Node) -> dict[str, ValuesData]:
+def _managed_identity(node: Node) -> dict[str, ValuesData]:
     client = node.text("clientId")
     return {"authType": "ManagedIdentity", **({"identityId": client} if client else {})}
 
@@ -236,7 +236,7 @@ _KeyVault.log_ins = MappingProxyType(
             _workload,
             lambda _, __, namespace: {"serviceAccount": account_of_operator(namespace)},
         ),
-        "managedIdentity": LogIn({}, _managed, lambda *_: {}),
+        "managedIdentity": LogIn({}, _managed_identity, lambda *_: {}),
         "servicePrincipal": LogIn(
             {"clientId": _SECRET_KEY, "clientSecret": _SECRET_KEY},
             _principal,
@@ -263,12 +263,12 @@ def expected_spec(store: dict[str, Any], operator: str) -> dict[str, Any]:
     if [int(number) for number in operator.split(".")] >= [0, 20]:
         data["useAzureSDK"] = store.get("useAzureSDK", False)
     ((form, said),) = store["auth"].items()
-    data |= _renamed(store, tenantId="tenantId", customCloudConfig="customCloudConfig")
+    data |= _rename(store, tenantId="tenantId", customCloudConfig="customCloudConfig")
     data["authType"] = form[0].upper() + form[1:]
     if form == "servicePrincipal":
         return data | {"authSecretRef": said}
-    return data | _renamed(said, serviceAccount="serviceAccountRef", clientId="identityId")
+    return data | _rename(said, serviceAccount="serviceAccountRef", clientId="identityId")
 
 
-def _renamed(said: dict[str, Any], **names: str) -> dict[str, Any]:
+def _rename(said: dict[str, Any], **names: str) -> dict[str, Any]:
     return {new: said[old] for old, new in names.items() if old in said}

@@ -92,7 +92,7 @@ class Answer:
     denial: str | None = None  # how the message of a ForbiddenByPolicy begins, if known
 
 
-def unexpected(reason: str, place: StoreLocation, action: Action, remedy: str = _CHECK) -> StoreError:
+def unexpected_reply(reason: str, place: StoreLocation, action: Action, remedy: str = _CHECK) -> StoreError:
     """Return the error for a reply that is not from this vault."""
     return StoreError(place, action, reason, remedy, Code.UNEXPECTED_REPLY)
 
@@ -112,12 +112,12 @@ def error_of(answer: Answer, place: StoreLocation, action: Action) -> StoreError
     if status >= 500 or status == 408:  # noqa: PLR2004
         return StoreError(place, action, f"it answered with status {status}", "run again later", Code.UNAVAILABLE)
     if status == 401:  # noqa: PLR2004
-        return _unauthenticated(answer, place, action)
+        return _explain_unauthenticated(answer, place, action)
     if not answer.is_key_vaults:
         reason = f"a server that is not Key Vault answered with status {status}"
-        return unexpected(reason, place, action)
+        return unexpected_reply(reason, place, action)
     if status == 403:  # noqa: PLR2004
-        return _forbidden(answer, place, action)
+        return _explain_forbidden(answer, place, action)
     if status == 404:  # noqa: PLR2004
         return _missing(answer, place, action)
     if status == 409:  # noqa: PLR2004
@@ -128,7 +128,7 @@ def error_of(answer: Answer, place: StoreLocation, action: Action) -> StoreError
     )
 
 
-def _unauthenticated(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
+def _explain_unauthenticated(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
     log_in = shell_line("az", "login")
     # No log-in replaces a token in the variable while that is set.
     match answer.credential == TOKEN_VARIABLE, answer.worked_before:
@@ -152,10 +152,10 @@ def _missing(answer: Answer, place: StoreLocation, action: Action) -> StoreError
     if answer.code == _ABSENT and place.name is not None:
         return NotFoundError(place, action, "the store has no such secret", "create it, or correct its name")
     reason = f'status 404 with code "{_word(answer.code)}" does not mean that the secret is missing'
-    return unexpected(reason, place, action)
+    return unexpected_reply(reason, place, action)
 
 
-def _forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
+def _explain_forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
     permission = _PERMISSIONS.get(action, "secrets/get")
     if answer.inner == "ForbiddenByPolicy" and answer.denial is None and action in (Action.WRITE, Action.TAG):
         # Not a ForbiddenError: no right is missing, and the next secret may be allowed.
@@ -287,9 +287,9 @@ def require_name(bundle: Bundle, place: StoreLocation, action: Action) -> Bundle
     """The bundle, if it is of the place's secret, in any case. Raises a StoreError, unexpected-reply."""
     if bundle.name.lower() != (place.name or "").lower():
         other = f', "{bundle.name}"' if SECRET_NAME.fullmatch(bundle.name) else ""
-        raise unexpected(f"the reply is for another secret{other}", place, action, _REMEDY)
+        raise unexpected_reply(f"the reply is for another secret{other}", place, action, _REMEDY)
     if bundle.version is not None and not is_version(bundle.version):
-        raise unexpected("the reply has an invalid version id", place, action, _REMEDY)
+        raise unexpected_reply("the reply has an invalid version id", place, action, _REMEDY)
     return bundle
 
 
@@ -297,10 +297,10 @@ def require_version(bundle: Bundle, version: str | None, place: StoreLocation, a
     """The same for one version: `version`, or any where that is None. Raises a StoreError, unexpected-reply."""
     require_name(bundle, place, action)
     if bundle.version is None:
-        raise unexpected("the reply has no version", place, action, _REMEDY)
+        raise unexpected_reply("the reply has no version", place, action, _REMEDY)
     if version is not None and bundle.version != version:
         reason = f"the reply has version {bundle.version}, version {version} was requested"
-        raise unexpected(reason, place, action, _REMEDY)
+        raise unexpected_reply(reason, place, action, _REMEDY)
     return bundle
 
 

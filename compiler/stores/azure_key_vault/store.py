@@ -13,7 +13,7 @@ from compiler.stores.azure_key_vault.client import (
     BAD_NAME,
     SdkClient,
     attribute_problems,
-    malformed,
+    form_problem,
     name_problems,
     size_problems,
     value_problems,
@@ -26,7 +26,7 @@ from compiler.stores.azure_key_vault.replies import (
     require_name,
     require_version,
     soft_deleted,
-    unexpected,
+    unexpected_reply,
 )
 from compiler.stores.errors import (
     Action,
@@ -118,7 +118,7 @@ class AzureKeyVaultStore:
         try:
             return (*problems, *size_problems(name, _changed(content, base)))
         except NotAnObjectError:
-            return (*problems, malformed(name))
+            return (*problems, form_problem(name))
 
     @one_operation
     def write(
@@ -168,7 +168,7 @@ class AzureKeyVaultStore:
         self._require_newest(name, expected, Action.WRITE)
 
         def settle() -> Bundle | None:
-            return self._settled(name, value, attributes, expected, is_new)
+            return self._find_own_version(name, value, attributes, expected, is_new)
 
         made = self._retrier.write(lambda: self._client.set(name, value, attributes), settle)
         self._require_own(made, name, expected, settle)
@@ -177,9 +177,9 @@ class AzureKeyVaultStore:
             remedy = "check that version by hand, and do not trust this address"
             raise UnverifiedError(self._place(name), Action.WRITE, reason, remedy, version=made.version or "")
         # Anything else that came after what was read is another writer's: there is no compare-and-set to refuse it.
-        return Written(made.version or "", self._slipped(name, made, expected, is_new))
+        return Written(made.version or "", self._versions_between(name, made, expected, is_new))
 
-    def _slipped(
+    def _versions_between(
         self, name: str, made: Bundle, expected: str | None, is_new: Callable[[Bundle], bool]
     ) -> tuple[str, ...]:
         own = made.version or ""
@@ -208,7 +208,7 @@ class AzureKeyVaultStore:
             if made.version != expected:
                 return
             reason = f"the reply has version {expected}, which existed before"
-            mismatch = unexpected(reason, place, Action.WRITE, "do not trust this address")
+            mismatch = unexpected_reply(reason, place, Action.WRITE, "do not trust this address")
         except StoreError as error:
             mismatch = error
         if (stored := settle()) is None:
@@ -216,7 +216,7 @@ class AzureKeyVaultStore:
         reason = f"{mismatch.reason}, but version {stored.version} has the value that was sent"
         raise UnverifiedError(place, Action.WRITE, reason, mismatch.remedy, version=stored.version or "")
 
-    def _settled(
+    def _find_own_version(
         self,
         name: str,
         value: SecretValue,
@@ -252,7 +252,7 @@ class AzureKeyVaultStore:
         created = base.attributes.created if base is not None else None
         is_recent = created is not None and datetime.now(UTC) - created < _RECENT
         if self._may_list and not is_recent:
-            return lambda version: created is None or _made_after(version, created)
+            return lambda version: created is None or _is_newer(version, created)
         before = {version.version for version in self._versions_or_none(name, Action.LIST)}
         self._may_list = True
         return lambda version: version.version not in before
@@ -296,7 +296,7 @@ class AzureKeyVaultStore:
         self._require_name(name, Action.DESCRIBE)
         if versions := self._versions_or_none(name, Action.DESCRIBE):
             return self._state_of(name, versions)
-        deleted = self._deleted(name, Action.DESCRIBE)
+        deleted = self._get_deleted(name, Action.DESCRIBE)
         if deleted is None:
             return SecretState(name, StoreState.ABSENT)
         return SecretState(name, StoreState.SOFT_DELETED, deleted.version, deleted.attributes)
@@ -311,17 +311,17 @@ class AzureKeyVaultStore:
             # What is disabled is refused with that reason.
             version = state.version if is_enabled else self._get(name, None, Action.DESCRIBE).version
             return VersionStates({version: StoreState.PRESENT} if version is not None else {})
-        deleted = self._deleted_if_allowed(name, Action.DESCRIBE)
+        deleted = self._get_deleted_if_allowed(name, Action.DESCRIBE)
         version = deleted.version if deleted is not None else None
         return VersionStates({version: StoreState.SOFT_DELETED} if version is not None else {})
 
     @one_operation
     def list_versions(self, name: str) -> Mapping[str, Attributes]:
         self._require_name(name, Action.LIST)
-        versions = sorted(self._versions(name, Action.LIST), key=_made)
+        versions = sorted(self._versions(name, Action.LIST), key=_creation_time)
         return {version.version or "": version.attributes for version in versions}
 
-    def dropped_by_write(self, name: str) -> None:
+    def losses_of_write(self, name: str) -> None:
         """Key Vault keeps every version of a secret."""
         self._require_name(name, Action.DESCRIBE)
 
@@ -372,7 +372,7 @@ class AzureKeyVaultStore:
                 return found
             if token in followed or len(followed) == _MOST_PAGES:
                 reason = "its list does not end: a page was repeated, or there are too many"
-                raise unexpected(reason, self._place(name), action)
+                raise unexpected_reply(reason, self._place(name), action)
             followed.add(token)
 
     def _versions_or_none(self, name: str, action: Action) -> list[Bundle]:
@@ -381,27 +381,27 @@ class AzureKeyVaultStore:
         except NotFoundError:
             return []
 
-    def _deleted(self, name: str, action: Action) -> Bundle | None:
+    def _get_deleted(self, name: str, action: Action) -> Bundle | None:
         try:
             found = self._retrier.read(lambda: self._client.get_deleted(name, action))
         except NotFoundError:
             return None
         return require_name(found, self._place(name), action)
 
-    def _deleted_if_allowed(self, name: str, action: Action) -> Bundle | None:
+    def _get_deleted_if_allowed(self, name: str, action: Action) -> Bundle | None:
         """The same, and None for a caller who may read or delete, which brings no right to look at what is deleted."""
         try:
-            return self._deleted(name, action)
+            return self._get_deleted(name, action)
         except ForbiddenError:
             return None
 
     def _raise_if_deleted(self, name: str, action: Action) -> None:
-        if (deleted := self._deleted_if_allowed(name, action)) is not None:
+        if (deleted := self._get_deleted_if_allowed(name, action)) is not None:
             raise soft_deleted(self._place(name), action, deleted.version)
 
     def _state_of(self, name: str, versions: list[Bundle]) -> SecretState:
-        newest = max(versions, key=_made)
-        if sum(_made(version) == _made(newest) for version in versions) > 1:
+        newest = max(versions, key=_creation_time)
+        if sum(_creation_time(version) == _creation_time(newest) for version in versions) > 1:
             try:
                 newest = self._get(name, None, Action.DESCRIBE)
             except DisabledError:
@@ -415,7 +415,7 @@ class AzureKeyVaultStore:
         try:
             newest = self._require_newest(name, version, Action.DELETE)
         except ConflictError as error:
-            deleted = self._deleted_if_allowed(name, Action.DELETE) if error.found is None else None
+            deleted = self._get_deleted_if_allowed(name, Action.DELETE) if error.found is None else None
             if deleted is not None and deleted.version == version:
                 return
             raise
@@ -424,7 +424,7 @@ class AzureKeyVaultStore:
         self._change(name, Action.DELETE, self._client.delete, lambda: self._newest(name, Action.DELETE) is None)
         # Until then it can neither be recovered nor told from a name that never was.
         try:
-            self._poll(name, Action.DELETE, lambda: self._deleted(name, Action.DELETE) is not None)
+            self._poll(name, Action.DELETE, lambda: self._get_deleted(name, Action.DELETE) is not None)
         except ForbiddenError:
             # The right to delete does not bring the right to look at what is deleted.
             return
@@ -442,7 +442,7 @@ class AzureKeyVaultStore:
     def recover_versions(self, name: str, versions: Sequence[str]) -> None:
         self._require_name(name, Action.RECOVER)
         place = self._place(name)
-        deleted = self._deleted(name, Action.RECOVER)
+        deleted = self._get_deleted(name, Action.RECOVER)
         if deleted is None:
             newest = self._newest(name, Action.RECOVER)
             if newest is None:
@@ -460,7 +460,7 @@ class AzureKeyVaultStore:
         self._require_name(name, Action.RECOVER)
         try:
             self._change(
-                name, Action.RECOVER, self._client.recover, lambda: self._deleted(name, Action.RECOVER) is None
+                name, Action.RECOVER, self._client.recover, lambda: self._get_deleted(name, Action.RECOVER) is None
             )
         except NotFoundError:
             # Not deleted: somebody else may have recovered it just now.
@@ -511,7 +511,7 @@ class AzureKeyVaultStore:
             clock.sleep(_POLL_SECONDS)
 
 
-def _made(bundle: Bundle) -> float:
+def _creation_time(bundle: Bundle) -> float:
     created = bundle.attributes.created
     return created.timestamp() if created is not None else 0.0
 
@@ -538,7 +538,7 @@ def _same_attributes(one: Attributes, other: Attributes) -> bool:
     return (one.content_type, dict(one.tags), one.enabled) == (other.content_type, dict(other.tags), other.enabled)
 
 
-def _made_after(version: Bundle, moment: datetime) -> bool:
+def _is_newer(version: Bundle, moment: datetime) -> bool:
     return version.attributes.created is None or version.attributes.created > moment
 
 

@@ -317,7 +317,9 @@ class VaultQuestions:
         mount, names, problems = self._address.mount, list(uses), list[Problem]()
         for start in range(0, len(names), _PATHS_AT_ONCE):
             accesses = {name: path_accesses(mount, name, uses[name]) for name in names[start : start + _PATHS_AT_ONCE]}
-            found = self._held(each.path for needed in accesses.values() for each in needed if each.required)
+            found = self._ask_capabilities(
+                each.path for needed in accesses.values() for each in needed if each.required
+            )
             if found is None:
                 return None
             problems += (each for name, its in accesses.items() if (each := self._problem(name, its, found)))
@@ -330,7 +332,11 @@ class VaultQuestions:
         """
         mount = self._address.mount
         used = {each.path: each.capabilities for name, its in uses.items() for each in path_accesses(mount, name, its)}
-        found = self._held(path for name in [*uses, _OTHERS] for path in every_path(mount, name)) if uses else {}
+        found = (
+            self._ask_capabilities(path for name in [*uses, _OTHERS] for path in every_path(mount, name))
+            if uses
+            else {}
+        )
         if found is None:
             return None
         if any("root" in held for held in found.values()):
@@ -344,7 +350,7 @@ class VaultQuestions:
         where = f'"{paths[0]}"' if _OTHERS not in paths[0] else f'all of "{paths[0].removesuffix(_OTHERS)}"'
         return f"{self._login.token} has {what} on {where}{more}"
 
-    def _held(self, wanted: Iterable[str]) -> dict[str, frozenset[str]] | None:
+    def _ask_capabilities(self, wanted: Iterable[str]) -> dict[str, frozenset[str]] | None:
         """What the token may do on each of these paths; None where Vault does not say it of all."""
         paths, found = tuple(dict.fromkeys(wanted)), dict[str, frozenset[str]]()
         for start in range(0, len(paths), _PATHS_AT_ONCE):

@@ -31,7 +31,7 @@ from compiler.stores.http import (
     parse_proxy,
 )
 from compiler.stores.interface import Cluster, Identity, StoreOptions
-from compiler.stores.no_answer import Server, named_authorities, no_answer, trusting
+from compiler.stores.no_answer import Server, authorities_of, no_answer, trusting
 from compiler.stores.pacing import UNLIMITED, acquire_within_deadline, note_answer
 from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
 from compiler.stores.vault.access import Request, VaultQuestions
@@ -240,11 +240,11 @@ class VaultConnection:
         except (OSError, HTTPException) as problem:
             failure = no_answer(problem, self._server, place, request.action)
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
-            failure = malformed(place, request.action, is_too_large=isinstance(problem, ReplyTooLargeError))
+            failure = form_error(place, request.action, is_too_large=isinstance(problem, ReplyTooLargeError))
         # Raised out here, the error carries no context: what broke off may hold a part of the reply.
         if reply is not None:
             if reply.status == HTTPStatus.FORBIDDEN and reply.is_vaults:
-                raise self._denied(request, place, generation)
+                raise self._explain_denied(request, place, generation)
             failure = error_of_reply(reply, place, request.action, is_about_a_secret=request.is_about_a_secret)
         raise self._after_trouble(failure)
 
@@ -257,7 +257,7 @@ class VaultConnection:
             return StoreError(failure.place, failure.action, reason, failure.remedy, Code.LEADERLESS)
         return failure
 
-    def _denied(self, request: Request, place: StoreLocation, generation: int) -> StoreError:
+    def _explain_denied(self, request: Request, place: StoreLocation, generation: int) -> StoreError:
         if request.action is not Action.LOG_IN:
             cause = self.questions.explain_denied(request, place)
             if self._generation == generation:
@@ -312,11 +312,11 @@ class VaultConnection:
             if self._generation != generation:
                 return
             if self._failure is None:
-                self._failure = self._replaced(expired)
+                self._failure = self._replace_token(expired)
             if self._failure is not None:
                 raise self._failure.with_traceback(None)
 
-    def _replaced(self, expired: StoreError) -> StoreError | None:
+    def _replace_token(self, expired: StoreError) -> StoreError | None:
         """Log in once more; a failure is kept, as sixteen workers that try each for itself lock the caller out."""
         before = self._token
         try:
@@ -348,7 +348,7 @@ class VaultConnection:
             request = Request(Action.LOG_IN, None, "auth/token/renew-self", "update")
             # The rest of the operation is kept for what it is about.
             with self.deadlines.request(keep=self._policy.patience - self._policy.first_contact):
-                lease, renewable = self._attempt(request, self._renewed)
+                lease, renewable = self._attempt(request, self._renew)
             self._token = Token(token.text, max(lease, 1.0), renewable)
             self._token_ends = self._clock.now() + lease
         except StoreError:
@@ -357,7 +357,7 @@ class VaultConnection:
         finally:
             self._lock.release()
 
-    def _renewed(self) -> tuple[float, bool]:
+    def _renew(self) -> tuple[float, bool]:
         auth = self.client.auth.token.renew_self()["auth"]
         return float(auth["lease_duration"]), bool(auth["renewable"])
 
@@ -368,7 +368,7 @@ _REFUSING: Final = frozenset({400, 403, 404, 405})
 _LOG_IN_REFUSALS: Final = frozenset({ForbiddenError.code, Code.UNEXPECTED_REPLY, Code.WRONG_MOUNT})
 
 
-def malformed(place: StoreLocation, action: Action, *, is_too_large: bool = False) -> StoreError:
+def form_error(place: StoreLocation, action: Action, *, is_too_large: bool = False) -> StoreError:
     """Return the error of a JSON object that lacks what the API promises, or of a reply that is no store's by size."""
     remedy = "check the address and the proxy in between"
     if is_too_large:
@@ -414,12 +414,12 @@ class JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no ty
             return cluster_of(body)
         if reply.status < HTTPStatus.BAD_REQUEST and (found is None or reply.status >= HTTPStatus.MULTIPLE_CHOICES):
             # A page, or the way to another host: nothing else is sent there.
-            raise _refused(reply, None)
+            raise _refusal(reply, None)
         if not is_trouble(reply.status) and reply.status != HTTPStatus.TOO_MANY_REQUESTS:
             return None
         if is_vaults and body.get("sealed") is True:
             raise RefusedError(reply.status, ("Vault is sealed",))
-        refused = _refused(reply, body)
+        refused = _refusal(reply, body)
         refused.is_vaults |= is_vaults
         raise refused
 
@@ -441,10 +441,10 @@ class JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no ty
         body = read_reply(reply.content)
         if reply.status < HTTPStatus.MULTIPLE_CHOICES and body is not None:
             return body
-        raise _refused(reply, body)
+        raise _refusal(reply, body)
 
 
-def _refused(reply: HttpReply, body: Mapping[str, Any] | None) -> RefusedError:
+def _refusal(reply: HttpReply, body: Mapping[str, Any] | None) -> RefusedError:
     errors, data = (body or {}).get("errors"), (body or {}).get("data")
     metadata = data.get("metadata") if isinstance(data, dict) else None
     if not isinstance(metadata, dict) or not isinstance(metadata.get("version"), int):
@@ -487,7 +487,7 @@ def open_transport(
         reason, remedy = "the address ends in an API path", f"set {setting} to {url.scheme}://{url.authority}"
         raise StoreError(place, Action.CONNECT, reason, remedy, Code.INVALID_NAME)
     _check_trust(url, place, environ)
-    authorities = named_authorities(address.ca, environ, (variable(environ, "CACERT"), *_OTHER_CA_VARIABLES))
+    authorities = authorities_of(address.ca, environ, (variable(environ, "CACERT"), *_OTHER_CA_VARIABLES))
     context, bundle = None, address.ca_bundle if not authorities[1] else None
     authorities = ("the store's caBundle", "") if bundle else authorities
     if url.scheme == "https":

@@ -104,7 +104,7 @@ class VaultLogin:
         name = variable(self._environ, "TOKEN")
         if self._environ.get(name, "").strip():
             return name
-        return _named_file(_TOKEN_FILE) if self._environ.get(_TOKEN_FILE) else HOME_TOKEN
+        return _name_file(_TOKEN_FILE) if self._environ.get(_TOKEN_FILE) else HOME_TOKEN
 
     @property
     def token(self) -> str:
@@ -117,7 +117,7 @@ class VaultLogin:
         What logs in takes an hvac client without a token, and lets its refusals pass.
         """
         if self.method == "token":
-            token = Token(self._given_token())
+            token = Token(self._read_token())
             return lambda _client: token
         send = self._sender()
 
@@ -142,7 +142,7 @@ class VaultLogin:
         jwt = self._need("VAULT_JWT", default_file=_POD_TOKEN)
         return lambda auth: auth.kubernetes.login(role, jwt.reveal(), mount_point=mount, **keep)
 
-    def _given_token(self) -> SecretValue:
+    def _read_token(self) -> SecretValue:
         home = str(_home_file(self._environ))
         name = variable(self._environ, "TOKEN")
         return self._need(name, default_file=home, shown=HOME_TOKEN, refused=_NO_TOKEN, file_variable=_TOKEN_FILE)
@@ -164,7 +164,7 @@ class VaultLogin:
         by_file = file_variable or f"{name}_FILE"
         value, where, lack = self._environ.get(name, "").strip(), name, ""
         if not value and (named := self._environ.get(by_file)):
-            where = _named_file(by_file)
+            where = _name_file(by_file)
             value, lack = _content(named)
         elif not value and default_file is not None:
             where = shown or default_file
@@ -199,7 +199,7 @@ def _home_file(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("HOME", "/nonexistent")) / HOME_TOKEN.removeprefix("~/")
 
 
-def _named_file(by_file: str) -> str:
+def _name_file(by_file: str) -> str:
     return f"the file that {by_file} names"
 
 

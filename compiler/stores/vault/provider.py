@@ -151,7 +151,7 @@ class _Vault(Provider):
         paths = [clean_path(path) for path in _api_paths(store, name)]
         return frozenset(clean_path(f"{namespace}/{path}") for namespace in ways for path in paths)
 
-    def asked_name(self, mount: str, key: str) -> str:
+    def operator_name(self, mount: str, key: str) -> str:
         """The mount is cut from the front, and `data/` after it; elsewhere `data` stays and is part of the name."""
         below = key.removeprefix(f"{mount}/")
         return below if below == key else below.removeprefix("data/")
@@ -245,7 +245,7 @@ def expected_spec(store: dict[str, Any], operator: str) -> dict[str, Any]:
     del operator
     data = {"server": store["server"], "path": store.get("mount", "secret"), "version": "v2"}
     (login,) = store["auth"].items()
-    renamed = _renamed(store, vaultNamespace="namespace", caBundle="caBundle", caProvider="caProvider")
+    renamed = _rename(store, vaultNamespace="namespace", caBundle="caBundle", caProvider="caProvider")
     return data | renamed | {"auth": _vault_auth(*login)}
 
 
@@ -259,8 +259,8 @@ def _vault_auth(form: str, said: dict[str, Any]) -> dict[str, Any]:
         data = {"path": said.get("path", "jwt"), "role": said["role"], "kubernetesServiceAccountToken": token}
         return {form: data}
     data = {"mountPath": said.get("mountPath", "kubernetes"), "role": said["role"]}
-    return {form: data | _renamed(said, serviceAccount="serviceAccountRef")}
+    return {form: data | _rename(said, serviceAccount="serviceAccountRef")}
 
 
-def _renamed(said: dict[str, Any], **names: str) -> dict[str, Any]:
+def _rename(said: dict[str, Any], **names: str) -> dict[str, Any]:
     return {new: said[old] for old, new in names.items() if old in said}

@@ -250,7 +250,7 @@ def remote_secret(name: str, body: Mapping[str, Any]) -> RemoteSecret:
     )
 
 
-def made_of(body: Mapping[str, Any]) -> datetime | None:
+def creation_time(body: Mapping[str, Any]) -> datetime | None:
     """Return when a write's version was made, None where the reply to it does not tell: the version is stored."""
     try:
         return _time(body["data"].get("created_time"))
@@ -300,11 +300,11 @@ def mount_settings(body: Mapping[str, Any]) -> MountSettings:
     return int(data["max_versions"]), _seconds(data.get("delete_version_after"))
 
 
-def dropped_by_next(body: Mapping[str, Any] | None, mount: MountSettings) -> Dropped | None:
+def losses_of_next(body: Mapping[str, Any] | None, mount: MountSettings) -> Dropped | None:
     """The readable versions that one more write makes Vault drop, by a name's metadata, None for no name."""
     mount_keeps, mount_lives = mount
     data = body["data"] if body is not None else {}
-    versions, keeps = _dropped(body, mount_keeps) if body is not None else ((), mount_keeps or DEFAULT_KEEPS)
+    versions, keeps = _losses(body, mount_keeps) if body is not None else ((), mount_keeps or DEFAULT_KEEPS)
     found = {Limit.NAME: _seconds(data.get("delete_version_after")), Limit.MOUNT: mount_lives}
     # A mount with a negative time ends no version, whatever the secret says; else the shorter time counts (measured on
     # OpenBao 2.7).
@@ -313,7 +313,7 @@ def dropped_by_next(body: Mapping[str, Any] | None, mount: MountSettings) -> Dro
     return Dropped(versions, keeps, lives, limits) if versions or limits else None
 
 
-def _dropped(body: Mapping[str, Any], mount_keeps: int | None) -> tuple[tuple[str, ...], int]:
+def _losses(body: Mapping[str, Any], mount_keeps: int | None) -> tuple[tuple[str, ...], int]:
     data = body["data"]
     current, oldest = int(data["current_version"]), int(data["oldest_version"])
     if mount_keeps is None and oldest > 1:

@@ -45,8 +45,8 @@ from compiler.stores.vault.log_in import name_problem, property_problem
 from compiler.stores.vault.provider import variable
 from compiler.stores.vault.replies import (
     MountSettings,
-    dropped_by_next,
-    made_of,
+    creation_time,
+    losses_of_next,
     mount_settings,
     remote_secret,
     secret_state,
@@ -219,10 +219,10 @@ class VaultStore:
             nonlocal attempts
             attempts += 1
             body = self._kv.create_or_update_secret(name, dict(properties), cas=version, mount_point=self.address.mount)
-            return Written(str(int(body["data"]["version"])), made=made_of(body))
+            return Written(str(int(body["data"]["version"])), made=creation_time(body))
 
         def settle() -> Written | None:
-            return self._settled(name, properties, version)
+            return self._find_own_version(name, properties, version)
 
         try:
             written = self._connection.write(request, send, settle)
@@ -243,7 +243,7 @@ class VaultStore:
             raise UnverifiedError(self._place(name), Action.WRITE, reason, remedy, version=written.version)
         return written
 
-    def _settled(self, name: str, properties: Mapping[str, SecretValue], version: int) -> Written | None:
+    def _find_own_version(self, name: str, properties: Mapping[str, SecretValue], version: int) -> Written | None:
         newest: RemoteSecret | None = None
         mine = str(version + 1)
         try:
@@ -333,7 +333,7 @@ class VaultStore:
             return SecretState(name, StoreState.ABSENT)
         except ForbiddenError:
             # A policy for reading values need not give metadata: the value's reply tells the same.
-            return self._described_by_value(name)
+            return self._describe_by_value(name)
 
     @one_operation
     def version_states(self, name: str) -> VersionStates:
@@ -348,13 +348,13 @@ class VaultStore:
         self._request(Action.DESCRIBE, name, "metadata", "read")
 
     @one_operation
-    def dropped_by_write(self, name: str) -> Dropped | None:
+    def losses_of_write(self, name: str) -> Dropped | None:
         request = self._request(Action.DESCRIBE, name, "metadata", "read")
         mount = self._mount_settings()
         try:
-            return self._connection.read(request, lambda: dropped_by_next(self._metadata_of(name), mount))
+            return self._connection.read(request, lambda: losses_of_next(self._metadata_of(name), mount))
         except NotFoundError:
-            return dropped_by_next(None, mount)
+            return losses_of_next(None, mount)
 
     @one_operation
     def whoami(self) -> Identity:
@@ -371,7 +371,7 @@ class VaultStore:
     def close(self) -> None:
         self._connection.close()
 
-    def _described_by_value(self, name: str) -> SecretState:
+    def _describe_by_value(self, name: str) -> SecretState:
         try:
             found = self.read(name)
         except NotFoundError:

@@ -139,7 +139,7 @@ def by_the_compiler(found: Environment, store: str, variables: dict[str, str]) -
     read: dict[str, RemoteSecret] = {}
     with LiveStores(variables) as stores:
         for each in references:
-            name = each.store.provider.asked_name(each.store.mount, each.remote_key)
+            name = each.store.provider.operator_name(each.store.mount, each.remote_key)
             if name not in read:
                 read[name] = stores.open(each.store).read(name)
             remote = read[name]
@@ -292,9 +292,9 @@ def canonical(found: SecretValue) -> str:
 
 def test_remote_names_are_cut_as_the_operator_cuts_them() -> None:
     for key in ("team/x", "kv/team/x", "kv/data/team/x", "data/x", "team/data/x", "kvx/y", "kv", "kv/kv/x"):
-        assert f"kv/data/{providers.VAULT.asked_name('kv', key)}" == vault_path("kv", key)
+        assert f"kv/data/{providers.VAULT.operator_name('kv', key)}" == vault_path("kv", key)
     for key in ("x", "secret/x", "secret/x/y/z", "secret/"):
-        assert providers.KEY_VAULT.asked_name("", key) == key_vault_name(key)
+        assert providers.KEY_VAULT.operator_name("", key) == key_vault_name(key)
 
 
 names = st.one_of(

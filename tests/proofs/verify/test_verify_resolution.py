@@ -56,7 +56,7 @@ def resolved(found: Environment, store: str, variables: dict[str, str]) -> dict[
     with LiveStores(variables) as stores:
         for each in references:
             reader = stores.open(each.store)
-            name = each.store.provider.asked_name(each.store.mount, each.remote_key)
+            name = each.store.provider.operator_name(each.store.mount, each.remote_key)
             value = resolve(each.store.provider, reader.read(name), each.property)
             assert isinstance(value, SecretValue)
             values[each.secret, each.key] = value.reveal()

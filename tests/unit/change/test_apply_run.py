@@ -12,7 +12,7 @@ from compiler.change.journal import Run, find_unfinished, runs
 from compiler.change.plan import End, Kind, Options, Plan, State, Step
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import AuditError
-from compiler.live.stores import LiveStores, Served
+from compiler.live.stores import LiveStores, ServerFacts
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import Cluster
@@ -148,8 +148,8 @@ def test_another_server_that_was_accepted_for_an_unfinished_run_is_noted_before_
 ) -> None:
     store.failures["write", "a"] = StoreError(store.place("a"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
     carry_out(change(applies=True), listening)
-    accepted = {"azure": Served(Cluster("c2", ""), is_accepted=True)}
-    monkeypatch.setattr(LiveStores, "served", lambda *_given: accepted)
+    accepted = {"azure": ServerFacts(Cluster("c2", ""), is_accepted=True)}
+    monkeypatch.setattr(LiveStores, "servers", lambda *_given: accepted)
     carry_out(change(applies=True), listening)
     assert [run.clusters for run in runs(tmp_path)] == [{"azure": "c2"}]
 

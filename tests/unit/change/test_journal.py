@@ -691,7 +691,11 @@ def test_the_folder_of_the_runs_is_its_owners_alone(tmp_path: Path) -> None:
 
 
 def test_who_the_servers_are_is_noted_with_the_plan_and_again_where_another_was_accepted(tmp_path: Path) -> None:
-    on = {"vault": Served(Cluster("c1", "vault-1")), "azure": Served(None), "unused": Served(Cluster("c9", ""))}
+    on = {
+        "vault": ServerFacts(Cluster("c1", "vault-1")),
+        "azure": ServerFacts(None),
+        "unused": ServerFacts(Cluster("c9", "")),
+    }
     journal = begin_journal(tmp_path, FIRST, replace(plan(), served=on), {"environment": "prod"})
     journal.record_servers(replace(plan(), served=on))
     assert find_run(tmp_path, FIRST).clusters == {"vault": "c1"}

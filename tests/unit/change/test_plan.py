@@ -257,7 +257,7 @@ def test_a_store_that_keeps_all_is_not_asked() -> None:
 
 
 def test_what_may_not_be_asked_is_told_as_unknown(vault: MemoryStore) -> None:
-    vault.failures["dropped_by_write", "a"] = ForbiddenError(
+    vault.failures["losses_of_write", "a"] = ForbiddenError(
         vault.place("a"), Action.DESCRIBE, "no policy", "add one", permission="read"
     )
     assert found(vault) == loss_of(
@@ -283,17 +283,17 @@ def test_a_version_that_will_delete_itself_is_named_with_the_lines_that_have_it_
 
 def test_the_metadata_of_new_names_are_no_loss_where_they_may_not_be_read(vault: MemoryStore) -> None:
     for name in "ab":
-        vault.failures["dropped_by_write", name] = ForbiddenError(
+        vault.failures["losses_of_write", name] = ForbiddenError(
             vault.place(name), Action.DESCRIBE, "no policy", "add one", permission="read"
         )
     assert losses_of([write("a", None), write("b", None)], {"kv": vault}, workers=1) == ()
     # Each refusal is asked about at length: one is enough to know.
-    assert vault.calls == [("dropped_by_write", "a")]
+    assert vault.calls == [("losses_of_write", "a")]
 
 
 def test_a_store_that_is_gone_ends_the_plan(vault: MemoryStore) -> None:
     gone = StoreError(vault.place("a"), Action.DESCRIBE, "no answer", "wait", Code.UNAVAILABLE)
-    vault.failures["dropped_by_write", "a"] = gone
+    vault.failures["losses_of_write", "a"] = gone
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         losses_of([write("a"), write("b")], {"kv": vault})
 

@@ -240,8 +240,8 @@ def test_no_argument_of_any_command_may_be_empty(name: str) -> None:
 def test_a_file_to_write_is_known_by_its_argument(parser: Parser) -> None:
     parser.add_written_file("--audit", "the audit file")
     parser.add_written_file("file", "the file")
-    assert parser.written_files(parser.parse(["a", "b"])) == {"FILE": "b"}
-    assert parser.written_files(parser.parse(["b", "--audit", "c"])) == {"--audit": "c", "FILE": "b"}
+    assert parser.files_to_write(parser.parse(["a", "b"])) == {"FILE": "b"}
+    assert parser.files_to_write(parser.parse(["b", "--audit", "c"])) == {"--audit": "c", "FILE": "b"}
 
 
 @pytest.mark.parametrize("arguments", [[f"--{SENTINEL}"], ["--format", SENTINEL], ["--quiet=" + SENTINEL]])

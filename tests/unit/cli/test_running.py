@@ -16,7 +16,7 @@ from compiler.change.plan import End, Kind, Outcome, Plan, State, Step, WriteRes
 from compiler.change.run_files import run_lock
 from compiler.cli.running import RunOutput
 from compiler.cli.terminal.dialogue import Progress
-from compiler.live.stores import Served
+from compiler.live.stores import ServerFacts
 from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import Problem
 from tests.commands import Done, invocation_of
@@ -646,5 +646,5 @@ def test_the_question_names_the_server_that_a_variable_leads_to(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
     said = "VAULT_ADDR replaces http://v of prod; this Vault is c1"
-    assert output().agrees(replace(plan("a"), served={"azure": Served(said=said)}))
+    assert output().agrees(replace(plan("a"), served={"azure": ServerFacts(said=said)}))
     assert capsys.readouterr().err == f"Write 1 key to prod ({said})? [y/N] "

@@ -6,11 +6,11 @@ from compiler.consumers.findings import (
     _unused_waivers,
     keys_of,
     known_keys,
-    named,
     namespace_of,
     places,
+    required_keys,
+    titles_of,
     unmade,
-    wanting,
 )
 from compiler.consumers.readers import Made, SecretRead, Way, Workload
 from compiler.model.diagnostic import MOST_OF_A_KIND, Severity
@@ -550,11 +550,11 @@ def workload(name: str) -> Workload:
 
 
 def test_many_workloads_are_cut_and_each_is_named_once() -> None:
-    assert named([workload("a"), workload("a"), workload("b")]) == 'Job "a", Job "b"'
-    assert named(map(workload, "abcde")) == 'Job "a", Job "b", Job "c" and 2 more'
-    assert wanting([workload("a"), workload("a")]) == 'Job "a" needs'
-    assert wanting(map(workload, "ab")) == 'Job "a", Job "b" need'
-    assert wanting(map(workload, "ab"), is_optional=True) == 'Job "a", Job "b" would read'
+    assert titles_of([workload("a"), workload("a"), workload("b")]) == 'Job "a", Job "b"'
+    assert titles_of(map(workload, "abcde")) == 'Job "a", Job "b", Job "c" and 2 more'
+    assert required_keys([workload("a"), workload("a")]) == 'Job "a" needs'
+    assert required_keys(map(workload, "ab")) == 'Job "a", Job "b" need'
+    assert required_keys(map(workload, "ab"), is_optional=True) == 'Job "a", Job "b" would read'
 
 
 def test_places_are_those_of_the_name_or_of_the_key_each_once() -> None:

@@ -18,7 +18,7 @@ from compiler.consumers.look import (
     needs_of_upgrade,
     read_manifests,
     read_texts,
-    unneeded_after,
+    unneeded_secrets,
 )
 from compiler.consumers.readers import OPTIONAL
 from compiler.helm import Helm, HelmError
@@ -285,7 +285,7 @@ def needs(bench: Bench, old: str, new: str) -> list[UpgradeNeed]:
 
 
 def unneeded(bench: Bench, old: str, new: str) -> list[str]:
-    return list(unneeded_after(bench.own(), gathered(old), gathered(new)))
+    return list(unneeded_secrets(bench.own(), gathered(old), gathered(new)))
 
 
 def one(bench: Bench, old: str, new: str) -> UpgradeNeed:

@@ -9,12 +9,12 @@ from compiler.demo.key_vault_state import (
     SecretVersion,
     StoredSecret,
     bundle,
-    checked_name,
-    checked_page_size,
-    checked_version,
+    check_name,
+    check_version,
     deleted_bundle,
     item,
-    parsed_body,
+    parse_body,
+    parse_page_size,
 )
 from tests.faulty_key_vault import BusyState, Delays, Policy
 from tests.virtual_clock import VirtualClock
@@ -85,36 +85,36 @@ def test_no_record_shows_a_value(secret: StoredSecret) -> None:
 
 
 def parse(**members: object) -> object:
-    return parsed_body(json.dumps({"value": "x"} | members).encode(), with_value=True)
+    return parse_body(json.dumps({"value": "x"} | members).encode(), with_value=True)
 
 
 @pytest.mark.parametrize("name", ["a", "A-1", "-", "a" * 127])
 def test_names_of_letters_digits_and_hyphens_pass(name: str) -> None:
-    assert checked_name(name) == name
+    assert check_name(name) == name
 
 
 @pytest.mark.parametrize("name", ["", "a" * 128, "a_b", "a.b", "a b", "é", "a\n"])
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(RefusedRequestError):
-        checked_name(name)
+        check_name(name)
 
 
 @pytest.mark.parametrize("version", ["", "0" * 31, "G" * 32, "A" * 32, "versions"])
 def test_versions_are_32_hexadecimal_digits(version: str) -> None:
-    assert checked_version("0123456789abcdef" * 2)
+    assert check_version("0123456789abcdef" * 2)
     with pytest.raises(RefusedRequestError):
-        checked_version(version)
+        check_version(version)
 
 
 @pytest.mark.parametrize(("text", "size"), [(None, 25), ("1", 1), ("25", 25)])
 def test_a_page_holds_up_to_25(text: str | None, size: int) -> None:
-    assert checked_page_size(text) == size
+    assert parse_page_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["0", "26", "-1", "x", ""])
 def test_other_page_sizes_are_refused(text: str) -> None:
     with pytest.raises(RefusedRequestError):
-        checked_page_size(text)
+        parse_page_size(text)
 
 
 @pytest.mark.parametrize(
@@ -165,13 +165,13 @@ def test_what_is_beyond_the_limits_is_a_bad_parameter(members: dict[str, object]
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{", b"\xff", b"[" * 100_000])
 def test_a_body_that_is_no_object_is_refused(raw: bytes) -> None:
     with pytest.raises(RefusedRequestError):
-        parsed_body(raw, with_value=True)
+        parse_body(raw, with_value=True)
 
 
 def test_an_update_takes_no_value() -> None:
     with pytest.raises(RefusedRequestError):
-        parsed_body(b'{"value": "x"}', with_value=False)
-    assert parsed_body(b"{}", with_value=False).value is None
+        parse_body(b'{"value": "x"}', with_value=False)
+    assert parse_body(b"{}", with_value=False).value is None
 
 
 SHORT_URL = "https://v"
@@ -261,7 +261,7 @@ def test_purge_frees_the_name_after_a_while_unless_the_vault_is_protected(
     assert refusal(lambda: state.set(SHORT_URL, "a", body("2"))) == (409, "ObjectIsBeingDeleted")
     clock.sleep(6)
     state.set(SHORT_URL, "a", body("2"))
-    assert len(state.stored("a").versions) == 1  # type: ignore[union-attr]
+    assert len(state.find_secret("a").versions) == 1  # type: ignore[union-attr]
     guarded = BusyState(clock.now, purge_protection=True)
     guarded.set(SHORT_URL, "a", body("1"))
     guarded.delete(SHORT_URL, "a")
@@ -303,13 +303,13 @@ def test_lists_hold_no_values_and_go_on_after_their_marker(state: BusyState) -> 
 def test_update_changes_a_version_in_place_and_leaves_what_it_does_not_name(state: BusyState) -> None:
     state.set(SHORT_URL, "a", body("1", content_type="t", tags={"x": "y"}))
     state.update(SHORT_URL, "a", None, body(None, enabled=False))
-    (version,) = state.stored("a").versions  # type: ignore[union-attr]
+    (version,) = state.find_secret("a").versions  # type: ignore[union-attr]
     assert (version.value, version.content_type, version.tags, version.enabled) == ("1", "t", {"x": "y"}, False)
 
 
 def test_no_value_shows_in_a_repr(state: BusyState) -> None:
     state.set(SHORT_URL, "a", body("s3ntinel"))
-    assert "s3ntinel" not in repr(state.stored("a")) + repr(body("s3ntinel"))
+    assert "s3ntinel" not in repr(state.find_secret("a")) + repr(body("s3ntinel"))
 
 
 DAY = 86_400

@@ -450,7 +450,7 @@ def test_an_update_reaches_the_version_it_names_or_else_the_newest(
     status, shown = ask("PATCH", "/secrets/a/", {"contentType": "newest", "attributes": {"enabled": False}})
     assert (status, shown["contentType"]) == (200, "newest")
     assert "value" not in shown
-    stored = state.stored("a")
+    stored = state.find_secret("a")
     assert stored is not None
     assert [(each.content_type, each.enabled, each.value) for each in stored.versions] == [
         ("first", True, "1"),

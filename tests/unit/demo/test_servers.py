@@ -12,7 +12,7 @@ import pytest
 from compiler.demo import servers
 from compiler.demo.servers import (
     demo_stores,
-    kept_demos,
+    list_demos,
     make_own,
     new_kept_folder,
     require_extra,
@@ -94,7 +94,7 @@ def test_servers_that_are_kept_outlive_it_and_hold_none_of_its_streams(state: Pa
     process, ports = start(state, "keep")
     # It reads to the end: whoever captures the output does not wait for the servers.
     process.communicate(timeout=10)
-    assert kept_demos(state) == ["1"]
+    assert list_demos(state) == ["1"]
     assert all(map(answers, ports))
     assert stop_kept(state / "1")
     assert soon(lambda: not any(map(answers, ports)))
@@ -126,7 +126,7 @@ def test_what_a_restart_left_of_a_demo_is_removed(state: Path) -> None:
     os.mkfifo(folder / "stop")
     (folder / "exports").touch()
     assert new_kept_folder(state).name == "2"
-    assert kept_demos(state) == ["1"]
+    assert list_demos(state) == ["1"]
     assert not stop_kept(folder)
     assert not folder.exists()
 
@@ -143,7 +143,7 @@ def test_a_planted_folder_is_no_demo_and_a_planted_file_gets_no_order(tmp_path: 
     folder = new_kept_folder(state)
     os.link(precious, folder / "stop")
     (folder / "exports").touch()
-    assert kept_demos(state) == ["2"]
+    assert list_demos(state) == ["2"]
     assert not stop_kept(folder)
     assert not folder.exists()
     assert precious.read_text("utf-8") == "precious"

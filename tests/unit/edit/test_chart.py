@@ -22,7 +22,7 @@ from compiler.edit.chart import (
     checksum,
     compare_files,
     decides,
-    released,
+    release_checksums,
     schema_files,
 )
 from compiler.edit.new_project import project_files
@@ -61,7 +61,7 @@ def test_what_prints_nothing_does_not_decide() -> None:
 
 def test_this_release_is_recorded() -> None:
     now = {path: checksum(text) for path, text in {**chart_files(), **schema_files()}.items()}
-    assert released()[__version__] == now, "run `make schemas`"
+    assert release_checksums()[__version__] == now, "run `make schemas`"
     assert checksum("a\r\nb\r\n") == checksum("a\nb\n") != checksum("a\nb")
 
 
@@ -279,11 +279,11 @@ def test_a_compile_names_what_is_old_missing_or_edited(project: Path, capsys: py
     assert len(list(chart_notes(project))) == 1
 
 
-@pytest.mark.parametrize("version", released())
+@pytest.mark.parametrize("version", release_checksums())
 def test_the_chart_of_each_release_is_upgraded(version: str, tmp_path: Path) -> None:
     """Of an older release a copy of the files lies in tests/released/VERSION, as `git show vVERSION:PATH` has them."""
     frozen = ROOT if version == __version__ else FROZEN / version
-    for path, mark in released()[version].items():
+    for path, mark in release_checksums()[version].items():
         text = (frozen / path).read_text("utf-8")
         assert checksum(text) == mark
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)

@@ -60,7 +60,7 @@ def test_the_next_step_is_the_first_that_is_not_wholly_there(
     listed = ", ".join(f"{name}: {there.get(name, '{}')}" for name in ("github", "jira", "slack"))
     progress = progress_of(environment(root, steps(written) + f"secrets: {{{listed}}}\n"))
     assert progress is not None
-    assert (progress.to.id, progress.steps, progress.next, progress.done) == ("azure", found, following, done)
+    assert (progress.to.id, progress.steps, progress.next, progress.past_secrets) == ("azure", found, following, done)
 
 
 def test_a_secret_that_the_environment_does_not_have_is_passed_over(root: Path) -> None:

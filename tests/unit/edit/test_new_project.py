@@ -13,7 +13,7 @@ from compiler.edit.chart import chart_files, new_chart
 from compiler.edit.new_project import (
     Draft,
     address_scalar,
-    checked_name,
+    check_name,
     compile_drafts,
     environment_text,
     known_layers,
@@ -184,10 +184,10 @@ def refused(call: Callable[[], object]) -> tuple[str, str, str | None]:
 
 
 def test_a_name_must_be_there_and_fit_a_file_and_an_entry() -> None:
-    assert checked_name("secret", "a-1") == "a-1"
-    assert refused(lambda: checked_name("secret", None))[:2] == ("usage", "the new secret needs a name")
+    assert check_name("secret", "a-1") == "a-1"
+    assert refused(lambda: check_name("secret", None))[:2] == ("usage", "the new secret needs a name")
     for name in ("A", "../up", "-a", "a" * 64, ""):
-        assert refused(partial(checked_name, "secret", name))[1] == "the secret's name is invalid"
+        assert refused(partial(check_name, "secret", name))[1] == "the secret's name is invalid"
 
 
 def test_a_project_begins_in_an_empty_folder_and_leaves_gits_files_alone(tmp_path: Path) -> None:

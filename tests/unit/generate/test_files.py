@@ -7,8 +7,8 @@ import yaml
 
 from compiler.generate.files import (
     HEADER,
+    find_stale,
     generated_files,
-    left_over,
     manifest_text,
     refuse_place,
     refuse_unfit,
@@ -155,7 +155,7 @@ def write(folder: Path, name: str, text: str = f"{ARGOCD}.\n") -> Path:
 
 
 def found(folder: Path, *, is_check: bool = True) -> list[str]:
-    every = list(left_over(NOW, folder, "argocd", ARGOCD, is_check=is_check))
+    every = list(find_stale(NOW, folder, "argocd", ARGOCD, is_check=is_check))
     assert {each.rule for each in every} <= {"stale-output"}
     return [each.span.path for each in every]
 
@@ -202,7 +202,7 @@ def test_no_link_is_followed_and_no_pipe_waited_for(folder: Path, tmp_path_facto
 def test_it_is_an_error_of_a_check_and_else_a_warning(folder: Path) -> None:
     write(folder, "applicationset.yaml")
     for is_check, severity in ((True, Severity.ERROR), (False, Severity.WARNING)):
-        (left,) = left_over(NOW, folder, "argocd", ARGOCD, is_check=is_check)
+        (left,) = find_stale(NOW, folder, "argocd", ARGOCD, is_check=is_check)
         assert left.severity is severity
     assert (
         left.message
@@ -213,7 +213,7 @@ def test_it_is_an_error_of_a_check_and_else_a_warning(folder: Path) -> None:
 def test_the_former_name_of_the_projects_file_is_said_as_what_it_is(folder: Path) -> None:
     """Its AppProject is deployed and stays: nobody is to remove that too."""
     write(folder, "project.yaml")
-    (left,) = left_over(NOW, folder, "argocd", ARGOCD, is_check=True)
+    (left,) = find_stale(NOW, folder, "argocd", ARGOCD, is_check=True)
     assert left.message == "argocd/project.yaml is named 00-project.yaml now, and would be applied after it"
     assert left.help == "remove it: the new file has the same AppProjects"
 

@@ -15,11 +15,11 @@ from compiler.generate.platform import (
     Row,
     Version,
     caipe_forms,
-    derived_name,
     holds,
     platform_values,
     read_chart,
     rows_of,
+    usual_name,
     version_of,
 )
 from compiler.pipeline import compile_project
@@ -643,4 +643,4 @@ def test_a_default_that_nothing_makes_is_taken_away(
     ],
 )
 def test_derived_names_are_helms(release: str, name: str) -> None:
-    assert derived_name("mongodb", "-secret", release) == name
+    assert usual_name("mongodb", "-secret", release) == name

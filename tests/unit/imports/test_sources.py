@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from compiler.imports.forms import Stores, read_object
-from compiler.imports.sources import OPTIONAL, named_stores
+from compiler.imports.sources import OPTIONAL, parse_stores
 from compiler.model.document import Node
 from compiler.model.values import manifests_of
 from compiler.pipeline import compile_project
@@ -100,7 +100,7 @@ def test_a_store_without_a_path_has_the_mount_in_front_of_its_keys(bring: Bring)
 )
 def test_a_store_option_of_another_form_is_refused_unseen(word: str, fault: str) -> None:
     with pytest.raises(Refusal, match=f"--store {fault}") as raised:
-        named_stores([word], {})
+        parse_stores([word], {})
     assert SENTINEL not in str(raised.value.help)
 
 

@@ -423,7 +423,7 @@ def test_the_settings_that_say_so_are_asked_for_and_all_are_named_where_that_is_
     store.drops = {"x": Dropped((), 10, 60, (Limit.NAME,))}
     own = "bao kv metadata put -mount=kv -delete-version-after=0s x"
     assert keep_command(store, "x", "3") == f"{own} && {undelete}"
-    store.failures["dropped_by_write", "x"] = ForbiddenError(
+    store.failures["losses_of_write", "x"] = ForbiddenError(
         store.place("x"), Action.DESCRIBE, "no policy", "add one", permission="read"
     )
     assert keep_command(store, "x", "3") == f"bao write kv/config delete_version_after=0s && {own} && {undelete}"

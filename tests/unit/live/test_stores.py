@@ -270,9 +270,9 @@ def test_a_variable_that_replaces_a_written_address_is_said_once_with_the_server
         # One connection for two environments: the second one's is said too.
         stores.open(replace(vault, environment="staging"))
         assert told[1:] == [f'VAULT_ADDR replaces {WRITTEN} of staging; this Vault is "vault-1" (c1)']
-        served = stores.served("prod")["vault"]
+        served = stores.servers("prod")["vault"]
         assert (served.cluster, served.replaces, served.said, served.is_accepted) == (CLUSTER, WRITTEN, told[0], False)
-        assert list(stores.served("staging")) == ["vault"]
+        assert list(stores.servers("staging")) == ["vault"]
     assert scripted.paths("GET").count(HEALTH) == 2
 
 
@@ -297,14 +297,14 @@ def test_only_a_variable_that_decides_the_place_is_said(
     with live(scripted, told) as stores:
         stores.open(replace(vault, address=address, environment=name)).cluster()
         assert told == ([] if said is None else [said])
-        assert stores.served(name)["vault"].said == (said or "")
+        assert stores.servers(name)["vault"].said == (said or "")
 
 
 def test_a_server_that_does_not_say_who_it_is_is_said(scripted: ScriptedVault, vault: Store, told: list[str]) -> None:
     scripted.on("GET", HEALTH, refused(403, "permission denied"))
     with live(scripted, told) as stores:
         stores.open(replace(vault, cluster_id="c1")).cluster()
-        assert stores.served("prod")["vault"].cluster is None
+        assert stores.servers("prod")["vault"].cluster is None
     assert told == [
         f"VAULT_ADDR replaces {WRITTEN} of prod; this Vault does not say which one it is",
         'the server of "vault" of prod does not say which Vault it is, so it may not be c1',
@@ -318,10 +318,10 @@ def test_a_key_vaults_name_in_a_variable_is_said(azure: Store, told: list[str]) 
     with LiveStores({"AZURE_KEYVAULT_NAME": "agents", "AZURE_KEYVAULT_TOKEN": "t"}) as stores:
         stores.on_note(told.append)
         stores.open(azure)
-        assert stores.served("prod")["azure"].said == ""
+        assert stores.servers("prod")["azure"].said == ""
         stores.open(filled)
         # The compiler has told it already.
-        assert (stores.served("prod")["azure"].said, told) == (f"{said.format('prod')}: {KEY_VAULT}", [])
+        assert (stores.servers("prod")["azure"].said, told) == (f"{said.format('prod')}: {KEY_VAULT}", [])
 
 
 def test_a_store_names_its_vault_and_a_run_the_one_that_it_was_on(vault: Store) -> None:
@@ -350,7 +350,7 @@ def test_an_id_is_accepted_where_it_is_not_the_one_that_is_meant(
         with live(scripted, told) as stores:
             stores.accept("c1")
             stores.open(replace(vault, cluster_id=meant)).cluster()
-            assert stores.served("prod")["vault"].is_accepted is is_accepted
+            assert stores.servers("prod")["vault"].is_accepted is is_accepted
 
 
 def test_a_reachable_at_is_asked_and_is_not_what_the_store_is(
@@ -361,7 +361,7 @@ def test_a_reachable_at_is_asked_and_is_not_what_the_store_is(
         stores.open(own).cluster()
         assert told == ['VAULT_ADDR is ignored for "vault" of prod, which has a reachableAt of its own']
         assert stores.address(own).absolute == address_of(vault, {}).absolute
-        assert stores.served("prod")["vault"].replaces is None
+        assert stores.servers("prod")["vault"].replaces is None
     assert scripted.paths("GET") == [HEALTH]
     assert address_of(replace(own, address=None), {}).url == scripted.url
 
@@ -460,7 +460,7 @@ def test_a_namespace_that_only_this_machine_has_is_said(scripted: ScriptedVault,
     environ = {"VAULT_NAMESPACE": "team", "VAULT_ADDR": ""}
     with live(scripted, told, **environ) as stores:
         stores.open(replace(vault, reachable_at=scripted.url)).cluster()
-        assert stores.served("prod")["vault"].said == told[0]
+        assert stores.servers("prod")["vault"].said == told[0]
     assert told == ['VAULT_NAMESPACE is used, because "vault" of prod has no vaultNamespace']
     with live(scripted, told, **environ) as stores:
         stores.open(replace(vault, reachable_at=scripted.url, vault_namespace="own")).cluster()

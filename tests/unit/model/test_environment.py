@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.model.environment import Project, filled, placeholders
+from compiler.model.environment import Project, fill_pattern, placeholders
 from compiler.stages.load import load_text
 from compiler.stages.resolve import Resolver, catalogue_of, merge
 
@@ -36,13 +36,13 @@ def test_keys_that_have_a_value_in_common_are_told_with_their_secrets(listed: st
     documents = [load_text("c.yaml", text)[0], load_text("b.yaml", f"{BASE}secrets: {{{listed}}}\n")[0]]
     catalogue, base = (document for document in documents if document is not None)
     environment = Resolver(catalogue_of(catalogue)).environment("prod", base.root, [base])
-    assert [f"{name}/{key.name}" for name, key in environment.taken()] == taken
+    assert [f"{name}/{key.name}" for name, key in environment.shared_keys()] == taken
 
 
 def test_placeholders_are_replaced_once() -> None:
     assert placeholders("{name}/{secret}/{name}") == ("name", "secret", "name")
     # What is put in is not looked at again.
-    assert filled("{name}-{secret}", {"name": "{secret}", "secret": "db"}) == "{secret}-db"
+    assert fill_pattern("{name}-{secret}", {"name": "{secret}", "secret": "db"}) == "{secret}-db"
 
 
 def test_it_is_whole_when_every_environment_is_in_the_run() -> None:

@@ -17,7 +17,7 @@ from compiler.model.store import (
     compare_any,
     compare_servers,
     compare_stores,
-    found_below,
+    identity_from_files,
     is_below,
     is_everywhere,
     is_loopback,
@@ -25,11 +25,11 @@ from compiler.model.store import (
     one_spelling,
     parse_address,
     place_of,
+    places_below,
     remote_of,
     remote_places,
     store_object,
     way_to_place,
-    written_place,
 )
 from compiler.pipeline import compile_project
 from compiler.stages.load import load_text
@@ -336,11 +336,11 @@ def test_two_that_are_one_by_what_is_written_have_one_written_place() -> None:
         for ids in ("", "a", "b")
     ]
     many += [vault(None), vault("https://v.example.com", "kv"), spaced("https://v.example.com", namespace="team")]
-    pairs = [(one, other) for one in many for other in many if written_place(one) is not None]
-    assert [pair for pair in pairs if written_place(pair[0]) == written_place(pair[1])] == [
-        pair for pair in pairs if compare_stores(*pair) is Sameness.SAME and written_place(pair[1]) is not None
+    pairs = [(one, other) for one in many for other in many if identity_from_files(one) is not None]
+    assert [pair for pair in pairs if identity_from_files(pair[0]) == identity_from_files(pair[1])] == [
+        pair for pair in pairs if compare_stores(*pair) is Sameness.SAME and identity_from_files(pair[1]) is not None
     ]
-    assert written_place(vault(SERVICE)) is written_place(vault(None)) is None
+    assert identity_from_files(vault(SERVICE)) is identity_from_files(vault(None)) is None
 
 
 def test_a_key_vault_is_known_by_its_name_and_cloud() -> None:
@@ -444,7 +444,7 @@ def test_a_search_finds_whatever_lies_below_its_path() -> None:
     (place,) = remote_places(vault("https://v"), "platform/jira")
 
     def finds(path: str, store: StoreIdentity | None = None) -> bool:
-        return any(is_below(place, above) for above in found_below(store or vault("https://v"), path))
+        return any(is_below(place, above) for above in places_below(store or vault("https://v"), path))
 
     assert all(finds(path) for path in ("", "./", "/", "platform", "platform/", "secret/data/platform", "x/..", ".."))
     assert not any(finds(path) for path in ("plat", "platform/jira-2", "other"))
@@ -452,7 +452,7 @@ def test_a_search_finds_whatever_lies_below_its_path() -> None:
     assert finds("", vault("https://v", None))
     assert not finds("", vault("https://v", "kv"))
     # The operator passes over the path of a Key Vault's search.
-    assert all(is_below("agents-jira", above) for above in found_below(key_vault("https://v"), "other"))
+    assert all(is_below("agents-jira", above) for above in places_below(key_vault("https://v"), "other"))
 
 
 def test_a_namespace_may_come_as_a_header_that_the_operator_adds() -> None:

@@ -11,9 +11,9 @@ from compiler.model.values import (
     SecretChange,
     SecretOutline,
     compare,
-    located,
+    find_values,
     manifests_of,
-    nested,
+    nest,
     nesting_change,
     outlines_of_manifests,
     outlines_of_values,
@@ -375,9 +375,9 @@ VALUES: dict[str, ValuesData] = {"externalSecrets": {"github": {"name": "g"}}, "
 
 @pytest.mark.parametrize("name", [None, "secrets", "platform-secrets", "y", "Shop_1"])
 def test_what_is_nested_is_found_again(name: str | None) -> None:
-    assert located(nested(VALUES, name)) == (name, VALUES)
-    assert located(nested(VALUES, name), "other") == (name, VALUES)
-    assert located(nested({"secretStores": {}}, name)) == (name, {"secretStores": {}})
+    assert find_values(nest(VALUES, name)) == (name, VALUES)
+    assert find_values(nest(VALUES, name), "other") == (name, VALUES)
+    assert find_values(nest({"secretStores": {}}, name)) == (name, {"secretStores": {}})
 
 
 @pytest.mark.parametrize(
@@ -398,23 +398,23 @@ def test_what_is_nested_is_found_again(name: str | None) -> None:
     ],
 )
 def test_where_there_are_no_values_of_this_chart_alone_none_are_found(data: Any) -> None:  # noqa: ANN401
-    assert located(data) is None
+    assert find_values(data) is None
 
 
 def test_a_secret_with_an_id_like_a_member_is_no_nesting() -> None:
     values: dict[str, ValuesData] = {"externalSecrets": {"secretStores": {}}}
-    assert located(values) == (None, values)
+    assert find_values(values) == (None, values)
     assert subchart_of({"externalSecrets": ["secretStores"]}) is None
 
 
 def test_under_a_name_that_is_known_they_are_found_beside_others() -> None:
     parent = {"shop": {"password": "x"}, "secrets": VALUES, "more": VALUES}
-    assert located(parent, "secrets") == ("secrets", VALUES)
-    assert located(parent, "shop") is None
-    assert located(parent, "missing") is None
-    assert located({"global": VALUES, "shop": {}}, "global") is None
+    assert find_values(parent, "secrets") == ("secrets", VALUES)
+    assert find_values(parent, "shop") is None
+    assert find_values(parent, "missing") is None
+    assert find_values({"global": VALUES, "shop": {}}, "global") is None
     # The chart's own values come first: what they are nested under is no member of theirs.
-    assert located({**VALUES, "secrets": VALUES}, "secrets") == (None, {**VALUES, "secrets": VALUES})
+    assert find_values({**VALUES, "secrets": VALUES}, "secrets") == (None, {**VALUES, "secrets": VALUES})
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any(environ
     # What is not written costs nothing.
     kept = plan_migration(routes, Options(stores=ends.live))
     assert [loss.place.name for loss in kept.losses] == ["agents/jira"]
-    assert ends.vault.calls.count(("dropped_by_write", "agents/github")) == 1
+    assert ends.vault.calls.count(("losses_of_write", "agents/github")) == 1
 
 
 def test_nothing_beside_keys_that_cannot_be_read(environment: Environment, ends: Ends) -> None:

@@ -713,27 +713,27 @@ def text_of(found: SecretValue | None) -> str:
     ],
 )
 def test_vault_cuts_the_mount_and_data_from_the_front(key: str, name: str) -> None:
-    assert providers.VAULT.asked_name("secret", key) == name
+    assert providers.VAULT.operator_name("secret", key) == name
 
 
 def test_a_mount_of_several_parts_is_cut_as_one() -> None:
-    assert providers.VAULT.asked_name("kv/team", "kv/team/github") == "github"
-    assert providers.VAULT.asked_name("kv/team", "kv/github") == "kv/github"
+    assert providers.VAULT.operator_name("kv/team", "kv/team/github") == "github"
+    assert providers.VAULT.operator_name("kv/team", "kv/github") == "kv/github"
 
 
 @pytest.mark.parametrize(
     ("key", "name"), [("github", "github"), ("secret/github", "github"), ("secret/github/TOKEN/x", "github")]
 )
 def test_key_vault_takes_the_second_part_and_drops_the_rest(key: str, name: str) -> None:
-    assert providers.KEY_VAULT.asked_name("", key) == name
+    assert providers.KEY_VAULT.operator_name("", key) == name
 
 
 def test_key_vault_has_other_objects_and_refuses_other_words() -> None:
     for key in ("cert/tls", "key/tls"):
         with pytest.raises(UnprovenReferenceError, match="of Key Vault"):
-            providers.KEY_VAULT.asked_name("", key)
+            providers.KEY_VAULT.operator_name("", key)
     with pytest.raises(InvalidReferenceError, match="first part"):
-        providers.KEY_VAULT.asked_name("", "dev/github")
+        providers.KEY_VAULT.operator_name("", "dev/github")
 
 
 @pytest.mark.parametrize(

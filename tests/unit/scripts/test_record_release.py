@@ -8,7 +8,7 @@ import pytest
 
 from compiler import __version__
 from compiler.edit import chart
-from compiler.edit.chart import released
+from compiler.edit.chart import release_checksums
 from scripts import record_release
 from scripts.record_release import is_released, main
 
@@ -33,8 +33,8 @@ def test_a_version_is_recorded_beside_the_older_ones(record: Path, capsys: pytes
         f"not recorded as of {__version__}: run `make schemas`\n  chart/.helmignore\n"
     )
     assert (main([]), main(["--check"])) == (0, 0)
-    assert list(released()) == ["0.9.0", __version__]
-    assert released()["0.9.0"] == OLD["0.9.0"]
+    assert list(release_checksums()) == ["0.9.0", __version__]
+    assert release_checksums()["0.9.0"] == OLD["0.9.0"]
     assert capsys.readouterr().err == ""
 
 
@@ -42,12 +42,12 @@ def test_what_is_released_is_not_recorded_anew(
     record: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main([]) == 0
-    changed = released()
+    changed = release_checksums()
     changed[__version__]["chart/values.yaml"] = "0" * 64
     record.write_text(json.dumps(changed), "utf-8")
     monkeypatch.setattr(record_release, "is_released", lambda version: version == __version__)
     assert main([]) == 1
-    assert released() == changed
+    assert release_checksums() == changed
     assert capsys.readouterr().err == (
         f"{__version__} is released, and these differ from it: raise the version\n  chart/values.yaml\n"
     )

@@ -6,7 +6,16 @@ import yaml
 
 from compiler.model import facts
 from compiler.model.facts import ValuesData
-from compiler.stages.emit import HEADER, quote, read_back, read_manifests, read_values, scalar, values_text, values_tree
+from compiler.stages.emit import (
+    HEADER,
+    quote_yaml,
+    read_back,
+    read_manifests,
+    read_values,
+    scalar,
+    values_text,
+    values_tree,
+)
 from compiler.stages.load import load_text
 from tests.pace import allowed
 
@@ -65,7 +74,7 @@ def test_booleans_are_booleans() -> None:
 @pytest.mark.parametrize("key", ["yes", "No", "y", "null", "true", "1", "a.b/c", "", "a b", "-", "caf\u00e9", "ON"])
 def test_a_key_that_is_no_plain_word_is_quoted(key: str) -> None:
     text = body({key: "x"})
-    assert text == f'{quote(key)}: "x"\n'
+    assert text == f'{quote_yaml(key)}: "x"\n'
     assert read_values(text) == {key: "x"}
 
 
@@ -87,7 +96,7 @@ def test_a_plain_key_is_not_quoted() -> None:
     ],
 )
 def test_a_text_is_quoted_in_ascii(text: str, quoted: str) -> None:
-    assert quote(text) == quoted
+    assert quote_yaml(text) == quoted
 
 
 def test_the_tree_of_a_text_has_its_places() -> None:

@@ -15,9 +15,9 @@ from compiler.stores.pacing import (
     Clock,
     Deadlines,
     Limiter,
-    NoTurnError,
     OutOfTimeError,
     RequestClass,
+    WaitTooLongError,
     acquire_within_deadline,
     call_in_time,
     call_within,
@@ -52,7 +52,7 @@ def test_an_operation_ends_with_its_patience_whatever_is_inside(deadlines: Deadl
         clock.sleep(50)
         with deadlines.operation():
             assert deadlines.end() == 120
-        assert deadlines.elapsed() == 50
+        assert deadlines.seconds_since_start() == 50
         clock.sleep(50)
         assert deadlines.end() == 120
         assert deadlines.end(keep=10) == 110
@@ -61,10 +61,10 @@ def test_an_operation_ends_with_its_patience_whatever_is_inside(deadlines: Deadl
 
 
 def test_outside_of_an_operation_one_would_begin_now(deadlines: Deadlines, clock: VirtualClock) -> None:
-    assert deadlines.elapsed() == 0
+    assert deadlines.seconds_since_start() == 0
     deadlines.answered.set()
     clock.sleep(5)
-    assert (deadlines.elapsed(), deadlines.end(), deadlines.end(keep=20)) == (0, 125, 105)
+    assert (deadlines.seconds_since_start(), deadlines.end(), deadlines.end(keep=20)) == (0, 125, 105)
 
 
 def test_each_thread_has_operations_of_its_own(deadlines: Deadlines, clock: VirtualClock) -> None:
@@ -92,7 +92,7 @@ def test_the_first_contact_is_one_for_all_operations_until_the_store_has_answere
         with deadlines.operation():
             assert deadlines.end() == 17
             clock.sleep(2)
-    assert deadlines.elapsed() == 6
+    assert deadlines.seconds_since_start() == 6
     deadlines.answered.set()
     with deadlines.operation():
         assert deadlines.end() == 133
@@ -322,7 +322,7 @@ def test_a_pause_beyond_the_end_of_a_request_is_not_waited_for() -> None:
     clock = VirtualClock()
     limiter = Limiter(UNLIMITED, clock)
     limiter.pause(20)
-    with pytest.raises(NoTurnError), limiter.slot(OTHER, 19.9):
+    with pytest.raises(WaitTooLongError), limiter.slot(OTHER, 19.9):
         pass
     assert clock.now() == 0
     with limiter.slot(OTHER, 20):

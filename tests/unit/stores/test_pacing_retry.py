@@ -14,9 +14,9 @@ from compiler.stores.pacing import (
     Limiter,
     Retrier,
     RetryPolicy,
+    ignore,
     parse_retry_after,
     remaining_seconds,
-    unheard,
 )
 from tests.refusals import is_refused
 from tests.virtual_clock import VirtualClock
@@ -511,7 +511,7 @@ def waiting(silent: float, *steps: StoreError | str, sleep: float = 0.0) -> list
 
     assert retrier.read(send) == "good"
     retrier.close()
-    assert retrier.deadlines.waited() == (0.0, 0.0)
+    assert retrier.deadlines.wait_times() == (0.0, 0.0)
     return told
 
 
@@ -530,7 +530,7 @@ def test_what_takes_no_time_is_not_told_and_nobody_listening_costs_no_thread() -
     assert waiting(30, failure(Code.UNAVAILABLE), "good") == []
     before = active_count()
     clock = Clock()
-    retrier = Retrier(Limiter(UNLIMITED, clock), clock, store="https://store", tell=unheard, silent=0.01)
+    retrier = Retrier(Limiter(UNLIMITED, clock), clock, store="https://store", tell=ignore, silent=0.01)
     assert (retrier.read(script("good")), active_count()) == ("good", before)
 
 

@@ -24,7 +24,7 @@ from compiler.stores.secret_value import (
     forms,
     object_members,
     read_object,
-    stringified,
+    stringify,
     token,
     traits,
     write_object,
@@ -333,15 +333,15 @@ def test_no_encoding_of_any_text_is_missed(text: str) -> None:
 
 @pytest.mark.parametrize("kind", [JsonKind.NUMBER, JsonKind.BOOLEAN, JsonKind.OBJECT, JsonKind.ARRAY])
 def test_another_kind_becomes_its_text(kind: JsonKind) -> None:
-    found = stringified(SecretValue("1.50", kind))
+    found = stringify(SecretValue("1.50", kind))
     assert found is not None
     assert (found.kind, found.reveal()) == (JsonKind.STRING, "1.50")
 
 
 def test_a_string_stays_itself_and_null_has_no_text() -> None:
     value = SecretValue("text")
-    assert stringified(value) is value
-    assert stringified(SecretValue("null", JsonKind.NULL)) is None
+    assert stringify(value) is value
+    assert stringify(SecretValue("null", JsonKind.NULL)) is None
 
 
 @pytest.mark.parametrize(

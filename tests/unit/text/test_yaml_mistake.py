@@ -3,7 +3,7 @@ import pytest
 from compiler.text.characters import Mistake
 from compiler.text.yaml_mistake import (
     conflict_marker,
-    explained,
+    find_mistake,
     length_to_show,
     template,
 )
@@ -24,7 +24,7 @@ NO_COLON = "could not find expected ':'"
 def explain(text: str, problem: str, at: str, opened: str | None = None, quote: str | None = None) -> Mistake:
     """What is said where the parser stopped at the first `at` of the text, which begins a part at `opened`."""
     begun = text.index(opened) if opened is not None else None
-    return explained(text, problem, text.index(at), begun, text.index(quote) if quote is not None else None)
+    return find_mistake(text, problem, text.index(at), begun, text.index(quote) if quote is not None else None)
 
 
 @pytest.mark.parametrize(
@@ -176,13 +176,13 @@ def test_a_quote_that_the_next_one_closed() -> None:
     [("something else", 0, None), (NO_COLON, 3, None), (NO_MAP, 1, None), (UNREADABLE, 0, None)],
 )
 def test_what_is_not_understood_is_said_as_the_parser_says_it(problem: str, at: int, opened: int | None) -> None:
-    assert explained("a: b\n", problem, at, opened).message == problem
+    assert find_mistake("a: b\n", problem, at, opened).message == problem
 
 
 def test_a_place_behind_the_end_is_at_the_end() -> None:
-    found = explained("a: b\n\n", "something else", 6)
+    found = find_mistake("a: b\n\n", "something else", 6)
     assert (found.start, found.end) == (4, 4)
-    assert explained("", "something else", 3).start == 0
+    assert find_mistake("", "something else", 3).start == 0
 
 
 @pytest.mark.parametrize(
@@ -205,4 +205,4 @@ def test_of_a_line_only_its_first_key_or_a_mark_is_shown(line: str, shown: str) 
 
 def test_of_a_hostile_file_only_the_near_lines_are_looked_at() -> None:
     text = "a: {}\n" + "# note\n" * 100_000 + "   b: c\n"
-    assert explained(text, UNREADABLE, text.index("b: c")).message == UNREADABLE
+    assert find_mistake(text, UNREADABLE, text.index("b: c")).message == UNREADABLE

@@ -61,7 +61,7 @@ _TakenNames = dict[tuple[object, ...], _Use]
 def _take(vault: _TakenNames, use: _Use) -> Findings:
     """Add `use` to `vault`, and tell with what of another place it collides."""
     if use.key is None:
-        first = vault.setdefault((_folded(use.name),), use)
+        first = vault.setdefault((_fold(use.name),), use)
         if first.name != use.name and not use.is_known_beside(first):
             yield _collision(first, use)
     elif use.elsewhere:
@@ -86,7 +86,7 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
         for use in _names(entry, entry.remote.get(PROVIDER.id)):
             yield from _take(vault, use)
-            if (first := vault[_folded(use.name),]) is not use and first.name == use.name:
+            if (first := vault[_fold(use.name),]) is not use and first.name == use.name:
                 shared.add(use.name)
     for entry in catalogue.entries.values():
         # Alone in its remote secret, an entry whose keys say nothing of their places has no place twice.
@@ -168,7 +168,7 @@ def _values(
             yield _Use(entry, place.remote_key, node, own is not None, store, key, place.property, elsewhere)
 
 
-def _folded(name: str) -> str:
+def _fold(name: str) -> str:
     return name.lower().translate(_SEPARATORS)
 
 

@@ -49,16 +49,16 @@ def check(environment: Environment) -> Findings:
 def _wrong(secret: Secret, front: str, listed: Node | None) -> Iterator[tuple[str, Node]]:
     """Each path that begins with `front`, and where it is written: for a key that takes its value, at the other's."""
     if secret.remote is not None and secret.remote.startswith(front):
-        yield secret.remote, _written(secret.entry, listed)
+        yield secret.remote, _node_of(secret.entry, listed)
     for key in secret.keys:
         path = key.place.remote_key if key.place is not None else ""
         if path != secret.remote and path.startswith(front):
             own = key.key.held.node.nearest("remote", PROVIDER.id, "name")
             is_path = isinstance(own.value, str)
-            yield path, own if is_path else _written(key.key.holder(secret.entry), listed)
+            yield path, own if is_path else _node_of(key.key.holder(secret.entry), listed)
 
 
-def _written(entry: Entry, listed: Node | None) -> Node:
+def _node_of(entry: Entry, listed: Node | None) -> Node:
     own = listed.get(entry.id, "remote", PROVIDER.id) if listed is not None else None
     return own if own is not None else entry.node.nearest("remote", PROVIDER.id)
 

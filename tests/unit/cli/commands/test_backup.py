@@ -10,7 +10,7 @@ import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.change.plan import Kind, Location, Step
-from compiler.cli.commands.backup import PASSPHRASE_FILE_VARIABLE, backup_content, backup_data, opened_lines, passphrase
+from compiler.cli.commands.backup import PASSPHRASE_FILE_VARIABLE, backup_content, backup_data, backup_lines, passphrase
 from compiler.cli.commands.backup import _recipients as recipients
 from compiler.cli.commands.restore import _identities as identities
 from compiler.cli.terminal.contents import text_of
@@ -416,7 +416,7 @@ BACKUP = Backup(
 
 
 def test_a_backup_is_told_by_names_and_never_by_a_value() -> None:
-    assert text_of(opened_lines("dev.age", BACKUP)).splitlines() == [
+    assert text_of(backup_lines("dev.age", BACKUP)).splitlines() == [
         "dev.age: dev at 2026-01-02T03:04:05+00:00, 1 secret, 2 keys",
         "  not in the backup, unreadable when it was made: jira/EMAIL",
     ]

@@ -11,7 +11,7 @@ import pytest
 
 from compiler.cli.commands import demo
 from compiler.demo import story
-from compiler.demo.servers import kept_demos
+from compiler.demo.servers import list_demos
 from compiler.demo.story import CHAPTERS, Chapter, ShownCommand
 from tests.commands import Done
 from tests.own_process import ANY, OwnProcesses, processes_with
@@ -86,7 +86,7 @@ def test_what_is_kept_is_reached_by_the_variables_of_a_private_file(
     monkeypatch.setenv("VAULT_NAMESPACE", "another")
     first, second = run("demo", "--keep"), run("demo", "--keep")
     try:
-        assert kept_demos(tmp_path / "state/platform-secrets/demos") == ["1", "2"]
+        assert list_demos(tmp_path / "state/platform-secrets/demos") == ["1", "2"]
         addresses = re.findall(r"https?://\S+", first.out + second.out)
         assert len(set(addresses)) == 4
         read, enter, stop = (shlex.split(line.partition(": ")[2]) for line in first.out.splitlines()[1:])
@@ -114,7 +114,7 @@ def test_what_is_kept_is_reached_by_the_variables_of_a_private_file(
         assert run("demo", "--stop", "3").code == 2
         assert run(*stop[1:]).out.startswith("demo 1: ended; its folder is removed,")
     finally:
-        for name in kept_demos(tmp_path / "state/platform-secrets/demos"):
+        for name in list_demos(tmp_path / "state/platform-secrets/demos"):
             assert run("demo", "--stop", name).code == 0
     assert run("demo", "--stop").err.startswith("error: no demo is kept\n")
 

@@ -13,9 +13,9 @@ import pytest
 
 from compiler.cli.terminal.dialogue import (
     Progress,
-    confirmed,
-    hidden,
-    hidden_values,
+    ask_hidden,
+    ask_hidden_values,
+    confirm,
     is_terminal,
     read_file,
     read_stdin,
@@ -50,7 +50,7 @@ def test_each_key_is_asked_for_and_an_empty_one_left_as_it_is(
         return "" if question.startswith("B") else f"s3ntinel {question}"
 
     typing(monkeypatch, typed)
-    values = hidden_values(("A", "B", "C"))
+    values = ask_hidden_values(("A", "B", "C"))
     assert asked == ["A: ", "B: ", "C: "]
     assert {key: value.reveal() for key, value in values.items()} == {"A": "s3ntinel A: ", "C": "s3ntinel C: "}
     shown = capsys.readouterr()
@@ -65,7 +65,7 @@ def test_an_input_that_ends_or_is_no_text_is_told_without_it(monkeypatch: pytest
 
     typing(monkeypatch, typed)
     with pytest.raises(Refusal, match="the input ended") as caught:
-        hidden("A: ")
+        ask_hidden("A: ")
     assert caught.value.__context__ is None
 
 
@@ -82,7 +82,7 @@ def test_an_input_that_ends_or_is_no_text_is_told_without_it(monkeypatch: pytest
 def test_a_part_of_a_longer_text_is_no_value(monkeypatch: pytest.MonkeyPatch, typed: str, why: str) -> None:
     typing(monkeypatch, lambda _question: typed)
     with pytest.raises(Refusal, match=f"{why}, and only a part") as caught:
-        hidden_values(("A",))
+        ask_hidden_values(("A",))
     assert caught.value.help == "nothing was written; give the text in a file"
 
 
@@ -92,7 +92,7 @@ def test_a_part_of_a_longer_text_is_no_value(monkeypatch: pytest.MonkeyPatch, ty
 def test_keys_that_move_the_cursor_are_no_part_of_a_value(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
     typing(monkeypatch, lambda _question: typed)
     with pytest.raises(Refusal, match="what was typed has a control character") as caught:
-        hidden_values(("A",))
+        ask_hidden_values(("A",))
     assert caught.value.help == "nothing was written; type it again, or give the text in a file"
 
 
@@ -101,7 +101,7 @@ def test_keys_that_move_the_cursor_are_no_part_of_a_value(monkeypatch: pytest.Mo
 )
 def test_a_whole_line_is_a_value(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
     typing(monkeypatch, lambda _question: typed)
-    assert hidden_values(("A",))["A"].reveal() == typed
+    assert ask_hidden_values(("A",))["A"].reveal() == typed
 
 
 def test_ctrl_z_at_a_hidden_prompt_ends_the_command_as_a_shell_would_show_the_rest(
@@ -116,7 +116,7 @@ def test_ctrl_z_at_a_hidden_prompt_ends_the_command_as_a_shell_would_show_the_re
     before = signal.getsignal(signal.SIGTSTP)
     typing(monkeypatch, typed)
     with pytest.raises(Refusal, match="a hidden prompt cannot be suspended"):
-        hidden("A: ")
+        ask_hidden("A: ")
     assert signal.getsignal(signal.SIGTSTP) is before
 
 
@@ -125,7 +125,7 @@ def test_without_a_terminal_nobody_is_asked(monkeypatch: pytest.MonkeyPatch, std
     monkeypatch.setattr(sys, "stdin", stdin)
     assert not is_terminal()
     with pytest.raises(Refusal) as caught:
-        hidden_values(("A",))
+        ask_hidden_values(("A",))
     assert caught.value.help == "give the values with --stdin or --from-file"
 
 
@@ -144,7 +144,7 @@ def test_only_a_yes_is_a_yes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, *, means: bool
 ) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
-    assert confirmed("Write 1 key?") is means
+    assert confirm("Write 1 key?") is means
     assert capsys.readouterr().err == "Write 1 key? [y/N] "
 
 

@@ -14,10 +14,10 @@ import pytest
 from compiler.cli.terminal.interrupts import (
     LEFT_BEHIND,
     SIGNALS,
-    interrupted,
     interruption,
     orderly_termination,
     stoppable,
+    was_interrupted,
 )
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -156,13 +156,13 @@ def test_a_signal_whose_exception_a_callback_lost_is_known() -> None:
         def __del__(self) -> None:
             signal.raise_signal(signal.SIGINT)
 
-    assert not interrupted()
+    assert not was_interrupted()
     with orderly_termination():
-        assert not interrupted()
+        assert not was_interrupted()
         callback = [Callback()]
         callback.clear()
-        assert interrupted()
-    assert not interrupted()
+        assert was_interrupted()
+    assert not was_interrupted()
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -21,11 +21,11 @@ from compiler.change.plan import (
     WriteResult,
 )
 from compiler.cli.terminal.contents import text_of
-from compiler.live.stores import Served
+from compiler.live.stores import ServerFacts
 from compiler.model.inventory import RefreshTimes
 from compiler.render.content import Line, as_json, envelope
 from compiler.render.reports.plan import (
-    blocked_reason,
+    explain_block,
     in_cluster_lines,
     loss_lines,
     outcome_lines,
@@ -258,7 +258,7 @@ def test_why_a_plan_is_not_applied(
     expected: str,
 ) -> None:
     plan = plan_of(steps=tuple(step("A", kind) for kind in kinds), options=Options(on_conflict=on_conflict))
-    assert blocked_reason(plan, can_continue=can_continue) == expected
+    assert explain_block(plan, can_continue=can_continue) == expected
 
 
 def test_after_a_write_it_says_when_the_cluster_has_it_and_how_to_take_it_back() -> None:
@@ -347,7 +347,12 @@ def test_a_retirement_says_where_it_deletes_and_what_serves_the_values_now() -> 
 
 def test_a_variable_that_stands_for_an_address_is_said_once_for_all_that_it_stands_for() -> None:
     said = "VAULT_ADDR replaces http://v of prod; this Vault is c1"
-    served = {"vault": Served(said=said), "kv": Served(said=said), "azure": Served(), "unused": Served(said="other")}
+    served = {
+        "vault": ServerFacts(said=said),
+        "kv": ServerFacts(said=said),
+        "azure": ServerFacts(),
+        "unused": ServerFacts(said="other"),
+    }
     plan = plan_of(sources={"vault": "https://v", "kv": "https://v"}, served=served)
     assert [str(line) for line in plan_lines(plan)].count(said) == 1
     assert plan.said == (said,)
@@ -363,7 +368,9 @@ def test_a_plan_is_one_object_with_everything_in_it() -> None:
         steps=(STEP, BARE),
         sources={"vault": "https://v"},
         who={"azure": "ada"},
-        served={"vault": Served(Cluster("c1", "vault-1"), "http://vault.vault.svc:8200", "VAULT_ADDR replaces it")},
+        served={
+            "vault": ServerFacts(Cluster("c1", "vault-1"), "http://vault.vault.svc:8200", "VAULT_ADDR replaces it")
+        },
         extras=(Location("vault", "v", "OWNER"),),
         skipped=(("slack", "it reads it"),),
         left_out=(("azure", "slack"),),

@@ -16,7 +16,7 @@ from compiler.rules.forms.schema_error import (
     as_id,
     broken_path,
     duration_help,
-    explained,
+    explain_error,
     node_at,
     of_form,
     of_number,
@@ -43,7 +43,7 @@ def errors_of(root: Node) -> list[ValidationError]:
 
 
 def diagnostics_of(root: Node) -> list[Diagnostic]:
-    return [explained(root, broken_path(error), error, InputPlace("environment")) for error in errors_of(root)]
+    return [explain_error(root, broken_path(error), error, InputPlace("environment")) for error in errors_of(root)]
 
 
 def found(text: str) -> list[tuple[tuple[str | int, ...], str, str]]:

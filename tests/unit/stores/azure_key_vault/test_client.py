@@ -25,7 +25,7 @@ from compiler.stores.azure_key_vault.client import (
     VaultTransport,
     attribute_problems,
     connection_error,
-    malformed,
+    form_problem,
     name_problems,
     proxy_to,
     require_https,
@@ -37,7 +37,7 @@ from compiler.stores.azure_key_vault.replies import Bundle, is_version
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.http import HttpReply, ReplyTooLargeError, Transport, UnknownHostError
 from compiler.stores.interface import Attributes
-from compiler.stores.no_answer import named_authorities
+from compiler.stores.no_answer import authorities_of
 from compiler.stores.pacing import Deadlines
 from compiler.stores.secret_value import JsonKind, SecretValue
 from tests.refusals import is_refused
@@ -218,7 +218,7 @@ def test_proxies_are_read_once_when_the_store_opens(
 def test_the_authorities_are_the_address_own_or_the_first_variables(
     given: str | None, environment: dict[str, str], expected: str
 ) -> None:
-    found = named_authorities(Path(given) if given else None, environment, CA_VARIABLES)
+    found = authorities_of(Path(given) if given else None, environment, CA_VARIABLES)
     assert " ".join(found) == expected
 
 
@@ -514,7 +514,7 @@ def test_every_attribute_that_is_wrong_is_told_and_a_long_tag_is_shown_by_its_st
 
 
 def test_what_cannot_be_merged_into_says_the_two_ways_out() -> None:
-    problem = malformed("github")
+    problem = form_problem("github")
     assert (problem.code, problem.name) == ("malformed-document", "github")
     assert problem.remedy == "write the whole value, or repair it by hand"
 

@@ -363,12 +363,12 @@ def test_which_credential_of_a_chain_gave_the_token_is_told() -> None:
             return super().get_token(*scopes, **options)
 
     credential = SharedCredential(Chain({}), "DefaultAzureCredential", now)
-    assert credential.shown == "DefaultAzureCredential"
+    assert credential.label == "DefaultAzureCredential"
     credential.get_token("scope")
     identity = credential.identity()
     assert identity is not None
     assert (identity.method, identity.source) == ("DefaultAzureCredential", "AzureCliCredential")
-    assert credential.shown == "DefaultAzureCredential (AzureCliCredential)"
+    assert credential.label == "DefaultAzureCredential (AzureCliCredential)"
 
 
 @pytest.mark.parametrize("token", ["", "opaque", "a.b", "a.%%.c", "a.W10.c", "a.e30.c.d", "a." + "W" * 9 + ".c"])

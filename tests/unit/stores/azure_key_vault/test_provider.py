@@ -62,11 +62,11 @@ def test_a_name_is_made_of_letters_digits_and_hyphens() -> None:
 
 
 def test_the_operator_asks_for_the_part_behind_the_first_slash() -> None:
-    assert PROVIDER.asked_name("", "secret/name/more") == "name"
+    assert PROVIDER.operator_name("", "secret/name/more") == "name"
     with pytest.raises(UnprovenReferenceError):
-        PROVIDER.asked_name("", "cert/name")
+        PROVIDER.operator_name("", "cert/name")
     with pytest.raises(InvalidReferenceError):
-        PROVIDER.asked_name("", "team/name")
+        PROVIDER.operator_name("", "team/name")
 
 
 def test_two_names_or_two_clouds_are_two_vaults() -> None:

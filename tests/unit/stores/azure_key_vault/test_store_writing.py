@@ -358,7 +358,7 @@ def test_whoever_may_delete_but_not_see_what_is_deleted_deletes_all_the_same(
     version = vault.seed("github", "x")
     vault.add_fault(Fault(FaultKind.FORBID, method="GET", path="^/deletedsecrets", times=None))
     store.soft_delete("github", version)
-    stored = vault.state.stored("github")
+    stored = vault.state.find_secret("github")
     assert stored is not None
     assert stored.phase == "deleted"
     # Whether that is the same version cannot be seen then.

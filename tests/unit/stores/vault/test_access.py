@@ -21,7 +21,7 @@ from compiler.stores.vault.access import (
     path_accesses,
     policy_rule,
 )
-from compiler.stores.vault.client import malformed
+from compiler.stores.vault.client import form_error
 from compiler.stores.vault.log_in import VaultLogin
 from compiler.stores.vault.replies import NOT_INITIALISED, SEALED, RefusedError, error_of_reply
 from tests import providers
@@ -124,7 +124,7 @@ class Server:
         except RefusedError as refusal:
             reply = refusal
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise malformed(place, request.action) from None
+            raise form_error(place, request.action) from None
         raise error_of_reply(reply, place, request.action)
 
     def _answer(self, path: str, *of: str) -> object:

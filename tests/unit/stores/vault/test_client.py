@@ -45,7 +45,7 @@ def authorities(environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def connection_of(transport: Transport) -> Any:  # noqa: ANN401 - of plain HTTP or of TLS
-    return transport._unconnected(1)
+    return transport._new_connection(1)
 
 
 def trusted(transport: Transport) -> ssl.SSLContext:

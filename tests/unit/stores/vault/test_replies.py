@@ -9,12 +9,12 @@ from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Dropped, Limit, StoreState
 from compiler.stores.no_answer import Server, no_answer
 from compiler.stores.secret_value import JsonKind, SecretValue
-from compiler.stores.vault.client import malformed
+from compiler.stores.vault.client import form_error
 from compiler.stores.vault.replies import (
     RefusedError,
-    dropped_by_next,
+    creation_time,
     error_of_reply,
-    made_of,
+    losses_of_next,
     mount_settings,
     remote_secret,
     secret_state,
@@ -151,7 +151,7 @@ def test_no_answer_may_have_been_stored(kind: type[Exception]) -> None:
 
 
 def test_another_shape_is_an_unexpected_reply() -> None:
-    error = malformed(PLACE, Action.READ)
+    error = form_error(PLACE, Action.READ)
     assert (error.code, error.reason) == ("unexpected-reply", "the reply lacks fields of KV version 2")
     assert error.remedy == "check for a proxy in between, or another engine"
 
@@ -282,7 +282,7 @@ def test_an_exchange_without_a_reply_says_the_same(problem: Exception, reason: s
 
 
 def test_a_log_in_without_a_vaults_fields_was_answered_by_something_else() -> None:
-    error = malformed(StoreLocation("https://vault/secret"), Action.LOG_IN)
+    error = form_error(StoreLocation("https://vault/secret"), Action.LOG_IN)
     reason = "the server that answered is not Vault: its success lacks Vault's fields"
     assert str(error) == f"cannot log in to https://vault/secret: {reason}; {PROXY}"
 
@@ -411,7 +411,7 @@ def history(current: int, oldest: int, own: int, **states: dict[str, Any]) -> di
     ],
 )
 def test_what_one_more_version_drops(body: dict[str, Any], mount: int | None, expected: Dropped | None) -> None:
-    assert dropped_by_next(body, (mount, 0)) == expected
+    assert losses_of_next(body, (mount, 0)) == expected
 
 
 @pytest.mark.parametrize(
@@ -434,12 +434,12 @@ def test_what_is_written_deletes_itself_after_the_shorter_time(
     settings = mount_settings({"data": {"max_versions": 0, "delete_version_after": mount}})
     body = history(1, 0, 0)
     body["data"]["delete_version_after"] = own
-    assert dropped_by_next(body, settings) == (Dropped((), 10, lives, limits) if lives else None)
+    assert losses_of_next(body, settings) == (Dropped((), 10, lives, limits) if lives else None)
 
 
 def test_a_name_that_is_not_there_yet_has_the_time_of_the_mount() -> None:
-    assert dropped_by_next(None, (0, 60)) == Dropped((), 10, 60, (Limit.MOUNT,))
-    assert dropped_by_next(None, (None, 0)) is None
+    assert losses_of_next(None, (0, 60)) == Dropped((), 10, 60, (Limit.MOUNT,))
+    assert losses_of_next(None, (None, 0)) is None
 
 
 @pytest.mark.parametrize(
@@ -451,7 +451,7 @@ def test_a_name_that_is_not_there_yet_has_the_time_of_the_mount() -> None:
     ],
 )
 def test_a_version_that_cannot_be_read_any_more_is_no_loss(state: dict[str, Any], is_readable: bool) -> None:  # noqa: FBT001
-    found = dropped_by_next(history(2, 0, 2, v1=state), (0, 0))
+    found = losses_of_next(history(2, 0, 2, v1=state), (0, 0))
     assert found == (Dropped(("1",), 2) if is_readable else None)
 
 
@@ -485,5 +485,5 @@ def test_each_version_has_a_state_in_the_order_of_the_numbers() -> None:
     ],
 )
 def test_a_write_that_does_not_tell_its_time_is_stored_all_the_same(body: dict[str, Any], made: str | None) -> None:
-    found = made_of(body)
+    found = creation_time(body)
     assert (found.isoformat() if found is not None else None) == made

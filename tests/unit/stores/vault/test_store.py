@@ -133,7 +133,7 @@ def test_a_mount_that_leaves_its_place_is_refused() -> None:
 @pytest.mark.parametrize(
     "method",
     [
-        *("read", "read_version", "describe", "version_states", "dropped_by_write", "whoami"),
+        *("read", "read_version", "describe", "version_states", "losses_of_write", "whoami"),
         *("write", "restore", "soft_delete", "recover", "delete_versions", "recover_versions"),
     ],
 )
@@ -330,10 +330,10 @@ def test_what_a_write_drops_is_told_by_the_metadata_and_the_mount_which_is_asked
     vault.on("GET", CONFIG, data(max_versions=2))
     vault.on("GET", DESCRIBE, metadata(2, **SMALL), metadata(1, **SMALL), ABSENT)
     # Of the versions only the newest is listed, which two that are kept do not cover.
-    assert [store.dropped_by_write("github") for _ in range(3)] == [None, None, None]
+    assert [store.losses_of_write("github") for _ in range(3)] == [None, None, None]
     vault.on("GET", CONFIG, data(max_versions=0))
     vault.on("GET", DESCRIBE, metadata(2, **SMALL))
-    assert vault.open().dropped_by_write("github") == Dropped(("2",), 1)
+    assert vault.open().losses_of_write("github") == Dropped(("2",), 1)
     assert len(vault.paths("GET", CONFIG)) == 2
 
 
@@ -342,13 +342,13 @@ def test_what_is_written_deletes_itself_by_the_mount_also_under_a_new_name(
 ) -> None:
     vault.on("GET", CONFIG, data(max_versions=0, delete_version_after="1m0s"))
     vault.on("GET", DESCRIBE, ABSENT)
-    assert store.dropped_by_write("github") == Dropped((), 10, 60, (Limit.MOUNT,))
+    assert store.losses_of_write("github") == Dropped((), 10, 60, (Limit.MOUNT,))
 
 
 def test_a_mount_that_does_not_tell_is_asked_once_too(vault: ScriptedVault, store: VaultStore) -> None:
     vault.on("GET", CONFIG, denied())
     vault.on("GET", DESCRIBE, metadata(1, **SMALL))
-    assert [store.dropped_by_write("github") for _ in range(2)] == [Dropped(("1",), 1)] * 2
+    assert [store.losses_of_write("github") for _ in range(2)] == [Dropped(("1",), 1)] * 2
     assert len(vault.paths("GET", CONFIG)) == 1
 
 
@@ -356,9 +356,9 @@ def test_metadata_that_may_not_be_read_is_refused_with_the_permission(vault: Scr
     vault.on("GET", CONFIG, data(max_versions=0))
     vault.on("GET", DESCRIBE, denied())
     with pytest.raises(ForbiddenError):
-        store.dropped_by_write("github")
+        store.losses_of_write("github")
     with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME)):
-        store.dropped_by_write("../sys")
+        store.losses_of_write("../sys")
 
 
 @pytest.mark.parametrize("answered", [2, 4])

@@ -815,7 +815,7 @@ def test_a_refusal_of_a_token_that_was_replaced_meanwhile_says_so(vault: Scripte
     store.whoami()
     place = StoreLocation(f"{vault.url}/secret", "github")
     vault.on("POST", CAPABILITIES, data(**{READ: ["read"]}))
-    error = store._connection._denied(Request(Action.READ, "github", READ, "read"), place, generation=0)
+    error = store._connection._explain_denied(Request(Action.READ, "github", READ, "read"), place, generation=0)
     assert error.code == Code.EXPIRED_TOKEN
     assert str(error) == f'cannot read "github" in {vault.url}/secret: the token expired; run again'
 
