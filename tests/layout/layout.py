@@ -67,9 +67,30 @@ _COMPARES_TEXTS = frozenset(
     {
         ("change/undo.py", "writers[store_id].address.absolute != address"),
         ("operations/retire.py", "options.stores.address(store).absolute != address"),
-        ("live/stores.py", "parse_address(store.address) == parse_address(self._environ[name])"),
+        ("live/stores.py", "parse_address(store.address) == parse_address(environ[name])"),
         ("stores/vault/client.py", "environ.get(name) == address.url"),
     }
+)
+
+
+# A function is named by a verb and its object, or after what it returns; not by a participle.
+_PARTICIPLE = re.compile(
+    r"\w+e[dn]|begun|bound|bought|brought|built|caught|dealt|done|drawn|fed|felt|found|gone|grown|heard|held|kept|known|laid|"
+    "learnt|led|left|lent|lost|made|meant|met|paid|said|seen|sent|shown|sold|sought|spelt|spent|struck|sworn|taught|thought|"
+    "thrown|told|torn|undone|understood|unheard|unknown|unmet|unread|unseen|unsent|untold|withdrawn|withheld|won"
+)
+_OTHER_WORDS = re.compile("children|embed|exceed|feed|listen|need|open|proceed|seed|shorten|token|when")
+# Before a noun these say which ones it is about.
+_SAYS_WHICH = re.compile(
+    r"un\w+|broken|closed|deleted|enabled|expected|generated|hidden|known|managed|misplaced|required|shared|stored|wanted"
+)
+_NO_NOUN = re.compile(
+    "after|among|and|as|at|back|before|below|by|for|from|if|in|not|of|on|or|out|over|since|to|up|with"
+)
+# Rooms and modules whose functions are renamed last.
+_RENAMED_LAST = (
+    *("change/", "live/", "operations/", "cluster/", "cli/commands/rotate.py", "cli/running.py"),
+    *("model/catalogue.py", "model/inventory.py", "text/wording.py"),
 )
 
 
@@ -155,6 +176,27 @@ def _repeated_classes(root: Path) -> Iterator[str]:
                 homes.setdefault(node.name, []).append(str(path.relative_to(root)))
     for name, (first, *others) in homes.items():
         yield from (f"{other} has a class {name}, as {first} has" for other in others)
+
+
+def _named_by_participles(root: Path) -> Iterator[str]:
+    """Functions called `_judged` or `left_over`; a property that is true or false is called like a field."""
+    for path in _modules(root):
+        relative = path.relative_to(root / "compiler").as_posix()
+        for node in _nodes(path) if not relative.startswith(_RENAMED_LAST) else ():
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            is_field = (
+                "property" in map(ast.unparse, node.decorator_list) and ast.unparse(node.returns or node) == "bool"
+            )
+            if not is_field and _is_participle(node.name):
+                yield f"compiler/{relative}: {node.name} is a participle: name it by a verb and its object"
+
+
+def _is_participle(name: str) -> bool:
+    first, *others = name.strip("_").split("_")
+    if not _PARTICIPLE.fullmatch(first) or _OTHER_WORDS.fullmatch(first):
+        return False
+    return not (others and _SAYS_WHICH.fullmatch(first)) or _NO_NOUN.fullmatch(others[0]) is not None
 
 
 def _unlisted_commands(root: Path) -> Iterator[str]:
@@ -385,6 +427,7 @@ CHECKS = (
     _too_long,
     _nameless,
     _repeated_classes,
+    _named_by_participles,
     _unlisted_commands,
     _misnamed_rules,
     _idle_errors,

@@ -6,6 +6,7 @@ from tests.layout.layout import mistakes
 
 ROOT = Path(__file__).resolve().parents[2]
 SECOND = "judges by itself if a list is whole, as compiler/cluster/lists.py does"
+PARTICIPLE = "compiler/model/source.py: {} is a participle: name it by a verb and its object"
 TABLE = 'COMMANDS = {\n    "put": ("put", "set keys"),\n}\n'
 RULE = '@rule("good-rule", ERROR)\ndef check():\n    pass\n'
 
@@ -61,6 +62,15 @@ def test_the_project_has_no_mistake() -> None:
             "class A:\n    class A:\n        pass\n",
             True,
             "compiler/model/source.py has a class A, as compiler/model/source.py has",
+        ),
+        ("model/source.py", "def _judged():\n    pass\n", True, PARTICIPLE.format("_judged")),
+        ("model/source.py", "class A:\n    def left_over(self):\n        pass\n", True, PARTICIPLE.format("left_over")),
+        ("model/source.py", "def shown_file():\n    pass\n", True, PARTICIPLE.format("shown_file")),
+        (
+            "model/source.py",
+            "class A:\n    @property\n    def seen(self) -> tuple[str]:\n        pass\n",
+            True,
+            PARTICIPLE.format("seen"),
         ),
         ("cli/commands/get.py", "", True, "compiler/cli/commands/get.py is no command of the table"),
         ("rules/bad_rule.py", RULE, True, "compiler/rules/bad_rule.py holds the rules ['good-rule']"),
@@ -243,6 +253,11 @@ def test_a_command_of_the_table_without_a_file_is_found(tree: Path) -> None:
         ("model/source.py", "\n" * 600),
         ("model/source.py", "def f():\n" + "    pass\n" * 49),
         ("model/__init__.py", ""),
+        ("model/source.py", "def known_keys():\n    pass\n"),
+        ("model/source.py", "def unread_files():\n    pass\n"),
+        ("model/source.py", "def open():\n    pass\n"),
+        ("model/source.py", "def is_written():\n    pass\n"),
+        ("model/source.py", "class A:\n    @property\n    def failed(self) -> bool:\n        pass\n"),
         ("stores/open.py", 'A = B == "vault"\n'),
         ("model/source.py", 'A = {"store": B.provider is not C.provider}\n'),
         ("stores/open.py", 'A = {"vault": 1}\n'),
