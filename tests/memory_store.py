@@ -131,8 +131,8 @@ class MemoryStore:
         self._called("list_versions", name)
         return None if self.is_vault else {each.version: each.attributes for each in self.versions.get(name, [])}
 
-    def dropped_by_write(self, name: str) -> Dropped | None:
-        self._called("dropped_by_write", name)
+    def losses_of_write(self, name: str) -> Dropped | None:
+        self._called("losses_of_write", name)
         return self.drops.get(name)
 
     def whoami(self) -> Identity:

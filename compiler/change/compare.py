@@ -56,7 +56,7 @@ from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretWriter, Use
-from compiler.stores.secret_value import Comparer, Mark, SecretValue, is_blank, stringified
+from compiler.stores.secret_value import Comparer, Mark, SecretValue, is_blank, stringify
 from compiler.text.wording import quoted, shell_line
 
 

@@ -485,7 +485,7 @@ def _losses(write: NewVersion, store: SecretReader, denied: set[str]) -> Iterato
     if is_new and write.store in denied:
         return
     try:
-        dropped = store.dropped_by_write(write.name)
+        dropped = store.losses_of_write(write.name)
     except StoreError as error:
         if is_of_store(error):
             raise

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.live.stores import LiveStores, Served
+from compiler.live.stores import LiveStores, ServerFacts
 from compiler.model.environment import Environment, Store
 from compiler.model.store import Place
 from compiler.stores.interface import RemoteSecret, SecretWriter
@@ -202,7 +202,7 @@ class Plan:
     notes: tuple[Note, ...] = ()
     losses: tuple[Note, ...] = ()  # what the writes cost earlier versions of the destinations
     who: Mapping[str, str] = field(default_factory=dict)  # the caller as each destination knows it
-    served: Mapping[str, Served] = field(default_factory=dict)  # which server stands for each store
+    served: Mapping[str, ServerFacts] = field(default_factory=dict)  # which server stands for each store
     tags: Mapping[str, str] = field(default_factory=dict)  # they go beside each value that is written over another
 
     @property

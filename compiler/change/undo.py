@@ -374,7 +374,7 @@ def _plan_own(
     in_order: tuple[Callable[[Plan], Plan], ...] = (
         partial(drop_foreign_writes, foreign=foreign),
         partial(drop_ended_tags, root=options.root),
-        lambda plan: replace(plan, served=options.stores.served(environment.name)),
+        lambda plan: replace(plan, served=options.stores.servers(environment.name)),
         lambda plan: drop_writes_in_use(plan, stores, every, options.stores, options.not_the_same),
         partial(note_undated, limits=limits),
         partial(carry_ages, limits=limits, since_of=None, used=stores),

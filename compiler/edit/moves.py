@@ -45,7 +45,7 @@ def was_in(environment: Environment, secret: str, store: Store) -> bool:
     written = [each.value for node in nodes if node is not None for each in (node, *node.overrode)]
     own = environment.document.root.get(_STORE)
     mark = MARK.search(_text_behind(own)) if own is not None else None
-    if store.id in (*written, _marked_store(environment, secret), mark[1] if mark is not None else None):
+    if store.id in (*written, _store_by_mark(environment, secret), mark[1] if mark is not None else None):
         return True
     serving, progress = environment.secrets[secret].store, progress_of(environment)
     # Of two stores, its own `store:` or its step of `moves:` says it. A store without an address holds nothing.
@@ -83,7 +83,7 @@ def _read_mark(environment: Environment, secret: str) -> tuple[str, tuple[str, .
     return (found[1], tuple((found[2] or secret).split(", "))) if found is not None else None
 
 
-def _marked_store(environment: Environment, secret: str) -> str | None:
+def _store_by_mark(environment: Environment, secret: str) -> str | None:
     mark = _read_mark(environment, secret)
     return mark[0] if mark is not None and secret in mark[1] else None
 

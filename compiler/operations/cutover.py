@@ -408,7 +408,9 @@ def plan_cutover(
         *check_guard_order(switched, request, to),
     ]
     if cluster is not None and switches.progress is not None:
-        checks += cluster.or_unanswered(cluster.check_steps(preview.environment, switches.progress.done, request))
+        checks += cluster.or_unanswered(
+            cluster.check_steps(preview.environment, switches.progress.past_secrets, request)
+        )
     comparison = None
     # Without a switch there is nothing to ask of stores, and what the files refuse no store can mend.
     if switched and not is_closed(checks):

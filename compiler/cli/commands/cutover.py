@@ -93,7 +93,7 @@ def run(invocation: Invocation) -> int:
         with refusals(), open_stores(invocation, open_stores_for_reading) as stores:
             request, past = _request(arguments, mode), past_runs(invocation.root)
             cutover = plan_cutover(environment, request, invocation.root, files_alone(), stores, cluster, past)
-        return _carried_out(cutover, invocation)
+        return _carry_out(cutover, invocation)
 
 
 def _cluster_gate(arguments: Namespace) -> "ClusterGate":

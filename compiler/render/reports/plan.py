@@ -131,7 +131,7 @@ def summary(plan: Plan) -> str:
     return f"plan: {'; '.join(filter(None, (to_write, others))) or 'no changes'}"
 
 
-def blocked_reason(plan: Plan, *, can_continue: bool) -> str:
+def explain_block(plan: Plan, *, can_continue: bool) -> str:
     """Why a plan is not applied; `can_continue` if the command has --continue-on-error."""
     stopping = plan.stopping_kinds
     count = sum(step.kind in stopping for step in plan.steps)

@@ -116,7 +116,7 @@ class AzureKeyVaultStore:
             *attribute_problems(name, _attributes(content, base, attributes)),
         )
         try:
-            return (*problems, *size_problems(name, _changed(content, base)))
+            return (*problems, *size_problems(name, _change_value(content, base)))
         except NotAnObjectError:
             return (*problems, form_problem(name))
 
@@ -125,7 +125,7 @@ class AzureKeyVaultStore:
         self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
         self._raise_first(name, self.check(name, content, base, attributes))
-        value = SecretValue(_changed(content, base))
+        value = SecretValue(_change_value(content, base))
         return self._write(name, value, base, _attributes(content, base, attributes))
 
     @one_operation
@@ -516,7 +516,7 @@ def _creation_time(bundle: Bundle) -> float:
     return created.timestamp() if created is not None else 0.0
 
 
-def _changed(content: Content, base: RemoteSecret | None) -> str:
+def _change_value(content: Content, base: RemoteSecret | None) -> str:
     if isinstance(content, SecretValue):
         return content.reveal()
     if base is None or is_blank(base.whole):

@@ -76,7 +76,7 @@ class Shelf(MemoryStore):
         """Delete the newest version, or in a Key Vault the name, as whoever deletes."""
         self._delete(name, [self.versions[name][-1].version])
 
-    def dropped_by_write(self, name: str) -> Dropped | None:
+    def losses_of_write(self, name: str) -> Dropped | None:
         versions = self.versions.get(name, [])
         if not self.is_vault or len(versions) < KEEPS or self.is_gone(versions[0]):
             return None

@@ -17,7 +17,7 @@ from compiler.change.journal import Run, find_run, find_unfinished, identity_of,
 from compiler.change.operations import Delete, DeleteVersions, Put, Restore
 from compiler.change.plan import Kind, Location, Plan, State, Step, Target, WriteResult
 from compiler.change.run_log import RunLog, UndoLog
-from compiler.live.stores import Served
+from compiler.live.stores import ServerFacts
 from compiler.refusal import Refusal
 from compiler.stores.interface import Attributes, Cluster, RemoteSecret, Written
 from compiler.stores.secret_value import SecretValue
@@ -699,7 +699,7 @@ def test_who_the_servers_are_is_noted_with_the_plan_and_again_where_another_was_
     journal = begin_journal(tmp_path, FIRST, replace(plan(), served=on), {"environment": "prod"})
     journal.record_servers(replace(plan(), served=on))
     assert find_run(tmp_path, FIRST).clusters == {"vault": "c1"}
-    journal.record_servers(replace(plan(), served={"vault": Served(Cluster("c2", ""), is_accepted=True)}))
+    journal.record_servers(replace(plan(), served={"vault": ServerFacts(Cluster("c2", ""), is_accepted=True)}))
     journal.close()
     assert find_run(tmp_path, FIRST).clusters == {"vault": "c2"}
     lines = [json.loads(line) for line in (runs_folder(tmp_path) / f"{FIRST}.jsonl").read_text("utf-8").splitlines()]
