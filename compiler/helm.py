@@ -25,7 +25,7 @@ from compiler.model.files import is_inside, leads_out
 from compiler.pipeline import plan_values, write_values
 from compiler.refusal import Refusal, system_reason
 from compiler.stages.files import read_text
-from compiler.text.wording import command_line, quoted, shell_line
+from compiler.text.wording import command_line, quote, shell_line
 
 _BLOCK = 64 * 1024
 
@@ -114,7 +114,7 @@ def chart_at(folder: Path) -> tuple[Path, tuple[Diagnostic, ...]]:
     """The chart that a person named, anywhere, and why Helm may not get it. Raises HelmError where there is none."""
     if not (folder / "Chart.yaml").is_file():
         way_out = "name the folder of an unpacked chart, with its Chart.yaml and its subcharts"
-        raise HelmError(f"there is no chart in {quoted(str(folder))}", help_text=way_out)
+        raise HelmError(f"there is no chart in {quote(str(folder))}", help_text=way_out)
     chart, here = folder.resolve(), Path.cwd()
     root = here if is_inside(here, chart) and chart != here else chart.parent
     return chart, tuple(first_of_a_kind(_findings(root, chart)))

@@ -24,7 +24,7 @@ from compiler.rules.api import Scope, places_below
 from compiler.stages.emit import HEADER, read_back, values_text
 from compiler.stages.files import Output, read_old, refuse_outside, write_all
 from compiler.stages.resolve import FEWER, Outside, Resolver, catalogue_of, merge, merge_onto, outside_layer
-from compiler.text.wording import quoted
+from compiler.text.wording import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -146,9 +146,9 @@ def _merge_layers(layers: Sequence[Document], known: dict[tuple[int, ...], Node]
 def _notes(top: Document) -> Iterable[str]:
     store = top.root.get("store")
     if store is not None:
-        yield f"{store.source.path} chooses the store {quoted(str(store.value))}"
+        yield f"{store.source.path} chooses the store {quote(str(store.value))}"
     for name, node in top.root.members_at("stores").items():
-        yield f"{node.source.path} gives the vaultUrl of the store {quoted(name)}"
+        yield f"{node.source.path} gives the vaultUrl of the store {quote(name)}"
 
 
 def _result(project: Project | None, diagnostics: Iterable[Diagnostic], from_outside: Iterable[str]) -> Result:
@@ -268,7 +268,7 @@ def plan_values(
         if left < 0:
             largest = max(files, key=lambda each: len(each.output.text)).environment
             message = (
-                f"the values files up to {shown} have more than {MAX_WRITTEN} bytes; {quoted(largest)} has the most"
+                f"the values files up to {shown} have more than {MAX_WRITTEN} bytes; {quote(largest)} has the most"
             )
             diagnostics.append(file_error("too-large", shown, message, FEWER))
             break

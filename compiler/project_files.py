@@ -19,7 +19,7 @@ from compiler.stages.files import read_text
 from compiler.stages.load import load_text
 from compiler.stages.resolve import merge
 from compiler.stages.validate import validate
-from compiler.text.wording import closest, command_line, quoted, suggest
+from compiler.text.wording import closest, command_line, quote, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -142,7 +142,7 @@ class Library:
                 if len(self.diagnostics) > MOST_OF_A_KIND:
                     break
             elif below in (*above, path):
-                message = f"{quoted(name)} already extends this file, directly or not"
+                message = f"{quote(name)} already extends this file, directly or not"
                 self._report("layer-cycle", message, node, "remove one of the names")
                 usable = False
             elif below not in ordered:
@@ -162,7 +162,7 @@ class Library:
             return f"{FOLDER}/{BASE}.yaml"
         if name in self.layer_names and name in self.names:
             self._report(
-                "ambiguous-layer", f"{quoted(name)} is both a layer and an environment", node, "rename one of the two"
+                "ambiguous-layer", f"{quote(name)} is both a layer and an environment", node, "rename one of the two"
             )
             return None
         if name in self.layer_names:
@@ -170,7 +170,7 @@ class Library:
         if name in self.names:
             return f"{FOLDER}/{name}.yaml"
         way_out = suggest(name, self._others(node), "layers")
-        self._report("unknown-layer", f"there is no layer {quoted(name)}", node, way_out)
+        self._report("unknown-layer", f"there is no layer {quote(name)}", node, way_out)
         return None
 
     def _others(self, node: Node | None) -> list[str]:
@@ -243,7 +243,7 @@ class Library:
         return tuple(names)
 
     def _unknown_environment(self, name: str) -> Refusal:
-        message = f"there is no environment {quoted(name)}"
+        message = f"there is no environment {quote(name)}"
         for other in self._list_names(FOLDER):
             if _NAME.fullmatch(name) and other != f"{name}.yaml" and other.lower() in (f"{name}.yml", f"{name}.yaml"):
                 why = "input files end in `.yaml`" if other.lower().endswith(".yml") else "names are in lower case"

@@ -32,10 +32,10 @@ from compiler.live.read_many import (
     Likeness,
     Readings,
     ask_many,
-    begun_at,
     compare_held,
     kv_line,
     rotation_of,
+    start_time,
     value_at,
 )
 from compiler.model.environment import Store
@@ -58,7 +58,7 @@ from compiler.stores.interface import (
     with_tags,
 )
 from compiler.stores.secret_value import Comparer
-from compiler.text.wording import command_line, quoted
+from compiler.text.wording import command_line, quote
 
 # The limits of keys at their destinations, by the stores' ids.
 Limits = Mapping[str, PlaceLimits]
@@ -66,7 +66,7 @@ Limits = Mapping[str, PlaceLimits]
 SinceOf = Callable[[Sequence[tuple[Step, int]]], Iterable[datetime | None]]
 
 
-def copied_tags(tags: Mapping[str, str]) -> dict[str, str]:
+def tags_to_copy(tags: Mapping[str, str]) -> dict[str, str]:
     """`tags` without those that say something of their own secret alone."""
     return {name: text for name, text in tags.items() if name not in {VALUE_SINCE, ROTATION, ROTATION_BY}}
 
@@ -236,17 +236,17 @@ def parse_expiry(text: str) -> AskedExpiry:
 def require_possible(asked: AskedExpiry, store: Store, now: datetime) -> None:
     """Raises Refusal for a store that keeps no such date, and for a date that is past or that the store denies."""
     if not store.provider.keeps_dates:
-        message = f"{quoted(store.id)} keeps no expiry date beside a value"
+        message = f"{quote(store.id)} keeps no expiry date beside a value"
         raise Refusal("usage", message, "leave --expires out")
     moment = _moment(asked, now)
     if moment <= now:
         raise Refusal("usage", f"the expiry date {_date_text(moment)} is not in the future", "name a later one")
     longest, shortest = store.longest_validity, store.shortest_validity
     if longest is not None and moment > plus_days(now, longest):
-        message = f"the expiry date {_date_text(moment)} is further ahead than {quoted(store.id)} allows"
+        message = f"the expiry date {_date_text(moment)} is further ahead than {quote(store.id)} allows"
         raise Refusal("usage", message, f"its maxValidity is {longest}d")
     if shortest is not None and moment < plus_days(now, shortest):
-        message = f"the expiry date {_date_text(moment)} is nearer than {quoted(store.id)} allows"
+        message = f"the expiry date {_date_text(moment)} is nearer than {quote(store.id)} allows"
         raise Refusal("usage", message, f"its minValidity is {shortest}d")
 
 
@@ -321,7 +321,7 @@ def _set_expiry(
         wanted = [plus_days(each.since or now, each.days) for each in write.aged] + ([own] if own is not None else [])
     latest = plus_days(now, store.longest_validity) - _MARGIN if store.longest_validity is not None else None
     if not wanted and latest is None:
-        reason = f"{quoted(store.id)} requires an expiry date, and no key of {quoted(write.name)} has a limit"
+        reason = f"{quote(store.id)} requires an expiry date, and no key of {quote(write.name)} has a limit"
         return f"{reason} to count it from", "add maxValidity to the store, or `rotate` to a key in the catalogue"
     earliest = plus_days(now, store.shortest_validity or 0) + _MARGIN
     ends = min([*wanted, *([latest] if latest is not None else [])])
@@ -419,7 +419,7 @@ def _why_rotating(plan: Plan, run_id: str, who: str) -> tuple[str, str]:
 def under_way(run_id: str, of: str, who: str) -> str:
     """The rotation in words: of what it is, and who began it and when; `who` is empty where that is not known."""
     by = f" by {who}" if who else ""
-    return f"the rotation {run_id} of {of}, started {short_age(datetime.now(UTC) - begun_at(run_id))} ago{by}"
+    return f"the rotation {run_id} of {of}, started {short_age(datetime.now(UTC) - start_time(run_id))} ago{by}"
 
 
 def journal_place(who: str) -> str:
@@ -433,7 +433,9 @@ def to_arguments(run: Run) -> tuple[str, ...]:
     return (*run.secrets, *(map(str, keys) if isinstance(keys, list) else ()))
 
 
-def rotated_places(run: Run, stores: Mapping[str, SecretWriter]) -> Iterator[tuple[Target, RemoteSecret | None, str]]:
+def places_of_rotation(
+    run: Run, stores: Mapping[str, SecretWriter]
+) -> Iterator[tuple[Target, RemoteSecret | None, str]]:
     """Each place of `run`, what it holds now, and why that is not the run's own version; empty where it is.
 
     Raises StoreError.
@@ -461,7 +463,7 @@ def set_rotation_tags(run: Run, stores: Mapping[str, SecretWriter]) -> datetime 
     """
     made = list[datetime]()
     close = command_line(COMMAND, run.environment, "--confirm-revoked", run.id)
-    for (store, name), remote, why in rotated_places(run, stores):
+    for (store, name), remote, why in places_of_rotation(run, stores):
         attributes = remote.attributes if remote is not None else Attributes()
         reason, remedy = why, f"find out who wrote it and which value works; to end the rotation: {close}"
         other = rotation_of(attributes)

@@ -12,12 +12,12 @@ from compiler.change.attributes import (
     Limits,
     SinceOf,
     carry_ages,
-    copied_tags,
     date_writes,
     note_undated,
     refuse_rotating,
     rewrite_missing_expiry,
     stores_with_dates,
+    tags_to_copy,
 )
 from compiler.change.journal import Run, RunEntry, writers
 from compiler.change.operations import Put, losses_of
@@ -57,7 +57,7 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretWriter, Use
 from compiler.stores.secret_value import Comparer, Mark, SecretValue, is_blank, stringify
-from compiler.text.wording import quoted, shell_line
+from compiler.text.wording import quote, shell_line
 
 
 def judge_source(step: Step, reading: Reading, options: Options, way_to_add: str) -> Step | None:
@@ -70,7 +70,7 @@ def judge_source(step: Step, reading: Reading, options: Options, way_to_add: str
         # It was disabled on purpose, and the environment does not use it.
         return None
     if isinstance(reading, StoreError) and not isinstance(reading, NOT_HELD):
-        return step.refused(f"the source cannot be read: {reading.reason}", reading.remedy)
+        return step.refuse(f"the source cannot be read: {reading.reason}", reading.remedy)
     value, lack, remedy = _value_of_source(step, reading, way_to_add)
     if value is None:
         return replace(step, kind=Kind.MISSING, reason=lack, remedy=remedy) if in_use else None
@@ -79,10 +79,10 @@ def judge_source(step: Step, reading: Reading, options: Options, way_to_add: str
         if text is None:
             reason = f"the source's value is a JSON {value.kind}, and only strings can be copied unchanged"
             remedy = "store it as a string in the source" + ("" if options.stringify else ", or use --stringify")
-            return step.refused(reason, remedy)
+            return step.refuse(reason, remedy)
         value = text
     if is_blank(value):
-        return step.refused("the source's value is empty", way_to_add) if in_use else None
+        return step.refuse("the source's value is empty", way_to_add) if in_use else None
     origin = reading if isinstance(reading, RemoteSecret) else None
     return replace(step, kind=Kind.UPDATE, value=value, origin=origin)
 
@@ -109,17 +109,17 @@ def judge_destination(step: Step, reading: Reading, options: Options, comparer: 
     is_text = isinstance(reading, RemoteSecret) and not reading.is_object and not is_blank(reading.whole)
     if place.property is not None and is_text:
         reason = "the destination's value is not a JSON object, so no property can be set in it"
-        return step.refused(reason, "store a JSON object there first")
+        return step.refuse(reason, "store a JSON object there first")
     found = compare_value(value, reading, place.property, comparer)
     if isinstance(reading, SoftDeletedError):
         if options.recover:
             return replace(step, kind=Kind.RECOVER, reason="it is deleted now, and will be recovered first")
         remedy = f"to recover it first: {options.again('--recover')}" if options.words else reading.remedy
-        return step.refused(f"in the destination, {reading.reason}", remedy)
+        return step.refuse(f"in the destination, {reading.reason}", remedy)
     if isinstance(reading, StoreError):
         if found is Likeness.MISSING:
             return replace(step, kind=Kind.CREATE)
-        return step.refused(f"the destination cannot be read: {reading.reason}", reading.remedy)
+        return step.refuse(f"the destination cannot be read: {reading.reason}", reading.remedy)
     if found is Likeness.MISSING:
         # Only a store of texts has a whole value, which is blank where it is no document.
         is_filled = is_blank(value_at(reading, place.property)) or is_blank(reading.whole)
@@ -176,7 +176,7 @@ def _refuse_contradictions(steps: list[Step], members: Sequence[int]) -> None:
     for index in members:
         if mixed or len(marks[steps[index].place.property]) > 1:
             reason = "another key has the same place and a different value"
-            steps[index] = steps[index].refused(reason, "give each key its own place")
+            steps[index] = steps[index].refuse(reason, "give each key its own place")
 
 
 def _put(steps: Sequence[Step], reading: Reading, tags: Mapping[str, str]) -> Put:
@@ -204,7 +204,7 @@ def _attributes(steps: Sequence[Step], *, is_whole: bool) -> Attributes | None:
         return None
     found = origin.attributes
     content_type = found.content_type if is_whole else None
-    tags = copied_tags(found.tags)
+    tags = tags_to_copy(found.tags)
     if not (tags or found.expires or found.not_before or content_type):
         return None
     return Attributes(expires=found.expires, not_before=found.not_before, content_type=content_type, tags=tags)
@@ -216,7 +216,7 @@ def _refuse(problems: Sequence[Problem], writing: Sequence[int], steps: list[Ste
     for index in writing:
         own = [problem for problem in problems if problem.property == steps[index].place.property]
         for problem in (*own, *everything)[:1]:
-            steps[index] = steps[index].refused(problem.reason, problem.remedy)
+            steps[index] = steps[index].refuse(problem.reason, problem.remedy)
 
 
 def plan_entered_values(
@@ -334,7 +334,7 @@ def _explain(step: Step, draft: Plan, reading: RemoteSecret, writer_of: WriterOf
         if not any(map(is_blank, reading.properties.values())):
             # A blank one beside it would be copied with it, which is refused.
             copy = copy_command(draft.environment, step.secret, there, here)
-            ways.append(f"to copy it to {quoted(here.store)} instead: {copy}")
+            ways.append(f"to copy it to {quote(here.store)} instead: {copy}")
     else:
         times, run = f"written {describe_write(there, writer_of)}", writer_of(there)
     step = replace(step, reason="; ".join(filter(None, (step.reason, times))))
@@ -387,7 +387,7 @@ def _notes(step: Step, write: Put, provider: Provider, now: datetime) -> Iterato
         (NoteKind.EXPIRES, has.expires not in {None, kept.expires}, has.expires),
         (NoteKind.NOT_BEFORE, has.not_before not in {None, kept.not_before}, has.not_before),
         (NoteKind.CONTENT_TYPE, has.content_type not in {None, _IMPLIED, kept.content_type}, None),
-        (NoteKind.TAGS, bool(copied_tags(has.tags)) and copied_tags(has.tags) != copied_tags(kept.tags), None),
+        (NoteKind.TAGS, bool(tags_to_copy(has.tags)) and tags_to_copy(has.tags) != tags_to_copy(kept.tags), None),
         (NoteKind.EXPIRED, has.past_expires(now) is not None, has.expires),
         (NoteKind.NOT_YET_VALID, has.not_before_ahead(now) is not None, has.not_before),
     ):
@@ -412,7 +412,7 @@ def _notes_of_created(step: Step, there: Reading) -> Iterator[Note]:
     """The notes of a write that was cut off between the value and its tags: a comparison of keys finds it complete."""
     if not isinstance(there, RemoteSecret) or step.origin is None or step.source is None:
         return
-    if copied_tags(step.origin.attributes.tags).items() - there.attributes.tags.items():
+    if tags_to_copy(step.origin.attributes.tags).items() - there.attributes.tags.items():
         yield Note(NoteKind.TAGS, step.secret, replace(step.source, property=None))
 
 

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from compiler.change.plan import Kind, Plan, RotationPhase, Target
 from compiler.change.run_files import FOLDER, RUNS, caller, caller_of, read_lines
-from compiler.live.read_many import RUN_ID, SECOND, PastRun, StoredVersion, WriterOf, begun_if_dated
+from compiler.live.read_many import RUN_ID, SECOND, PastRun, StoredVersion, WriterOf, start_time_if_valid
 from compiler.model.facts import short_age
 from compiler.refusal import Refusal
 from compiler.stores.interface import RemoteSecret
-from compiler.text.wording import listed, shell_line
+from compiler.text.wording import list_names, shell_line
 
 _CLUSTER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _RESUMABLE = frozenset({None, "incomplete", "interrupted"})
@@ -110,7 +110,7 @@ class RunEntry:
         """Those of the remote secret; empty where it is one value."""
         return tuple(property_ for _, _, property_ in self.keys if property_ is not None)
 
-    def made_at_other_times(self, made: Mapping[str, datetime]) -> tuple[str, ...]:
+    def find_reused_versions(self, made: Mapping[str, datetime]) -> tuple[str, ...]:
         """The versions to delete whose numbers others have now: the store made those at other times."""
         return tuple(each for each in self.versions if not _was_made(self.versions_made.get(each), made.get(each)))
 
@@ -354,13 +354,13 @@ def find_run(root: Path, run: str) -> Run:
 
 def _describe_run(path: Path) -> str:
     """A run by its id, what it was of and how long ago, as far as its journal says."""
-    begun = begun_if_dated(path.stem)
+    begun = start_time_if_valid(path.stem)
     age = f"{short_age(datetime.now(UTC) - begun)} ago" if begun is not None else "at an unknown time"
     try:
         run = read_run(path)
     except Refusal:
         return f"{path.stem}, {age}, cannot be read"
-    return f"{path.stem}, {run.command} {run.environment} of {listed(run.secrets, 3)}, {age}"
+    return f"{path.stem}, {run.command} {run.environment} of {list_names(run.secrets, 3)}, {age}"
 
 
 def find_unfinished(root: Path, identity: Mapping[str, Any]) -> Run | None:

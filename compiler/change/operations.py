@@ -26,7 +26,7 @@ from compiler.stores.interface import (
     Written,
 )
 from compiler.stores.secret_value import Comparer, SecretValue
-from compiler.text.wording import numbered
+from compiler.text.wording import name_versions
 
 _NEW_PLAN = "run the command again for a new plan"
 # Records another outcome of the write than the one that was recorded first.
@@ -173,7 +173,7 @@ class NewVersion(Operation):
 
     @property
     @abstractmethod
-    def expected(self) -> Content:
+    def expected_content(self) -> Content:
         """What the new version is to hold, and nothing else."""
 
     def verify(self, store: SecretWriter, written: Written, _record: Record) -> WriteResult:
@@ -184,7 +184,7 @@ class NewVersion(Operation):
             return self.report_conflict(written.version, written.slipped, reason, "compare the two versions by hand")
         if found.version != written.version:
             return self.report_overtaken(written.version, found.version)
-        if not is_same(found, self.expected):
+        if not is_same(found, self.expected_content):
             reason = f"version {written.version} reads back with a different value than was written"
             remedy = "check that version by hand, and do not trust this address"
             return self.report_unverified(written.version, reason, remedy)
@@ -211,7 +211,7 @@ class Put(NewVersion):
         return self.base is None and not self.recover and not self.has_history
 
     @property
-    def expected(self) -> Content:
+    def expected_content(self) -> Content:
         if isinstance(self.content, SecretValue) or self.base is None:
             return self.content
         return {**self.base.properties, **self.content}
@@ -303,7 +303,7 @@ class Restore(NewVersion):
         return replace(self.earlier, attributes=replace(self.earlier.attributes, tags=tags))
 
     @property
-    def expected(self) -> Content:
+    def expected_content(self) -> Content:
         return self.earlier.content
 
     def removed_properties(self) -> Callable[[str | None], bool] | None:
@@ -359,12 +359,14 @@ class DeleteVersions(Operation):
         states, newest = store.version_states(self.name), written.version
         left = [version for version in self.versions if states.get(version) is StoreState.PRESENT]
         if left:
-            reason = f"the store reported it as deleted, but {numbered(left)} can still be read"
+            reason = f"the store reported it as deleted, but {name_versions(left)} can still be read"
             return self.report_unverified(newest, reason)
         later = tuple(version for version, state in states.items() if state is StoreState.PRESENT)
         if later:
             # Deleted by their numbers, so that a version that came in between stays.
-            reason = f"another writer wrote {numbered(later)}, which stays; {numbered(self.versions)} were deleted"
+            reason = (
+                f"another writer wrote {name_versions(later)}, which stays; {name_versions(self.versions)} were deleted"
+            )
             remedy = "find out who still uses it, then run the command again for a new plan"
             return self.report_conflict(newest, later, reason, remedy)
         # A caller who deletes a whole secret might lack the permission to list its versions; other stores list each.
@@ -372,12 +374,12 @@ class DeleteVersions(Operation):
         if states and newest not in states and unseen is StoreState.SOFT_DELETED:
             covered = tuple(states)
             record(Written(newest, covered))
-            reason = f"another writer's {numbered(covered)} came in between and was deleted too"
+            reason = f"another writer's {name_versions(covered)} came in between and was deleted too"
             return self.report_conflict(newest, covered, reason, "undo this run")
         kept = (*self.versions, *self.others)
         lost = [version for version in kept if states.get(version, unseen) is not StoreState.SOFT_DELETED]
         if lost:
-            reason = f"{numbered(lost)} cannot be recovered any more, and was only to be deleted"
+            reason = f"{name_versions(lost)} cannot be recovered any more, and was only to be deleted"
             return self.report_unverified(newest, reason)
         return self.report_done(newest)
 
@@ -389,8 +391,8 @@ class DeleteVersions(Operation):
     def change_since(self, entry: RunEntry) -> str | None:
         if entry.after is not None:
             return f"another writer recovered it: the run already deleted version {entry.after}"
-        if others := entry.made_at_other_times(self.made):
-            return f"{numbered(others)} is not what the run planned to delete: it was made at another time"
+        if others := entry.find_reused_versions(self.made):
+            return f"{name_versions(others)} is not what the run planned to delete: it was made at another time"
         if self.versions != entry.versions:
             return "another writer changed it: other versions can be read than the run expected"
         return Operation.change_since(self, entry)
@@ -417,12 +419,12 @@ class RecoverVersions(Operation):
         states = store.version_states(self.name)
         left = [version for version in self.versions if states.get(version) is not StoreState.PRESENT]
         if left:
-            reason = f"the store reported it as recovered, but {numbered(left)} cannot be read"
+            reason = f"the store reported it as recovered, but {name_versions(left)} cannot be read"
             return self.report_unverified(written.version, reason)
         readable = (version for version, state in states.items() if state is StoreState.PRESENT)
         others = tuple(version for version in readable if version not in self.versions)
         if others:
-            reason = f"another writer wrote or recovered {numbered(others)} meanwhile"
+            reason = f"another writer wrote or recovered {name_versions(others)} meanwhile"
             return self.report_conflict(written.version, others, reason, "compare the versions by hand")
         return self.report_done(written.version)
 

@@ -14,7 +14,7 @@ from compiler.model.environment import Environment, Store
 from compiler.model.store import Place
 from compiler.stores.interface import RemoteSecret, SecretWriter
 from compiler.stores.secret_value import SecretValue
-from compiler.text.wording import command_line, repeated
+from compiler.text.wording import command_line, repeat_option
 
 if TYPE_CHECKING:
     from compiler.change.journal import AuditLine
@@ -76,7 +76,7 @@ class Options:
 
     def again(self, *more: str, only: Sequence[str] | None = None) -> str:
         """The same command line with `more` options, for the secrets `only` where others than before."""
-        chosen = repeated("--only", self.only if only is None else only)
+        chosen = repeat_option("--only", self.only if only is None else only)
         return command_line(*self.words, *chosen, *more, *(["--apply"] if self.applies else []))
 
 
@@ -143,7 +143,7 @@ class Step:
         """The remote secret that it is about, None where it has no place there."""
         return (self.destination.store, self.destination.name) if self.destination is not None else None
 
-    def refused(self, reason: str, remedy: str) -> Step:
+    def refuse(self, reason: str, remedy: str) -> Step:
         return replace(self, kind=Kind.REFUSE, reason=reason, remedy=remedy, value=None)
 
 
@@ -211,7 +211,7 @@ class Plan:
         return {store_id: store.address.absolute for store_id, store in self.stores.items()}
 
     @property
-    def said(self) -> tuple[str, ...]:
+    def store_notes(self) -> tuple[str, ...]:
         """A sentence for each address that a variable stands for."""
         named = (self.served.get(store) for store in (*self.sources, *self.destinations))
         return tuple(dict.fromkeys(each.said for each in named if each is not None and each.said))
@@ -305,7 +305,7 @@ def refuse_targets(plan: Plan, why: Mapping[Target, tuple[str, str]]) -> Plan:
     def refuse(step: Step) -> Step:
         if step.kind not in WRITING or step.target is None or step.target not in why:
             return step
-        return step.refused(*why[step.target])
+        return step.refuse(*why[step.target])
 
     return replace(
         plan,

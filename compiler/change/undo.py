@@ -37,7 +37,7 @@ from compiler.model.inventory import Inventory
 from compiler.refusal import Refusal
 from compiler.stores.errors import Code, DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import RemoteSecret, SecretWriter, StoreState, Use
-from compiler.text.wording import numbered
+from compiler.text.wording import name_versions
 
 _REASON = "the catalogue has no key there: the run or its journal is of something else"
 _FOREIGN_REMEDY = "if the run did write it, put the catalogue back as it was then; else remove the journal"
@@ -124,34 +124,34 @@ def judge_deletion(run: Run, entry: RunEntry, states: States) -> Reversal | None
         if any(states.get(version) is StoreState.PRESENT for version in entry.versions):
             return None
         if run.is_resumable:
-            deleted = numbered(entry.versions)
+            deleted = name_versions(entry.versions)
             reason = f"the run was stopped while it deleted {deleted}: it may have been done by another"
             return Reversal(Kind.REFUSE, reason, _settle(run))
     if entry.undo == "done":
         return Reversal(Kind.KEEP, "it is already undone")
     if isinstance(states, StoreError):
         return Reversal(Kind.REFUSE, states.reason, states.remedy)
-    if others := entry.made_at_other_times(states.made):
-        reason = f"{numbered(others)} is not what the run deleted: it was made at another time"
+    if others := entry.find_reused_versions(states.made):
+        reason = f"{name_versions(others)} is not what the run deleted: it was made at another time"
         return Reversal(Kind.REFUSE, reason, "check which server answers at that address, then compare by hand")
     # In a Key Vault a version that came in between was deleted with the others, and comes back with them.
     own = (*entry.versions, *entry.slipped)
     foreign = [version for version in states if version not in own and states[version] is StoreState.PRESENT]
     if foreign:
-        reason = f"another writer wrote {numbered(foreign)} since the run deleted {numbered(entry.versions)}"
+        reason = f"another writer wrote {name_versions(foreign)} since the run deleted {name_versions(entry.versions)}"
         return Reversal(Kind.REFUSE, reason, _BY_HAND)
     lost = [version for version in own if states.get(version, StoreState.DESTROYED) is StoreState.DESTROYED]
     back = tuple(version for version in own if version not in lost)
     if own[-1] in lost:
-        reason = f"{numbered(own[-1:])} was destroyed or purged since, and cannot be brought back"
+        reason = f"{name_versions(own[-1:])} was destroyed or purged since, and cannot be brought back"
         return Reversal(Kind.REFUSE, reason, "restore it from a backup")
     if all(states[version] is StoreState.PRESENT for version in back):
         # An undo that was stopped before it could note it.
         is_own = entry.undo == "started"
         reason = "it is already undone" if is_own else "another writer recovered it already"
         return Reversal(Kind.KEEP, reason, is_done=is_own)
-    missing = f"; {numbered(lost)} cannot: destroyed since" if lost and not entry.slipped else ""
-    return Reversal(Kind.RECOVER, f"{numbered(back)} can be read again{missing}", versions=back)
+    missing = f"; {name_versions(lost)} cannot: destroyed since" if lost and not entry.slipped else ""
+    return Reversal(Kind.RECOVER, f"{name_versions(back)} can be read again{missing}", versions=back)
 
 
 def plan_undo(run: Run, stores: Mapping[str, SecretWriter], history: RunHistory | None = None) -> Plan:
@@ -347,14 +347,14 @@ def undo_run(command: str, run_id: str, environment: Environment, options: Optio
     if not options.applies:
         plan, _ = _plan_own(run, writers, environment, options)
         listener.shows(plan)
-        return Outcome(plan, End.SHOWN if plan.writes else _unwritten(plan))
+        return Outcome(plan, End.SHOWN if plan.writes else _end_without_writes(plan))
     with run_lock(options.root, f"{command}, undo of run {run.id}", listener.waits):
         # Read again under the lock: until here, another command could have resumed it.
         run = own_run(find_run(options.root, run.id), command, environment.name)
         plan, run = _plan_own(run, writers, environment, options)
         listener.shows(plan)
         if not (plan.writes or plan.stored or run.owed):
-            return Outcome(plan, _unwritten(plan))
+            return Outcome(plan, _end_without_writes(plan))
         begin = partial(UndoLog, run)
         with listener.applying(plan) as (stop, report), open_log(plan, options, run, begin) as run_log:
             if options.not_the_same:
@@ -388,7 +388,7 @@ def _plan_own(
     return plan, replace(run, entries=own, owed=[each for each in run.owed if each.target in told])
 
 
-def _unwritten(plan: Plan) -> End:
+def _end_without_writes(plan: Plan) -> End:
     """How an undo without a write ends."""
     return End.UNDONE if plan.is_clean else End.STUCK
 

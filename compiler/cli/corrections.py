@@ -15,7 +15,7 @@ from compiler.cli.parser import UnknownArgumentError
 from compiler.project_files import ProjectNames
 from compiler.refusal import Refusal
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import BLANK, PROGRAM, closest, command_line, name_project, quoted
+from compiler.text.wording import BLANK, PROGRAM, closest, command_line, name_project, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -111,7 +111,7 @@ def _of_names(parser: Parser, arguments: Sequence[str]) -> Refusal | None:
     if is_environment and parser.command in _TAKES_VALUES and others[:1] not in ([other], [store]):
         return None
     if is_environment and other is not None and "SECRET" in parser.arguments() and parser.command != "status":
-        message = f"{quoted(other)} is an environment, and `{parser.command}` takes one, and secrets of it"
+        message = f"{quote(other)} is an environment, and `{parser.command}` takes one, and secrets of it"
         words = [other, *(each for each in others if each != other), *own]
         # Of a command that writes, no line for an environment that may have been named by mistake.
         line = _line_of(parser.command, words, project) if "--apply" not in parser.arguments() else None
@@ -120,9 +120,9 @@ def _of_names(parser: Parser, arguments: Sequence[str]) -> Refusal | None:
     typed = _line_of(parser.command, [*_conceal_words(names, parser.command), *own], project)
     if line in (None, typed) or (is_environment and store is None):
         return None
-    said = quoted(first) if _conceal_words([first], parser.command) == [first] else "the first name"
-    message = f"{said} is not an environment" + (f", and {quoted(other)} is" if other is not None else "")
-    return Refusal("usage", f"{quoted(store)} is a store, not a secret" if store else message, f"did you mean {line}?")
+    said = quote(first) if _conceal_words([first], parser.command) == [first] else "the first name"
+    message = f"{said} is not an environment" + (f", and {quote(other)} is" if other is not None else "")
+    return Refusal("usage", f"{quote(store)} is a store, not a secret" if store else message, f"did you mean {line}?")
 
 
 def _rearrange_words(parser: Parser, names: Sequence[str], own: Sequence[str], project: ProjectNames) -> str | None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from compiler.refusal import Refusal
-from compiler.text.wording import ACCEPT_STORE, NOT_THE_SAME, PROGRAM, closest, quoted, suggest
+from compiler.text.wording import ACCEPT_STORE, NOT_THE_SAME, PROGRAM, closest, quote, suggest
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -340,7 +340,7 @@ class Parser(argparse.ArgumentParser):
                 # What was given to it is not shown: to `put --input` it may be a secret.
                 message = f"unknown value for {what}"
                 raise Refusal("usage", message, suggest(value, action.choices, "choices"))
-            raise Refusal("usage", f"unknown {what} {quoted(value)}", suggest(value, action.choices, f"{what}s"))
+            raise Refusal("usage", f"unknown {what} {quote(value)}", suggest(value, action.choices, f"{what}s"))
 
     def _describe_unknown(self, word: str) -> str:
         shown = word.partition("=")[0]

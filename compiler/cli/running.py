@@ -31,7 +31,7 @@ from compiler.render.reports.plan import (
     unaudited_lines,
     undo_lines,
 )
-from compiler.text.wording import counted
+from compiler.text.wording import pluralize
 
 _FINE = frozenset({State.DONE, State.KEPT})
 _LAST = {
@@ -64,8 +64,8 @@ class RunOutput:
     def agrees(self, plan: Plan) -> bool:
         from compiler.cli.terminal.dialogue import confirm  # noqa: PLC0415 - `put` alone asks
 
-        keys = counted(sum(step.kind in WRITING for step in plan.steps), "key")
-        where = f" ({'; '.join(plan.said)})" if plan.said else ""
+        keys = pluralize(sum(step.kind in WRITING for step in plan.steps), "key")
+        where = f" ({'; '.join(plan.store_notes)})" if plan.store_notes else ""
         return confirm(f"Write {keys} to {plan.environment}{where}?")
 
     @contextmanager

@@ -118,7 +118,7 @@ class KubernetesCluster:
         self._api.user_agent = f"{PROGRAM}/{__version__}"
         manager = self._api.rest_client.pool_manager
         pools = manager.pool_classes_by_scheme
-        manager.pool_classes_by_scheme = {scheme: _bound_pool(pool) for scheme, pool in pools.items()}
+        manager.pool_classes_by_scheme = {scheme: _limit_replies(pool) for scheme, pool in pools.items()}
 
     def renew(self) -> None:
         """Give the requests from now on the time and the size that those of one command have."""
@@ -142,7 +142,7 @@ class KubernetesCluster:
 
     def _read_one(self, permission: str, path: str, plural: str) -> LiveObject | None:
         found = self._get(permission, path)
-        return None if found is None else require_form(lambda: self._keep(used_fields(plural, found)))
+        return None if found is None else require_form(lambda: self._keep(keep_used_fields(plural, found)))
 
     def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
         """The newest warning of the events about each ExternalSecret, by its UID: a name may be an earlier object's."""
@@ -171,7 +171,7 @@ class KubernetesCluster:
 
     def _read_collection(self, plural: str, namespace: str, selected: Sequence[tuple[str, str]]) -> Objects:
         found = self._read_whole_list(
-            f"list {plural} in {namespace}", plural, namespace, selected, partial(used_fields, plural)
+            f"list {plural} in {namespace}", plural, namespace, selected, partial(keep_used_fields, plural)
         )
         if found is not None:
             return found[0]
@@ -251,7 +251,7 @@ class KubernetesCluster:
         return reply
 
 
-def _bound_pool(pool: Any) -> type:  # noqa: ANN401 - one of urllib3's, or of its own for a SOCKS proxy
+def _limit_replies(pool: Any) -> type:  # noqa: ANN401 - one of urllib3's, or of its own for a SOCKS proxy
     connection = type("BoundedConnection", (pool.ConnectionCls,), {"response_class": _Reply})
     return type("BoundedPool", (pool,), {"ConnectionCls": connection})
 
@@ -474,7 +474,7 @@ _SHAPES: dict[str, Mapping[str, _Shape]] = {
 }
 
 
-def used_fields(plural: str, found: Any) -> LiveObject:  # noqa: ANN401 - any JSON
+def keep_used_fields(plural: str, found: Any) -> LiveObject:  # noqa: ANN401 - any JSON
     """What is used of an object of that kind. Raises TypeError where a field of that has another type."""
     used: dict[str, Any] = _pick_fields(found, _SHAPES[plural])
     if plural in _SPECS:
@@ -512,7 +512,7 @@ _NAMED = ("name", "namespace", "labels", "annotations", "ownerReferences")
 
 def _metadata_and_spec(plural: str, found: object) -> LiveObject:
     """Metadata and spec: all that counts of an object where those of a whole cluster are looked through."""
-    used = used_fields(plural, found)
+    used = keep_used_fields(plural, found)
     metadata = child(used, "metadata")
     return {
         "metadata": {name: metadata[name] for name in _NAMED if name in metadata},

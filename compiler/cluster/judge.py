@@ -17,7 +17,6 @@ from compiler.cluster.view import (
     ClusterView,
     Live,
     LiveObject,
-    asked_at,
     child,
     clock,
     controllers_of,
@@ -27,8 +26,9 @@ from compiler.cluster.view import (
     moment_of,
     ready_of,
     ready_reason,
-    refreshed_at,
+    refresh_time,
     sign_of,
+    sync_request_time,
     wanted_keys,
     writers,
 )
@@ -38,7 +38,7 @@ from compiler.model.provider import UNKNOWN
 from compiler.model.store import Sameness, compare_stores, parse_address
 from compiler.model.values import Manifest
 from compiler.stores.registry import live_identity
-from compiler.text.wording import counted, listed, quoted, shell_line
+from compiler.text.wording import list_names, pluralize, quote, shell_line
 
 _Path = tuple[str | int, ...]
 # By this label the chart knows its own; its first value is what an object has that was deployed before another was set.
@@ -153,7 +153,7 @@ def unknowns(manifest: Manifest, live: Live) -> tuple[str, ...]:
         *(f"{unknown.message}; {unknown.mend}" for unknown in found),
         *(
             # One that the operator wrote again as it was keeps its earlier owner, too.
-            f"{quoted(manager)} owns {listed(keys)} of its Secret, too"
+            f"{quote(manager)} owns {list_names(keys)} of its Secret, too"
             for manager, keys, _, is_newer in foreign_writers(live)
             if not is_newer
         ),
@@ -165,7 +165,7 @@ def foreign_writers(live: Live) -> Iterator[tuple[str, Sequence[str], str, bool]
 
     A changed resourceVersion alone is nobody's writing.
     """
-    refreshed = refreshed_at(live.external_secret or {})
+    refreshed = refresh_time(live.external_secret or {})
     for time, manager, fields in writers(live.secret, "f:data"):
         keys = [name.removeprefix("f:") for name in fields if name.startswith("f:")]
         if keys and manager != _OPERATOR and not manager.startswith(_OPERATORS_PREFIX):
@@ -200,7 +200,7 @@ def is_immutable(live: Live) -> bool:
 
 
 def _of_external_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
-    found, title = live.external_secret, quoted(manifest.title)
+    found, title = live.external_secret, quote(manifest.title)
     if found is None:
         yield ClusterProblem(ClusterState.ABSENT, f"there is no ExternalSecret {title} in the cluster")
         return
@@ -237,12 +237,12 @@ def _difference(compiled: LiveObject, found: LiveObject) -> str:
         _differences(compiled.get("spec"), found.get("spec")), key=lambda each: each[0][:1] != _STORE_FIELD
     )
     path, wanted, there = differing[0]
-    field = quoted(".".join(map(str, path)) or "spec")
+    field = quote(".".join(map(str, path)) or "spec")
     # Text of a template may be a value.
     is_text = isinstance(wanted, str) and isinstance(there, str) and path[1:2] not in _TEMPLATES
-    words = f"{field} is {quoted(there)}, not {quoted(wanted)}" if is_text else f"{field} differs"
+    words = f"{field} is {quote(there)}, not {quote(wanted)}" if is_text else f"{field} differs"
     if len(differing) > 1:
-        words += f", and {counted(len(differing) - 1, 'other field')}"
+        words += f", and {pluralize(len(differing) - 1, 'other field')}"
     changes = [
         (time, manager)
         for time, manager, fields in writers(found, "f:spec")
@@ -250,7 +250,7 @@ def _difference(compiled: LiveObject, found: LiveObject) -> str:
     ]
     if changes:
         time, manager = max(changes)
-        words += f"; changed by {quoted(manager)} at {time}"
+        words += f"; changed by {quote(manager)} at {time}"
     return words
 
 
@@ -277,7 +277,7 @@ def _owns(fields: LiveObject, path: _Path) -> bool:
 
 
 def _of_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
-    secret, has_synced, title = live.secret, is_synced(live.external_secret or {}), quoted(manifest.title)
+    secret, has_synced, title = live.secret, is_synced(live.external_secret or {}), quote(manifest.title)
     if secret is None:
         yield ClusterProblem(ClusterState.NO_TARGET, f"there is no Secret {title}", _DEPLOY)
         return
@@ -291,29 +291,29 @@ def _of_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
         yield from foreign_secret(manifest, secret)
     present = keys_of(secret)
     if missing := [key for key in wanted_keys(manifest.object) if key not in present]:
-        yield ClusterProblem(ClusterState.MISSING_KEY, f"the Secret {title} lacks {listed(missing)}", _DEPLOY)
+        yield ClusterProblem(ClusterState.MISSING_KEY, f"the Secret {title} lacks {list_names(missing)}", _DEPLOY)
     for manager, keys, time, is_newer in foreign_writers(live) if owners and has_synced else ():
         if is_newer:
-            who = f"{quoted(manager)} has written {listed(keys)} of the Secret {title}"
+            who = f"{quote(manager)} has written {list_names(keys)} of the Secret {title}"
             yield ClusterProblem(ClusterState.EDITED, f"{who} since the operator did{f', at {time}' if time else ''}")
 
 
 def foreign_external_secret(manifest: Manifest, found: LiveObject) -> Iterator[ClusterProblem]:
     """The problem that another one than this chart manages a live ExternalSecret."""
     if not is_own(found, manifest):
-        message = f"the ExternalSecret {quoted(manifest.title)} is not managed by this chart"
+        message = f"the ExternalSecret {quote(manifest.title)} is not managed by this chart"
         yield ClusterProblem(ClusterState.FOREIGN, f"{message}; deploying would overwrite it", AGREE)
 
 
 def foreign_secret(manifest: Manifest, secret: LiveObject) -> Iterator[ClusterProblem]:
     """The problem that a live Secret does not belong to the ExternalSecret of its name."""
-    owners, title = controllers_of(secret), quoted(manifest.title)
+    owners, title = controllers_of(secret), quote(manifest.title)
     if not owners:
         message = f"the Secret {title} is not managed by an ExternalSecret; deploying would overwrite it"
         yield ClusterProblem(ClusterState.FOREIGN, message, AGREE)
     elif owners != [("ExternalSecret", manifest.name)]:
         kind, name = owners[0]
-        message = f"the Secret {title} belongs to the {kind} {quoted(str(name))}"
+        message = f"the Secret {title} belongs to the {kind} {quote(str(name))}"
         yield ClusterProblem(ClusterState.FOREIGN, message, AGREE)
 
 
@@ -344,7 +344,7 @@ def store_problems(
     if (found := identity_problem(store, live, namespace)) is not None and not found.is_unproven:
         yield found
     if allows_namespace(live, namespace, labelled) is False:
-        message = f"{subject} does not allow the namespace {quoted(namespace)}"
+        message = f"{subject} does not allow the namespace {quote(namespace)}"
         yield _of_store(message, "add it to the store's `conditions`")
 
 
@@ -357,7 +357,7 @@ def store_unknowns(
     if (found := identity_problem(store, live, namespace)) is not None and found.is_unproven:
         yield found
     if allows_namespace(live, namespace, labelled) is None:
-        allows = f"{_subject(store)} allows the namespace {quoted(namespace)}"
+        allows = f"{_subject(store)} allows the namespace {quote(namespace)}"
         message = f"whether {allows} depends on what cannot be read here"
         yield _of_store(message, kubectl_line("get", store, namespace))
 
@@ -366,10 +366,10 @@ def identity_problem(store: Store, live: LiveObject, namespace: str) -> ClusterP
     """The problem that a live store object leads elsewhere than `store`, or may; None where it leads there."""
     sameness = sameness_of(store, live)
     if sameness is Sameness.UNPROVEN:
-        return _unproven(store, live, namespace)
+        return _unproven_store(store, live, namespace)
     if sameness is not Sameness.ANOTHER:
         return None
-    message = f"{_subject(store)} leads to another store than {quoted(store.id)}: {_store_difference(store, live)}"
+    message = f"{_subject(store)} leads to another store than {quote(store.id)}: {_store_difference(store, live)}"
     shown = f"{kubectl_line('get', store, namespace)} -o yaml"
     return _of_store(message, f"correct the address that is wrong; that of the cluster: {shown}")
 
@@ -392,16 +392,16 @@ def kubectl_line(verb: str, store: Store, namespace: str) -> str:
 
 
 def _subject(store: Store) -> str:
-    return f"the {store.kind} {quoted(store.name)}"
+    return f"the {store.kind} {quote(store.name)}"
 
 
 def _store_difference(store: Store, live: LiveObject) -> str:
     wanted, found = store.identity, live_identity(live)
     if wanted.provider is not found.provider:
-        return f"its provider is {quoted(found.provider.id)}, not {quoted(wanted.provider.id)}"
+        return f"its provider is {quote(found.provider.id)}, not {quote(wanted.provider.id)}"
     if not wanted.provider.has_mounts:
         hosts = [parse_address(url) for url in (_address(store, live), store.address or "")]
-        there, here = (quoted(each.host if each is not None else "") for each in hosts)
+        there, here = (quote(each.host if each is not None else "") for each in hosts)
         return f"its `{store.provider.address}` leads to {there}, not {here}"
     fields = (
         ("path", found.mount, wanted.mount),
@@ -409,7 +409,7 @@ def _store_difference(store: Store, live: LiveObject) -> str:
         ("version", found.version, wanted.version),
     )
     return " and ".join(
-        f"its `{name}` is {quoted(there or '')}, not {quoted(here or '')}"
+        f"its `{name}` is {quote(there or '')}, not {quote(here or '')}"
         for name, there, here in fields
         if there != here
     )
@@ -419,8 +419,8 @@ def _address(store: Store, live: LiveObject) -> str:
     return str(child(live, "spec", "provider", store.provider.id).get(store.provider.address) or "")
 
 
-def _unproven(store: Store, live: LiveObject, namespace: str) -> ClusterProblem:
-    message = f"whether {_subject(store)} leads to the store {quoted(store.id)} is not proven"
+def _unproven_store(store: Store, live: LiveObject, namespace: str) -> ClusterProblem:
+    message = f"whether {_subject(store)} leads to the store {quote(store.id)} is not proven"
     shown = f"{kubectl_line('get', store, namespace)} -o yaml"
     if live_identity(live).provider is UNKNOWN:
         mend = f"leave one in its `namespace` and `headers`: {shown}"
@@ -510,7 +510,7 @@ def last_read_before(
 
     The operator's times are whole seconds: a value of the same second counts as read, or not, by `in_same_second`.
     """
-    refreshed = refreshed_at(external_secret)
+    refreshed = refresh_time(external_secret)
     if refreshed is None or written is None:
         return None
     second = written.replace(microsecond=0)
@@ -526,7 +526,7 @@ def older_value(
     if read is None or written is None:
         return
     times = f"written {clock(written, now)}, the operator last read it {clock(read, now)}"
-    yield ClusterProblem(ClusterState.OLDER_VALUE, f"the Secret {quoted(title)} may hold an earlier value: {times}")
+    yield ClusterProblem(ClusterState.OLDER_VALUE, f"the Secret {quote(title)} may hold an earlier value: {times}")
 
 
 def _of_times(
@@ -562,9 +562,9 @@ def operator_inactivity(
     known = (sign_of(external_secret), failed)
     sign = max(filter(None, known), default=None)
     newest = max(filter(None, (*known, newest)), default=None)
-    asked = asked_at(external_secret)
+    asked = sync_request_time(external_secret)
     if asked is not None and (sign is None or sign < asked - _SAME):
-        request = f"asked at {clock(asked, now)} to synchronise {quoted(title)}"
+        request = f"asked at {clock(asked, now)} to synchronise {quote(title)}"
         if now - asked > _ANSWER and (newest is None or newest < asked - _SAME):
             message = f"the operator seems not to run: it was {request}, and did not"
             yield ClusterProblem(ClusterState.SILENT, message, operator_pods())
@@ -587,7 +587,7 @@ def _overdue(
     if now - since <= allowed:
         return
     pace = f"since {clock(since, now)}, although its interval is {short_duration(interval)}"
-    message = f"has not handled {quoted(title)} {pace}"
+    message = f"has not handled {quote(title)} {pace}"
     if newest is not None and now - newest <= allowed:
         yield ClusterProblem(ClusterState.NOT_REFRESHED, f"the operator {message}")
     else:

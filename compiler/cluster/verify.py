@@ -36,7 +36,7 @@ from compiler.model.values import Manifest
 from compiler.rules.api import Finding
 from compiler.rules.live_rules import BY_ID
 from compiler.stores.interface import RemoteSecret
-from compiler.text.wording import ACCEPT_STORE, quoted
+from compiler.text.wording import ACCEPT_STORE, quote
 
 # The date of the newest value that a secret, by id, reads from a store, by id: None where one was not read.
 Dates = Mapping[tuple[str, str], datetime | None]
@@ -198,7 +198,7 @@ def _check_external_secret(
 def _check_owners(each: Manifest, every: Iterable[LiveObject], live: Live) -> Iterator[Diagnostic]:
     for one in every:
         if (name := child(one, "metadata").get("name")) != each.name and target_of(one) == each.name:
-            message = f"the ExternalSecret {quoted(str(name))} already makes the Secret {quoted(each.title)}"
+            message = f"the ExternalSecret {quote(str(name))} already makes the Secret {quote(each.title)}"
             yield _finding("foreign-external-secret", each, ClusterProblem(ClusterState.FOREIGN, message, AGREE))
     for problem in foreign_external_secret(each, live.external_secret) if live.external_secret is not None else ():
         yield _finding("foreign-external-secret", each, problem)

@@ -16,7 +16,7 @@ from compiler.model.values import Manifest
 from compiler.refusal import Refusal
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import Mask, SecretValue, array_items, object_members
-from compiler.text.wording import install_line, quoted, shell_line
+from compiler.text.wording import install_line, quote, shell_line
 
 if TYPE_CHECKING:
     # It imports this module, and takes 0.6 s.
@@ -84,7 +84,7 @@ class ClusterView:
         self._waiting: list[str] = waiting if waiting is not None else []
 
     @property
-    def unanswered(self) -> str:
+    def unanswered_question(self) -> str:
         """What the cluster has been asked last and has not answered; empty for nothing."""
         return "".join(self._waiting[-1:])
 
@@ -288,7 +288,7 @@ def credential_of(store: LiveObject) -> str:
         if field in _CREDENTIALS and isinstance(found.get("name"), str):
             namespace = str(found.get("namespace") or child(store, "metadata").get("namespace") or "")
             title = f"{namespace}/{found['name']}" if namespace else found["name"]
-            return f"the operator's credential is the key {quoted(str(found.get('key')))} of the Secret {quoted(title)}"
+            return f"the operator's credential is the key {quote(str(found.get('key')))} of the Secret {quote(title)}"
         waiting += found.items()
     return ""
 
@@ -354,12 +354,12 @@ def clock(when: datetime, now: datetime) -> str:
     return f"{when:{'%H:%M:%S' if when.date() == now.date() else '%Y-%m-%d %H:%M:%S'}} UTC"
 
 
-def refreshed_at(external_secret: LiveObject) -> datetime | None:
+def refresh_time(external_secret: LiveObject) -> datetime | None:
     """When the operator began its last success."""
     return moment_of(child(external_secret, "status").get("refreshTime"))
 
 
-def asked_at(external_secret: LiveObject) -> datetime | None:
+def sync_request_time(external_secret: LiveObject) -> datetime | None:
     """When somebody last asked the operator to synchronise: by the API server's clock, else as the annotation says."""
     mark = child(external_secret, "metadata", "annotations").get(FORCE_SYNC)
     if mark is None:
@@ -379,12 +379,12 @@ def sign_of(external_secret: LiveObject) -> datetime | None:
     """The newest sign in an ExternalSecret's status that the operator runs; None where it never dealt with it."""
     status = child(external_secret, "status")
     conditions = [moment_of(each.get("lastTransitionTime")) for each in status.get("conditions") or ()]
-    return max(filter(None, (refreshed_at(external_secret), *conditions)), default=None)
+    return max(filter(None, (refresh_time(external_secret), *conditions)), default=None)
 
 
 def is_answered(external_secret: LiveObject) -> bool:
     """Whether the operator has succeeded since it was last asked to synchronise."""
-    asked, refreshed = asked_at(external_secret), refreshed_at(external_secret)
+    asked, refreshed = sync_request_time(external_secret), refresh_time(external_secret)
     return asked is not None and refreshed is not None and refreshed >= asked
 
 

@@ -17,7 +17,7 @@ from compiler.pipeline import Checker
 from compiler.rules import shadowed_variable, unused_waiver
 from compiler.rules.api import NOTE, Finding, places_below, waiver
 from compiler.rules.live_rules import BY_ID, CONSUMER_RULES
-from compiler.text.wording import closest, command_line, listed, quoted
+from compiler.text.wording import closest, command_line, list_names, quote
 
 # The workloads that read a Secret, each with how.
 Readers = Sequence[tuple[Workload, SecretRead]]
@@ -125,8 +125,8 @@ def _doubly_made(own: EnvironmentSecrets, gathered: ObjectIndex) -> Iterator[Fin
         if others:
             first = others[0]
             yield Finding(
-                f"the Secret {quoted(name[1])} of {quoted(secret.id)} is made twice: "
-                f"a {first.kind} {quoted(first.by)} makes it too",
+                f"the Secret {quote(name[1])} of {quote(secret.id)} is made twice: "
+                f"a {first.kind} {quote(first.by)} makes it too",
                 secret.node.key_span,
                 help="switch that one off, or remove the secret from this environment",
                 related=tuple(
@@ -144,7 +144,7 @@ def _check_unread(
             entry = secret.entry.node
             otherwise = Related("`mountedBy` says otherwise", entry.nearest("mountedBy").key_span)
             yield Finding(
-                f"no pod reads the Secret {quoted(name[1])} of {quoted(secret.id)}",
+                f"no pod reads the Secret {quote(name[1])} of {quote(secret.id)}",
                 secret.node.key_span,
                 help=f"remove it from this environment; {waiver('unread-secret', secret.id)}",
                 related=(otherwise,) if entry.items_at("mountedBy") else (),
@@ -170,7 +170,7 @@ def _check_hooks(own: EnvironmentSecrets, gathered: ObjectIndex, readers: Mappin
         first, reading_first = early[0]
         span = secret.node.key_span if secret is not None else reading_first.at or own.place.key_span
         accept = f"; {waiver('needed-by-hook', secret.id)}" if secret is not None else ""
-        message = f"{required_keys(each for each, _ in early)} the Secret {quoted(name[1])} as a {first.hook} hook, in"
+        message = f"{required_keys(each for each, _ in early)} the Secret {quote(name[1])} as a {first.hook} hook, in"
         yield Finding(
             f"{message} {first.moment.title}, and it is made in {made.title}",
             span,
@@ -189,16 +189,16 @@ def unmade(own: EnvironmentSecrets, gathered: ObjectIndex, readers: Mapping[Name
             continue
         needed = [(workload, each) for workload, each in reading if not each.optional]
         every = needed or reading
-        where = f" in {quoted(name[0])}" if own.other(name[0]) is not None else ""
+        where = f" in {quote(name[0])}" if own.other(name[0]) is not None else ""
         wants = required_keys((each for each, _ in every), is_optional=not needed)
-        message = f"{wants} the Secret {quoted(name[1])}{where}, which nothing makes"
+        message = f"{wants} the Secret {quote(name[1])}{where}, which nothing makes"
         at, known = every[0][1].at, entry_for(own, name[1])
         related = [each for each in places(every) if each.span != at]
         for each in made:
             unserved = f"External Secrets Operator {own.environment.operator} does not serve this object's API version"
             related += [Related(unserved, each.at)] if each.at is not None else []
         if known is not None:
-            related.append(Related(f"the catalogue has it as {quoted(known.id)}", known.node.key_span))
+            related.append(Related(f"the catalogue has it as {quote(known.id)}", known.node.key_span))
         if at is not None:
             related.append(Related("the environment lists its secrets here", own.place.key_span))
         way_out = _way_out(own, name, known, is_manifest=at is not None)
@@ -219,12 +219,12 @@ def _way_out(own: EnvironmentSecrets, name: Name, entry: Entry | None, *, is_man
         namespace = own.environment.secrets[entry.id].namespace or ""
         correct = f"give `--namespace {namespace}` where the manifests name none, else correct one of the two"
         correct = correct if is_manifest else "correct one of the two"
-        return f"{quoted(entry.id)} makes it in the namespace {quoted(namespace)}: {correct}, {elsewhere}"
+        return f"{quote(entry.id)} makes it in the namespace {quote(namespace)}: {correct}, {elsewhere}"
     if entry is not None:
         return f"list `{listing(entry.id, own.other(name[0]))}` under `secrets:` of {own.environment.name}, {elsewhere}"
     mounted = _of_component(own, name[1])
     if mounted is not None:
-        reading = f"have the chart read {quoted(mounted.target)} of {quoted(mounted.id)} in its place"
+        reading = f"have the chart read {quote(mounted.target)} of {quote(mounted.id)} in its place"
         if mounted.id in own.environment.secrets:
             return f"{reading}, {elsewhere}"
         listed_as = listing(mounted.id, own.other(name[0]))
@@ -232,7 +232,7 @@ def _way_out(own: EnvironmentSecrets, name: Name, entry: Entry | None, *, is_man
     match = closest(name[1], [target for namespace, target in own.secrets if namespace == name[0]])
     # Another application's is no misspelt one.
     if match is not None and SequenceMatcher(None, name[1], match).ratio() >= _MISSPELT:
-        return f"did you mean {quoted(match)}? else add a secret with that target, {elsewhere}"
+        return f"did you mean {quote(match)}? else add a secret with that target, {elsewhere}"
     new = command_line(
         "new", "secret", "NAME", *target_options(own, name), "--key", "KEY", "--into", own.environment.name
     )
@@ -284,10 +284,10 @@ def known_keys(made: Sequence[Made]) -> frozenset[str] | None:
 def _missing(own: EnvironmentSecrets, name: Name, key: str, asking: Readers, meant: frozenset[str]) -> Finding:
     is_optional, secret = all(each.optional for _, each in asking), own.secrets.get(name)
     wants = required_keys((each for each, _ in asking), is_optional=is_optional)
-    message = f"{wants} {quoted(key)} of the Secret {quoted(name[1])}, which lacks it"
+    message = f"{wants} {quote(key)} of the Secret {quote(name[1])}, which lacks it"
     severity, related = NOTE if is_optional else None, places(asking, of_key=True)
     match = closest(key, meant)
-    likely = f"did you mean {quoted(match)}?" if match is not None else ""
+    likely = f"did you mean {quote(match)}?" if match is not None else ""
     if secret is None:
         place = asking[0][1].key_at or own.place.key_span
         related = tuple(each for each in related if each.span != place)
@@ -297,7 +297,7 @@ def _missing(own: EnvironmentSecrets, name: Name, key: str, asking: Readers, mea
     if known is not None:
         way_out = _in_other_variant(known)
     else:
-        way_out = f"add the key to {quoted(secret.id)} in the catalogue, or correct the reference"
+        way_out = f"add the key to {quote(secret.id)} in the catalogue, or correct the reference"
         way_out = f"{likely} else {way_out}" if likely else way_out
     scope = ("secrets", secret.id)
     return Finding(message, secret.node.key_span, way_out, related, scope=scope, severity=severity)
@@ -305,8 +305,8 @@ def _missing(own: EnvironmentSecrets, name: Name, key: str, asking: Readers, mea
 
 def _in_other_variant(key: CatalogueKey) -> str:
     """Which variants have a key that the environment's secret leaves out."""
-    of = "" if key.origin is None else f" of {quoted(key.origin.entry.id)}, whose value it takes"
-    return f"the catalogue has it in another variant: add one of {listed(key.held.variants)} to `use:`{of}"
+    of = "" if key.origin is None else f" of {quote(key.origin.entry.id)}, whose value it takes"
+    return f"the catalogue has it in another variant: add one of {list_names(key.value_key.variants)} to `use:`{of}"
 
 
 def wrong_mounted_by(
@@ -325,9 +325,9 @@ def wrong_mounted_by(
         if not unsaid and not idle:
             continue
         found = [f"leaves out {titles_of(workload for workload, _ in unsaid)}"] if unsaid else []
-        found += [f"names {listed(idle)}, which {'does' if len(idle) == 1 else 'do'} not read it"] if idle else []
+        found += [f"names {list_names(idle)}, which {'does' if len(idle) == 1 else 'do'} not read it"] if idle else []
         yield Finding(
-            f"`mountedBy` of {quoted(secret.id)} {', and '.join(found)}",
+            f"`mountedBy` of {quote(secret.id)} {', and '.join(found)}",
             secret.entry.node.nearest("mountedBy").key_span,
             help=f"correct it, or remove the line; {waiver('wrong-mounted-by', secret.id)}",
             related=places(unsaid or reading),
@@ -365,7 +365,7 @@ def find_shadowed(own: EnvironmentSecrets, gathered: ObjectIndex) -> Iterator[Fi
             continue
         workloads = [each for several in names.values() for each in several]
         yield Finding(
-            f"in {titles_of(workloads)}, {_title(winner)} overrides {listed(names)} of the Secret {quoted(loser)}",
+            f"in {titles_of(workloads)}, {_title(winner)} overrides {list_names(names)} of the Secret {quote(loser)}",
             place.node.key_span,
             help=f"name it in one place alone; {waiver('shadowed-variable', place.id)}",
             related=places(
@@ -382,9 +382,9 @@ def find_shadowed(own: EnvironmentSecrets, gathered: ObjectIndex) -> Iterator[Fi
 
 def _title(source: VariableSource) -> str:
     if source.secret is not None:
-        return f"the Secret {quoted(source.secret)}"
+        return f"the Secret {quote(source.secret)}"
     if source.config_map is not None:
-        return f"the ConfigMap {quoted(source.config_map)}"
+        return f"the ConfigMap {quote(source.config_map)}"
     return "the `env` of the container"
 
 
@@ -450,8 +450,8 @@ def unusable(own: EnvironmentSecrets, readers: Mapping[Name, Readers]) -> Iterat
                 if not _VARIABLE.fullmatch(f"{prefix}{key}"):
                     readers_of_key = titles_of(each for each, _ in asking)
                     yield Finding(
-                        f"{quoted(prefix + key)} is not a valid variable name: {readers_of_key} may start without that "
-                        f"key of {quoted(secret.id)}",
+                        f"{quote(prefix + key)} is not a valid variable name: {readers_of_key} may start without that "
+                        f"key of {quote(secret.id)}",
                         secret.node.key_span,
                         help="name the key with letters, digits and _, not starting with a digit; "
                         + waiver("unusable-variable", secret.id),

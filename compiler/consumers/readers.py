@@ -11,7 +11,7 @@ from compiler.cluster.view import CONTAINERS, SECRETS, ClusterError, ClusterView
 from compiler.model.document import Node, Span
 from compiler.model.facts import LABEL
 from compiler.refusal import Refusal
-from compiler.text.wording import quoted
+from compiler.text.wording import quote
 
 PlainMap = Mapping[str, Any]
 Path = tuple[str | int, ...]
@@ -141,7 +141,7 @@ class Workload:
     @property
     def title(self) -> str:
         """`Deployment "mcp-github"`, as messages call it."""
-        return f"{self.kind} {quoted(self.name)}"
+        return f"{self.kind} {quote(self.name)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

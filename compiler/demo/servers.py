@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final, NoReturn, TextIO
 
 from compiler.refusal import Refusal, system_reason
-from compiler.text.wording import install_line, quoted
+from compiler.text.wording import install_line, quote
 
 # In the folder of a demo that is kept: what a shell reads, which is written last.
 EXPORTS: Final = "exports"
@@ -144,7 +144,7 @@ def require_own(state: Path) -> None:
 
 
 def _not_own(folder: Path, why: str) -> Refusal:
-    message = f"no demo is kept there: the folder {quoted(str(folder))} {why}"
+    message = f"no demo is kept there: the folder {quote(str(folder))} {why}"
     return Refusal(
         "cannot run", message, "set XDG_STATE_HOME to a folder that you alone can write, or correct this one"
     )
@@ -160,7 +160,7 @@ def stop_kept(folder: Path) -> bool:
         shutil.rmtree(folder, ignore_errors=True)
     if os.path.lexists(folder):
         why = "its servers do not end" if is_running else "it cannot be removed"
-        raise Refusal("cannot run", f"{quoted(str(folder))} is still there: {why}", "run the command again")
+        raise Refusal("cannot run", f"{quote(str(folder))} is still there: {why}", "run the command again")
     return is_running
 
 

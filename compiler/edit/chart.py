@@ -18,7 +18,7 @@ from compiler.refusal import Refusal
 from compiler.stages.files import Output, read_text
 from compiler.stages.load import load_text
 from compiler.stages.validate import schema_text, with_every_provider
-from compiler.text.wording import command_line, listed
+from compiler.text.wording import command_line, list_names
 
 CHART, VALUES = "chart/Chart.yaml", "chart/values.yaml"
 _VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:[-+][0-9A-Za-z.+-]*)?", re.ASCII)
@@ -195,10 +195,10 @@ def chart_notes(root: Path) -> Iterator[str]:
     old = [each for each in files if each.state == "old"]
     if old:
         versions = ", ".join(dict.fromkeys(each.release for each in old))
-        shown = listed([each.path for each in old], len(old))
+        shown = list_names([each.path for each in old], len(old))
         yield f"of {versions}, and this program writes for {__version__}: {shown}; run `{upgrade}`"
     if missing := [each.path for each in files if each.state == "missing" and decides(each.path)]:
-        yield f"missing: {listed(missing, len(missing))}; run `{upgrade}`"
+        yield f"missing: {list_names(missing, len(missing))}; run `{upgrade}`"
     if edited := [each.path for each in files if each.state == "edited" and decides(each.path)]:
         shows = f"`{upgrade} --check` shows the differences, and `--parity` proves what the chart renders"
-        yield f"changed by hand, or not from a release: {listed(edited, len(edited))}; {shows}"
+        yield f"changed by hand, or not from a release: {list_names(edited, len(edited))}; {shows}"

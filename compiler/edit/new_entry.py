@@ -28,7 +28,7 @@ from compiler.stages.emit import quote_yaml, scalar
 from compiler.stages.files import Output
 from compiler.stages.resolve import merge
 from compiler.stores.registry import PATTERNS, PROVIDERS, STORE_OPTIONS
-from compiler.text.wording import command_line, quoted, suggest
+from compiler.text.wording import command_line, quote, suggest
 
 _ALL = ", ".join(f'{member}: "{pattern}"' for member, pattern in PATTERNS.items())
 _ADD = f"add `naming: {{{_ALL}}}` to the catalogue"
@@ -151,7 +151,7 @@ def _draft_listing(document: Document, request: SecretRequest) -> Draft:
 
 def _refuse_other_namespace(document: Document, request: SecretRequest) -> None:
     if request.namespace not in (None, document.root.text("secrets", request.id, "namespace")):
-        message = f"{document.source.path} lists {quoted(request.id)} already, and not in {quoted(request.namespace)}"
+        message = f"{document.source.path} lists {quote(request.id)} already, and not in {quote(request.namespace)}"
         raise Refusal("usage", message, "write `namespace` there, and leave --namespace out")
 
 
@@ -228,13 +228,13 @@ def _provider(request: StoreRequest, store: Node | None, merged: Node) -> tuple[
     provider = store.text("provider") if store is not None else request.provider
     if provider is None:
         way_out = suggest(request.id, merged.members_at("stores"), "stores")
-        raise Refusal("usage", f"there is no store {quoted(request.id)}", f"{way_out}; for a new one give --provider")
+        raise Refusal("usage", f"there is no store {quote(request.id)}", f"{way_out}; for a new one give --provider")
     found = known_provider(provider)
     if request.provider not in (None, provider):
-        raise Refusal("usage", f"the provider of {quoted(request.id)} is {provider}", "leave --provider out")
+        raise Refusal("usage", f"the provider of {quote(request.id)} is {provider}", "leave --provider out")
     log_in = found.log_ins.get(request.auth)
     if log_in is None:
-        message = f"{quoted(request.auth)} is not a log-in of {provider}"
+        message = f"{quote(request.auth)} is not a log-in of {provider}"
         raise Refusal("usage", message, suggest(request.auth, found.log_ins, "log-ins"))
     for flag in request.options:
         if not STORE_OPTIONS[flag].setting and flag not in log_in.takes:
@@ -246,7 +246,7 @@ def _store_lines(request: StoreRequest, store: Node | None, merged: Node, namesp
     """The members to write, of a store that the layers have, or of a new one."""
     provider, log_in = _provider(request, store, merged)
     if store is not None and (store.get("auth") is not None or store.get("render") is not None):
-        raise Refusal("usage", f"the store {quoted(request.id)} has `auth` or `render` already", "edit it there")
+        raise Refusal("usage", f"the store {quote(request.id)} has `auth` or `render` already", "edit it there")
     for flag, what in log_in.options_needed:
         if flag not in request.options and not (store is not None and store.text(STORE_OPTIONS[flag].setting)):
             raise Refusal("usage", f"{log_in.title} needs {flag}", what)

@@ -25,7 +25,7 @@ from compiler.stages.files import Output, refuse_outside, write_all
 from compiler.stages.load import load_text
 from compiler.stages.resolve import merge
 from compiler.stores.registry import PATTERNS, PROVIDERS
-from compiler.text.wording import PROGRAM, command_line, listed, quoted, shell_line, suggest
+from compiler.text.wording import PROGRAM, command_line, list_names, quote, shell_line, suggest
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 FORM = "use lower-case letters, digits and inner hyphens, at most 63"
@@ -116,13 +116,13 @@ def known_layers(root: Path) -> tuple[str, ...]:
 def refuse_unknown_layer(root: Path, name: str, files: str) -> None:
     """Raises Refusal where no environment or layer has that `name`; it suggests one of the `files`."""
     if name not in (known := known_layers(root)):
-        raise Refusal("usage", f"there is no environment or layer {quoted(name)}", suggest(name, known, files))
+        raise Refusal("usage", f"there is no environment or layer {quote(name)}", suggest(name, known, files))
 
 
 def known_provider(name: str) -> Provider:
     """The provider of that id. Raises Refusal."""
     if name not in PROVIDERS:
-        message = f"{quoted(name)} is not a provider of stores"
+        message = f"{quote(name)} is not a provider of stores"
         raise Refusal("usage", message, suggest(name, PROVIDERS, "providers"))
     return PROVIDERS[name]
 
@@ -179,7 +179,7 @@ def _refuse_environments(folder: Path) -> None:
     for above in (folder, *folder.parents):
         if above.name == FOLDER and any(os.path.lexists(above / f"{name}.yaml") for name in (BASE, CATALOGUE)):
             line = shell_line(PROGRAM, "--root", str(above.parent), "new", "environment", "NAME")
-            message = f"{quoted(str(above))} belongs to the project in the folder above it"
+            message = f"{quote(str(above))} belongs to the project in the folder above it"
             raise Refusal("usage", message, f"name another folder; `{line}` makes one more environment there")
 
 
@@ -196,7 +196,7 @@ def new_environment(
     known = known_layers(root)
     for layer in extends:
         if layer not in known:
-            raise Refusal("usage", f"there is no layer {quoted(layer)}", suggest(layer, known, "layers"))
+            raise Refusal("usage", f"there is no layer {quote(layer)}", suggest(layer, known, "layers"))
     shown = f"{FOLDER}/{name}.yaml"
     if (root / shown).exists() or (root / shown).is_symlink():
         raise Refusal("usage", f"{shown} already exists", "choose another name, or edit the file")
@@ -206,7 +206,7 @@ def new_environment(
         below = _below(root, shown, environment_text(name, extends))
         stores = below.members_at("stores")
         if store is not None and store not in stores:
-            raise Refusal("usage", f"there is no store {quoted(store)}", suggest(store, stores, "stores"))
+            raise Refusal("usage", f"there is no store {quote(store)}", suggest(store, stores, "stores"))
         placed = _place_addresses(addresses or {}, store, stores)
         lacks = _lacking(stores[store]) if store is not None and store not in placed else None
         store = None if store == below.text("store") else store
@@ -256,7 +256,7 @@ def _store_for(provider: str, store: str | None, providers: Mapping[str, str]) -
     if not of_provider:
         message = f"{option} is for a store with `provider: {provider}`, and the environment has none"
         raise Refusal("usage", message, f"add one to `stores` of {FOLDER}/{BASE}.yaml")
-    message = f"{option} may be for {listed(of_provider)}"
+    message = f"{option} may be for {list_names(of_provider)}"
     raise Refusal("usage", message, f"choose one with --store, or write its `{key}` into the file")
 
 

@@ -15,7 +15,7 @@ from compiler.model.provider import InvalidReferenceError, UnprovenReferenceErro
 from compiler.refusal import Refusal
 from compiler.stores.interface import Role, Use
 from compiler.stores.registry import PROVIDERS
-from compiler.text.wording import PROGRAM, listed, quoted
+from compiler.text.wording import PROGRAM, list_names, quote
 
 _READ: Final = frozenset({Use.READ})
 _READ_AGES: Final = _READ | {Use.AGE}
@@ -72,13 +72,13 @@ def access_text(
     try:
         names = names_in(environment, chosen, secrets, role)
     except (InvalidReferenceError, UnprovenReferenceError) as error:
-        message = f"the name of a secret in {quoted(chosen.id)} is invalid: {error}"
+        message = f"the name of a secret in {quote(chosen.id)} is invalid: {error}"
         raise Refusal("usage", message, "correct its `remote` in the catalogue") from None
     if not names:
-        message = f"{quoted(environment.name)} has no secret in {quoted(chosen.id)}"
+        message = f"{quote(environment.name)} has no secret in {quote(chosen.id)}"
         raise Refusal("usage", message, "name another store with --store")
     if not chosen.address:
-        message = f"the store {quoted(chosen.id)} has no {chosen.provider.address}"
+        message = f"the store {quote(chosen.id)} has no {chosen.provider.address}"
         raise Refusal("usage", message, "write it in the environment")
     purpose = f"# The {role} of {environment.name} in {chosen.id}, for: {', '.join(COMMANDS[role])}\n"
     title = f"{PROGRAM}-{environment.name}-{role}"
@@ -109,16 +109,16 @@ def _choose_store(environment: Environment, form: str, name: str | None) -> Stor
         if store.provider is not provider:
             forms = [each for each, its in FORMS.items() if its is store.provider]
             way_out = f"for this one, use --form {forms[0]}" if forms else "name another store"
-            raise Refusal("usage", f"--form {form} is for {provider.title}, which {quoted(store.id)} is not", way_out)
+            raise Refusal("usage", f"--form {form} is for {provider.title}, which {quote(store.id)} is not", way_out)
         return store
     found = [each for each in environment.stores_in_use() if each.provider is provider]
     if len(found) == 1:
         return found[0]
     if found:
         ids = [each.id for each in found]
-        message = f"{quoted(environment.name)} reads several stores of {provider.title}: {listed(ids, len(ids))}"
+        message = f"{quote(environment.name)} reads several stores of {provider.title}: {list_names(ids, len(ids))}"
         raise Refusal("usage", message, "name one with --store")
-    message = f"{quoted(environment.name)} reads no secret from {provider.title}"
+    message = f"{quote(environment.name)} reads no secret from {provider.title}"
     raise Refusal("usage", message, "name the store with --store, before a move and after it too")
 
 

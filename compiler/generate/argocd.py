@@ -24,7 +24,7 @@ from compiler.pipeline import VALUES_FOLDER
 from compiler.refusal import Refusal
 from compiler.stages.load import load_manifests
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import counted, listed, quoted, shell_line
+from compiler.text.wording import list_names, pluralize, quote, shell_line
 
 # The AppProject where neither an option nor an environment names one.
 PROJECT = "platform-secrets"
@@ -161,7 +161,7 @@ def _clusters(typed: Sequence[str]) -> dict[str, str]:
             raise Refusal("usage", "--cluster is ENV=NAME", "name an environment, and its cluster as Argo CD names it")
         _judge("cluster", name)
         if environment in found:
-            raise Refusal("usage", f"--cluster names {quoted(environment)} twice", "name it once")
+            raise Refusal("usage", f"--cluster names {quote(environment)} twice", "name it once")
         found[environment] = name
     return found
 
@@ -180,7 +180,7 @@ def _apps_folder(out: str | None, root: Path, path: str) -> str:
     before, _, last = path.rpartition("/")
     if last != VALUES_FOLDER:
         way_out = "name the project's chart folder, whose place tells where --out is in the repository"
-        raise Refusal("usage", f"--path of app-of-apps does not end in {listed([VALUES_FOLDER])}", way_out)
+        raise Refusal("usage", f"--path of app-of-apps does not end in {list_names([VALUES_FOLDER])}", way_out)
     return f"{before}/{below}" if before else below
 
 
@@ -223,7 +223,7 @@ def unmade_namespaces(environments: Sequence[Environment], options: ArgoOptions)
     made = {(_cluster(options, each.name), _namespaces(each)[0]) for each in environments}
     for each in environments:
         if unmade := [name for name in _namespaces(each) if (_cluster(options, each.name), name) not in made]:
-            names = f"namespace{'s' if len(unmade) > 1 else ''} {listed(unmade, len(unmade))}"
+            names = f"namespace{'s' if len(unmade) > 1 else ''} {list_names(unmade, len(unmade))}"
             them = "them" if len(unmade) > 1 else "it"
             yield f"{each.name}: no Application of these makes the {names}; create {them} first, or the sync fails"
 
@@ -232,19 +232,21 @@ def _refuse_undeployable(environments: Sequence[Environment], options: ArgoOptio
     names = [environment.name for environment in environments]
     unknown = [name for name in options.cluster if name not in names]
     if unknown:
-        raise Refusal("usage", f"--cluster names {quoted(unknown[0])}, which is not generated", "leave it out")
+        raise Refusal("usage", f"--cluster names {quote(unknown[0])}, which is not generated", "leave it out")
     for environment in environments:
         if not environment.secrets:
             way_out = "list a secret in it, or name other environments"
-            raise Refusal("usage", f"{quoted(environment.name)} has no secret to deploy", way_out)
+            raise Refusal("usage", f"{quote(environment.name)} has no secret to deploy", way_out)
         if environment.subchart is not None:
-            message = f"{quoted(environment.name)} nests its values under {quoted(environment.subchart)}"
+            message = f"{quote(environment.name)} nests its values under {quote(environment.subchart)}"
             way_out = "the Application of its parent chart deploys it; name environments without `subchart`"
             raise Refusal("usage", message, way_out)
     for one, other in combinations(environments, 2):
         is_one_cluster = _cluster(options, one.name) == _cluster(options, other.name)
         if is_one_cluster and (both := _places(one) & _places(other)):
-            message = f"{quoted(one.name)} and {quoted(other.name)} both make {listed(sorted(both), 1)} in one cluster"
+            message = (
+                f"{quote(one.name)} and {quote(other.name)} both make {list_names(sorted(both), 1)} in one cluster"
+            )
             way_out = f"name Argo CD's cluster of each, such as --cluster {one.name}=NAME, or generate one of them"
             raise Refusal("usage", message, way_out)
 
@@ -278,8 +280,8 @@ def _check_confirmations(environment: Environment) -> Iterator[Diagnostic]:
     if not lacks:
         return
     options = ",".join(dict.fromkeys(option for missing in lacks.values() for option in missing))
-    of = f"{counted(len(lacks), 'ExternalSecret')} of {quoted(environment.name)}"
-    message = f"{of} would be deleted without confirmation, as {options} is missing: {listed(lacks)}"
+    of = f"{pluralize(len(lacks), 'ExternalSecret')} of {quote(environment.name)}"
+    message = f"{of} would be deleted without confirmation, as {options} is missing: {list_names(lacks)}"
     annotation = f"{SYNC_OPTIONS}: {ASKS_FIRST}"
     way_out = f"write `{annotation}` under `annotations:` of environments/base.yaml, and compile"
     # Where the annotations are, else where the environment is.
@@ -495,8 +497,9 @@ def hand_over(
         )
         if not now or not former - now:
             continue
+        left, names = list_names(sorted(former - now)), list_names(sorted(now))
         message = (
-            f"{environment.name}: the Application {listed(sorted(former - now))} is named {listed(sorted(now))} now, "
+            f"{environment.name}: the Application {left} is named {names} now, "
             "and Argo CD refuses the new one while the objects carry the old one's tracking id; hand them over in this "
             "order, before the new files are pushed or applied"
         )
@@ -507,7 +510,7 @@ def hand_over(
             for line in _deletion(kind, name, options.namespace)
         ]
         cluster = options.cluster.get(environment.name)
-        where = "" if cluster is None else f"  # in the cluster {quoted(cluster)}"
+        where = "" if cluster is None else f"  # in the cluster {quote(cluster)}"
         lines += [f"{line}{where}" for line in _release(environment)]
         yield message, [*lines, shell_line("kubectl", "apply", "-f", options.out or "")]
 

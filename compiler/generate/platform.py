@@ -12,7 +12,7 @@ from compiler.model.environment import Environment, Secret
 from compiler.model.facts import MAX_BYTES, object_name_problem
 from compiler.refusal import Refusal
 from compiler.stages.emit import read_values
-from compiler.text.wording import listed, quoted
+from compiler.text.wording import list_names, quote
 
 # The forms of CAIPE's chart by version, as `caipe.yaml` describes them. It fits `schemas/platform.schema.json`, as its
 # test proves.
@@ -215,7 +215,7 @@ def _known_version(forms: Forms, text: str) -> Version:
     version, oldest = version_of(text), version_of(forms["oldest"])
     if version is None:
         way_out = "write it as Chart.yaml of CAIPE's chart does, such as 0.6.0 or 1.3.0-rc.6"
-        raise Refusal("usage", f"--chart-version is not a version: {quoted(text)}", way_out)
+        raise Refusal("usage", f"--chart-version is not a version: {quote(text)}", way_out)
     if oldest is not None and version < oldest:
         way_out = f"upgrade it: the forms of {forms['oldest']} and newer are known"
         raise Refusal("usage", f"CAIPE's chart {text} is older than any that is known", way_out)
@@ -280,7 +280,7 @@ def _mount(made: _Mounted, row: Row, secret: Secret, release: str) -> None:
         made.notes.append(f"{secret.id}: {row['note']}")
     if "wants" in row and (key := row["wants"]["key"]) not in keys:
         path = row["wants"]["with"]
-        lacks = f"CAIPE reads {quoted(key)} of {quoted(secret.id)}, which lacks it: add its variant to `use`"
+        lacks = f"CAIPE reads {quote(key)} of {quote(secret.id)}, which lacks it: add its variant to `use`"
         made.wanting[f"with `{path}` {lacks}"] = path
     for path in row.get("name", ()):
         made.put(path, target)
@@ -293,15 +293,15 @@ def _refuse_misfit(row: Row, secret: Secret, keys: Collection[str], release: str
     derived = row.get("derived")
     name = usual_name(derived["chart"], derived["suffix"], release) if derived is not None else secret.entry.target
     if name != secret.entry.target:
-        readers = f"pods of the release {quoted(release)}"
-        message = f"{quoted(secret.id)} makes {quoted(secret.entry.target)}, but {readers} read {quoted(name)}"
+        readers = f"pods of the release {quote(release)}"
+        message = f"{quote(secret.id)} makes {quote(secret.entry.target)}, but {readers} read {quote(name)}"
         way_out = (
             "name the release with --release, give the entry that target in the catalogue, or leave the secret out"
         )
         raise Refusal("usage", message, way_out)
     for key in row.get("keys", {}).values():
         if key not in keys:
-            message = f"{quoted(secret.id)} lacks {quoted(key)}, which CAIPE reads by its name"
+            message = f"{quote(secret.id)} lacks {quote(key)}, which CAIPE reads by its name"
             raise Refusal("usage", message, "add the key to the catalogue, or its variant to `use:`")
 
 
@@ -325,11 +325,11 @@ def _notes(
         if each in forms["hints"]:
             yield f"{each}: no pod of CAIPE {chart_version} reads it; {forms['hints'][each]}"
     if plain:
-        yield f"no pod of CAIPE {chart_version} is known to read {listed(plain, len(plain))}"
+        yield f"no pod of CAIPE {chart_version} is known to read {list_names(plain, len(plain))}"
     namespace = environment.root.text("namespace")
     far = [each.id for each in environment.secrets.values() if each.namespace != namespace]
     if far:
-        own = quoted(namespace or "")
-        yield f"{listed(far, len(far))} left out: pods of {own} mount no Secret of another namespace"
+        own = quote(namespace or "")
+        yield f"{list_names(far, len(far))} left out: pods of {own} mount no Secret of another namespace"
     if environment.subchart is not None and under is None:
         yield "these are values of CAIPE's own chart; --under NAME nests them for a parent chart that calls it NAME"

@@ -19,7 +19,7 @@ from compiler.rules.api import Finding
 from compiler.rules.unused_setting import RENDERED_ONLY
 from compiler.stages.load import provider_objects
 from compiler.stores.registry import PROVIDERS, provider_called
-from compiler.text.wording import quoted
+from compiler.text.wording import quote
 
 # A setting of a store; the pairs of a map.
 Setting = str | bool | tuple[tuple[str, str], ...]
@@ -207,7 +207,7 @@ class FoundObject:
 
     @property
     def title(self) -> str:
-        return f"{self.kind} {quoted(self.name)}"
+        return f"{self.kind} {quote(self.name)}"
 
     @property
     def secrets_to_take(self) -> tuple[FoundSecret, ...]:
@@ -241,13 +241,13 @@ class Stores:
         found: SourceStore | Finding
         if provider is None:
             known = ", ".join(each.title for each in PROVIDERS.values())
-            found = Finding(f"the store {quoted(name)} is of another provider", fields.span, f"supported are {known}")
+            found = Finding(f"the store {quote(name)} is of another provider", fields.span, f"supported are {known}")
         else:
             written = {key: each.plain_data() for key, each in fields.members_at(provider.id).items()}
             found = SourceStore(kind, name, provider, _settings_of(provider, written), at)
             if provider.read_spec(written).version not in (None, "v2"):
                 line = fields.nearest(provider.id, "version").span
-                found = Finding(f"the store {quoted(name)} has version 1 of the KV engine", line, "upgrade the engine")
+                found = Finding(f"the store {quote(name)} has version 1 of the KV engine", line, "upgrade the engine")
         self.found[kind, namespace if kind == OWN_STORE else "", name] = found
 
     def store_named(self, reference: Node, namespace: str) -> SourceStore | Finding:
@@ -258,7 +258,7 @@ class Stores:
         if isinstance(found, Finding):
             return found._replace(at=reference.nearest("name").span)
         if found is None:
-            message = f"its store {quoted(name)} is not among what was read"
+            message = f"its store {quote(name)} is not among what was read"
             return Finding(message, reference.span, "add the store's manifest, or give --store NAME=PROVIDER")
         return found if own is not None else replace(found, kind=kind, name=name)
 
@@ -432,14 +432,14 @@ def _rename_keys(
     for name, node in template.children.items():
         renamed = _RENAMED.fullmatch(node.value.strip()) if isinstance(node.value, str) else None
         if renamed is None:
-            message = f"the template writes text of its own into {quoted(name)}"
+            message = f"the template writes text of its own into {quote(name)}"
             reasons.append(Finding(message, node.key_span, "store the finished text as one value"))
         elif renamed[1] in data:
             keys.append(data[renamed[1]]._replace(name=name))
         elif len(extracts) == 1:
             keys.append(_assume_property(extracts[0], name, renamed[1]))
         else:
-            reasons.append(Finding(f"nothing is read for the template's {quoted(name)}", node.key_span))
+            reasons.append(Finding(f"nothing is read for the template's {quote(name)}", node.key_span))
     return keys, reasons
 
 
@@ -512,7 +512,7 @@ def _csi_key(data: Node, items: Mapping[str, Node], store: SourceStore) -> Found
     wanted, at = data.text("objectName") or "", data.nearest("objectName").span
     item = items.get(wanted)
     if item is None:
-        return Finding(f"`objects` has no {quoted(wanted)}", at)
+        return Finding(f"`objects` has no {quote(wanted)}", at)
     # The item's own lines are those of a text in the text: the line that names it is shown.
     for reason in _unsupported_fields(item, {(member,): allowed for member, allowed in provider.csi_only.items()}):
         return reason._replace(at=at)
@@ -545,7 +545,7 @@ def _api_place_of(store: SourceStore, path: str, at: Span) -> tuple[SourceStore,
     """The same of a path of Vault's API, `MOUNT/data/NAME`, or of the name of a Key Vault's secret."""
     path = path.strip("/")
     if store.provider.has_mounts and "/data/" not in path:
-        message = f"{quoted(path)} is not a path of version 2 of the KV engine"
+        message = f"{quote(path)} is not a path of version 2 of the KV engine"
         return Finding(message, at, "only MOUNT/data/NAME is supported")
     return _place_of(store, path, at)
 

@@ -38,7 +38,7 @@ from compiler.stages.emit import scalar
 from compiler.stages.files import Output
 from compiler.stages.load import load_text
 from compiler.stores.registry import PROVIDERS
-from compiler.text.wording import quoted
+from compiler.text.wording import quote
 
 _SEPARATORS = "-._"
 _Setting = str | Mapping[str, str]
@@ -87,7 +87,7 @@ def plan_names(here: ImportTarget, secret: str, names: Sequence[str], file: Foun
     if entry is not None:
         chosen = here.stores.get(here.merged.text("store") or "")
         if chosen is None or chosen.text("provider") not in PROVIDERS:
-            message = f"the environment {quoted(here.name)} has no store to read {quoted(secret)} from"
+            message = f"the environment {quote(here.name)} has no store to read {quote(secret)} from"
             raise Refusal("found", message, "choose one of `stores:` with `store:`, in it or in what it extends")
         source = here.known_stores()[store_kind(chosen), chosen.text("name") or ""]
         prefix, provider = chosen.text("prefix") or "", source.provider.id
@@ -224,7 +224,7 @@ class _Drafting:
             if isinstance(found, str):
                 reasons[source] = found
             elif any(found.id == other.id for other in self.stores.values()):
-                reasons[source] = f"the store {quoted(source.name or found.id)} is found with two addresses or mounts"
+                reasons[source] = f"the store {quote(source.name or found.id)} is found with two addresses or mounts"
             else:
                 self.stores[source] = found
         refused = {}
@@ -241,7 +241,7 @@ class _Drafting:
             for secret in each.secrets_to_take:
                 name = secret.namespace, secret.name
                 if name in first:
-                    message = f"{first[name].title} makes the Secret {quoted(secret.name)} too"
+                    message = f"{first[name].title} makes the Secret {quote(secret.name)} too"
                     reasons[each] = Finding(message, secret.at, "remove one of them")
                 first.setdefault(name, each)
         self._refuse(reasons)
@@ -271,18 +271,18 @@ class _Drafting:
     ) -> PlannedSecret | Finding:
         store = self.stores[secret.keys[0].store]
         if store.prefix and not all(key.remote_key.startswith(store.prefix) for key in secret.keys):
-            return Finding(f"its names do not begin with the prefix {quoted(store.prefix)} of the store", secret.at)
+            return Finding(f"its names do not begin with the prefix {quote(store.prefix)} of the store", secret.at)
         entry = self._entry_of(secret, new_id, {each.id for each in others})
         if isinstance(entry, Finding):
             return entry
         settings = self._settings(secret, store, entry)
         if entry is not None:
             if secret.wave not in (None, entry.sync_wave):
-                message = f"its sync wave is {secret.wave}, and that of {quoted(entry.id)} is {entry.sync_wave}"
+                message = f"its sync wave is {secret.wave}, and that of {quote(entry.id)} is {entry.sync_wave}"
                 return Finding(message, secret.at, "give both one sync wave")
             listed = self.here.secret_nodes.get(entry.id)
             if listed is not None and listed.nearest("enabled").value is False:
-                return Finding(f"the environment has {quoted(entry.id)} disabled", secret.at, "remove `enabled: false`")
+                return Finding(f"the environment has {quote(entry.id)} disabled", secret.at, "remove `enabled: false`")
             fitted = _fit(entry, secret, store, listed)
             if isinstance(fitted, Finding):
                 return fitted
@@ -296,7 +296,7 @@ class _Drafting:
         taken = {*self.here.entries, *(each.id for each in others)}
         free = next((each for each in candidates if each and each not in taken), None)
         if free is None:
-            return Finding(f"the catalogue has another secret {quoted(new_id)}", secret.at, "rename that one")
+            return Finding(f"the catalogue has another secret {quote(new_id)}", secret.at, "rename that one")
         return PlannedSecret(free, secret, store, None, settings, ())
 
     def _entry_of(self, secret: FoundSecret, new_id: str, assigned: set[str]) -> Entry | Finding | None:
@@ -394,10 +394,10 @@ def _choose_store(here: ImportTarget, source: SourceStore) -> PlannedStore | str
     if node is None:
         return PlannedStore(store_id, source, is_new=True, changes=settings)
     if node.text("provider") != provider.id:
-        return f"the environment's store {quoted(store_id)} is not a {provider.title}"
+        return f"the environment's store {quote(store_id)} is not a {provider.title}"
     changes = _changes(node, source)
     if here.secret_nodes and not here.is_new and any(name in node.children for name in changes):
-        return f"the environment has secrets in another store {quoted(store_id)}: {', '.join(changes)} differs"
+        return f"the environment has secrets in another store {quote(store_id)}: {', '.join(changes)} differs"
     return PlannedStore(store_id, source, is_new=False, changes=changes, prefix=node.text("prefix") or "")
 
 
@@ -445,8 +445,8 @@ def _fit(
     expected = {key.name: key for key in entry.keys_of(variants)}
     if found.keys() != expected.keys():
         more, fewer = sorted(found.keys() - expected.keys()), sorted(expected.keys() - found.keys())
-        words = [f"the entry has no key {quoted(name)}" for name in more[:1]]
-        words += [f"the entry has the key {quoted(name)} as well" for name in fewer[:1]]
+        words = [f"the entry has no key {quote(name)}" for name in more[:1]]
+        words += [f"the entry has the key {quote(name)} as well" for name in fewer[:1]]
         line = entry.node.key_span
         way_out = f"give keys `variants` in {line.path}, line {line.line}, list {entry.id} with `use`, and import again"
         return Finding("; ".join(words), secret.at, way_out)
@@ -460,7 +460,7 @@ def _fit(
         wanted = found[name]
         if place is None or (place.remote_key, place.property) != (wanted.remote_key, wanted.property):
             message = (
-                f"the catalogue has {quoted(name)} at another path in the store; an environment cannot override that"
+                f"the catalogue has {quote(name)} at another path in the store; an environment cannot override that"
             )
             return Finding(message, wanted.at, f"make it a secret of its own beside {entry.id}")
     return remote, ()

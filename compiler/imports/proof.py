@@ -11,7 +11,7 @@ from compiler.model.facts import ANNOTATION
 from compiler.model.store import Sameness, StoreIdentity, compare_stores
 from compiler.model.values import CHART_LABELS, manifests_of
 from compiler.refusal import Refusal
-from compiler.text.wording import counted, quoted
+from compiler.text.wording import pluralize, quote
 
 # The namespace, the Secret and the key.
 _Name = tuple[str, str, str]
@@ -41,7 +41,7 @@ def prove(plan: ImportPlan, lost: Sequence[Span] = ()) -> Proof:
     for names, what in ((wrong, "read {} where the manifests do"), (lost_metadata, "keep {} of the manifests")):
         if names:
             details = "".join(f"  {namespace}/{secret}: {name}\n" for namespace, secret, name in names)
-            missing = what.format(counted(len(names), "key" if names is wrong else "field"))
+            missing = what.format(pluralize(len(names), "key" if names is wrong else "field"))
             message = f"the compiled environment would not {missing}"
             raise Refusal("found", message, "nothing was written; report this with the lines above", details)
     found, refused = _counts(plan.objects), _counts([each for each in plan.objects if each.reasons])
@@ -61,7 +61,7 @@ def prove_names(plan: ImportPlan, secret: str, names: Sequence[str]) -> Proof:
     environment = _find_environment(plan)
     made = environment.secrets.get(secret) if environment is not None else None
     if made is None or {key.key.name for key in made.keys} != {*names}:
-        raise Refusal("found", f"the compiled secret {quoted(secret)} would not have these keys", "nothing was written")
+        raise Refusal("found", f"the compiled secret {quote(secret)} would not have these keys", "nothing was written")
     return {"found": found, "taken": found, "refused": nothing}
 
 

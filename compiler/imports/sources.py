@@ -36,7 +36,7 @@ from compiler.refusal import Refusal
 from compiler.rules.api import Finding
 from compiler.stages.resolve import Outside, catalogue_of, merge
 from compiler.stores.registry import PROVIDERS, provider_of
-from compiler.text.wording import command_line, counted, shell_line, suggest
+from compiler.text.wording import command_line, pluralize, shell_line, suggest
 
 _REFERENCES = ("secretStoreRef", "storeRef")
 _HELD = ("data", "stringData")
@@ -159,7 +159,7 @@ def read_sources(
         )
     homeless = [each for each in found.objects if not each.namespace]
     if homeless:
-        message = f"{counted(len(homeless), 'object')} without a namespace, such as {homeless[0].at.where}"
+        message = f"{pluralize(len(homeless), 'object')} without a namespace, such as {homeless[0].at.where}"
         raise Refusal("usage", message, "give --namespace")
     return found
 

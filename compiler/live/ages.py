@@ -16,7 +16,7 @@ from compiler.live.read_many import is_of_store, value_at
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import FROM_VERSION, RENEW_DATE, VALUE_SINCE, Attributes, RemoteSecret, SecretReader
 from compiler.stores.secret_value import Comparer, SecretValue
-from compiler.text.wording import quoted
+from compiler.text.wording import quote
 
 MOST_READS: Final = 4
 # How many versions a Vault keeps where nobody says otherwise: older ones are looked for last. A copy may read so many.
@@ -115,7 +115,7 @@ def _ends_of(attributes: Attributes) -> tuple[datetime | None, str]:
     try:
         day = date.fromisoformat(text.strip())
     except ValueError:
-        return ends, f"its tag {quoted(RENEW_DATE)} is not a date, YYYY-MM-DD"
+        return ends, f"its tag {quote(RENEW_DATE)} is not a date, YYYY-MM-DD"
     renewal = datetime(day.year, day.month, day.day, tzinfo=UTC)
     return (renewal if ends is None else min(ends, renewal)), ""
 
@@ -389,9 +389,9 @@ def _since_of(text: str, now: datetime) -> tuple[datetime | None, str]:
         moment = datetime.fromisoformat(written.strip())
         moment = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        return None, f"its tag {quoted(VALUE_SINCE)} is not a date"
+        return None, f"its tag {quote(VALUE_SINCE)} is not a date"
     if moment > now + _SKEW:
-        return None, f"its tag {quoted(VALUE_SINCE)} is ahead of this machine's clock"
+        return None, f"its tag {quote(VALUE_SINCE)} is ahead of this machine's clock"
     return moment, ""
 
 

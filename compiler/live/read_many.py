@@ -19,7 +19,7 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, ForbiddenError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import ROTATION, Attributes, Limit, RemoteSecret, SecretReader, VersionStates
 from compiler.stores.secret_value import Comparer, SecretValue, is_blank, stringify
-from compiler.text.wording import command_line, quoted, shell_line
+from compiler.text.wording import command_line, quote, shell_line
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -206,22 +206,22 @@ RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 SECOND = len("20250131-120000")
 
 
-def begun_at(run_id: str) -> datetime:
+def start_time(run_id: str) -> datetime:
     """When the run began, by its id. Raises ValueError for an impossible date."""
     return datetime.strptime(run_id[:SECOND], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
 
 
-def begun_if_dated(run_id: str) -> datetime | None:
+def start_time_if_valid(run_id: str) -> datetime | None:
     """The same, and None for an impossible date, as of a file that somebody named."""
     with suppress(ValueError):
-        return begun_at(run_id)
+        return start_time(run_id)
     return None
 
 
 def rotation_of(attributes: Attributes) -> str | None:
     """The run that rotates what has these tags; None too for a tag of that name that is not this program's."""
     run = attributes.tags.get(ROTATION, "")
-    return run if RUN_ID.fullmatch(run) and begun_if_dated(run) is not None else None
+    return run if RUN_ID.fullmatch(run) and start_time_if_valid(run) is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +273,8 @@ def describe_writes(one: StoredVersion, other: StoredVersion, writer_of: WriterO
     first, second = _later_first(one, other)
     later = " later," if is_later(first, second) else ""
     return (
-        f"{quoted(first.store)} was written{later} {describe_write(first, writer_of)}, "
-        f"{quoted(second.store)} {describe_write(second, writer_of)}"
+        f"{quote(first.store)} was written{later} {describe_write(first, writer_of)}, "
+        f"{quote(second.store)} {describe_write(second, writer_of)}"
     )
 
 
@@ -309,7 +309,7 @@ def remedies(
     run = run_of_later(one, other, writer_of)
     ways = ((first, second, ""), (second, first, run.undo if run is not None else ""))
     return tuple(
-        f"if that of {quoted(right.store)} is right: {undo or copy_command(environment, secret, right, wrong)}"
+        f"if that of {quote(right.store)} is right: {undo or copy_command(environment, secret, right, wrong)}"
         for right, wrong, undo in ways
         if undo or right.store != incomplete
     )

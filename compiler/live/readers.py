@@ -30,7 +30,7 @@ from compiler.refusal import Refusal
 from compiler.stages.load import provider_objects
 from compiler.stages.resolve import Outside
 from compiler.stores.registry import PROVIDERS, live_identity, provider_called
-from compiler.text.wording import NOT_THE_SAME, command_line, listed, quoted, repeated, shell_line, suggest
+from compiler.text.wording import NOT_THE_SAME, command_line, list_names, quote, repeat_option, shell_line, suggest
 
 _UNKNOWN = "who reads the store in the cluster is not known"
 _CLUSTER_STORE, _STORE = "ClusterSecretStore", "SecretStore"
@@ -132,11 +132,11 @@ class ReadIndex:
         for store in sorted(self._excluded):
             found = self._sameness.get(store)
             if found is Sameness.SAME:
-                message = f"the store {quoted(store)} is on the same server"
+                message = f"the store {quote(store)} is on the same server"
                 raise Refusal("usage", message, f"leave out {NOT_THE_SAME} {store}: what it reads there is known")
             if found is None:
                 known = sorted(name for name, each in self._sameness.items() if each is Sameness.UNPROVEN)
-                message = f"{NOT_THE_SAME}: nobody is seen to read a store {quoted(store)}"
+                message = f"{NOT_THE_SAME}: nobody is seen to read a store {quote(store)}"
                 raise Refusal("usage", message, suggest(store, known, "stores that may be the same"))
 
 
@@ -150,8 +150,8 @@ def read_by(readers: Iterable[Reader], proven_words: str) -> str:
     proven, others = dict[str, None](), dict[str, None]()
     for each in readers:
         (proven if each.is_proven else others)[each.name] = None
-    parts = [f"{proven_words} {listed(proven)}"] if proven else []
-    parts += [f"it may be read by {listed(others)}, in what may be the same store"] if others else []
+    parts = [f"{proven_words} {list_names(proven)}"] if proven else []
+    parts += [f"it may be read by {list_names(others)}, in what may be the same store"] if others else []
     return "; ".join(parts)
 
 
@@ -161,8 +161,8 @@ def way_out(readers: Iterable[Reader]) -> str:
     if not stores:
         return ""
     is_one = len(stores) == 1
-    options = shell_line(*repeated(NOT_THE_SAME, stores))
-    return f"if {listed(stores)} {'is another store' if is_one else 'are other stores'}, add {options}"
+    options = shell_line(*repeat_option(NOT_THE_SAME, stores))
+    return f"if {list_names(stores)} {'is another store' if is_one else 'are other stores'}, add {options}"
 
 
 def every_environment(root: Path, outside: Outside) -> tuple[Environment, ...]:
@@ -174,7 +174,7 @@ def every_environment(root: Path, outside: Outside) -> tuple[Environment, ...]:
             raise Refusal("found", f"what the cluster reads is not known: {refused[0].message}", refused[0].help)
         stale = [file.environment for file in files if file.is_stale and file.old is not None]
         if stale:
-            message = f"the values file of {listed(stale)} is out of date: the cluster may read something else"
+            message = f"the values file of {list_names(stale)} is out of date: the cluster may read something else"
             raise Refusal("found", message, f"compile and commit it first: {command_line('compile', *stale)}")
     return tuple(environment for project in projects for environment in project.environments)
 
@@ -183,7 +183,7 @@ def one_environment(root: Path, name: str, outside: Outside) -> Environment:
     """The environment as its files are now, with an address from outside if it has none. Raises Refusal."""
     result = compile_project(root, (name,), outside)
     if result.failed or result.project is None:
-        raise _unknown(result)
+        raise _refuse_unknown_use(result)
     return result.project.environments[0]
 
 
@@ -197,13 +197,13 @@ def _projects(root: Path, outside: Outside) -> Iterator[Project]:
         if one.failed:
             one = compile_project(root, (name,), outside)
         if one.failed or one.project is None:
-            raise _unknown(one)
+            raise _refuse_unknown_use(one)
         yield one.project
     if result.project is None:
-        raise _unknown(result)
+        raise _refuse_unknown_use(result)
 
 
-def _unknown(result: Result) -> Refusal:
+def _refuse_unknown_use(result: Result) -> Refusal:
     error = next(each for each in result.diagnostics if each.severity is Severity.ERROR)
     message = f"cannot tell which secrets are in use: {error.span.where} has an error: {error.message}"
     return Refusal("found", message, f"correct it; `{command_line('compile', '--all')}` shows all")

@@ -18,7 +18,7 @@ from compiler.stores.errors import StoreError
 from compiler.stores.interface import Cluster, SecretWriter, StoreOptions, open_store
 from compiler.stores.pacing import RetryPolicy
 from compiler.stores.registry import suggest_store
-from compiler.text.wording import command_line, quoted, suggest
+from compiler.text.wording import command_line, quote, suggest
 
 
 class AddressError(Refusal):
@@ -86,7 +86,7 @@ def _explain_server(
     if address in clusters:
         cluster = clusters[address]
         this = f"; this Vault is {cluster}" if cluster is not None else "; this Vault does not say which one it is"
-    replaced = replaced_address(store, environ)
+    replaced = find_replaced_address(store, environ)
     if replaced is None:
         return f"{_label_of(store)} has no server, so {name} gives it{this}"
     return f"{name} replaces {replaced} of {store.environment or store.id}{this}"
@@ -105,10 +105,10 @@ def is_replaced(store: Store, environ: Mapping[str, str]) -> bool:
     if not _address_variable(store, environ) or store.reachable_at:
         return False
     # A values file has no address of a store that it does not render.
-    return replaced_address(store, environ) is not None if store.address else bool(store.environment)
+    return find_replaced_address(store, environ) is not None if store.address else bool(store.environment)
 
 
-def replaced_address(store: Store, environ: Mapping[str, str]) -> str | None:
+def find_replaced_address(store: Store, environ: Mapping[str, str]) -> str | None:
     """The written address that a variable replaces by another one."""
     name = _address_variable(store, environ)
     if not name or not store.address or store.reachable_at:
@@ -258,7 +258,7 @@ class LiveStores:
         cluster = self._clusters.get(address)
         is_accepted = cluster is not None and any(cluster.id != each for each in self._expected_ids(store))
         said = explain_address(store, address, self._environ, self._clusters)
-        return ServerFacts(cluster, replaced_address(store, self._environ), said, is_accepted)
+        return ServerFacts(cluster, find_replaced_address(store, self._environ), said, is_accepted)
 
     def _adapter(self, address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
         on_contact = partial(self._on_contact, address)
@@ -332,7 +332,7 @@ def store_named(environment: Environment, name: str) -> Store:
 def secret_named(environment: Environment, secret_id: str) -> Secret:
     """The secret of this id. Raises Refusal, and says so where the environment has it disabled."""
     if secret_id in environment.disabled:
-        message = f'the secret {quoted(secret_id)} is disabled in "{environment.name}"'
+        message = f'the secret {quote(secret_id)} is disabled in "{environment.name}"'
         at = environment.root.nearest("secrets", secret_id, "enabled").key_span.where
         raise Refusal("usage", message, f"remove `enabled: false` from it, at {at}")
     if secret_id not in environment.secrets:
@@ -343,7 +343,7 @@ def secret_named(environment: Environment, secret_id: str) -> Secret:
 
 
 def _refuse_unknown(environment: Environment, kind: str, name: str, way_out: str | None) -> Refusal:
-    message = f'the environment "{environment.name}" has no {kind} {quoted(name)}'
+    message = f'the environment "{environment.name}" has no {kind} {quote(name)}'
     if kind == "secret" and name in environment.stores:
-        way_out = f"{quoted(name)} is a store"
+        way_out = f"{quote(name)} is a store"
     return Refusal("usage", message, way_out)

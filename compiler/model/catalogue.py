@@ -82,7 +82,7 @@ class CatalogueKey:
         return entry, name
 
     @property
-    def held(self) -> CatalogueKey:
+    def value_key(self) -> CatalogueKey:
         """The key that has the value: itself, or the one that it is taken from."""
         return self.origin.key if self.origin is not None else self
 

@@ -147,7 +147,7 @@ class Environment:
         """The keys that several secrets here have in common by `from`, each with its secret; the holder first."""
         takers = [name for name in self.secrets if name in self.catalogue.origins]
         taken = [(name, item.key) for name in takers for item in self.secrets[name].keys if item.key.origin is not None]
-        held = {key.held for _, key in taken}
+        held = {key.value_key for _, key in taken}
         for holder in dict.fromkeys(holder.id for name in takers for holder in self.catalogue.origins[name]):
             secret = self.secrets.get(holder)
             yield from ((holder, item.key) for item in (secret.keys if secret is not None else ()) if item.key in held)

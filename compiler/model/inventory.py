@@ -179,9 +179,9 @@ class Inventory:
 
         They are the ends of its secret, and those of all others that have the same value.
         """
-        held = secret.entry.keys[key].held
+        held = secret.entry.keys[key].value_key
         others = (
-            each for each in self._environment.secrets.values() if any(item.key.held is held for item in each.keys)
+            each for each in self._environment.secrets.values() if any(item.key.value_key is held for item in each.keys)
         )
         return tuple({store.id: store for each in (secret, *others) for store in self.ends(each)}.values())
 
@@ -236,14 +236,14 @@ class Inventory:
             store = secret.store.id if secret.store is not None else None
             for key in secret.entry.keys.values() if secret.id in origins else ():
                 if key.origin is not None:
-                    names[secret.id, key.name] = first.setdefault((key.held, store), (secret.id, key.name))
+                    names[secret.id, key.name] = first.setdefault((key.value_key, store), (secret.id, key.name))
         return names
 
     def holder_of(self, name: ValueName) -> ValueName | None:
         """The entry and the key of the catalogue that have the value; None for a key that it does not have."""
         entry = self._environment.catalogue.entries.get(name[0])
         key = entry.keys.get(name[1]) if entry is not None else None
-        return (key.holder(entry).id, key.held.name) if entry is not None and key is not None else None
+        return (key.holder(entry).id, key.value_key.name) if entry is not None and key is not None else None
 
     def name_here(self, name: ValueName) -> ValueName:
         """The name by which the environment has a value of the catalogue: a taker's where its secret is not here."""

@@ -329,7 +329,7 @@ def place_of(key: CatalogueKey, provider: str, remote: str | None, prefix: str) 
     """
     if key.is_taken and key.origin is None:
         return None
-    held = key.held
+    held = key.value_key
     own = held.remote.get(provider)
     if own is None:
         return Place(prefix + remote, held.name) if remote is not None else None

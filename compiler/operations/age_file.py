@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from compiler.model.files import sync_folder, temporary_beside
 from compiler.refusal import Refusal, system_reason
 from compiler.stores.secret_value import SecretValue
-from compiler.text.wording import install_line, quoted
+from compiler.text.wording import install_line, quote
 
 T = TypeVar("T")
 MAGIC = b"age-encryption.org/v1\n"
@@ -158,7 +158,7 @@ _MODE = 0o600
 
 def require_writable(path: Path, *, replaces: bool) -> None:
     """Raises Refusal where `write_private` would, before the content is made."""
-    shown = quoted(str(path))
+    shown = quote(str(path))
     try:
         status = os.lstat(path)
     except FileNotFoundError:
@@ -187,7 +187,7 @@ def write_private(path: Path, content: bytes, *, replaces: bool) -> None:
     Raises Refusal; then, and after Ctrl-C, the old file is unchanged.
     """
     require_writable(path, replaces=replaces)
-    temporary, shown = temporary_beside(path), quoted(str(path))
+    temporary, shown = temporary_beside(path), quote(str(path))
     try:
         _write(temporary, content)
         if replaces:

@@ -32,7 +32,7 @@ from compiler.stores.secret_value import (
     traits,
     write_object,
 )
-from compiler.text.wording import command_line, listed, shell_line
+from compiler.text.wording import command_line, list_names, shell_line
 
 FORMAT = "platform-secrets backup"
 # Raised when an older program could not restore the file correctly; a new field of the manifest raises it too. The
@@ -75,8 +75,8 @@ def encode(backup: Backup) -> bytes:
         "version": VERSION if dates else _WITHOUT_DATES,
         "environment": backup.environment,
         "time": backup.time,
-        "secrets": grouped(ordered),
-        "missing": grouped(sorted(backup.missing)),
+        "secrets": keys_by_secret(ordered),
+        "missing": keys_by_secret(sorted(backup.missing)),
         "counts": {"secrets": len(backup.secrets), "keys": len(ordered)},
         "digest": _digest(body),
         **({"since": dates} if dates else {}),
@@ -96,7 +96,7 @@ def decode(data: bytes) -> Backup:
     values = _values(body)
     ordered = sorted(values)
     counts = {"secrets": len({secret for secret, _ in ordered}), "keys": len(ordered)}
-    if manifest["secrets"] != grouped(ordered) or manifest["counts"] != counts:
+    if manifest["secrets"] != keys_by_secret(ordered) or manifest["counts"] != counts:
         raise _unusable("its manifest does not list the keys that it holds")
     missing = tuple((secret, key) for secret, keys in manifest["missing"].items() for key in keys)
     return Backup(manifest["environment"], manifest["time"], values, missing, _since(manifest.get("since", {})))
@@ -122,7 +122,7 @@ def _since(dates: Mapping[str, Any]) -> dict[ValueName, datetime | None]:
 
 def _manifest(head: bytes) -> dict[str, Any]:
     try:
-        text = _bounded(head.decode())
+        text = _limit_values(head.decode())
         manifest = json.loads(text)
     except (ValueError, RecursionError):
         manifest = None
@@ -145,7 +145,7 @@ def _manifest(head: bytes) -> dict[str, Any]:
 
 def _values(body: bytes) -> dict[ValueName, SecretValue]:
     try:
-        found = read_object(_bounded(body.decode("utf-8", "surrogatepass")))
+        found = read_object(_limit_values(body.decode("utf-8", "surrogatepass")))
     except (NotAnObjectError, UnicodeDecodeError):
         # Either error may hold the content.
         found = None
@@ -160,14 +160,14 @@ def _values(body: bytes) -> dict[ValueName, SecretValue]:
     return values
 
 
-def _bounded(text: str) -> str:
+def _limit_values(text: str) -> str:
     """The text itself. Raises Refusal where it has so many values that it is none that `encode` made."""
     if has_more_values(text, _MOST_VALUES):
         raise _unusable(f"it has more than {_MOST_VALUES} values")
     return text
 
 
-def grouped(names: Iterable[ValueName]) -> dict[str, list[str]]:
+def keys_by_secret(names: Iterable[ValueName]) -> dict[str, list[str]]:
     """The keys of each secret."""
     found: dict[str, list[str]] = {}
     for secret, key in names:
@@ -298,7 +298,7 @@ def require_only(backup: Backup, environment: Environment, only: Sequence[str]) 
     """Raises Refusal for a secret of which the backup has no value, neither of its own nor one that it takes over."""
     for secret in only:
         if not any(_is_chosen(environment, name, (secret,)) for name in backup.values):
-            known = listed(backup.secrets) or "no secrets"
+            known = list_names(backup.secrets) or "no secrets"
             raise Refusal("usage", f'the backup has no secret "{secret}"', f"the backup has {known}")
 
 
@@ -310,7 +310,7 @@ def restoration(backup: Backup, environment: Environment, to: Store | None, opti
     named = tuple(_steps(backup, environment, to, options.only))
     # Values of a backup without dates are of an age that is not known.
     dates = {(step.secret, step.key): backup.since.get(name) for name, step in named}
-    steps = tuple(_undisputed(named, environment, options.only))
+    steps = tuple(_drop_superseded(named, environment, options.only))
     used = {step.place.store: environment.stores[step.place.store] for step in steps if step.value is not None}
     addresses = {name: options.stores.address(store).absolute for name, store in sorted(used.items())}
     asked = {
@@ -330,7 +330,7 @@ def restoration(backup: Backup, environment: Environment, to: Store | None, opti
     return Change(identity_of(COMMAND, environment.name, addresses, asked), plan, options)
 
 
-def _undisputed(
+def _drop_superseded(
     found: Iterable[tuple[ValueName, Step]], environment: Environment, only: Sequence[str]
 ) -> Iterator[Step]:
     """The steps, without the values of keys that had one of their own and take another key's by now.
@@ -363,26 +363,26 @@ def _steps(
     for name in sorted(backup.values):
         if not only or _is_chosen(environment, name, only):
             step = Step(*inventory.name_here(name), Kind.UPDATE, None, None, value=backup.values[name])
-            yield name, _placed(step, environment, to, row_of)
+            yield name, _place_step(step, environment, to, row_of)
 
 
-def _placed(
+def _place_step(
     step: Step, environment: Environment, to: Store | None, row_of: Callable[[Secret, Store], Mapping[str, Cell]]
 ) -> Step:
     """`step` with the place of its key, or refused where it has none."""
     secret = environment.secrets.get(step.secret)
     if secret is None:
-        return step.refused("the environment has no such secret", "leave it out with --only, or enable it")
+        return step.refuse("the environment has no such secret", "leave it out with --only, or enable it")
     store, key = to or secret.store, secret.entry.keys.get(step.key)
     if store is None:
-        return step.refused("the environment has no store for it", "name one with --to")
+        return step.refuse("the environment has no store for it", "name one with --to")
     if key is None:
         reason = "the catalogue no longer has this key of the secret"
-        return step.refused(reason, "leave the secret out with --only, or add the key to the catalogue")
+        return step.refuse(reason, "leave the secret out with --only, or add the key to the catalogue")
     place = row_of(secret, store)[step.key].place
     if place is None:
         remedy = way_to_place(key.holder(secret.entry).id, store.provider)
-        return step.refused(f'the catalogue names no place for it in "{store.id}"', remedy)
+        return step.refuse(f'the catalogue names no place for it in "{store.id}"', remedy)
     return replace(step, destination=location_of(store, place))
 
 

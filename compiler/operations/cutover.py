@@ -35,7 +35,7 @@ from compiler.pipeline import VALUES_FOLDER, Result, ValuesFile, compile_edited,
 from compiler.refusal import Refusal
 from compiler.stages.files import Output, write_all
 from compiler.stages.resolve import Outside
-from compiler.text.wording import command_line, listed, quoted, shell_line
+from compiler.text.wording import command_line, list_names, quote, shell_line
 
 if TYPE_CHECKING:
     # What it needs of the cluster is loaded only where one is asked.
@@ -119,9 +119,13 @@ def _previous_store(environment: Environment, secrets: Sequence[str]) -> Store:
         left = {each for each in switched if each} if len(reading) > 1 and len(switched) == 1 else reading
     others = [store for store in environment.stores.values() if store.id not in left]
     if len(environment.stores) != _TWO or len(others) != 1:
-        what = f"the secrets read {listed(sorted(reading))}" if len(reading) > 1 else f"they read {listed(reading)}"
+        what = (
+            f"the secrets read {list_names(sorted(reading))}"
+            if len(reading) > 1
+            else f"they read {list_names(reading)}"
+        )
         message = f"--back does not say which store to go back to: {what}"
-        raise Refusal("usage", message, f"add --to with one of {listed(map(str, environment.stores))}")
+        raise Refusal("usage", message, f"add --to with one of {list_names(map(str, environment.stores))}")
     return others[0]
 
 
@@ -213,7 +217,7 @@ def _values_files(
 def _check_way_back(name: str, secrets: Sequence[str], request: CutoverRequest, to: str) -> Iterator[Check]:
     if request.unproven:
         verb = "was" if len(request.unproven) == 1 else "were"
-        message = f"nothing says that {listed(request.unproven)} {verb} in {quoted(to)} before"
+        message = f"nothing says that {list_names(request.unproven)} {verb} in {quote(to)} before"
         proven = [each for each in secrets if each not in request.unproven]
         alone = command_line("cutover", name, *proven, "--back", "--to", to) if proven else None
         mend = f"to go back with those that were: {alone}" if alone else None
@@ -231,11 +235,13 @@ def check_edit(preview: Preview, request: CutoverRequest) -> Iterator[Check]:
     for each in [each for each in preview.new if each.severity is not Severity.ERROR][:MOST]:
         yield Check(About.WARNINGS, Verdict.NOTED, f"new: {one_line(each)}", each.help)
     if preview.stale:
-        message = f"the values file of {listed(preview.stale)} is out of date"
+        message = f"the values file of {list_names(preview.stale)} is out of date"
         verdict = Verdict.NOTED if request.is_back else Verdict.REFUSED
         yield Check(About.VALUES_FILE, verdict, message, command_line("compile", *preview.stale))
     if preview.dependants:
-        message = f"the edit also switches secrets of environments that extend this one: {listed(preview.dependants)}"
+        message = (
+            f"the edit also switches secrets of environments that extend this one: {list_names(preview.dependants)}"
+        )
         if request.with_dependants:
             yield Check(About.DEPENDANTS, Verdict.NOTED, message)
         else:
@@ -246,7 +252,7 @@ def _check_same_keys(preview: Preview) -> Check:
     for before, after in preview.pairs:
         for change in compare(side_of_environment(before).secrets, side_of_environment(after).secrets):
             if change.kind != "changed" or change.keys_added or change.keys_removed:
-                message = f"the edit would give {quoted(change.title)} other keys, or add or remove it"
+                message = f"the edit would give {quote(change.title)} other keys, or add or remove it"
                 return Check(About.SAME_KEYS, Verdict.REFUSED, message, command_line("diff", before.name))
     is_one = len(preview.switched) == 1
     what = "the Secret keeps its name and keys" if is_one else "all Secrets keep their names and keys"
@@ -261,7 +267,8 @@ def check_shared_places(switches: Iterable[Switch], request: CutoverRequest, to:
     for environment, going in _by_environment(switches).items():
         named, together = {each.secret for each in going}, _together(going)
         if stays := [name for name in together if name not in named]:
-            message = f"they read one remote place, so they move together: {listed(sorted(named))} and {listed(stays)}"
+            both = f"{list_names(sorted(named))} and {list_names(stays)}"
+            message = f"they read one remote place, so they move together: {both}"
             ordered = [name for name in environment.secrets if name in together]
             yield Check(About.TOGETHER, Verdict.REFUSED, message, request.switch(environment.name, ordered, to))
 
@@ -271,7 +278,7 @@ def check_guard_order(switches: Iterable[Switch], request: CutoverRequest, to: s
     for environment, going in _by_environment(switches).items():
         guards = [each for each in going if each.before.entry.guards]
         for each in guards:
-            message = f"{quoted(each.secret)} guards a store: try a break-glass log-in, which does not need it, first"
+            message = f"{quote(each.secret)} guards a store: try a break-glass log-in, which does not need it, first"
             yield Check(About.GUARDS, Verdict.NOTED, message)
         if not guards or request.is_back:
             continue
@@ -283,11 +290,11 @@ def check_guard_order(switches: Iterable[Switch], request: CutoverRequest, to: s
             if not (secret.entry.guards or secret.store is None or secret.store.id == destination or name in alone)
         ]
         if others:
-            message = f"what guards a store moves alone: {listed(each.secret for each in guards)}"
+            message = f"what guards a store moves alone: {list_names(each.secret for each in guards)}"
             first = [name for name in others if not environment.secrets[name].entry.guards] or alone
             yield Check(About.GUARDS, Verdict.REFUSED, message, request.switch(environment.name, first, to))
         elif behind:
-            message = f"{quoted(guards[0].secret)} guards a store, so it moves last; not there yet: {listed(behind)}"
+            message = f"{quote(guards[0].secret)} guards a store, so it moves last; not there yet: {list_names(behind)}"
             yield Check(About.GUARDS, Verdict.REFUSED, message, request.switch(environment.name, behind, to))
 
 
@@ -399,7 +406,7 @@ def plan_cutover(
     preview = preview_edit(environment, text, root, outside, with_dependants=request.with_dependants)
     switched, to = preview.switched, switches.to.id
     keys = {(each.secret, item.key.name) for each in switched for item in each.before.keys}
-    accepted = accepted_keys(keys, request.accepted)
+    accepted = match_accepted(keys, request.accepted)
     _refuse_unknown_endings(switched, request.ending)
     checks = [
         *_check_way_back(environment.name, switches.secrets, request, to),
@@ -417,7 +424,7 @@ def plan_cutover(
         found, comparison = check_stores(switched, stores, request, accepted, past)
         checks += found
     if switched and cluster is not None:
-        written = comparison.written if comparison is not None else {}
+        written = comparison.write_dates if comparison is not None else {}
         checks += cluster.or_unanswered(cluster.check_switches(switched, request, written))
     effects = tuple(_effects(switched, comparison, cluster))
     return Cutover(request, root, switches, preview, text, tuple(checks), comparison, effects)
@@ -427,14 +434,14 @@ def _effects(
     switched: Sequence[Switch], comparison: StoreComparison | None, cluster: "ClusterGate | None"
 ) -> Iterator[Effect]:
     readers = cluster.readers_of(switched) if cluster is not None else {}
-    takes = cluster.unread_values(comparison.written) if cluster is not None and comparison is not None else {}
+    takes = cluster.unread_values(comparison.write_dates) if cluster is not None and comparison is not None else {}
     for each in switched:
         changing, unknown = comparison.effect_of(each) if comparison is not None else ((), ())
         mounted = live if (live := readers.get(each)) is not None else each.before.entry.mounted_by
         yield Effect(each, changing, unknown, mounted, takes.get(each, ""), is_live=cluster is not None)
 
 
-def accepted_keys(known: Collection[tuple[str, str]], words: Sequence[str]) -> frozenset[tuple[str, str]]:
+def match_accepted(known: Collection[tuple[str, str]], words: Sequence[str]) -> frozenset[tuple[str, str]]:
     """Those of the keys `known`, as secret and key, that `words` name. Raises Refusal for a word that names none.
 
     Where no secret is switched there are no keys, and nothing is accepted.
@@ -444,8 +451,8 @@ def accepted_keys(known: Collection[tuple[str, str]], words: Sequence[str]) -> f
         secret, slash, key = word.partition("/")
         named = {pair for pair in known if (pair == (secret, key) if slash else pair[1] == word)}
         if not named:
-            names = listed(sorted({key for _, key in known}))
-            message = f"--accept-differences names {quoted(word)}, which is not a key of the secrets to switch"
+            names = list_names(sorted({key for _, key in known}))
+            message = f"--accept-differences names {quote(word)}, which is not a key of the secrets to switch"
             raise Refusal("usage", message, f"their keys are {names}")
         found |= named
     return frozenset(found)
@@ -455,8 +462,8 @@ def _refuse_unknown_endings(switched: Sequence[Switch], secrets: Sequence[str]) 
     known = dict.fromkeys(each.secret for each in switched)
     for secret in secrets if known else ():
         if secret not in known:
-            message = f"--accept-ending names {quoted(secret)}, which is not one of the secrets to switch"
-            raise Refusal("usage", message, f"they are {listed(known)}")
+            message = f"--accept-ending names {quote(secret)}, which is not one of the secrets to switch"
+            raise Refusal("usage", message, f"they are {list_names(known)}")
 
 
 def outputs(cutover: Cutover) -> tuple[Output, ...]:

@@ -28,7 +28,7 @@ from compiler.consumers.readers import readers_in
 from compiler.model.environment import Environment
 from compiler.model.values import manifests_of
 from compiler.operations.cutover_gate import About, Check, CutoverRequest, Switch, Verdict
-from compiler.text.wording import command_line, counted, listed, quoted, repeated
+from compiler.text.wording import command_line, list_names, pluralize, quote, repeat_option
 
 # What the gate goes on without. Not every cluster has Rollouts.
 OPTIONAL = frozenset({SECRETS, NAMESPACES, "rollouts"})
@@ -67,15 +67,15 @@ class ClusterGate:
         for name in secrets:
             live = self._view.live(manifests[name])
             if not live.has_secrets:
-                message = f"{quoted(name)}: the keys of its Secret are not asked for: you may not list Secrets"
+                message = f"{quote(name)}: the keys of its Secret are not asked for: you may not list Secrets"
                 yield Check(About.IN_EFFECT, Verdict.NOTED, message)
             for unknown in unknowns(manifests[name], live):
-                yield Check(About.IN_EFFECT, Verdict.NOTED, f"{quoted(name)}: {unknown}")
+                yield Check(About.IN_EFFECT, Verdict.NOTED, f"{quote(name)}: {unknown}")
             for problem in problems(manifests[name], live, evidence):
                 refused, mend = True, _mend(problem, environment, [name], request)
-                yield Check(About.IN_EFFECT, Verdict.REFUSED, f"{quoted(name)}: {problem.message}", mend)
+                yield Check(About.IN_EFFECT, Verdict.REFUSED, f"{quote(name)}: {problem.message}", mend)
         if not refused and secrets:
-            yield Check(About.IN_EFFECT, Verdict.PASSED, f"the steps before are in effect: {listed(secrets)}")
+            yield Check(About.IN_EFFECT, Verdict.PASSED, f"the steps before are in effect: {list_names(secrets)}")
 
     def check_switches(
         self, switches: Sequence[Switch], request: CutoverRequest, written: Mapping[Switch, datetime]
@@ -101,7 +101,7 @@ class ClusterGate:
             mend = _mend(problem, each.environment, alike, request)
             yield Check(About.CLUSTER_SECRETS, verdict, problem.message, mend)
         if not refused:
-            what = counted(len(switches), "ExternalSecret")
+            what = pluralize(len(switches), "ExternalSecret")
             state = "managed by this chart" if request.is_back else "managed by this chart and not failing"
             yield Check(About.CLUSTER_SECRETS, Verdict.PASSED, f"{what} in the cluster, {state}")
 
@@ -157,8 +157,8 @@ class ClusterGate:
         if not refused:
             # Not said where its labels or patterns could not be judged.
             is_known = live is not None and allows_namespace(live, namespace, labelled)
-            allows = f" and allows the namespace {quoted(namespace)}" if is_known else ""
-            yield Check(About.CLUSTER_STORE, Verdict.PASSED, f"the {store.kind} {quoted(store.name)} is ready{allows}")
+            allows = f" and allows the namespace {quote(namespace)}" if is_known else ""
+            yield Check(About.CLUSTER_STORE, Verdict.PASSED, f"the {store.kind} {quote(store.name)} is ready{allows}")
         # Pods may not have the values of the present store that were compared.
         problem = identity_problem(present, present_live, namespace) if present_live is not None else None
         if problem is not None:
@@ -172,13 +172,13 @@ class ClusterGate:
         """That the controller of the new store is neither the default one nor that of the present store."""
         store, known = switch.destination, {"default", *([controller_of(present)] if present is not None else [])}
         if live is not None and (other := controller_of(live)) not in known:
-            message = f"the {store.kind} {quoted(store.name)} belongs to another controller, {quoted(other)}"
+            message = f"the {store.kind} {quote(store.name)} belongs to another controller, {quote(other)}"
             yield ClusterProblem(ClusterState.STORE, message, kubectl_line("get", store, switch.namespace))
 
 
 def _mend(problem: ClusterProblem, environment: Environment, secrets: Sequence[str], request: CutoverRequest) -> str:
     """The way out of a problem that `secrets` of an environment have."""
     if problem.state in (ClusterState.NOT_REFRESHED, ClusterState.OLDER_VALUE):
-        options = (*repeated("--only", secrets), "--wait", "--force-sync", *request.context)
+        options = (*repeat_option("--only", secrets), "--wait", "--force-sync", *request.context)
         return command_line("status", environment.name, *options)
     return problem.mend or command_line("verify", environment.name, *secrets, *request.cluster)

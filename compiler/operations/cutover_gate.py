@@ -25,7 +25,7 @@ from compiler.model.store import Sameness, compare_servers
 from compiler.operations.references import cells_to_read, with_own_count
 from compiler.operations.verify import KeyStatus, Verification, compare_keys, verify, versions_of
 from compiler.stores.secret_value import Comparer
-from compiler.text.wording import command_line, counted, listed, quoted, repeated
+from compiler.text.wording import command_line, list_names, pluralize, quote, repeat_option
 
 # The run of this project that deleted a remote secret, by the store's absolute address and the secret's name.
 DeleterOf = Callable[[str, str], PastRun | None]
@@ -234,7 +234,7 @@ class StoreComparison:
         return changing, tuple(unknown)
 
     @property
-    def written(self) -> dict[Switch, datetime]:
+    def write_dates(self) -> dict[Switch, datetime]:
         """When the present store last got a value of each switch, as far as it says."""
         found: dict[Switch, datetime] = {}
         for each in self.keys:
@@ -295,7 +295,7 @@ def check_distinct_stores(switches: Sequence[Switch], stores: LiveStores) -> Ite
         except AddressError:
             continue
         if is_one and compare_servers(source.identity, destination.identity) is not Sameness.SAME:
-            message = f"{quoted(source.id)} and {quoted(destination.id)} are the same place, seen from this machine"
+            message = f"{quote(source.id)} and {quote(destination.id)} are the same place, seen from this machine"
             mend = "unset VAULT_ADDR, which stands for both, or correct reachableAt"
             yield Check(About.COMPARED, Verdict.REFUSED, message, mend)
 
@@ -312,10 +312,10 @@ def check_destination(
         yield Check(About.VERIFIED, Verdict.NOTED, one_line(each), each.help)
     errors = [each for each in found.diagnostics if each.severity is Severity.ERROR]
     if not errors:
-        names = listed(dict.fromkeys(each.destination.id for each in switches))
+        names = list_names(dict.fromkeys(each.destination.id for each in switches))
         # A variable may stand for the address: people should see which server it was that answered.
         where = ", ".join(dict.fromkeys(seen.address for seen in found.seen))
-        message = f"{names} holds every key: {counted(len(found.keys), 'key')}, at {where}"
+        message = f"{names} holds every key: {pluralize(len(found.keys), 'key')}, at {where}"
         yield Check(About.VERIFIED, Verdict.PASSED, message)
         return
     verdict = Verdict.REFUSED if found.answered else Verdict.UNANSWERED
@@ -345,7 +345,7 @@ def _commands_that_bring(
 
 
 def _migrate(switch: Switch, secrets: Iterable[str], *options: str) -> str:
-    going = ("--to", switch.destination.id, *repeated("--only", secrets))
+    going = ("--to", switch.destination.id, *repeat_option("--only", secrets))
     return command_line("migrate", switch.environment.name, *going, *options, "--apply")
 
 
@@ -357,8 +357,8 @@ def check_equal_values(
         keys = comparison.of(switch)
         equal = [each.key for each in keys if each.likeness is Likeness.EQUAL]
         if len(equal) == len(keys):
-            between = f"{quoted(switch.source.id)} and {quoted(switch.destination.id)}"
-            message = f"{quoted(switch.secret)} is equal in {between}: {counted(len(equal), 'key')}"
+            between = f"{quote(switch.source.id)} and {quote(switch.destination.id)}"
+            message = f"{quote(switch.secret)} is equal in {between}: {pluralize(len(equal), 'key')}"
             yield Check(About.COMPARED, Verdict.PASSED, message)
         yield from _differences(switch, keys, accepted, request, writer_of)
     yield from _check_uncompared(comparison.keys, request)
@@ -371,7 +371,7 @@ def _differences(
     request: CutoverRequest,
     writer_of: WriterOf,
 ) -> Iterator[Check]:
-    of, here, there = quoted(switch.secret), quoted(switch.source.id), quoted(switch.destination.id)
+    of, here, there = quote(switch.secret), quote(switch.source.id), quote(switch.destination.id)
     only = [each for each in keys if each.likeness is Likeness.ONLY_THERE]
     for what, found in (
         (f"values of {of} differ in {there} and {here}", [e for e in keys if e.likeness is Likeness.DIFFERENT]),
@@ -383,14 +383,14 @@ def _differences(
         names = [each.key for each in found]
         if request.is_back and found and found[0].likeness is Likeness.ONLY_THERE:
             # That the store that is left lacks them is why one goes back.
-            yield Check(About.COMPARED, Verdict.NOTED, f"{what}: {listed(names, len(names))}")
+            yield Check(About.COMPARED, Verdict.NOTED, f"{what}: {list_names(names, len(names))}")
             continue
         taken = [name for name in names if (switch.secret, name) in accepted]
         left = [name for name in names if name not in taken]
         if taken:
-            yield Check(About.COMPARED, Verdict.NOTED, f"accepted: {what}: {listed(taken, len(taken))}")
+            yield Check(About.COMPARED, Verdict.NOTED, f"accepted: {what}: {list_names(taken, len(taken))}")
         if left:
-            message = f"{what}: {listed(left, len(left))}"
+            message = f"{what}: {list_names(left, len(left))}"
             all_accepted = (*sorted(accepted), *((switch.secret, key) for key in left))
             accepting = replace(request, accepted=tuple(map("/".join, all_accepted))).again()
             accept = f"to accept those of {there}: {accepting}"
@@ -416,8 +416,8 @@ def _check_uncompared(keys: Sequence[ComparedKey], request: CutoverRequest) -> I
     for reason, unknown in by_reason.items():
         secrets = dict.fromkeys(each.switch.secret for each in unknown)
         names = [each.key for each in unknown]
-        of_several = f"{listed(secrets, len(secrets))} not compared: {counted(len(names), 'key')}"
-        of_one = f"{quoted(next(iter(secrets)))} not compared: {listed(names, len(names))}"
+        of_several = f"{list_names(secrets, len(secrets))} not compared: {pluralize(len(names), 'key')}"
+        of_one = f"{quote(next(iter(secrets)))} not compared: {list_names(names, len(names))}"
         why = with_own_count(reason, len(names))
         message = f"keys of {of_one if len(secrets) == 1 else of_several}: {why}"
         if request.is_back or request.without_comparison:
@@ -434,9 +434,9 @@ def check_endings(comparison: StoreComparison, request: CutoverRequest, stores: 
     endings = comparison.endings
     for switch in dict.fromkeys(switch for switch, _ in endings):
         found = [(name, *end) for (each, name), end in endings.items() if each is switch]
-        there, here = quoted(switch.destination.id), quoted(switch.source.id)
-        versions = ", ".join(f"version {version} of {quoted(name)}" for name, version, _ in found)
-        first, of = min(ends for _, _, ends in found), quoted(switch.secret)
+        there, here = quote(switch.destination.id), quote(switch.source.id)
+        versions = ", ".join(f"version {version} of {quote(name)}" for name, version, _ in found)
+        first, of = min(ends for _, _, ends in found), quote(switch.secret)
         ends = f"{versions} in {there} deletes itself on {first:%Y-%m-%d %H:%M:%S} UTC"
         message = f"{ends}, before what {here} holds of {of}"
         store = stores.open(switch.destination)

@@ -15,7 +15,7 @@ from compiler.model.diagnostic import Severity
 from compiler.model.environment import Environment
 from compiler.model.inventory import Cell, Inventory
 from compiler.model.provider import InvalidReferenceError, UnprovenReferenceError
-from compiler.operations.verify import KeyStatus, Verification, extracted, resolve
+from compiler.operations.verify import KeyStatus, Verification, extract, resolve
 from compiler.stores.interface import RemoteSecret, SecretReader
 from compiler.stores.secret_value import NotAnObjectError, SecretValue
 from compiler.text.wording import command_line
@@ -63,7 +63,7 @@ def ages_of(found: Verification, stores: LiveStores, now: datetime) -> dict[Cell
     own = [status for status in found.keys if not status.cell.is_elsewhere]
     limits = {each.cell: each.cell.lifetime.limit_days for each in own}
     read = {each.cell: each.remote for each in own if each.remote is not None}
-    ages = {each.cell: _unread(each, limits[each.cell]) for each in own if each.remote is None}
+    ages = {each.cell: _age_of_unread(each, limits[each.cell]) for each in own if each.remote is None}
     remotes: dict[tuple[SecretReader, str], list[Cell]] = {}
     for each, remote in read.items():
         remotes.setdefault((stores.open(each.store), remote.name), []).append(each)
@@ -78,7 +78,7 @@ def ages_of(found: Verification, stores: LiveStores, now: datetime) -> dict[Cell
     return {each: ages[each] for each in limits}
 
 
-def _unread(status: KeyStatus, limit: int | None) -> KeyAge:
+def _age_of_unread(status: KeyStatus, limit: int | None) -> KeyAge:
     if limit is None:
         return KeyAge(AgeState.NO_LIMIT)
     errors = (each.message for each in status.found if each.severity is Severity.ERROR)
@@ -88,7 +88,7 @@ def _unread(status: KeyStatus, limit: int | None) -> KeyAge:
 def _value(asked: Cell, remote: RemoteSecret) -> SecretValue | None:
     """What the operator takes from a version of the remote secret."""
     try:
-        source = extracted(remote) if asked.by_name else remote
+        source = extract(remote) if asked.by_name else remote
         return resolve(asked.store.provider, source, asked.property, by_name=asked.by_name)
     except (InvalidReferenceError, UnprovenReferenceError, NotAnObjectError):
         return None

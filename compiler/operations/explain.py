@@ -112,7 +112,7 @@ def _key_rows(secret: Secret, found: SecretKey, by_path: dict[str, Explanation])
     yield from _existing_rows(by_path, f"secrets.{secret.id}.store")
     if store is not None:
         yield from _remote_rows(secret, key, store, by_path)
-    if key.held.variants:
+    if key.value_key.variants:
         yield from _existing_rows(by_path, f"secrets.{key.holder(secret.entry).id}.use")
 
 
@@ -133,7 +133,7 @@ def _remote_rows(
     secret: Secret, key: CatalogueKey, store: Store, by_path: dict[str, Explanation]
 ) -> Iterator[Explanation]:
     yield from _existing_rows(by_path, f"stores.{store.id}.prefix")
-    holder, key = key.holder(secret.entry), key.held
+    holder, key = key.holder(secret.entry), key.value_key
     own, members = key.node.get("remote", store.provider.id), key.node.members_at("remote", store.provider.id)
     in_catalogue = f"secrets.{holder.id}.keys.{key.name}.remote.{store.provider.id}"
     name = own if own is not None and isinstance(own.value, str) else members.get("name")
@@ -218,7 +218,7 @@ def _full_path(environment: Environment, path: str) -> str | None:
 
 def _rows(environment: Environment) -> Iterator[Explanation]:
     root = environment.root
-    yield from _written_rows((), root)
+    yield from _rows_in_file((), root)
     if root.get("fetch") is None:
         yield Explanation("fetch", PER_KEY, "default")
     if root.get("partOf") is None:
@@ -234,10 +234,10 @@ def _rows(environment: Environment) -> Iterator[Explanation]:
         yield from _default_rows(environment, secret)
 
 
-def _written_rows(path: tuple[str, ...], node: Node) -> Iterator[Explanation]:
+def _rows_in_file(path: tuple[str, ...], node: Node) -> Iterator[Explanation]:
     for key, child in node.children.items():
         if child.children:
-            yield from _written_rows((*path, key), child)
+            yield from _rows_in_file((*path, key), child)
         else:
             yield _row_at((*path, key), child)
     for key, null in node.removed.items():

@@ -66,9 +66,9 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
         there = inventory.of(secret, to)
         for key, cell in inventory.of(secret, origin).items():
             if cell.in_use:
-                in_use[cell.value] = bool(secret.entry.keys[key].held.variants)
+                in_use[cell.value] = bool(secret.entry.keys[key].value_key.variants)
             step = Step(*cell.value, Kind.UPDATE, location_of(origin, cell.place), location_of(to, there[key].place))
-            steps[cell.value] = step if cell.place is not None else _unplaced(step, origin)
+            steps[cell.value] = step if cell.place is not None else _refuse_unplaced(step, origin)
         own, theirs = inventory.own_remote(secret, origin), inventory.own_remote(secret, to)
         if own is not None and theirs is not None:
             mains.append((secret.id, origin.id, own, theirs))
@@ -80,19 +80,19 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
         in_use,
         tuple(mains),
         tuple(skipped),
-        _shared(inventory, sources, steps.values(), mains),
+        _shared_places(inventory, sources, steps.values(), mains),
         frozenset(_locations(inventory, to)),
         inventory.limits(to),
     )
 
 
-def _unplaced(step: Step, store: Store) -> Step:
+def _refuse_unplaced(step: Step, store: Store) -> Step:
     """A step whose key has no place in `store`."""
     reason = f'the catalogue gives the key no place in "{store.id}"'
-    return step.refused(reason, way_to_place(step.secret, store.provider))
+    return step.refuse(reason, way_to_place(step.secret, store.provider))
 
 
-def _shared(
+def _shared_places(
     inventory: Inventory,
     sources: Mapping[str, Store],
     steps: Iterable[Step],
@@ -214,13 +214,13 @@ def _judge_step(step: Step, way_to_add: str, routes: Routes, seen: Observation, 
     if judged is None or judged.value is None:
         return judged
     if step.destination is None:
-        return _unplaced(judged, routes.to)
+        return _refuse_unplaced(judged, routes.to)
     is_one = (source.name, source.property) == (step.destination.name, step.destination.property)
     origin, to = (seen.stores[each].address for each in (source.store, routes.to.id))
     if is_one and origin.is_same_place(to):
         reason = f'"{source.store}" and "{routes.to.id}" are the same place, seen from this machine'
         remedy = "check their addresses and reachableAt, and VAULT_ADDR, which replaces the address of every Vault"
-        return judged.refused(reason, remedy)
+        return judged.refuse(reason, remedy)
     return judged
 
 
@@ -229,4 +229,4 @@ def _unless_taken(extra: Step, routes: Routes) -> Step:
         return extra
     # That key may not be part of this run, or its source may lack it: the extra's value would take its place.
     reason = "a key of the catalogue already has that place in the destination"
-    return extra.refused(reason, "add the property to the catalogue, with its own place")
+    return extra.refuse(reason, "add the property to the catalogue, with its own place")

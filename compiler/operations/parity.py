@@ -314,7 +314,7 @@ def _cases(environment: Environment, project: Project, helms: Sequence[Helm]) ->
     yield from (_Case(environment, as_configured, helm) for helm in helms)
     for store, absent, per_key in _store_variants(data, catalogue):
         forced = _force(environment, store, absent, per_key, resolver)
-        expected = expected_manifests(_forced_data(data, store, absent, per_key), catalogue)
+        expected = expected_manifests(_data_for_store(data, store, absent, per_key), catalogue)
         yield from (_Case(forced, expected, helm, store, absent) for helm in helms)
 
 
@@ -352,7 +352,7 @@ def _node(value: str | bool | dict[str, Node] | None) -> Node:  # noqa: FBT001 -
     return Node(value, Source(_ORIGIN), extent(0, 0))
 
 
-def _forced_data(data: PlainMap, store: str, absent: Sequence[str], per_key: Sequence[str]) -> PlainMap:
+def _data_for_store(data: PlainMap, store: str, absent: Sequence[str], per_key: Sequence[str]) -> PlainMap:
     secrets = {
         name: {key: value for key, value in secret.items() if key != "store"}
         | ({"fetch": "perKey"} if name in per_key else {})

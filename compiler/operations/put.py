@@ -27,7 +27,7 @@ from compiler.model.store import Place, way_to_place
 from compiler.model.values import place_text
 from compiler.refusal import Refusal
 from compiler.stores.secret_value import Comparer, NotAnObjectError, SecretValue, Trait, read_object, traits
-from compiler.text.wording import closest, counted, listed, quoted, shell_line, suggest
+from compiler.text.wording import closest, list_names, pluralize, quote, shell_line, suggest
 
 
 class InputForm(StrEnum):
@@ -137,9 +137,11 @@ def _group_by_secret(
         if not owners:
             if names:
                 raise _unusable("--map names a key that no secret of the environment has", "write SECRET/KEY=NAME")
-            raise _unknown(key, {each for keys in known.values() for each in keys}, len(found), "the environment")
+            raise _refuse_unknown_key(
+                key, {each for keys in known.values() for each in keys}, len(found), "the environment"
+            )
         if len(owners) > 1:
-            message = f'"{key}" is a key of {listed(owners)}'
+            message = f'"{key}" is a key of {list_names(owners)}'
             raise _unusable(message, f"say which: `--map SECRET/{key}=NAME`, and likewise each other key to set")
         if name not in found:
             raise _absent(key, is_mapped=True)
@@ -161,9 +163,9 @@ def _require_known(found: Values, known: Collection[str], form: InputForm, holde
     if not unknown:
         return
     if form is not InputForm.KUBERNETES:
-        raise _unknown(unknown[0], known, len(found), holder)
+        raise _refuse_unknown_key(unknown[0], known, len(found), holder)
     # The API server lets no value be a name, so that each can be shown.
-    message = f"the Kubernetes Secret has keys that {holder} does not have: {listed(unknown, len(unknown))}"
+    message = f"the Kubernetes Secret has keys that {holder} does not have: {list_names(unknown, len(unknown))}"
     way_out = "take them out of the input" if holder != _ITSELF else "name the keys to take, or --map KEY=NAME"
     raise _unusable(message, f"{way_out}; {suggest('', known, 'keys') or '`explain` lists the keys'}")
 
@@ -176,12 +178,12 @@ def _as_text(found: Values) -> dict[str, SecretValue]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _unknown(name: str, known: Collection[str], count: int, holder: str = _ITSELF) -> Refusal:
+def _refuse_unknown_key(name: str, known: Collection[str], count: int, holder: str = _ITSELF) -> Refusal:
     message = f"the input has a key that {holder} does not have"
     # Any other name is not shown: half of a Base64 value with its padding looks like one with its equals sign.
     if closest(name, known) is not None and _VARIABLE.fullmatch(name):
         message = f'the input has the key "{name}", which {holder} does not have'
-    return _unusable(f"{message} (the input has {counted(count, 'key')})", suggest(name, known, "keys"))
+    return _unusable(f"{message} (the input has {pluralize(count, 'key')})", suggest(name, known, "keys"))
 
 
 def _decode(data: bytes) -> str:
@@ -283,7 +285,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,253}", re.ASCII)
 def _kubernetes(text: str) -> dict[str, SecretValue | None]:
     items = _kubernetes_items(text)
     if len(items) != 1:
-        raise _unusable(f"the input has {counted(len(items), 'Kubernetes Secret')}, not one", _PRINT)
+        raise _unusable(f"the input has {pluralize(len(items), 'Kubernetes Secret')}, not one", _PRINT)
     return _kubernetes_values(items[0])
 
 
@@ -292,11 +294,11 @@ def _secrets_of_kubernetes(text: str, targets: Mapping[str, str]) -> dict[str, V
     for item in _kubernetes_items(text):
         name = _member(item, "metadata").get("name")
         if not isinstance(name, str) or name not in targets:
-            shown = f" {quoted(name)}" if isinstance(name, str) and _NAME.fullmatch(name) else " of that name"
+            shown = f" {quote(name)}" if isinstance(name, str) and _NAME.fullmatch(name) else " of that name"
             message = f"the environment makes no Kubernetes Secret{shown}"
             raise _unusable(message, suggest(str(name), targets, "Secrets"))
         if targets[name] in found:
-            message = f"the input has the Kubernetes Secret {quoted(name)} twice"
+            message = f"the input has the Kubernetes Secret {quote(name)} twice"
             raise _unusable(message, "print those of one namespace")
         found[targets[name]] = _kubernetes_values(item)
     return found
@@ -337,14 +339,14 @@ def _kubernetes_values(item: Mapping[str, Any]) -> dict[str, SecretValue | None]
         except ValueError:
             held = None
         if held is None:
-            raise _unusable(f"`data` of {quoted(key)} in the Kubernetes Secret is not Base64", _PRINT)
+            raise _unusable(f"`data` of {quote(key)} in the Kubernetes Secret is not Base64", _PRINT)
         try:
             found[key] = SecretValue(held.decode())
         except UnicodeDecodeError:
             found[key] = None
     for key, value in texts.items():
         if type(value) is not str:
-            raise _unusable(f"`stringData` of {quoted(key)} in the Kubernetes Secret is not text", _PRINT)
+            raise _unusable(f"`stringData` of {quote(key)} in the Kubernetes Secret is not text", _PRINT)
         found[key] = SecretValue(value)
     return found
 
@@ -462,7 +464,7 @@ class Target:
     keys: tuple[str, ...]
 
     @property
-    def unused(self) -> tuple[str, ...]:
+    def unused_keys(self) -> tuple[str, ...]:
         """The keys that no variant in use has."""
         used = {item.key.name for item in self.secret.keys}
         return tuple(key for key in self.keys if key not in used)

@@ -35,7 +35,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Limit, RemoteSecret
 from compiler.stores.registry import PROVIDERS, provider_of
 from compiler.stores.secret_value import SecretValue, Trait, traits
-from compiler.text.wording import command_line, counted, quoted, shell_line, suggest
+from compiler.text.wording import command_line, pluralize, quote, shell_line, suggest
 
 
 def cells_to_read(
@@ -101,7 +101,7 @@ def _cells(secret_id: str, node: Node, store: Store) -> Iterator[Cell]:
 
 
 def _store(kind: str, name: str, node: Node, root: Node, environ: Mapping[str, str]) -> Store:
-    rendered = _rendered(kind, name, root)
+    rendered = _find_rendered_store(kind, name, root)
     provider = provider_of(next(iter(rendered.nearest("provider").children))) if rendered else _guess(name, environ)
     settings = rendered.nearest("provider", provider.id) if rendered else None
     written = provider.read_spec(cast("dict[str, Any]", settings.plain_data())) if settings is not None else Spec(None)
@@ -123,7 +123,7 @@ def _store(kind: str, name: str, node: Node, root: Node, environ: Mapping[str, s
     )
 
 
-def _rendered(kind: str, name: str, root: Node) -> Node | None:
+def _find_rendered_store(kind: str, name: str, root: Node) -> Node | None:
     stores = root.get(_STORE_KINDS.get(kind, ""))
     for store in stores.children.values() if stores is not None else ():
         if store.text("name") == name and any(store.get("provider", each) for each in PROVIDERS):
@@ -140,11 +140,11 @@ def _guess(name: str, environ: Mapping[str, str]) -> Provider:
         return given[0]
     # VAULT_ADDR is named, whatever OpenBao's set has.
     names = filter(None, (each.address_variable({}) or each.variable for each in PROVIDERS.values()))
-    message = f"the provider of the store {quoted(name)} is unknown"
+    message = f"the provider of the store {quote(name)} is unknown"
     raise Refusal("usage", message, f"set either {' or '.join(names)}")
 
 
-def named_cells(
+def cells_of(
     environment: Environment, secrets: Sequence[str] = (), store: str | None = None
 ) -> tuple[tuple[Cell, ...], tuple[Diagnostic, ...]]:
     """As `cells_to_read`, to the store that `store` names.
@@ -165,7 +165,7 @@ def cells_of_file(
     Raises Refusal for a secret that it does not have, for a file of another kind, and where neither the file nor
     `environ` tells a store's provider.
     """
-    document, diagnostics = _loaded(shown)
+    document, diagnostics = _load_values(shown)
     if document is None:
         way_out = f"nobody edits a values file: `{command_line('compile')}` writes it"
         return None, tuple(
@@ -177,16 +177,16 @@ def cells_of_file(
             closer = suggest(name, known, "secrets")
             way_out = "with --values, name secrets only, no environment"
             raise Refusal(
-                "usage", f"{quoted(shown)} has no secret {quoted(name)}", f"{way_out}; {closer}" if closer else way_out
+                "usage", f"{quote(shown)} has no secret {quote(name)}", f"{way_out}; {closer}" if closer else way_out
             )
     return cells_of_values(document, environ, secrets), ()
 
 
-def _loaded(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+def _load_values(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
     path = Path(shown)
     text, unreadable = read_text(path.parent, path.name)
     if text is None:
-        return None, tuple(_shown_as(shown, each) for each in unreadable)
+        return None, tuple(_with_path(shown, each) for each in unreadable)
     document, diagnostics = load_text(shown, text, is_output=True)
     if document is None:
         return None, diagnostics
@@ -195,13 +195,13 @@ def _loaded(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
         document = replace(document, root=document.root.children[name])
     if document.root.get(SECRETS) is None:
         # Not "nothing to check, so all is OK": most often it is the wrong file.
-        message = f'{quoted(shown)} has no "{SECRETS}"'
+        message = f'{quote(shown)} has no "{SECRETS}"'
         raise Refusal("usage", message, "name a compiled values file, chart/values-<env>.yaml")
     document, diagnostics = validate(document, "values")
     return (None, diagnostics) if diagnostics else (document, ())
 
 
-def _shown_as(path: str, diagnostic: Diagnostic) -> Diagnostic:
+def _with_path(path: str, diagnostic: Diagnostic) -> Diagnostic:
     span = diagnostic.span
     return diagnostic._replace(span=span._replace(source=replace(span.source, path=path)))
 
@@ -246,7 +246,7 @@ def _or_copy(first: Cell) -> str:
 def _copy_or(first: Cell) -> str:
     """The command that copies what a store lacks, where another one may hold it; what else to do follows."""
     copy = _copy_command(first)
-    return f"if only {quoted(first.source or '')} holds it, `{copy}` copies it; else " if copy else ""
+    return f"if only {quote(first.source or '')} holds it, `{copy}` copies it; else " if copy else ""
 
 
 def _copy_command(first: Cell, *options: str) -> str:
@@ -318,12 +318,12 @@ def key_diagnostic(rule: str, same: Sequence[Cell], message: str, help_text: str
     `message` continues after the key's name. The secret's line is told where it is another one.
     """
     cell = same[0]
-    subject = f"{quoted(cell.key)} of {quoted(cell.secret)}"
+    subject = f"{quote(cell.key)} of {quote(cell.secret)}"
     related: tuple[Related, ...] = ()
     if cell.secret_at != cell.key_at:
         related = (Related("the secret is used here", cell.secret_at),)
     related += tuple(
-        Related(f"{quoted(each.key)} of {quoted(each.secret)} has this value too", each.key_at) for each in same[1:]
+        Related(f"{quote(each.key)} of {quote(each.secret)} has this value too", each.key_at) for each in same[1:]
     )
     way_out = _in_input(rule, cell, help_text)
     return BY_ID[rule].diagnostic(Finding(f"{subject} {message}", cell.key_at, help=way_out, related=related))
@@ -334,8 +334,8 @@ def value_diagnostics(same: Sequence[Cell], value: SecretValue | None) -> Iterat
     cell = same[0]
     if value is None:
         wanted = cell.property or ""
-        lacking = "is not" if wanted == cell.key else f"needs the property {quoted(wanted)}, which is not"
-        message = f"{lacking} in {quoted(cell.remote_key)} of the store {quoted(cell.store.id)}"
+        lacking = "is not" if wanted == cell.key else f"needs the property {quote(wanted)}, which is not"
+        message = f"{lacking} in {quote(cell.remote_key)} of the store {quote(cell.store.id)}"
         way_out = f"{_copy_or(cell)}{put_command([cell])} adds it; or leave it out with `use:`"
         yield key_diagnostic("missing-property", same, message, way_out)
     else:
@@ -354,7 +354,7 @@ def date_diagnostic(
     Where it does not expire by itself, what is expired is served on.
     """
     store, provider = group[0].store, group[0].store.provider
-    attributes, name = remote.attributes, quoted(remote.name)
+    attributes, name = remote.attributes, quote(remote.name)
     date_line = partial(date_command, provider, remote.name, address)
     # Elsewhere the store sets one itself, or keeps none.
     dated = () if provider.expires_by_itself or store.requires_expiry else ("--expires", "DATE")
@@ -375,7 +375,7 @@ def date_diagnostic(
             way_out = f"rotate it before then; or `{keeps}` keeps it"
         return of_remote("expires-soon", group, message, way_out)
     if attributes.expires is None and store.requires_expiry:
-        message = f"{name} has no expiry date, and {quoted(store.id)} requires one"
+        message = f"{name} has no expiry date, and {quote(store.id)} requires one"
         way_out = f"{put_command(group)} sets a new value with a date; or {date_line('--expires')} sets one"
         return of_remote("no-expiry", group, message, way_out)
     return None
@@ -385,14 +385,14 @@ def of_remote(rule: str, group: Sequence[Cell], message: str, help_text: str | N
     """A finding about a remote secret that keys of one secret share, and others that take theirs, at its line."""
     first = group[0]
     notes = [
-        Related(f"{quoted(each.key)} {about}", each.key_at, about, each.key)
+        Related(f"{quote(each.key)} {about}", each.key_at, about, each.key)
         for each in group
-        for about in (f"of {quoted(each.secret)}",)
+        for about in (f"of {quote(each.secret)}",)
     ]
     related = tuple(note for note in notes if note.span != first.secret_at)
     if not related:
         # A values file has one place for a secret and all its keys.
-        message = f"{message}; {', '.join(quoted(each.key) for each in group)} of {quoted(first.secret)}"
+        message = f"{message}; {', '.join(quote(each.key) for each in group)} of {quote(first.secret)}"
     way_out = _in_input(rule, first, help_text)
     return BY_ID[rule].diagnostic(Finding(message, first.secret_at, help=way_out, related=related, brief=True))
 
@@ -400,18 +400,18 @@ def of_remote(rule: str, group: Sequence[Cell], message: str, help_text: str | N
 def of_store_error(group: Sequence[Cell], error: StoreError) -> Diagnostic:
     """A finding about a remote secret that the store did not return."""
     name = error.place.name or ""
-    message = f"cannot {error.action} {quoted(name)} in {error.place.store}: {error.reason}"
+    message = f"cannot {error.action} {quote(name)} in {error.place.store}: {error.reason}"
     if isinstance(error, NotFoundError):
-        message = f"{quoted(name)} is not in {quoted(group[0].store.id)}"
+        message = f"{quote(name)} is not in {quote(group[0].store.id)}"
     return of_remote(_rule_of(error), group, message, way_out_of(group, error))
 
 
 def of_store(store: Store, asking: Sequence[Cell], failure: StoreError | AddressError) -> Diagnostic:
     """A finding about a whole store: once, at the line that describes it, with the number of unchecked keys."""
-    count = _unchecked(len(asking))
+    count = _count_unchecked(len(asking))
     if isinstance(failure, AddressError):
         return BY_ID["no-answer"].diagnostic(Finding(f"{failure}; {count}", store.node.key_span, help=failure.help))
-    said = f"the store {quoted(store.id)} ({failure.place.store}) cannot be read: {failure.reason}"
+    said = f"the store {quote(store.id)} ({failure.place.store}) cannot be read: {failure.reason}"
     # Here the store's own address is wrong, and not a reference to a secret in it.
     rule = "no-answer" if failure.code == Code.INVALID_NAME else _rule_of(failure)
     way_out = _in_input(rule, asking[0], failure.remedy)
@@ -421,11 +421,11 @@ def of_store(store: Store, asking: Sequence[Cell], failure: StoreError | Address
 def with_own_count(message: str, keys: int) -> str:
     """A finding about a whole store, said of some of its `keys` alone; any other message as it is."""
     said, _, count = message.rpartition("; ")
-    return f"{said}; {_unchecked(keys)}" if said and count.endswith(_NOT_CHECKED) else message
+    return f"{said}; {_count_unchecked(keys)}" if said and count.endswith(_NOT_CHECKED) else message
 
 
-def _unchecked(keys: int) -> str:
-    return f"{counted(keys, 'key')}{_NOT_CHECKED}"
+def _count_unchecked(keys: int) -> str:
+    return f"{pluralize(keys, 'key')}{_NOT_CHECKED}"
 
 
 def _rule_of(error: StoreError) -> str:

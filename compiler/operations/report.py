@@ -32,7 +32,7 @@ from compiler.operations.verify import KeyState
 from compiler.refusal import Refusal
 from compiler.stages.validate import first_error
 from compiler.text.credential import CONCEALED
-from compiler.text.wording import command_line, listed, quoted
+from compiler.text.wording import command_line, list_names, quote
 
 # A report of 100 environments with 200 secrets of four keys has 60 MB and 2,300,000 values.
 LARGEST = 128 * 1024 * 1024
@@ -122,7 +122,7 @@ def merge_reports(reports: Iterable[tuple[str, Json]], generated: datetime, with
     for shown, report in reports:
         for each in map(partial(_environment, _moment(report["moment"]), known), report["environments"]):
             if each.name in found:
-                message = f"{quoted(each.name)} is in {found[each.name][0]} and in {shown}"
+                message = f"{quote(each.name)} is in {found[each.name][0]} and in {shown}"
                 raise Refusal("usage", message, "give one report per environment")
             found[each.name] = shown, each
     environments = [each for _, each in found.values()]
@@ -329,7 +329,9 @@ def _problems(each: ReportedEnvironment) -> Iterator[Json]:
         for message in (*row["faults"], *(problem["message"] for problem in live["problems"])):
             yield {"severity": "error", **about, "message": message, **because, **command}
         if row["other"]["different"]:
-            message = f"{quoted(str(row['other']['store']))} holds other values of {listed(row['other']['different'])}"
+            message = (
+                f"{quote(str(row['other']['store']))} holds other values of {list_names(row['other']['different'])}"
+            )
             yield {"severity": "warning", **about, "message": message, **command}
 
 

@@ -29,7 +29,7 @@ from compiler.stages.resolve import Outside
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import RemoteSecret, SecretReader, StoreState, Use, VersionStates
 from compiler.stores.secret_value import SecretValue
-from compiler.text.wording import command_line, numbered, quoted
+from compiler.text.wording import command_line, name_versions, quote
 
 COMMAND = "retire"
 _HAS_VERSIONS = (RemoteSecret, SoftDeletedError, VersionGoneError)
@@ -53,7 +53,7 @@ class Remote:
     secrets: tuple[str, ...]
 
     @property
-    def served_at(self) -> Iterator[Location]:
+    def current_places(self) -> Iterator[Location]:
         """Where what it holds is served now."""
         yield from (step.source for step in self.keys if step.source is not None)
         yield from (place for _, place in self.mains)
@@ -108,7 +108,7 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
             main = (secret.id, Location(serving.id, theirs, None))
             mains.setdefault(store.provider.remote_name(own), []).append(main)
         if not held and (not only or secret.id in only):
-            skipped.append((secret.id, f"the catalogue gives it no place in {quoted(store.id)}"))
+            skipped.append((secret.id, f"the catalogue gives it no place in {quote(store.id)}"))
     remotes: list[Remote] = []
     for key, (name, values, stores, secrets) in groups.items():
         ends, known = mains.get(key, ()), compared.get(name, set())
@@ -127,7 +127,7 @@ def _values_in(store: Store, inventory: Inventory, secret: Secret, serving: Stor
             continue
         step = Step(*cell.value, Kind.DELETE, location_of(serving, there[key].place), location_of(store, cell.place))
         if step.source is None:
-            step = step.refused(f"the catalogue gives it no place in {quoted(serving.id)}, which serves it", "add one")
+            step = step.refuse(f"the catalogue gives it no place in {quote(serving.id)}, which serves it", "add one")
         yield step
 
 
@@ -142,7 +142,7 @@ class _HeldValues:
         self._left = candidates.store
         self.writer = stores.open(candidates.store)
         self.writer.expect({remote.name: {Use.DELETE_VERSIONS} for remote in candidates.free})
-        served_at = [place for remote in candidates.free for place in remote.served_at]
+        served_at = [place for remote in candidates.free for place in remote.current_places]
         served_by = [store for remote in candidates.free for store in remote.served_by]
         self.serving = {store: stores.open(self._environment.stores[store]) for store in served_by}
         own = [(self._left.id, remote.name) for remote in candidates.free]
@@ -168,7 +168,7 @@ class _HeldValues:
             return _all(remote, Kind.REFUSE, "it changed while it was looked at", "run the command again")
         for problem in self.writer.check_deletion(reading):
             return _all(remote, Kind.REFUSE, problem.reason, problem.remedy)
-        found = tuple(self._compared(remote, reading, readable))
+        found = tuple(self._compare_remote(remote, reading, readable))
         if not found:
             reason = "what it holds cannot be compared: no key of the catalogue is in it"
             return _all(remote, Kind.REFUSE, reason, "look at it by hand")
@@ -176,12 +176,12 @@ class _HeldValues:
             return found
         return tuple(replace(s, kind=Kind.KEEP, reason=_PARTLY) if s.kind is Kind.DELETE else s for s in found)
 
-    def _compared(self, remote: Remote, reading: RemoteSecret, readable: tuple[str, ...]) -> Iterator[Step]:
+    def _compare_remote(self, remote: Remote, reading: RemoteSecret, readable: tuple[str, ...]) -> Iterator[Step]:
         named = {step.place.property for step in remote.keys}
         for step in remote.keys:
             value = value_at(reading, step.place.property)
             if value is not None:
-                yield self._judged(step, value, reading, readable)
+                yield self._judge_value(step, value, reading, readable)
         if None in named:
             # Apparent properties are a part of the whole value.
             return
@@ -198,30 +198,30 @@ class _HeldValues:
         place = Location(self._left.id, remote.name, prop)
         for secret, main in remote.mains:
             step = Step(secret, prop, Kind.DELETE, replace(main, property=prop), place)
-            return self._judged(step, reading.properties[prop], reading, readable, "--all-properties")
+            return self._judge_value(step, reading.properties[prop], reading, readable, "--all-properties")
         reason = "no key of the environment names it, so that it cannot be compared"
         step = Step(remote.keys[0].secret, prop, Kind.REFUSE, None, place)
-        return step.refused(reason, "add it to the catalogue, or look at it by hand")
+        return step.refuse(reason, "add it to the catalogue, or look at it by hand")
 
-    def _judged(
+    def _judge_value(
         self, step: Step, value: SecretValue, reading: RemoteSecret, readable: tuple[str, ...], *more: str
     ) -> Step:
         """The step of a value that is held; `more` are the options that a migration of it needs."""
         if step.source is None:
             return step
         store, left = self._environment.stores[step.source.store], self._left
-        serving, writer = quoted(store.id), self.serving[store.id]
+        serving, writer = quote(store.id), self.serving[store.id]
         there = self._seen.held[store.id, step.source.name]
         if self._is_same_place(step.source, reading, there):
             reason = f"it is the same remote secret in {serving}, seen from this machine"
-            return step.refused(reason, "check the addresses of the stores, and VAULT_ADDR")
+            return step.refuse(reason, "check the addresses of the stores, and VAULT_ADDR")
         found = self._seen.compare(value, (store.id, step.source.name), step.source.property)
         if isinstance(there, StoreError) and found is Likeness.UNKNOWN:
-            return step.refused(f"it cannot be compared with {serving}: {there.reason}", there.remedy)
+            return step.refuse(f"it cannot be compared with {serving}: {there.reason}", there.remedy)
         if isinstance(there, StoreError) or found is Likeness.MISSING:
             why = f": {there.reason}" if isinstance(there, StoreError) else ""
             copy = self._migrate(store, left, step.secret, *more)
-            return step.refused(f"{serving}, which serves it, does not hold it{why}", copy)
+            return step.refuse(f"{serving}, which serves it, does not hold it{why}", copy)
         if found is not Likeness.EQUAL:
             over = self._migrate(left, store, step.secret, *more, "--on-conflict", "overwrite")
             remedy = f"if {serving} is right, write its value here first: {over}"
@@ -230,8 +230,8 @@ class _HeldValues:
         if (ends := end_before(store, there, left, reading)) is not None:
             what = f"version {there.version} deletes itself on {ends:%Y-%m-%d}"
             remedy = f"to have it stay: {keep_command(writer, there.name, there.version)}"
-            return step.refused(f"in {serving}, which serves it, {what}", remedy)
-        taken = numbered(readable) if left.provider.deletes_by_version else "all versions"
+            return step.refuse(f"in {serving}, which serves it, {what}", remedy)
+        taken = name_versions(readable) if left.provider.deletes_by_version else "all versions"
         return replace(step, reason=f"{taken}; {serving} holds the same")
 
     def _is_same_place(self, served: Location, reading: RemoteSecret, there: Reading) -> bool:
@@ -264,7 +264,7 @@ def _unreadable(remote: Remote, error: StoreError, readable: tuple[str, ...]) ->
     if not readable:
         is_absent = isinstance(error, NotFoundError)
         return _all(remote, Kind.KEEP, "it is not there" if is_absent else "it is deleted already")
-    reason = f"{error.reason}, but {numbered(readable)} can still be read, so that it cannot be compared"
+    reason = f"{error.reason}, but {name_versions(readable)} can still be read, so that it cannot be compared"
     return _all(remote, Kind.REFUSE, reason, "recover its newest version, and run the command again")
 
 
@@ -336,7 +336,7 @@ def retire(
     what = {"only": sorted(only), "cluster": cluster is not None, **more}
     identity = identity_of(COMMAND, environment.name, {store.id: address}, what)
 
-    def planned(run: Run | None) -> Plan:
+    def make_plan(run: Run | None) -> Plan:
         # As all files and the cluster are now.
         now = one_environment(options.root, environment.name, outside)
         every = {each.name: each for each in (*every_environment(options.root, outside), now)}
@@ -349,4 +349,4 @@ def retire(
         tell(found)
         return plan_retirement(found, options.stores, run=run)
 
-    return Change(identity, planned, options)
+    return Change(identity, make_plan, options)

@@ -11,7 +11,7 @@ from compiler.change.attributes import (
     COMMAND,
     clear_rotation_tags,
     journal_place,
-    rotated_places,
+    places_of_rotation,
     tags_of,
     to_arguments,
     under_way,
@@ -37,11 +37,11 @@ from compiler.live.read_many import (
     RUN_ID,
     Likeness,
     Reading,
-    begun_at,
     compare_value,
     is_of_store,
     read_all,
     rotation_of,
+    start_time,
     value_at,
 )
 from compiler.live.readers import readers_of
@@ -63,7 +63,7 @@ from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import ROTATION_BY, RemoteSecret, SecretReader, Use
 from compiler.stores.secret_value import Comparer, SecretValue
-from compiler.text.wording import command_line, listed
+from compiler.text.wording import command_line, list_names
 
 _USES = frozenset({Use.UPDATE, Use.TAG})
 
@@ -85,7 +85,7 @@ def begin_rotation(
     if run is not None:
         if gives_values:
             line = command_line(COMMAND, environment.name, *run.secrets)
-            message = f"the rotation {run.id} of {listed(run.secrets)} is under way, and has its new value"
+            message = f"the rotation {run.id} of {list_names(run.secrets)} is under way, and has its new value"
             raise Refusal("found", message, f"continue it: {line}")
         listener.note(f"continuing the rotation {run.id}")
         rotation.set_run(run)
@@ -123,7 +123,7 @@ def _other_environments(rotation: Rotation, target: Target) -> tuple[str, ...]:
     read = ((place, each) for place in own for each in readers.of(place.remote_key))
     found = tuple(dict.fromkeys(each.name for place, each in read if each.property in (None, place.property)))
     if found:
-        note(f"{listed(found)} may read the same value and is not looked at")
+        note(f"{list_names(found)} may read the same value and is not looked at")
     return found
 
 
@@ -209,12 +209,12 @@ def generated_values(target: Target) -> dict[str, SecretValue]:
 def require_together(target: Target, values: Mapping[str, SecretValue]) -> None:
     """Raises Refusal for a value that is not to be rotated, and for a key without one that is made with another."""
     if others := [key for key in values if key not in target.keys]:
-        message = f"the input has a value for {listed(others)}, which is not to be rotated"
+        message = f"the input has a value for {list_names(others)}, which is not to be rotated"
         raise Refusal("usage", message, "name the keys to rotate; nothing was written")
     for key in values:
         missing = [each for each in target.secret.entry.keys[key].lifetime.rotate_with if each not in values]
         if missing:
-            message = f'"{key}" has a new value, and {listed(missing)}, made together with it, has none'
+            message = f'"{key}" has a new value, and {list_names(missing)}, made together with it, has none'
             raise Refusal("usage", message, "give both; nothing was written")
 
 
@@ -353,15 +353,15 @@ class NewValues:
         """The step that sets the value at a place, and the one that keeps the old value in the key for that."""
         step, old = Step(self.target.secret.id, row.key, Kind.UPDATE, None, row.at, value=value), row.value
         if isinstance(row.found, StoreError):
-            yield step.refused(f"it cannot be read: {row.found.reason}", row.found.remedy)
+            yield step.refuse(f"it cannot be read: {row.found.reason}", row.found.remedy)
             return
         if old is None:
             line = command_line("put", self.target.environment.name, step.secret, row.key)
-            yield step.refused("it has no value to replace", f"set its first one: {line}")
+            yield step.refuse("it has no value to replace", f"set its first one: {line}")
             return
         is_set = Comparer().same(old, value)
         if is_set and not is_begun:
-            yield step.refused("the new value is the one that is there already", "make a new one at its issuer")
+            yield step.refuse("the new value is the one that is there already", "make a new one at its issuer")
             return
         yield step
         if row.beside is not None:
@@ -370,7 +370,7 @@ class NewValues:
             # Another remote secret may keep it, which the run did not come to.
             former = self._former(row) if is_set else old
             if isinstance(former, StoreError):
-                yield keeping.refused(f"the former value cannot be read: {former.reason}", former.remedy)
+                yield keeping.refuse(f"the former value cannot be read: {former.reason}", former.remedy)
             elif former is not None:
                 yield replace(keeping, value=former)
 
@@ -397,7 +397,7 @@ def close_rotation(rotation: Rotation, run_id: str) -> None:
     writers = open_run(run, environment, options.stores)
     rotation.set_run(run)
     if run.phase is not RotationPhase.CLOSED:
-        places = rotated_places(run, writers)
+        places = places_of_rotation(run, writers)
         rotation.foreign = tuple((f"{':'.join(at)}: {why}", _put_line(run, at)) for at, _, why in places if why)
     # First: a rotation that is open must be seen by its tag.
     record_phase(run, options, RotationPhase.CLOSED)
@@ -405,7 +405,7 @@ def close_rotation(rotation: Rotation, run_id: str) -> None:
     if access is not None and run.followed is not RotationPhase.RESTARTED:
         try:
             # What was read before the run began is no new value.
-            rotation.watch_pods(access, begun_at(run.id))
+            rotation.watch_pods(access, start_time(run.id))
         except Refusal as error:
             rotation.listener.note(str(error))
 
@@ -441,7 +441,7 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
         return outcome
     writers = open_run(run, environment, options.stores)
     if not run.is_undo_begun:
-        if run.is_resumable or not all(why for _, _, why in rotated_places(run, writers)):
+        if run.is_resumable or not all(why for _, _, why in places_of_rotation(run, writers)):
             # It may have a value of its own, which waits for the cluster all the same.
             return outcome
         with run_lock(options.root, f"{COMMAND}, run {run.id}"), closing(RunLog(run)) as log:
@@ -462,7 +462,7 @@ def _run_here(run_id: str, environment: Environment, options: Options, option: s
     try:
         return find_run(options.root, run_id)
     except Refusal as error:
-        found = _tagged(run_id, environment, options.stores)
+        found = _find_tagged(run_id, environment, options.stores)
         is_here = any(path.stem == run_id for path in journals(options.root))
         if not found and option != "--undo" and not is_here:
             # Nothing is to be restored: how that is done by hand is for an undo to say.
@@ -472,12 +472,12 @@ def _run_here(run_id: str, environment: Environment, options: Options, option: s
             raise
     who = next(filter(None, found.values()), "")
     line = command_line(COMMAND, environment.name, option, run_id, *(["--apply"] if option == "--undo" else []))
-    message = f"{under_way(run_id, listed(found), who)}, is under way, and its journal is not here"
+    message = f"{under_way(run_id, list_names(found), who)}, is under way, and its journal is not here"
     what = "undo" if option == "--undo" else "close"
     raise Refusal("usage", message, f"{journal_place(who)}: {what} it there: {line}")
 
 
-def _tagged(run_id: str, environment: Environment, stores: LiveStores) -> dict[str, str]:
+def _find_tagged(run_id: str, environment: Environment, stores: LiveStores) -> dict[str, str]:
     """The secrets beside whose values the tag of this run is, and who began it, as far as stores answer."""
     secrets_at, inventory = dict[tuple[SecretReader, str], list[str]](), Inventory(environment)
     for secret in environment.secrets.values() if RUN_ID.fullmatch(run_id) else ():

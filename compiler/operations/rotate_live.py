@@ -15,7 +15,7 @@ from compiler.change.run_files import run_lock
 from compiler.change.run_log import RunLog
 from compiler.change.undo import open_run
 from compiler.cluster.judge import ClusterState
-from compiler.cluster.view import EXTERNAL_SECRETS, PODS, SECRETS, ClusterError, ClusterView, child, refreshed_at
+from compiler.cluster.view import EXTERNAL_SECRETS, PODS, SECRETS, ClusterError, ClusterView, child, refresh_time
 from compiler.live.readers import readers_of
 from compiler.live.stores import LiveStores
 from compiler.model.catalogue import UNLIMITED, Lifetime
@@ -26,10 +26,10 @@ from compiler.model.values import manifests_of
 from compiler.operations.put import Target
 from compiler.operations.status import States, Status, WaitEnd
 from compiler.operations.status_live import OPTIONAL, Pod, accept_store, pod_of, pods_with_old_value, restart_commands
-from compiler.operations.status_wait import Connect, StatusOptions, Tell, read_status, written_at
+from compiler.operations.status_wait import Connect, StatusOptions, Tell, key_write_time, read_status
 from compiler.refusal import Refusal
 from compiler.stores.secret_value import SecretValue
-from compiler.text.wording import listed
+from compiler.text.wording import list_names
 
 NONE, DISABLE_FIRST = "none", "disable-first"
 _READER = "ExternalSecret "
@@ -92,7 +92,9 @@ def require_healthy(
         message = f"the cluster does not run on the present value of {', '.join(bad)}, which would stop working"
         raise Refusal("found", message, "fix that first: `status` shows what is wrong; nothing was written")
     if unproven := dict.fromkeys(row.live.unproven for row in found.rows if row.live is not None and row.live.unproven):
-        message = f"it is not proven that the cluster reads {listed(unproven)}, and the old value would stop working"
+        message = (
+            f"it is not proven that the cluster reads {list_names(unproven)}, and the old value would stop working"
+        )
         raise Refusal("found", message, f"{accept_store(unproven)}; nothing was written")
 
 
@@ -181,7 +183,7 @@ def old_pods(view: ClusterView, readings: Readings, since: datetime | None, unkn
         if made is None:
             not_seen += [f"there is no ExternalSecret {space}/{called} in the cluster"] if is_own else []
             continue
-        refreshed = refreshed_at(made)
+        refreshed = refresh_time(made)
         # What is from the same second counts as older, as for the pods below.
         is_read = since is None or (refreshed is not None and refreshed > since)
         if not is_own and not is_read:
@@ -189,7 +191,7 @@ def old_pods(view: ClusterView, readings: Readings, since: datetime | None, unkn
         name = str(child(made, "spec", "target").get("name") or called)
         if (secret := secrets.get(name)) is None:
             continue
-        written = written_at(secret)
+        written = key_write_time(secret)
         if not written:
             not_seen.append(f"when the Secret {space}/{name} changed is not known")
             continue
@@ -257,7 +259,7 @@ class Rotation:
     foreign: tuple[tuple[str, str], ...] | None = None
 
     @property
-    def written_run(self) -> Run:
+    def run_in_place(self) -> Run:
         """The run of a rotation whose values are in every place."""
         if self.run is None:
             raise AssertionError(self.secret)
@@ -287,7 +289,7 @@ class Rotation:
         Raises StoreError, ConflictError where another writer replaced the value, and Refusal for a cluster that does
         not answer.
         """
-        run, access = self.written_run, self.access
+        run, access = self.run_in_place, self.access
         made = begin_overlap(run, self.environment, self.options)
         if access is None:
             return
@@ -308,7 +310,7 @@ class Rotation:
 
     def _tell(self, states: States, left: float) -> None:
         # After the round: what is the run's own now was so then.
-        begin_overlap(self.written_run, self.environment, self.options)
+        begin_overlap(self.run_in_place, self.environment, self.options)
         self.listener.waits_for(states, left)
 
     def _note_missing_right(self, error: ClusterError) -> None:
@@ -320,7 +322,7 @@ class Rotation:
 
         For a rotation that is closed, nothing is asked of anybody. Raises Refusal for a cluster that does not answer.
         """
-        run, view = self.written_run, access.view()
+        run, view = self.run_in_place, access.view()
         is_open = run.phase is not RotationPhase.CLOSED
         readings, unknown = readings_of(run, self.environment, self.readers, self.options.stores, access.connect)
         if is_open:

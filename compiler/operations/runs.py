@@ -9,9 +9,9 @@ from typing import Any
 from compiler.change.journal import Run, Stage, journals, read_run
 from compiler.change.plan import RotationPhase
 from compiler.change.run_files import FOLDER, RUNS, read_each_line
-from compiler.live.read_many import RUN_ID, begun_if_dated
+from compiler.live.read_many import RUN_ID, start_time_if_valid
 from compiler.refusal import Refusal, system_reason
-from compiler.text.wording import counted
+from compiler.text.wording import pluralize
 
 # How many broken lines of a file are named.
 _MOST_LINES = 5
@@ -60,7 +60,7 @@ def _journal_row(run: Run) -> PastWrites:
     can_undo = bool(written or _count_unknown(run)) and not run.is_undone and run.phase is not RotationPhase.CLOSED
     return PastWrites(
         run.id,
-        begun_if_dated(run.id),
+        start_time_if_valid(run.id),
         run.who,
         run.command,
         run.environment,
@@ -128,11 +128,11 @@ def _audit_row(run: str, each: _Audited) -> PastWrites:
     counts = {"failed": stages.count(Stage.FAILED), "not known": unknown}
     state = ", ".join(("by the audit file", *(f"{count} {what}" for what, count in counts.items() if count)))
     names, written = tuple(dict.fromkeys(name for _, name in by_place)), stages.count(Stage.WRITTEN)
-    return PastWrites(run, begun_if_dated(run), who, None, environment, names, len(stages), written, state, None)
+    return PastWrites(run, start_time_if_valid(run), who, None, environment, names, len(stages), written, state, None)
 
 
 def _broken_lines(numbers: list[int]) -> str:
     more = ", …" if len(numbers) > _MOST_LINES else ""
     what = "is not a line" if len(numbers) == 1 else "are not lines"
     named = ", ".join(map(str, numbers[:_MOST_LINES]))
-    return f"{counted(len(numbers), 'line')} {what} of an audit file: {named}{more}"
+    return f"{pluralize(len(numbers), 'line')} {what} of an audit file: {named}{more}"

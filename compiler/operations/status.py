@@ -21,7 +21,7 @@ from compiler.model.inventory import Inventory, ValueName
 from compiler.model.values import Manifest, manifests_of
 from compiler.operations.verify import KeyState
 from compiler.stores.errors import FailureSide
-from compiler.text.wording import BLANK, command_line, listed, repeated, shell_line
+from compiler.text.wording import BLANK, command_line, list_names, repeat_option, shell_line
 
 if TYPE_CHECKING:
     from compiler.live.readers import ReadIndex
@@ -120,7 +120,7 @@ class Row:
         return self.live.state if self.live is not None else ClusterState.NOT_ASKED
 
     @property
-    def written(self) -> datetime | None:
+    def value_date(self) -> datetime | None:
         """The date of its oldest value: as its ages have it, which look behind a version that left the value alone."""
         dates = (self.values.written, *(key.age.changed for key in self.keys))
         return min(filter(None, dates), default=None)
@@ -366,11 +366,11 @@ def _past_closed(status: Status, asked: StepContext) -> NextStep:
     closed = [row for row in status.rows if row.values.closed]
     back = [row for row in closed if row.values.side is FailureSide.SERVER and _has_way_back(status.environment, row)]
     if back:
-        return NextStep(tuple(_backs(status.environment, back, asked)), _uncompared(back))
+        return NextStep(tuple(_backs(status.environment, back, asked)), _explain_uncompared(back))
     if not closed or asked.cluster:
         return NextStep()
     helps = dict.fromkeys(way_out for row in closed for way_out in row.values.helps)
-    name, only = status.environment.name, repeated("--only", asked.only)
+    name, only = status.environment.name, repeat_option("--only", asked.only)
     return NextStep((command_line("status", name, *only, "--cluster"),), "; ".join(helps))
 
 
@@ -382,11 +382,11 @@ def _has_way_back(environment: Environment, row: Row) -> bool:
     return holds and row.other is not None and was_in(environment, row.secret.id, row.other)
 
 
-def _uncompared(rows: Iterable[Row]) -> str:
+def _explain_uncompared(rows: Iterable[Row]) -> str:
     """What a way back does not compare, as what a person does before; empty where it compares all."""
     closed = [row for row in rows if row.values.closed]
-    stores = listed(dict.fromkeys(row.store.id for row in closed))
-    return f"accept that {listed(_ids(closed))} cannot be compared with {stores}" if closed else ""
+    stores = list_names(dict.fromkeys(row.store.id for row in closed))
+    return f"accept that {list_names(_ids(closed))} cannot be compared with {stores}" if closed else ""
 
 
 def _mending_cluster(environment: Environment, troubled: Sequence[Row], asked: StepContext) -> NextStep:
@@ -404,7 +404,7 @@ def _mending_cluster(environment: Environment, troubled: Sequence[Row], asked: S
     sync = shell_line("argocd", "app", "sync", BLANK)
     first = "" if is_deployed else f"deploy chart/values-{environment.name}.yaml again ({sync})"
     if min(by_remedy) is Remedy.BACK:
-        first = _uncompared(by_remedy[Remedy.BACK])
+        first = _explain_uncompared(by_remedy[Remedy.BACK])
     return NextStep(tuple(dict.fromkeys(lines)), first)
 
 
@@ -438,7 +438,9 @@ def _lines(environment: Environment, remedy: Remedy, rows: Sequence[Row], asked:
     elif remedy is Remedy.PODS:
         yield from (line for row in rows if row.live is not None for line in row.live.looks)
     elif remedy is Remedy.FORCE:
-        yield command_line("status", name, *repeated("--only", _ids(rows)), "--wait", "--force-sync", *asked.context)
+        yield command_line(
+            "status", name, *repeat_option("--only", _ids(rows)), "--wait", "--force-sync", *asked.context
+        )
     else:
         yield _wait(environment, asked)
 
@@ -470,7 +472,7 @@ def _silent(status: Status, asked: StepContext) -> str:
 
 
 def _wait(environment: Environment, asked: StepContext) -> str:
-    return command_line("status", environment.name, *repeated("--only", asked.only), "--wait", *asked.context)
+    return command_line("status", environment.name, *repeat_option("--only", asked.only), "--wait", *asked.context)
 
 
 def _move(status: Status, asked: StepContext) -> Iterator[str]:
@@ -488,7 +490,7 @@ def _move(status: Status, asked: StepContext) -> Iterator[str]:
     lacking = [row for row in step if row.values.likeness in (Likeness.MISSING, Likeness.DIFFERENT)]
     closed = [row for row in step if row.values.likeness is Likeness.NO_ACCESS]
     if lacking:
-        yield command_line("migrate", name, "--to", to, *repeated("--only", _ids(lacking)))
+        yield command_line("migrate", name, "--to", to, *repeat_option("--only", _ids(lacking)))
     elif closed:
         yield command_line("verify", name, *_ids(closed), "--store", to)
     else:
@@ -500,7 +502,7 @@ def _retire(status: Status, asked: StepContext) -> Iterator[str]:
     name = status.environment.name
     left = [row for row in status.rows if row.other is not None and row.values.likeness is Likeness.EQUAL]
     if left and not status.is_live:
-        yield command_line("status", name, *repeated("--only", asked.only), "--cluster")
+        yield command_line("status", name, *repeat_option("--only", asked.only), "--cluster")
         return
     for store in dict.fromkeys(row.other for row in left if row.other is not None):
         readers = asked.readers(status.environment, store)

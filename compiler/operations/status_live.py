@@ -45,7 +45,7 @@ from compiler.cluster.view import (
     moment_of,
     ready_of,
     ready_reason,
-    refreshed_at,
+    refresh_time,
     wanted_keys,
 )
 from compiler.consumers.readers import SecretRead, secret_reads
@@ -62,14 +62,14 @@ from compiler.operations.verify import (
     KeyStatus,
     Verification,
     compare_keys,
-    known_since,
+    newest_value_date,
     verify,
     versions_of,
 )
 from compiler.stores.errors import FailureSide, StoreError
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import Comparer
-from compiler.text.wording import ACCEPT_STORE, command_line, listed, quoted, repeated, shell_line
+from compiler.text.wording import ACCEPT_STORE, command_line, list_names, quote, repeat_option, shell_line
 
 # The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
 _LONGEST_PAUSE = 7 * 60
@@ -171,7 +171,7 @@ def _values(
         tuple(dict.fromkeys(faults)),
         _unset(here),
         closed,
-        known_since(here.values()) if here else None,
+        newest_value_date(here.values()) if here else None,
         min(dates, default=None),
         min(filter(None, ends), default=None),
         max(dates, default=None),
@@ -402,7 +402,7 @@ class StatusJudge:
             snapshot.not_asked(namespace),
             len(pods) if pods is not None else None,
             (*changes.notes, *unknown, *others),
-            refreshed_at(live.external_secret or {}),
+            refresh_time(live.external_secret or {}),
             look_commands(pods or (), namespace),
             unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest.object))),
             tuple(dict.fromkeys(map(owner_of, pods))) if pods is not None else None,
@@ -449,7 +449,7 @@ class StatusJudge:
 
 def accept_store(stores: Iterable[str]) -> str:
     """How to go on where it is not proven that the cluster reads these stores."""
-    options = " ".join(repeated(ACCEPT_STORE, stores))
+    options = " ".join(repeat_option(ACCEPT_STORE, stores))
     return f"write its address in the environment as the note says, or accept that it is the same: {options}"
 
 
@@ -509,7 +509,7 @@ def pod_problems(
         why = f" ({', '.join(dict.fromkeys(pod.waiting))})" if pod.waiting else ""
         if lacks and (_NO_CONFIG in pod.waiting or not pod.waiting or "ContainerCreating" in pod.waiting):
             why += f": {'; '.join(lacks)}"
-        yield ClusterProblem(ClusterState.PODS, f"the pod {quoted(f'{namespace}/{pod.name}')} is not ready{why}")
+        yield ClusterProblem(ClusterState.PODS, f"the pod {quote(f'{namespace}/{pod.name}')} is not ready{why}")
 
 
 def _lacks(pod: Pod, namespace: str, secrets: Mapping[str, LiveObject]) -> Iterator[str]:
@@ -518,11 +518,11 @@ def _lacks(pod: Pod, namespace: str, secrets: Mapping[str, LiveObject]) -> Itera
         if not read.optional:
             needed.setdefault(read.secret, []).extend([read.key] if read.key is not None else [])
     for name, keys in needed.items():
-        title = quoted(f"{namespace}/{name}")
+        title = quote(f"{namespace}/{name}")
         if name not in secrets:
             yield f"there is no Secret {title}"
         elif missing := sorted(set(keys) - keys_of(secrets[name])):
-            yield f"the Secret {title} lacks {listed(missing)}"
+            yield f"the Secret {title} lacks {list_names(missing)}"
 
 
 def unlisted_keys(pods: Iterable[Pod], secret: str, wanted: Container[str]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from compiler.cluster.judge import (
     last_read_before,
     problems,
 )
-from compiler.cluster.view import ClusterError, ClusterView, Live, LiveObject, child, clock, refreshed_at, writers
+from compiler.cluster.view import ClusterError, ClusterView, Live, LiveObject, child, clock, refresh_time, writers
 from compiler.live.read_many import Likeness
 from compiler.live.stores import LiveStores, store_named
 from compiler.model.environment import Environment
@@ -46,7 +46,7 @@ from compiler.operations.verify import Verification
 from compiler.refusal import Refusal
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.pacing import OutOfTimeError, begin, call_within
-from compiler.text.wording import command_line, listed, quoted
+from compiler.text.wording import command_line, list_names, quote
 
 Tell = Callable[[States, float], None]
 Connect = Callable[[], ClusterView]
@@ -120,13 +120,13 @@ def changes_since(
 
     With `needs_refresh` the operator must have synchronised since.
     """
-    title, (_, data_hash), notes = quoted(manifest.title), data_of(live.secret), list[str]()
+    title, (_, data_hash), notes = quote(manifest.title), data_of(live.secret), list[str]()
     found, is_frozen = [*_changes_of_secret(before, live, pods, title)], is_immutable(live)
     if before.pending is not None and data_hash not in (None, before.data_hash) and not is_frozen:
         when = clock(before.pending, datetime.now(UTC))
         notes.append(f"the Secret {title} took the value put at {when}, which the operator had not read before")
     if needs_refresh and _refresh(live) == before.refresh:
-        last = refreshed_at(live.external_secret or {})
+        last = refresh_time(live.external_secret or {})
         at = f"; it last did so at {clock(last, datetime.now(UTC))}" if last is not None else ""
         message = f"the operator has not synchronised {title} since this wait began{at}"
         found.append(ClusterProblem(ClusterState.NOT_REFRESHED, message))
@@ -134,11 +134,11 @@ def changes_since(
         first = before.restarts.setdefault(pod.uid, 0 if before.has_pods else pod.restarts)
         if pod.restarts > first:
             found.append(
-                ClusterProblem(ClusterState.RESTARTED, f"a container of the pod {quoted(pod.name)} was restarted")
+                ClusterProblem(ClusterState.RESTARTED, f"a container of the pod {quote(pod.name)} was restarted")
             )
     old = pods_with_old_value(pods or (), manifest.name, before.stale)
     if old:
-        message = f"restart needed: {listed(pod.name for pod in old)} started before the data changed"
+        message = f"restart needed: {list_names(pod.name for pod in old)} started before the data changed"
         # A rotation that came with the switch is not the switch's failure.
         if notes and before.saw:
             notes.append(message)
@@ -162,7 +162,7 @@ def _changes_of_secret(
     if data_hash is None:
         return
     if before.newest_hash not in (None, data_hash):
-        written = written_at(live.secret or {})
+        written = key_write_time(live.secret or {})
         # A pod of the same second or of unknown age counts as older: a needless restart harms less than an old value.
         before.stale |= {pod.uid for pod in pods or () if not (written and pod.created > written)}
     before.newest_hash = data_hash
@@ -171,7 +171,7 @@ def _changes_of_secret(
         yield ClusterProblem(ClusterState.DATA_CHANGED, message)
 
 
-def written_at(secret: LiveObject) -> str:
+def key_write_time(secret: LiveObject) -> str:
     """When somebody last wrote keys of a Secret, as the API server has it; empty where it does not say."""
     return max((time for time, _, _ in writers(secret, "f:data")), default="")
 
@@ -395,8 +395,8 @@ class StatusReading:
         self.is_over = True
         states, not_compared = (self.wait.states, self.wait.not_compared) if self.wait is not None else ({}, {})
         unanswered = self.asked
-        if not unanswered and self.view is not None and self.view.unanswered:
-            unanswered = f"the cluster ({self.view.unanswered})"
+        if not unanswered and self.view is not None and self.view.unanswered_question:
+            unanswered = f"the cluster ({self.view.unanswered_question})"
         waited = WaitResult(WaitEnd.TIME_UP, seconds, states, not_compared, unanswered=unanswered)
         return self._result(states, waited)
 

@@ -12,7 +12,7 @@ from compiler.project_files import BASE
 from compiler.refusal import system_reason
 from compiler.stages.emit import HEADER, quote_yaml
 from compiler.stages.files import read_old, refuse_outside
-from compiler.text.wording import command_line, quoted
+from compiler.text.wording import command_line, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -125,4 +125,4 @@ def unmade_stores(stores: Iterable[Store]) -> Iterator[str]:
         into = ("--into", layer) if layer != BASE else ()
         line = command_line("new", "store", store.id, "--auth", next(iter(store.provider.log_ins), "METHOD"), *into)
         way_out = f"it has to be in the cluster already, or `{line}` has the chart make it"
-        yield f"this project does not make the {kind} {quoted(name)}: {way_out}"
+        yield f"this project does not make the {kind} {quote(name)}: {way_out}"

@@ -53,7 +53,7 @@ from compiler.stores.secret_value import (
     traits,
     write_object,
 )
-from compiler.text.wording import command_line, quoted
+from compiler.text.wording import command_line, quote
 
 # Names of these characters mean the same to gjson and to a look-up by name.
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
@@ -108,7 +108,7 @@ def _find(properties: Mapping[str, SecretValue], path: str) -> SecretValue | Non
     return members.get(last)
 
 
-def extracted(remote: RemoteSecret) -> RemoteSecret:
+def extract(remote: RemoteSecret) -> RemoteSecret:
     """What `dataFrom.extract` makes of it: in a property's name, what no Secret's key can have becomes `_`.
 
     Raises InvalidReferenceError where the operator then refuses all of it, whichever keys are wanted.
@@ -118,7 +118,7 @@ def extracted(remote: RemoteSecret) -> RemoteSecret:
     for name, value in remote.properties.items():
         key = "".join(each if each in "-._" or unicodedata.category(each)[0] in "LN" else "_" for each in name)
         if key in found:
-            raise InvalidReferenceError(f"its properties {quoted(names[key])} and {quoted(name)} become one key")
+            raise InvalidReferenceError(f"its properties {quote(names[key])} and {quote(name)} become one key")
         if len(key.encode()) > _LONGEST:
             raise InvalidReferenceError(f"the name of a property is longer than {_LONGEST} bytes")
         found[key], names[key] = value, name
@@ -267,7 +267,7 @@ def verify(
     return Verification(
         tuple(keys[cell] for cell in cells),
         tuple(sorted((each for _, each in found), key=lambda each: (each.span.path, each.span.start))),
-        _seen(readers, answered),
+        _read_stores(readers, answered),
         bool(answered) or not (is_silent or any(cell.store not in readers for cell in cells)),
         tuple(answer for answer in answers.values() if not isinstance(answer, StoreError)),
         {store: error for store, (_, error) in failures.items()},
@@ -300,7 +300,7 @@ def versions_of(one: KeyStatus, other: KeyStatus, stores: LiveStores) -> tuple[S
     )
 
 
-def known_since(statuses: Iterable[KeyStatus]) -> datetime | None:
+def newest_value_date(statuses: Iterable[KeyStatus]) -> datetime | None:
     """The date of the newest value that is read for those keys, None where one of them was not read."""
     newest = datetime.min.replace(tzinfo=UTC)
     for status in statuses:
@@ -317,7 +317,7 @@ def dates_of(found: Verification) -> dict[tuple[str, str], datetime | None]:
     statuses: dict[tuple[str, str], list[KeyStatus]] = {}
     for status in found.keys:
         statuses.setdefault((status.cell.secret, status.cell.store.id), []).append(status)
-    return {each: known_since(asked) for each, asked in statuses.items()}
+    return {each: newest_value_date(asked) for each, asked in statuses.items()}
 
 
 def _open(cells: Iterable[Cell], stores: LiveStores, failures: Failures) -> dict[Store, SecretReader]:
@@ -360,7 +360,7 @@ def _of_values(asking: Sequence[Cell], remote: RemoteSecret, keys: Mapping[Cell,
     bundled, not_json = [each for each in asking if each.by_name], list[Cell]()
     bundle = remote
     try:
-        bundle = extracted(remote) if bundled else remote
+        bundle = extract(remote) if bundled else remote
     except InvalidReferenceError as error:
         # The operator refuses all of it; the values are judged all the same.
         message = f'"{remote.name}" cannot be fetched as a bundle: {error}'
@@ -387,17 +387,17 @@ def _of_values(asking: Sequence[Cell], remote: RemoteSecret, keys: Mapping[Cell,
 
 def _by_holder(cells: Iterable[Cell]) -> list[list[Cell]]:
     """By the secret that has the values: what is wrong there is found once, with whoever takes a value from it."""
-    return _grouped(cells, lambda each: (each.holder or each.secret,))
+    return _group_cells(cells, lambda each: (each.holder or each.secret,))
 
 
 def _of_one_value(cells: Iterable[Cell]) -> list[list[Cell]]:
-    return _grouped(
+    return _group_cells(
         cells,
         lambda each: (each.holder or each.secret, each.store.id, each.remote_key, each.property, each.by_name),
     )
 
 
-def _grouped(cells: Iterable[Cell], alike: Callable[[Cell], tuple[object, ...]]) -> list[list[Cell]]:
+def _group_cells(cells: Iterable[Cell], alike: Callable[[Cell], tuple[object, ...]]) -> list[list[Cell]]:
     """The cells by what is `alike`, in each group those that take no value first."""
     groups: dict[tuple[object, ...], list[Cell]] = {}
     for each in cells:
@@ -405,7 +405,7 @@ def _grouped(cells: Iterable[Cell], alike: Callable[[Cell], tuple[object, ...]])
     return [sorted(group, key=lambda each: each.holder is not None) for group in groups.values()]
 
 
-def _seen(readers: dict[Store, SecretReader], answered: Iterable[SecretReader]) -> tuple[ReadStore, ...]:
+def _read_stores(readers: dict[Store, SecretReader], answered: Iterable[SecretReader]) -> tuple[ReadStore, ...]:
     talked = set(answered)
     found: list[ReadStore] = []
     for store, reader in readers.items():
@@ -453,17 +453,17 @@ def _of_store(
     writer, uses = stores.open(store), dict.fromkeys(names, uses_of(role))
     problems, excess = writer.check_access(uses), writer.excess_access(uses)
     for each in problems or ():
-        message = f"{quoted(each.name)} in {quoted(store.id)} is not open to a {role}: {each.reason}"
+        message = f"{quote(each.name)} in {quote(store.id)} is not open to a {role}: {each.reason}"
         at = names[each.name].node.key_span
         yield BY_ID["missing-access"].diagnostic(Finding(message, at, help=each.remedy, brief=True))
     if problems is None or excess is None:
-        message = f"{quoted(store.id)} does not say what your credentials may do; only reading was tried"
+        message = f"{quote(store.id)} does not say what your credentials may do; only reading was tried"
         yield BY_ID["unknown-access"].diagnostic(Finding(message, store.node.key_span))
     elif excess:
         elsewhere = ["--store", store.id] if asking[0].is_elsewhere else []
         words = ["--for", role, "--form", store.provider.access_form, *elsewhere]
         help_text = f"`{command_line('generate', 'access', environment.name, *words)}` writes what is enough"
-        message = f"your credentials may do more in {quoted(store.id)} than a {role}: {excess}"
+        message = f"your credentials may do more in {quote(store.id)} than a {role}: {excess}"
         yield BY_ID["excess-access"].diagnostic(Finding(message, store.node.key_span, help=help_text))
 
 
@@ -489,12 +489,12 @@ def shared_values(
     diagnostics, answered = list[Diagnostic](), True
     for each in (environment, *others):
         if each is not environment:
-            found = verify(_limited(cells_to_read(each)[0]), stores)
+            found = verify(_cells_with_limit(cells_to_read(each)[0]), stores)
             diagnostics += found.diagnostics
             answered = answered and found.answered
         clusters = {seen.store: seen.cluster for seen in found.seen}
         values = {status.cell: status.value for status in found.keys}
-        for cell in _limited(values):
+        for cell in _cells_with_limit(values):
             value, store = values[cell], cell.store
             if value is None or traits(value) & _NO_VALUES:
                 continue
@@ -502,11 +502,11 @@ def shared_values(
                 servers[each.name, store.id] = with_server(stores.address(store).identity, clusters.get(store.id))
             holder = (each, cell, servers[each.name, store.id])
             holders.setdefault(comparer.mark(value), []).append(holder)
-    shared = sorted(_shared(holders.values()), key=lambda each: (each.span.path, each.span.start))
-    return (*diagnostics, *shared), tuple(_unproven(servers)), answered
+    shared = sorted(_find_shared(holders.values()), key=lambda each: (each.span.path, each.span.start))
+    return (*diagnostics, *shared), tuple(_explain_unproven(servers)), answered
 
 
-def _shared(holders: Iterable[Sequence[_Holder]]) -> Iterator[Diagnostic]:
+def _find_shared(holders: Iterable[Sequence[_Holder]]) -> Iterator[Diagnostic]:
     """A finding for each key whose value another one has, at the key; without those that are waived there."""
     for same in holders:
         for at, holder in enumerate(same):
@@ -527,28 +527,28 @@ def _is_one_place(one: _Holder, other: _Holder) -> bool:
     return not places.isdisjoint(remote_places(their_server, their.remote_key))
 
 
-def _unproven(servers: Mapping[tuple[str, str], StoreIdentity]) -> Iterator[str]:
+def _explain_unproven(servers: Mapping[tuple[str, str], StoreIdentity]) -> Iterator[str]:
     """What is not known of the stores: that those of two environments were one, or may have been."""
     read = list(servers.items())
     for at, ((name, store), server) in enumerate(read):
         for (other_name, other_store), other in read[:at]:
             if name == other_name or (sameness := compare_servers(server, other)) is Sameness.ANOTHER:
                 continue
-            subject = f"{quoted(other_store)} of {other_name} and {quoted(store)} of {name}"
+            subject = f"{quote(other_store)} of {other_name} and {quote(store)} of {name}"
             if sameness is Sameness.SAME:
                 yield f"{subject} are one store: a place that both read was not compared with itself"
             else:
                 yield f"{subject} may be one store: neither their addresses nor their servers prove that they are two"
 
 
-def _limited(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+def _cells_with_limit(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     """Those of keys with a value of their own and a limited life."""
     return tuple(each for each in cells if each.holder is None and each.lifetime.limit_days is not None)
 
 
 def _finding(holder: _Holder, first: _Holder) -> Finding:
     (environment, own, _), (other_environment, other, _) = holder, first
-    name, where = f"{quoted(own.key)} of {quoted(own.secret)}", f"{quoted(other.key)} of {quoted(other.secret)}"
+    name, where = f"{quote(own.key)} of {quote(own.secret)}", f"{quote(other.key)} of {quote(other.secret)}"
     waive = waiver(_RULE.id, own.secret)
     if environment is other_environment:
         message = f"{name} has the same value as {where}"

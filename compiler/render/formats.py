@@ -11,7 +11,7 @@ import compiler
 from compiler.model.diagnostic import Severity
 from compiler.render.content import Element, Fingerprint, Fitted, Painted, Style, WorkflowCommands, envelope, members
 from compiler.text.characters import cells
-from compiler.text.wording import PROGRAM, counted, listed
+from compiler.text.wording import PROGRAM, list_names, pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ def lines(
             yield ""
     omitted = Counter(each.rule for each in left_out)
     for rule in dict.fromkeys(each.rule for each in shown if each.rule in omitted):
-        yield f'{counted(omitted[rule], "more finding")} of "{rule}" not shown; {see_all}'
+        yield f'{pluralize(omitted[rule], "more finding")} of "{rule}" not shown; {see_all}'
     if omitted:
         yield ""
     if shown:
@@ -55,7 +55,7 @@ def lines(
 def summary(found: Iterable[Shown | Diagnostic]) -> str:
     """How many errors, warnings and notes there are: `2 errors, 1 warning`."""
     counts = Counter(each.severity for each in found)
-    return ", ".join(counted(counts[severity], severity.value) for severity in Severity if counts[severity])
+    return ", ".join(pluralize(counts[severity], severity.value) for severity in Severity if counts[severity])
 
 
 def _text_lines(each: Shown, *, each_place: bool) -> Iterator[Line]:
@@ -101,9 +101,9 @@ def _text_place(notes: Sequence[ShownRelated], before: str, width: int = _SCREEN
         return first.message, " at ", (first.path, f":{first.line}:{first.column}")
     numbers = [note.line for note in notes]
     places = f":{min(numbers)}-{max(numbers)}" if min(numbers) < max(numbers) else f":{first.line}"
-    names = listed((note.key for note in notes), len(notes))
+    names = list_names((note.key for note in notes), len(notes))
     fit = cells(f"{before}{names} {first.about} at {first.path}{places}") <= width
-    return f"{names if fit else counted(len(notes), 'key')} {first.about}", " at ", (first.path, places)
+    return f"{names if fit else pluralize(len(notes), 'key')} {first.about}", " at ", (first.path, places)
 
 
 _DIAGNOSTIC = ("rule", "severity", "message", "path", "line", "column", "end_line", "end_column", "help")

@@ -19,7 +19,7 @@ Keep the value under a plain name that the catalogue gives as `property`, or alo
 
 import re
 
-from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Entry, Finding, Findings, quoted, rule
+from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Entry, Finding, Findings, quote, rule
 
 _FORM = re.compile(r"(?!-)[A-Za-z0-9_-]{1,253}", re.ASCII)
 _HELP = "use at most 253 letters, digits, _ and -, no - first; `property` gives a key another name in the store"
@@ -39,8 +39,8 @@ def _judge(entry: Entry, key: CatalogueKey) -> Findings:
     for provider, own in key.remote.items():
         if own.property is not None and not own.whole and not _FORM.fullmatch(own.property):
             node = key.node.nearest("remote", provider, "property")
-            yield Finding(f"the property {quoted(own.property)} has a special meaning", node, help=_HELP, scope=scope)
+            yield Finding(f"the property {quote(own.property)} has a special meaning", node, help=_HELP, scope=scope)
     named_otherwise = {name for name, own in key.remote.items() if own.whole or own.property is not None}
     if not _FORM.fullmatch(key.name) and not set(entry.remote) | set(key.remote) <= named_otherwise:
-        message = f"the key {quoted(key.name)} is also its property name, which has a special meaning"
+        message = f"the key {quote(key.name)} is also its property name, which has a special meaning"
         yield Finding(message, key.node.key_span, help=_HELP, scope=scope)

@@ -14,12 +14,12 @@ from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Source, Span
 from compiler.model.environment import Environment, Project, Secret, Store
 from compiler.model.provider import Provider
-from compiler.text.wording import counted, listed, quoted
+from compiler.text.wording import list_names, pluralize, quote
 
 __all__ = ["CATALOGUE", "DOCUMENT", "ENVIRONMENT", "ERROR", "INPUT", "NOTE", "PROJECT", "WARNING"]
 __all__ += ["Catalogue", "CatalogueKey", "Document", "Entry", "Environment", "Node", "Project", "Secret", "Source"]
 __all__ += ["Finding", "Findings", "Related", "Rule", "Scope", "Severity", "Span", "Store", "rule"]
-__all__ += ["counted", "listed", "quoted"]
+__all__ += ["list_names", "pluralize", "quote"]
 
 _PAGES = Path(__file__).resolve().parent / "pages"
 _DROPPED = "Its page is not here: run Python without -OO, or with PYTHONOPTIMIZE unset."
@@ -188,7 +188,7 @@ def _wrong_in_environment(environment: Environment, provider: Provider, judge: J
             continue
         scope = ("stores", store.id)
         if provider.has_mounts and (problem := judge(store.mount)):
-            message = f"the mount {quoted(store.mount)} {problem}"
+            message = f"the mount {quote(store.mount)} {problem}"
             yield Finding(message, store.node.nearest("mount"), help=advise("", problem), scope=scope)
         # A prefix is judged with a name behind it, as it may end in what no name may end in.
         if store.prefix and (problem := judge(store.prefix + "x")):
@@ -215,12 +215,12 @@ def _wrong_with_prefix(secret: Secret, store: Store, own: Node | None, judge: Ju
             continue
         key_name = key.place.remote_key
         if (problem := judge(key_name)) and not judge(key_name.removeprefix(store.prefix)):
-            node = key.key.held.node.nearest("remote", provider.id, "name")
+            node = key.key.value_key.node.nearest("remote", provider.id, "name")
             yield _wrong_name(provider, key_name, problem, advise, node, secret.id)
 
 
 def _wrong_name(provider: Provider, name: str, problem: str, advise: Advice, node: Node, secret: str) -> Finding:
-    message = f"the {provider.name_form} {quoted(name)} {problem}"
+    message = f"the {provider.name_form} {quote(name)} {problem}"
     return Finding(message, node, help=advise(name, problem), scope=("secrets", secret))
 
 
@@ -248,4 +248,4 @@ def waiver_scope(path: tuple[str, ...] | None) -> tuple[str, ...]:
 
 def waiver(rule: str, of: str) -> str:
     """How a finding of `rule` is accepted: the line to add to the store or secret `of`."""
-    return f"to accept it, add to {quoted(of)}: `waive: {{{rule}: the reason}}`"
+    return f"to accept it, add to {quote(of)}: `waive: {{{rule}: the reason}}`"

@@ -18,7 +18,7 @@ Read this secret key by key:
 """
 
 from compiler.model.environment import BUNDLE
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, listed, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, list_names, rule
 
 
 @rule("bundle-needs-one-remote", ERROR, ENVIRONMENT)
@@ -40,7 +40,7 @@ def check(environment: Environment) -> Findings:
             place = first.children["from"] if elsewhere[0].is_taken else first.nearest("remote", provider)
             yield Finding(
                 f'"{secret.id}" cannot be fetched as a bundle: its remote secret has no '
-                f"{listed(key.name for key in elsewhere)} under that name",
+                f"{list_names(key.name for key in elsewhere)} under that name",
                 secret.node.get("fetch") or environment.root.nearest("fetch"),
                 help=f'set `fetch: perKey` for "{secret.id}"',
                 related=(Related("the other place", place.span),),

@@ -17,7 +17,7 @@ Read this secret key by key:
 """
 
 from compiler.model.environment import BUNDLE
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, quoted, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, quote, rule
 
 
 @rule("bundle-needs-plain-keys", ERROR, ENVIRONMENT)
@@ -29,7 +29,7 @@ def check(environment: Environment) -> Findings:
             name = item.key.name
             if not (name.isascii() and name.isidentifier()):
                 yield Finding(
-                    f'"{secret.id}" cannot be fetched as a bundle: its key {quoted(name)} is not an identifier',
+                    f'"{secret.id}" cannot be fetched as a bundle: its key {quote(name)} is not an identifier',
                     secret.node.get("fetch") or environment.root.nearest("fetch"),
                     help=f'set `fetch: perKey` for "{secret.id}"',
                     related=(Related("the key", item.key.node.key_span),),

@@ -21,7 +21,7 @@ Let one of them have the value itself:
 """
 
 from compiler.model.diagnostic import Related
-from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Finding, Findings, counted, quoted, rule
+from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Finding, Findings, pluralize, quote, rule
 
 # A longer circle is a made one; its other places help nobody.
 _MOST_PLACES = 5
@@ -57,10 +57,10 @@ def _circle(at: _Name, catalogue: Catalogue, done: set[_Name]) -> list[tuple[_Na
 def _finding(circle: list[tuple[_Name, CatalogueKey]]) -> Finding:
     spans = [key.node.children["from"].span for _, key in circle]
     entry_id, name = circle[0][0]
-    first = quoted(f"{entry_id}/{name}")
+    first = quote(f"{entry_id}/{name}")
     message = f"{first} takes its value from itself"
     if len(circle) > 1:
-        message += f", by way of {counted(len(circle) - 1, 'other key')}"
+        message += f", by way of {pluralize(len(circle) - 1, 'other key')}"
     related = tuple(Related("and on from here", span) for span in spans[1 : _MOST_PLACES + 1])
     way_out = "let one key have the value itself: remove its `from`"
     return Finding(message, spans[0], help=way_out, related=related, scope=("secrets", entry_id))

@@ -16,7 +16,7 @@ Rotate before the issuer's end:
 from collections.abc import Iterator
 from math import log2
 
-from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Entry, Finding, Findings, quoted, rule
+from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Entry, Finding, Findings, quote, rule
 from compiler.text.wording import suggest
 
 _LEAST_BITS = 128
@@ -35,7 +35,7 @@ def check(catalogue: Catalogue) -> Findings:
 
 def _problems(entry: Entry, key: CatalogueKey) -> Iterator[tuple[str, str, str | None]]:
     """Where each one is written, the message, and the way out."""
-    life, name = key.lifetime, quoted(key.name)
+    life, name = key.lifetime, quote(key.name)
     if life.rotate_days is not None and life.max_age_days is not None and life.rotate_days > life.max_age_days:
         message = f"{name} would be rotated after {life.rotate_days} days, but its issuer ends it after "
         way_out = f"rotate it before, such as every {max(1, life.max_age_days - 7)}d"
@@ -58,9 +58,9 @@ def _problems(entry: Entry, key: CatalogueKey) -> Iterator[tuple[str, str, str |
 def _problem(entry: Entry, key: CatalogueKey, other: str) -> tuple[str, str | None] | None:
     found = entry.keys.get(other)
     if found is None:
-        return f"{quoted(entry.id)} has no key {quoted(other)}", suggest(other, entry.keys, "keys")
+        return f"{quote(entry.id)} has no key {quote(other)}", suggest(other, entry.keys, "keys")
     if found is key:
-        return f"{quoted(other)} names itself", "name another key of the entry"
+        return f"{quote(other)} names itself", "name another key of the entry"
     if found.is_taken:
-        return f"{quoted(other)} has its value from another key", "name a key with a value of its own"
+        return f"{quote(other)} has its value from another key", "name a key with a value of its own"
     return None

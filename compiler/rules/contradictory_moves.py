@@ -20,7 +20,7 @@ in common (`from` in the catalogue) belong in one step, as they only move togeth
 from collections.abc import Mapping, Sequence
 
 from compiler.model.environment import KEY, REST, Environment
-from compiler.rules.api import ENVIRONMENT, ERROR, CatalogueKey, Entry, Finding, Findings, Node, Related, quoted, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, CatalogueKey, Entry, Finding, Findings, Node, Related, quote, rule
 
 
 @rule("contradictory-moves", ERROR, ENVIRONMENT)
@@ -34,7 +34,7 @@ def check(environment: Environment) -> Findings:
         if name not in moves.children:
             yield Finding(f'`moves` has no "{name}"', moves.key_span, help=f"add it, such as `{example}`")
     if REST in entries:
-        message = f"{quoted(REST)} is a secret of the catalogue, and in `moves` it means the rest"
+        message = f"{quote(REST)} is a secret of the catalogue, and in `moves` it means the rest"
         yield Finding(message, moves.key_span, help="give the secret another id")
     yield from _twice(steps)
     yield from _rest(steps)
@@ -46,7 +46,7 @@ def _twice(steps: Sequence[Sequence[Node]]) -> Findings:
     seen: dict[object, Node] = {}
     for item in (item for step in steps for item in step):
         if (first := seen.setdefault(item.value, item)) is not item:
-            message = f"{quoted(str(item.value))} is in two steps"
+            message = f"{quote(str(item.value))} is in two steps"
             yield Finding(message, item, help="name it once", related=(Related("first named", first.span),))
 
 
@@ -54,7 +54,7 @@ def _rest(steps: Sequence[Sequence[Node]]) -> Findings:
     for index, step in enumerate(steps):
         for item in step:
             if item.value == REST and (len(step) > 1 or index + 1 < len(steps)):
-                message = f"{quoted(REST)} means the rest, so it is a step of its own and the last"
+                message = f"{quote(REST)} means the rest, so it is a step of its own and the last"
                 yield Finding(message, item, help="move it to the end")
 
 
@@ -66,10 +66,10 @@ def _guards(steps: Sequence[Sequence[Node]], entries: Mapping[str, Entry]) -> Fi
     for index, step in enumerate(steps):
         for item in step:
             if _is_guard(item, entries) and (len(step) > 1 or index <= last):
-                message = f"{quoted(str(item.value))} guards a store, so it moves alone and after all others"
+                message = f"{quote(str(item.value))} guards a store, so it moves alone and after all others"
                 entry = entries[str(item.value)].node
                 related = (Related("said here", entry.nearest("guards").key_span),)
-                way_out = f"put it in a step of its own at the end, or leave it to {quoted(REST)}"
+                way_out = f"put it in a step of its own at the end, or leave it to {quote(REST)}"
                 yield Finding(message, item, help=way_out, related=related)
 
 
@@ -79,10 +79,10 @@ def _check_shared_values(environment: Environment, steps: Sequence[Sequence[Node
     rest = at.get(REST, (None, None))[0]
     first: dict[CatalogueKey, str] = {}
     for name, key in environment.shared_keys():
-        other = first.setdefault(key.held, name)
+        other = first.setdefault(key.value_key, name)
         one, two = (at.get(each, (rest, None)) for each in (name, other))
         if one[0] != two[0] and (item := one[1] or two[1]) is not None:
-            message = f"{quoted(name)} and {quoted(other)} have a value in common, so they move in one step"
+            message = f"{quote(name)} and {quote(other)} have a value in common, so they move in one step"
             related = (Related("taken here", key.node.nearest("from").span),) if key.is_taken else ()
             yield Finding(message, item, help="name them in the same step", related=related)
 

@@ -21,7 +21,7 @@ Give the value a remote secret of its own, or drop `whole` to have it as a prope
 
 from collections.abc import Iterator
 
-from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Entry, Finding, Findings, quoted, rule
+from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Entry, Finding, Findings, quote, rule
 from compiler.stores.registry import PROVIDERS
 
 
@@ -41,13 +41,13 @@ def check(catalogue: Catalogue) -> Findings:
 def _problem(entry: Entry, key: CatalogueKey, provider: str, parted: frozenset[str | None]) -> tuple[str, str] | None:
     own = key.remote[provider]
     if not (found := PROVIDERS[provider]).holds_texts:
-        message = f"{quoted(key.name)} cannot be a whole {found.title} secret"
+        message = f"{quote(key.name)} cannot be a whole {found.title} secret"
         return message, f"remove `whole`: {found.title} secrets have properties"
     if own.property is not None:
-        return f"{quoted(key.name)} is a property and the whole secret at once", "remove `whole` or `property`"
+        return f"{quote(key.name)} is a property and the whole secret at once", "remove `whole` or `property`"
     place = own.name or entry.remote.get(provider)
     if place is not None and place in parted:
-        message = f"{quoted(key.name)} is the whole of a remote secret that has other keys as properties"
+        message = f"{quote(key.name)} is the whole of a remote secret that has other keys as properties"
         return message, "add `name` with a remote secret of its own, or remove `whole`"
     return None
 

@@ -18,7 +18,7 @@ Two ids may share an object where only their `prefix` differs.
 """
 
 from compiler.model.store import Sameness, compare_stores
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Store, quoted, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Store, quote, rule
 
 
 @rule("duplicate-store-name", ERROR, ENVIRONMENT)
@@ -35,7 +35,7 @@ def check(environment: Environment) -> Findings:
         else:
             continue
         yield Finding(
-            f'the stores "{store.id}" and "{first.id}" {problem}: {store.kind} {quoted(store.name)}',
+            f'the stores "{store.id}" and "{first.id}" {problem}: {store.kind} {quote(store.name)}',
             store.node.nearest("name"),
             help="give each its own `name`",
             related=(Related(f'the name of "{first.id}"', first.node.nearest("name").span),),

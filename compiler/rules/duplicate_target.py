@@ -11,7 +11,7 @@ Give each its own target; an environment that must never have both leaves one of
     jira: {target: agent-jira-secrets}
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Secret, quoted, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Secret, quote, rule
 
 
 @rule("duplicate-target", ERROR, ENVIRONMENT)
@@ -22,7 +22,7 @@ def check(environment: Environment) -> Findings:
         first = seen.setdefault((secret.namespace, target), secret)
         if first is not secret and target:
             yield Finding(
-                f'"{secret.id}" and "{first.id}" both make the Secret {quoted(target)}',
+                f'"{secret.id}" and "{first.id}" both make the Secret {quote(target)}',
                 secret.entry.node.nearest("target"),
                 help="give each its own `target`, or remove one of them from this environment",
                 related=(Related(f'the target of "{first.id}"', first.entry.node.nearest("target").span),),

@@ -24,7 +24,7 @@ If you want one value under two names, say so, and nothing is reported:
 
 from compiler.model.diagnostic import Related
 from compiler.model.store import Place, place_of
-from compiler.rules.api import CATALOGUE, WARNING, Catalogue, CatalogueKey, Entry, Finding, Findings, quoted, rule
+from compiler.rules.api import CATALOGUE, WARNING, Catalogue, CatalogueKey, Entry, Finding, Findings, quote, rule
 from compiler.stores.registry import PROVIDERS
 
 
@@ -42,7 +42,7 @@ def _same_but_for_case(entry: Entry) -> Findings:
         first = seen.setdefault(key.name.casefold(), key)
         if first is not key and _may_meet(first, key):
             yield Finding(
-                f"{quoted(key.name)} and {quoted(first.name)} differ only in case",
+                f"{quote(key.name)} and {quote(first.name)} differ only in case",
                 key.node.key_span,
                 help="remove one of them, or rename it",
                 related=(Related("the other key", first.node.key_span),),
@@ -60,7 +60,7 @@ def _same_place(entry: Entry) -> Findings:
             first = seen.setdefault(place, key) if place is not None else key
             if first is not key and _may_meet(first, key):
                 yield Finding(
-                    f"{quoted(key.name)} and {quoted(first.name)} read the same value of `{provider}`",
+                    f"{quote(key.name)} and {quote(first.name)} read the same value of `{provider}`",
                     key.node.get("remote", provider) or key.node.key_span,
                     help=f"give each its own `name` or `property`; for one value under two names: "
                     f"`{key.name}: {{from: {entry.id}/{first.name}}}`",

@@ -12,7 +12,7 @@ Choose a variant, or switch the secret off:
       github: {enabled: false}
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, listed, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, list_names, rule
 
 
 @rule("empty-secret", ERROR, ENVIRONMENT)
@@ -26,9 +26,9 @@ def check(environment: Environment) -> Findings:
         if use is not None and any(item.value not in secret.entry.variants for item in use.items):
             continue
         if secret.entry.variants:
-            way_out = f"choose a variant with `use`: {listed(secret.entry.variants)}; or write `enabled: false`"
+            way_out = f"choose a variant with `use`: {list_names(secret.entry.variants)}; or write `enabled: false`"
         elif holders := environment.catalogue.origins.get(secret.id):
-            others = listed(holder.id for holder in holders)
+            others = list_names(holder.id for holder in holders)
             way_out = f"its keys come with the variants of {others}: choose one there with `use`"
             way_out += ", or write `enabled: false` here"
         else:

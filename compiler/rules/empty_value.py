@@ -16,7 +16,7 @@ Write which of the two is meant:
 
 import re
 
-from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, quoted, rule, waiver_scope
+from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, quote, rule, waiver_scope
 
 _COMMENTED = re.compile(r"[\"']?:[ \t]+#[^\s#]")
 # The keys whose value is a mapping, in whichever mapping they stand.
@@ -49,7 +49,7 @@ def _finding(key: str, node: Node, path: tuple[str, ...]) -> Finding:
         way_out = "write `{}` to have it with its defaults, or `null` to remove what an earlier layer set"
     else:
         way_out = "write a value, `null` to remove what an earlier layer set, or remove the line"
-    return Finding(f"{quoted(key)} has no value", node.key_span, help=way_out, scope=waiver_scope((*path, key)))
+    return Finding(f"{quote(key)} has no value", node.key_span, help=way_out, scope=waiver_scope((*path, key)))
 
 
 def _is_commented(node: Node) -> bool:

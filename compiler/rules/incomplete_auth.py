@@ -25,7 +25,7 @@ Vault logs in by `token` (name, key), `kubernetes` (role, serviceAccount), `appR
 (clientId, clientSecret, and `tenantId` of the store).
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Findings, Node, Store, listed, rule, store_finding
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Findings, Node, Store, list_names, rule, store_finding
 
 _ACCOUNT = ("name",)
 _SECRET_KEY = ("name", "key")
@@ -45,9 +45,9 @@ def _judge(store: Store, namespace: str | None) -> Findings:
     chosen = store.node.members_at("auth")
     if auth is None or not chosen:
         at = auth.key_span if auth is not None else store.node.key_span
-        yield store_finding(store, at, "has no authentication method", f"add one of {listed(ways)} under `auth`")
+        yield store_finding(store, at, "has no authentication method", f"add one of {list_names(ways)} under `auth`")
     elif len(chosen) > 1:
-        message = f"has {len(chosen)} authentication methods: {listed(chosen)}"
+        message = f"has {len(chosen)} authentication methods: {list_names(chosen)}"
         yield store_finding(store, auth.key_span, message, "keep one; `null` removes what a lower layer set")
     else:
         way, node = next(iter(chosen.items()))
@@ -55,7 +55,7 @@ def _judge(store: Store, namespace: str | None) -> Findings:
             yield from _way(store, way, node, namespace)
         else:
             message = f'has the authentication method "{way}" of another provider'
-            yield store_finding(store, node.key_span, message, f"use one of {listed(ways)}")
+            yield store_finding(store, node.key_span, message, f"use one of {list_names(ways)}")
     ca = store.node.get("caProvider")
     if ca is not None and "caProvider" in store.provider.settings:
         yield from _fields(store, "caProvider", ca, ("type", "name", "key"))
@@ -68,7 +68,7 @@ def _way(store: Store, way: str, node: Node, namespace: str | None) -> Findings:
         title = f"{way}.{part}" if part else way
         holder = node.get(part) if part else node
         if holder is None:
-            yield store_finding(store, node.key_span, f'lacks "{title}"', f"add {listed(fields)} to `{title}`")
+            yield store_finding(store, node.key_span, f'lacks "{title}"', f"add {list_names(fields)} to `{title}`")
             continue
         yield from _fields(store, title, holder, fields)
         if fields in _REFERENCES:
@@ -82,7 +82,7 @@ def _way(store: Store, way: str, node: Node, namespace: str | None) -> Findings:
 def _fields(store: Store, title: str, node: Node, fields: tuple[str, ...]) -> Findings:
     missing = [name for name in fields if name not in node.children]
     if missing:
-        yield store_finding(store, node.key_span, f"lacks {listed(missing)} in `{title}`", f"add it to `{title}`")
+        yield store_finding(store, node.key_span, f"lacks {list_names(missing)} in `{title}`", f"add it to `{title}`")
 
 
 def _namespace(store: Store, title: str, node: Node, namespace: str | None) -> Findings:

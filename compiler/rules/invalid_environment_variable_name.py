@@ -21,7 +21,7 @@ Waive it where the component reads the Secret as files.
 
 import re
 
-from compiler.rules.api import CATALOGUE, WARNING, Catalogue, Finding, Findings, quoted, rule
+from compiler.rules.api import CATALOGUE, WARNING, Catalogue, Finding, Findings, quote, rule
 from compiler.text.credential import looks_like_credential
 
 _FORM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -34,7 +34,7 @@ def check(catalogue: Catalogue) -> Findings:
             for key in entry.keys.values():
                 if not _FORM.fullmatch(key.name):
                     yield Finding(
-                        f"{quoted(key.name)} is not a valid environment variable name: no shell can read it",
+                        f"{quote(key.name)} is not a valid environment variable name: no shell can read it",
                         key.node.key_span,
                         help=f"use letters, digits and _, not starting with a digit{_such_as(key.name)}",
                         scope=("secrets", entry.id),
@@ -43,4 +43,4 @@ def check(catalogue: Catalogue) -> Findings:
 
 def _such_as(name: str) -> str:
     form = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_")
-    return f": {quoted(form)}" if _FORM.fullmatch(form) and not looks_like_credential(name) else ""
+    return f": {quote(form)}" if _FORM.fullmatch(form) and not looks_like_credential(name) else ""

@@ -22,7 +22,7 @@ from compiler.model import facts
 from compiler.model.environment import METADATA, Environment, Secret, Store
 from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Finding, Findings, Node, places_below, rule
 from compiler.text.characters import foreign_character
-from compiler.text.wording import quoted, typing_mistake
+from compiler.text.wording import quote, typing_mistake
 
 # TotalAnnotationSizeLimitB of k8s.io/apimachinery.
 _ANNOTATION_BYTES = 256 * 1024
@@ -36,7 +36,7 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
         yield from _judge("the target", entry.node.get("target"), _labelled_name_problem, scope)
         for key in entry.keys.values():
             if problem := facts.secret_key_problem(key.name):
-                message = f"the key {quoted(key.name)} {problem}"
+                message = f"the key {quote(key.name)} {problem}"
                 yield Finding(message, key.node.key_span, help=_way_out(key.name, problem), scope=scope)
 
 
@@ -78,11 +78,11 @@ def _metadata(owner: Node, scope: tuple[str, ...]) -> Findings:
     for member, kind in METADATA.items():
         for key, value in owner.members_at(member).items():
             if problem := facts.label_key_problem(key):
-                message = f"the {kind} {quoted(key)} {problem}"
+                message = f"the {kind} {quote(key)} {problem}"
                 yield Finding(message, value.key_span, help=_way_out(key, problem), scope=scope)
             is_label = kind.endswith("label") and isinstance(value.value, str)
             if is_label and (problem := facts.label_value_problem(str(value.value))):
-                message = f"the value of the {kind} {quoted(key)} {problem}"
+                message = f"the value of the {kind} {quote(key)} {problem}"
                 yield Finding(message, value, help=_way_out(str(value.value), problem), scope=scope)
 
 
@@ -90,7 +90,7 @@ def _annotation_size(secret: Secret, environment: Environment, member: str, text
     size = sum(len(key.encode()) + len(value.encode()) for key, value in texts.items())
     if size > _ANNOTATION_BYTES:
         node = secret.node.get(member) or environment.root.nearest(member)
-        what = f"the {METADATA[member]}s of {quoted(secret.id)}"
+        what = f"the {METADATA[member]}s of {quote(secret.id)}"
         message = f"{what} have {size} bytes, and Kubernetes allows {_ANNOTATION_BYTES}"
         yield Finding(message, node.key_span, help="shorten them", scope=("secrets", secret.id))
 
@@ -103,7 +103,7 @@ def _judge(what: str, node: Node | None, find_problem: Callable[[str], str | Non
 
     form = as_id(name) if name.isascii() else None
     way_out = typing_mistake(name) or (f'write "{form}"' if form is not None else _way_out(name, problem))
-    yield Finding(f"{what} {quoted(name)} {problem}", node, help=way_out, scope=scope)
+    yield Finding(f"{what} {quote(name)} {problem}", node, help=way_out, scope=scope)
 
 
 def _way_out(name: str, problem: str) -> str:

@@ -17,7 +17,7 @@ Use the placeholders that there are, in double quotes, as YAML takes a brace for
 """
 
 from compiler.model.environment import OWN_ID, PLACEHOLDER, PLACEHOLDERS, placeholders
-from compiler.rules.api import CATALOGUE, ERROR, Catalogue, Finding, Findings, Node, Span, quoted, rule
+from compiler.rules.api import CATALOGUE, ERROR, Catalogue, Finding, Findings, Node, Span, quote, rule
 from compiler.stores.registry import PATTERNS
 from compiler.text.wording import suggest
 
@@ -43,7 +43,7 @@ def findings(node: Node) -> Findings:
             message, way_out = f'a "{part[0]}" alone is not a placeholder', f"the placeholders are {_LISTED}"
             yield Finding(message, span, help=way_out)
         elif part[1] not in PLACEHOLDERS:
-            message = f"{quoted(part[1])} is not a placeholder"
+            message = f"{quote(part[1])} is not a placeholder"
             yield Finding(message, span, help=suggest(part[1], PLACEHOLDERS, "placeholders"))
     if OWN_ID not in placeholders(pattern):
         span = Span(node.source, at, at + len(pattern)) if at >= 0 else node.span

@@ -22,7 +22,7 @@ Write what is missing, in the layer that should set it for all:
 """
 
 from compiler.model.catalogue import Catalogue
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Related, quoted, rule, top_of
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Related, quote, rule, top_of
 
 _ENVIRONMENT = {
     "namespace": "namespace: my-platform",
@@ -48,7 +48,7 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
     for entry_id, node in entries.children.items():
         for name, example in _ENTRY.items():
             if name not in node.children and not (name == "remote" and _each_key_has_its_own(node)):
-                message = f'the entry {quoted(entry_id)} has no "{name}"'
+                message = f'the entry {quote(entry_id)} has no "{name}"'
                 such_as = example % {"name": entry_id, "variable": entry_id.upper().replace("-", "_")}
                 way_out = f"add it, such as `{such_as}`"
                 yield Finding(message, node.key_span, help=way_out, scope=("secrets", entry_id))
@@ -69,7 +69,7 @@ def _find_missing(environment: Environment) -> Findings:
     for store_id, node in root.members_at("stores").items():
         for name, example in _STORE.items():
             if name not in node.children and not _is_empty(node, name):
-                message = f'the store {quoted(store_id)} has no "{name}"'
+                message = f'the store {quote(store_id)} has no "{name}"'
                 way_out, related = f"add it, such as `{example}`", _removal(node, name)
                 yield Finding(message, node.key_span, help=way_out, related=related, scope=("stores", store_id))
 

@@ -20,7 +20,7 @@ Add the name to the entry, or to the environment's secret where it differs from 
 
 from compiler.model.provider import Provider
 from compiler.rules.api import ENVIRONMENT, ERROR, Entry, Environment, Finding, Findings, Related, Secret, Store, rule
-from compiler.text.wording import listed, quoted
+from compiler.text.wording import list_names, quote
 
 
 @rule("missing-remote", ERROR, ENVIRONMENT)
@@ -42,9 +42,9 @@ def check(environment: Environment) -> Findings:
 
 def _finding(secret: Secret, store: Store, holder: Entry, keys: list[str]) -> Finding:
     if holder is not secret.entry:
-        what = f"{quoted(holder.id)}, which has the value of {listed(keys)} of {quoted(secret.id)},"
+        what = f"{quote(holder.id)}, which has the value of {list_names(keys)} of {quote(secret.id)},"
     else:
-        what = quoted(secret.id) if len(keys) == len(secret.keys) else f"{listed(keys)} of {quoted(secret.id)}"
+        what = quote(secret.id) if len(keys) == len(secret.keys) else f"{list_names(keys)} of {quote(secret.id)}"
     return Finding(
         f'{what} has no remote name for the {store.provider.title} store "{store.id}"',
         secret.store_node if secret.store_node is not None else secret.node.key_span,

@@ -17,7 +17,7 @@ has secrets, or `allowEmpty: true`, Argo CD then prunes what only this one had. 
 environment's file it sees elsewhere below `environments/`.
 """
 
-from compiler.rules.api import PROJECT, WARNING, Finding, Findings, Project, Source, Span, quoted, rule
+from compiler.rules.api import PROJECT, WARNING, Finding, Findings, Project, Source, Span, quote, rule
 from compiler.text.wording import closest, command_line
 
 # A guess compares with every name there is: one for each of a thousand files would take seconds, ten thousand minutes.
@@ -36,10 +36,10 @@ def check(project: Project) -> Findings:
     for count, (name, path) in enumerate(orphans):
         unread = project.unread_files.get(name)
         match = (closest(name, project.names) or new) if count < _MOST_GUESSES else None
-        message = f"no environment is named {quoted(name)}"
+        message = f"no environment is named {quote(name)}"
         if unread is not None:
-            message += f", and {quoted(unread)} is not read as one"
-            way_out = f"move that to {quoted(f'environments/{name}.yaml')}"
+            message += f", and {quote(unread)} is not read as one"
+            way_out = f"move that to {quote(f'environments/{name}.yaml')}"
         elif match is not None:
             way_out = (
                 f'if "{match}" is its new name, have its Application read values-{match}.yaml, then remove this file'

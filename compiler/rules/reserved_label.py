@@ -20,7 +20,7 @@ Use a label of your own; a wave is `syncWave` in the catalogue, and `part-of` is
 from compiler.model.environment import METADATA
 from compiler.model.facts import ANNOTATION, LABEL
 from compiler.model.values import CHART_LABELS
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, places_below, quoted, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, places_below, quote, rule
 
 _INSTANCE = "app.kubernetes.io/instance"
 _CHART, _OPERATOR, _ARGO_CD = "the chart", "External Secrets Operator", "Argo CD"
@@ -56,5 +56,5 @@ def _judge(node: Node, scope: tuple[str, ...]) -> Findings:
             domain, slash, _ = key.partition("/")
             owner = reserved.get(key) or reserved.get(domain + slash)
             if owner is not None:
-                message = f"the {METADATA[member]} {quoted(key)} is set by {owner}"
+                message = f"the {METADATA[member]} {quote(key)} is set by {owner}"
                 yield Finding(message, found.key_span, help=_WAYS_OUT.get(key, "use a key of your own"), scope=scope)

@@ -20,7 +20,7 @@ same for what pods really mount, and whatever else hides a key there.
 """
 
 from compiler.model.environment import Environment, Secret, SecretKey
-from compiler.rules.api import ENVIRONMENT, WARNING, Finding, Findings, Related, listed, rule, waiver
+from compiler.rules.api import ENVIRONMENT, WARNING, Finding, Findings, Related, list_names, rule, waiver
 
 _LLM = "llm"
 # The components of CAIPE's chart that do not mount the LLM's Secret before their own.
@@ -80,7 +80,7 @@ def _same_value(first: Secret, first_key: SecretKey, second: Secret, second_key:
 
 
 def _finding(component: str, first: Secret, second: Secret, keys: list[SecretKey]) -> Finding:
-    names = listed(key.key.name for key in keys)
+    names = list_names(key.key.name for key in keys)
     return Finding(
         f'in the pods of "{component}", "{second.id}" overrides {names} of "{first.id}"',
         second.node.key_span,

@@ -30,7 +30,19 @@ from compiler.model.diagnostic import Related
 from compiler.model.environment import Environment, Project, Secret, Store
 from compiler.model.inventory import reads_of
 from compiler.model.store import StoreIdentity, identity_from_files, parse_address
-from compiler.rules.api import PROJECT, WARNING, Finding, Findings, Span, counted, listed, quoted, rule, top_of, waiver
+from compiler.rules.api import (
+    PROJECT,
+    WARNING,
+    Finding,
+    Findings,
+    Span,
+    list_names,
+    pluralize,
+    quote,
+    rule,
+    top_of,
+    waiver,
+)
 
 # All of a usual catalogue, since each wants its own waiver; a thousand names in a thousand messages help nobody.
 _MOST_SECRETS = 20
@@ -85,7 +97,7 @@ def _find_shared(readers: list[tuple[Environment, Store]]) -> Findings:
 
 def _finding(name: str, later: Environment, secret: Secret, first: Environment, first_secret: Secret) -> Finding:
     return Finding(
-        f'environments "{later.name}" and "{first.name}" both read {quoted(name)} from the same store',
+        f'environments "{later.name}" and "{first.name}" both read {quote(name)} from the same store',
         _place(later, secret),
         help=f"give each its own store or a `prefix`; {waiver('shared-place', secret.id)}",
         related=(Related(f'read by "{first.name}" because of this', _place(first, first_secret)),),
@@ -111,7 +123,7 @@ def _place(environment: Environment, secret: Secret) -> Span:
 def _of_several(names: tuple[str, ...], findings: list[Finding]) -> Finding:
     later, first = names
     secrets = list(dict.fromkeys(finding.scope[-1] for finding in findings))
-    read = f"{counted(len(secrets), 'secret')} from the same places: {listed(secrets, _MOST_SECRETS)}"
+    read = f"{pluralize(len(secrets), 'secret')} from the same places: {list_names(secrets, _MOST_SECRETS)}"
     return findings[0]._replace(
         message=f'environments "{later}" and "{first}" both read {read}',
         help=f"give each its own store or a `prefix`; {waiver('shared-place', secrets[0])}, and to the others",

@@ -26,7 +26,7 @@ If something else keeps both stores alike, waive it:
 
 from compiler.model.environment import Environment, Secret
 from compiler.rules.api import ENVIRONMENT, WARNING, CatalogueKey, Finding, Findings, Related, rule, waiver
-from compiler.text.wording import listed, quoted
+from compiler.text.wording import list_names, quote
 
 
 @rule("split-value", WARNING, ENVIRONMENT, waivable=True)
@@ -35,7 +35,7 @@ def check(environment: Environment) -> Findings:
     parted: dict[tuple[Secret, Secret], list[str]] = {}
     for name, key in environment.shared_keys():
         secret = environment.secrets[name]
-        other = first.setdefault(key.held, secret)
+        other = first.setdefault(key.value_key, secret)
         if other.store is not secret.store and other.store is not None and secret.store is not None:
             parted.setdefault((other, secret), []).append(key.name)
     for (other, secret), keys in parted.items():
@@ -43,11 +43,11 @@ def check(environment: Environment) -> Findings:
 
 
 def _finding(other: Secret, secret: Secret, keys: list[str]) -> Finding:
-    one, two = (quoted(each.store.id if each.store is not None else "") for each in (secret, other))
+    one, two = (quote(each.store.id if each.store is not None else "") for each in (secret, other))
     # The line that sets one secret apart from the rest.
     at = next((each.node.children["store"] for each in (secret, other) if "store" in each.node.children), None)
     return Finding(
-        f"{quoted(secret.id)} reads {listed(keys)} from {one}, but {quoted(other.id)} has the same value from {two}",
+        f"{quote(secret.id)} reads {list_names(keys)} from {one}, but {quote(other.id)} has the same value from {two}",
         at if at is not None else secret.node.key_span,
         help=f"let both read one store; {waiver('split-value', secret.id)}",
         related=(Related("the other secret", other.node.key_span),),

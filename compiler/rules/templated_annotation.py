@@ -11,7 +11,7 @@ Write plain text, without `{{`:
     secretAnnotations: {reloader.stakater.com/match: "true"}
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, places_below, quoted, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, places_below, quote, rule
 
 _OPENING = "{{"
 
@@ -21,5 +21,5 @@ def check(environment: Environment) -> Findings:
     for node, scope in places_below(environment.root, "secrets"):
         for key, value in node.members_at("secretAnnotations").items():
             if isinstance(value.value, str) and _OPENING in value.value:
-                message = f"the Secret's annotation {quoted(key)} is a template, which the operator would execute"
+                message = f"the Secret's annotation {quote(key)} is a template, which the operator would execute"
                 yield Finding(message, value, help="write it without `{{`", scope=scope)

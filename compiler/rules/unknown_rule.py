@@ -14,7 +14,7 @@ Write the rule's id as `platform-secrets rules` lists it, or, for a rule that ma
 
 from collections.abc import Mapping
 
-from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, places_below, quoted, rule
+from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, places_below, quote, rule
 from compiler.rules.live_rules import CONSUMER_RULES, LIVE_RULES
 from compiler.text.wording import closest, command_line
 
@@ -35,7 +35,7 @@ def _judge(waivers: Mapping[str, Node], scope: tuple[str, ...]) -> Findings:
         if rule_id not in waivable:
             match = closest(rule_id, (known for known, may in waivable.items() if may))
             way_out = f'did you mean "{match}"?' if match else f"`{command_line('rules')}` lists them"
-            yield Finding(f"no rule is named {quoted(rule_id)}", reason.key_span, help=way_out, scope=scope)
+            yield Finding(f"no rule is named {quote(rule_id)}", reason.key_span, help=way_out, scope=scope)
         elif not waivable[rule_id]:
             message = f'the rule "{rule_id}" cannot be waived'
             way_out = f"fix what it finds; `{command_line('rules', rule_id)}` says how"

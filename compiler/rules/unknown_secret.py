@@ -15,7 +15,7 @@ Write the id as the catalogue has it, or add an entry there (`platform-secrets n
 from collections.abc import Collection
 
 from compiler.model.environment import KEY, REST
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Span, quoted, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Span, quote, rule
 from compiler.text.credential import looks_like_credential
 from compiler.text.wording import closest, command_line, suggest
 
@@ -38,7 +38,7 @@ def _judge(environment: Environment, secret_id: str, at: Span, scope: tuple[str,
     if secret_id not in entries:
         match = closest(secret_id, entries)
         yield Finding(
-            f"no secret named {quoted(secret_id)} in the catalogue",
+            f"no secret named {quote(secret_id)} in the catalogue",
             at,
             help=_way_out(secret_id, entries),
             related=(Related(f'"{match}" is defined here', entries[match].node.key_span),) if match else (),

@@ -17,7 +17,7 @@ Write the entry's id and its key as the catalogue has them:
 """
 
 from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Entry, Finding, Findings, Related, rule
-from compiler.text.wording import closest, quoted, suggest
+from compiler.text.wording import closest, quote, suggest
 
 
 @rule("unknown-source", ERROR, CATALOGUE)
@@ -40,7 +40,7 @@ def _judge(catalogue: Catalogue, entry: Entry, key: CatalogueKey) -> Findings:
     if holder is None:
         match = closest(source[0], catalogue.entries)
         yield Finding(
-            f"no secret named {quoted(source[0])} in the catalogue",
+            f"no secret named {quote(source[0])} in the catalogue",
             node,
             help=suggest(source[0], catalogue.entries, "secrets"),
             related=(Related(f'"{match}" is defined here', catalogue.entries[match].node.key_span),) if match else (),
@@ -48,5 +48,5 @@ def _judge(catalogue: Catalogue, entry: Entry, key: CatalogueKey) -> Findings:
         )
     elif source[1] not in holder.keys:
         related = (Related(f'"{holder.id}" is defined here', holder.node.key_span),)
-        message = f"{quoted(holder.id)} has no key {quoted(source[1])}"
+        message = f"{quote(holder.id)} has no key {quote(source[1])}"
         yield Finding(message, node, help=suggest(source[1], holder.keys, "keys"), related=related, scope=scope)

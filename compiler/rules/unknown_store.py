@@ -17,7 +17,7 @@ Write the id:
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Related, places_below, rule
 from compiler.stores.registry import suggest_store
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import quoted
+from compiler.text.wording import quote
 
 
 @rule("unknown-store", ERROR, ENVIRONMENT)
@@ -39,14 +39,14 @@ def _judge(environment: Environment, node: Node, scope: tuple[str, ...]) -> Find
         return
     by_name = [store_id for store_id, store in known.items() if store.text("name") == word]
     if by_name:
-        message = f"{quoted(word)} is the name of a store in the cluster, not the id of one here"
+        message = f"{quote(word)} is the name of a store in the cluster, not the id of one here"
         yield Finding(message, node, help=f'write its id, "{by_name[0]}"', scope=scope)
         return
     stores = environment.root.get("stores")
     removed = stores.removed.get(word) if stores is not None else None
     providers = {store_id: store.text("provider") for store_id, store in known.items()}
     yield Finding(
-        f"no store has the id {quoted(word)}",
+        f"no store has the id {quote(word)}",
         node,
         help=(suggest_store(word, providers) if known else None) or _way_to_add(word),
         related=(Related("removed here", removed.span),) if removed is not None else (),

@@ -12,7 +12,7 @@ Write one of the secret's variants; `use:` in the catalogue is checked in the sa
       global: {use: [azure-openai]}
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Entry, Environment, Finding, Findings, Node, quoted, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Entry, Environment, Finding, Findings, Node, quote, rule
 from compiler.text.wording import suggest
 
 
@@ -42,5 +42,5 @@ def _judge(use: Node, entry: Entry) -> Findings:
     for item in use.items:
         if isinstance(item.value, str) and item.value not in known:
             way_out = suggest(item.value, known, "variants") if known else "remove `use:`: the secret has no variants"
-            message = f"{quoted(entry.id)} has no variant {quoted(item.value)}"
+            message = f"{quote(entry.id)} has no variant {quote(item.value)}"
             yield Finding(message, item, help=way_out, scope=("secrets", entry.id))

@@ -19,7 +19,18 @@ Leave it out, and name the place where the value is; every secret that takes it 
 """
 
 from compiler.model.catalogue import Catalogue, Entry
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Related, listed, quoted, rule
+from compiler.rules.api import (
+    ENVIRONMENT,
+    ERROR,
+    Environment,
+    Finding,
+    Findings,
+    Node,
+    Related,
+    list_names,
+    quote,
+    rule,
+)
 
 
 def check_catalogue(catalogue: Catalogue) -> Findings:
@@ -40,10 +51,10 @@ def _judge(catalogue: Catalogue, entry: Entry, node: Node) -> Findings:
     holders = catalogue.origins.get(entry.id, ())
     if not holders or not all(key.is_taken for key in entry.keys.values()):
         return
-    others = listed(holder.id for holder in holders)
+    others = list_names(holder.id for holder in holders)
     first = next(iter(entry.keys.values()))
     yield Finding(
-        f"nothing is read there: every key of {quoted(entry.id)} takes its value from {others}",
+        f"nothing is read there: every key of {quote(entry.id)} takes its value from {others}",
         node.children["remote"].key_span,
         help=f"remove it; to have the value elsewhere, set the `remote` of {others}, which its readers follow",
         related=(Related("taken here", first.node.children["from"].span),),

@@ -13,7 +13,7 @@ End it with `/` on Vault and with `-` on Key Vault:
       azure: {provider: azurekv, prefix: prod-}
 """
 
-from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, quoted, rule
+from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, quote, rule
 
 
 @rule("unseparated-prefix", WARNING, ENVIRONMENT, waivable=True)
@@ -21,8 +21,8 @@ def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         if store.prefix and not store.prefix.endswith(("/", "-", "_", ".")):
             yield Finding(
-                f"the prefix {quoted(store.prefix)} does not end in a separator",
+                f"the prefix {quote(store.prefix)} does not end in a separator",
                 store.node.nearest("prefix"),
-                help=f"write {quoted(store.prefix + store.provider.separator)}",
+                help=f"write {quote(store.prefix + store.provider.separator)}",
                 scope=("stores", store.id),
             )

@@ -15,7 +15,7 @@ Add the namespace to the conditions:
       vault: {render: true, conditions: {namespaces: [ai-platform-engineering, argocd]}}
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Store, quoted, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Store, quote, rule
 
 
 @rule("unserved-namespace", ERROR, ENVIRONMENT)
@@ -27,11 +27,11 @@ def check(environment: Environment) -> Findings:
         for secret in environment.secrets.values() if served else ():
             if secret.store is store and secret.namespace is not None and secret.namespace not in served:
                 if store.kind == "ClusterSecretStore":
-                    way_out = f'add {quoted(secret.namespace)} to `conditions.namespaces` of "{store.id}"'
+                    way_out = f'add {quote(secret.namespace)} to `conditions.namespaces` of "{store.id}"'
                 else:
                     way_out = "make the store a ClusterSecretStore, or move the secret to the store's namespace"
                 yield Finding(
-                    f'the store "{store.id}" does not serve {quoted(secret.namespace)}, the namespace of "{secret.id}"',
+                    f'the store "{store.id}" does not serve {quote(secret.namespace)}, the namespace of "{secret.id}"',
                     secret.node.get("namespace") or environment.root.nearest("namespace"),
                     help=way_out,
                     related=(Related("the store", store.node.nearest("conditions", "namespaces").key_span),),

@@ -24,7 +24,7 @@ count there.
 """
 
 from compiler.model.environment import MARK, Environment
-from compiler.rules.api import ENVIRONMENT, WARNING, Finding, Findings, Node, Related, quoted, rule, waiver_scope
+from compiler.rules.api import ENVIRONMENT, WARNING, Finding, Findings, Node, Related, quote, rule, waiver_scope
 
 _SECRET_SETTING = 3
 _MEANT_WHEN_DISABLED = frozenset({"enabled", "waive", "store"})
@@ -55,7 +55,7 @@ def _compare(own: Node, merged: Node, path: tuple[str, ...]) -> Findings:
         if winner is None:
             removal = merged.removed.get(key)
             if node.value is None and not node.is_empty and removal is not None and not removal.overrode:
-                message = f"{quoted(key)} is removed here, but no lower layer has it"
+                message = f"{quote(key)} is removed here, but no lower layer has it"
                 yield Finding(message, node.key_span, help="remove the line", scope=waiver_scope(here))
         elif node.children:
             yield from _compare(node, winner, here)
@@ -77,7 +77,7 @@ def _check_repetition(node: Node, winner: Node, key: str, path: tuple[str, ...])
         return
     empty_mapping = isinstance(node.value, dict) and isinstance(below.value, dict)
     if empty_mapping or node.plain_data() == below.plain_data():
-        message = f"{quoted(key)} repeats what a lower layer says"
+        message = f"{quote(key)} repeats what a lower layer says"
         related = (Related("set here", below.span),)
         yield Finding(message, node.key_span, help="remove the line", related=related, scope=waiver_scope(path))
 
@@ -88,7 +88,7 @@ def _check_disabled(own: Node, merged: Node | None, secret_id: str, environment:
         return
     for key, node in own.children.items():
         if key not in _MEANT_WHEN_DISABLED and node.value is not None and not _is_followed(environment, secret_id, key):
-            message = f"{quoted(key)} has no effect, as {quoted(secret_id)} is disabled"
+            message = f"{quote(key)} has no effect, as {quote(secret_id)} is disabled"
             related = (Related("disabled here", enabled.span),)
             way_out = "remove the line, or enable the secret"
             yield Finding(message, node.key_span, help=way_out, related=related, scope=("secrets", secret_id))
@@ -111,11 +111,11 @@ def _as_the_catalogue(own: Node, environment: Environment, secret_id: str) -> Fi
     if use is not None and entry.default_variants is not None and not secret.node.nearest("use").overrode:
         chosen = [item.value for item in use.items]
         if isinstance(use.value, tuple) and sorted(map(str, chosen)) == sorted(entry.default_variants):
-            message = f"`use` repeats the default of {quoted(secret_id)}"
+            message = f"`use` repeats the default of {quote(secret_id)}"
             related = (Related("the default", entry.node.nearest("use").span),)
             yield Finding(message, use.key_span, help="remove the line", related=related, scope=scope)
     for provider, node in own.members_at("remote").items():
         if node.value == entry.remote.get(provider) and not secret.node.nearest("remote", provider).overrode:
-            message = f"{quoted(provider)} repeats the catalogue's name of {quoted(secret_id)}"
+            message = f"{quote(provider)} repeats the catalogue's name of {quote(secret_id)}"
             related = (Related("the catalogue's name", entry.node.nearest("remote", provider).span),)
             yield Finding(message, node.key_span, help="remove the line", related=related, scope=scope)

@@ -15,7 +15,7 @@ Say which variants this environment has:
 `use: [azure-openai, openai, aws-bedrock]` asks for all of them on purpose, and `use: []` for none.
 """
 
-from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, listed, rule
+from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, list_names, rule
 
 
 @rule("variants-not-chosen", WARNING, ENVIRONMENT, waivable=True)
@@ -26,5 +26,5 @@ def check(environment: Environment) -> Findings:
             message = (
                 f'environment "{environment.name}" chooses no variant of "{secret.id}", so all its keys must exist'
             )
-            way_out = f"add `use:`, such as `use: [{entry.variants[0]}]`; the variants are {listed(entry.variants)}"
+            way_out = f"add `use:`, such as `use: [{entry.variants[0]}]`; the variants are {list_names(entry.variants)}"
             yield Finding(message, secret.node.key_span, help=way_out, scope=("secrets", secret.id))

@@ -18,7 +18,7 @@ from compiler.model.document import Document, Node, Scalar, Source, Span, extent
 from compiler.model.facts import MAX_DEPTH, MAX_MANIFEST_DEPTH, MAX_MANIFEST_NODES, MAX_NODES, most_values
 from compiler.text.characters import Mistake, has_control, odd_character
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import quoted
+from compiler.text.wording import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -204,7 +204,7 @@ class _Builder:
             start, end = _bounds(event)
             node = self._node(self._next(), start, end, depth + 1)
             if key in members:
-                earlier, message = members[key].key_span, f"the key {quoted(key)} is written twice"
+                earlier, message = members[key].key_span, f"the key {quote(key)} is written twice"
                 mistake = Mistake(message, "merge the two into one", start, end, "duplicate-key")
                 refused = _diagnostic(self._source, mistake)
                 related = (Related("first written", earlier),)
@@ -440,7 +440,7 @@ class _ManifestReader:
         found = Diagnostic(
             "repeated-key",
             Severity.WARNING,
-            f"the key {quoted(name)} is written twice; the last one counts",
+            f"the key {quote(name)} is written twice; the last one counts",
             later.key_span,
             help="remove one of the two where the manifest is written",
             related=(Related("first written", earlier.key_span),),

@@ -17,7 +17,7 @@ from compiler.model.facts import MAX_BYTES, MAX_RESOLVED, ORDINARY_VALUES, PART_
 from compiler.model.store import DEFAULT_MOUNT, place_in, remote_of
 from compiler.stores.registry import PROVIDERS, provider_of, suggest_store
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import quoted
+from compiler.text.wording import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,7 +88,7 @@ def _conflict(key: str, below: Node, value: Node) -> Diagnostic:
     return Diagnostic(
         "layer-conflict",
         Severity.ERROR,
-        f"{quoted(key)} is a map in one layer and not in another",
+        f"{quote(key)} is a map in one layer and not in another",
         value.key_span,
         help="write the same type in both layers",
         related=(Related("the other layer", below.key_span),),
@@ -249,7 +249,7 @@ def outside_layer(root: Node, outside: Outside) -> tuple[Document | None, tuple[
         by_name = (store_id for store_id, store in stores.items() if store.text("name") == wanted)
         chosen = wanted if wanted in stores else next(by_name, None)
         if chosen is None:
-            message = f"{outside.store_origin} names the store {quoted(wanted)}, which the environment does not have"
+            message = f"{outside.store_origin} names the store {quote(wanted)}, which the environment does not have"
             help_text = suggest_store(wanted, {store_id: store.text("provider") for store_id, store in stores.items()})
             span = _leaf(outside.store_origin, wanted).span
             diagnostics.append(Diagnostic("unknown-store", Severity.ERROR, message, span, help=help_text))
@@ -331,12 +331,12 @@ class Resolver:
         self._left -= max(0, count - ORDINARY_VALUES)
         self._largest = max(self._largest, (count, name), key=lambda each: each[0])
         if count > most:
-            what = f"{quoted(name)} resolves to {count} values, and an environment may have {most}"
+            what = f"{quote(name)} resolves to {count} values, and an environment may have {most}"
             way_out = "split it into several"
         elif self.is_full:
             largest, of_largest = self._largest[::-1]
-            what = f"the environments up to {quoted(name)} resolve to more than {MAX_RESOLVED} values"
-            what += f"; the largest is {quoted(largest)}, with {of_largest}"
+            what = f"the environments up to {quote(name)} resolve to more than {MAX_RESOLVED} values"
+            what += f"; the largest is {quote(largest)}, with {of_largest}"
             way_out = FEWER
         else:
             return None

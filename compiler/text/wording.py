@@ -24,7 +24,7 @@ _LONGEST_NAME = 300
 
 # A thousand environments on one vault name the same few secrets thousands of times; looking for credentials is slow.
 @lru_cache(maxsize=1024)
-def quoted(name: str) -> str:
+def quote(name: str) -> str:
     """`name` in double quotes on one line, cut if overlong, with parts that look like a credential as `…`."""
     from compiler.text.credential import conceal  # noqa: PLC0415 - `--help` quotes no name
 
@@ -34,10 +34,10 @@ def quoted(name: str) -> str:
     return f'"{concealed}"' if len(concealed) <= _LONGEST_NAME else f'"{concealed[:_LONGEST_NAME]}..."'
 
 
-def listed(names: Iterable[str], most: int = _MOST_NAMES) -> str:
+def list_names(names: Iterable[str], most: int = _MOST_NAMES) -> str:
     """The quoted names with commas between; of more than `most` the rest is cut, and it says how many were left off."""
     all_names = list(names)
-    text = ", ".join(quoted(name) for name in all_names[:most])
+    text = ", ".join(quote(name) for name in all_names[:most])
     left = len(all_names) - most
     return f"{text} and {left} more" if left > 0 else text
 
@@ -49,12 +49,12 @@ def pieces_of(names: Sequence[str], most: int = _MOST_OF_A_LINE) -> tuple[str, .
     return (*shown, f" and {left} more") if left > 0 else tuple(shown)
 
 
-def counted(count: int, what: str) -> str:
+def pluralize(count: int, what: str) -> str:
     """`1 key`, `2 keys`; `what` is the singular of a regular noun."""
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def numbered(versions: Sequence[str]) -> str:
+def name_versions(versions: Sequence[str]) -> str:
     """`version 1`, `versions 1, 2`; an empty text for none."""
     if not versions:
         return ""
@@ -146,7 +146,7 @@ def command_line(*words: str) -> str:
     return shell_line(PROGRAM, *(["--root", root] if root is not None else []), *words)
 
 
-def repeated(option: str, values: Iterable[str]) -> list[str]:
+def repeat_option(option: str, values: Iterable[str]) -> list[str]:
     """The words that give an option once with each of `values`."""
     return [word for value in values for word in (option, value)]
 

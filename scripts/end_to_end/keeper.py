@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from compiler.cluster.judge import foreign_writers
 from compiler.cluster.view import DATA_HASH, Live, container_states, keys_of
-from compiler.text.wording import listed, quoted
+from compiler.text.wording import list_names, quote
 from scripts.end_to_end.watching import Failed, Follower, Listed
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Keeper:
     def shown(self, name: str) -> str:
         """A kept Secret in words, without anything that is made of its values, which its hash is."""
         found = self._before[name]
-        return f"UID {found['metadata'].get('uid')}, with {listed(sorted(keys_of(found)))}"
+        return f"UID {found['metadata'].get('uid')}, with {list_names(sorted(keys_of(found)))}"
 
     def _caught_up(self) -> dict[str, dict[str, LiveObject]]:
         """What there is, by plural and name, once the watches have told of all of it."""
@@ -150,7 +150,7 @@ class Keeper:
         if found["metadata"].get("uid") != before["metadata"].get("uid"):
             self._note(f'the secret "{name}" was replaced: it has another UID')
         for manager, keys, _ in sorted(_foreign_writes(found) - _foreign_writes(before)):
-            self._note(f'{quoted(manager)} has written {", ".join(keys)} of the secret "{name}"')
+            self._note(f'{quote(manager)} has written {", ".join(keys)} of the secret "{name}"')
         if missing := sorted(keys_of(before) - keys_of(found)):
             self._note(f'the secret "{name}" was without {", ".join(missing)}')
         elif _hash(found) != _hash(before):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kubernetes.client import ApiClient
 
 from compiler.cluster import client
-from compiler.cluster.client import KubernetesCluster, used_fields
+from compiler.cluster.client import KubernetesCluster, keep_used_fields
 from compiler.cluster.lists import ListError
 from compiler.cluster.view import ClusterError
 
@@ -54,7 +54,7 @@ class RunCluster(KubernetesCluster):
         """A collection as a whole, and its version. Raises ClusterError."""
         self.renew()
         found = self._read_whole_list(
-            f"list {plural} in {namespace}", plural, namespace, (), partial(used_fields, plural)
+            f"list {plural} in {namespace}", plural, namespace, (), partial(keep_used_fields, plural)
         )
         if found is None:
             raise ClusterError(f"it does not serve {plural}", "choose another cluster")
@@ -77,7 +77,7 @@ class RunCluster(KubernetesCluster):
                 if event.get("type") == "ERROR":
                     # Mostly 410: the version is too old to go on from.
                     raise WatchEndedError
-                yield str(event.get("type")), used_fields(plural, event.get("object"))
+                yield str(event.get("type")), keep_used_fields(plural, event.get("object"))
         finally:
             reply.close()
 

@@ -72,7 +72,7 @@ def _section(entry: Entry) -> list[str]:
     ]
     lines += ["| key | holds | variants | rotate |", "|---|---|---|---|"]
     for key in entry.keys.values():
-        variants = ", ".join(f"`{name}`" for name in key.held.variants) or "always"
+        variants = ", ".join(f"`{name}`" for name in key.value_key.variants) or "always"
         rotate = f"every {days} days" if (days := key.lifetime.rotate_days) else ""
         lines.append(f"| `{key.name}` | {key.description} | {variants} | {rotate} |")
     lines.append("")
@@ -105,7 +105,7 @@ def _lies_inside(key: CatalogueKey) -> bool:
 
 def _elsewhere(key: CatalogueKey) -> str:
     if key.origin is not None:
-        return f"`{key.name}` is elsewhere: the value of `{key.held.name}` of `{key.origin.entry.id}`."
+        return f"`{key.name}` is elsewhere: the value of `{key.value_key.name}` of `{key.origin.entry.id}`."
     remote = key.remote[PROVIDER.id]
     where = f"the Key Vault secret `{remote.name}`" if remote.name else "this secret"
     what = "its whole value" if remote.whole else f"its property `{remote.property or key.name}`"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.client import KubernetesCluster, used_fields
+from compiler.cluster.client import KubernetesCluster, keep_used_fields
 from compiler.cluster.lists import TYPES, require_form
 from compiler.cluster.verify import OPTIONAL as VERIFY
 from compiler.cluster.verify import verify_cluster
@@ -264,7 +264,7 @@ def with_odd_values(plural: str, found: dict[str, Any], path: Place) -> Iterable
 def taken(plural: str, found: object) -> str:
     """What the client keeps of an object, for all that read it; empty for one that it refuses."""
     try:
-        return json.dumps(require_form(lambda: used_fields(plural, found)))
+        return json.dumps(require_form(lambda: keep_used_fields(plural, found)))
     except ClusterError:
         return ""
 

@@ -82,15 +82,10 @@ _PARTICIPLE = re.compile(
 _OTHER_WORDS = re.compile("children|embed|exceed|feed|listen|need|open|proceed|seed|shorten|token|when")
 # Before a noun these say which ones it is about.
 _SAYS_WHICH = re.compile(
-    r"un\w+|broken|closed|deleted|enabled|expected|generated|hidden|known|managed|misplaced|required|shared|stored|wanted"
+    r"un\w+|broken|closed|deleted|enabled|expected|generated|hidden|known|managed|misplaced|removed|required|shared|stored|wanted"
 )
 _NO_NOUN = re.compile(
     "after|among|and|as|at|back|before|below|by|for|from|if|in|not|of|on|or|out|over|since|to|up|with"
-)
-# Rooms and modules whose functions are renamed last.
-_RENAMED_LAST = (
-    *("change/", "live/", "operations/", "cluster/", "cli/commands/rotate.py", "cli/running.py"),
-    *("model/catalogue.py", "model/inventory.py", "text/wording.py"),
 )
 
 
@@ -182,7 +177,7 @@ def _named_by_participles(root: Path) -> Iterator[str]:
     """Functions called `_judged` or `left_over`; a property that is true or false is called like a field."""
     for path in _modules(root):
         relative = path.relative_to(root / "compiler").as_posix()
-        for node in _nodes(path) if not relative.startswith(_RENAMED_LAST) else ():
+        for node in _nodes(path):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
             is_field = (

@@ -27,11 +27,11 @@ from compiler.operations.age_file import (
     require_writable,
     write_private,
 )
-from compiler.operations.backup import Backup, Gathered, encode, gather, grouped
+from compiler.operations.backup import Backup, Gathered, encode, gather, keys_by_secret
 from compiler.refusal import Refusal
 from compiler.render.content import Line, members
 from compiler.stores.secret_value import Comparer, SecretValue
-from compiler.text.wording import BLANK, command_line, counted, quoted
+from compiler.text.wording import BLANK, command_line, pluralize, quote
 
 PASSPHRASE_FILE_VARIABLE = "PLATFORM_SECRETS_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
 _LARGEST_KEY_FILE = 64 * 1024
@@ -92,7 +92,7 @@ def refuse_secret_as_file(invocation: Invocation, environment: Environment) -> N
     secrets = [each for each in (name, *arguments.only) if each in environment.secrets]
     file = next((each for each in arguments.only if each not in secrets), BLANK)
     line = command_line(invocation.name, environment.name, file, *secrets)
-    message = f"{quoted(name)} is a secret, and the file stands before the secrets"
+    message = f"{quote(name)} is a secret, and the file stands before the secrets"
     raise Refusal("usage", message, f"did you mean `{line}`? A file of that name is ./{name}")
 
 
@@ -102,7 +102,7 @@ def _back_up(invocation: Invocation, environment: Environment) -> int:
     for name in arguments.only:
         secret_named(environment, name)
     if arguments.out_dir is not None:
-        require_folder(Path(arguments.out_dir), quoted(arguments.out_dir))
+        require_folder(Path(arguments.out_dir), quote(arguments.out_dir))
     else:
         require_writable(Path(arguments.file), replaces=arguments.replace)
     recipients, passphrase = _keys(arguments)
@@ -111,7 +111,7 @@ def _back_up(invocation: Invocation, environment: Environment) -> int:
     shown = arguments.file or os.path.join(arguments.out_dir, _name(gathered.backup))  # noqa: PTH118 - as it was given
     if arguments.out_dir is not None and os.path.lexists(shown):
         way_out = "run the command again: each file is named by its second"
-        raise Refusal("cannot run", f"{quoted(shown)} already exists", way_out)
+        raise Refusal("cannot run", f"{quote(shown)} already exists", way_out)
     _tell_lacking(gathered, is_partial=arguments.partial)
     if not gathered.is_enough(is_partial=arguments.partial):
         return invocation.report(lambda: backup_content(gathered, shown, is_written=False), FOUND, environment.name)
@@ -156,7 +156,7 @@ def _tell(gathered: Gathered, shown: str, invocation: Invocation) -> None:
     backup = gathered.backup
     why = ": left out, not in the catalogue"
     invocation.lines((("note: ", name, ": ", property_, why) for name, property_ in gathered.left_out), is_error=True)
-    counts = f"{counted(len(backup.secrets), 'secret')}, {counted(len(backup.values), 'key')}"
+    counts = f"{pluralize(len(backup.secrets), 'secret')}, {pluralize(len(backup.values), 'key')}"
     missing = f", {len(backup.missing)} missing" if backup.missing else ""
     invocation.lines([f"{shown}: written, {backup.environment}, {counts}{missing}"])
 
@@ -222,7 +222,7 @@ def _key_text(name: str, *, is_secret: bool = True, variable: str | None = None)
 
 def backup_lines(shown: str, backup: Backup) -> Iterator[Line]:
     """What the backup in the file `shown` is."""
-    counts = f"{counted(len(backup.secrets), 'secret')}, {counted(len(backup.values), 'key')}"
+    counts = f"{pluralize(len(backup.secrets), 'secret')}, {pluralize(len(backup.values), 'key')}"
     yield shown, ": ", backup.environment, f" at {backup.time}, {counts}"
     if backup.missing:
         yield "  not in the backup, unreadable when it was made: ", *_list_keys(backup.missing)
@@ -243,8 +243,8 @@ def backup_data(backup: Backup) -> dict[str, Any]:
     """What a backup is, in a report of it or of what was restored from it."""
     return {
         **members(backup, "environment", "time"),
-        "secrets": grouped(backup.values),
-        "missing": grouped(backup.missing),
+        "secrets": keys_by_secret(backup.values),
+        "missing": keys_by_secret(backup.missing),
     }
 
 

@@ -14,7 +14,7 @@ from compiler.operations.values_files import ValuesOutcome, new_stores, unmade_s
 from compiler.pipeline import VALUES_FOLDER, compile_project
 from compiler.refusal import Refusal
 from compiler.stages.files import output_state
-from compiler.text.wording import counted, shell_line
+from compiler.text.wording import pluralize, shell_line
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -132,13 +132,13 @@ def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFi
             left_out[state] += 1
             continue
         keys = sum(len(secret.keys) for secret in environment.secrets.values())
-        counts_text = f"{counted(len(environment.secrets), 'secret')}, {counted(keys, 'key')}"
+        counts_text = f"{pluralize(len(environment.secrets), 'secret')}, {pluralize(keys, 'key')}"
         outlet.show([(file.output.shown, ": ", state, ", ", counts_text), *_first(changes, arguments)])
         if differs:
             from compiler.operations.diff import differing_lines  # noqa: PLC0415 - only a check needs it
 
             outlet.block(_first(differing_lines(file), arguments))
-    outlet.show(f"{counted(count, 'more file')} {state}; {see_all(arguments)}" for state, count in left_out.items())
+    outlet.show(f"{pluralize(count, 'more file')} {state}; {see_all(arguments)}" for state, count in left_out.items())
 
 
 def _first(lines: Iterable[T], arguments: Namespace) -> Iterator[T | str]:
@@ -151,7 +151,7 @@ def _first(lines: Iterable[T], arguments: Namespace) -> Iterator[T | str]:
         else:
             left_out += 1
     if left_out:
-        yield f"and {counted(left_out, 'more line')}; {see_all(arguments)}"
+        yield f"and {pluralize(left_out, 'more line')}; {see_all(arguments)}"
 
 
 def _changes(file: ValuesFile, *, is_check: bool) -> list[tuple[Piece, ...]]:

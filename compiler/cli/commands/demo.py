@@ -29,7 +29,7 @@ from compiler.demo.servers import (
 from compiler.demo.story import CHAPTERS, PLATFORM, ShownCommand, write_project, write_values
 from compiler.refusal import Refusal
 from compiler.render.content import Painted, Style
-from compiler.text.wording import command_line, quoted, shell_line
+from compiler.text.wording import command_line, quote, shell_line
 
 DESCRIPTION = """Shows the whole workflow in a minute: a typo with its place, values in OpenBao, their copy in a Key
 Vault, the switch of one agent, and the way back. Each command really runs, against an OpenBao server and a local Key
@@ -174,7 +174,7 @@ def _stop(name: str | None) -> int:
         raise Refusal("usage", f"{len(names)} demos are kept", f"run {lines}")
     chosen = name or names[0]
     if chosen not in names:
-        raise Refusal("usage", f"no demo {quoted(chosen)} is kept", f"those that are: {', '.join(names)}")
+        raise Refusal("usage", f"no demo {quote(chosen)} is kept", f"those that are: {', '.join(names)}")
     was_running = stop_kept(state / chosen)
     how = "ended" if was_running else "was no longer running"
     _say(f"demo {chosen}: {how}; its folder is removed, its variables stay in your shell until you close it")

@@ -21,7 +21,7 @@ from compiler.refusal import Refusal
 from compiler.render.content import Line, members
 from compiler.rules.live_rules import NOT_IMPORTED
 from compiler.stores.registry import PROVIDERS
-from compiler.text.wording import command_line, counted, pieces_of
+from compiler.text.wording import command_line, pieces_of, pluralize
 
 DESCRIPTION = """Reads how other tools' files define secrets, never their values, and writes that into an environment
 and the catalogue. Shows the plan first.
@@ -156,12 +156,12 @@ def import_lines(form: str, plan: ImportPlan, proof: Proof) -> Iterator[Line]:
     yield f"found {_count_objects(proof['found'])}: {_shares(proof)}"
     assumed = _count_assumed_keys(plan)
     if equal := _equal_keys(form, plan, proof):
-        keys = f"{counted(equal, 'key')} read as before by the compiled environment"
+        keys = f"{pluralize(equal, 'key')} read as before by the compiled environment"
         yield f"proof: {keys}: same store, name and property"
     if count := sum(assumed.values()):
         line = command_line("verify", plan.environment, *assumed)
         they = "their names have" if count > 1 else "its name has"
-        yield f'not proved: {counted(count, "key")} of `dataFrom`: {they} "_", which the operator writes for other'
+        yield f'not proved: {pluralize(count, "key")} of `dataFrom`: {they} "_", which the operator writes for other'
         yield f"  characters too; once compiled, `{line}` looks for the properties"
 
 
@@ -202,7 +202,7 @@ def _shares(proof: Proof) -> str:
 
 
 def _count_objects(counts: Counts) -> str:
-    return f"{counted(counts.objects, 'object')} with {counted(counts.keys, 'key')}"
+    return f"{pluralize(counts.objects, 'object')} with {pluralize(counts.keys, 'key')}"
 
 
 def import_content(form: str, plan: ImportPlan | None, proof: Proof | None, *, applied: bool) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from compiler.refusal import Refusal
 from compiler.stages.files import Output
 from compiler.stores.registry import PROVIDERS, STORE_OPTIONS
 from compiler.text.credential import CONCEALED
-from compiler.text.wording import BLANK, command_line, counted, name_project, quoted, repeated, shell_line
+from compiler.text.wording import BLANK, command_line, name_project, pluralize, quote, repeat_option, shell_line
 
 EXAMPLES = (
     "platform-secrets new project shop",
@@ -253,7 +253,7 @@ def _parse_sources(words: Sequence[str]) -> dict[str, str]:
             help_text = "write the key, `=`, another secret's id, `/` and its key, such as `--from TOKEN=github/TOKEN`"
             raise Refusal("usage", "--from is not of the form KEY=SECRET/KEY", help_text)
         if key in taken:
-            raise Refusal("usage", f"the key {quoted(key)} is given twice", "give each --from once")
+            raise Refusal("usage", f"the key {quote(key)} is given twice", "give each --from once")
         taken[key] = other
     return taken
 
@@ -273,10 +273,12 @@ def _check_keys(name: str, keys: Sequence[str], taken: Collection[str]) -> tuple
             raise Refusal("usage", message, f"give only the key's name, and replace that value: it is exposed; {put}")
         if "," in key:
             parts = key.split(",")
-            options = repeated("--key", parts) if all(map(_KEY.fullmatch, parts)) else ["--key", BLANK, "--key", BLANK]
+            options = (
+                repeat_option("--key", parts) if all(map(_KEY.fullmatch, parts)) else ["--key", BLANK, "--key", BLANK]
+            )
             raise Refusal("usage", "--key takes one key", f"give it once for each: `{shell_line(*options)}`")
         if keys.count(key) > 1 or key in taken:
-            raise Refusal("usage", f"the key {quoted(key)} is given twice", "give each --key once")
+            raise Refusal("usage", f"the key {quote(key)} is given twice", "give each --key once")
     return tuple(keys)
 
 
@@ -301,7 +303,7 @@ def _upgrade(root: Path, *, is_check: bool) -> int:
                 _tell_upgrade(file, is_check=is_check)
         states = Counter(file.state for file in files)
         if states["current"]:
-            standard_output().show([f"{counted(states['current'], 'file')} of {__version__}: up to date"])
+            standard_output().show([f"{pluralize(states['current'], 'file')} of {__version__}: up to date"])
         if outputs:
             _say_next(command_line(*("new", "chart", "--upgrade") if is_check else ("compile", "--parity")))
     return FOUND if states["edited"] or states["unreadable"] or (is_check and outputs) else OK

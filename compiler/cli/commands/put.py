@@ -31,7 +31,7 @@ from compiler.operations.put import (
 from compiler.refusal import Refusal
 from compiler.render.content import members
 from compiler.stores.secret_value import SecretValue
-from compiler.text.wording import pieces_of, quoted, suggest
+from compiler.text.wording import pieces_of, quote, suggest
 
 DESCRIPTION = """Sets keys of a secret in its store; other keys stay as they are. Asks for the values without showing
 them, or reads them from a pipe or a file; a value is never an argument. Shows which keys are created or updated, and
@@ -147,7 +147,7 @@ def _names(words: Sequence[str]) -> dict[str, str]:
         if not _MAPPED.fullmatch(key) or not _MAPPED.fullmatch(name):
             raise Refusal("usage", "--map is not of the form KEY=NAME", "write the key, `=` and its name in the input")
         if key in names:
-            raise Refusal("usage", f"the key {quoted(key)} is mapped twice", "map each key once")
+            raise Refusal("usage", f"the key {quote(key)} is mapped twice", "map each key once")
         names[key] = name
     return names
 
@@ -167,7 +167,7 @@ def _expires(text: str, store: Store) -> AskedExpiry:
     try:
         asked = parse_expiry(text)
     except (ValueError, OverflowError):
-        message = f"--expires takes days or a date, not {quoted(text)}"
+        message = f"--expires takes days or a date, not {quote(text)}"
         raise Refusal("usage", message, "such as 90d, 2031-01-31 or 2031-01-31T12:00Z") from None
     require_possible(asked, store, datetime.now(UTC))
     return asked
@@ -175,8 +175,8 @@ def _expires(text: str, store: Store) -> AskedExpiry:
 
 def tell_of(target: Target, *, is_everywhere: bool = False) -> tuple[SharedKey, ...]:
     """Notes which keys nobody reads and whose values others have; returns the latter."""
-    if target.unused:
-        named = "".join(pieces_of(target.unused))
+    if target.unused_keys:
+        named = "".join(pieces_of(target.unused_keys))
         standard_error().note(f"{named}: in no variant that {target.environment.name} uses, so not read by it")
     shared = shared_keys(target)
     for each in shared:
@@ -184,7 +184,7 @@ def tell_of(target: Target, *, is_everywhere: bool = False) -> tuple[SharedKey, 
         if each.readers:
             parts.append(f"also read by {', '.join(each.readers)}")
         apart = each.apart if not is_everywhere else ()
-        parts += [f"{reader} reads it from {quoted(store)}, which keeps its own" for reader, store in apart]
+        parts += [f"{reader} reads it from {quote(store)}, which keeps its own" for reader, store in apart]
         if parts:
             standard_error().note(f"{each.key}: {'; '.join(parts)}")
     return shared

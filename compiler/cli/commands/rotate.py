@@ -32,7 +32,7 @@ from compiler.render.content import Line
 from compiler.render.reports.status import live_lines, wait_lines
 from compiler.stores.errors import ConflictError
 from compiler.stores.secret_value import SecretValue
-from compiler.text.wording import ACCEPT_STORE, command_line, counted, repeated, suggest
+from compiler.text.wording import ACCEPT_STORE, command_line, pluralize, repeat_option, suggest
 
 DESCRIPTION = """Replaces a credential step by step: writes the new value to every store that holds the old one, waits
 until the cluster has it, names the workloads to restart and waits for their pods, and says what to revoke. Without KEY
@@ -155,7 +155,7 @@ def _rotate(found: Rotation, output: _RotationOutput, invocation: Invocation) ->
         try:
             with closing(output.waiting):
                 found.follow()
-            code, lines = _code(found), _followed_lines(found, given)
+            code, lines = _code(found), _lines_of_rotation(found, given)
         except ConflictError as error:
             # The same command would only find it again.
             standard_error().error(f"{error.place}: {error.reason}", error.remedy)
@@ -176,7 +176,7 @@ def _code(found: Rotation) -> int:
     return INCOMPLETE if found.old is not None and not found.old.is_proven else OK
 
 
-def _followed_lines(found: Rotation, arguments: Namespace) -> Iterator[Line]:
+def _lines_of_rotation(found: Rotation, arguments: Namespace) -> Iterator[Line]:
     """How far the value was followed, and what comes next."""
     if found.unsynced is not None:
         for row in found.unsynced.rows:
@@ -187,21 +187,21 @@ def _followed_lines(found: Rotation, arguments: Namespace) -> Iterator[Line]:
         yield _status_line(found, arguments)
     elif found.old.is_proven:
         yield "every pod that had to restart has restarted"
-    yield from _left_lines(found)
+    yield from _lines_of_doubt(found)
     yield from _next_lines(found) if _code(found) == OK else _again_lines(found, arguments)
 
 
-def _left_lines(found: Rotation) -> Iterator[Line]:
+def _lines_of_doubt(found: Rotation) -> Iterator[Line]:
     """What may run on the old value."""
     old = found.old
     if old is not None and not old.is_proven:
-        left = (*old.unread, *([counted(len(old.pods), "pod")] if old.pods else []))
+        left = (*old.unread, *([pluralize(len(old.pods), "pod")] if old.pods else []))
         yield "not done: ", ", ".join(left) or "not all pods may be seen"
 
 
 def _next_lines(found: Rotation) -> Iterator[Line]:
     """What to revoke and where, and the lines that end the rotation."""
-    run = found.written_run
+    run = found.run_in_place
     for key, life in found.revocations:
         is_first = life.revoke == DISABLE_FIRST
         how = "disable the old value first, and delete it after a while" if is_first else "revoke the old value"
@@ -211,26 +211,26 @@ def _next_lines(found: Rotation) -> Iterator[Line]:
 
 
 def _again_lines(found: Rotation, arguments: Namespace) -> Iterator[Line]:
-    run = found.written_run
+    run = found.run_in_place
     yield "to continue: ", command_line(COMMAND, run.environment, *run.secrets, *_cluster_words(arguments))
     yield from _undo_lines(found)
 
 
 def _undo_lines(found: Rotation, until: str = "") -> Iterator[Line]:
     if found.has_way_back:
-        run = found.written_run
+        run = found.run_in_place
         yield f"{until}to undo it: ", command_line(COMMAND, run.environment, "--undo", run.id, "--apply")
 
 
 def _status_line(found: Rotation, arguments: Namespace) -> tuple[str, str]:
-    words = (*repeated("--only", found.readers), "--wait", "--force-sync", *_cluster_words(arguments))
-    line = command_line("status", found.written_run.environment, *words)
+    words = (*repeat_option("--only", found.readers), "--wait", "--force-sync", *_cluster_words(arguments))
+    line = command_line("status", found.run_in_place.environment, *words)
     return "check that the cluster has it, and restart the workloads it lists: ", line
 
 
 def _cluster_words(arguments: Namespace) -> tuple[str, ...]:
     """The options that a line which goes on in the same cluster has too."""
-    return (*context_of(arguments), *repeated(ACCEPT_STORE, arguments.accept_store))
+    return (*context_of(arguments), *repeat_option(ACCEPT_STORE, arguments.accept_store))
 
 
 def _close(found: Rotation, output: _RotationOutput, invocation: Invocation) -> int:
@@ -239,7 +239,7 @@ def _close(found: Rotation, output: _RotationOutput, invocation: Invocation) -> 
     if given.secret is not None:
         raise Refusal("usage", "--confirm-revoked closes the whole run", "leave the secret out")
     close_rotation(found, given.confirm_revoked)
-    run, code = found.written_run, _code(found)
+    run, code = found.run_in_place, _code(found)
     if run.ended != "complete":
         output.note("the run did not finish: not every place has the new value")
     for what, line in found.foreign or ():
@@ -247,7 +247,7 @@ def _close(found: Rotation, output: _RotationOutput, invocation: Invocation) -> 
     if run.followed is not RotationPhase.RESTARTED:
         line = f"; {''.join(_status_line(found, given))}" if run.followed is not RotationPhase.SYNCED else ""
         output.note(f"nobody saw with this run that every pod has started with the new value{line}")
-    invocation.lines(_left_lines(found))
+    invocation.lines(_lines_of_doubt(found))
     state = "; the new value is the only one" if found.foreign == () and code == OK else ""
     invocation.lines([f"the rotation {run.id} is closed{state}"])
     return code

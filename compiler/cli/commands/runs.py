@@ -9,7 +9,7 @@ from compiler.cli.parser import REPORT_FORMATS, Parser, add_format
 from compiler.model.facts import short_age
 from compiler.operations.runs import PastWrites, list_runs
 from compiler.render.content import Line, Painted, Style
-from compiler.text.wording import counted, listed
+from compiler.text.wording import list_names, pluralize
 
 DESCRIPTION = """Lists the runs of `put`, `rotate`, `restore`, `migrate` and `retire` in this project's folder, newest
 first: what, how it ended, by whom, when, and the line that plans its undo. The journals of other machines are not here:
@@ -48,16 +48,16 @@ def _lines(shown: Sequence[PastWrites], left: int, environments: Sequence[str], 
         if each.undo is not None:
             yield "  to undo it: ", each.undo
     if left:
-        yield f"{counted(left, 'older run')} not shown; `--all` shows them"
+        yield f"{pluralize(left, 'older run')} not shown; `--all` shows them"
     if not shown:
-        others = f" of this environment, but of {listed(environments, 5)}" if environments else ""
+        others = f" of this environment, but of {list_names(environments, 5)}" if environments else ""
         yield f"no runs{others}"
 
 
 def _about(each: PastWrites, now: datetime) -> Iterator[str]:
     yield each.command or "a run"
     yield f" {each.environment}"
-    yield f" of {listed(each.secrets, 3)}" if each.secrets else ""
-    yield f"; {each.state}; {each.written} of {counted(each.planned, 'remote secret')} written"
+    yield f" of {list_names(each.secrets, 3)}" if each.secrets else ""
+    yield f"; {each.state}; {each.written} of {pluralize(each.planned, 'remote secret')} written"
     yield f"; by {each.who}" if each.who else ""
     yield f"; {short_age(now - each.began)} ago" if each.began is not None else ""

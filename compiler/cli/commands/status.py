@@ -54,7 +54,7 @@ from compiler.render.reports.status import (
     word_of,
 )
 from compiler.stages.files import Output, read_old, write_all
-from compiler.text.wording import closest, command_line, quoted, repeated
+from compiler.text.wording import closest, command_line, quote, repeat_option
 
 if TYPE_CHECKING:
     from compiler.live.readers import ReadIndex
@@ -156,12 +156,12 @@ def _take_secrets(arguments: Namespace) -> None:
         if each in project.environments and each in listed:
             line = command_line("status", first, "--only", each)
             way_out = f"for the secret, run `{line}`; for the environment, `{command_line('status', each)}`"
-            raise Refusal("usage", f"{quoted(each)} is an environment, and a secret of {quoted(first)}", way_out)
+            raise Refusal("usage", f"{quote(each)} is an environment, and a secret of {quote(first)}", way_out)
     secrets = [each for each in others if each in listed or closest(each, project.environments) is None]
     arguments.only = [*dict.fromkeys((*secrets, *arguments.only))]
     arguments.environments = [each for each in (first, *others) if each not in secrets]
     if secrets and len(set(arguments.environments)) > 1:
-        line = command_line("status", first, *repeated("--only", secrets))
+        line = command_line("status", first, *repeat_option("--only", secrets))
         way_out = f"run `{line}`" if all(each in listed for each in secrets) else "name exactly one"
         raise Refusal("usage", "secrets are of one environment, and several are named", way_out)
 

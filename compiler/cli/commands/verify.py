@@ -15,7 +15,7 @@ from compiler.live.stores import LiveStores, open_stores_for_reading, store_name
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.environment import Environment
 from compiler.model.inventory import Cell
-from compiler.operations.references import cells_of_file, named_cells
+from compiler.operations.references import cells_of, cells_of_file
 from compiler.operations.verify import (
     EXPIRES_WITHIN,
     KeyStatus,
@@ -31,7 +31,7 @@ from compiler.refusal import Refusal
 from compiler.render.content import Line, members
 from compiler.stages.resolve import STORE_VARIABLE
 from compiler.stores.interface import Role
-from compiler.text.wording import counted
+from compiler.text.wording import pluralize
 
 if TYPE_CHECKING:
     from compiler.cluster.verify import Check
@@ -106,7 +106,7 @@ def run(invocation: Invocation) -> int:
         by_name = {each.name: each for each in result.project.environments}
         environment, *others = (by_name[name] for name in names)
         subject = environment.name
-        cells, diagnostics = named_cells(environment, arguments.secrets, arguments.store)
+        cells, diagnostics = cells_of(environment, arguments.secrets, arguments.store)
     if cells is None:
         return _tell_findings(invocation, None, diagnostics)
     check = _cluster_check(arguments, environment, is_debug=invocation.is_debug)
@@ -188,7 +188,7 @@ def _summary(subject: str, found: Verification, environment: Environment | None)
             line = f'clusterId: "{seen.cluster.id}"'
             yield f"help: to have every command refuse another Vault, add to {where}: {line}"
     sound = sum(status.is_sound for status in found.keys)
-    remotes = f"{counted(len(found.read), 'remote secret')} read"
+    remotes = f"{pluralize(len(found.read), 'remote secret')} read"
     yield subject, f": {sound} of {len(found.keys)} keys OK, {remotes}"
 
 

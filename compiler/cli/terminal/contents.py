@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from compiler.text.characters import cells, printable
 from compiler.text.credential import CONCEALED, conceal
-from compiler.text.wording import quoted
+from compiler.text.wording import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -81,7 +81,7 @@ def command_place(text: str) -> str | None:
     at = found.end()
     begin = f"\n{text}".rfind(_ORIGIN, 0, at)
     origin = text[begin + len(_ORIGIN) - 1 :].partition("\n")[0] if begin >= 0 else ""
-    return f"line {text.count(chr(10), 0, at) + 1}{f', from {quoted(origin)}' if origin else ''}"
+    return f"line {text.count(chr(10), 0, at) + 1}{f', from {quote(origin)}' if origin else ''}"
 
 
 def terminal_text(text: str) -> str:

@@ -8,7 +8,7 @@ from compiler.consumers.look import Look, UpgradeNeed
 from compiler.consumers.readers import SecretRead, Workload
 from compiler.generate.platform import PlatformValues
 from compiler.render.content import Line, members
-from compiler.text.wording import command_line, counted, pieces_of, quoted
+from compiler.text.wording import command_line, pieces_of, pluralize, quote
 
 Readers = Sequence[tuple[Workload, SecretRead]]
 
@@ -23,20 +23,20 @@ def lines(look: Look) -> Iterator[Line]:
         workloads = list(dict.fromkeys(workload for workload, _ in readers.get(name, ())))
         read += bool(workloads)
         if workloads:
-            yield f"{secret.id}: ", f"{quoted(name[1])} is read by {', '.join(each.title for each in workloads)}"
+            yield f"{secret.id}: ", f"{quote(name[1])} is read by {', '.join(each.title for each in workloads)}"
     if look.needs is not None:
         yield from _upgrade_lines(look, look.needs)
     namespaces = {workload.namespace for workload in look.gathered.workloads}
     here = sum(namespace in namespaces for namespace, _ in look.own.secrets)
     idle = sum(namespace in look.namespaces - namespaces for namespace, _ in look.own.secrets)
     elsewhere = len(look.own.secrets) - here - idle
-    of = f"{read} of {counted(here, 'Secret')} {'is' if read == 1 else 'are'} read"
+    of = f"{read} of {pluralize(here, 'Secret')} {'is' if read == 1 else 'are'} read"
     others = "".join(
-        f"; {counted(count, 'Secret')} {'is' if count == 1 else 'are'} in {where}"
+        f"; {pluralize(count, 'Secret')} {'is' if count == 1 else 'are'} in {where}"
         for count, where in ((idle, "namespaces without a workload"), (elsewhere, "other namespaces"))
         if count
     )
-    counts = f"{of}, {counted(len(look.gathered.workloads), 'workload')} looked at{others}"
+    counts = f"{of}, {pluralize(len(look.gathered.workloads), 'workload')} looked at{others}"
     yield f"{environment}: ", counts
 
 
@@ -46,8 +46,8 @@ def _upgrade_lines(look: Look, needs: Sequence[UpgradeNeed]) -> Iterator[Line]:
         yield "before the upgrade:"
     for each in needs:
         wants = required_keys(each.workloads, is_optional=each.is_optional)
-        keys = f"{', '.join(map(quoted, each.keys))} of " if each.keys else ""
-        yield "# ", f"{wants} {keys}the Secret {quoted(each.name)} in {quoted(each.namespace)}"
+        keys = f"{', '.join(map(quote, each.keys))} of " if each.keys else ""
+        yield "# ", f"{wants} {keys}the Secret {quote(each.name)} in {quote(each.namespace)}"
         # What can be done without is not to be pasted by mistake.
         yield from (f"# {step}" if each.is_optional and not step.startswith("#") else step for step in each.steps)
     ours = [each.secret for each in needs if each.secret is not None and not each.is_optional]

@@ -8,7 +8,7 @@ from compiler.operations.cutover import Cutover, Effect
 from compiler.operations.cutover_gate import Mode, Verdict
 from compiler.render.content import Line, Painted, Piece, Style, members
 from compiler.render.reports.changes import as_data, change_lines
-from compiler.text.wording import command_line, listed, repeated
+from compiler.text.wording import command_line, list_names, repeat_option
 
 _WORDS = {
     Verdict.PASSED: Painted("ok", Style.GREEN),
@@ -23,7 +23,7 @@ def head_lines(cutover: Cutover) -> Iterator[Line]:
     """The switch that is asked for, and the gate."""
     name, to = cutover.request.environment, cutover.switches.to.id
     if cutover.switches.there:
-        yield name, f': already on "{to}": ', listed(cutover.switches.there, len(cutover.switches.there))
+        yield name, f': already on "{to}": ', list_names(cutover.switches.there, len(cutover.switches.there))
     progress = cutover.switches.progress
     if progress is not None and progress.next is not None:
         yield name, f": step {progress.next + 1} of {len(progress.steps)} to ", f'"{to}"'
@@ -56,9 +56,9 @@ def _meaning(effect: Effect) -> tuple[Piece, ...]:
     if not effect.is_live:
         return _meaning_in_stores(effect)
     if effect.changing:
-        return "it changes ", listed(effect.changing, len(effect.changing)), readers
+        return "it changes ", list_names(effect.changing, len(effect.changing)), readers
     if effect.unknown:
-        return "not known whether it changes ", listed(effect.unknown, len(effect.unknown)), readers
+        return "not known whether it changes ", list_names(effect.unknown, len(effect.unknown)), readers
     if effect.takes:
         return f"it {effect.takes} the value that the operator has not read yet", readers
     return ("content equal, so no pod sees a change",)
@@ -71,7 +71,7 @@ def _meaning_in_stores(effect: Effect) -> tuple[Piece, ...]:
         return "content equal in both stores", "; the cluster was not asked"
     doubt = "" if effect.changing else "not known whether "
     values = f"{doubt}the stores hold different values of "
-    return values, listed(keys, len(keys)), mounts, "; the cluster was not asked"
+    return values, list_names(keys, len(keys)), mounts, "; the cluster was not asked"
 
 
 def end_lines(
@@ -94,7 +94,7 @@ def end_lines(
         yield "commit it:"
         yield from (("  ", line) for line in commit)
         if secrets:
-            only = repeated("--only", secrets) if len(secrets) <= FEW else []
+            only = repeat_option("--only", secrets) if len(secrets) <= FEW else []
             watch = command_line("status", name, *only, "--wait", *cutover.request.context)
             yield Painted("watch it take effect: ", Style.HELP), watch
             if missing is not None:

@@ -18,7 +18,7 @@ from compiler.operations.verify import KeyState
 from compiler.render.content import CodeSpan, Line, Piece, Words
 from compiler.text.characters import printable
 from compiler.text.credential import conceal
-from compiler.text.wording import counted
+from compiler.text.wording import pluralize
 
 _FOLDER = Path(__file__).parent
 
@@ -103,7 +103,7 @@ def matrix_markdown(data: Mapping[str, Any]) -> Iterator[Line]:
     yield from (_row(each, environments, data["cells"]) for each in shown)
     yield ""
     if left := len(secrets) - len(shown):
-        yield f"{counted(left, 'more secret')} not shown."
+        yield f"{pluralize(left, 'more secret')} not shown."
         yield ""
     yield from _legend(environments)
     yield from _moves(data["moves"])
@@ -156,4 +156,4 @@ def _problem_lines(problems: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
         place = f"{each['environment']}/{each['secret']}" if "secret" in each else each["environment"]
         yield f"- {each['severity']}: ", CodeSpan(place), ": ", Words(each["message"])
     if (left := len(problems) - _MOST_PROBLEMS) > 0:
-        yield f"- {counted(left, 'more problem')} not shown"
+        yield f"- {pluralize(left, 'more problem')} not shown"

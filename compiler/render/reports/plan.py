@@ -23,7 +23,7 @@ from compiler.change.plan import (
 from compiler.model.facts import short_duration
 from compiler.model.inventory import RefreshTimes
 from compiler.render.content import HANGING, Line, Painted, Piece, Style, Wrapped, members
-from compiler.text.wording import PROGRAM, command_line, counted, numbered, pieces_of, repeated
+from compiler.text.wording import PROGRAM, command_line, name_versions, pieces_of, pluralize, repeat_option
 
 _BEGIN = {
     NoteKind.DROPS_WAY_BACK: "the store will drop the version that is replaced, and it cannot be restored:",
@@ -54,10 +54,10 @@ def _loss_text(loss: Note) -> str:
         return f"{loss.place.name} ({after} after the write, on {loss.date:%Y-%m-%d %H:%M} UTC)"
     if not loss.versions:
         return loss.place.name
-    what = numbered(loss.versions)
+    what = name_versions(loss.versions)
     if len(loss.versions) > _MOST_VERSIONS:
         what = f"{len(loss.versions)} versions from {loss.versions[0]} to {loss.versions[-1]}"
-    return f"{loss.place.name} ({what}; the store keeps {counted(loss.keeps or 0, 'version')})"
+    return f"{loss.place.name} ({what}; the store keeps {pluralize(loss.keeps or 0, 'version')})"
 
 
 _STYLES = {
@@ -123,9 +123,11 @@ def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[Line]:
 
 def summary(plan: Plan) -> str:
     found = Counter(step.kind for step in plan.steps)
-    to_write = ", ".join(f"{counted(found[kind], 'key')} to {kind}" for kind in Kind if found[kind] and kind in WRITING)
-    others = ", ".join(f"{counted(found[kind], 'key')} {said}" for kind, said in _OTHERS.items() if found[kind])
-    remote = counted(len(plan.writes), "remote secret")
+    to_write = ", ".join(
+        f"{pluralize(found[kind], 'key')} to {kind}" for kind in Kind if found[kind] and kind in WRITING
+    )
+    others = ", ".join(f"{pluralize(found[kind], 'key')} {said}" for kind, said in _OTHERS.items() if found[kind])
+    remote = pluralize(len(plan.writes), "remote secret")
     if plan.writes:
         to_write = f"{to_write}, in {remote}" if to_write else f"{remote} to write"
     return f"plan: {'; '.join(filter(None, (to_write, others))) or 'no changes'}"
@@ -157,7 +159,7 @@ def outcome_lines(outcome: Outcome) -> Iterator[Line]:
         if last.remedy:
             yield from _help_lines(last.remedy, _HANG)
     if pending := outcome.count(State.PENDING):
-        yield f"{counted(pending, 'remote secret')} not started"
+        yield f"{pluralize(pending, 'remote secret')} not started"
     if not outcome.results:
         # Where it goes on or is blocked, the lines around this one say what is left.
         yield from () if outcome.is_incomplete else (f"run {outcome.run}: nothing was left to write",)
@@ -171,7 +173,7 @@ def in_cluster_lines(outcome: Outcome, times: RefreshTimes, missing: str | None)
     secrets = times.of({(each.store, each.name) for each in outcome.results if each.state is State.DONE})
     if not secrets:
         return
-    only = repeated("--only", secrets) if len(secrets) <= _FEW else []
+    only = repeat_option("--only", secrets) if len(secrets) <= _FEW else []
     line = command_line("status", outcome.plan.environment, *only, "--wait", "--force-sync")
     within = short_duration(max(secrets.values()))
     yield f"the cluster gets it within {within}; to have it now: ", line
@@ -198,7 +200,7 @@ def _store_lines(plan: Plan) -> Iterator[Line]:
         yield f'{source} "{name}"', " at ", address
     for name, address in plan.destinations.items():
         yield f'{destination} "{name}"', " at ", address, *((", as ", plan.who[name]) if name in plan.who else ())
-    yield from plan.said
+    yield from plan.store_notes
 
 
 def _group_steps(plan: Plan, *, verbose: bool) -> list[list[list[Step]]]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from compiler.cluster.judge import ClusterState
-from compiler.live.read_many import Likeness, WriterOf, begun_at, describe_writes, no_writer, remedies
+from compiler.live.read_many import Likeness, WriterOf, describe_writes, no_writer, remedies, start_time
 from compiler.model.catalogue import SELF
 from compiler.model.facts import short_duration
 from compiler.model.inventory import Inventory
@@ -16,7 +16,7 @@ from compiler.operations.status import LiveState, NextStep, Row, Status, WaitEnd
 from compiler.operations.status_live import accept_store
 from compiler.operations.verify import KeyState
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, members
-from compiler.text.wording import counted, listed, quoted
+from compiler.text.wording import list_names, pluralize, quote
 
 if TYPE_CHECKING:
     from compiler.live.ages import KeyAge
@@ -83,15 +83,15 @@ def closed_lines(status: Status) -> Iterator[Line]:
 def _headline(status: Status) -> tuple[Piece, ...]:
     progress = status.progress
     if progress is None:
-        return (": ", counted(len(status.rows), "secret"))
+        return (": ", pluralize(len(status.rows), "secret"))
     moved = sum(row.store.id == progress.to.id for row in status.rows)
-    where = f": {moved} of {counted(len(status.rows), 'secret')} on "
+    where = f": {moved} of {pluralize(len(status.rows), 'secret')} on "
     if progress.next is None:
         behind = sum(row.has_problem for row in status.rows)
         done = "every step of the move is done"
         if behind:
             verb = "is" if behind == 1 else "are"
-            done = f"every step is in the files, {counted(behind, 'secret')} {verb} not in effect in the cluster"
+            done = f"every step is in the files, {pluralize(behind, 'secret')} {verb} not in effect in the cluster"
         return (where, f'"{progress.to.id}"', f"; {done}")
     return (where, f'"{progress.to.id}"', f"; step {progress.next + 1} of {len(progress.steps)} is next")
 
@@ -105,7 +105,7 @@ def _cells(row: Row, first: DueKey | None, now: datetime) -> tuple[str, ...]:
         row.store.id,
         row.to.id if row.to is not None else _NONE,
         f"{row.other.id}: {likeness}" if row.other is not None else _NONE,
-        f"{max(0, (now - row.written).days)}d" if row.written is not None else _NONE,
+        f"{max(0, (now - row.value_date).days)}d" if row.value_date is not None else _NONE,
         _day(values.expires),
         _due(first.age) if first is not None else _NONE,
         (first.owner if first is not None else None) or _NONE,
@@ -174,9 +174,9 @@ def _fault_lines(row: Row) -> Iterator[Line]:
     name = row.secret.id
     yield from ((f"{name}: ", fault) for fault in row.values.faults)
     if row.values.likeness is Likeness.MISSING and row.other is not None:
-        yield f"{name}: ", f'"{row.other.id}" lacks ', listed(row.values.missing)
+        yield f"{name}: ", f'"{row.other.id}" lacks ', list_names(row.values.missing)
     if row.values.likeness is Likeness.ONLY_THERE and row.other is not None:
-        yield f"{name}: ", f'only "{row.other.id}" holds ', listed(row.values.only_there)
+        yield f"{name}: ", f'only "{row.other.id}" holds ', list_names(row.values.only_there)
 
 
 def _overdue_lines(row: Row) -> Iterator[Line]:
@@ -188,7 +188,7 @@ def _overdue_lines(row: Row) -> Iterator[Line]:
     if not row.is_unread:
         yield from ((f"{name}: ", line) for line in _unknown_lines(row.keys))
     for run in row.rotations:
-        yield f"{name}: ", f"rotating since {_day(begun_at(run))}, run {run}"
+        yield f"{name}: ", f"rotating since {_day(start_time(run))}, run {run}"
 
 
 def _unknown_lines(keys: Iterable[DueKey]) -> Iterator[str]:
@@ -196,14 +196,14 @@ def _unknown_lines(keys: Iterable[DueKey]) -> Iterator[str]:
     for each in keys:
         if each.age.why and each.age.overdue is None:
             names.setdefault(each.age.why, []).append(each.key)
-    yield from (f"it is not known when {listed(keys)} changed: {why}" for why, keys in names.items())
+    yield from (f"it is not known when {list_names(keys)} changed: {why}" for why, keys in names.items())
 
 
 def due_lines(status: Status, due: DueList, step: NextStep) -> Iterator[Line]:
     """The keys that are overdue, due until a date, or of unknown age, and the next command."""
     doubts = sum(each.age.overdue is None and bool(each.age.why) for each in due.keys)
     known = len(due.keys) - doubts
-    count = f": {counted(known, 'key')} {'is' if known == 1 else 'are'} due by {_day(due.until)}"
+    count = f": {pluralize(known, 'key')} {'is' if known == 1 else 'are'} due by {_day(due.until)}"
     doubtful = f"; {doubts} {'is' if doubts == 1 else 'are'} not known" if doubts else ""
     yield Painted(status.environment.name, Style.STRONG), count, doubtful
     has_stores = len({row.store.id for row in status.rows}) > 1
@@ -220,7 +220,7 @@ def due_lines(status: Status, due: DueList, step: NextStep) -> Iterator[Line]:
         if not row.values.closed:
             yield from ((f"{row.secret.id}: ", line) for line in _unknown_lines(row.keys))
     if due.without_limit:
-        yield f"{counted(due.without_limit, 'key')} {'has' if due.without_limit == 1 else 'have'} no limit"
+        yield f"{pluralize(due.without_limit, 'key')} {'has' if due.without_limit == 1 else 'have'} no limit"
     yield from _next(step)
 
 
@@ -240,7 +240,7 @@ def _difference_lines(row: Row, environment: str, writer_of: WriterOf) -> Iterat
     if values.likeness is not Likeness.DIFFERENT or row.other is None:
         return
     times = describe_writes(*values.versions, writer_of) if values.versions is not None else ""
-    what = f'"{row.other.id}" holds other values of {listed(values.different)}'
+    what = f'"{row.other.id}" holds other values of {list_names(values.different)}'
     yield f"{row.secret.id}: ", what, *(("; ", times) if times else ())
     if values.versions is not None:
         incomplete = row.store.id if values.only_there else None
@@ -260,7 +260,7 @@ def live_lines(name: str, live: LiveState, common: Container[str] = ()) -> Itera
 
 def _unproven_lines(stores: Sequence[str]) -> Iterator[Line]:
     if stores:
-        yield f"it is not proven that the cluster reads {listed(stores)}"
+        yield f"it is not proven that the cluster reads {list_names(stores)}"
         yield "  ", _HELP, accept_store(stores)
 
 
@@ -275,11 +275,11 @@ def wait_lines(
     unproven = list(dict.fromkeys(each.unproven for each in waited.states.values() if each.unproven))
     if waited.end is WaitEnd.IN_EFFECT:
         stores = Counter(row.store.id for row in rows)
-        served = ", ".join(f"{counted(count, 'secret')} on {quoted(store)}" for store, count in stores.items())
+        served = ", ".join(f"{pluralize(count, 'secret')} on {quote(store)}" for store, count in stores.items())
         said = f": {served}, as the files said when this wait began" if served else ""
         yield Painted("all are in effect", Style.GREEN), said
     elif waited.end is WaitEnd.UNPROVEN and unproven:
-        doubt = f"nothing wrong was found, but it is not proven that the cluster reads {listed(unproven)}"
+        doubt = f"nothing wrong was found, but it is not proven that the cluster reads {list_names(unproven)}"
         yield (Painted(doubt, Style.ERROR),)
         yield "  ", _HELP, accept_store(unproven)
     elif waited.end is WaitEnd.UNPROVEN:
@@ -295,11 +295,11 @@ def wait_lines(
             yield "  because: ", f"no answer yet from {waited.unanswered}"
     yield from _unproven_lines(unproven if waited.end in (WaitEnd.FAILED, WaitEnd.TIME_UP) else ())
     for what in dict.fromkeys(waited.not_compared.values()):
-        names = listed(name for name, each in waited.not_compared.items() if each == what)
+        names = list_names(name for name, each in waited.not_compared.items() if each == what)
         yield f"not compared with the state before, which this run did not see: {', '.join(what)} of {names}"
     unseen = list(dict.fromkeys(what for each in waited.states.values() for what in each.not_asked))
     if unread and waited.states:
-        unseen.append(f"when the values of {listed(unread)} were written")
+        unseen.append(f"when the values of {list_names(unread)} were written")
     if unseen:
         yield "not looked at: ", "; ".join(unseen)
 
@@ -439,9 +439,9 @@ def _row(row: Row, step: NextStep) -> dict[str, Any]:
             **members(values, "different", "missing", "only_there"),
         },
         **members(values, "faults"),
-        **members(row, "written"),
+        "written": row.value_date,
         **members(values, "expires"),
-        "rotations": [{"run": run, "since": begun_at(run)} for run in row.rotations],
+        "rotations": [{"run": run, "since": start_time(run)} for run in row.rotations],
         "live": _live(row.live) if row.live is not None else None,
         **members(step, "first"),
         "next": step.commands,

@@ -15,7 +15,7 @@ from compiler.model.facts import days_in_words, short_duration
 from compiler.stores.registry import PROVIDERS, provider_called
 from compiler.text.characters import foreign_character
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import closest, command_line, counted, listed, quoted, suggest
+from compiler.text.wording import closest, command_line, list_names, pluralize, quote, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterator, Sequence
@@ -360,7 +360,7 @@ def explain_error(root: Node, path: _Path, error: ValidationError, place: InputP
             return _invalid(_form(schema) or "this is not a valid id", node.key_span, way_out)
         case "not" if expected == {}:
             # A schema that refuses everything is under `dependencies`: another key of the same map forbids this one.
-            message = f'{quoted(key)} cannot be combined with "from"'
+            message = f'{quote(key)} cannot be combined with "from"'
             way_out = "remove it: the setting of the `from` key applies to both"
             span = node.key_span
             return Diagnostic("contradictory-source", Severity.ERROR, message, span, way_out, conceals=(node.span,))
@@ -391,7 +391,7 @@ def _unknown_key(node: Node, key: str, known: Collection[str], place: InputPlace
     return Diagnostic(
         "unknown-key",
         Severity.ERROR,
-        f"unknown key {quoted(f'{word}:…' if is_glued else key)}",
+        f"unknown key {quote(f'{word}:…' if is_glued else key)}",
         node.key_span,
         help=of_unknown_key(place, key, node, known) or suggest(key, known, "keys here"),
         conceals=(node.span, *((node.key_span,) if is_glued else ())),
@@ -476,8 +476,8 @@ def _to_indent(members: Mapping[str, Node], above: str, keys: Sequence[str]) -> 
     column = next((child.key_span.column for child in node.children.values()), node.key_span.column + 2)
     end = node.source.place(last)[0]
     lines = f"line {end}" if end == first.line else f"lines {first.line} to {end}"
-    message = f"{listed(keys)} {'stands' if len(keys) == 1 else 'stand'} beside {quoted(above)}, and not below it"
-    way_out = f"indent {lines} by {counted(column - first.column, 'space')}"
+    message = f"{list_names(keys)} {'stands' if len(keys) == 1 else 'stand'} beside {quote(above)}, and not below it"
+    way_out = f"indent {lines} by {pluralize(column - first.column, 'space')}"
     conceals = tuple(each.span for each in nodes)
     return Diagnostic("unknown-key", Severity.ERROR, message, first, way_out, conceals=conceals)
 

@@ -11,7 +11,7 @@ from compiler.model.store import parse_address
 from compiler.refusal import Refusal
 from compiler.stores.azure_key_vault.provider import SECRET_NAME, VAULT_NAME, cloud_of, vault_name_of
 from compiler.stores.interface import Role, Use
-from compiler.text.wording import quoted, shell_line
+from compiler.text.wording import quote, shell_line
 
 _SECRETS: Final = "Microsoft.KeyVault/vaults/secrets"
 GET, LIST, SET = (f"{_SECRETS}/{each}/action" for each in ("getSecret", "readMetadata", "setSecret"))
@@ -41,12 +41,12 @@ def access_text(
     """The `az` script that grants `uses` of `names`, or with `is_wide` of the vault. Raises Refusal for a bad name."""
     for name in names:
         if not SECRET_NAME.fullmatch(name):
-            raise Refusal("usage", f"Key Vault has no secret of the name {quoted(name)}", "correct it in the catalogue")
+            raise Refusal("usage", f"Key Vault has no secret of the name {quote(name)}", "correct it in the catalogue")
     address = parse_address(store.address or "")
     vault = vault_name_of(address.host if address is not None else "")
     # The name of any other host may be that of somebody else's vault.
     if address is None or cloud_of(address.host) is None or not VAULT_NAME.fullmatch(vault):
-        raise Refusal("usage", f"the vaultUrl of {quoted(store.id)} names no Key Vault", "write its own URL")
+        raise Refusal("usage", f"the vaultUrl of {quote(store.id)} names no Key Vault", "write its own URL")
     actions = sorted({action for use in uses for action in ACCESS[use]})
     subject = _subject(store, namespace) if role is Role.OPERATOR else None
     log_in = shell_line("az", "login")

@@ -16,7 +16,7 @@ from compiler.stores.interface import Problem, Role, Use
 from compiler.stores.vault.log_in import VaultLogin
 from compiler.stores.vault.provider import in_namespace
 from compiler.stores.vault.replies import NOT_INITIALISED, SEALED, RefusedError, either_line
-from compiler.text.wording import counted, quoted, shell_line
+from compiler.text.wording import pluralize, quote, shell_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +103,16 @@ def access_text(
     """The policy for `uses` of `names`, with `is_wide` one rule a folder. Raises Refusal for a name that breaks it."""
     for path in (f"{store.mount}/{name}" for name in names):
         if "+" in path.split("/") or any(pattern in path for pattern in _PATTERNS):
-            message = f"a policy would take {quoted(path)} for a pattern or a template"
+            message = f"a policy would take {quote(path)} for a pattern or a template"
             raise Refusal("usage", message, "rename the secret in the store")
     steps = [["bao", "policy", "write", *in_namespace(store.vault_namespace), title, "FILE"]]
     if role is Role.OPERATOR:
         steps += _log_in(store, title, namespace)
     if not all(word.isprintable() for words in steps for word in words):
-        message = f"the log-in of {quoted(store.id)} has a character that cannot be printed"
+        message = f"the log-in of {quote(store.id)} has a character that cannot be printed"
         raise Refusal("usage", message, "correct it in the environment")
     if any(_misleads(word) for words in steps for word in words):
-        message = f"the log-in of {quoted(store.id)} has a text that `bao` would take for another path, or for a file"
+        message = f"the log-in of {quote(store.id)} has a text that `bao` would take for another path, or for a file"
         raise Refusal("usage", message, "correct its mountPath, role or audiences in the environment")
     lines = [*(f"#   {shell_line(*words)}" for words in steps), *_policy(store.mount, names, uses, is_wide=is_wide)]
     return "".join(f"{line}\n" for line in lines)
@@ -346,7 +346,7 @@ class VaultQuestions:
         if not paths:
             return ""
         what = ", ".join(f'"{capability}"' for capability in sorted(beyond[paths[0]]))
-        more = f", and more than it takes on {counted(len(paths) - 1, 'other path')}" if len(paths) > 1 else ""
+        more = f", and more than it takes on {pluralize(len(paths) - 1, 'other path')}" if len(paths) > 1 else ""
         where = f'"{paths[0]}"' if _OTHERS not in paths[0] else f'all of "{paths[0].removesuffix(_OTHERS)}"'
         return f"{self._login.token} has {what} on {where}{more}"
 

@@ -52,7 +52,7 @@ from compiler.stores.vault.replies import (
     secret_state,
     version_states,
 )
-from compiler.text.wording import numbered, shell_line
+from compiler.text.wording import name_versions, shell_line
 
 # Raft's max_entry_size is 1 MiB by default, less what KV keeps beside the document.
 # https://developer.hashicorp.com/vault/docs/internals/limits
@@ -480,8 +480,8 @@ class VaultStore:
     def _other_versions(
         self, name: str, action: Action, expected: Sequence[str], found: Sequence[str]
     ) -> ConflictError:
-        now = numbered(found) or "none can"
-        reason = f"another writer changed it: {numbered(expected)} could be read before, and now {now}"
+        now = name_versions(found) or "none can"
+        reason = f"another writer changed it: {name_versions(expected)} could be read before, and now {now}"
         return ConflictError(self._place(name), action, reason, "plan again", found=found[-1] if found else None)
 
     def _require_sound(self, name: str, problems: Iterable[Problem]) -> None:

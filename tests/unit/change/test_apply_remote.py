@@ -566,13 +566,13 @@ def number(text: str) -> SecretValue:
 )
 def test_what_was_written_and_what_stood_beside_it_must_be_there(found: RemoteSecret, *, is_meant: bool) -> None:
     base = remote(A=SecretValue("old"), N=number("1.10"))
-    assert is_same(found, Put("azure", "a", (), secrets(A="new"), base=base).expected) is is_meant
+    assert is_same(found, Put("azure", "a", (), secrets(A="new"), base=base).expected_content) is is_meant
 
 
 def test_without_a_base_the_changes_are_all() -> None:
     write = Put("azure", "a", (), secrets(A="x"))
-    assert is_same(remote(A=SecretValue("x")), write.expected)
-    assert not is_same(remote(A=SecretValue("x"), B=SecretValue("y")), write.expected)
+    assert is_same(remote(A=SecretValue("x")), write.expected_content)
+    assert not is_same(remote(A=SecretValue("x"), B=SecretValue("y")), write.expected_content)
 
 
 def test_a_whole_value_is_compared_as_one() -> None:
@@ -581,9 +581,9 @@ def test_a_whole_value_is_compared_as_one() -> None:
         Put("azure", "a", (), SecretValue("new"), base=base),
         Restore("azure", "a", (), earlier=remote("new"), base=base, attributes=remote("new").attributes),
     ):
-        assert is_same(remote("new"), write.expected)
-        assert not is_same(remote("old"), write.expected)
-        assert not is_same(remote(A=SecretValue("x")), write.expected)
+        assert is_same(remote("new"), write.expected_content)
+        assert not is_same(remote("old"), write.expected_content)
+        assert not is_same(remote(A=SecretValue("x")), write.expected_content)
 
 
 def test_a_property_is_held_by_name_kind_and_text() -> None:

@@ -10,15 +10,15 @@ import pytest
 from compiler.change.attributes import (
     carry_ages,
     clear_rotation_tags,
-    copied_tags,
     date_writes,
     parse_expiry,
+    places_of_rotation,
     refuse_rotating,
     require_possible,
-    rotated_places,
     set_rotation_tags,
     since_in_sources,
     stores_with_dates,
+    tags_to_copy,
 )
 from compiler.change.journal import Run, RunEntry
 from compiler.change.operations import Delete, NewVersion, Operation, Put, RecoverVersions, Restore
@@ -207,7 +207,7 @@ def test_a_write_that_was_cut_off_before_its_date_is_noted_with_the_line_that_se
 
 def test_what_says_something_of_one_secret_alone_is_not_copied() -> None:
     tags = {"owner": "us", "value-since": "2026-01-01", "rotation": "run-1"}
-    assert copied_tags(tags) == {"owner": "us"}
+    assert tags_to_copy(tags) == {"owner": "us"}
     origin = version(YOUNG, tags, FREE="1")
     found = planned(MemoryStore("https://memory"), step("FREE", origin))
     assert puts(found)[0].attributes == Attributes(tags={"owner": "us"})
@@ -581,7 +581,7 @@ def test_a_tag_beside_a_version_that_is_not_the_runs_proves_nothing(
     store.seed("a", A="1")
     tagged(store, "a", OWN)
     store.versions["a"][-1] = created_at(store.read("a"), created)
-    ((_, _, why),) = rotated_places(run, {"vault": store})
+    ((_, _, why),) = places_of_rotation(run, {"vault": store})
     assert (why == "") is is_own
     if not is_own:
         with pytest.raises(ConflictError) as raised:

@@ -115,8 +115,8 @@ def test_when_the_versions_of_a_deletion_were_made_comes_back(tmp_path: Path) ->
     begin_journal(tmp_path, FIRST, replace(plan(), writes=writes), {}).close()
     entry = find_run(tmp_path, FIRST).entries[A]
     assert (entry.versions, entry.versions_made) == (("1", "2"), {"1": made.isoformat()})
-    assert entry.made_at_other_times({"1": made, "2": made}) == ()
-    assert entry.made_at_other_times({"1": made + timedelta(seconds=1)}) == ("1",)
+    assert entry.find_reused_versions({"1": made, "2": made}) == ()
+    assert entry.find_reused_versions({"1": made + timedelta(seconds=1)}) == ("1",)
 
 
 def test_a_deleted_version_that_nobody_told_is_none_to_write_over(tmp_path: Path) -> None:

@@ -14,7 +14,14 @@ import pytest
 from kubernetes.client import ApiException
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, ProtocolError, SSLError
 
-from compiler.cluster.client import _MOST_VALUES, KubernetesCluster, _metadata_and_spec, _Reply, _warning, used_fields
+from compiler.cluster.client import (
+    _MOST_VALUES,
+    KubernetesCluster,
+    _metadata_and_spec,
+    _Reply,
+    _warning,
+    keep_used_fields,
+)
 from compiler.cluster.lists import ListError
 from compiler.cluster.view import ClusterError, container_states, keys_of, target_of, writers
 from tests.fake_cluster import ESO, FakeCluster
@@ -435,12 +442,12 @@ SLACK_KEYS = {
 @pytest.mark.parametrize("name", ["externalsecrets-list", "secrets-metadata-list"])
 def test_every_recorded_object_has_the_form_of_the_api(name: str) -> None:
     for found in recorded(name)["items"]:
-        assert used_fields(name.partition("-")[0], found)["metadata"]["uid"] == found["metadata"]["uid"]
+        assert keep_used_fields(name.partition("-")[0], found)["metadata"]["uid"] == found["metadata"]["uid"]
 
 
 def test_what_is_left_out_or_null_is_no_other_form() -> None:
-    assert used_fields("externalsecrets", {"metadata": None, "status": {"conditions": None}})
-    assert used_fields("externalsecrets", {"spec": {"data": [{"remoteRef": None}], "target": None}}) is not None
+    assert keep_used_fields("externalsecrets", {"metadata": None, "status": {"conditions": None}})
+    assert keep_used_fields("externalsecrets", {"spec": {"data": [{"remoteRef": None}], "target": None}}) is not None
 
 
 @pytest.mark.parametrize(
@@ -475,7 +482,7 @@ def test_what_is_left_out_or_null_is_no_other_form() -> None:
 )
 def test_a_spec_in_another_form_is_refused(plural: str, odd: dict[str, object]) -> None:
     with pytest.raises(TypeError):
-        used_fields(plural, {"metadata": {"name": "a"}, "spec": odd})
+        keep_used_fields(plural, {"metadata": {"name": "a"}, "spec": odd})
 
 
 @pytest.mark.parametrize(
@@ -492,7 +499,7 @@ def test_a_spec_in_another_form_is_refused(plural: str, odd: dict[str, object]) 
 )
 def test_a_status_in_another_form_is_refused(plural: str, odd: dict[str, object]) -> None:
     with pytest.raises(TypeError):
-        used_fields(plural, {"status": odd})
+        keep_used_fields(plural, {"status": odd})
 
 
 @pytest.mark.parametrize(
@@ -514,7 +521,7 @@ def test_metadata_in_another_form_is_refused(odd: dict[str, object]) -> None:
     for plural in ("secrets", "pods", "externalsecrets", "namespaces"):
         if name not in unread.get(plural, ()):
             with pytest.raises(TypeError):
-                used_fields(plural, {"metadata": odd})
+                keep_used_fields(plural, {"metadata": odd})
 
 
 @pytest.mark.parametrize(
@@ -522,12 +529,12 @@ def test_metadata_in_another_form_is_refused(odd: dict[str, object]) -> None:
 )
 def test_an_event_in_another_form_is_refused(odd: dict[str, object]) -> None:
     with pytest.raises(TypeError):
-        used_fields("events", odd)
+        keep_used_fields("events", odd)
 
 
 def test_of_a_secret_the_operators_marks_and_the_names_of_keys_are_kept() -> None:
     found = by_name("secrets-metadata-list")["agent-slack-secrets"]
-    kept = used_fields("secrets", {**found, "data": {"SLACK_BOT_TOKEN": PLAIN_SENTINEL}})
+    kept = keep_used_fields("secrets", {**found, "data": {"SLACK_BOT_TOKEN": PLAIN_SENTINEL}})
     assert set(kept) == {"metadata"}
     assert kept["metadata"]["uid"] == found["metadata"]["uid"]
     assert set(kept["metadata"]["annotations"]) == {"reconcile.external-secrets.io/data-hash"}
@@ -537,12 +544,12 @@ def test_of_a_secret_the_operators_marks_and_the_names_of_keys_are_kept() -> Non
 
 def test_what_kubectl_notes_of_a_secret_is_dropped() -> None:
     noted = {"kubectl.kubernetes.io/last-applied-configuration": PLAIN_SENTINEL, "note": PLAIN_SENTINEL}
-    assert PLAIN_SENTINEL not in repr(used_fields("secrets", {"metadata": {"name": "a", "annotations": noted}}))
+    assert PLAIN_SENTINEL not in repr(keep_used_fields("secrets", {"metadata": {"name": "a", "annotations": noted}}))
 
 
 def test_of_an_external_secret_spec_and_status_stay_as_they_are() -> None:
     (found, *_) = recorded("externalsecrets-list")["items"]
-    kept = used_fields("externalsecrets", found)
+    kept = keep_used_fields("externalsecrets", found)
     assert kept["spec"] == found["spec"]
     assert kept["status"] == {name: value for name, value in found["status"].items() if name != "binding"}
     assert kept["metadata"]["generation"] == found["metadata"]["generation"]
@@ -553,7 +560,7 @@ def test_of_an_external_secret_spec_and_status_stay_as_they_are() -> None:
     # Of the managers nothing else is kept.
     assert {name for _, _, fields in writers(kept) for name in fields} == {"f:spec", "f:metadata"}
     assert not list(writers(kept, "f:metadata", "f:annotations"))
-    assert "status" not in used_fields("externalsecrets", {"metadata": {"name": "a"}, "spec": {}})
+    assert "status" not in keep_used_fields("externalsecrets", {"metadata": {"name": "a"}, "spec": {}})
 
 
 def test_of_a_pod_nothing_stays_that_may_be_a_credential() -> None:
@@ -596,7 +603,7 @@ def test_of_a_pod_nothing_stays_that_may_be_a_credential() -> None:
             ],
         },
     }
-    kept = used_fields("pods", pod)
+    kept = keep_used_fields("pods", pod)
     assert PLAIN_SENTINEL not in repr(kept)
     (main,) = kept["spec"]["containers"]
     assert [each["name"] for each in main["env"]] == ["TOKEN"]
@@ -654,7 +661,9 @@ def test_of_a_workload_what_names_secrets_and_variables_is_kept() -> None:
     }
     annotations = {"helm.sh/hook": "test", "argocd.argoproj.io/sync-wave": "1", "note": PLAIN_SENTINEL}
     metadata = {"name": "a", "labels": {"l": "m"}, "annotations": annotations}
-    kept = used_fields("jobs", {"metadata": metadata, "spec": {"template": {"spec": pods}}, "status": PLAIN_SENTINEL})
+    kept = keep_used_fields(
+        "jobs", {"metadata": metadata, "spec": {"template": {"spec": pods}}, "status": PLAIN_SENTINEL}
+    )
     assert PLAIN_SENTINEL not in repr(kept)
     spec = kept["spec"]["template"]["spec"]
     assert kept["metadata"]["annotations"] == {"helm.sh/hook": "test", "argocd.argoproj.io/sync-wave": "1"}
@@ -664,7 +673,7 @@ def test_of_a_workload_what_names_secrets_and_variables_is_kept() -> None:
     assert container["envFrom"] == [{"prefix": "P_", "configMapRef": {"name": "c"}}]
     assert spec["volumes"][0] == {"name": "v", "secret": {"secretName": "s"}}
     of_cron_job = {"jobTemplate": {"spec": {"template": {"spec": pods}}}}
-    assert used_fields("cronjobs", {"spec": of_cron_job})["spec"]["jobTemplate"]["spec"] == kept["spec"]
+    assert keep_used_fields("cronjobs", {"spec": of_cron_job})["spec"]["jobTemplate"]["spec"] == kept["spec"]
 
 
 def test_of_a_whole_cluster_s_objects_metadata_and_specs_are_kept() -> None:

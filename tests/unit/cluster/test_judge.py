@@ -25,7 +25,6 @@ from compiler.cluster.judge import (
 )
 from compiler.cluster.view import (
     Live,
-    asked_at,
     clock,
     credential_of,
     is_answered,
@@ -33,9 +32,10 @@ from compiler.cluster.view import (
     keys_of,
     moment_of,
     ready_reason,
-    refreshed_at,
+    refresh_time,
     selects_by_labels,
     sign_of,
+    sync_request_time,
     wanted_keys,
 )
 from compiler.model.document import Node, Source, extent
@@ -382,9 +382,9 @@ def stale(
 
 def test_the_times_of_a_recorded_object_are_read() -> None:
     found = by_name("externalsecrets-list")["agent-argocd-secrets"]
-    assert refreshed_at(found) == datetime(2026, 11, 26, 0, 50, 5, tzinfo=UTC)
-    assert sign_of(found) == refreshed_at(found)
-    assert asked_at(found) is None
+    assert refresh_time(found) == datetime(2026, 11, 26, 0, 50, 5, tzinfo=UTC)
+    assert sign_of(found) == refresh_time(found)
+    assert sync_request_time(found) is None
 
 
 @pytest.mark.parametrize(
@@ -422,11 +422,11 @@ def test_a_value_of_the_same_second_counts_as_read() -> None:
 
 
 def test_the_api_servers_time_of_a_request_counts_and_not_the_one_in_its_mark() -> None:
-    assert asked_at(made(asked=ago(hours=3), noted=ago(minutes=2))) == ago(minutes=2)
-    assert asked_at(made(asked=ago(hours=3))) == ago(hours=3)
-    assert asked_at({"metadata": {"annotations": {"force-sync": "now"}}}) is None
+    assert sync_request_time(made(asked=ago(hours=3), noted=ago(minutes=2))) == ago(minutes=2)
+    assert sync_request_time(made(asked=ago(hours=3))) == ago(hours=3)
+    assert sync_request_time({"metadata": {"annotations": {"force-sync": "now"}}}) is None
     for odd in ("9" * 30, "9" * 5000, "-62135596800", "253402300799"):
-        assert asked_at({"metadata": {"annotations": {"force-sync": odd}}}) is None
+        assert sync_request_time({"metadata": {"annotations": {"force-sync": odd}}}) is None
 
 
 def test_a_request_is_answered_by_a_success_that_began_later() -> None:

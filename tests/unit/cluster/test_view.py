@@ -163,12 +163,12 @@ def test_a_store_that_may_not_be_read_is_none_where_it_need_not(cluster: Counted
 
 def test_what_has_not_been_answered_is_known_while_it_is_asked(cluster: Counted, view: ClusterView) -> None:
     with view.asks("list pods in team"):
-        assert view.unanswered == "list pods in team"
-    assert view.unanswered == ""
+        assert view.unanswered_question == "list pods in team"
+    assert view.unanswered_question == ""
     cluster.errors = {"externalsecrets": DENIED}
     with pytest.raises(ClusterError):
         view.external_secrets(SPACE)
-    assert view.unanswered == ""
+    assert view.unanswered_question == ""
 
 
 def test_a_kubeconfig_is_used_and_nothing_asked_yet(tmp_path: Path) -> None:

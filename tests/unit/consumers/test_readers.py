@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.client import KubernetesCluster, used_fields
+from compiler.cluster.client import KubernetesCluster, keep_used_fields
 from compiler.cluster.view import ClusterView
 from compiler.consumers.findings import judge
 from compiler.consumers.readers import (
@@ -450,7 +450,7 @@ def test_every_way_in_which_a_pod_reads_a_secret_is_found() -> None:
 
 
 def test_what_is_kept_of_a_live_pod_reads_the_same() -> None:
-    assert secret_reads(used_fields("pods", {"spec": SPEC})["spec"]) == secret_reads(SPEC)
+    assert secret_reads(keep_used_fields("pods", {"spec": SPEC})["spec"]) == secret_reads(SPEC)
 
 
 def test_a_pod_without_secrets_reads_none() -> None:

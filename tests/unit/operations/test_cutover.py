@@ -10,9 +10,9 @@ from compiler.model.values import SecretChange
 from compiler.operations.cutover import (
     Cutover,
     Preview,
-    accepted_keys,
     check_edit,
     commit,
+    match_accepted,
     outputs,
     preview_edit,
     refuse_contradictions,
@@ -114,11 +114,11 @@ def test_what_the_environment_does_not_have_is_refused(
 
 def test_keys_are_accepted_by_name_or_with_their_secret() -> None:
     known = {("jira", "TOKEN"), ("jira", "URL"), ("slack", "TOKEN")}
-    assert accepted_keys(known, ["TOKEN"]) == {("jira", "TOKEN"), ("slack", "TOKEN")}
-    assert accepted_keys(known, ["slack/TOKEN", "URL"]) == {("slack", "TOKEN"), ("jira", "URL")}
+    assert match_accepted(known, ["TOKEN"]) == {("jira", "TOKEN"), ("slack", "TOKEN")}
+    assert match_accepted(known, ["slack/TOKEN", "URL"]) == {("slack", "TOKEN"), ("jira", "URL")}
     for word in ("TOKN", "jira/X", "x/TOKEN"):
         with pytest.raises(Refusal) as refused:
-            accepted_keys(known, [word])
+            match_accepted(known, [word])
         assert refused.value.help == 'their keys are "TOKEN", "URL"'
 
 

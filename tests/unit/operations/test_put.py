@@ -46,14 +46,14 @@ def test_no_keys_means_those_that_the_environment_uses(environment: Environment)
     target = target_of(environment, "github", (), None)
     assert target.keys == ("GITHUB_TOKEN",)
     assert target.store.id == "vault"
-    assert target.unused == ()
+    assert target.unused_keys == ()
 
 
 def test_named_keys_may_be_of_variants_not_in_use_and_of_another_store(environment: Environment) -> None:
     target = target_of(environment, "github", ("GITHUB_APP_ID", "GITHUB_TOKEN", "GITHUB_APP_ID"), "azure")
     assert target.keys == ("GITHUB_APP_ID", "GITHUB_TOKEN")
     assert target.store.id == "azure"
-    assert target.unused == ("GITHUB_APP_ID",)
+    assert target.unused_keys == ("GITHUB_APP_ID",)
 
 
 def test_what_there_is_not_is_answered_with_what_there_is(environment: Environment) -> None:

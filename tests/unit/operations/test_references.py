@@ -17,12 +17,12 @@ from compiler.model.provider import Provider
 from compiler.model.store import Place, StoreAddress
 from compiler.model.values import values_of
 from compiler.operations.references import (
+    cells_of,
     cells_of_file,
     cells_of_values,
     cells_to_read,
     date_diagnostic,
     key_diagnostic,
-    named_cells,
     of_remote,
     of_store,
     of_store_error,
@@ -150,12 +150,12 @@ def test_a_copy_could_come_from_the_store_that_is_read_or_the_only_other_one(tmp
 
 
 def test_an_environment_asks_its_own_stores_or_the_one_that_is_named(environment: Environment) -> None:
-    references, diagnostics = named_cells(environment, ["github"])
+    references, diagnostics = cells_of(environment, ["github"])
     assert diagnostics == ()
     assert {(each.secret, each.store.id) for each in references} == {("github", "vault")}
-    other, _ = named_cells(environment, ["github"], "azure")
+    other, _ = cells_of(environment, ["github"], "azure")
     assert {each.store.id for each in other} == {"azure"}
-    assert {each.secret for each in named_cells(environment)[0]} == set(environment.secrets)
+    assert {each.secret for each in cells_of(environment)[0]} == set(environment.secrets)
 
 
 @pytest.mark.parametrize(("secrets", "store", "said"), [(["gihub"], None, "no secret"), ([], "vlt", "no store")])
@@ -163,7 +163,7 @@ def test_what_the_environment_does_not_have_is_refused(
     environment: Environment, secrets: list[str], store: str | None, said: str
 ) -> None:
     with pytest.raises(Refusal, match=said) as caught:
-        named_cells(environment, secrets, store)
+        cells_of(environment, secrets, store)
     assert caught.value.kind == "usage"
 
 
@@ -181,7 +181,7 @@ def values(environment: Environment, tmp_path: Path) -> str:
 def test_a_values_file_is_asked_by_itself(values: str, environment: Environment) -> None:
     references, diagnostics = cells_of_file(values, ["github"], {"VAULT_ADDR": "https://vault.example.com"})
     assert diagnostics == ()
-    expected, _ = named_cells(environment, ["github"])
+    expected, _ = cells_of(environment, ["github"])
     assert [each.key for each in references or ()] == [each.key for each in expected] != []
     assert {
         each.secret for each in cells_of_file(values, [], {"VAULT_ADDR": "https://vault.example.com"})[0] or ()

@@ -130,7 +130,7 @@ def test_what_nobody_can_go_on_with_is_closed_and_stays_so(
     switched = replace(environment, secrets={**environment.secrets, "jira": jira})
     found = unfollowed(switched, options)
     close_rotation(found, done.run)
-    assert found.written_run.phase is RotationPhase.CLOSED
+    assert found.run_in_place.phase is RotationPhase.CLOSED
     assert vault.versions[JIRA][-1].attributes.tags == {}
     azure.failures.clear()
     again = carry_out(rotation(target, options, "newer").change(), listening)

@@ -10,7 +10,7 @@ import pytest
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, Options, RotationPhase
 from compiler.cluster.judge import ClusterProblem, ClusterState
-from compiler.cluster.view import ClusterError, ClusterView, refreshed_at
+from compiler.cluster.view import ClusterError, ClusterView, refresh_time
 from compiler.operations import rotate_live, status_wait
 from compiler.operations.rotate_live import (
     ClusterAccess,
@@ -95,7 +95,7 @@ def test_readers_beside_the_environment_are_found_and_have_to_read_the_new_value
     changed(world, NOW)
     later = datetime.now(UTC) + timedelta(hours=1)
     assert old_pods(world.view(), found, later).unread == ("other/copy",)
-    refreshed = refreshed_at(own) or later
+    refreshed = refresh_time(own) or later
     assert old_pods(world.view(), found, refreshed).unread == ("other/copy",)
     assert old_pods(world.view(), found, refreshed - timedelta(seconds=1)).unread == ()
     world.double.refused["list externalsecrets"] = 403

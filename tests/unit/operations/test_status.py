@@ -444,8 +444,8 @@ def test_a_row_is_as_old_as_its_oldest_value_however_new_the_version_is_that_has
     written = datetime(2025, 3, 1, tzinfo=UTC)
     changed = written - timedelta(days=100)
     row = replace(world.status().rows[0], values=StoreFindings(written=written))
-    assert row.written == written
+    assert row.value_date == written
     ages = (KeyAge(AgeState.OVERDUE, changed, written), KeyAge(AgeState.NO_LIMIT))
     keys = tuple(DueKey("github", "TOKEN", "vault", None, has_limit=True, age=age) for age in ages)
-    assert replace(row, keys=keys).written == changed
-    assert replace(row, keys=keys, values=StoreFindings()).written == changed
+    assert replace(row, keys=keys).value_date == changed
+    assert replace(row, keys=keys, values=StoreFindings()).value_date == changed

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.client import used_fields
+from compiler.cluster.client import keep_used_fields
 from compiler.cluster.judge import ClusterState, problems
 from compiler.cluster.view import EVER, ClusterError
 from compiler.live.read_many import Likeness
@@ -375,7 +375,7 @@ def found(name: str = "s", **changed: Any) -> dict[str, Any]:  # noqa: ANN401 - 
         "spec": {"containers": [{"name": "main", "env": env}], **changed.pop("spec", {})},
         "status": {**status, **changed},
     }
-    return dict(used_fields("pods", pod))
+    return dict(keep_used_fields("pods", pod))
 
 
 def made(**changed: Any) -> Pod:  # noqa: ANN401 - parts of a pod

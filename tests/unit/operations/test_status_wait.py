@@ -792,7 +792,7 @@ def test_none_is_asked_for_once_it_is_over(world: World) -> None:
 
     def is_over() -> bool:
         # Whoever ends it now is told of this one.
-        asked.append(state.view.unanswered)
+        asked.append(state.view.unanswered_question)
         return len(asked) > 1
 
     assert list(force_sync(state, "17", is_over)) == ["github"]

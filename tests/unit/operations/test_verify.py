@@ -17,8 +17,8 @@ from compiler.model.environment import Store
 from compiler.model.inventory import Cell
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
 from compiler.model.store import Place, StoreAddress
-from compiler.operations.references import cells_to_read, named_cells
-from compiler.operations.verify import Verification, dates_of, extracted, resolve, shared_values, verify, verify_access
+from compiler.operations.references import cells_of, cells_to_read
+from compiler.operations.verify import Verification, dates_of, extract, resolve, shared_values, verify, verify_access
 from compiler.pipeline import compile_project
 from compiler.stores import errors
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
@@ -602,7 +602,7 @@ def found(
     project = compile_project(root, ["prod"]).project
     assert project is not None
     environment = project.environments[0]
-    references = named_cells(environment, secrets, named)[0]
+    references = cells_of(environment, secrets, named)[0]
 
     def opener(_address: StoreAddress, _environ: Mapping[str, str]) -> MemoryStore:
         return store
@@ -833,7 +833,7 @@ def test_what_is_no_object_has_no_properties_but_a_whole() -> None:
     ("name", "key"), [("MY KEY", "MY_KEY"), ("a/b", "a_b"), ("ü.1-²", "ü.1-²"), ("e\u0301", "e_"), ("", "")]
 )
 def test_a_bundle_has_the_names_that_keys_can_have(provider: Provider, name: str, key: str) -> None:
-    remote = extracted(stored(provider, f'{{"{name}": "found", "OTHER": "x"}}'))
+    remote = extract(stored(provider, f'{{"{name}": "found", "OTHER": "x"}}'))
     assert text_of(resolve(provider, remote, key, by_name=True)) == "found"
 
 
@@ -847,4 +847,4 @@ def test_a_bundle_has_the_names_that_keys_can_have(provider: Provider, name: str
 )
 def test_a_bundle_is_refused_for_a_property_that_nobody_asks_for(provider: Provider, text: str, why: str) -> None:
     with pytest.raises(InvalidReferenceError, match=f"^{why}$"):
-        extracted(stored(provider, text))
+        extract(stored(provider, text))

@@ -375,10 +375,13 @@ def test_a_key_that_takes_its_value_has_what_the_end_of_the_chain_says_of_it() -
     assert list(keys) == ["CI_TOKEN", "AGAIN", "OWN"]
     for key, description in ((keys["CI_TOKEN"], "A token"), (keys["AGAIN"], "Another word for it")):
         assert (key.description, key.lifetime.rotate_days, key.variants) == (description, 90, ())
-        assert key.held is token
+        assert key.value_key is token
         assert key.holder(catalogue.entries["ci"]) is catalogue.entries["github"]
     assert keys["AGAIN"].source == ("ci", "CI_TOKEN")
-    assert (keys["OWN"].held, keys["OWN"].holder(catalogue.entries["ci"])) == (keys["OWN"], catalogue.entries["ci"])
+    assert (keys["OWN"].value_key, keys["OWN"].holder(catalogue.entries["ci"])) == (
+        keys["OWN"],
+        catalogue.entries["ci"],
+    )
     assert catalogue.origins == {"ci": (catalogue.entries["github"],)}
 
 
@@ -391,7 +394,7 @@ def test_a_long_chain_is_gone_once() -> None:
     links = "".join(f"      K{number}: {{from: a/K{number + 1}}}\n" for number in range(2000))
     catalogue = catalogue_of(load(f"secrets:\n  a:\n    keys:\n{links}      K2000: {{}}\n"))
     keys = catalogue.entries["a"].keys
-    assert {key.held for key in keys.values()} == {keys["K2000"]}
+    assert {key.value_key for key in keys.values()} == {keys["K2000"]}
 
 
 def merged(*texts: str) -> Node:

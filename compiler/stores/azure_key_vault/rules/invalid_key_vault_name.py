@@ -15,7 +15,7 @@ Use hyphens between the parts:
 A `/` in a name is reported as `key-vault-object-type`, as it does something worse than fail.
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Findings, quoted, rule, wrong_names
+from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Findings, quote, rule, wrong_names
 from compiler.stores.azure_key_vault.provider import LONGEST_NAME, PROVIDER, SECRET_NAME
 from compiler.text.characters import foreign_character
 from compiler.text.credential import looks_like_credential
@@ -46,5 +46,5 @@ def _way_out(name: str, problem: str) -> str:
     if "option" in problem:
         return "remove it"
     form = PROVIDER.fitting_name(name)
-    shown = f": {quoted(form)}" if SECRET_NAME.fullmatch(form) and not looks_like_credential(name) else ""
+    shown = f": {quote(form)}" if SECRET_NAME.fullmatch(form) and not looks_like_credential(name) else ""
     return foreign_character(name) or f"use hyphens instead{shown}"

@@ -27,7 +27,7 @@ from typing import NamedTuple
 from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
 from compiler.model.document import Node
 from compiler.model.store import Place, place_of, remote_of
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Secret, Store, quoted, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Secret, Store, quote, rule
 from compiler.stores.azure_key_vault.provider import PROVIDER
 from compiler.stores.registry import PROVIDERS
 
@@ -68,14 +68,14 @@ def _take(vault: _TakenNames, use: _Use) -> Findings:
         for title, place in use.elsewhere.items():
             first = vault.setdefault((title, use.name, use.property), use)
             if first.elsewhere[title] != place and not use.is_known_beside(first):
-                problem = f"differ in {title}, but are the same value of {quoted(use.name)} in Key Vault"
+                problem = f"differ in {title}, but are the same value of {quote(use.name)} in Key Vault"
                 yield _collision(first, use, problem)
         is_whole = use.property is None
         vault.setdefault((use.name, is_whole), use)
         other = vault.get((use.name, not is_whole))
         # Within one entry this is the rule contradictory-remote.
         if other is not None and other.entry is not use.entry and not use.is_known_beside(other):
-            title, found = next(iter(use.elsewhere)), quoted(use.name)
+            title, found = next(iter(use.elsewhere)), quote(use.name)
             problem = f"differ in {title}, but {found} in Key Vault is one of them and contains the other"
             yield _collision(other, use, problem)
 
@@ -123,7 +123,7 @@ def check(environment: Environment) -> Findings:
 
 def _uses_of(secret: Secret, store: Store, listed: Node | None) -> Iterator[_Use]:
     """The names in `store` that the secret's own keys use, and those that they take values from."""
-    taken = {key.held for key in secret.entry.keys.values() if key.is_taken}
+    taken = {key.value_key for key in secret.entry.keys.values() if key.is_taken}
     for entry in dict.fromkeys(key.holder(secret.entry) for key in secret.entry.keys.values()):
         node = listed.children.get(entry.id) if listed is not None else None
         azure = remote_of(entry, PROVIDER.id, node)
@@ -180,12 +180,12 @@ def _collision(first: _Use, later: _Use, problem: str = "") -> Finding:
     if first.is_own and not later.is_own:
         first, later = later, first
     if first.key is not None and later.key is not None:
-        other = f"{quoted(first.key.name)} of {quoted(first.entry.id)}"
-        message = f"{quoted(later.key.name)} of {quoted(later.entry.id)} and {other} {problem}"
+        other = f"{quote(first.key.name)} of {quote(first.entry.id)}"
+        message = f"{quote(later.key.name)} of {quote(later.entry.id)} and {other} {problem}"
         related = Related("the other key", first.key.node.key_span)
         way_out = "give each its own name or property"
     else:
-        message = f"Key Vault cannot tell {quoted(later.name)} and {quoted(first.name)} apart"
-        related = Related(f"{quoted(first.name)} is named here", first.node.span)
+        message = f"Key Vault cannot tell {quote(later.name)} and {quote(first.name)} apart"
+        related = Related(f"{quote(first.name)} is named here", first.node.span)
         way_out = "give each a name that differs in its letters or digits"
     return Finding(message, later.node, help=way_out, related=(related,), scope=("secrets", later.entry.id))

@@ -13,7 +13,7 @@ Use hyphens between the parts, and a store's `prefix` for what is in front of ev
       remote: {azurekv: dev-github}
 """
 
-from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Findings, quoted, rule, wrong_names
+from compiler.rules.api import ENVIRONMENT, ERROR, Catalogue, Environment, Findings, quote, rule, wrong_names
 from compiler.stores.azure_key_vault.provider import PROVIDER, SECRET_NAME
 from compiler.text.credential import looks_like_credential
 
@@ -45,5 +45,5 @@ def _way_out(name: str, _problem: str) -> str:
     is_typed = first in _TYPES
     way_out = "write only the name of the secret" if is_typed else 'use hyphens instead of "/"'
     plain = rest if is_typed else name.replace("/", "-")
-    shown = f": {quoted(plain)}" if SECRET_NAME.fullmatch(plain) and not looks_like_credential(name) else ""
+    shown = f": {quote(plain)}" if SECRET_NAME.fullmatch(plain) and not looks_like_credential(name) else ""
     return way_out + shown

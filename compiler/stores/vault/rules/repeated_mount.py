@@ -19,7 +19,7 @@ Write the path below the mount:
 from collections.abc import Iterator
 
 from compiler.model.catalogue import Entry
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Secret, Store, quoted, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Secret, Store, quote, rule
 from compiler.stores.vault.provider import PROVIDER
 
 
@@ -43,7 +43,7 @@ def check(environment: Environment) -> Findings:
                 # Several keys may be taken from one place.
                 if node not in said:
                     said.add(node)
-                    yield _finding(f"the path {quoted(path)}", found, store_read, node, ("secrets", secret.id))
+                    yield _finding(f"the path {quote(path)}", found, store_read, node, ("secrets", secret.id))
 
 
 def _wrong(secret: Secret, front: str, listed: Node | None) -> Iterator[tuple[str, Node]]:
@@ -53,7 +53,7 @@ def _wrong(secret: Secret, front: str, listed: Node | None) -> Iterator[tuple[st
     for key in secret.keys:
         path = key.place.remote_key if key.place is not None else ""
         if path != secret.remote and path.startswith(front):
-            own = key.key.held.node.nearest("remote", PROVIDER.id, "name")
+            own = key.key.value_key.node.nearest("remote", PROVIDER.id, "name")
             is_path = isinstance(own.value, str)
             yield path, own if is_path else _node_of(key.key.holder(secret.entry), listed)
 
@@ -64,7 +64,7 @@ def _node_of(entry: Entry, listed: Node | None) -> Node:
 
 
 def _finding(what: str, front: str, store: Store, node: Node, scope: tuple[str, str]) -> Finding:
-    message = f'{what} begins with {quoted(front)}, the mount of the store "{store.id}"'
+    message = f'{what} begins with {quote(front)}, the mount of the store "{store.id}"'
     # "data/" stands there where the path is copied from the API; another rule refuses it, and the first is its way out.
     path = str(node.value).removeprefix(front).removeprefix("data/")
-    return Finding(message, node, help=f"write {quoted(path)}", scope=scope)
+    return Finding(message, node, help=f"write {quote(path)}", scope=scope)

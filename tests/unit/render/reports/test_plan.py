@@ -355,7 +355,7 @@ def test_a_variable_that_stands_for_an_address_is_said_once_for_all_that_it_stan
     }
     plan = plan_of(sources={"vault": "https://v", "kv": "https://v"}, served=served)
     assert [str(line) for line in plan_lines(plan)].count(said) == 1
-    assert plan.said == (said,)
+    assert plan.store_notes == (said,)
 
 
 STEP = Step("jira", "TOKEN", Kind.REFUSE, Location("vault", "v", "T"), Location("azure", "jira", None), "why", "how")
