@@ -18,7 +18,7 @@ from compiler.change.operations import Operation
 from compiler.change.plan import End, Options, Outcome, Plan, State, Target, WriteResult
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import AuditLog, RunLog, explain_failure
-from compiler.live.read_many import WORKERS
+from compiler.live.observation import WORKERS
 from compiler.live.stores import LiveStores
 from compiler.refusal import follows_interrupt
 from compiler.stores.errors import StoreError, UnverifiedError

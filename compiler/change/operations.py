@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from compiler.change.journal import RunEntry
 from compiler.change.plan import Aged, Kind, Location, Note, NoteKind, State, Step, Target, WriteResult
-from compiler.live.read_many import WORKERS, ask_many, is_of_store, kv_line, lasting_command
+from compiler.live.observation import WORKERS, ask_many, is_of_store
+from compiler.live.versions import kv_line, lasting_command
 from compiler.stores.errors import Action, Code, ConflictError, StoreError, StoreLocation, UnverifiedError
 from compiler.stores.interface import (
     VALIDITY_DAYS,

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from compiler.change.journal import RunHistory
-    from compiler.live.read_many import WriterOf
     from compiler.live.stores import LiveStores
+    from compiler.live.versions import WriterOf
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.environment import Environment, Project
     from compiler.operations.cutover_gate import DeleterOf

@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final, Generic, TypeVar
 
-from compiler.live.read_many import is_of_store, value_at
+from compiler.live.observation import is_of_store, value_at
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import FROM_VERSION, RENEW_DATE, VALUE_SINCE, Attributes, RemoteSecret, SecretReader
 from compiler.stores.secret_value import Comparer, SecretValue

@@ -13,7 +13,7 @@ from compiler.change.compare import plan_entered_values
 from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Options, Plan, Step, location_of
 from compiler.live.ages import values_since
-from compiler.live.read_many import Observation, ask_many, value_at
+from compiler.live.observation import Observation, ask_many, value_at
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.facts import has_more_values

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from compiler.live.read_many import (
-    Likeness,
+from compiler.live.observation import Likeness
+from compiler.live.stores import AddressError, LiveStores
+from compiler.live.versions import (
     PastRun,
     StoredVersion,
     WriterOf,
@@ -18,7 +19,6 @@ from compiler.live.read_many import (
     keep_command,
     run_of_later,
 )
-from compiler.live.stores import AddressError, LiveStores
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import Sameness, compare_servers

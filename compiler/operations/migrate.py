@@ -9,7 +9,7 @@ from compiler.change.attributes import since_in_sources
 from compiler.change.compare import judge_source, plan_change, uses_before_reading
 from compiler.change.journal import Run, identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, location_of
-from compiler.live.read_many import WORKERS, Observation
+from compiler.live.observation import WORKERS, Observation
 from compiler.live.stores import secret_named, store_named
 from compiler.model.environment import Environment, Store
 from compiler.model.inventory import Inventory, PlaceLimits, ValueName

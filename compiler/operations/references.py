@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from compiler.live.read_many import lasting_command
 from compiler.live.stores import AddressError, secret_named, store_named
+from compiler.live.versions import lasting_command
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Span
 from compiler.model.environment import BUNDLE, Environment, Store

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from compiler.cluster.judge import ClusterProblem, ClusterState, operator_pods
 from compiler.cluster.view import ClusterError
-from compiler.live.read_many import Likeness, StoredVersion
+from compiler.live.observation import Likeness
 from compiler.live.stores import secret_named
+from compiler.live.versions import StoredVersion
 from compiler.model.environment import Environment, MoveProgress, Secret, Store, other_store, progress_of, shorten
 from compiler.model.inventory import Inventory, ValueName
 from compiler.model.values import Manifest, manifests_of

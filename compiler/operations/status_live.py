@@ -49,7 +49,7 @@ from compiler.cluster.view import (
     wanted_keys,
 )
 from compiler.consumers.readers import SecretRead, secret_reads
-from compiler.live.read_many import Likeness
+from compiler.live.observation import Likeness
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model.diagnostic import Severity
 from compiler.model.inventory import Cell

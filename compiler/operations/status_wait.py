@@ -18,7 +18,7 @@ from compiler.cluster.judge import (
     problems,
 )
 from compiler.cluster.view import ClusterError, ClusterView, Live, LiveObject, child, clock, refresh_time, writers
-from compiler.live.read_many import Likeness
+from compiler.live.observation import Likeness
 from compiler.live.stores import LiveStores, store_named
 from compiler.model.environment import Environment
 from compiler.model.values import Manifest

@@ -13,17 +13,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from compiler.live.read_many import (
-    Likeness,
-    Readings,
-    StoredVersion,
-    compare_held,
-    is_of_store,
-    is_silence,
-    read_all,
-    version_of,
-)
+from compiler.live.observation import Likeness, Readings, compare_held, is_of_store, is_silence, read_all
 from compiler.live.stores import AddressError, LiveStores, with_server
+from compiler.live.versions import StoredVersion, version_of
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.inventory import Cell

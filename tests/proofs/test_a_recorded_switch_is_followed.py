@@ -11,7 +11,7 @@ import pytest
 
 from compiler.cluster.client import KubernetesCluster
 from compiler.cluster.view import ClusterView
-from compiler.live.read_many import Likeness
+from compiler.live.observation import Likeness
 from compiler.operations import status_wait as wait_module
 from compiler.operations.status import LiveState, Status, StoreFindings, WaitEnd, WaitResult, from_files, manifests_for
 from compiler.operations.status_live import OPTIONAL, Snapshot, StatusJudge

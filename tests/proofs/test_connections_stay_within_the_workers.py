@@ -2,7 +2,7 @@
 
 import pytest
 
-from compiler.live.read_many import WORKERS, read_all
+from compiler.live.observation import WORKERS, read_all
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.interface import StoreOptions, open_store

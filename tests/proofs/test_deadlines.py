@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from compiler.live.read_many import read_all
+from compiler.live.observation import read_all
 from compiler.live.stores import LiveStores
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress

@@ -12,7 +12,7 @@ from compiler.change.journal import AuditLine, Run, RunEntry, Stage, new_run
 from compiler.change.operations import Operation, Put
 from compiler.change.plan import End, Kind, Location, Note, NoteKind, Outcome, Plan, Step, Target, WriteResult
 from compiler.change.run_log import RunLog
-from compiler.live.read_many import read_all
+from compiler.live.observation import read_all
 from compiler.stores.errors import Action, UnverifiedError
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value import SecretValue

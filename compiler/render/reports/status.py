@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from compiler.cluster.judge import ClusterState
-from compiler.live.read_many import Likeness, WriterOf, describe_writes, no_writer, remedies, start_time
+from compiler.live.observation import Likeness
+from compiler.live.versions import WriterOf, describe_writes, no_writer, remedies, start_time
 from compiler.model.catalogue import SELF
 from compiler.model.facts import short_duration
 from compiler.model.inventory import Inventory

@@ -131,7 +131,7 @@ def make_ends(
             "compiler.operations.migrate.plan_migration", functools.partial(plan_migration, workers=workers)
         )
         monkeypatch.setattr("compiler.change.apply.apply_plan", functools.partial(apply_plan, workers=workers))
-        for module in ("change.apply", "live.read_many"):
+        for module in ("change.apply", "live.observation"):
             monkeypatch.setattr(f"compiler.{module}.ThreadPoolExecutor", clock.pool)
         monkeypatch.setattr("compiler.change.apply.wait", clock.wait)
         return ends

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from compiler.live.ages import MOST_READS, AgeState, age_keys
-from compiler.live.read_many import value_at
+from compiler.live.observation import value_at
 from tests.proofs.machine.platform import BrokenError
 from tests.proofs.machine.project import KEYS, LIMIT, STORES, UNLIMITED, place
 

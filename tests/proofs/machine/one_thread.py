@@ -7,7 +7,7 @@ from typing import Any, Self
 import pytest
 
 from compiler.change import apply
-from compiler.live import read_many
+from compiler.live import observation
 
 
 class Pool:
@@ -49,6 +49,6 @@ class Thread:
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (apply, read_many):
+    for module in (apply, observation):
         monkeypatch.setattr(module, "ThreadPoolExecutor", Pool)
-    monkeypatch.setattr(read_many, "Thread", Thread)
+    monkeypatch.setattr(observation, "Thread", Thread)

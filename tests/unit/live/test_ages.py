@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.live.ages import AgeState, KeyAge, age_keys, since_text, values_since
-from compiler.live.read_many import value_at
+from compiler.live.observation import value_at
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     Action,

@@ -3,8 +3,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from compiler.live.read_many import Likeness, PastRun
+from compiler.live.observation import Likeness
 from compiler.live.stores import LiveStores
+from compiler.live.versions import PastRun
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
 from compiler.operations.cutover import Cutover, commit, write

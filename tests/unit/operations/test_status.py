@@ -6,7 +6,7 @@ import pytest
 
 from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.live.ages import AgeState, KeyAge
-from compiler.live.read_many import Likeness
+from compiler.live.observation import Likeness
 from compiler.live.readers import ReadIndex
 from compiler.model.store import remote_places
 from compiler.operations.due import DueKey

@@ -7,7 +7,7 @@ import pytest
 from compiler.cluster.client import keep_used_fields
 from compiler.cluster.judge import ClusterState, problems
 from compiler.cluster.view import EVER, ClusterError
-from compiler.live.read_many import Likeness
+from compiler.live.observation import Likeness
 from compiler.model.environment import other_store, progress_of
 from compiler.operations.status import Status, StoreFindings, from_files
 from compiler.operations.status_live import (

@@ -11,7 +11,7 @@ import pytest
 from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError, ClusterView, Live
 from compiler.consumers.readers import SecretRead, Way
-from compiler.live.read_many import Likeness
+from compiler.live.observation import Likeness
 from compiler.live.stores import LiveStores
 from compiler.operations import status_wait
 from compiler.operations import status_wait as wait_module

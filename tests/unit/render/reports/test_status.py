@@ -8,7 +8,8 @@ from compiler.cli.terminal.contents import text_of
 from compiler.cluster.judge import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError
 from compiler.live.ages import AgeState, KeyAge
-from compiler.live.read_many import Likeness, PastRun, StoredVersion
+from compiler.live.observation import Likeness
+from compiler.live.versions import PastRun, StoredVersion
 from compiler.operations.due import DueKey, DueList
 from compiler.operations.status import LiveState, NextStep, Row, Status, StoreFindings, WaitEnd, WaitResult
 from compiler.operations.verify import KeyState

@@ -17,7 +17,7 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.live.read_many import is_of_store
+from compiler.live.observation import is_of_store
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.client import SdkReply, VaultTransport
 from compiler.stores.azure_key_vault.replies import Bundle

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from compiler.live.read_many import is_of_store
+from compiler.live.observation import is_of_store
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     Action,
