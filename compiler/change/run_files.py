@@ -98,7 +98,7 @@ def _refuse_foreign(descriptor: int, path: Path) -> None:
     """A pipe cannot hold the name, and a file that has a name elsewhere too would lose what it holds there."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-        raise OSError(errno.EINVAL, "is no file of its own; remove it", str(path))
+        raise OSError(errno.EINVAL, "has other links or is not a regular file; remove it", str(path))
 
 
 _MODE = 0o600

@@ -401,7 +401,7 @@ def own_run(run: Run, command: str, environment: str) -> Run:
         raise Refusal("usage", f"the run {run.id} belongs to {what}", f"run {run.past.undo}")
     if not all(_is_complete(run, store, entry) for (store, _), entry in run.entries.items()):
         raise Refusal(
-            "usage", f"the journal of the run {run.id} does not tell what it wrote", "remove it: it is forged"
+            "usage", f"the journal of the run {run.id} does not record what it wrote", "remove it: it is forged"
         )
     return run
 

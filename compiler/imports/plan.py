@@ -539,7 +539,9 @@ def _with_members(path: str, text: str, at: Sequence[str], lines: Sequence[str],
         return text
     document, _ = load_text(path, text)
     if document is None:
-        raise Refusal("found", f"{path} cannot be edited in its present form", f"add the {noun}s by hand")
+        raise Refusal(
+            "found", f"{path} cannot be edited, as it is not valid YAML", f"correct it, or add the {noun}s by hand"
+        )
     return apply_splices(text, add_members(document, at, lines, noun))
 
 

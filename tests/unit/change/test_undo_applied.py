@@ -450,7 +450,7 @@ def test_a_journal_whose_undo_could_not_be_judged_or_shown_is_refused(
     changed = (line | (forged if forged.keys() <= line.keys() else {}) for line in lines)
     path.write_text("".join(f"{json.dumps(line)}\n" for line in changed), "utf-8")
     for applies in (False, True):
-        with pytest.raises(Refusal, match="does not tell what it wrote"):
+        with pytest.raises(Refusal, match="does not record what it wrote"):
             undo_by_id(applies=applies)
     assert azure.deleted == set()
 
