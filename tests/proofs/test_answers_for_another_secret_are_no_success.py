@@ -61,7 +61,7 @@ def test_a_write_that_was_answered_for_another_is_told_with_what_is_stored(world
     (stored,) = world.azure.versions("agents-jira")
     if new.startswith("/"):
         assert (found["state"], found["version"], report["exitCode"]) == ("unverified", stored.id, 1)
-        (_, line) = map(json.loads, audit.read_text("utf-8").splitlines())
+        (line,) = map(json.loads, audit.read_text("utf-8").splitlines())
         assert (line["state"], line["version"]) == ("written", stored.id)
     else:
         # That version is looked for and is not the newest one.
@@ -79,7 +79,7 @@ def test_put_shows_the_version_that_is_stored_and_exits_1(world: World) -> None:
     said = " ".join(done.out.split())
     assert f"azure:agents-jira unverified, version {stored.id}: the reply is for another secret" in said
     assert f"version {stored.id} has" in said
-    (_, line) = map(json.loads, audit.read_text("utf-8").splitlines())
+    (line,) = map(json.loads, audit.read_text("utf-8").splitlines())
     assert (line["state"], line["version"]) == ("written", stored.id)
 
 

@@ -118,6 +118,6 @@ def test_a_migration_makes_few_classes_and_few_modules_call_each_other(tmp_path:
     )
     code, classes, pairs = json.loads(done.stdout.rstrip("\n").rpartition("\n")[2])
     assert code == 0, done.stdout + done.stderr
-    assert "compiler.change.plan.Write" in classes
+    assert "compiler.change.operations.Put" in classes
     assert len(classes) <= MOST_CLASSES, classes
     assert len(pairs) <= MOST_PAIRS, pairs
