@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from compiler.change.journal import Run, find_run
-from compiler.change.operations import NewVersion, Operation, Put, Restore
+from compiler.change.operations import NewVersion, Operation, Put, Restore, refuse_targets
 from compiler.change.plan import (
     Aged,
     Kind,
@@ -23,7 +23,6 @@ from compiler.change.plan import (
     RotationPhase,
     Step,
     Target,
-    refuse_targets,
 )
 from compiler.change.run_files import caller_of
 from compiler.live.ages import may_have_since, plus_days, since_text, values_since

@@ -20,7 +20,7 @@ from compiler.change.attributes import (
     tags_to_copy,
 )
 from compiler.change.journal import Run, RunEntry, writers
-from compiler.change.operations import Put, losses_of
+from compiler.change.operations import Put, losses_of, refuse_targets
 from compiler.change.plan import (
     WRITING,
     Kind,
@@ -32,8 +32,6 @@ from compiler.change.plan import (
     Plan,
     Step,
     Target,
-    refuse_targets,
-    rewrite,
 )
 from compiler.live.observation import NOT_HELD, WORKERS, Likeness, Reading, Readings, compare_value, read_many, value_at
 from compiler.live.versions import WriterOf, copy_command, describe_write, describe_writes, run_of_later, version_of
@@ -265,7 +263,10 @@ def plan_change(
         _add_losses,
         _drop_values,
     )
-    return rewrite(draft, in_order)
+    plan = draft
+    for step in in_order:
+        plan = step(plan)
+    return plan
 
 
 def _add_losses(plan: Plan) -> Plan:

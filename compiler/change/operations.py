@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from compiler.change.journal import RunEntry
-from compiler.change.plan import Aged, Kind, Location, Note, NoteKind, State, Step, Target, WriteResult
+from compiler.change.plan import WRITING, Aged, Kind, Location, Note, NoteKind, Plan, State, Step, Target, WriteResult
 from compiler.live.observation import WORKERS, ask_many, is_of_store
 from compiler.live.versions import kv_line, lasting_command
 from compiler.stores.errors import Action, Code, ConflictError, StoreError, StoreLocation, UnverifiedError
@@ -509,3 +509,19 @@ def _losses(write: NewVersion, store: SecretReader, denied: set[str]) -> Iterato
         remedy = lasting_command(store.address, write.name, dropped.limits)
         ends = datetime.now(UTC) + timedelta(seconds=dropped.lives)
         yield Note(NoteKind.DELETES_ITSELF, secret, place, ends, remedy, lives=dropped.lives)
+
+
+def refuse_targets(plan: Plan, why: Mapping[Target, tuple[str, str]]) -> Plan:
+    """`plan` without the writes of the remote secrets in `why`, which has the reason and the remedy of each."""
+
+    def refuse(step: Step) -> Step:
+        if step.kind not in WRITING or step.target is None or step.target not in why:
+            return step
+        return step.refuse(*why[step.target])
+
+    return replace(
+        plan,
+        steps=tuple(map(refuse, plan.steps)),
+        writes=tuple(write for write in plan.writes if write.target not in why),
+        losses=tuple(loss for loss in plan.losses if (loss.place.store, loss.place.name) not in why),
+    )

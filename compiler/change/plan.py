@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -297,26 +297,3 @@ class Outcome:
     @property
     def has_differences(self) -> bool:
         return self.count(State.CONFLICT, State.UNVERIFIED) > 0
-
-
-def refuse_targets(plan: Plan, why: Mapping[Target, tuple[str, str]]) -> Plan:
-    """`plan` without the writes of the remote secrets in `why`, which has the reason and the remedy of each."""
-
-    def refuse(step: Step) -> Step:
-        if step.kind not in WRITING or step.target is None or step.target not in why:
-            return step
-        return step.refuse(*why[step.target])
-
-    return replace(
-        plan,
-        steps=tuple(map(refuse, plan.steps)),
-        writes=tuple(write for write in plan.writes if write.target not in why),
-        losses=tuple(loss for loss in plan.losses if (loss.place.store, loss.place.name) not in why),
-    )
-
-
-def rewrite(plan: Plan, in_order: Iterable[Callable[[Plan], Plan]]) -> Plan:
-    """The plan after each of these steps, one upon the other."""
-    for step in in_order:
-        plan = step(plan)
-    return plan

@@ -13,7 +13,7 @@ from compiler.change.apply import Listener, apply_plan, expect_servers, open_log
 from compiler.change.attributes import carry_ages, date_writes, drop_ended_tags, note_undated, stores_with_dates
 from compiler.change.compare import refuse_denied
 from compiler.change.journal import Run, RunEntry, RunHistory, find_run, history_of, runs
-from compiler.change.operations import Delete, Operation, RecoverVersions, Restore, is_same, losses_of
+from compiler.change.operations import Delete, Operation, RecoverVersions, Restore, is_same, losses_of, refuse_targets
 from compiler.change.plan import (
     WRITING,
     End,
@@ -24,8 +24,6 @@ from compiler.change.plan import (
     Plan,
     Step,
     Target,
-    refuse_targets,
-    rewrite,
 )
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import UndoLog
@@ -382,7 +380,9 @@ def _plan_own(
         partial(date_writes, stores=stores_with_dates(stores)),
         refuse_denied,
     )
-    plan = rewrite(plan_undo(run, writers, history_of(runs(options.root))), in_order)
+    plan = plan_undo(run, writers, history_of(runs(options.root)))
+    for step in in_order:
+        plan = step(plan)
     own = {target: entry for target, entry in run.entries.items() if target not in foreign}
     # What it has only recovered is for the run itself to tell, which goes on.
     told = {target for target, entry in own.items() if entry.after is not None or entry.undo is not None}

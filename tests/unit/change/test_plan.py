@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from compiler.change.operations import Delete, Operation, Put, Restore, losses_of
+from compiler.change.operations import Delete, Operation, Put, Restore, losses_of, refuse_targets
 from compiler.change.plan import (
     WRITING,
     Kind,
@@ -18,7 +18,6 @@ from compiler.change.plan import (
     State,
     Step,
     WriteResult,
-    refuse_targets,
 )
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, ForbiddenError, StoreError
