@@ -34,9 +34,9 @@ from compiler.change.run_log import RunLog  # noqa: E402
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
 from compiler.live.readers import ReadIndex  # noqa: E402
 from compiler.live.stores import LiveStores  # noqa: E402
-from compiler.operations.migrate import plan_migration, routes_of  # noqa: E402
+from compiler.operations.migrate import Migration  # noqa: E402
 from compiler.operations.references import cells_to_read  # noqa: E402
-from compiler.operations.retire import candidates_of, plan_retirement  # noqa: E402
+from compiler.operations.retire import Retirement  # noqa: E402
 from compiler.operations.verify import verify  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
 from compiler.stores.http import Transport  # noqa: E402
@@ -215,7 +215,7 @@ def migrate_run(
     def action(opener: Callable[..., SecretWriter]) -> None:
         with LiveStores(os.environ, opener) as stores:
             store = environment.stores[to]
-            planned = plan_migration(routes_of(environment, store, None, ()), Options(stores=stores))
+            planned = Migration(environment, store, None, Options(stores=stores)).plan()
             if len(planned.writes) != (len(environment.secrets) if writes else 0):
                 raise SystemExit("the plan is not the one that this benchmark measures")
             if writes:
@@ -229,10 +229,8 @@ def retire_run(environment: Environment, left: str, root: Path) -> Callable[[Cal
     def action(opener: Callable[..., SecretWriter]) -> None:
         with LiveStores(os.environ, opener) as stores:
             store = environment.stores[left]
-            candidates = candidates_of(
-                environment, store, (), ReadIndex(stores.identities(store)).add_environments((environment,))
-            )
-            planned = plan_retirement(candidates, stores)
+            readers = ReadIndex(stores.identities(store)).add_environments((environment,))
+            planned = Retirement(environment, store, (), readers).plan(stores)
             if len(planned.writes) != len(environment.secrets):
                 raise SystemExit("the plan is not the one that this benchmark measures")
             check(apply(planned, root))

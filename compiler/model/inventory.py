@@ -6,7 +6,7 @@ It is known from the files alone; `live/observation.py` reads what lies there.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,6 +40,8 @@ class Cell:
     serving: Store | None = None  # the store that the secret reads
     environment: str | None = None  # None for a values file
     source: str | None = None  # the store that a copy could come from, where there is just one
+    has_variants: bool = False  # the environment may use other keys in its place
+    own: str | None = None  # the name of the secret's own remote secret in the store, where it has one
 
     @property
     def is_elsewhere(self) -> bool:
@@ -133,6 +135,12 @@ class Inventory:
         """The cells of one secret in one store, by key."""
         return {cell.key: cell for cell in self._row(secret, store)}
 
+    def in_store(self, cell: Cell, store: Store) -> Cell:
+        """The cell of the same key of the same secret in another store."""
+        secret = self._environment.secrets[cell.secret]
+        place = place_in(store, secret.entry, secret.entry.keys[cell.key], self._said)
+        return replace(cell, store=store, place=place, own=_own_remote(secret, store))
+
     def _row(self, secret: Secret, store: Store) -> Iterator[Cell]:
         used, source = {item.key.name for item in secret.keys}, self._source_of(secret, store)
         for key in secret.entry.keys.values():
@@ -163,6 +171,8 @@ class Inventory:
             secret.store if secret is not None else None,
             self._environment.name,
             source,
+            bool(key.value_key.variants),
+            _own_remote(secret, store) if secret is not None else None,
         )
 
     def ends(self, secret: Secret) -> tuple[Store, ...]:
@@ -197,11 +207,6 @@ class Inventory:
     def places(self, store: Store) -> frozenset[Place]:
         """Every place in `store` that a key of the catalogue has."""
         return frozenset(cell.place for cell in self.every(store) if cell.place is not None)
-
-    def own_remote(self, secret: Secret, store: Store) -> str | None:
-        """The name of a secret's own remote secret in `store`, None where it has none."""
-        remote = remote_of(secret.entry, store.provider.id, secret.node)
-        return store.prefix + remote if remote is not None else None
 
     def limits(self, store: Store) -> PlaceLimits:
         """The limits of all keys of the catalogue that have one, at their places in `store`."""
@@ -278,3 +283,8 @@ class Inventory:
         named += [environment.root.text("moves", "to"), *(store.id for store in environment.stores_in_use())]
         # Nothing lies in one without an address.
         return [store.id for store in environment.stores.values() if store.addresses and store.id in named]
+
+
+def _own_remote(secret: Secret, store: Store) -> str | None:
+    remote = remote_of(secret.entry, store.provider.id, secret.node)
+    return store.prefix + remote if remote is not None else None

@@ -13,8 +13,8 @@ from compiler.live.observation import NOT_HELD, Likeness, Observation, Reading, 
 from compiler.live.readers import Reader, ReadIndex, every_environment, one_environment, read_by, readers_of, way_out
 from compiler.live.stores import LiveStores, secret_named, store_named
 from compiler.live.versions import end_before, keep_command
-from compiler.model.environment import Environment, Secret, Store
-from compiler.model.inventory import Inventory, ValueName
+from compiler.model.environment import Environment, Store
+from compiler.model.inventory import Cell, Inventory, ValueName
 from compiler.model.store import Sameness, compare_stores
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
@@ -29,7 +29,7 @@ _PARTLY = "the same, but not all of this remote secret is, so it stays"
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
+class RetirementCandidate:
     """A remote secret of the store. `mains` are the secrets whose own it is, each with where it is served now.
 
     `keys` are its values, each once: a step from the place that serves it now, refused where that store has none.
@@ -51,106 +51,118 @@ class Remote:
         yield from (place for _, place in self.mains)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """The remote secrets of `store`, and secrets with none there. `only` are the secrets that were named, if any."""
+class Retirement:
+    """What a store may lose: its remote secrets with values of the secrets `only`, or of all, and who reads them.
 
-    environment: Environment
-    store: Store
-    only: tuple[str, ...]
-    remotes: tuple[Remote, ...]
-    skipped: tuple[tuple[str, str], ...]
-
-    @property
-    def free(self) -> tuple[Remote, ...]:
-        """Those that may be deleted."""
-        return tuple(each for each in self.remotes if not each.readers)
-
-    @property
-    def read(self) -> tuple[Remote, ...]:
-        return tuple(each for each in self.remotes if each.readers)
-
-
-def candidates_of(environment: Environment, store: Store, only: Sequence[str], readers: ReadIndex) -> Candidates:
-    """The candidates of all secrets, or of `only`. Raises Refusal for a secret that the environment does not have."""
-    for name in only:
-        secret_named(environment, name)
-    groups: dict[str, tuple[str, dict[ValueName, Step], dict[str, None], dict[str, None]]] = {}
-    inventory = Inventory(environment)
-    mains: dict[str, list[tuple[str, Location]]] = {}
-    skipped: list[tuple[str, str]] = []
-    # By name: the readers of this environment whose own place is read and compared before anything is deleted.
-    compared: dict[str, set[tuple[str, str]]] = {}
-    for secret in environment.secrets.values():
-        serving = secret.store
-        if serving is None:
-            continue
-        held = list(_values_in(store, inventory, secret, serving))
-        for step in held:
-            name = step.place.name
-            _, values, stores, secrets = groups.setdefault(store.provider.remote_name(name), (name, {}, {}, {}))
-            if values.setdefault((step.secret, step.key), step) is step:
-                stores[serving.id] = None
-            secrets[secret.id] = None
-            if step.source is not None:
-                reader = (f"{environment.name}/{secret.id}", f"{environment.name}/{serving.id}")
-                compared.setdefault(step.source.name, set()).add(reader)
-        own, theirs = inventory.own_remote(secret, store), inventory.own_remote(secret, serving)
-        if own is not None and theirs is not None:
-            main = (secret.id, Location(serving.id, theirs, None))
-            mains.setdefault(store.provider.remote_name(own), []).append(main)
-        if not held and (not only or secret.id in only):
-            skipped.append((secret.id, f"the catalogue gives it no place in {quote(store.id)}"))
-    remotes: list[Remote] = []
-    for key, (name, values, stores, secrets) in groups.items():
-        ends, known = mains.get(key, ()), compared.get(name, set())
-        served_by = dict.fromkeys((*stores, *(place.store for _, place in ends)))
-        still = tuple(each for each in readers.of(name) if each.is_proven or (each.name, each.store) not in known)
-        remotes.append(Remote(name, tuple(values.values()), tuple(served_by), tuple(ends), still, tuple(secrets)))
-    wanted = tuple(each for each in remotes if not only or not set(only).isdisjoint(each.secrets))
-    return Candidates(environment, store, tuple(only), wanted, tuple(skipped))
-
-
-def _values_in(store: Store, inventory: Inventory, secret: Secret, serving: Store) -> Iterator[Step]:
-    """A step for each key that has a place in `store`, by the name of its value."""
-    there = inventory.of(secret, serving)
-    for key, cell in inventory.of(secret, store).items():
-        if cell.place is None:
-            continue
-        step = Step(*cell.value, Kind.DELETE, location_of(serving, there[key].place), location_of(store, cell.place))
-        if step.source is None:
-            step = step.refuse(f"the catalogue gives it no place in {quote(serving.id)}, which serves it", "add one")
-        yield step
-
-
-class _HeldValues:
-    """Reads the free candidates and what serves them now, and judges each.
-
-    Raises AddressError, and the StoreError of a store that cannot be used at all.
+    Raises Refusal for a secret that the environment does not have.
     """
 
-    def __init__(self, candidates: Candidates, stores: LiveStores) -> None:
-        self._environment = candidates.environment
-        self._left = candidates.store
-        self.writer = stores.open(candidates.store)
-        self.writer.expect({remote.name: {Use.DELETE_VERSIONS} for remote in candidates.free})
-        served_at = [place for remote in candidates.free for place in remote.current_places]
-        served_by = [store for remote in candidates.free for store in remote.served_by]
-        self.serving = {store: stores.open(self._environment.stores[store]) for store in served_by}
-        own = [(self._left.id, remote.name) for remote in candidates.free]
-        readers: dict[str, SecretReader] = {**self.serving, self._left.id: self.writer}
+    def __init__(self, environment: Environment, store: Store, only: Sequence[str], readers: ReadIndex) -> None:
+        for name in only:
+            secret_named(environment, name)
+        self._environment, self.store, self.only = environment, store, tuple(only)
+        inventory = Inventory(environment)
+        rows = [(cell, inventory.in_store(cell, store)) for cell in inventory.cells()]
+        wanted = [
+            each for each in self._candidates(rows, readers) if not only or not set(only).isdisjoint(each.secrets)
+        ]
+        # Those that may be deleted.
+        self.free = tuple(each for each in wanted if not each.readers)
+        self.read = tuple(each for each in wanted if each.readers)
+        placed = {there.secret for _, there in rows if there.place is not None}
+        lacking = dict.fromkeys(cell.secret for cell, _ in rows if cell.secret not in placed)
+        reason = f"the catalogue gives it no place in {quote(store.id)}"
+        self.skipped = tuple((secret, reason) for secret in lacking if not only or secret in only)
+
+    def _candidates(self, rows: Sequence[tuple[Cell, Cell]], readers: ReadIndex) -> Iterator[RetirementCandidate]:
+        environment, groups = self._environment.name, dict[str, list[tuple[Cell, Cell]]]()
+        mains: dict[str, dict[str, Location]] = {}
+        # By name: the readers of this environment whose own place is read and compared before anything is deleted.
+        compared: dict[str, set[tuple[str, str]]] = {}
+        for cell, there in rows:
+            if cell.own is not None and there.own is not None:
+                own = mains.setdefault(self.store.provider.remote_name(there.own), {})
+                own[cell.secret] = Location(cell.store.id, cell.own, None)
+            if there.place is not None:
+                groups.setdefault(there.remote_name, []).append((cell, there))
+                if cell.place is not None:
+                    reader = (f"{environment}/{cell.secret}", f"{environment}/{cell.store.id}")
+                    compared.setdefault(cell.remote_key, set()).add(reader)
+        for key, held in groups.items():
+            name, ends = held[0][1].remote_key, mains.get(key, {})
+            known = compared.get(name, set())
+            values: dict[ValueName, tuple[Cell, Cell]] = {}
+            for pair in held:
+                values.setdefault(pair[0].value, pair)
+            serving = [cell.store.id for cell, _ in values.values()]
+            served_by = dict.fromkeys((*serving, *(each.store for each in ends.values())))
+            still = tuple(each for each in readers.of(name) if each.is_proven or (each.name, each.store) not in known)
+            yield RetirementCandidate(
+                name,
+                tuple(_step_of(*pair) for pair in values.values()),
+                tuple(served_by),
+                tuple(ends.items()),
+                still,
+                tuple(dict.fromkeys(cell.secret for cell, _ in held)),
+            )
+
+    def plan(self, stores: LiveStores, run: Run | None = None) -> Plan:
+        """Reads the free candidates and what serves them now, and plans without a writing request.
+
+        `run` narrows the plan to that run. Raises AddressError, and the StoreError of a store that cannot be used.
+        """
+        self._observe(stores)
+        steps = [step for remote in self.read if self.only for step in _still_read(remote)]
+        writes: list[Operation] = []
+        gone: dict[Target, str] = {}
+        for remote in self.free:
+            target, reading, states = (self.store.id, remote.name), self._reading(remote), self._states_of(remote)
+            known = VersionStates() if isinstance(states, StoreError) else states
+            readable = tuple(version for version, state in known.items() if state is StoreState.PRESENT)
+            deleted = tuple(version for version, state in known.items() if state is StoreState.SOFT_DELETED)
+            own = self._steps(remote, readable)
+            steps += own
+            if any(step.kind is Kind.DELETE for step in own) and isinstance(reading, RemoteSecret):
+                made = {version: known.made[version] for version in readable if version in known.made}
+                writes.append(DeleteVersions(*target, own, base=reading, versions=readable, others=deleted, made=made))
+            elif not readable and deleted:
+                gone[target] = deleted[-1]
+        plan = Plan(
+            command=COMMAND,
+            environment=self._environment.name,
+            stores={self.store.id: self._writer},
+            sources={name: each.address.absolute for name, each in self._serving.items()},
+            options=Options(self.only),
+            steps=tuple(steps),
+            writes=tuple(writes),
+            skipped=self.skipped,
+        )
+        # What the caller may do is not asked again of a run that goes on: refused, it would be ended.
+        plan = narrow_to_run(plan, run, gone) if run is not None else refuse_denied(plan)
+        if plan.writes:
+            plan = replace(plan, who={self.store.id: self._writer.whoami().subject})
+        return plan
+
+    def _observe(self, stores: LiveStores) -> None:
+        self._writer = stores.open(self.store)
+        self._writer.expect({remote.name: {Use.DELETE_VERSIONS} for remote in self.free})
+        served_at = [place for remote in self.free for place in remote.current_places]
+        served_by = [store for remote in self.free for store in remote.served_by]
+        self._serving = {store: stores.open(self._environment.stores[store]) for store in served_by}
+        own = [(self.store.id, remote.name) for remote in self.free]
+        readers: dict[str, SecretReader] = {**self._serving, self.store.id: self._writer}
         self._seen = Observation(readers, [*own, *((each.store, each.name) for each in served_at)])
         self._states = self._seen.states(each for each in own if isinstance(self._seen.held[each], _HAS_VERSIONS))
 
-    def reading(self, remote: Remote) -> Reading:
-        return self._seen.held[self._left.id, remote.name]
+    def _reading(self, remote: RetirementCandidate) -> Reading:
+        return self._seen.held[self.store.id, remote.name]
 
-    def states(self, remote: Remote) -> States:
-        return self._states.get((self._left.id, remote.name), VersionStates())
+    def _states_of(self, remote: RetirementCandidate) -> States:
+        return self._states.get((self.store.id, remote.name), VersionStates())
 
-    def steps(self, remote: Remote, readable: tuple[str, ...]) -> tuple[Step, ...]:
+    def _steps(self, remote: RetirementCandidate, readable: tuple[str, ...]) -> tuple[Step, ...]:
         """A step for each value that it holds; `readable` are the versions that a deletion takes."""
-        reading, states = self.reading(remote), self.states(remote)
+        reading, states = self._reading(remote), self._states_of(remote)
         if isinstance(states, StoreError):
             reason = f"which versions of it can be read is not known: {states.reason}"
             return _all(remote, Kind.REFUSE, reason, states.remedy)
@@ -158,7 +170,7 @@ class _HeldValues:
             return _unreadable(remote, reading, readable)
         if not readable or readable[-1] != reading.version:
             return _all(remote, Kind.REFUSE, "it changed while it was looked at", "run the command again")
-        for problem in self.writer.check_deletion(reading):
+        for problem in self._writer.check_deletion(reading):
             return _all(remote, Kind.REFUSE, problem.reason, problem.remedy)
         found = tuple(self._compare_remote(remote, reading, readable))
         if not found:
@@ -168,7 +180,9 @@ class _HeldValues:
             return found
         return tuple(replace(s, kind=Kind.KEEP, reason=_PARTLY) if s.kind is Kind.DELETE else s for s in found)
 
-    def _compare_remote(self, remote: Remote, reading: RemoteSecret, readable: tuple[str, ...]) -> Iterator[Step]:
+    def _compare_remote(
+        self, remote: RetirementCandidate, reading: RemoteSecret, readable: tuple[str, ...]
+    ) -> Iterator[Step]:
         named = {step.place.property for step in remote.keys}
         for step in remote.keys:
             value = value_at(reading, step.place.property)
@@ -185,9 +199,9 @@ class _HeldValues:
             if prop not in named:
                 yield self._extra(remote, prop, reading, readable)
 
-    def _extra(self, remote: Remote, prop: str, reading: RemoteSecret, readable: tuple[str, ...]) -> Step:
+    def _extra(self, remote: RetirementCandidate, prop: str, reading: RemoteSecret, readable: tuple[str, ...]) -> Step:
         """A property that no key of the catalogue names; a migration with all properties copies it as it is."""
-        place = Location(self._left.id, remote.name, prop)
+        place = Location(self.store.id, remote.name, prop)
         for secret, main in remote.mains:
             step = Step(secret, prop, Kind.DELETE, replace(main, property=prop), place)
             return self._judge_value(step, reading.properties[prop], reading, readable, "--all-properties")
@@ -201,8 +215,8 @@ class _HeldValues:
         """The step of a value that is held; `more` are the options that a migration of it needs."""
         if step.source is None:
             return step
-        store, left = self._environment.stores[step.source.store], self._left
-        serving, writer = quote(store.id), self.serving[store.id]
+        store, left = self._environment.stores[step.source.store], self.store
+        serving, writer = quote(store.id), self._serving[store.id]
         there = self._seen.held[store.id, step.source.name]
         if self._is_same_place(step.source, reading, there):
             reason = f"it is the same remote secret in {serving}, seen from this machine"
@@ -228,7 +242,7 @@ class _HeldValues:
 
     def _is_same_place(self, served: Location, reading: RemoteSecret, there: Reading) -> bool:
         """Whether both are one remote secret, by address, or as the store itself tells of them."""
-        here, other = self.writer.address, self.serving[served.store].address
+        here, other = self._writer.address, self._serving[served.store].address
         if other.provider is not here.provider:
             return False
         if compare_stores(other.identity, here.identity) is Sameness.SAME:
@@ -246,11 +260,11 @@ class _HeldValues:
         return command_line(*words, *more, "--apply")
 
 
-def _all(remote: Remote, kind: Kind, reason: str, remedy: str = "") -> tuple[Step, ...]:
+def _all(remote: RetirementCandidate, kind: Kind, reason: str, remedy: str = "") -> tuple[Step, ...]:
     return tuple(replace(step, kind=kind, source=None, reason=reason, remedy=remedy) for step in remote.keys)
 
 
-def _unreadable(remote: Remote, error: StoreError, readable: tuple[str, ...]) -> tuple[Step, ...]:
+def _unreadable(remote: RetirementCandidate, error: StoreError, readable: tuple[str, ...]) -> tuple[Step, ...]:
     if not isinstance(error, NOT_HELD):
         return _all(remote, Kind.REFUSE, f"it cannot be read: {error.reason}", error.remedy)
     if not readable:
@@ -260,45 +274,15 @@ def _unreadable(remote: Remote, error: StoreError, readable: tuple[str, ...]) ->
     return _all(remote, Kind.REFUSE, reason, "recover its newest version, and run the command again")
 
 
-def plan_retirement(candidates: Candidates, stores: LiveStores, *, run: Run | None = None) -> Plan:
-    """The plan that deletes the free ones of `candidates`, without a writing request; `run` narrows it to that run.
-
-    Raises AddressError, and the StoreError of a store that cannot be used at all.
-    """
-    judge = _HeldValues(candidates, stores)
-    steps = [step for remote in candidates.read if candidates.only for step in _still_read(remote)]
-    writes: list[Operation] = []
-    gone: dict[Target, str] = {}
-    for remote in candidates.free:
-        target, reading, states = (candidates.store.id, remote.name), judge.reading(remote), judge.states(remote)
-        known = VersionStates() if isinstance(states, StoreError) else states
-        readable = tuple(version for version, state in known.items() if state is StoreState.PRESENT)
-        deleted = tuple(version for version, state in known.items() if state is StoreState.SOFT_DELETED)
-        own = judge.steps(remote, readable)
-        steps += own
-        if any(step.kind is Kind.DELETE for step in own) and isinstance(reading, RemoteSecret):
-            made = {version: known.made[version] for version in readable if version in known.made}
-            writes.append(DeleteVersions(*target, own, base=reading, versions=readable, others=deleted, made=made))
-        elif not readable and deleted:
-            gone[target] = deleted[-1]
-    plan = Plan(
-        command=COMMAND,
-        environment=candidates.environment.name,
-        stores={candidates.store.id: judge.writer},
-        sources={name: each.address.absolute for name, each in judge.serving.items()},
-        options=Options(candidates.only),
-        steps=tuple(steps),
-        writes=tuple(writes),
-        skipped=candidates.skipped,
-    )
-    # What the caller may do is not asked again of a run that goes on: refused, it would be ended.
-    plan = narrow_to_run(plan, run, gone) if run is not None else refuse_denied(plan)
-    if plan.writes:
-        plan = replace(plan, who={candidates.store.id: judge.writer.whoami().subject})
-    return plan
+def _step_of(cell: Cell, there: Cell) -> Step:
+    """The deletion of a value from its place in the store, refused where the store that serves it has no place."""
+    step = Step(*cell.value, Kind.DELETE, location_of(cell.store, cell.place), location_of(there.store, there.place))
+    if cell.place is None:
+        return step.refuse(f"the catalogue gives it no place in {quote(cell.store.id)}, which serves it", "add one")
+    return step
 
 
-def _still_read(remote: Remote) -> tuple[Step, ...]:
+def _still_read(remote: RetirementCandidate) -> tuple[Step, ...]:
     other = way_out(remote.readers)
     remedy = "switch whoever reads it to another store first" + (f"; {other}" if other else "")
     return _all(remote, Kind.REFUSE, read_by(remote.readers, "still read by"), remedy)
@@ -311,7 +295,7 @@ def retire(
     cluster: ClusterView | None,
     options: Options,
     outside: Outside,
-    tell: Callable[[Candidates], None] = lambda _found: None,
+    tell: Callable[[Retirement], None] = lambda _found: None,
 ) -> Change:
     """The deletion from a store of what no environment, and nothing in the cluster, reads in it any more.
 
@@ -337,8 +321,8 @@ def retire(
             raise Refusal("cannot run", f"the address of {store.id} changed meanwhile", "run the same command again")
         readers = readers_of(store, every.values(), options.stores, cluster, options.not_the_same)
         readers.check_excluded()
-        found = candidates_of(now, store, only, readers)
+        found = Retirement(now, store, only, readers)
         tell(found)
-        return plan_retirement(found, options.stores, run=run)
+        return found.plan(options.stores, run)
 
     return Change(identity, make_plan, options)

@@ -21,8 +21,8 @@ from pathlib import Path
 import pytest
 
 from compiler.change.apply import apply_plan
+from compiler.live.observation import Observation
 from compiler.live.stores import LiveStores
-from compiler.operations.migrate import plan_migration
 from compiler.stores.interface import StoreOptions, open_store
 from compiler.stores.pacing import UNLIMITED
 from tests.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
@@ -141,7 +141,7 @@ def with_workers(world: World, workers: int) -> None:
 
     world.monkeypatch.setattr("compiler.cli.running.LiveStores", opened)
     world.monkeypatch.setattr(
-        "compiler.operations.migrate.plan_migration", functools.partial(plan_migration, workers=workers)
+        "compiler.operations.migrate.Observation", functools.partial(Observation, workers=workers)
     )
     world.monkeypatch.setattr("compiler.change.apply.apply_plan", functools.partial(apply_plan, workers=workers))
 

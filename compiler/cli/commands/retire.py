@@ -12,7 +12,7 @@ from compiler.cli.running import Answer, run_writing
 from compiler.cluster.view import connect_cluster
 from compiler.live.readers import Reader, unproven_stores, way_out
 from compiler.model.environment import Environment
-from compiler.operations.retire import Candidates, retire
+from compiler.operations.retire import Retirement, retire
 from compiler.refusal import Refusal
 from compiler.render.content import HANGING, Line, Wrapped, members
 from compiler.text.wording import pieces_of
@@ -61,7 +61,7 @@ def _answer(invocation: Invocation, environment: Environment, options: Options) 
     cluster = connect_cluster(os.environ, arguments.context) if arguments.cluster else None
     part: dict[str, Any] = {}
 
-    def tell(found: Candidates) -> None:
+    def tell(found: Retirement) -> None:
         others = options.not_the_same
         unseen = unseen_readers(asked_cluster=arguments.cluster, without_cluster=arguments.without_cluster)
         invocation.lines(retirement_lines(found, others, unseen))
@@ -79,7 +79,7 @@ _MOST_READERS = 5
 _NOTE = (len("note: "), HANGING)
 
 
-def retirement_lines(found: Candidates, not_the_same: Sequence[str], unseen: Sequence[str]) -> Iterator[Line]:
+def retirement_lines(found: Retirement, not_the_same: Sequence[str], unseen: Sequence[str]) -> Iterator[Line]:
     """The remote secrets that stay because somebody reads them, and who may read the others."""
     for remote in found.read:
         yield "  in use    ", f"{found.store.id}:{remote.name}"
@@ -96,7 +96,7 @@ def _names(readers: tuple[Reader, ...]) -> list[str]:
 
 
 def retirement_part(
-    found: Candidates, not_the_same: Sequence[str], unseen: Sequence[str], *, asked_cluster: bool
+    found: Retirement, not_the_same: Sequence[str], unseen: Sequence[str], *, asked_cluster: bool
 ) -> dict[str, Any]:
     """The command's own part of the report."""
     return {

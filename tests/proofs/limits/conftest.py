@@ -13,9 +13,9 @@ import pytest
 
 from compiler.change.apply import apply_plan
 from compiler.cli.main import main
+from compiler.live.observation import Observation
 from compiler.live.stores import LiveStores
 from compiler.model.store import StoreAddress
-from compiler.operations.migrate import plan_migration
 from compiler.stores.interface import SecretWriter, StoreOptions, open_store
 from tests import providers
 from tests.faulty_key_vault import FaultyKeyVault, Limits, VaultOptions
@@ -127,9 +127,7 @@ def make_ends(
             monkeypatch.setenv(name, value)
         opener = _opener(ends, StoreOptions(workers=workers, clock=clock, chance=_jitter()))
         monkeypatch.setattr("compiler.cli.running.LiveStores", lambda environ: LiveStores(environ, opener))
-        monkeypatch.setattr(
-            "compiler.operations.migrate.plan_migration", functools.partial(plan_migration, workers=workers)
-        )
+        monkeypatch.setattr("compiler.operations.migrate.Observation", functools.partial(Observation, workers=workers))
         monkeypatch.setattr("compiler.change.apply.apply_plan", functools.partial(apply_plan, workers=workers))
         for module in ("change.apply", "live.observation"):
             monkeypatch.setattr(f"compiler.{module}.ThreadPoolExecutor", clock.pool)

@@ -13,7 +13,7 @@ from compiler.cluster.view import ClusterView
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.store import StoreAddress
-from compiler.operations.retire import Candidates, retire
+from compiler.operations.retire import Retirement, retire
 from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from tests.memory_store import MemoryStore
@@ -30,7 +30,7 @@ class Bench:
     root: Path
     opened: dict[str, MemoryStore]
     environ: dict[str, str]
-    candidates: list[Candidates] = field(default_factory=list)
+    candidates: list[Retirement] = field(default_factory=list)
     outside: Outside = field(default_factory=Outside)
 
     def write(self, name: str, text: str) -> None:
@@ -68,7 +68,7 @@ class Bench:
         setting = Options(root=self.root, stores=self.live(), **more)
         return retire(self.environment(), store, only, cluster, setting, self.outside, self.candidates.append)
 
-    def found(self, *only: str, **more: Any) -> Candidates:  # noqa: ANN401 - as above
+    def found(self, *only: str, **more: Any) -> Retirement:  # noqa: ANN401 - as above
         self.change(*only, **more).plan(None)
         return self.candidates[-1]
 

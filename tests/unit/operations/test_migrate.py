@@ -11,7 +11,7 @@ from compiler.live.stores import LiveStores, store_named
 from compiler.model.catalogue import KeyRemote
 from compiler.model.environment import Environment
 from compiler.model.store import StoreAddress
-from compiler.operations.migrate import migration, plan_migration, routes_of
+from compiler.operations.migrate import Migration, migration
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import Attributes, Dropped, Limit
@@ -43,11 +43,12 @@ def ends() -> Ends:
     return made
 
 
-def plan(environment: Environment, ends: Ends, run: Run | None = None, to: str = "azure", **options: object) -> Plan:
-    source = environment.stores["vault"] if to == "other" else None
+def plan(
+    environment: Environment, ends: Ends, run: Run | None = None, to: str = "azure", origin: str = "", **options: object
+) -> Plan:
+    source = environment.stores[origin] if origin else None
     chosen = replace(Options(stores=ends.live), **options)  # type: ignore[arg-type]
-    routes = routes_of(environment, environment.stores[to], source, chosen.only)
-    return plan_migration(routes, chosen, run)
+    return Migration(environment, environment.stores[to], source, chosen).plan(run)
 
 
 def kinds(found: Plan) -> dict[str, Kind]:
@@ -119,8 +120,7 @@ def test_a_whole_value_has_no_properties_beside_keys(sharing: Environment, ends:
     entries = {**sharing.catalogue.entries, "vaultonly": replace(entry, keys={"ONLY": only})}
     lone = replace(sharing, catalogue=replace(sharing.catalogue, entries=entries))
     ends.azure.seed("agents-shared", JIRA_TOKEN="t", JIRA_URL="u", PART="x")
-    routes = routes_of(lone, lone.stores["vault"], lone.stores["azure"], ("jira",))
-    assert plan_migration(routes, Options(stores=ends.live)).extras == ()
+    assert plan(lone, ends, to="vault", origin="azure", only=("jira",)).extras == ()
 
 
 def test_what_the_destination_cannot_have_is_noted(environment: Environment, ends: Ends) -> None:
@@ -130,9 +130,8 @@ def test_what_the_destination_cannot_have_is_noted(environment: Environment, end
     expires = datetime(2025, 1, 31, tzinfo=UTC)
     (version,) = ends.azure.versions["agents-jira"]
     ends.azure.versions["agents-jira"] = [replace(version, attributes=Attributes(expires=expires, tags={"a": "b"}))]
-    routes = routes_of(environment, environment.stores["vault"], environment.stores["azure"], ("jira",))
     source = Location("azure", "agents-jira", None)
-    assert plan_migration(routes, Options(stores=ends.live)).notes == (
+    assert plan(environment, ends, to="vault", origin="azure", only=("jira",)).notes == (
         Note(NoteKind.EXPIRES, "jira", source, expires),
         Note(NoteKind.EXPIRED, "jira", source, expires),
     )
@@ -149,7 +148,7 @@ def test_what_the_destination_cannot_have_is_noted(environment: Environment, end
         {("vault", "agents/jira"): entry},
         is_planned=True,
     )
-    resumed = plan_migration(routes, Options(stores=ends.live), run)
+    resumed = plan(environment, ends, run, to="vault", origin="azure", only=("jira",))
     assert (resumed.stored, resumed.writes) == ({("vault", "agents/jira"): "v1"}, ())
     assert resumed.notes == (Note(NoteKind.TAGS, "jira", source),)
 
@@ -160,15 +159,14 @@ def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any(environ
     ends.azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u")
     del ends.vault.versions["agents/jira"]
     ends.vault.drops = {"agents/github": Dropped(("v1",), 1), "agents/jira": Dropped((), 10, 60, (Limit.MOUNT,))}
-    routes = routes_of(environment, environment.stores["vault"], environment.stores["azure"], ())
-    found = plan_migration(routes, Options(stores=ends.live, on_conflict=OnConflict.OVERWRITE))
+    found = plan(environment, ends, to="vault", origin="azure", on_conflict=OnConflict.OVERWRITE)
     assert [write.name for write in found.writes] == ["agents/github", "agents/jira"]
     assert [(loss.kind, loss.place.name) for loss in found.losses] == [
         (NoteKind.DROPS_WAY_BACK, "agents/github"),
         (NoteKind.DELETES_ITSELF, "agents/jira"),
     ]
     # What is not written costs nothing.
-    kept = plan_migration(routes, Options(stores=ends.live))
+    kept = plan(environment, ends, to="vault", origin="azure")
     assert [loss.place.name for loss in kept.losses] == ["agents/jira"]
     assert ends.vault.calls.count(("losses_of_write", "agents/github")) == 1
 
@@ -189,21 +187,16 @@ def test_a_key_without_a_place_is_refused_where_there_is_something_to_move(
     (step,) = plan(lone, ends).steps
     assert (step.kind, step.reason) == (Kind.REFUSE, 'the catalogue gives the key no place in "azure"')
     assert step.remedy == 'add `azurekv: NAME` under `remote` of "vaultonly" in environments/catalogue.yaml'
-    back = plan_migration(
-        routes_of(lone, environment.stores["vault"], environment.stores["azure"], ()), Options(stores=ends.live)
-    )
+    back = plan(lone, ends, to="vault", origin="azure")
     assert [(step.kind, step.source) for step in back.steps] == [(Kind.REFUSE, None)]
     unused = replace(lone, secrets={"vaultonly": replace(lone.secrets["vaultonly"], keys=())})
-    nothing = plan_migration(
-        routes_of(unused, environment.stores["vault"], environment.stores["azure"], ()), Options(stores=ends.live)
-    )
-    assert nothing.steps == ()
+    assert plan(unused, ends, to="vault", origin="azure").steps == ()
 
 
 def test_two_stores_that_are_one_place_are_refused(environment: Environment, ends: Ends) -> None:
     other = replace(environment.stores["vault"], id="other")
     both = replace(environment, stores={**environment.stores, "other": other})
-    found = plan(both, ends, to="other")
+    found = plan(both, ends, to="other", origin="vault")
     assert {step.kind for step in found.steps} == {Kind.REFUSE}
     assert "the same place" in found.steps[0].reason
 
@@ -262,28 +255,29 @@ def test_what_somebody_wrote_over_the_value_that_was_deleted_is_a_conflict(
     assert (kinds(found)["JIRA_TOKEN"], found.writes) == (Kind.CONFLICT, ())
 
 
-def test_every_key_of_the_catalogue_has_a_route_and_those_in_use_are_marked(environment: Environment) -> None:
-    azure = environment.stores["azure"]
-    routes = routes_of(environment, azure, None, ())
-    found = {route.key: route for route in routes.steps}
-    assert list(found) == ["GITHUB_TOKEN", "GITHUB_APP_ID", "GITHUB_APP_KEY", "JIRA_TOKEN", "JIRA_URL"]
-    assert {key for _, key in routes.in_use} == {"GITHUB_TOKEN", "JIRA_TOKEN", "JIRA_URL"}
+def test_every_key_of_the_catalogue_is_moved_and_those_in_use_are_missed(environment: Environment, ends: Ends) -> None:
+    ends.vault.seed("agents/github", GITHUB_TOKEN="t", GITHUB_APP_ID="1", GITHUB_APP_KEY="k", NOTES="n")
+    planned = plan(environment, ends, all_properties=True)
+    found = {step.key: step for step in planned.steps}
+    assert list(found) == ["GITHUB_TOKEN", "GITHUB_APP_ID", "GITHUB_APP_KEY", "JIRA_TOKEN", "JIRA_URL", "NOTES"]
     whole = found["GITHUB_APP_KEY"]
-    assert whole.source is not None
-    assert whole.destination is not None
-    assert (whole.source.name, whole.source.property) == ("agents/github", "GITHUB_APP_KEY")
-    assert (whole.destination.name, whole.destination.property) == ("github-app-key", None)
-    assert routes.mains == (
-        ("github", "vault", "agents/github", "agents-github"),
-        ("jira", "vault", "agents/jira", "agents-jira"),
+    assert (str(whole.source), str(whole.destination)) == (
+        "vault:agents/github#GITHUB_APP_KEY",
+        "azure:github-app-key",
     )
+    assert (str(found["NOTES"].source), str(found["NOTES"].destination)) == (
+        "vault:agents/github#NOTES",
+        "azure:agents-github#NOTES",
+    )
+    ends.vault.versions.clear()
+    assert kinds(plan(environment, ends)) == dict.fromkeys(("GITHUB_TOKEN", "JIRA_TOKEN", "JIRA_URL"), Kind.MISSING)
 
 
-def test_only_narrows_and_an_unknown_name_is_told_with_the_nearest(environment: Environment) -> None:
+def test_only_narrows_and_an_unknown_name_is_told_with_the_nearest(environment: Environment, ends: Ends) -> None:
     azure = environment.stores["azure"]
-    assert {route.secret for route in routes_of(environment, azure, None, ("jira",)).steps} == {"jira"}
+    assert {step.secret for step in plan(environment, ends, only=("jira",)).steps} == {"jira"}
     with pytest.raises(Refusal, match='the environment "prod" has no secret "jria"') as caught:
-        routes_of(environment, azure, None, ("jria",))
+        migration(environment, "azure", None, Options(("jria",), stores=ends.live))
     assert caught.value.help == 'did you mean "jira"?'
     with pytest.raises(Refusal, match='has no store "azur"'):
         store_named(environment, "azur")
@@ -299,55 +293,51 @@ def test_an_id_of_a_store_goes_before_a_kubernetes_name(environment: Environment
     assert store_named(both, "vault") is vault
 
 
-def test_what_reads_the_destination_already_is_skipped_and_from_turns_the_way_round(environment: Environment) -> None:
-    vault, azure = environment.stores["vault"], environment.stores["azure"]
-    skipped = routes_of(environment, vault, None, ())
+def test_what_reads_the_destination_already_is_skipped_and_from_turns_the_way_round(
+    environment: Environment, ends: Ends
+) -> None:
+    skipped = plan(environment, ends, to="vault")
     assert skipped.steps == ()
     assert skipped.skipped == (("github", 'it already reads from "vault"'), ("jira", 'it already reads from "vault"'))
-    back = routes_of(environment, vault, azure, ("jira",)).steps[0]
-    assert back.source is not None
-    assert back.source.name == "agents-jira"
+    back = plan(environment, ends, to="vault", origin="azure", only=("jira",)).steps[0]
+    assert str(back.source) == "azure:agents-jira#JIRA_TOKEN"
 
 
-def test_a_secret_without_a_place_in_the_destination_has_routes_without_one(environment: Environment) -> None:
+def test_a_secret_without_a_place_in_the_destination_has_no_destination(environment: Environment, ends: Ends) -> None:
     secret = environment.secrets["jira"]
     entry = environment.catalogue.entries["vaultonly"]
     only = replace(secret, id="vaultonly", entry=entry, keys=())
     lone = replace(environment, secrets={"vaultonly": only, "nowhere": replace(secret, store=None)})
-    routes = routes_of(lone, environment.stores["azure"], None, ())
-    assert [(route.key, route.destination) for route in routes.steps] == [("ONLY", None)]
-    assert routes.mains == ()
+    ends.vault.seed("agents/vaultonly", ONLY="x", NOTES="n")
+    planned = plan(lone, ends)
+    assert [(step.key, step.destination) for step in planned.steps] == [("ONLY", None)]
+    assert planned.extras == ()
 
 
-def test_what_lies_in_the_same_remote_secret_and_is_not_on_the_way_is_known(
-    environment: Environment, sharing: Environment
-) -> None:
-    routes = routes_of(sharing, sharing.stores["azure"], None, ("jira",))
-    assert routes.shared == {
-        Location("vault", "agents/shared", name) for name in ("GITHUB_TOKEN", "GITHUB_APP_ID", "GITHUB_APP_KEY", "ONLY")
-    }
-    # What lies elsewhere is nobody's matter: a large environment must not stay in memory for it.
-    assert routes_of(environment, environment.stores["azure"], None, ("jira",)).shared == frozenset()
+def test_what_lies_in_the_same_remote_secret_and_is_not_on_the_way_is_known(sharing: Environment, ends: Ends) -> None:
+    others = dict.fromkeys(("GITHUB_TOKEN", "GITHUB_APP_ID", "GITHUB_APP_KEY", "ONLY"), "x")
+    ends.vault.seed("agents/shared", JIRA_TOKEN="t", JIRA_URL="u", NOTES="n", **others)
+    assert plan(sharing, ends, only=("jira",)).extras == (Location("vault", "agents/shared", "NOTES"),)
 
 
-def test_a_value_that_several_secrets_have_goes_one_way(tmp_path: Path) -> None:
+def test_a_value_that_several_secrets_have_goes_one_way(tmp_path: Path, ends: Ends) -> None:
     environment = taking(tmp_path)
-    azure = environment.stores["azure"]
-    routes = routes_of(environment, azure, None, ()).steps
-    assert [route.key for route in routes if route.secret in {"jira", "board", "report"}] == [
+    ends.vault.seed("agents/github", GITHUB_TOKEN="t", GITHUB_APP_ID="1")
+    assert [step.key for step in plan(environment, ends).steps if step.secret in {"jira", "board", "report"}] == [
         "JIRA_TOKEN",
         "JIRA_URL",
         "OWN",
     ]
-    only = routes_of(environment, azure, None, ("report",))
-    (token, app) = only.steps
+    (token, app) = plan(environment, ends, only=("report",)).steps
     assert (token.secret, token.key) == ("jira", "JIRA_TOKEN")
-    assert token.source is not None
-    assert token.destination is not None
-    assert (token.source.name, token.destination.name) == ("agents/jira", "agents-jira")
+    assert (str(token.source), str(token.destination)) == (
+        "vault:agents/jira#JIRA_TOKEN",
+        "azure:agents-jira#JIRA_TOKEN",
+    )
     # In no variant that the environment uses of the secret that has it.
     assert app.key == "GITHUB_APP_ID"
-    assert [*only.in_use] == [("jira", "JIRA_TOKEN")]
+    ends.vault.versions.clear()
+    assert [step.key for step in plan(environment, ends, only=("report",)).steps] == ["JIRA_TOKEN"]
 
 
 def test_a_migration_is_planned_between_the_named_stores(

@@ -15,7 +15,7 @@ from compiler.live.readers import ReadIndex
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress, remote_places
-from compiler.operations.retire import Candidates, candidates_of, plan_retirement, retire
+from compiler.operations.retire import Retirement, retire
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
 from compiler.stores.errors import Action, Code, ForbiddenError, StoreError, StoreLocation, VersionGoneError
@@ -174,14 +174,14 @@ def test_a_store_that_may_be_the_same_keeps_what_it_reads_until_a_person_says_th
         bench.plan(not_the_same=("staging/vault",))
 
 
-def found(bench: Bench, *only: str, read: str = "", store: str = "vault") -> Candidates:
+def found(bench: Bench, *only: str, read: str = "", store: str = "vault") -> Retirement:
     environment = bench.environment()
     identity = environment.stores[store].identity
     readers = ReadIndex((identity,))
     if read:
         assert readers.register_store("staging/vault", identity)
         readers.add(remote_places(identity, read), "staging/jira", "staging/vault")
-    return candidates_of(environment, environment.stores[store], only, readers)
+    return Retirement(environment, environment.stores[store], only, readers)
 
 
 def test_each_remote_secret_has_its_keys_and_where_they_are_served(bench: Bench) -> None:
@@ -288,7 +288,7 @@ def test_a_deletion_that_was_sent_and_not_recorded_is_adopted_when_the_run_goes_
     journal.close()
     bench.vault.delete_versions("agents/jira", ("v1",))
     run = read_run(bench.root / ".platform-secrets/runs" / f"{ID}.jsonl")
-    planned = plan_retirement(bench.candidates[-1], bench.live(), run=run)
+    planned = bench.candidates[-1].plan(bench.live(), run)
     assert planned.stored == {("vault", "agents/jira"): "v1"}
     with closing(RunLog(run)) as again:
         outcome = apply_plan(planned, again)

@@ -8,7 +8,7 @@ from jsonschema import Draft7Validator
 
 from compiler.cli.commands.retire import retirement_lines, retirement_part, unseen_readers
 from compiler.cli.terminal.contents import text_of
-from compiler.operations.retire import Candidates
+from compiler.operations.retire import Retirement
 from compiler.render.content import as_json
 from scripts.build_docs import output_schemas
 from tests.commands import Done
@@ -185,7 +185,7 @@ ASKED = unseen_readers(asked_cluster=True, without_cluster=False)
 UNASKED = unseen_readers(asked_cluster=False, without_cluster=False)
 
 
-def told(found: Candidates, unseen: Sequence[str], not_the_same: Sequence[str] = ()) -> str:
+def told(found: Retirement, unseen: Sequence[str], not_the_same: Sequence[str] = ()) -> str:
     return " ".join(text_of(retirement_lines(found, not_the_same, unseen)).split())
 
 
