@@ -1,23 +1,33 @@
 import json
 import os
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from compiler.change import apply, undo
 from compiler.change.apply import Change, carry_out
 from compiler.change.journal import Run, find_unfinished, runs
 from compiler.change.plan import End, Kind, Options, Plan, State, Step
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import AuditError
+from compiler.change.undo import undo_run
+from compiler.live.observation import Observation
 from compiler.live.stores import LiveStores, ServerFacts
+from compiler.operations.migrate import migration
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import Cluster
 from tests.memory_store import MemoryStore
-from tests.unit.changes import Listening, plan_of, write_of
+from tests.unit.changes import Listening, begin_journal, plan_of, write_of
+from tests.unit.operations.retire_bench import Bench, bench
+
+__all__ = ["bench"]
 
 IDENTITY = {"command": "put"}
 REFUSED = Step("jira", "TOKEN", Kind.REFUSE, None, None, "why", "how")
@@ -311,3 +321,97 @@ def test_no_descriptor_stays_open(change: Callable[..., Change], tmp_path: Path,
     before = open_descriptors()
     assert carry_out(change(applies=True, audit=tmp_path / "audit"), listening).end is End.APPLIED
     assert open_descriptors() <= before
+
+
+READS = {"read", "version_states", "describe", "list_versions", "losses_of_write"}
+
+
+@dataclass
+class Watch:
+    """What both stores of `bench` were asked, before the lock of a run and under it until the first write."""
+
+    bench: Bench
+    observed: list[Observation] = field(default_factory=list)
+    before: set[tuple[str, str]] = field(default_factory=set)
+    times: int = 0
+
+    @contextmanager
+    def lock(self, *given: Any, **more: Any) -> Iterator[Callable[[str], None]]:  # noqa: ANN401 - as the lock's own
+        with run_lock(*given, **more) as rename:
+            self.before, self.times = self.asked(), self.times + 1
+            # Whoever carried one across the lock finds nothing in it.
+            for each in self.observed:
+                each.__dict__.clear()
+            yield rename
+
+    def asked(self) -> set[tuple[str, str]]:
+        """What was asked since the last question, without what follows the first write."""
+        found = set[tuple[str, str]]()
+        for store in (self.bench.vault, self.bench.azure):
+            found.update(takewhile(lambda call: call[0] in READS, store.calls))
+            store.calls.clear()
+        return {call for call in found if call[0] in {"read", "version_states"}}
+
+
+@pytest.fixture
+def watch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Watch:
+    watched, begins = Watch(bench), Observation.__init__
+
+    def made(self: Observation, *given: Any, **more: Any) -> None:  # noqa: ANN401 - as its own
+        watched.observed.append(self)
+        begins(self, *given, **more)
+
+    monkeypatch.setattr(Observation, "__init__", made)
+    for module in (apply, undo):
+        monkeypatch.setattr(module, "run_lock", watched.lock)
+    return watched
+
+
+def moved(bench: Bench, *, applies: bool = False, asks: bool = False) -> Change:
+    given = Options(only=("jira",), root=bench.root, stores=bench.live(), applies=applies, asks=asks)
+    return migration(bench.environment(), "vault", "azure", given)
+
+
+def retired(bench: Bench, *, applies: bool = False, asks: bool = False) -> Change:
+    return bench.change("jira", applies=applies, asks=asks)
+
+
+@pytest.mark.parametrize("command", [moved, retired])
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_what_was_read_before_the_lock_is_read_anew_under_it(
+    bench: Bench,
+    watch: Watch,
+    listening: Listening,
+    command: Callable[..., Change],
+    goes_on: bool,  # noqa: FBT001
+) -> None:
+    if command is moved:
+        bench.vault.versions.clear()
+    if goes_on:
+        first = command(bench).plan(None)
+        journal = begin_journal(bench.root, "20250131-120000-4fa1c2", first, command(bench).identity)
+        journal.start(first.writes[0])
+        journal.close()
+    watch.asked()
+    change = command(bench, asks=True)
+    ended = carry_out(change, listening)
+    assert (ended.end, [result.state for result in ended.results]) == (End.APPLIED, [State.DONE])
+    assert len(listening.resumed) == goes_on
+    assert (watch.times, len(watch.before) > 0, watch.before - watch.asked()) == (1, True, set())
+
+
+@pytest.mark.parametrize("command", [moved, retired])
+def test_an_undo_reads_anew_under_the_lock(
+    bench: Bench, watch: Watch, listening: Listening, command: Callable[..., Change]
+) -> None:
+    if command is moved:
+        bench.vault.versions.clear()
+    done = carry_out(command(bench, applies=True), listening)
+    watch.asked()
+    options = Options(root=bench.root, stores=bench.live())
+    undone = partial(undo_run, done.plan.command, done.run, bench.environment())
+    assert undone(options, listening).end is End.SHOWN
+    shown = watch.asked()
+    ended = undone(replace(options, applies=True), listening)
+    assert (ended.end, [result.state for result in ended.results]) == (End.APPLIED, [State.DONE])
+    assert (watch.times, watch.before, len(shown) > 0, shown - watch.asked()) == (2, set(), True, set())
