@@ -106,13 +106,15 @@ def with_values(status: Status, stores: LiveStores, *, compares: bool = True) ->
         going = [name for name, other in others.items() if other is not None and other.id == store.id]
         there += cells_to_read(environment, going, store)[0]
     found = verify((*own, *there), stores)
-    here, elsewhere = _by_secret(found, is_elsewhere=False), _by_secret(found, is_elsewhere=True)
-    comparer = Comparer()
+    statuses, comparer = found.by_secret_and_store, Comparer()
 
     def values_of(row: Row) -> StoreFindings:
-        name, failure = row.secret.id, found.failures.get(row.store)
-        compared = elsewhere.get(name, {}) if others[name] is not None else None
-        values = _values(here.get(name, {}), compared, comparer, stores)
+        failure, sides = found.failures.get(row.store), (row.store, others[row.secret.id])
+        here, there = (
+            {each.cell.key: each for each in statuses.get((row.secret.id, store.id), ())} if store is not None else None
+            for store in sides
+        )
+        values = _values(here or {}, there, comparer, stores)
         return replace(values, side=_side(failure, is_replaced=stores.is_replaced(row.store)))
 
     silent = {each.cell.store.id for each in found.keys if each.is_silent}
@@ -133,15 +135,6 @@ def _side(failure: StoreError | AddressError | None, *, is_replaced: bool) -> Fa
     if isinstance(failure, AddressError):
         return FailureSide.CALLER
     return failure.side(is_replaced=is_replaced) if failure is not None else FailureSide.UNCLEAR
-
-
-def _by_secret(found: Verification, *, is_elsewhere: bool) -> dict[str, dict[str, KeyStatus]]:
-    statuses: dict[str, dict[str, KeyStatus]] = {}
-    for status in found.keys:
-        cell = status.cell
-        if cell.is_elsewhere is is_elsewhere:
-            statuses.setdefault(cell.secret, {})[cell.key] = status
-    return statuses
 
 
 def _values(

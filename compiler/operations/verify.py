@@ -212,6 +212,14 @@ class Verification:
     # Why a store gave none of its secrets.
     failures: Mapping[Store, StoreError | AddressError] = field(default_factory=dict)
 
+    @property
+    def by_secret_and_store(self) -> dict[tuple[str, str], list[KeyStatus]]:
+        """The keys of each secret in each store, all by id."""
+        statuses: dict[tuple[str, str], list[KeyStatus]] = {}
+        for status in self.keys:
+            statuses.setdefault((status.cell.secret, status.cell.store.id), []).append(status)
+        return statuses
+
 
 # By store: its keys that were not read, and why it gave none of its secrets.
 Failures = dict[Store, tuple[list[Cell], StoreError | AddressError]]
@@ -306,10 +314,7 @@ def newest_value_date(statuses: Iterable[KeyStatus]) -> datetime | None:
 
 def dates_of(found: Verification) -> dict[tuple[str, str], datetime | None]:
     """By secret and store, by id: the date of the newest value that was read, None where one could not be read."""
-    statuses: dict[tuple[str, str], list[KeyStatus]] = {}
-    for status in found.keys:
-        statuses.setdefault((status.cell.secret, status.cell.store.id), []).append(status)
-    return {each: newest_value_date(asked) for each, asked in statuses.items()}
+    return {each: newest_value_date(keys) for each, keys in found.by_secret_and_store.items()}
 
 
 def _open(cells: Iterable[Cell], stores: LiveStores, failures: Failures) -> dict[Store, SecretReader]:
