@@ -1,5 +1,4 @@
 import dataclasses
-import errno
 import inspect
 import pickle
 import socket
@@ -172,15 +171,6 @@ def test_only_a_token_that_was_sent_and_not_accepted_is_told(
     refused: list[str] = []
     get(transport_to(on_refused=refused.append), URL, headers)
     assert refused == told
-
-
-def test_a_netrc_entry_of_the_host_does_not_replace_the_token(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wire: Wire
-) -> None:
-    (tmp_path / "netrc").write_text("machine team.vault.azure.net login ada password s3ntinel\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    get(transport_to(), URL, HEADERS)
-    assert wire.headers[0]["Authorization"] == HEADERS["Authorization"]
 
 
 @pytest.mark.parametrize(
@@ -361,21 +351,6 @@ def test_plain_http_at_the_port_is_a_tls_failure_and_a_gateways_alert_passes() -
     assert error.remedy == "correct vaultUrl or AZURE_KEYVAULT_NAME"
     alert = ssl.SSLError(1, "[SSL: TLSV1_ALERT_INTERNAL_ERROR] s3ntinel")
     assert connection_error(alert, SERVER, PLACE, Action.READ).code == "unavailable"
-
-
-@pytest.mark.parametrize(
-    ("problem", "reason"),
-    [
-        (TimeoutError("s3ntinel"), "it does not answer"),
-        (OSError("Tunnel connection failed: 403 s3ntinel"), "the proxy refuses the connection"),
-        (ConnectionResetError("s3ntinel"), "the connection was closed without an answer"),
-        (OSError(errno.EHOSTUNREACH, "s3ntinel"), "no network route leads to it"),
-    ],
-)
-def test_a_broken_connection_says_how(problem: Exception, reason: str) -> None:
-    error = connection_error(problem, SERVER, PLACE, Action.READ)
-    assert (error.code, error.reason) == ("unavailable", reason)
-    assert "s3ntinel" not in str(error)
 
 
 def test_a_vault_that_there_is_not_is_told_by_its_name() -> None:
