@@ -30,6 +30,10 @@ def opened(tmp_path: Path) -> Iterator[list[RunLog]]:
         journal.close()
 
 
+def full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 @pytest.fixture
 def apply(tmp_path: Path, opened: list[RunLog]) -> Callable[..., Outcome]:
     def run(store: MemoryStore, plan: Plan, audit: AuditLog | None = None, **options: Any) -> Outcome:  # noqa: ANN401
@@ -128,26 +132,22 @@ def test_a_conflict_ends_one_and_the_rest_goes_on(tmp_path: Path, apply: Callabl
     assert read_run(journal_path(tmp_path)).ended == "conflict"
 
 
-def test_what_cannot_be_noted_before_the_write_is_not_written(
-    apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("go_on", [False, True])
+def test_what_cannot_be_noted_before_the_write_is_not_written_and_ends_the_run(
+    apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, *, go_on: bool
 ) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
     store = MemoryStore()
     monkeypatch.setattr(RunLog, "start", full)
-    outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
+    plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
+    outcome = apply(store, plan, workers=1, continue_on_error=go_on)
     assert store.calls == []
     assert outcome.results[0].reason == "the journal cannot be written: No space left on device"
-    assert {result.state for result in outcome.results} == {State.FAILED, State.PENDING}
+    assert [result.state for result in outcome.results] == [State.FAILED, State.PENDING]
 
 
 def test_a_run_whose_end_cannot_be_noted_tells_what_it_did_and_can_go_on(
     tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
     store = MemoryStore()
     monkeypatch.setattr(RunLog, "end", full)
     outcome = apply(store, plan_of(write_of(store, "a", A="1")))
@@ -340,9 +340,6 @@ def test_of_two_defects_the_first_is_told(apply: Callable[..., Outcome]) -> None
 def test_a_defect_that_cannot_even_be_noted_is_told_all_the_same(
     tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
     store, defect = MemoryStore(), KeyError("x")
     store.failures["write", "a"] = defect
     monkeypatch.setattr(RunLog, "record_result", full)
@@ -380,25 +377,9 @@ def test_each_step_is_noted_with_the_version_it_saw_and_as_open_only_until_it_is
     }
 
 
-def test_what_cannot_be_noted_ends_the_run_although_it_was_to_go_on(
-    apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    store = MemoryStore()
-    monkeypatch.setattr(RunLog, "start", full)
-    plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
-    outcome = apply(store, plan, workers=1, continue_on_error=True)
-    assert [result.state for result in outcome.results] == [State.FAILED, State.PENDING]
-
-
 def test_a_write_that_was_stored_and_could_not_be_noted_stays_open(
     tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
     store = MemoryStore()
     monkeypatch.setattr(RunLog, "record_version", full)
     outcome = apply(store, plan_of(write_of(store, "a", A="1")))
@@ -410,9 +391,6 @@ def test_a_write_that_was_stored_and_could_not_be_noted_stays_open(
 def test_an_audit_file_that_is_full_leaves_the_run_open_until_it_has_its_lines(
     tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
     store = MemoryStore()
     store.seed("b", A="old")
     store.deleted.add("b")
@@ -440,9 +418,6 @@ def test_an_audit_file_that_is_full_leaves_the_run_open_until_it_has_its_lines(
 def test_what_can_neither_be_announced_nor_noted_is_a_failure_and_no_defect(
     tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
     store = MemoryStore()
     monkeypatch.setattr(RunLog, "start", full)
     monkeypatch.setattr(RunLog, "record_result", full)
@@ -591,9 +566,6 @@ def test_a_run_that_is_blocked_ends_with_what_it_had_stored_recorded(
 def test_a_run_that_is_blocked_and_cannot_be_noted_says_so(
     tmp_path: Path, opened: list[RunLog], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     store = MemoryStore()
     plan = plan_of(write_of(store, "a", A="1"), stored={("azure", "a"): "v1"})
     opened.append(begin_journal(tmp_path, RUN, plan, {}))
@@ -611,9 +583,6 @@ def test_a_run_that_is_blocked_and_cannot_be_noted_says_so(
 def test_a_write_of_an_earlier_part_that_cannot_be_noted_is_told_with_the_rest(
     tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     monkeypatch.setattr(RunLog, "record_found", full)
     store = MemoryStore()
     outcome = apply(store, plan_of(write_of(store, "b", A="1"), stored={("azure", "a"): "v1"}))
