@@ -30,7 +30,6 @@ from tests.unit.change.undoing import (
     PLACE,
     Call,
     Past,
-    begun,
     created,
     kinds,
     only,
@@ -76,6 +75,14 @@ def test_an_update_is_restored_and_a_create_or_recovery_deleted(tmp_path: Path) 
     ]
     assert store.shown("a") == {"A": "old"}
     assert store.deleted == {"b", "c"}
+    assert [(line["name"], line["state"], line["version"]) for line in undos(tmp_path)] == [
+        ("a", "started", None),
+        ("a", "done", "v3"),
+        ("b", "started", None),
+        ("b", "done", None),
+        ("c", "started", None),
+        ("c", "done", None),
+    ]
     assert audited(tmp_path) == [
         ("a", "restore", "written", "v2", "v3"),
         ("b", "delete", "written", "v1", "v1"),
@@ -180,34 +187,6 @@ def test_an_undo_that_was_stopped_notes_its_version_when_it_is_run_again(tmp_pat
     assert len(undos(tmp_path)) == 2
 
 
-def test_where_somebody_wrote_since_it_is_refused(tmp_path: Path) -> None:
-    store = two_versions()
-    store.seed("a", A="theirs")
-    store.seed("b", A="x")
-    store.seed("b", A="theirs")
-    run = run_of(tmp_path, a=updated(), b=created())
-    plan = plan_for(run, store)
-    assert [step.kind for step in plan.steps] == [Kind.REFUSE, Kind.REFUSE]
-    assert "the current version is v3, the run wrote version v2" in plan.steps[0].reason
-    assert (plan.writes, plan.is_clean) == ((), False)
-    assert undo(run, store).results == ()
-    assert {method for method, _ in store.calls} == {"read"}
-
-
-@pytest.mark.parametrize("failing", ["restore", "soft_delete"])
-def test_a_failure_leaves_one_and_the_rest_goes_on(tmp_path: Path, failing: str) -> None:
-    store = two_versions()
-    store.seed("b", A="x")
-
-    def before(method: str, name: str) -> None:
-        if method == failing:
-            raise StoreError(store.place(name), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
-
-    store.before = before
-    outcome = undo(run_of(tmp_path, a=updated(), b=created()), store)
-    assert (outcome.count(State.FAILED), outcome.count(State.DONE)) == (1, 1)
-
-
 def test_a_writer_after_the_plan_of_the_undo_is_a_conflict(tmp_path: Path) -> None:
     store = two_versions()
 
@@ -243,30 +222,6 @@ def test_what_cannot_be_noted_is_not_done(tmp_path: Path, monkeypatch: pytest.Mo
     store = two_versions()
     assert undo(run_of(tmp_path, a=updated()), store).results[0].state is State.FAILED
     assert len(store.versions["a"]) == 2
-
-
-def test_while_it_is_open_what_the_run_stored_nothing_is_undone(tmp_path: Path) -> None:
-    store = two_versions()
-    store.seed("b", A="x")
-    run = run_of(tmp_path, a=updated(), b=begun(None))
-    steps = plan_for(run, store).steps
-    assert [step.kind for step in steps] == [Kind.REFUSE, Kind.REFUSE]
-    assert "version v1 may be the run's" in steps[1].reason
-    assert all("run the same migrate again" in step.remedy for step in steps)
-    assert undo(run, store).results == ()
-    assert {method for method, _ in store.calls} == {"read", "read_version"}
-
-
-def test_the_journal_tells_what_was_undone_and_by_which_version(tmp_path: Path) -> None:
-    store = two_versions()
-    store.seed("b", A="x")
-    undo(run_of(tmp_path, a=updated(), b=created()), store)
-    assert [(line["name"], line["state"], line["version"]) for line in undos(tmp_path)] == [
-        ("a", "started", None),
-        ("a", "done", "v3"),
-        ("b", "started", None),
-        ("b", "done", None),
-    ]
 
 
 def test_each_result_says_why(tmp_path: Path) -> None:
