@@ -573,6 +573,10 @@ def remote(value: SecretValue | None = None, whole: str | None = None, *, is_obj
     return RemoteSecret("name", "v7", properties, Attributes(), SecretValue(whole) if whole else None, is_object)
 
 
+def asked(reading: Reading, place: Location = PROPERTY, options: Options = FAIL) -> tuple[Reading, Location, Options]:
+    return reading, place, options
+
+
 def source(reading: Reading, place: Location, options: Options | None = None, *, in_use: bool = True) -> Step | None:
     step = Step("jira", "KEY", Kind.UPDATE, place, None)
     return judge_source(step, reading, options or Options(), ADD if in_use else "")
@@ -604,70 +608,47 @@ def test_an_unused_key_whose_source_does_not_answer_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reading", "place", "options", "told"),
+    ("given", "kind", "reason", "remedy"),
     [
         (
-            refusal(errors.StoreError, errors.Code.UNAVAILABLE),
-            PROPERTY,
-            Options(),
-            (Kind.REFUSE, "the source cannot be read: the reason", "the remedy"),
+            asked(refusal(errors.StoreError, errors.Code.UNAVAILABLE)),
+            Kind.REFUSE,
+            "the source cannot be read: the reason",
+            "the remedy",
+        ),
+        (asked(refusal(errors.DisabledError)), Kind.REFUSE, "the source cannot be read: the reason", "the remedy"),
+        (asked(refusal(errors.NotFoundError)), Kind.MISSING, "the source has no such secret", ADD),
+        (asked(refusal(errors.SoftDeletedError)), Kind.MISSING, "in the source, the reason", "the remedy"),
+        (asked(GONE), Kind.MISSING, "in the source, the reason", ADD),
+        (
+            asked(remote(is_object=False)),
+            Kind.MISSING,
+            "the source's value is not a JSON object, so it has no properties",
+            "store a JSON object there",
+        ),
+        (asked(remote()), Kind.MISSING, "the source has no such property", ADD),
+        (asked(remote(SecretValue("x")), WHOLE), Kind.MISSING, "the source has only properties, no whole value", ADD),
+        (
+            asked(remote(NUMBER)),
+            Kind.REFUSE,
+            "the source's value is a JSON number, and only strings can be copied unchanged",
+            f"{AS_STRING}, or use --stringify",
         ),
         (
-            refusal(errors.DisabledError),
-            PROPERTY,
-            Options(),
-            (Kind.REFUSE, "the source cannot be read: the reason", "the remedy"),
+            asked(remote(NULL), options=Options(stringify=True)),
+            Kind.REFUSE,
+            "the source's value is a JSON null, and only strings can be copied unchanged",
+            AS_STRING,
         ),
-        (refusal(errors.NotFoundError), PROPERTY, Options(), (Kind.MISSING, "the source has no such secret", ADD)),
-        (
-            refusal(errors.SoftDeletedError),
-            PROPERTY,
-            Options(),
-            (Kind.MISSING, "in the source, the reason", "the remedy"),
-        ),
-        (GONE, PROPERTY, Options(), (Kind.MISSING, "in the source, the reason", ADD)),
-        (
-            remote(is_object=False),
-            PROPERTY,
-            Options(),
-            (
-                Kind.MISSING,
-                "the source's value is not a JSON object, so it has no properties",
-                "store a JSON object there",
-            ),
-        ),
-        (remote(), PROPERTY, Options(), (Kind.MISSING, "the source has no such property", ADD)),
-        (
-            remote(SecretValue("x")),
-            WHOLE,
-            Options(),
-            (Kind.MISSING, "the source has only properties, no whole value", ADD),
-        ),
-        (
-            remote(NUMBER),
-            PROPERTY,
-            Options(),
-            (
-                Kind.REFUSE,
-                "the source's value is a JSON number, and only strings can be copied unchanged",
-                f"{AS_STRING}, or use --stringify",
-            ),
-        ),
-        (
-            remote(NULL),
-            PROPERTY,
-            Options(stringify=True),
-            (Kind.REFUSE, "the source's value is a JSON null, and only strings can be copied unchanged", AS_STRING),
-        ),
-        (remote(SecretValue(" ")), PROPERTY, Options(), (Kind.REFUSE, "the source's value is empty", ADD)),
+        (asked(remote(SecretValue(" "))), Kind.REFUSE, "the source's value is empty", ADD),
     ],
 )
 def test_what_a_source_lacks_is_said_with_the_way_out(
-    reading: Reading, place: Location, options: Options, told: tuple[Kind, str, str]
+    given: tuple[Reading, Location, Options], kind: Kind, reason: str, remedy: str
 ) -> None:
-    step = source(reading, place, options)
+    step = source(*given)
     assert step is not None
-    assert (step.kind, step.reason, step.remedy, step.value) == (*told, None)
+    assert (step.kind, step.reason, step.remedy, step.value) == (kind, reason, remedy, None)
 
 
 @pytest.mark.parametrize(
@@ -691,53 +672,42 @@ def test_a_value_that_is_no_string_moves_as_its_text_where_that_was_asked() -> N
 
 
 @pytest.mark.parametrize(
-    ("reading", "place", "options", "told"),
+    ("given", "kind", "reason", "remedy"),
     [
-        (refusal(errors.NotFoundError), PROPERTY, Options(), (Kind.CREATE, "", "")),
-        (GONE, PROPERTY, Options(), (Kind.CREATE, "", "")),
+        (asked(refusal(errors.NotFoundError)), Kind.CREATE, "", ""),
+        (asked(GONE), Kind.CREATE, "", ""),
         (
-            refusal(errors.SoftDeletedError),
-            PROPERTY,
-            Options(recover=True),
-            (Kind.RECOVER, "it is deleted now, and will be recovered first", ""),
+            asked(refusal(errors.SoftDeletedError), options=Options(recover=True)),
+            Kind.RECOVER,
+            "it is deleted now, and will be recovered first",
+            "",
         ),
+        (asked(refusal(errors.SoftDeletedError)), Kind.REFUSE, "in the destination, the reason", "the remedy"),
         (
-            refusal(errors.SoftDeletedError),
-            PROPERTY,
-            Options(),
-            (Kind.REFUSE, "in the destination, the reason", "the remedy"),
-        ),
-        (
-            refusal(errors.SoftDeletedError),
-            PROPERTY,
-            Options(("jira",), words=("migrate", "prod"), applies=True),
-            (
-                Kind.REFUSE,
-                "in the destination, the reason",
-                "to recover it first: platform-secrets migrate prod --only jira --recover --apply",
+            asked(
+                refusal(errors.SoftDeletedError), options=Options(("jira",), words=("migrate", "prod"), applies=True)
             ),
+            Kind.REFUSE,
+            "in the destination, the reason",
+            "to recover it first: platform-secrets migrate prod --only jira --recover --apply",
         ),
         (
-            refusal(errors.DisabledError),
-            PROPERTY,
-            Options(recover=True),
-            (Kind.REFUSE, "the destination cannot be read: the reason", "the remedy"),
+            asked(refusal(errors.DisabledError), options=Options(recover=True)),
+            Kind.REFUSE,
+            "the destination cannot be read: the reason",
+            "the remedy",
         ),
         (
-            remote(is_object=False),
-            PROPERTY,
-            Options(),
-            (
-                Kind.REFUSE,
-                "the destination's value is not a JSON object, so no property can be set in it",
-                "store a JSON object there first",
-            ),
+            asked(remote(is_object=False)),
+            Kind.REFUSE,
+            "the destination's value is not a JSON object, so no property can be set in it",
+            "store a JSON object there first",
         ),
-        (remote(), PROPERTY, Options(), (Kind.UPDATE, "the key is added", "")),
-        (remote(NEW), PROPERTY, Options(), (Kind.KEEP, "", "")),
-        (remote(SecretValue("p"), "new", is_object=False), WHOLE, Options(), (Kind.KEEP, "", "")),
+        (asked(remote()), Kind.UPDATE, "the key is added", ""),
+        (asked(remote(NEW)), Kind.KEEP, "", ""),
+        (asked(remote(SecretValue("p"), "new", is_object=False), WHOLE), Kind.KEEP, "", ""),
         *(
-            (reading, place, Options(on_conflict=on_conflict), (Kind.UPDATE, FILLED, ""))
+            (asked(reading, place, Options(on_conflict=on_conflict)), Kind.UPDATE, FILLED, "")
             for on_conflict in OnConflict
             for reading, place in (
                 (remote(SecretValue("")), PROPERTY),
@@ -747,21 +717,17 @@ def test_a_value_that_is_no_string_moves_as_its_text_where_that_was_asked() -> N
             )
         ),
         (
-            remote(SecretValue("old")),
-            PROPERTY,
-            Options(on_conflict=OnConflict.OVERWRITE),
-            (Kind.UPDATE, "the value there now will be replaced", ""),
+            asked(remote(SecretValue("old")), options=Options(on_conflict=OnConflict.OVERWRITE)),
+            Kind.UPDATE,
+            "the value there now will be replaced",
+            "",
         ),
         *(
             (
-                reading,
-                place,
-                Options(),
-                (
-                    Kind.CONFLICT,
-                    "the destination already holds a different value, version v7",
-                    "choose --on-conflict skip or overwrite",
-                ),
+                asked(reading, place),
+                Kind.CONFLICT,
+                "the destination already holds a different value, version v7",
+                "choose --on-conflict skip or overwrite",
             )
             for reading, place in (
                 (remote(SecretValue("old")), PROPERTY),
@@ -770,22 +736,18 @@ def test_a_value_that_is_no_string_moves_as_its_text_where_that_was_asked() -> N
             )
         ),
         (
-            remote(SecretValue("old")),
-            PROPERTY,
-            Options(on_conflict=OnConflict.SKIP),
-            (
-                Kind.CONFLICT,
-                "the destination already holds a different value, version v7",
-                "--on-conflict skip leaves it unchanged",
-            ),
+            asked(remote(SecretValue("old")), options=Options(on_conflict=OnConflict.SKIP)),
+            Kind.CONFLICT,
+            "the destination already holds a different value, version v7",
+            "--on-conflict skip leaves it unchanged",
         ),
     ],
 )
 def test_what_stands_in_the_destination_decides_and_is_said_with_the_way_out(
-    reading: Reading, place: Location, options: Options, told: tuple[Kind, str, str]
+    given: tuple[Reading, Location, Options], kind: Kind, reason: str, remedy: str
 ) -> None:
-    step = destination(reading, place, options)
-    assert (step.kind, step.reason, step.remedy) == told
+    step = destination(*given)
+    assert (step.kind, step.reason, step.remedy) == (kind, reason, remedy)
     assert step.value is (None if step.kind is Kind.REFUSE else NEW)
 
 

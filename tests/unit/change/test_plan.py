@@ -208,21 +208,8 @@ def test_each_loss_has_the_versions_and_the_command_that_keeps_them_in_the_order
     vault.drops = {"a": TEN, "c": Dropped(("3", "4"), 2)}
     remedy = "bao kv metadata put -mount=team/kv -max-versions={} {}"
     assert losses_of([write(name) for name in ("c", "b", "a")], {"kv": vault}) == (
-        loss_of(
-            "kv",
-            "c",
-            "3",
-            "4",
-            keeps=2,
-            remedy=remedy.format(4, "c"),
-        ),
-        loss_of(
-            "kv",
-            "a",
-            "1",
-            keeps=10,
-            remedy=remedy.format(20, "a"),
-        ),
+        loss_of("kv", "c", "3", "4", keeps=2, remedy=remedy.format(4, "c")),
+        loss_of("kv", "a", "1", keeps=10, remedy=remedy.format(20, "a")),
     )
 
 
@@ -259,12 +246,7 @@ def test_what_may_not_be_asked_is_told_as_unknown(vault: MemoryStore) -> None:
     vault.failures["losses_of_write", "a"] = ForbiddenError(
         vault.place("a"), Action.DESCRIBE, "no policy", "add one", permission="read"
     )
-    assert found(vault) == loss_of(
-        "kv",
-        "a",
-        kind=NoteKind.LOSS_UNKNOWN,
-        remedy="no policy; add one",
-    )
+    assert found(vault) == loss_of("kv", "a", kind=NoteKind.LOSS_UNKNOWN, remedy="no policy; add one")
 
 
 def test_a_version_that_will_delete_itself_is_named_with_the_lines_that_have_it_stay(vault: MemoryStore) -> None:
