@@ -285,21 +285,6 @@ def test_a_certificate_is_listed_as_managed_and_refuses_every_change(state: Busy
         assert refusal(call) == (403, "ManagedSecret")
 
 
-def test_lists_hold_no_values_and_go_on_after_their_marker(state: BusyState) -> None:
-    for number in range(60):
-        state.set(SHORT_URL, f"n{number:02}", body("secret"))
-    names: list[str] = []
-    marker: str | None = ""
-    sizes = []
-    while marker is not None:
-        items, marker = state.list_secrets(SHORT_URL, marker, 25)
-        sizes.append(len(items))
-        names += [item["id"] for item in items]
-        assert not any("value" in item for item in items)
-    assert sizes == [25, 25, 10]
-    assert names == [f"https://v/secrets/n{number:02}" for number in range(60)]
-
-
 def test_update_changes_a_version_in_place_and_leaves_what_it_does_not_name(state: BusyState) -> None:
     state.set(SHORT_URL, "a", body("1", content_type="t", tags={"x": "y"}))
     state.update(SHORT_URL, "a", None, body(None, enabled=False))
