@@ -96,6 +96,8 @@ def test_creates_and_others_are_throttled_apart_and_for_ten_seconds(
         return reply_of(server, "PUT", "/secrets/a", token, {"value": "x"}).status
 
     assert [put() for _ in range(4)] == [200, 200, 200, 429]
+    server.throttle_retry_after = "7"
+    assert reply_of(server, "PUT", "/secrets/a", token, {"value": "x"}).headers == (("Retry-After", "7"),)
     assert [reply_of(server, "GET", "/secrets/a", token).status for _ in range(51)] == [200] * 50 + [429]
     clock.sleep(9.9)
     assert put() == 429

@@ -3,20 +3,16 @@ import stat
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.change.plan import Kind, Location, Step
-from compiler.cli.commands.backup import PASSPHRASE_FILE_VARIABLE, backup_content, backup_data, backup_lines, passphrase
+from compiler.cli.commands.backup import PASSPHRASE_FILE_VARIABLE, backup_content, passphrase
 from compiler.cli.commands.backup import _recipients as recipients
 from compiler.cli.commands.restore import _identities as identities
-from compiler.cli.terminal.contents import text_of
 from compiler.operations.backup import Backup, Gathered
 from compiler.refusal import Refusal
-from compiler.render.content import envelope
 from compiler.stores.secret_value import SecretValue
 from tests.commands import Done
 
@@ -373,59 +369,12 @@ def test_a_private_key_in_place_of_its_files_name_is_not_shown() -> None:
     assert "S3NTINEL" not in f"{caught.value} {caught.value.help}"
 
 
-def test_a_backup_names_its_keys_and_what_it_lacks() -> None:
-    backup: Any = SimpleNamespace(
-        environment="dev",
-        time="2026-01-02T03:04:05+00:00",
-        values={("jira", "TOKEN"): None, ("jira", "URL"): None, ("slack", "KEY"): None},
-        missing=(("aws", "KEY"),),
-    )
-    lacking = (
-        Step("aws", "KEY", Kind.MISSING, None, None, "why"),
-        Step("aws", "ID", Kind.MISSING, Location("vault", "agents/aws", "ID"), None, "why"),
-    )
-    gathered: Any = SimpleNamespace(backup=backup, lacking=lacking, left_out=(("agents/jira", "OTHER"),))
-    report = envelope("backup", "dev", 0, backup_content(gathered, "dev.age", is_written=True))
-    assert report == {
-        "format": 1,
-        "command": "backup",
-        "environment": "dev",
-        "file": "dev.age",
-        "written": True,
-        "backup": {
-            "environment": "dev",
-            "time": "2026-01-02T03:04:05+00:00",
-            "secrets": {"jira": ["TOKEN", "URL"], "slack": ["KEY"]},
-            "missing": {"aws": ["KEY"]},
-        },
-        "lacking": [
-            {"secret": "aws", "key": "KEY", "place": None, "reason": "why"},
-            {"secret": "aws", "key": "ID", "place": {"name": "agents/aws", "property": "ID"}, "reason": "why"},
-        ],
-        "leftOut": [{"name": "agents/jira", "property": "OTHER"}],
-        "exitCode": 0,
-    }
-
-
 BACKUP = Backup(
     "dev",
     "2026-01-02T03:04:05+00:00",
     {("jira", "TOKEN"): SecretValue("s3ntinel"), ("jira", "URL"): SecretValue("u")},
     (("jira", "EMAIL"),),
 )
-
-
-def test_a_backup_is_told_by_names_and_never_by_a_value() -> None:
-    assert text_of(backup_lines("dev.age", BACKUP)).splitlines() == [
-        "dev.age: dev at 2026-01-02T03:04:05+00:00, 1 secret, 2 keys",
-        "  not in the backup, unreadable when it was made: jira/EMAIL",
-    ]
-    assert backup_data(BACKUP) == {
-        "environment": "dev",
-        "time": "2026-01-02T03:04:05+00:00",
-        "secrets": {"jira": ["TOKEN", "URL"]},
-        "missing": {"jira": ["EMAIL"]},
-    }
 
 
 def test_what_is_not_in_it_is_told_with_its_place_and_why() -> None:

@@ -31,15 +31,6 @@ def test_one_environment_is_written_and_then_left_alone(run: Callable[..., Any],
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
-def test_all_are_compiled_where_none_is_named(run: Callable[..., Any], project: Path) -> None:
-    assert run("compile").code == 0
-    assert sorted(path.name for path in (project / "chart").glob("values-*.yaml")) == [
-        "values-dev.yaml",
-        "values-prod.yaml",
-        "values-staging.yaml",
-    ]
-
-
 def test_changes_are_told_in_words(
     run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
 ) -> None:
@@ -79,13 +70,6 @@ def test_one_error_and_nothing_is_written(
     assert 'help: did you mean "jira"?' in done.err
     assert done.err.endswith("\nnothing was written\n")
     assert not list((project / "chart").glob("values-*.yaml"))
-
-
-def test_a_broken_catalogue_is_told(run: Callable[..., Any], project: Path) -> None:
-    (project / "environments/catalogue.yaml").unlink()
-    done = run("compile")
-    assert done.code == 1
-    assert "error[unreadable-file]" in done.err
 
 
 def test_an_unknown_environment_is_a_usage_error(run: Callable[..., Any], project: Path) -> None:
@@ -437,15 +421,3 @@ def test_a_switch_to_a_parent_chart_is_told_and_checked(
     done = run("compile", "dev", "--check")
     assert (done.code, "…" in done.out, "-platform:\n" in done.out) == (1, False, True)
     assert "    subchart: platform -> (none)" in run("compile", "dev").out.splitlines()
-
-
-def test_what_somebody_wrote_into_a_nested_file_is_not_shown(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
-) -> None:
-    edit("environments/dev.yaml", "secrets:\n", "subchart: platform\nsecrets:\n")
-    run("compile", "dev")
-    edit("chart/values-dev.yaml", "platform:\n", f"platform:\n  password: {SENTINEL}\n")
-    done = run("compile", "dev", "--check")
-    assert done.code == 1
-    assert "-  password: …\n" in done.out
-    assert SENTINEL not in done.out + done.err

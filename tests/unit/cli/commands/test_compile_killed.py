@@ -1,14 +1,10 @@
 """Signals and kills in the middle of a compile: every values file new or every one old, and no stray for long."""
 
 import os
-import random
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -48,14 +44,6 @@ from compiler.__main__ import run
 run()
 """
 # Says that it is there, by its process id, and waits until it is to begin.
-WAITING = """
-import os, sys
-os.chdir(sys.argv.pop(1))
-os.write(1, b"%d\\n" % os.getpid())
-os.read(0, 1)
-from compiler.__main__ import run
-run()
-"""
 # Six syncs and three links, six replacements, one sync of the folder, and up to two removals a file.
 TURNS = (1, 2, 9, 10, 12, 15, 16, 23)
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -64,23 +52,6 @@ FEW = (TURNS[0], TURNS[4], TURNS[-1])
 VARIABLES = {"PATH": os.environ["PATH"]}
 INTERRUPTED = 130
 SAID = "interrupted; either all values files were written or none; run the command again\n"
-
-
-@dataclass
-class Waiting:
-    """A compile that `begin` lets go, and the id of its own process."""
-
-    process: subprocess.Popen[bytes]
-    pid: int
-
-    def begin(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(b"\n")
-        self.process.stdin.flush()
-
-    def end(self) -> tuple[int, bytes, bytes]:
-        out, err = self.process.communicate(timeout=60)
-        return self.process.returncode, out, err
 
 
 class Folder:
@@ -126,12 +97,6 @@ class Folder:
         program = PROGRAM.replace("TURN", str(turn)).replace("HOW", repr(how)).replace("NUMBER", str(int(number)))
         return self._processes.run(program, str(self.project), "compile", "--quiet", variables=VARIABLES)
 
-    def waiting(self) -> Waiting:
-        """A compile that is about to begin."""
-        process = self._processes.start(WAITING, str(self.project), "compile", "--quiet", variables=VARIABLES)
-        assert process.stdout is not None
-        return Waiting(process, int(process.stdout.readline()))
-
 
 @pytest.fixture(scope="module")
 def own_processes() -> Iterator[OwnProcesses]:
@@ -161,33 +126,6 @@ def test_a_signal_around_any_step_leaves_all_or_none_and_no_stray(
     assert (seen[0], seen[-1]) == (False, True)
 
 
-@pytest.mark.parametrize("number", [*STOPS, signal.SIGKILL])
-def test_a_signal_at_any_moment(folder: Folder, run: Callable[..., Done], number: signal.Signals) -> None:
-    chance = random.Random(int(number))  # noqa: S311 - when, not what
-    whole = seconds_of(folder.waiting())
-    for _ in range(3):
-        folder.reset()
-        compiling = folder.waiting()
-        compiling.begin()
-        time.sleep(chance.uniform(0, whole))
-        # It may have ended.
-        with suppress(ProcessLookupError):
-            os.kill(compiling.pid, number)
-        compiling.end()
-        if number != signal.SIGKILL:
-            assert folder.held() in (folder.old, folder.new)
-            assert folder.strays() == []
-        assert run("compile", "--quiet").code == 0
-        assert (folder.held(), folder.strays()) == (folder.new, [])
-
-
-def seconds_of(compiling: Waiting) -> float:
-    begun = time.monotonic()
-    compiling.begin()
-    compiling.end()
-    return time.monotonic() - begun
-
-
 @pytest.mark.parametrize("turn", TURNS)
 def test_what_a_kill_leaves_is_ignored_by_git_and_removed_by_the_next_compile(folder: Folder, turn: int) -> None:
     folder.reset()
@@ -214,13 +152,3 @@ def ignored_by_git(project: Path, patterns: str, names: list[str]) -> list[str]:
         text=True,
     )
     return sorted(found.stdout.split())
-
-
-def test_two_compiles_at_once_do_not_take_each_others_files(folder: Folder) -> None:
-    for _ in range(3):
-        folder.reset()
-        both = [folder.waiting() for _ in range(2)]
-        for compiling in both:
-            compiling.begin()
-        assert [compiling.end() for compiling in both] == [(0, b"", b"")] * 2
-        assert (folder.held(), folder.strays()) == (folder.new, [])

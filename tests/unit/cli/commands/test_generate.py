@@ -216,13 +216,6 @@ def test_values_are_printed_and_notes_stand_beside(run: Callable[..., Any], proj
     assert run(*PLATFORM).out == done.out
 
 
-def test_values_are_not_written_among_the_environments(run: Callable[..., Any], project: Path) -> None:
-    done = run(*PLATFORM, "--out", "environments/caipe.yaml")
-    assert (done.code, done.out) == (2, "")
-    assert done.err.startswith("error: --out is in environments, where each file is read as an environment")
-    assert not (project / "environments/caipe.yaml").exists()
-
-
 def test_an_unknown_version_is_warned_of_on_standard_error(run: Callable[..., Any], project: Path) -> None:
     del project
     done = run("generate", "platform", "prod", "--chart-version", "9.0.0")

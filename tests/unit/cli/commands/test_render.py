@@ -123,19 +123,9 @@ def printing(project: Path, tmp_path: Path) -> Callable[[str], Path]:
     return made
 
 
-COMMANDS = [
-    ("::warning::planted\\n", 6),
-    ("  ::add-mask::planted\\n", 6),
-    ("a: |\\n\\t ::error file=x::planted\\n", 7),
-    ("a: b ##[error]planted\\n", 6),
-    ("a: b\\r::warning::planted\\n", 6),
-    ("a: |\\n \\302\\240::warning::planted\\n", 7),
-    ("a: b ##vso[task.setvariable variable=planted]x\\n", 6),
-    ("a: b ##teamcity[planted]\\n", 6),
-]
-
-
-@pytest.mark.parametrize(("text", "number"), COMMANDS)
+@pytest.mark.parametrize(
+    ("text", "number"), [("  ::add-mask::planted\\n", 6), ("a: |\\n\\t ::error file=x::planted\\n", 7)]
+)
 def test_a_runner_of_ci_is_given_no_command(
     run: Callable[..., Any], printing: Callable[[str], Path], text: str, number: int
 ) -> None:

@@ -1,4 +1,3 @@
-import base64
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -142,14 +141,6 @@ def test_a_passphrase_opens_what_a_passphrase_closed(
     (project / "dev.age").write_bytes(CLOSED.replace(b" 18", b" 22"))
     done = run("restore", "dev", "dev.age")
     assert (done.code, "work factor is 22, which takes 4 GiB of memory" in done.err) == (3, True)
-
-
-def test_an_armored_backup_is_restored(store: MemoryStore, run: Callable[..., Done], project: Path) -> None:
-    sealed = base64.encodebytes((project / "dev.age").read_bytes()).decode()
-    (project / "dev.age").write_text(
-        f"-----BEGIN AGE ENCRYPTED FILE-----\n{sealed}-----END AGE ENCRYPTED FILE-----\n", "utf-8"
-    )
-    assert restore(run).code == 0
 
 
 def test_what_cannot_be_opened_or_used_is_told(

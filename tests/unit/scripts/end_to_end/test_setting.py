@@ -42,13 +42,6 @@ def missing(environ: dict[str, str]) -> list[str]:
     return list(error.value.lines)
 
 
-@pytest.mark.parametrize("name", ["KUBECONFIG", "E2E_VAULT_STORE", "E2E_KEY_VAULT_STORE"])
-def test_what_a_run_writes_into_has_to_be_named(environ: dict[str, str], name: str) -> None:
-    del environ[name]
-    (line,) = missing(environ)
-    assert line.startswith(f"set {name} to ")
-
-
 def test_a_helm_is_needed_that_says_its_version(environ: dict[str, str], tmp_path: Path) -> None:
     for text in ("#!/bin/sh\necho v2.17.0\n", "#!/bin/sh\necho none\nexit 1\n", "no program"):
         (tmp_path / "helm").write_text(text)
