@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from compiler.cli.parser import Parser
 from scripts.bench_projects import generate_manifests
 from tests.commands import Done
 from tests.fake_cluster import ESO, FakeCluster
-from tests.lying_cluster import BODIES, LyingCluster
 from tests.pace import allowed
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -79,13 +77,6 @@ def test_only_errors_fail_but_strictly_warnings_too(
     edit("environments/dev.yaml", "secrets:", "madeElsewhere: {unmade: the administrators}\nsecrets:")
     assert run("consumers", "dev", "--manifests", manifests.name).code == 0
     assert run("consumers", "dev", "--manifests", manifests.name, "--strict").code == 1
-
-
-def test_standard_input_is_a_file_of_its_own(project: Path) -> None:
-    command = [sys.executable, "-m", "compiler", "--root", str(project), "consumers", "dev", "--manifests", "-"]
-    done = subprocess.run(command, input=MANIFESTS, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert f"<stdin>:{UNMADE}: error[unmade-secret]" in done.stderr
 
 
 def test_empty_standard_input_is_no_manifest(
@@ -183,16 +174,6 @@ def test_the_live_cluster_is_looked_at(
     assert project.is_dir()
 
 
-def test_its_environment_is_completed(project: Path) -> None:
-    from compiler.cli.commands import consumers  # noqa: PLC0415 - as the program does
-
-    assert project.is_dir()
-    parser = Parser("consumers", consumers.DESCRIPTION, consumers.EXAMPLES)
-    consumers.configure(parser)
-    assert parser.takes_environment
-    assert "--since" in parser.options()
-
-
 @pytest.mark.heavy
 def test_thousands_of_documents_take_seconds_and_not_much_memory(project: Path) -> None:
     path = generate_manifests(project / "many.yaml", 1_500)
@@ -209,14 +190,3 @@ def test_thousands_of_documents_take_seconds_and_not_much_memory(project: Path) 
     cpu, memory = map(float, done.stdout.split())
     assert cpu < allowed(1.7)
     assert memory < 60
-
-
-@pytest.mark.parametrize("body", BODIES, ids=str)
-def test_what_is_no_list_does_not_say_that_there_is_nothing(
-    run: Callable[..., Done], project: Path, lying: LyingCluster, body: object
-) -> None:
-    assert project.is_dir()
-    lying.body = body
-    done = run("consumers", "dev", "--cluster")
-    assert (done.code, done.out) == (3, "")
-    assert 'its answer is not the "ExternalSecretList" that was asked for' in done.err

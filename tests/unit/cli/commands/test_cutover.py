@@ -13,7 +13,6 @@ from tests import providers
 from tests.commands import Done
 from tests.fake_cluster import ESO, FakeCluster
 from tests.live_platform import compiled_objects
-from tests.lying_cluster import BODIES, LyingCluster
 from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, recorded
 from tests.unit.cli.two_ends import Ends
 
@@ -138,19 +137,6 @@ def test_an_environment_with_errors_is_not_switched(
     assert ends.azure.calls == []
 
 
-def test_steps_are_numbered_and_the_last_one_names_the_finish(
-    cutover: Callable[..., Done], edit: Callable[[str, str, str], None]
-) -> None:
-    edit("environments/dev.yaml", "secrets:\n", "moves: {to: azure, steps: [[jira]]}\nsecrets:\n")
-    first = cutover("--next", "--apply")
-    assert (first.code, first.out.splitlines()[0]) == (0, 'dev: step 1 of 1 to "azure"')
-    last = cutover("--next")
-    assert last.out.splitlines()[-2:] == [
-        "nothing to do: every step is done",
-        "next: platform-secrets cutover dev --finish --to azure",
-    ]
-
-
 @pytest.fixture
 def cluster(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
     """The recorded one, in which all is on the Key Vault."""
@@ -232,16 +218,3 @@ def test_the_workloads_that_read_a_secret_are_named_by_the_cluster(
     cluster.refused["/deployments"] = 403
     refused = cutover("--next", "--cluster", "--format", "json").report
     assert refused["switches"][0]["readers"] == ["mcp-jira"]
-
-
-@pytest.mark.parametrize("body", BODIES, ids=str)
-def test_a_cluster_whose_lists_are_none_opens_no_gate(
-    cutover: Callable[..., Done], edit: Callable[[str, str, str], None], lying: LyingCluster, body: object
-) -> None:
-    edit("environments/dev.yaml", "secrets:\n", "moves: {to: azure, steps: [[jira]]}\nsecrets:\n")
-    for name, store in by_name("clustersecretstores-list").items():
-        lying.put("clustersecretstores", {**store, "metadata": {"name": name}})
-    lying.body = body
-    done = cutover("--next", "--cluster", "--apply")
-    assert done.code != 0
-    assert 'its answer is not the "ExternalSecretList" that was asked for' in done.out + done.err

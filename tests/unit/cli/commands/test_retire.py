@@ -12,7 +12,7 @@ from compiler.operations.retire import Retirement
 from compiler.render.content import as_json
 from scripts.build_docs import output_schemas
 from tests.commands import Done
-from tests.lying_cluster import BODIES, PARTS, LyingCluster, Page
+from tests.lying_cluster import PARTS, LyingCluster, Page
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Ends, journal, journals
 from tests.unit.operations.retire_bench import Bench, bench
 
@@ -109,17 +109,6 @@ def test_a_cluster_is_asked_before_any_store(
     found = retire("--store", "vault", "--cluster")
     assert (found.code, "no usable kubeconfig" in found.err) == (3, True)
     assert ends.vault.calls == []
-
-
-@pytest.mark.parametrize("body", BODIES, ids=str)
-def test_what_is_no_list_of_readers_does_not_say_that_nobody_reads(
-    retire: Callable[..., Done], ends: Ends, lying: LyingCluster, body: object
-) -> None:
-    lying.body = body
-    found = retire("--store", "vault", "--cluster", "--apply")
-    assert found.code == 3
-    assert 'its answer is not the "ClusterSecretStoreList" that was asked for' in found.err
-    assert set(ends.vault.held) == {VAULT}
 
 
 def test_it_is_not_applied_before_it_was_said_whether_a_cluster_reads_the_store(

@@ -18,7 +18,6 @@ from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from tests.api_double import ApiDouble
 from tests.commands import Done
 from tests.live_platform import PLANTED, LivePlatform
-from tests.lying_cluster import BODIES, LyingCluster
 from tests.memory_store import MemoryStore
 from tests.unit.cli.two_ends import Ends
 
@@ -104,20 +103,6 @@ def test_offline_asks_no_store(status: Callable[..., Done], ends: Ends, monkeypa
     assert ends.vault.calls == ends.azure.calls == []
 
 
-def test_a_planned_difference_is_none_and_a_missing_value_is(status: Callable[..., Done], ends: Ends) -> None:
-    held = ends.azure.versions.pop("ai-platform-engineering-jira")
-    done = status("dev", "--only", "jira")
-    assert (done.code, "azure: missing" in done.out) == (0, True)
-    del ends.vault.versions["ai-platform-engineering/jira-secret"]
-    ends.azure.versions["ai-platform-engineering-jira"] = held
-    line = "next: platform-secrets migrate dev --to vault --from azure --only jira"
-    assert status("dev", "--only", "jira").out.splitlines()[-1] == line
-    del ends.azure.versions["ai-platform-engineering-jira"]
-    done = status("dev", "--only", "jira")
-    assert done.code == 1
-    assert done.out.splitlines()[-1] == "next: platform-secrets put dev jira"
-
-
 def test_no_store_in_use_that_answers_is_3(status: Callable[..., Done], ends: Ends) -> None:
     place = StoreLocation("https://vault")
     refused = StoreError(place, Action.CONNECT, "the connection was refused", "check the address", Code.UNAVAILABLE)
@@ -183,18 +168,6 @@ def test_a_wait_ends_with_0_or_4(status: Callable[..., Done], platform: LivePlat
     assert lines[-1] == "  help: platform-secrets status dev --only jira --wait --force-sync"
 
 
-def test_a_cluster_that_hangs_makes_no_wait_longer(status: Callable[..., Done], platform: LivePlatform) -> None:
-    platform.double.hung.add("list externalsecrets")
-    done = status("dev", "--wait", "--timeout", "1s")
-    assert done.code == 4
-    assert done.out.splitlines()[-3:] == [
-        f"next: kubectl -n {SPACE} get externalsecrets",
-        "not in effect after 1s",
-        f"  because: no answer yet from the cluster (list externalsecrets in {SPACE})",
-    ]
-    assert done.out.count("azure: equal  ") == 7
-
-
 def test_what_waiting_does_not_mend_is_1(status: Callable[..., Done], platform: LivePlatform) -> None:
     found = platform.double.get("externalsecrets", SPACE, JIRA)
     found["metadata"]["labels"] = {}
@@ -216,13 +189,6 @@ def test_a_cluster_that_refuses_is_3(status: Callable[..., Done], platform: Live
     done = status("dev", "--cluster")
     assert done.code == 3
     assert "error: the cluster cannot be asked: it rejected your credentials" in done.err
-
-
-def test_without_a_permission_the_check_is_not_asked(status: Callable[..., Done], platform: LivePlatform) -> None:
-    platform.double.refused["list secrets"] = 403
-    done = status("dev", "--cluster")
-    assert done.code == 0
-    assert done.out.count("\nnot asked: keys and UID of the Secret: you are not allowed to list secrets in") == 1
 
 
 def test_a_wait_without_a_right_that_it_takes_is_4_unless_that_is_said(
@@ -251,97 +217,6 @@ def test_a_value_that_the_operator_has_not_read_yet_is_older_in_the_secret(
     done = status("dev", "--wait", "--force-sync", "--only", "jira", "--timeout", "1s")
     # Nobody answers: what has just failed is no way out.
     assert (done.code, [line for line in done.out.splitlines() if "next:" in line]) == (4, [f"next: {OPERATOR}"])
-
-
-def test_an_operator_that_does_not_run_is_named_and_never_taken_for_all_is_well(
-    status: Callable[..., Done], platform: LivePlatform, project: Path
-) -> None:
-    long_ago = datetime.now(UTC) - timedelta(hours=3)
-    for name in [secret.entry.target for secret in compiled(project).secrets.values()]:
-        found = platform.double.get("externalsecrets", SPACE, name)
-        found["status"]["refreshTime"] = f"{long_ago:%Y-%m-%dT%H:%M:%SZ}"
-        del found["status"]["conditions"][0]["lastTransitionTime"]
-        platform.double.put("externalsecrets", found)
-    done = status("dev", "--cluster")
-    assert (done.code, done.out.count("operator off?")) == (1, 7)
-    assert done.out.splitlines()[-2:] == [
-        "Secrets stay: running and new pods go on with the last values",
-        f"next: {OPERATOR}",
-    ]
-
-
-def test_a_request_without_an_answer_is_remembered_by_the_next_command(
-    status: Callable[..., Done], platform: LivePlatform
-) -> None:
-    found = platform.double.get("externalsecrets", SPACE, JIRA)
-    asked = datetime.now(UTC) - timedelta(minutes=2)
-    found["metadata"]["annotations"]["force-sync"] = str(int(asked.timestamp()))
-    found["status"]["refreshTime"] = f"{asked - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
-    del found["status"]["conditions"][0]["lastTransitionTime"]
-    platform.double.put("externalsecrets", found)
-    done = status("dev", "--wait", "--timeout", "1s")
-    assert (done.code, "all are in effect" in done.out) == (4, False)
-    assert "jira: the operator was asked at" in done.out
-
-
-@pytest.mark.parametrize("only", [[], ["--only", "jira"]])
-def test_a_silent_store_is_3_where_it_is_in_use_and_nothing_where_it_is_not(
-    status: Callable[..., Done], ends: Ends, only: list[str]
-) -> None:
-    refused = StoreError(
-        StoreLocation("https://x"), Action.CONNECT, "the connection was refused", "check", Code.UNAVAILABLE
-    )
-    failures = {("read", name): refused for name in ends.azure.versions}
-    ends.azure.failures.update(failures)
-    assert status("dev", *only).code == 0
-    ends.azure.failures.clear()
-    ends.vault.failures["read", "ai-platform-engineering/jira-secret"] = refused
-    done = status("dev", *only)
-    line = " ".join(["platform-secrets status dev", *only, "--cluster"])
-    assert (done.code, done.out.splitlines()[-1]) == (3, f"next: check, then: {line}")
-
-
-# As each reaches the program: a port-forward that has ended, a token that ran out, no `az login`, an authority that is
-# not known here, a name that does not resolve, a time-out, a Vault that is not the one that is meant.
-@pytest.mark.parametrize(
-    "code",
-    [
-        *(Code.UNREACHABLE, Code.EXPIRED_TOKEN, Code.UNAUTHENTICATED, Code.TLS_FAILURE),
-        *(Code.UNAVAILABLE, Code.OTHER_CLUSTER, Code.MISSING_DEPENDENCY, Code.WRONG_MOUNT),
-    ],
-)
-def test_whoever_cannot_reach_a_store_is_not_told_to_leave_it(
-    status: Callable[..., Done], ends: Ends, edit: Callable[[str, str, str], None], code: Code
-) -> None:
-    # All were in Key Vault before, and it holds them all.
-    edit("environments/dev.yaml", "secrets:\n", "store: vault  # before: azure\nsecrets:\n")
-    refused = StoreError(StoreLocation("https://vault"), Action.CONNECT, "it failed", "mend this machine", code)
-    ends.vault.failures.update({("read", name): refused for name in ends.vault.versions})
-    done = status("dev")
-    assert (done.code, "cutover" in done.out) == (3, False)
-    assert done.out.splitlines()[-2:] == [
-        "  help: mend this machine",
-        "next: mend this machine, then: platform-secrets status dev --cluster",
-    ]
-    (environment,) = status("dev", "--format", "json").report["environments"]
-    line = "platform-secrets status dev --cluster"
-    assert (environment["first"], environment["next"]) == ("mend this machine", [line])
-
-
-def test_the_operator_s_own_failure_decides_for_whoever_has_no_log_in(
-    status: Callable[..., Done],
-    ends: Ends,
-    platform: LivePlatform,
-    edit: Callable[[str, str, str], None],
-) -> None:
-    edit("environments/dev.yaml", "secrets:\n", "store: vault  # before: azure\nsecrets:\n")
-    refused = StoreError(StoreLocation("https://vault"), Action.LOG_IN, "no token", "log in", Code.UNAUTHENTICATED)
-    ends.vault.failures.update({("read", name): refused for name in ends.vault.versions})
-    assert "next:" not in status("dev", "--cluster").out
-    platform.fail(SPACE, JIRA, "the store does not answer", count=60)
-    done = status("dev", "--cluster")
-    back = "platform-secrets cutover dev jira --back --to azure --cluster"
-    assert done.out.splitlines()[-1] == f'next: accept that "jira" cannot be compared with "vault", then: {back}'
 
 
 def test_the_roles_are_printed_and_nothing_asked(status: Callable[..., Done], ends: Ends) -> None:
@@ -391,17 +266,6 @@ def test_several_environments_are_one_report(status: Callable[..., Done], monkey
     report = json.loads(status("--offline", "--format", "json").out)
     assert report["environment"] is None
     assert [each["environment"] for each in report["environments"]] == ["dev", "prod", "staging"]
-
-
-@pytest.mark.parametrize("body", BODIES, ids=str)
-def test_what_is_no_list_does_not_say_that_all_is_in_effect(
-    status: Callable[..., Done], lying: LyingCluster, body: object
-) -> None:
-    lying.body = body
-    for words in (("--wait", "--timeout", "1s"), ("--cluster",)):
-        done = status("dev", *words)
-        assert done.code == 3
-        assert 'its answer is not the "ExternalSecretList" that was asked for' in done.out + done.err
 
 
 JIRA_VALUE = "ai-platform-engineering/jira-secret"

@@ -1,5 +1,4 @@
 import json
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +19,6 @@ from tests.commands import Done
 from tests.fake_cluster import ESO, FakeCluster
 from tests.faulty_gateway import FaultyGateway
 from tests.live_platform import compiled_objects
-from tests.lying_cluster import BODIES, LyingCluster
 
 SENTINEL = "sentinel-4711-value"
 NAME = "ai-platform-engineering/github-secret"
@@ -125,17 +123,6 @@ def test_another_store_is_named_by_id_or_kubernetes_name(run: Callable[..., Done
     assert (done.code, "did you mean" in done.err) == (2, True)
 
 
-def test_what_has_no_place_in_the_other_store_is_an_error(
-    run: Callable[..., Done], vault: Callable[..., None], edit: Callable[[str, str, str], None]
-) -> None:
-    vault({KEY: SENTINEL})
-    edit("environments/catalogue.yaml", f"      vault: {NAME}\n", "")
-    edit("environments/staging.yaml", "secrets:", "secrets:\n  github: {store: azure}")
-    done = run("verify", "staging", "github", "--store", "vault")
-    assert done.code == 1
-    assert "error[missing-remote]" in done.err
-
-
 def test_a_values_file_alone_is_enough(
     run: Callable[..., Done], vault: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,54 +139,9 @@ def test_a_values_file_alone_is_enough(
     assert "error[missing-property]" in done.err
 
 
-def test_an_environment_beside_a_values_file_is_not_taken_for_a_secret_in_silence(
-    run: Callable[..., Done], project: Path
-) -> None:
-    run("compile", "dev", "--quiet")
-    done = run("verify", "dev", "--values", "chart/values-dev.yaml")
-    assert (done.code, done.out) == (2, "")
-    assert 'error: "chart/values-dev.yaml" has no secret "dev"' in done.err
-    assert 'help: with --values, name secrets only, no environment; the secrets are "global", "argocd"' in done.err
-    done = run("verify", "--values", "chart/values-dev.yaml", "gihub")
-    assert 'no environment; did you mean "github"?' in done.err
-
-
-def test_a_values_file_that_cannot_be_read_is_said(run: Callable[..., Done], tmp_path: Path) -> None:
-    done = run("verify", "--values", tmp_path / "none.yaml")
-    assert (done.code, "unreadable-file" in done.err) == (1, True)
-    (tmp_path / "bad.yaml").write_text("a: [", "utf-8")
-    done = run("verify", "--values", tmp_path / "bad.yaml")
-    assert (done.code, "invalid-yaml" in done.err) == (1, True)
-    assert f"{tmp_path}/bad.yaml:" in done.err
-
-
 def test_a_file_that_cannot_be_read_is_named_as_it_was_given(run: Callable[..., Done], project: Path) -> None:
     assert project.is_dir()
     assert run("verify", "--values", "chart/none.yaml").err.startswith("chart/none.yaml:1:1: error[unreadable-file]")
-
-
-@pytest.mark.parametrize("text", ["", "a: b\n", "externalSecrets2: {}\n"])
-def test_a_file_that_is_no_values_file_is_not_taken_for_one_in_which_all_is_sound(
-    run: Callable[..., Done], tmp_path: Path, text: str
-) -> None:
-    (tmp_path / "other.yaml").write_text(text, "utf-8")
-    done = run("verify", "--values", tmp_path / "other.yaml")
-    assert (done.code, 'has no "externalSecrets"' in done.err) == (2, True)
-    (tmp_path / "other.yaml").write_text(f"{text}externalSecrets: {{github: hello}}\n", "utf-8")
-    done = run("verify", "--values", tmp_path / "other.yaml")
-    assert (done.code, f"{tmp_path}/other.yaml:" in done.err) == (1, True)
-    assert "error[wrong-type]" in done.err
-
-
-def test_a_values_file_does_not_always_say_of_which_provider_a_store_is(
-    run: Callable[..., Done], project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run("compile", "dev", "--quiet")
-    values = project / "chart/values-dev.yaml"
-    values.write_text(values.read_text("utf-8").replace('"vault-secret-store"', '"mine"'), "utf-8")
-    monkeypatch.delenv("VAULT_ADDR", raising=False)
-    done = run("verify", "--values", values)
-    assert (done.code, "help: set either VAULT_ADDR or AZURE_KEYVAULT_NAME" in done.err) == (2, True)
 
 
 @pytest.mark.usefixtures("project")
@@ -219,12 +161,6 @@ def test_a_wrong_command_line_is_exit_2(run: Callable[..., Done], argv: tuple[st
     done = run("verify", *argv)
     assert done.code == 2
     assert words in done.err
-
-
-def test_a_disabled_secret_is_named_as_such(run: Callable[..., Done], edit: Callable[[str, str, str], None]) -> None:
-    edit("environments/staging.yaml", "secrets:", "secrets:\n  slack: {enabled: false}")
-    done = run("verify", "staging", "slack")
-    assert (done.code, 'the secret "slack" is disabled in "staging"' in done.err) == (2, True)
 
 
 def test_an_environment_that_does_not_compile_asks_nobody(
@@ -330,37 +266,6 @@ def test_what_the_store_holds_is_hidden_in_what_the_cluster_says(
     assert not [each for each in said if each in done.out + done.err]
 
 
-def test_a_warning_of_the_cluster_alone_is_no_failure(
-    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster
-) -> None:
-    vault({KEY: SENTINEL})
-    cluster.store("vault-secret-store", ready=True)
-    cluster.external_secret("ai-platform-engineering", "other")
-    done = run("verify", "dev", "github", "--cluster")
-    assert (done.code, "warning[not-in-cluster]" in done.err) == (0, True)
-
-
-def test_what_the_operator_says_of_values_that_could_not_be_read_is_not_shown(
-    run: Callable[..., Done],
-    vault: Callable[..., None],
-    cluster: FakeCluster,
-    project: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    vault({KEY: SENTINEL})
-    namespace, name = "ai-platform-engineering", "agent-github-secrets"
-    cluster.store("vault-secret-store", ready=False, message=f"denied {SENTINEL}")
-    cluster.external_secret(namespace, name, ready=False, reason="SecretSyncedError", spec=spec_of(project, name))
-    cluster.event(namespace, name, f"cannot use {SENTINEL}", LATER)
-    monkeypatch.setenv("VAULT_TOKEN", "s.another-token")
-    done = run("verify", "dev", "github", "--cluster")
-    assert done.code == 3
-    assert SENTINEL not in done.out + done.err
-    hidden = "its message is not shown, as the values to hide could not be read: kubectl"
-    assert f"is not ready: SecretSyncedError: just now: {hidden} -n {namespace} describe externalsecret" in done.err
-    assert f"{hidden} describe clustersecretstore vault-secret-store" in done.err
-
-
 def test_a_store_of_the_cluster_that_leads_elsewhere_is_an_error_whatever_vault_addr_says(
     run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster, openbao: LocalOpenBao, project: Path
 ) -> None:
@@ -395,32 +300,12 @@ def test_a_cluster_that_cannot_be_asked_is_a_finding_beside_what_the_stores_hold
         assert "1 of 1 keys OK" in done.out
 
 
-def test_without_the_kubernetes_client_the_extra_is_named(
-    run: Callable[..., Done], vault: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delitem(sys.modules, "compiler.cluster.client", raising=False)
-    monkeypatch.setitem(sys.modules, "kubernetes", None)
-    done = run("verify", "dev", "github", "--cluster")
-    assert (done.code, "pip install 'platform-secrets[cluster]'" in done.err) == (3, True)
-
-
 def test_days_are_whole_and_bounded() -> None:
     assert days("0") == timedelta()
     assert days("30d") == days("30") == timedelta(days=30)
     for text in ("x", "-1", "10001"):
         with pytest.raises(ValueError, match=r"days|invalid literal"):
             days(text)
-
-
-@pytest.mark.parametrize("body", BODIES, ids=str)
-def test_what_is_no_list_does_not_say_that_all_is_well(
-    run: Callable[..., Done], vault: Callable[..., None], lying: LyingCluster, body: object
-) -> None:
-    vault({KEY: SENTINEL})
-    lying.body = body
-    done = run("verify", "dev", "github", "--cluster")
-    assert done.code not in {0, 4}
-    assert 'its answer is not the "ExternalSecretList" that was asked for' in done.out + done.err
 
 
 REFERENCE: Any = SimpleNamespace(
