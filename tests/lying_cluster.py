@@ -1,4 +1,4 @@
-"""An API server whose every list is a lie: another kind, a refusal with status 200, a part, or one without an end."""
+"""An API server whose every list is a lie: a part, or one without an end."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -6,16 +6,6 @@ from http.server import BaseHTTPRequestHandler
 from itertools import count
 
 from tests.api_double import Address, ApiDouble, _is_partial, _send, _type
-
-# Each would be "there are none" to who looks for items alone.
-BODIES: tuple[dict[str, object], ...] = (
-    {},
-    {"kind": "Status", "status": "Failure"},
-    {"kind": "PodList", "apiVersion": "v1", "items": []},
-    {"kind": "SecretList", "apiVersion": "v1", "items": []},
-    {"items": None},
-)
-
 
 Page = dict[str, object]
 
@@ -49,17 +39,14 @@ PARTS: tuple[tuple[Callable[[], Iterator[Page]], str], ...] = (
 
 
 class LyingCluster(ApiDouble):
-    """Gives `body`, or the next of `pages`, with `status` in place of each list that may be asked for."""
+    """Gives the next of `pages`, with `status`, in place of each list that may be asked for."""
 
-    body: object = None
-    pages: Iterator[Page] | None = None
+    pages: Iterator[Page] = iter(())
     status = 200
 
     def _list(self, handler: BaseHTTPRequestHandler, at: Address, query: dict[str, str]) -> None:
         del query
-        body, status = self.body, self.status
-        if self.pages is not None:
-            version, kind = _type(at, is_partial=_is_partial(handler))
-            page = next(self.pages, None)
-            body, status = {"kind": f"{kind}List", "apiVersion": version, **(page or {})}, status if page else 404
-        _send(handler, status, json.dumps(body).encode())
+        version, kind = _type(at, is_partial=_is_partial(handler))
+        page = next(self.pages, None)
+        body = {"kind": f"{kind}List", "apiVersion": version, **(page or {})}
+        _send(handler, 404 if page is None else self.status, json.dumps(body).encode())
