@@ -90,6 +90,16 @@ def test_a_warning_fails_only_strictly(run: Callable[..., Done], vault: Callable
     assert run("verify", "dev", "github", "--strict").code == 1
 
 
+def test_the_days_before_an_end_are_those_that_are_given(
+    run: Callable[..., Done], vault: Callable[..., None], openbao: LocalOpenBao
+) -> None:
+    openbao.call("POST", f"secret/metadata/{NAME}", {"delete_version_after": "240h"})
+    vault({KEY: SENTINEL})
+    openbao.call("POST", f"secret/metadata/{NAME}", {"delete_version_after": "0s"})
+    found = [run("verify", "dev", "github", "--strict", "--expires-within", each).code for each in ("30d", "5d")]
+    assert found == [1, 0]
+
+
 def test_an_error_is_exit_1_at_the_line_that_asks(run: Callable[..., Done], vault: Callable[..., None]) -> None:
     vault({"OTHER": SENTINEL})
     done = run("verify", "dev", "github")
