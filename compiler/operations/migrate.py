@@ -79,7 +79,7 @@ class Migration:
         own = {step.destination.name for step in self._steps if step.destination is not None}
         destination.expect(dict.fromkeys(own, uses_before_reading(recovers=options.recover)))
         pairs = [*((step.source, step.destination) for step in self._steps), *self._mains.values()]
-        names = ((place.store, place.name) for pair in pairs for place in pair if place is not None)
+        names = [(place.store, place.name) for pair in pairs for place in pair if place is not None]
         seen = Observation({**origins, to.id: destination}, names)
         steps = [_judge_step(step, self._way_to_add(step), to, seen, options) for step in self._steps]
         extras = list(_extras(self._mains, self._known, seen))

@@ -30,19 +30,15 @@ _PARTLY = "the same, but not all of this remote secret is, so it stays"
 
 @dataclass(frozen=True, slots=True)
 class RetirementCandidate:
-    """A remote secret of the store. `mains` are the secrets whose own it is, each with where it is served now.
-
-    `keys` are its values, each once: a step from the place that serves it now, refused where that store has none.
-    `served_by` are the stores that serve what it holds now, also one without a place for it. `secrets` are all that
-    have one of the values, and `readers` still read it.
-    """
+    """A remote secret of the store that is left."""
 
     name: str
+    # Its values, each once: a step from the place that serves it now, refused where that store has none.
     keys: tuple[Step, ...]
-    served_by: tuple[str, ...]
-    mains: tuple[tuple[str, Location], ...]
-    readers: tuple[Reader, ...]
-    secrets: tuple[str, ...]
+    served_by: tuple[str, ...]  # the stores that serve what it holds now, also one without a place for it
+    mains: tuple[tuple[str, Location], ...]  # the secrets whose own it is, each with where it is served now
+    readers: tuple[Reader, ...]  # who still reads it
+    secrets: tuple[str, ...]  # all that have one of the values
 
     @property
     def current_places(self) -> Iterator[Location]:
