@@ -129,7 +129,7 @@ def test_of_a_write_it_says_what_is_so(writing: Writing) -> None:
         assert azure.shown(AZURE) == writing.ends.vault.shown(VAULT)
     # The run is begun, the last write is done, the outcome told, the stores closed.
     assert lines["running.py:shows"] == UNWRITTEN
-    for place in ("apply.py:_run_under_lock", "apply.py:carry_out", "running.py:end", "main.py:_run"):
+    for place in ("apply.py:_apply_locked", "apply.py:carry_out", "running.py:end", "main.py:_run"):
         assert lines[place] == BEGUN, place
 
 
