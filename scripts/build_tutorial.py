@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from compiler.cluster.judge import ClusterState  # noqa: E402
+from compiler.cluster.problem import ClusterState  # noqa: E402
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
 from compiler.demo.servers import list_demos, stop_kept  # noqa: E402
 from compiler.render.reports.status import word_of  # noqa: E402

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from compiler.cluster.judge import allows_namespace
+from compiler.cluster.store_object import allows_namespace
 from compiler.cluster.view import ready_of
 from compiler.consumers.readers import secret_reads
 from tests.api_double import Change

@@ -2,16 +2,15 @@
 
 Ready alone says nothing: it stays true of the spec before. What counts is that the live spec is the compiled one, that
 the operator has synchronised this generation of it since the value was written and still runs, and that the Secret has
-every key. A store object is judged by whether it is ready, leads to the written store, and lets a namespace use it.
+every key.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from functools import partial
 
+from compiler.cluster.problem import FAILING, ClusterProblem, ClusterState
+from compiler.cluster.store_object import store_problems, store_unknowns
 from compiler.cluster.view import (
     EVENTS,
     ClusterView,
@@ -32,12 +31,8 @@ from compiler.cluster.view import (
     wanted_keys,
     writers,
 )
-from compiler.model.environment import Store
 from compiler.model.facts import parse_duration, short_duration
-from compiler.model.provider import UNKNOWN
-from compiler.model.store import Sameness, compare_stores, parse_address
 from compiler.model.values import Manifest
-from compiler.stores.registry import live_identity
 from compiler.text.wording import list_names, pluralize, quote, shell_line
 
 _Path = tuple[str | int, ...]
@@ -58,51 +53,6 @@ _DELETE = "delete the Secret, and the operator makes it again; pods that run kee
 _RETAINED = "secret retained due to DeletionPolicy=Retain"
 _NOT_UPDATED = "could not update secret, target is immutable"
 _STORE_FIELD, _TEMPLATES = ("secretStoreRef",), (("template",), ("manifest",))
-
-
-class ClusterState(StrEnum):
-    """The live state of a secret in a word: what keeps it from being in effect first."""
-
-    NOT_ASKED = "not-asked"
-    IN_EFFECT = "in-effect"
-    ABSENT = "absent"  # there is no such ExternalSecret
-    DELETED = "being-deleted"  # it, or the Secret, is being deleted
-    FOREIGN = "foreign"  # it, or the Secret, is not this chart's
-    OTHER_SPEC = "other-spec"  # the cluster has not been given the compiled one
-    NOT_SYNCED = "not-synced"  # the operator has not synchronised this generation
-    NOT_READY = "not-ready"
-    IMMUTABLE = "immutable"  # the Secret is, so that the operator cannot update it
-    RETAINED = "retained"  # the Secret is an earlier one, kept because the store's has gone
-    NO_TARGET = "no-target"  # there is no Secret
-    MISSING_KEY = "missing-key"
-    EDITED = "edited"  # somebody else has written keys of the Secret since the operator did
-    STORE = "store"  # its store object is missing, not ready, leads elsewhere, or is closed to the namespace
-    REPLACED = "replaced"  # the Secret has another UID than before
-    DATA_CHANGED = "data-changed"  # although both stores held the same
-    OLDER_VALUE = "older-value"  # the value was written after the operator last read it
-    NOT_REFRESHED = "not-refreshed"  # the operator was asked to synchronise, and has not yet
-    SILENT = "operator-silent"  # nothing shows that the operator runs
-    RESTARTED = "restarted"
-    PODS = "pods-not-ready"
-    RESTART = "restart-needed"
-
-
-# The operator says the cause of these.
-FAILING = frozenset({ClusterState.NOT_READY, ClusterState.IMMUTABLE, ClusterState.RETAINED})
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterProblem:
-    """What keeps a secret from being in effect; `message` quotes nothing that the operator or a store said."""
-
-    state: ClusterState
-    message: str
-    # The way out, where it follows from the cluster alone.
-    mend: str = ""
-    # Whether the message of a store's condition has the cause.
-    has_cause: bool = False
-    # Whether it is only not proven that a live store is the written one.
-    is_unproven: bool = False
 
 
 # With these the operator has not read what the environment says, and the age of what it read says nothing.
@@ -315,177 +265,6 @@ def foreign_secret(manifest: Manifest, secret: LiveObject) -> Iterator[ClusterPr
         kind, name = owners[0]
         message = f"the Secret {title} belongs to the {kind} {quote(str(name))}"
         yield ClusterProblem(ClusterState.FOREIGN, message, AGREE)
-
-
-# The operator's own name for itself where nothing else is set.
-_DEFAULT_CONTROLLER = "default"
-# Patterns that Python reads as Go does, whose the operator's are. A group is not repeated: Python might then take for
-# ever where Go does not.
-_ALIKE = re.compile(r"\^?(?:[a-z0-9.-]|\\[.d-]|\[\^?[a-z0-9-]+\]|[*+?](?![*+?]))*\$?|\^?\([a-z0-9|-]+\)\$?", re.ASCII)
-
-
-_of_store = partial(ClusterProblem, ClusterState.STORE)
-
-
-def store_problems(
-    store: Store, live: LiveObject | None, namespace: str, labelled: LiveObject | None = None
-) -> Iterator[ClusterProblem]:
-    """What is wrong with the live object of `store`; `labelled` is the namespace's object, if it was read."""
-    subject, describe = _subject(store), kubectl_line("describe", store, namespace)
-    if live is None:
-        yield _of_store(f"{subject} is not in the cluster", kubectl_line("get", store, namespace))
-        return
-    if child(live, "metadata").get("deletionTimestamp"):
-        yield _of_store(f"{subject} is being deleted", describe)
-    elif not (condition := ready_of(live)):
-        yield _of_store(f"{subject} has not been checked by the operator yet", describe)
-    elif condition.get("status") != "True":
-        yield _of_store(f"{subject} is not ready: {condition.get('reason') or 'Unknown'}", describe, has_cause=True)
-    if (found := identity_problem(store, live, namespace)) is not None and not found.is_unproven:
-        yield found
-    if allows_namespace(live, namespace, labelled) is False:
-        message = f"{subject} does not allow the namespace {quote(namespace)}"
-        yield _of_store(message, "add it to the store's `conditions`")
-
-
-def store_unknowns(
-    store: Store, live: LiveObject | None, namespace: str, labelled: LiveObject | None = None
-) -> Iterator[ClusterProblem]:
-    """What cannot be known of the live object of `store`, in the form of a problem."""
-    if live is None:
-        return
-    if (found := identity_problem(store, live, namespace)) is not None and found.is_unproven:
-        yield found
-    if allows_namespace(live, namespace, labelled) is None:
-        allows = f"{_subject(store)} allows the namespace {quote(namespace)}"
-        message = f"whether {allows} depends on what cannot be read here"
-        yield _of_store(message, kubectl_line("get", store, namespace))
-
-
-def identity_problem(store: Store, live: LiveObject, namespace: str) -> ClusterProblem | None:
-    """The problem that a live store object leads elsewhere than `store`, or may; None where it leads there."""
-    sameness = sameness_of(store, live)
-    if sameness is Sameness.UNPROVEN:
-        return _unproven_store(store, live, namespace)
-    if sameness is not Sameness.ANOTHER:
-        return None
-    message = f"{_subject(store)} leads to another store than {quote(store.id)}: {_store_difference(store, live)}"
-    shown = f"{kubectl_line('get', store, namespace)} -o yaml"
-    return _of_store(message, f"correct the address that is wrong; that of the cluster: {shown}")
-
-
-def sameness_of(store: Store, live: LiveObject) -> Sameness:
-    """Whether a live store object leads to `store` as its environment writes it; VAULT_ADDR has no say in that.
-
-    Another namespace is another store, whether the server has any or not, and another provider, whatever host it names:
-    neither is what the environment says.
-    """
-    found = live_identity(live)
-    found = found if found.provider.is_known or found.provider is UNKNOWN else found._replace(server="")
-    return compare_stores(store.identity._replace(has_namespaces=True), found)
-
-
-def kubectl_line(verb: str, store: Store, namespace: str) -> str:
-    """The line that shows the live object of `store`."""
-    where = ["-n", namespace] if store.kind == "SecretStore" else []
-    return shell_line("kubectl", *where, verb, store.kind.lower(), store.name)
-
-
-def _subject(store: Store) -> str:
-    return f"the {store.kind} {quote(store.name)}"
-
-
-def _store_difference(store: Store, live: LiveObject) -> str:
-    wanted, found = store.identity, live_identity(live)
-    if wanted.provider is not found.provider:
-        return f"its provider is {quote(found.provider.id)}, not {quote(wanted.provider.id)}"
-    if not wanted.provider.has_mounts:
-        hosts = [parse_address(url) for url in (_address(store, live), store.address or "")]
-        there, here = (quote(each.host if each is not None else "") for each in hosts)
-        return f"its `{store.provider.address}` leads to {there}, not {here}"
-    fields = (
-        ("path", found.mount, wanted.mount),
-        ("namespace", found.namespace, wanted.namespace),
-        ("version", found.version, wanted.version),
-    )
-    return " and ".join(
-        f"its `{name}` is {quote(there or '')}, not {quote(here or '')}"
-        for name, there, here in fields
-        if there != here
-    )
-
-
-def _address(store: Store, live: LiveObject) -> str:
-    return str(child(live, "spec", "provider", store.provider.id).get(store.provider.address) or "")
-
-
-def _unproven_store(store: Store, live: LiveObject, namespace: str) -> ClusterProblem:
-    message = f"whether {_subject(store)} leads to the store {quote(store.id)} is not proven"
-    shown = f"{kubectl_line('get', store, namespace)} -o yaml"
-    if live_identity(live).provider is UNKNOWN:
-        mend = f"leave one in its `namespace` and `headers`: {shown}"
-        return _of_store(f"{message}: it has two namespaces", mend, is_unproven=True)
-    field, url = store.provider.address, _address(store, live)
-    why = f"its `{field}` is spelt differently" if store.address else f"the environment has no `{field}`"
-    address = parse_address(url)
-    # A password in it is not shown.
-    line = f"`{field}: {url}`" if address is not None and not address.extra else f"its `{field}`"
-    mend = f"write {line} in the environment, as the cluster has it"
-    if "reachableAt" in store.provider.settings:
-        mend += ", and `reachableAt` for the address from here"
-    if address is None or address.extra:
-        mend += f"; {shown} shows it"
-    return _of_store(f"{message}: {why}", mend, is_unproven=True)
-
-
-def controller_of(store: LiveObject) -> str:
-    """The operator that a store belongs to; another one passes over what refers to it, and changes no status."""
-    return str((store.get("spec") or {}).get("controller") or _DEFAULT_CONTROLLER)
-
-
-def allows_namespace(store: LiveObject, namespace: str, labelled: LiveObject | None = None) -> bool | None:
-    """Whether ExternalSecrets of `namespace` may use `store`; `labelled` is the namespace's object, if it was read.
-
-    None where that depends on labels or a pattern that cannot be judged here. A SecretStore serves its own namespace.
-    The conditions of a ClusterSecretStore are joined by or, and without any it serves every namespace.
-    """
-    conditions = (store.get("spec") or {}).get("conditions") or ()
-    if store.get("kind") == "SecretStore" or not conditions:
-        return True
-    found = {verdict for each in conditions for verdict in _access_by(each, namespace, labelled)}
-    if True in found:
-        return True
-    return None if None in found else False
-
-
-def _access_by(condition: LiveObject, namespace: str, labelled: LiveObject | None) -> Iterator[bool | None]:
-    yield namespace in (condition.get("namespaces") or ())
-    for pattern in condition.get("namespaceRegexes") or ():
-        try:
-            # Unanchored, as the operator matches.
-            yield re.search(pattern, namespace) is not None if _ALIKE.fullmatch(pattern) else None
-        except re.error:
-            yield None
-    selector = condition.get("namespaceSelector")
-    if selector is not None:
-        yield _is_selected(selector, labelled) if labelled is not None else None
-
-
-def _is_selected(selector: LiveObject, labelled: LiveObject) -> bool:
-    labels = (labelled.get("metadata") or {}).get("labels") or {}
-    wanted = selector.get("matchLabels") or {}
-    met = all(labels.get(key) == value for key, value in wanted.items())
-    return met and all(_meets(each, labels) for each in selector.get("matchExpressions") or ())
-
-
-def _meets(expression: LiveObject, labels: LiveObject) -> bool:
-    key, values = str(expression.get("key")), expression.get("values") or ()
-    return {
-        "In": key in labels and labels.get(key) in values,
-        "NotIn": labels.get(key) not in values,
-        "Exists": key in labels,
-        "DoesNotExist": key not in labels,
-    }.get(str(expression.get("operator")), False)
 
 
 # The clocks of this machine, the stores and the cluster may differ by so much.

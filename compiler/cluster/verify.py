@@ -5,18 +5,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 
-from compiler.cluster.judge import (
-    AGREE,
-    FAILING,
-    ClusterProblem,
-    ClusterState,
-    Evidence,
-    foreign_external_secret,
-    foreign_secret,
-    problems,
-    store_problems,
-    store_unknowns,
-)
+from compiler.cluster.judge import AGREE, Evidence, foreign_external_secret, foreign_secret, problems
+from compiler.cluster.problem import FAILING, ClusterProblem, ClusterState
+from compiler.cluster.store_object import store_problems, store_unknowns
 from compiler.cluster.view import (
     EVER,
     NAMESPACES,

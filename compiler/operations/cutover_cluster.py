@@ -8,20 +8,15 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from compiler.cluster.judge import (
-    CLOCKS,
-    ClusterProblem,
-    ClusterState,
-    Evidence,
+from compiler.cluster.judge import CLOCKS, Evidence, last_read_before, problems, unknowns
+from compiler.cluster.problem import ClusterProblem, ClusterState
+from compiler.cluster.store_object import (
     allows_namespace,
     controller_of,
     identity_problem,
     kubectl_line,
-    last_read_before,
-    problems,
     store_problems,
     store_unknowns,
-    unknowns,
 )
 from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live, LiveObject, child
 from compiler.consumers.readers import readers_in

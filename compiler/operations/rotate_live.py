@@ -14,7 +14,7 @@ from compiler.change.plan import Location, Options, Outcome, RotationPhase
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import RunLog
 from compiler.change.undo import open_run
-from compiler.cluster.judge import ClusterState
+from compiler.cluster.problem import ClusterState
 from compiler.cluster.view import EXTERNAL_SECRETS, PODS, SECRETS, ClusterError, ClusterView, child, refresh_time
 from compiler.live.readers import readers_of
 from compiler.live.stores import LiveStores

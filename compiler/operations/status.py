@@ -12,7 +12,8 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
-from compiler.cluster.judge import ClusterProblem, ClusterState, operator_pods
+from compiler.cluster.judge import operator_pods
+from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError
 from compiler.live.observation import Likeness
 from compiler.live.stores import secret_named

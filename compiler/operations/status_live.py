@@ -12,17 +12,9 @@ from functools import cached_property
 from math import ceil, inf
 from time import monotonic
 
-from compiler.cluster.judge import (
-    FAILING,
-    ClusterProblem,
-    ClusterState,
-    Evidence,
-    is_immutable,
-    problems,
-    store_unknowns,
-    unknowns,
-    waits_for_a_change,
-)
+from compiler.cluster.judge import Evidence, is_immutable, problems, unknowns, waits_for_a_change
+from compiler.cluster.problem import FAILING, ClusterProblem, ClusterState
+from compiler.cluster.store_object import store_unknowns
 from compiler.cluster.view import (
     DATA_HASH,
     EVENTS,

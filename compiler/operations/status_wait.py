@@ -9,14 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from compiler.cluster.judge import (
-    ClusterProblem,
-    ClusterState,
-    is_immutable,
-    is_own,
-    last_read_before,
-    problems,
-)
+from compiler.cluster.judge import is_immutable, is_own, last_read_before, problems
+from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError, ClusterView, Live, LiveObject, child, clock, refresh_time, writers
 from compiler.live.observation import Likeness
 from compiler.live.stores import LiveStores, store_named

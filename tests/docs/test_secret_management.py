@@ -9,7 +9,7 @@ import pytest
 
 from compiler.cli.commands import COMMANDS
 from compiler.cli.invocation import parser_of
-from compiler.cluster.judge import ClusterState
+from compiler.cluster.problem import ClusterState
 from compiler.render.reports.status import word_of
 from scripts.build_tutorial import PAGES as EXECUTED
 from scripts.build_tutorial import README

@@ -15,7 +15,7 @@ from jsonschema import Draft7Validator
 from compiler.change.plan import Kind, Location, Step
 from compiler.cli.commands.backup import backup_content
 from compiler.cli.terminal.contents import text_of
-from compiler.cluster.judge import ClusterProblem, ClusterState
+from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.observation import Likeness

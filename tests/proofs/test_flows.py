@@ -69,7 +69,8 @@ print(json.dumps([code, own, sorted(pair for pair in calls if pair < pair[::-1] 
 """
 MOST_CLASSES, MOST_PAIRS = 60, 5
 # A module more needs a reason that a newcomer would accept.
-MOST = {"compile": 37, "verify": 51, "migrate": 66, "cutover": 65, "status": 64}
+# `cluster/` has a module for the states, and one that judges store objects: three commands ask for the latter alone.
+MOST = {"compile": 37, "verify": 51, "migrate": 66, "cutover": 67, "status": 66}
 
 
 def executed(world: World, *argv: str, **variables: str) -> list[str]:

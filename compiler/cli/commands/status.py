@@ -24,7 +24,7 @@ from compiler.cli.parser import (
 )
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.cluster.judge import ClusterState
+from compiler.cluster.problem import ClusterState
 from compiler.cluster.view import SECRETS, connect_cluster, without_age
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store

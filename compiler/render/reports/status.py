@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from compiler.cluster.judge import ClusterState
+from compiler.cluster.problem import ClusterState
 from compiler.live.observation import Likeness
 from compiler.live.versions import WriterOf, describe_writes, no_writer, remedies, start_time
 from compiler.model.catalogue import SELF

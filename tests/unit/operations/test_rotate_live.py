@@ -9,7 +9,7 @@ import pytest
 
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, Options, RotationPhase
-from compiler.cluster.judge import ClusterProblem, ClusterState
+from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError, ClusterView, refresh_time
 from compiler.operations import rotate_live, status_wait
 from compiler.operations.rotate_live import (

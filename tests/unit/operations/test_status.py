@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.judge import ClusterProblem, ClusterState
+from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.observation import Likeness
 from compiler.live.readers import ReadIndex

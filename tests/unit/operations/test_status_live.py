@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from compiler.cluster.client import keep_used_fields
-from compiler.cluster.judge import ClusterState, problems
+from compiler.cluster.judge import problems
+from compiler.cluster.problem import ClusterState
 from compiler.cluster.view import EVER, ClusterError
 from compiler.live.observation import Likeness
 from compiler.model.environment import other_store, progress_of

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from compiler.cluster.judge import ClusterProblem, ClusterState
+from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError, ClusterView, Live
 from compiler.consumers.readers import SecretRead, Way
 from compiler.live.observation import Likeness

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from compiler.cli.commands.status import Waiting
-from compiler.cluster.judge import ClusterProblem, ClusterState
+from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.operations.status import LiveState

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from compiler.cluster.judge import ClusterProblem, ClusterState
+from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.live.ages import AgeState, KeyAge
 from compiler.operations.due import DueKey
 from compiler.operations.status import LiveState, Status

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from compiler.cli.terminal.contents import text_of
-from compiler.cluster.judge import ClusterProblem, ClusterState
+from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.observation import Likeness

@@ -1,0 +1,49 @@
+"""Names the live states of a secret, and the problems that keep it from being in effect."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ClusterState(StrEnum):
+    """The live state of a secret in a word: what keeps it from being in effect first."""
+
+    NOT_ASKED = "not-asked"
+    IN_EFFECT = "in-effect"
+    ABSENT = "absent"  # there is no such ExternalSecret
+    DELETED = "being-deleted"  # it, or the Secret, is being deleted
+    FOREIGN = "foreign"  # it, or the Secret, is not this chart's
+    OTHER_SPEC = "other-spec"  # the cluster has not been given the compiled one
+    NOT_SYNCED = "not-synced"  # the operator has not synchronised this generation
+    NOT_READY = "not-ready"
+    IMMUTABLE = "immutable"  # the Secret is, so that the operator cannot update it
+    RETAINED = "retained"  # the Secret is an earlier one, kept because the store's has gone
+    NO_TARGET = "no-target"  # there is no Secret
+    MISSING_KEY = "missing-key"
+    EDITED = "edited"  # somebody else has written keys of the Secret since the operator did
+    STORE = "store"  # its store object is missing, not ready, leads elsewhere, or is closed to the namespace
+    REPLACED = "replaced"  # the Secret has another UID than before
+    DATA_CHANGED = "data-changed"  # although both stores held the same
+    OLDER_VALUE = "older-value"  # the value was written after the operator last read it
+    NOT_REFRESHED = "not-refreshed"  # the operator was asked to synchronise, and has not yet
+    SILENT = "operator-silent"  # nothing shows that the operator runs
+    RESTARTED = "restarted"
+    PODS = "pods-not-ready"
+    RESTART = "restart-needed"
+
+
+# The operator says the cause of these.
+FAILING = frozenset({ClusterState.NOT_READY, ClusterState.IMMUTABLE, ClusterState.RETAINED})
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterProblem:
+    """What keeps a secret from being in effect; `message` quotes nothing that the operator or a store said."""
+
+    state: ClusterState
+    message: str
+    # The way out, where it follows from the cluster alone.
+    mend: str = ""
+    # Whether the message of a store's condition has the cause.
+    has_cause: bool = False
+    # Whether it is only not proven that a live store is the written one.
+    is_unproven: bool = False

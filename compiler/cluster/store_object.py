@@ -1,0 +1,183 @@
+"""Judges a live store object: whether it is ready, leads to the written store, and lets a namespace use it."""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from compiler.cluster.problem import ClusterProblem, ClusterState
+from compiler.cluster.view import LiveObject, child, ready_of
+from compiler.model.environment import Store
+from compiler.model.provider import UNKNOWN
+from compiler.model.store import Sameness, compare_stores, parse_address
+from compiler.stores.registry import live_identity
+from compiler.text.wording import quote, shell_line
+
+# The operator's own name for itself where nothing else is set.
+_DEFAULT_CONTROLLER = "default"
+# Patterns that Python reads as Go does, whose the operator's are. A group is not repeated: Python might then take for
+# ever where Go does not.
+_ALIKE = re.compile(r"\^?(?:[a-z0-9.-]|\\[.d-]|\[\^?[a-z0-9-]+\]|[*+?](?![*+?]))*\$?|\^?\([a-z0-9|-]+\)\$?", re.ASCII)
+
+
+_of_store = partial(ClusterProblem, ClusterState.STORE)
+
+
+def store_problems(
+    store: Store, live: LiveObject | None, namespace: str, labelled: LiveObject | None = None
+) -> Iterator[ClusterProblem]:
+    """What is wrong with the live object of `store`; `labelled` is the namespace's object, if it was read."""
+    subject, describe = _subject(store), kubectl_line("describe", store, namespace)
+    if live is None:
+        yield _of_store(f"{subject} is not in the cluster", kubectl_line("get", store, namespace))
+        return
+    if child(live, "metadata").get("deletionTimestamp"):
+        yield _of_store(f"{subject} is being deleted", describe)
+    elif not (condition := ready_of(live)):
+        yield _of_store(f"{subject} has not been checked by the operator yet", describe)
+    elif condition.get("status") != "True":
+        yield _of_store(f"{subject} is not ready: {condition.get('reason') or 'Unknown'}", describe, has_cause=True)
+    if (found := identity_problem(store, live, namespace)) is not None and not found.is_unproven:
+        yield found
+    if allows_namespace(live, namespace, labelled) is False:
+        message = f"{subject} does not allow the namespace {quote(namespace)}"
+        yield _of_store(message, "add it to the store's `conditions`")
+
+
+def store_unknowns(
+    store: Store, live: LiveObject | None, namespace: str, labelled: LiveObject | None = None
+) -> Iterator[ClusterProblem]:
+    """What cannot be known of the live object of `store`, in the form of a problem."""
+    if live is None:
+        return
+    if (found := identity_problem(store, live, namespace)) is not None and found.is_unproven:
+        yield found
+    if allows_namespace(live, namespace, labelled) is None:
+        allows = f"{_subject(store)} allows the namespace {quote(namespace)}"
+        message = f"whether {allows} depends on what cannot be read here"
+        yield _of_store(message, kubectl_line("get", store, namespace))
+
+
+def identity_problem(store: Store, live: LiveObject, namespace: str) -> ClusterProblem | None:
+    """The problem that a live store object leads elsewhere than `store`, or may; None where it leads there."""
+    sameness = sameness_of(store, live)
+    if sameness is Sameness.UNPROVEN:
+        return _unproven_store(store, live, namespace)
+    if sameness is not Sameness.ANOTHER:
+        return None
+    message = f"{_subject(store)} leads to another store than {quote(store.id)}: {_store_difference(store, live)}"
+    shown = f"{kubectl_line('get', store, namespace)} -o yaml"
+    return _of_store(message, f"correct the address that is wrong; that of the cluster: {shown}")
+
+
+def sameness_of(store: Store, live: LiveObject) -> Sameness:
+    """Whether a live store object leads to `store` as its environment writes it; VAULT_ADDR has no say in that.
+
+    Another namespace is another store, whether the server has any or not, and another provider, whatever host it names:
+    neither is what the environment says.
+    """
+    found = live_identity(live)
+    found = found if found.provider.is_known or found.provider is UNKNOWN else found._replace(server="")
+    return compare_stores(store.identity._replace(has_namespaces=True), found)
+
+
+def kubectl_line(verb: str, store: Store, namespace: str) -> str:
+    """The line that shows the live object of `store`."""
+    where = ["-n", namespace] if store.kind == "SecretStore" else []
+    return shell_line("kubectl", *where, verb, store.kind.lower(), store.name)
+
+
+def _subject(store: Store) -> str:
+    return f"the {store.kind} {quote(store.name)}"
+
+
+def _store_difference(store: Store, live: LiveObject) -> str:
+    wanted, found = store.identity, live_identity(live)
+    if wanted.provider is not found.provider:
+        return f"its provider is {quote(found.provider.id)}, not {quote(wanted.provider.id)}"
+    if not wanted.provider.has_mounts:
+        hosts = [parse_address(url) for url in (_address(store, live), store.address or "")]
+        there, here = (quote(each.host if each is not None else "") for each in hosts)
+        return f"its `{store.provider.address}` leads to {there}, not {here}"
+    fields = (
+        ("path", found.mount, wanted.mount),
+        ("namespace", found.namespace, wanted.namespace),
+        ("version", found.version, wanted.version),
+    )
+    return " and ".join(
+        f"its `{name}` is {quote(there or '')}, not {quote(here or '')}"
+        for name, there, here in fields
+        if there != here
+    )
+
+
+def _address(store: Store, live: LiveObject) -> str:
+    return str(child(live, "spec", "provider", store.provider.id).get(store.provider.address) or "")
+
+
+def _unproven_store(store: Store, live: LiveObject, namespace: str) -> ClusterProblem:
+    message = f"whether {_subject(store)} leads to the store {quote(store.id)} is not proven"
+    shown = f"{kubectl_line('get', store, namespace)} -o yaml"
+    if live_identity(live).provider is UNKNOWN:
+        mend = f"leave one in its `namespace` and `headers`: {shown}"
+        return _of_store(f"{message}: it has two namespaces", mend, is_unproven=True)
+    field, url = store.provider.address, _address(store, live)
+    why = f"its `{field}` is spelt differently" if store.address else f"the environment has no `{field}`"
+    address = parse_address(url)
+    # A password in it is not shown.
+    line = f"`{field}: {url}`" if address is not None and not address.extra else f"its `{field}`"
+    mend = f"write {line} in the environment, as the cluster has it"
+    if "reachableAt" in store.provider.settings:
+        mend += ", and `reachableAt` for the address from here"
+    if address is None or address.extra:
+        mend += f"; {shown} shows it"
+    return _of_store(f"{message}: {why}", mend, is_unproven=True)
+
+
+def controller_of(store: LiveObject) -> str:
+    """The operator that a store belongs to; another one passes over what refers to it, and changes no status."""
+    return str((store.get("spec") or {}).get("controller") or _DEFAULT_CONTROLLER)
+
+
+def allows_namespace(store: LiveObject, namespace: str, labelled: LiveObject | None = None) -> bool | None:
+    """Whether ExternalSecrets of `namespace` may use `store`; `labelled` is the namespace's object, if it was read.
+
+    None where that depends on labels or a pattern that cannot be judged here. A SecretStore serves its own namespace.
+    The conditions of a ClusterSecretStore are joined by or, and without any it serves every namespace.
+    """
+    conditions = (store.get("spec") or {}).get("conditions") or ()
+    if store.get("kind") == "SecretStore" or not conditions:
+        return True
+    found = {verdict for each in conditions for verdict in _access_by(each, namespace, labelled)}
+    if True in found:
+        return True
+    return None if None in found else False
+
+
+def _access_by(condition: LiveObject, namespace: str, labelled: LiveObject | None) -> Iterator[bool | None]:
+    yield namespace in (condition.get("namespaces") or ())
+    for pattern in condition.get("namespaceRegexes") or ():
+        try:
+            # Unanchored, as the operator matches.
+            yield re.search(pattern, namespace) is not None if _ALIKE.fullmatch(pattern) else None
+        except re.error:
+            yield None
+    selector = condition.get("namespaceSelector")
+    if selector is not None:
+        yield _is_selected(selector, labelled) if labelled is not None else None
+
+
+def _is_selected(selector: LiveObject, labelled: LiveObject) -> bool:
+    labels = (labelled.get("metadata") or {}).get("labels") or {}
+    wanted = selector.get("matchLabels") or {}
+    met = all(labels.get(key) == value for key, value in wanted.items())
+    return met and all(_meets(each, labels) for each in selector.get("matchExpressions") or ())
+
+
+def _meets(expression: LiveObject, labels: LiveObject) -> bool:
+    key, values = str(expression.get("key")), expression.get("values") or ()
+    return {
+        "In": key in labels and labels.get(key) in values,
+        "NotIn": labels.get(key) not in values,
+        "Exists": key in labels,
+        "DoesNotExist": key not in labels,
+    }.get(str(expression.get("operator")), False)
