@@ -154,6 +154,19 @@ OWN_STORES\
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
+metadata: {name: "platform-secrets-watch", namespace: "NAMESPACE"}
+rules:
+  # `status --offline --cluster --without-secrets`, as a job for alerts runs it: no Secret and no pod.
+  - apiGroups: ["external-secrets.io"]
+    resources: ["externalsecrets"]
+    verbs: ["list"]
+OWN_STORES\
+  - apiGroups: [""]
+    resources: ["events"]
+    verbs: ["list"]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
 metadata: {name: "platform-secrets-force-sync", namespace: "NAMESPACE"}
 rules:
   # `status --force-sync` and `rotate`, which set an annotation; a patch of the object may change all of it.

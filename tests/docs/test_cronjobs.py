@@ -21,18 +21,20 @@ from pyrage import decrypt, x25519  # type: ignore[import-untyped]
 
 from compiler.demo.certificates import CertificateAuthority
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.generate.access import access_text
+from compiler.generate.access import access_text, rbac
 from compiler.operations.backup import decode
 from compiler.pipeline import compile_project
 from compiler.stores.interface import Role
+from tests.api_double import ApiDouble
 from tests.faulty_gateway import QuietHandler
 from tests.faulty_key_vault import FaultyKeyVault
+from tests.live_platform import LivePlatform
 from tests.own_process import LIVE, processes_with
 from tests.platforms import write_agents_project
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs/examples/cronjobs"
-ACCOUNT, SPACE = "platform-secrets-reader", "platform-secrets"
+ACCOUNT, WATCHER, SPACE = "platform-secrets-reader", "platform-secrets-watcher", "platform-secrets"
 KUBECTL = shutil.which("kubectl")
 # What a container starts: no capability, whoever runs the test, and where `may_write` is not set no file that grows.
 PROGRAM = f"""
@@ -108,10 +110,14 @@ def test_a_manifest_with_a_mistake_is_noticed(path: tuple[str, ...], value: obje
         require_valid(job)
 
 
-def test_pods_are_hardened_and_have_no_token_for_the_cluster() -> None:
-    assert len(jobs()) == len(manifests()) - 1
-    for pod in (each["spec"] for each in jobs().values()):
-        assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == (ACCOUNT, False)
+def test_pods_are_hardened_and_have_a_token_for_the_cluster_or_a_way_to_the_stores() -> None:
+    assert len(jobs()) == len(manifests()) - 2
+    for name, each in jobs().items():
+        pod, asks_cluster = each["spec"], name == "platform-secrets-watch"
+        account = WATCHER if asks_cluster else ACCOUNT
+        assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == (account, asks_cluster)
+        has_way = "azure.workload.identity/use" in each["metadata"]["labels"] or "vault-token" in json.dumps(pod)
+        assert has_way is not asks_cluster
         assert pod["securityContext"]["runAsNonRoot"]
         assert pod["securityContext"]["runAsUser"] > 0
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -130,7 +136,7 @@ def test_a_container_mounts_what_its_pod_has_and_writes_only_what_it_is_for() ->
         mounts = container["volumeMounts"]
         assert {each["name"] for each in mounts} <= {each["name"] for each in pod["volumes"]}
         writable |= {(name, each["mountPath"]) for each in mounts if not each.get("readOnly")}
-    assert writable == {("backup", "/backups"), ("metrics", "/metrics")}
+    assert writable == {("backup", "/backups"), ("metrics", "/metrics"), ("watch", "/metrics")}
 
 
 def test_the_backup_job_has_no_way_to_open_or_to_delete_a_backup() -> None:
@@ -365,3 +371,56 @@ def test_the_status_job_lists_what_is_due_and_writes_metrics(node: Node) -> None
     assert file.stat().st_ino != first
     # The alert on ages that are not known.
     assert f"platform_secret_due_timestamp_seconds{{{labels}}} 0\n" in file.read_text("utf-8")
+
+
+# What the roles that watcher.yaml binds allow, and no more.
+WATCHES = ("platform-secrets-watch", "ClusterRole platform-secrets-status")
+
+
+@pytest.fixture
+def cluster(node: Node) -> Iterator[LivePlatform]:
+    """The environment of the node deployed, for one who has the roles of the watcher."""
+    project = compile_project(node.root / "git", ["prod"]).project
+    assert project is not None
+    environment = project.environments[0]
+    roles = [*yaml.safe_load_all(rbac(environment))]
+    bound = [
+        rule
+        for role in roles
+        for rule in role["rules"]
+        if role["metadata"]["name"] == WATCHES[0] or f"{role['kind']} {role['metadata']['name']}" == WATCHES[1]
+    ]
+    allowed = {f"{verb} {plural}" for rule in bound for plural in rule["resources"] for verb in rule["verbs"]}
+    every = {f"{verb} {plural}" for verb in ("list", "get", "patch", "watch") for plural in (*EVERY, "secrets", "pods")}
+    with ApiDouble(refused=dict.fromkeys(every - allowed, 403)) as double:
+        platform = LivePlatform(double)
+        platform.run(environment)
+        (node.root / "kubeconfig.json").write_text(double.kubeconfig(node.root).read_text("utf-8"), "utf-8")
+        yield platform
+
+
+EVERY = ("externalsecrets", "events", "clustersecretstores", "secretstores", "namespaces", "deployments")
+
+
+def test_the_watch_job_says_what_is_in_effect_without_a_secret_a_pod_or_a_store(
+    node: Node, cluster: LivePlatform
+) -> None:
+    def watch() -> str:
+        done = node.run("watch", KUBECONFIG=str(node.root / "kubeconfig.json"))
+        assert (done.returncode, done.stderr) == (0, ""), done
+        return (node.root / "metrics/platform-secrets-prod-cluster.prom").read_text("utf-8")
+
+    text = watch()
+    assert 'platform_secret_in_effect{environment="prod",secret="jira",store="vault"} 1\n' in text
+    assert "platform_secrets_cluster_look_timestamp_seconds{" in text
+    # What was not asked is absent.
+    assert not re.search("(?:restart_needed|store_up|rotations|run_timestamp_seconds|due_timestamp_seconds)[{]", text)
+    plurals = {each.path.split("/")[-1] for each in cluster.double.asked}
+    assert not plurals & {"secrets"}
+    assert node.openbao.url not in text
+    cluster.store("vault-store", ready=False)
+    text = watch()
+    assert 'platform_secret_in_effect{environment="prod",secret="jira",store="vault"} 0\n' in text
+    assert re.search(
+        'platform_secret_cause{environment="prod",secret="jira",store="vault",cause="store[^"]*"} 1\n', text
+    )

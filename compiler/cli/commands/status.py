@@ -64,7 +64,7 @@ holds the same values, how old they are and when they expire; with --cluster als
 The next command stands below the table. Changes nothing, except that --force-sync sets an annotation.
 NEXT is the store that `moves` takes a secret to, AGE how long ago its oldest value was written, LIVE what the cluster
 runs. Where the catalogue limits the age of values, DUE is when the first key needs a new one, by its limit or expiry,
-and OWNER who is responsible; --due lists the keys by date, and --format openmetrics writes the dates for alerts. With
+and OWNER who is responsible; --due lists the keys by date, and --format openmetrics writes metrics for alerts. With
 --wait, DUE and OWNER are not shown.
 
 With --wait it follows the cluster until every secret is in effect as the files say when it starts, or until --timeout,
@@ -75,7 +75,7 @@ restarts of the pods that read it.
 Exits 1 for a problem in the cluster or a value that the store in use lacks, and with --due for a key that is overdue or
 whose age is not known; 3 if a store or the cluster does not answer, 4 if --wait runs out of time, lacks a right that it
 needs, or cannot tell whether the cluster reads the environment's store. With --format openmetrics it exits 0 if every
-store answers, whatever is due."""
+store answers, whatever is wrong or due."""
 EXAMPLES = (
     "platform-secrets status",
     "platform-secrets status staging",
@@ -111,7 +111,7 @@ def configure(parser: Parser) -> None:
         "list no Secrets, so that --wait needs no right to; their keys and UIDs are then not checked",
     )
     parser.add_flag("--rbac", "print the RBAC roles that these options need, and exit")
-    parser.exclude("--offline", "--wait", "--force-sync", "--cluster")
+    parser.exclude("--offline", "--wait", "--force-sync")
     add_accept_store(parser, "--wait")
     parser.require("--timeout", "--wait")
     parser.require("--without-secrets", "--cluster", "--wait", "--force-sync")
@@ -125,8 +125,8 @@ def configure(parser: Parser) -> None:
     parser.exclude("--due", "--offline", "--wait", "--force-sync", "--cluster", "--rbac")
     parser.add_written_file("--out", "write the metrics of --format openmetrics to this file at once, for a collector")
     add_format(parser, (*REPORT_FORMATS, _METRICS))
-    # Each asks no store, does not end, or says in another form what metrics say.
-    parser.exclude(f"--format {_METRICS}", "--offline", "--wait", "--force-sync", "--due")
+    # Each does not end, or says in another form what metrics say.
+    parser.exclude(f"--format {_METRICS}", "--wait", "--force-sync", "--due")
 
 
 def run(invocation: Invocation) -> int:
@@ -181,6 +181,10 @@ def _options(arguments: Namespace, *, is_debug: bool) -> StatusOptions:
     is_measured = arguments.format == _METRICS
     if arguments.out is not None and not is_measured:
         raise Refusal("usage", f"--out needs --format {_METRICS}", "add it, or leave --out out")
+    if is_measured and arguments.offline and not arguments.cluster:
+        raise Refusal(
+            "usage", f"--format {_METRICS} with --offline needs --cluster", "add it: nothing else is asked then"
+        )
     seconds = timeout_seconds(arguments.timeout)
     return StatusOptions(
         tuple(arguments.only),

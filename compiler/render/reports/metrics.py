@@ -6,6 +6,7 @@ The format is OpenMetrics: https://github.com/prometheus/OpenMetrics/blob/v1.0.0
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from compiler.cluster.judge import ClusterState
 from compiler.live.ages import AgeState
 from compiler.operations.due import values_of
 from compiler.operations.status import Status
@@ -16,41 +17,67 @@ FIRST_LINE = "# TYPE platform_secret_changed_timestamp_seconds gauge\n"
 LONGEST_LABEL = 128
 # The labels, and the value.
 Sample = tuple[dict[str, str], float]
+# What each gauge means.
+_HELP = {
+    "platform_secret_changed_timestamp_seconds": "When the value of a key last changed, or earlier",
+    "platform_secret_due_timestamp_seconds": "When a key needs a new value; 0 where that is not known",
+    "platform_secret_open_rotations": "How many rotations of a secret are neither closed nor undone",
+    "platform_secrets_store_up": "1 where a store in use answered, else 0",
+    "platform_secrets_run_timestamp_seconds": "When the stores of the environment were last asked",
+    "platform_secret_in_effect": "1 where the cluster runs on what the files and stores say, else 0",
+    "platform_secret_cause": "1 for what keeps a secret from being in effect, by the code that status gives as cause",
+    "platform_secret_restart_needed": "1 where pods run on an old value until they are restarted, else 0",
+    "platform_secrets_cluster_look_timestamp_seconds": "When the cluster was last asked",
+}
 
 
 def metrics(found: Sequence[Status], now: datetime) -> Iterator[str]:
-    changed, due, in_effect, store_up, run = (list[Sample]() for _ in range(5))
+    """The lines of all gauges; what was not asked has no sample."""
+    samples: dict[str, list[Sample]] = {name: [] for name in _HELP}
     for status in found:
         environment = {"environment": status.environment.name}
-        for each in values_of(status.environment, status.keys):
-            if not each.has_due:
-                continue
-            key = {"secret": each.secret, "key": each.key, "owner": each.owner or "", "store": each.store}
-            labels, is_known = {**environment, **key}, each.age.state is not AgeState.NOT_KNOWN
-            if each.age.changed is not None:
-                changed.append((labels, int(each.age.changed.timestamp())))
-            # A date before 1970, as of a tag that somebody wrote, is overdue too and no unknown one.
-            until = max(1, int(each.age.due.timestamp())) if each.age.due is not None and is_known else 0
-            due.append((labels, until))
-        for row in status.rows:
-            if row.live is not None:
-                labels = {**environment, "secret": row.secret.id, "store": row.store.id}
-                in_effect.append((labels, not row.has_problem))
-        for store in dict.fromkeys(row.store.id for row in status.rows):
-            store_up.append(({**environment, "store": store}, store not in status.silent))
-        run.append((environment, int(now.timestamp())))
-    return exposition(
-        {
-            "platform_secret_changed_timestamp_seconds": ("When the value of a key last changed, or earlier", changed),
-            "platform_secret_due_timestamp_seconds": ("When a key needs a new value; 0 where that is not known", due),
-            "platform_secret_in_effect": (
-                "1 where the cluster runs on what the files and stores say, else 0",
-                in_effect,
-            ),
-            "platform_secrets_store_up": ("1 where a store in use answered, else 0", store_up),
-            "platform_secrets_run_timestamp_seconds": ("When the environment was looked at", run),
-        }
-    )
+        for name, labels, value in (*_of_stores(status), *_of_cluster(status)):
+            samples[name].append(({**environment, **labels}, value))
+        looked = {"platform_secrets_run": status.is_asked, "platform_secrets_cluster_look": status.is_live}
+        for name, is_done in looked.items():
+            if is_done:
+                samples[f"{name}_timestamp_seconds"].append((environment, int(now.timestamp())))
+    return exposition({name: (help_text, samples[name]) for name, help_text in _HELP.items()})
+
+
+def _of_stores(status: Status) -> Iterator[tuple[str, dict[str, str], float]]:
+    """What the stores say, by the names of gauges; nothing where they were not asked."""
+    if not status.is_asked:
+        return
+    for each in values_of(status.environment, status.keys):
+        if not each.has_due:
+            continue
+        labels = {"secret": each.secret, "key": each.key, "owner": each.owner or "", "store": each.store}
+        if each.age.changed is not None:
+            yield "platform_secret_changed_timestamp_seconds", labels, int(each.age.changed.timestamp())
+        # A date before 1970, as of a tag that somebody wrote, is overdue too and no unknown one.
+        is_known = each.age.state is not AgeState.NOT_KNOWN
+        until = max(1, int(each.age.due.timestamp())) if each.age.due is not None and is_known else 0
+        yield "platform_secret_due_timestamp_seconds", labels, until
+    for row in status.rows:
+        # The tags of the store say so: of one that did not answer nobody knows.
+        if row.keys and not row.values.closed:
+            yield "platform_secret_open_rotations", {"secret": row.secret.id}, len(row.rotations)
+    for store in dict.fromkeys(row.store.id for row in status.rows):
+        yield "platform_secrets_store_up", {"store": store}, store not in status.silent
+
+
+def _of_cluster(status: Status) -> Iterator[tuple[str, dict[str, str], float]]:
+    """What the cluster says, by the names of gauges; nothing where it was not asked."""
+    for row in status.rows:
+        if row.live is None:
+            continue
+        labels = {"secret": row.secret.id, "store": row.store.id}
+        yield "platform_secret_in_effect", labels, not row.has_problem
+        if row.has_problem:
+            yield "platform_secret_cause", {**labels, "cause": row.state}, 1
+        if row.live.pods is not None:
+            yield "platform_secret_restart_needed", {"secret": row.secret.id}, row.has(ClusterState.RESTART)
 
 
 def exposition(gauges: Mapping[str, tuple[str, Sequence[Sample]]]) -> Iterator[str]:

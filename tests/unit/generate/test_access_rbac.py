@@ -36,6 +36,7 @@ def rules(roles: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
 def test_a_role_a_namespace_and_a_cluster_role_for_what_lies_in_none(roles: list[dict[str, Any]]) -> None:
     assert [(role["kind"], role["metadata"].get("namespace"), role["metadata"]["name"]) for role in roles] == [
         ("Role", "agents", "platform-secrets-status"),
+        ("Role", "agents", "platform-secrets-watch"),
         ("Role", "agents", "platform-secrets-force-sync"),
         ("Role", "agents", "platform-secrets-consumers"),
         ("ClusterRole", None, "platform-secrets-status"),

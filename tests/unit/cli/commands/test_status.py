@@ -221,7 +221,7 @@ def test_a_value_that_the_operator_has_not_read_yet_is_older_in_the_secret(
 
 def test_the_roles_are_printed_and_nothing_asked(status: Callable[..., Done], ends: Ends) -> None:
     done = status("dev", "--rbac")
-    assert (done.code, done.out.count("kind: Role\n"), done.out.count("kind: ClusterRole\n")) == (0, 3, 2)
+    assert (done.code, done.out.count("kind: Role\n"), done.out.count("kind: ClusterRole\n")) == (0, 4, 2)
     assert ends.vault.calls == []
 
 
@@ -233,7 +233,7 @@ def test_the_roles_are_printed_and_nothing_asked(status: Callable[..., Done], en
         (["--force-sync"], "--force-sync applies to one environment"),
         (["--rbac"], "--rbac applies to one environment"),
         (["--only", "jira"], "--only applies to one environment"),
-        (["dev", "--offline", "--cluster"], "--offline cannot be combined with --cluster"),
+        (["dev", "--offline", "--wait"], "--offline cannot be combined with --wait"),
         (["dev", "--offline", "--force-sync"], "--offline cannot be combined with --force-sync"),
         (["dev", "--without-secrets"], "--without-secrets needs --cluster, --wait or --force-sync"),
         (["dev", "--timeout", "5m"], "--timeout needs --wait"),
@@ -390,7 +390,7 @@ def test_metrics_replace_their_own_file_and_no_other(
         (("--due", "30d", "--rbac"), "--due cannot be combined with --rbac"),
         (("--due", "soon"), "--due is not a number of days"),
         (("--due", "0", "--format", "openmetrics"), "--format openmetrics cannot be combined with --due"),
-        (("--offline", "--format", "openmetrics"), "--format openmetrics cannot be combined with --offline"),
+        (("--offline", "--format", "openmetrics"), "--format openmetrics with --offline needs --cluster"),
         (("--wait", "--format", "openmetrics"), "--format openmetrics cannot be combined with --wait"),
         (("--force-sync", "--format", "openmetrics"), "--format openmetrics cannot be combined with --force-sync"),
         (("--out", "a.prom"), "--out needs --format openmetrics"),

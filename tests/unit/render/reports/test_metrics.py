@@ -31,7 +31,7 @@ def aged(world: World, *ages: KeyAge, owner: str | None = None) -> Status:
     status = world.status()
     keys = tuple(DueKey("jira", f"KEY_{number}", "vault", owner, True, age) for number, age in enumerate(ages))
     github, jira = status.rows
-    return replace(status, rows=(github, replace(jira, keys=keys)))
+    return replace(status, rows=(github, replace(jira, keys=keys)), is_asked=True)
 
 
 def test_a_date_that_is_not_known_is_0_though_another_is(world: World) -> None:
@@ -64,18 +64,50 @@ def test_the_owner_is_that_of_the_catalogue(world: World) -> None:
     assert labels["owner"] == 'the "best"'
 
 
+def asked(status: Status) -> Status:
+    return replace(status, is_asked=True)
+
+
 def test_a_problem_in_the_cluster_and_a_silent_store_are_0(world: World) -> None:
-    status = world.status()
+    status = asked(world.status())
     broken = LiveState((ClusterProblem(ClusterState.NOT_READY, "no"),))
     rows = (replace(status.rows[0], live=LiveState()), replace(status.rows[1], live=broken))
-    found = samples(replace(status, rows=rows, silent=("vault",)))
+    found = samples(replace(status, rows=rows, silent=("vault",), is_live=True))
     assert [(labels["secret"], value) for labels, value in found["platform_secret_in_effect"]] == [
         ("github", 1),
         ("jira", 0),
     ]
+    cause = {"environment": "prod", "secret": "jira", "store": "vault", "cause": "not-ready"}
+    assert found["platform_secret_cause"] == [(cause, 1)]
     assert found["platform_secrets_store_up"] == [({"environment": "prod", "store": "vault"}, 0)]
     assert found["platform_secrets_run_timestamp_seconds"] == [({"environment": "prod"}, NOW.timestamp())]
+    assert found["platform_secrets_cluster_look_timestamp_seconds"] == [({"environment": "prod"}, NOW.timestamp())]
     assert samples(status)["platform_secrets_store_up"][0][1] == 1
+
+
+def test_what_was_not_asked_is_absent_and_not_0(world: World) -> None:
+    assert {name for name, found in samples(world.status()).items() if found} == set()
+    stores = {name for name, found in samples(asked(world.status())).items() if found}
+    assert stores == {"platform_secrets_store_up", "platform_secrets_run_timestamp_seconds"}
+    live = replace(world.status(), is_live=True)
+    rows = tuple(replace(row, live=LiveState(pods=None)) for row in live.rows)
+    cluster = {name for name, found in samples(replace(live, rows=rows)).items() if found}
+    assert cluster == {"platform_secret_in_effect", "platform_secrets_cluster_look_timestamp_seconds"}
+
+
+def test_pods_on_an_old_value_and_open_rotations_are_counted_where_they_were_asked(world: World) -> None:
+    status = asked(aged(world, KeyAge(AgeState.NO_LIMIT)))
+    github, jira = status.rows
+    old = LiveState((ClusterProblem(ClusterState.RESTART, "restart needed"),), pods=2)
+    rows = (replace(github, live=LiveState(pods=1)), replace(jira, live=old, rotations=("run-1", "run-2")))
+    found = samples(replace(status, rows=rows))
+    assert [(labels["secret"], value) for labels, value in found["platform_secret_restart_needed"]] == [
+        ("github", 0),
+        ("jira", 1),
+    ]
+    assert [(labels["secret"], value) for labels, value in found["platform_secret_open_rotations"]] == [("jira", 2)]
+    silent = replace(jira, values=replace(jira.values, closed=("it is sealed",)))
+    assert samples(replace(status, rows=(silent,)))["platform_secret_open_rotations"] == []
 
 
 HOSTILE = ['a"b', "a\\b", "a\nb", '"} 1\n# EOF\nforged{x="', "x" * 500, "é漢\u2028\x00\x1b[31m", "\\n", ""]
