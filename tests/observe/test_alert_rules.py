@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from compiler.cluster.judge import ClusterProblem, ClusterState
+from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.live.ages import AgeState, KeyAge
 from compiler.operations.due import DueKey
 from compiler.operations.status import LiveState, from_files

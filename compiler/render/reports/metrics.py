@@ -6,7 +6,7 @@ The format is OpenMetrics: https://github.com/prometheus/OpenMetrics/blob/v1.0.0
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from compiler.cluster.judge import ClusterState
+from compiler.cluster.problem import ClusterState
 from compiler.live.ages import AgeState
 from compiler.operations.due import values_of
 from compiler.operations.status import Status
