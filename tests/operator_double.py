@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from compiler.cluster.pods import secret_reads
 from compiler.cluster.store_object import allows_namespace
 from compiler.cluster.view import ready_of
-from compiler.consumers.readers import secret_reads
 from tests.api_double import Change
 from tests.cluster_double import ClusterDouble
 from tests.proofs.eso_reference import NotThereError, key_vault_name, of_key_vault, of_vault, vault_path

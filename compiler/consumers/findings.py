@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cache
 
-from compiler.consumers.readers import SYNC, Made, Moment, Name, ObjectIndex, SecretRead, VariableSource, Way, Workload
+from compiler.cluster.pods import SecretRead, Way
+from compiler.consumers.readers import SYNC, Made, Moment, Name, ObjectIndex, VariableSource, Workload
 from compiler.edit.yaml_edit import listing
 from compiler.model.catalogue import CatalogueKey, Entry
 from compiler.model.diagnostic import Diagnostic, Related

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from compiler.cluster.pods import SecretRead
 from compiler.cluster.view import ClusterView
 from compiler.consumers.findings import (
     EnvironmentSecrets,
@@ -18,7 +19,7 @@ from compiler.consumers.findings import (
     secrets_of,
     target_options,
 )
-from compiler.consumers.readers import Name, ObjectIndex, SecretRead, Workload, gather, take
+from compiler.consumers.readers import Name, ObjectIndex, Workload, gather, take
 from compiler.edit.yaml_edit import listing
 from compiler.helm import Helm, template
 from compiler.model.diagnostic import Diagnostic

@@ -3,19 +3,26 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from compiler.cluster.view import CONTAINERS, SECRETS, ClusterError, ClusterView, child, keys_of, target_of
+from compiler.cluster.pods import (
+    COMPLETED,
+    Locate,
+    Path,
+    PlainMap,
+    SecretRead,
+    containers,
+    maps,
+    secret_reads,
+    text,
+)
+from compiler.cluster.view import SECRETS, ClusterError, ClusterView, child, keys_of, target_of
 from compiler.model.document import Node, Span
 from compiler.model.facts import LABEL
 from compiler.refusal import Refusal
 from compiler.text.wording import quote
 
-PlainMap = Mapping[str, Any]
-Path = tuple[str | int, ...]
-Locate = Callable[[Path], Span | None]
 # A namespace and a name in it.
 Name = tuple[str, str]
 
@@ -76,41 +83,7 @@ _PLURALS = {
 }
 # Who may not list these is told the rest: not every cluster has Rollouts, and ConfigMaps only hide variables.
 OPTIONAL = frozenset({"rollouts", "configmaps"})
-# A pod that is over reads nothing any more.
-_COMPLETED = frozenset({"Succeeded", "Failed"})
 _HELM = ("app.kubernetes.io/managed-by", "Helm")
-
-
-class Way(StrEnum):
-    """How a pod gets a Secret. A volume follows a change, if not mounted by subPath; the others keep what they read."""
-
-    ENV = "env"
-    ENV_FROM = "envFrom"
-    VOLUME = "volume"
-    SUB_PATH = "subPath"
-    IMAGE_PULL = "imagePullSecrets"
-
-
-_FROZEN = frozenset({Way.ENV, Way.ENV_FROM, Way.SUB_PATH})
-
-
-@dataclass(frozen=True, slots=True)
-class SecretRead:
-    """One reading of a Secret."""
-
-    secret: str
-    key: str | None  # None: all that it has
-    way: Way
-    optional: bool = False  # the pod starts without it
-    container: str | None = None  # None for what a pod reads as a whole
-    prefix: str = field(default="", compare=False)  # before the names of variables
-    at: Span | None = field(default=None, compare=False)
-    key_at: Span | None = field(default=None, compare=False)
-
-    @property
-    def keeps(self) -> bool:
-        """Whether the pod keeps what it has read until it is started anew."""
-        return self.way in _FROZEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,88 +154,6 @@ class ObjectIndex:
         return found
 
 
-def secret_reads(spec: PlainMap, locate: Locate = lambda _: None) -> tuple[SecretRead, ...]:
-    """Every reading of a Secret in a pod's `spec`, each once; `locate` finds the place of a path in that."""
-    found = [*_of_containers(spec, locate), *_of_volumes(spec, locate)]
-    found += [
-        SecretRead(name, None, Way.IMAGE_PULL, optional=True, at=locate(("imagePullSecrets", at, "name")))
-        for at, each in maps(spec.get("imagePullSecrets"))
-        if (name := text(each, "name"))
-    ]
-    return tuple(dict.fromkeys(found))
-
-
-def containers(spec: PlainMap) -> Iterator[tuple[Path, PlainMap]]:
-    """Every container of a pod's spec, of all kinds, with the path that leads to it."""
-    for kind in CONTAINERS:
-        for at, container in maps(spec.get(kind)):
-            yield (kind, at), container
-
-
-def maps(value: object) -> Iterator[tuple[int, PlainMap]]:
-    """The maps in a list with their positions; none where `value` is no list."""
-    for at, each in enumerate(value if isinstance(value, list | tuple) else ()):
-        if isinstance(each, dict):
-            yield at, each
-
-
-def text(data: PlainMap, key: str) -> str | None:
-    """What stands under `key` as text, None where it is nothing or no scalar."""
-    found = data.get(key)
-    return str(found) if isinstance(found, str | int) and found != "" else None
-
-
-def _of_containers(spec: PlainMap, locate: Locate) -> Iterator[SecretRead]:
-    for path, container in containers(spec):
-        name = str(container.get("name"))
-        for at, source in maps(container.get("envFrom")):
-            reference = child(source, "secretRef")
-            if secret := text(reference, "name"):
-                here = (*path, "envFrom", at, "secretRef", "name")
-                is_optional, before = reference.get("optional") is True, text(source, "prefix") or ""
-                yield SecretRead(secret, None, Way.ENV_FROM, is_optional, name, before, locate(here))
-        for at, variable in maps(container.get("env")):
-            reference = child(variable, "valueFrom", "secretKeyRef")
-            if secret := text(reference, "name"):
-                above = (*path, "env", at, "valueFrom", "secretKeyRef")
-                is_optional, key = reference.get("optional") is True, text(reference, "key") or ""
-                places = locate((*above, "name")), locate((*above, "key"))
-                yield SecretRead(secret, key, Way.ENV, is_optional, name, "", *places)
-
-
-def _of_volumes(spec: PlainMap, locate: Locate) -> Iterator[SecretRead]:
-    by_sub_path = {
-        mount.get("name")
-        for _, container in containers(spec)
-        for _, mount in maps(container.get("volumeMounts"))
-        if (mount.get("subPath") or mount.get("subPathExpr")) and isinstance(mount.get("name"), str)
-    }
-    for at, volume in maps(spec.get("volumes")):
-        name = volume.get("name")
-        way = Way.SUB_PATH if isinstance(name, str) and name in by_sub_path else Way.VOLUME
-        yield from _of_files(child(volume, "secret"), "secretName", way, ("volumes", at, "secret"), locate)
-        for index, source in maps(child(volume, "projected").get("sources")):
-            above = ("volumes", at, "projected", "sources", index, "secret")
-            yield from _of_files(child(source, "secret"), "name", way, above, locate)
-        # What a driver logs in with, without which the volume is not mounted.
-        for *within, named in (("csi", "nodePublishSecretRef", "name"), ("azureFile", "secretName")):
-            if secret := text(child(volume, *within), named):
-                yield SecretRead(secret, None, Way.VOLUME, at=locate(("volumes", at, *within, named)))
-
-
-def _of_files(source: PlainMap, named: str, way: Way, above: Path, locate: Locate) -> Iterator[SecretRead]:
-    secret, is_optional = text(source, named), source.get("optional") is True
-    if secret is None:
-        return
-    here = locate((*above, named))
-    items = list(maps(source.get("items")))
-    for at, item in items:
-        key, key_at = text(item, "key") or "", locate((*above, "items", at, "key"))
-        yield SecretRead(secret, key, way, is_optional, at=here, key_at=key_at)
-    if not items:
-        yield SecretRead(secret, None, way, is_optional, at=here)
-
-
 def is_workload(api_version: str, kind: str) -> bool:
     """Whether objects of that kind run pods whose spec is known."""
     return kind in POD_SPECS and api_version.startswith(_GROUPS.get(kind, _OTHER_GROUP))
@@ -306,13 +197,13 @@ def _wave(annotations: PlainMap, *, is_helm: bool) -> int:
 
 
 def _settings(container: PlainMap) -> Iterator[VariableSource]:
-    for _, source in maps(container.get("envFrom")):
+    for _, source in maps(container, "envFrom"):
         before = text(source, "prefix") or ""
         if name := text(child(source, "secretRef"), "name"):
             yield VariableSource(secret=name, prefix=before)
         elif name := text(child(source, "configMapRef"), "name"):
             yield VariableSource(config_map=name, prefix=before)
-    for _, variable in maps(container.get("env")):
+    for _, variable in maps(container, "env"):
         if set_one := text(variable, "name"):
             reference = child(variable, "valueFrom", "secretKeyRef")
             yield VariableSource(secret=text(reference, "name"), key=text(reference, "key"), variable=set_one)
@@ -485,7 +376,7 @@ def _take_live_workload(gathered: ObjectIndex, namespace: str, kind: str, found:
     owner = _controller(metadata)
     # What belongs to one of those kinds is told by its owner; an operator's own kind has no pods' spec to look at.
     is_told = is_workload(text(owner, "apiVersion") or "", text(owner, "kind") or "")
-    if is_told or metadata.get("deletionTimestamp") or child(found, "status").get("phase") in _COMPLETED:
+    if is_told or metadata.get("deletionTimestamp") or child(found, "status").get("phase") in COMPLETED:
         return
     gathered.objects += 1
     gathered.workloads.append(workload_of(kind, namespace, metadata, child(found, *POD_SPECS[kind]), lambda _: None))
@@ -497,7 +388,7 @@ def _take_external_secrets(gathered: ObjectIndex, namespace: str, every: Iterabl
         name, target = text(metadata, "name") or "", target_of(found)
         if target is None:
             continue
-        data = [text(item, "secretKey") for _, item in maps(spec.get("data"))]
+        data = [text(item, "secretKey") for _, item in maps(spec, "data")]
         is_known = bool(data) and not spec.get("dataFrom") and not child(spec, "target", "template")
         keys = frozenset(key for key in data if key is not None) if is_known else None
         part_of = text(child(metadata, "labels"), LABEL)
@@ -522,4 +413,4 @@ def _take_secrets(gathered: ObjectIndex, namespace: str, every: Iterable[PlainMa
 
 def _controller(metadata: PlainMap) -> PlainMap:
     """The reference to the owner that controls the object, an empty one where none does."""
-    return next((each for _, each in maps(metadata.get("ownerReferences")) if each.get("controller")), {})
+    return next((each for _, each in maps(metadata, "ownerReferences") if each.get("controller")), {})

@@ -14,6 +14,7 @@ from compiler.change.plan import Location, Options, Outcome, RotationPhase
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import RunLog
 from compiler.change.undo import open_run
+from compiler.cluster.pods import Pod, pod_of, pods_with_old_value, restart_commands
 from compiler.cluster.problem import ClusterState
 from compiler.cluster.view import EXTERNAL_SECRETS, PODS, SECRETS, ClusterError, ClusterView, child, refresh_time
 from compiler.live.readers import readers_of
@@ -25,7 +26,7 @@ from compiler.model.inventory import reads_of
 from compiler.model.values import manifests_of
 from compiler.operations.put import Target
 from compiler.operations.status import States, Status, WaitEnd
-from compiler.operations.status_live import OPTIONAL, Pod, accept_store, pod_of, pods_with_old_value, restart_commands
+from compiler.operations.status_live import OPTIONAL, accept_store
 from compiler.operations.status_wait import Connect, StatusOptions, Tell, key_write_time, read_status
 from compiler.refusal import Refusal
 from compiler.stores.secret_value import SecretValue

@@ -5,15 +5,16 @@ Where a secret is not in effect, it says why, and what mends it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from math import ceil, inf
 from time import monotonic
 
 from compiler.cluster.judge import Evidence, is_immutable, problems, unknowns, waits_for_a_change
-from compiler.cluster.problem import FAILING, ClusterProblem, ClusterState
+from compiler.cluster.pods import Pod, look_commands, owner_of, pod_of, pod_problems, unlisted_keys
+from compiler.cluster.problem import FAILING, ClusterState
 from compiler.cluster.store_object import store_unknowns
 from compiler.cluster.view import (
     DATA_HASH,
@@ -28,11 +29,8 @@ from compiler.cluster.view import (
     LiveObject,
     SafeMessages,
     child,
-    container_states,
-    controllers_of,
     credential_of,
     is_of_credential,
-    keys_of,
     missing_permissions,
     moment_of,
     ready_of,
@@ -40,7 +38,6 @@ from compiler.cluster.view import (
     refresh_time,
     wanted_keys,
 )
-from compiler.consumers.readers import SecretRead, secret_reads
 from compiler.live.observation import Likeness
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model.diagnostic import Severity
@@ -61,7 +58,7 @@ from compiler.operations.verify import (
 from compiler.stores.errors import FailureSide, StoreError
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import Comparer
-from compiler.text.wording import ACCEPT_STORE, command_line, list_names, quote, repeat_option, shell_line
+from compiler.text.wording import ACCEPT_STORE, command_line, repeat_option, shell_line
 
 # The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
 _LONGEST_PAUSE = 7 * 60
@@ -436,110 +433,3 @@ def accept_store(stores: Iterable[str]) -> str:
     """How to go on where it is not proven that the cluster reads these stores."""
     options = " ".join(repeat_option(ACCEPT_STORE, stores))
     return f"write its address in the environment as the note says, or accept that it is the same: {options}"
-
-
-_COMPLETED = frozenset({"Succeeded", "Failed"})
-_NO_CONFIG = "CreateContainerConfigError"
-
-
-@dataclass(frozen=True, slots=True)
-class Pod:
-    """A pod that reads Secrets of an environment."""
-
-    name: str
-    uid: str
-    owner: tuple[str, str] | None  # its kind and name
-    is_ready: bool
-    waiting: tuple[str, ...]  # the reasons of containers that do not run
-    restarts: int
-    created: str  # by the API server, empty where it does not say
-    reads: tuple[SecretRead, ...]
-
-    def reads_of(self, secret: str) -> tuple[SecretRead, ...]:
-        return tuple(each for each in self.reads if each.secret == secret)
-
-
-def pod_of(found: LiveObject, secrets: Container[str]) -> Pod | None:
-    """The pod, None where it reads none of `secrets`, is completed, or is being deleted."""
-    metadata, status = child(found, "metadata"), child(found, "status")
-    if status.get("phase") in _COMPLETED or metadata.get("deletionTimestamp"):
-        return None
-    reads = secret_reads(child(found, "spec"))
-    if not any(each.secret in secrets for each in reads):
-        return None
-    owners, states = controllers_of(found), container_states(found)
-    return Pod(
-        str(metadata.get("name")),
-        str(metadata.get("uid")),
-        (str(owners[0][0]), str(owners[0][1])) if owners else None,
-        ready_of(found).get("status") == "True",
-        tuple(str(reason) for each in states if (reason := child(each, "state", "waiting").get("reason"))),
-        sum(int(each.get("restartCount") or 0) for each in states),
-        str(metadata.get("creationTimestamp") or ""),
-        reads,
-    )
-
-
-def pod_problems(
-    pods: Iterable[Pod], namespace: str, secrets: Mapping[str, LiveObject] | None
-) -> Iterator[ClusterProblem]:
-    """A problem for each pod that is not ready; `secrets` are those of the namespace, None where they were not asked.
-
-    A container that cannot be configured is told by the Secret or key that it lacks.
-    """
-    for pod in pods:
-        if pod.is_ready:
-            continue
-        lacks = tuple(_lacks(pod, namespace, secrets)) if secrets is not None else ()
-        why = f" ({', '.join(dict.fromkeys(pod.waiting))})" if pod.waiting else ""
-        if lacks and (_NO_CONFIG in pod.waiting or not pod.waiting or "ContainerCreating" in pod.waiting):
-            why += f": {'; '.join(lacks)}"
-        yield ClusterProblem(ClusterState.PODS, f"the pod {quote(f'{namespace}/{pod.name}')} is not ready{why}")
-
-
-def _lacks(pod: Pod, namespace: str, secrets: Mapping[str, LiveObject]) -> Iterator[str]:
-    needed: dict[str, list[str]] = {}
-    for read in pod.reads:
-        if not read.optional:
-            needed.setdefault(read.secret, []).extend([read.key] if read.key is not None else [])
-    for name, keys in needed.items():
-        title = quote(f"{namespace}/{name}")
-        if name not in secrets:
-            yield f"there is no Secret {title}"
-        elif missing := sorted(set(keys) - keys_of(secrets[name])):
-            yield f"the Secret {title} lacks {list_names(missing)}"
-
-
-def unlisted_keys(pods: Iterable[Pod], secret: str, wanted: Container[str]) -> tuple[str, ...]:
-    """The keys of a Secret that pods which are not ready need, and that are not among the `wanted` ones."""
-    reads = (read for pod in pods if not pod.is_ready for read in pod.reads_of(secret) if not read.optional)
-    return tuple(dict.fromkeys(read.key for read in reads if read.key is not None and read.key not in wanted))
-
-
-def look_commands(pods: Iterable[Pod], namespace: str) -> tuple[str, ...]:
-    """The line that shows why the first pod is not ready; none where all are."""
-    lines = (shell_line("kubectl", "-n", namespace, "describe", "pod", pod.name) for pod in pods if not pod.is_ready)
-    return tuple(lines)[:1]
-
-
-def pods_with_old_value(pods: Iterable[Pod], secret: str, stale: Container[str]) -> tuple[Pod, ...]:
-    """The pods of `stale`, by uid, that keep what they read of a Secret before it changed."""
-    return tuple(pod for pod in pods if pod.uid in stale and any(read.keeps for read in pod.reads_of(secret)))
-
-
-def owner_of(pod: Pod) -> tuple[str, str]:
-    """Kind and name of what runs a pod; of the pod itself where nothing does."""
-    kind, name = pod.owner or ("Pod", pod.name)
-    # A Deployment names its ReplicaSets by itself and a hash.
-    return ("Deployment", name.rpartition("-")[0] or name) if kind == "ReplicaSet" else (kind, name)
-
-
-def restart_commands(pods: Iterable[Pod], namespace: str) -> tuple[str, ...]:
-    """The lines that start the pods anew, one for each workload."""
-    lines = dict[str, None]()
-    for pod in pods:
-        kind, name = owner_of(pod)
-        restarts = kind in ("Deployment", "StatefulSet", "DaemonSet")
-        words = ("rollout", "restart", f"{kind.lower()}/{name}") if restarts else ("delete", "pod", pod.name)
-        lines[shell_line("kubectl", "-n", namespace, *words)] = None
-    return tuple(lines)

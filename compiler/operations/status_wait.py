@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from compiler.cluster.judge import is_immutable, is_own, last_read_before, problems
+from compiler.cluster.pods import Pod, pods_with_old_value, restart_commands
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError, ClusterView, Live, LiveObject, child, clock, refresh_time, writers
 from compiler.live.observation import Likeness
@@ -28,12 +29,9 @@ from compiler.operations.status import (
     with_live_state,
 )
 from compiler.operations.status_live import (
-    Pod,
     Snapshot,
     StatusJudge,
     data_of,
-    pods_with_old_value,
-    restart_commands,
     with_values,
 )
 from compiler.operations.verify import Verification

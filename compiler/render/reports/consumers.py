@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from compiler.cluster.pods import SecretRead
 from compiler.consumers.findings import required_keys
 from compiler.consumers.look import Look, UpgradeNeed
-from compiler.consumers.readers import SecretRead, Workload
+from compiler.consumers.readers import Workload
 from compiler.generate.platform import PlatformValues
 from compiler.render.content import Line, members
 from compiler.text.wording import command_line, pieces_of, pluralize, quote

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from compiler.cluster.pods import SecretRead, Way
 from compiler.consumers.findings import (
     _unused_waivers,
     keys_of,
@@ -12,7 +13,7 @@ from compiler.consumers.findings import (
     titles_of,
     unmade,
 )
-from compiler.consumers.readers import Made, SecretRead, Way, Workload
+from compiler.consumers.readers import Made, Workload
 from compiler.model.diagnostic import MOST_OF_A_KIND, Severity
 from compiler.model.document import Source, Span
 from compiler.rules.api import Finding

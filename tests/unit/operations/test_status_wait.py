@@ -8,15 +8,15 @@ from typing import Any, NoReturn
 
 import pytest
 
+from compiler.cluster.pods import Pod, SecretRead, Way
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError, ClusterView, Live
-from compiler.consumers.readers import SecretRead, Way
 from compiler.live.observation import Likeness
 from compiler.live.stores import LiveStores
 from compiler.operations import status_wait
 from compiler.operations import status_wait as wait_module
 from compiler.operations.status import LiveState, Status, WaitEnd, WaitResult
-from compiler.operations.status_live import Pod, Snapshot
+from compiler.operations.status_live import Snapshot
 from compiler.operations.status_wait import (
     Baseline,
     StatusOptions,

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from compiler.cli.terminal.contents import text_of
+from compiler.cluster.pods import SecretRead, Way
 from compiler.consumers.findings import secrets_of
 from compiler.consumers.look import Look, UpgradeNeed
-from compiler.consumers.readers import ObjectIndex, SecretRead, Way, Workload
+from compiler.consumers.readers import ObjectIndex, Workload
 from compiler.generate.platform import PlatformValues
 from compiler.pipeline import compile_project
 from compiler.render.content import as_json
