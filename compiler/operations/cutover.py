@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,15 +24,18 @@ from compiler.operations.cutover_gate import (
     CutoverRequest,
     DeleterOf,
     Mode,
-    StoreComparison,
     Switch,
     Verdict,
     check_stores,
+    effect_of,
+    endings_of,
     is_closed,
     one_line,
     way_out,
+    write_dates,
 )
 from compiler.operations.diff import differences, side_of_environment
+from compiler.operations.verify import Verification
 from compiler.pipeline import VALUES_FOLDER, Result, ValuesFile, compile_edited, compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.stages.files import Output, write_all
@@ -355,7 +359,8 @@ class Cutover:
     preview: Preview
     text: str
     checks: tuple[Check, ...]
-    comparison: StoreComparison | None
+    # What the new stores hold, compared; None where they were not asked.
+    verified: Verification | None
     effects: tuple[Effect, ...]
 
     @property
@@ -419,25 +424,28 @@ def plan_cutover(
         checks += cluster.or_unanswered(
             cluster.check_steps(preview.environment, switches.progress.past_secrets, request)
         )
-    comparison = None
+    found = None
     # Without a switch there is nothing to ask of stores, and what the files refuse no store can mend.
     if switched and not is_closed(checks):
-        found, comparison = check_stores(switched, stores, request, accepted, past)
-        checks += found
+        of_stores, found = check_stores(switched, stores, request, accepted, past)
+        checks += of_stores
+    written = write_dates(found, switched) if found is not None else {}
     if switched and cluster is not None:
-        written = comparison.write_dates if comparison is not None else {}
         checks += cluster.or_unanswered(cluster.check_switches(switched, request, written))
-    effects = tuple(_effects(switched, comparison, cluster))
-    return Cutover(request, root, switches, preview, text, tuple(checks), comparison, effects)
+    effects = tuple(_effects(switched, found, cluster, written))
+    return Cutover(request, root, switches, preview, text, tuple(checks), found, effects)
 
 
 def _effects(
-    switched: Sequence[Switch], comparison: StoreComparison | None, cluster: "ClusterGate | None"
+    switched: Sequence[Switch],
+    found: Verification | None,
+    cluster: "ClusterGate | None",
+    written: Mapping[Switch, datetime],
 ) -> Iterator[Effect]:
     readers = cluster.readers_of(switched) if cluster is not None else {}
-    takes = cluster.unread_values(comparison.write_dates) if cluster is not None and comparison is not None else {}
+    takes = cluster.unread_values(written) if cluster is not None else {}
     for each in switched:
-        changing, unknown = comparison.effect_of(each) if comparison is not None else ((), ())
+        changing, unknown = effect_of(found, each) if found is not None else ((), ())
         mounted = live if (live := readers.get(each)) is not None else each.before.entry.mounted_by
         yield Effect(each, changing, unknown, mounted, takes.get(each, ""), is_live=cluster is not None)
 
@@ -514,19 +522,23 @@ def _subject(cutover: Cutover) -> str:
 
 
 def _remarks(cutover: Cutover) -> Iterator[str]:
-    keys = cutover.comparison.keys if cutover.comparison is not None else ()
-    unknown = dict.fromkeys(f"{each.switch.secret}/{each.key}" for each in keys if each.likeness is Likeness.UNKNOWN)
-    if unknown:
-        stores = dict.fromkeys(each.switch.source.id for each in keys if each.likeness is Likeness.UNKNOWN)
-        yield f"Without comparison: {', '.join(stores)} did not answer for {', '.join(unknown)}."
+    keys = cutover.verified.keys if cutover.verified is not None else ()
+    names = {
+        likeness: dict.fromkeys(f"{each.cell.secret}/{each.cell.key}" for each in keys if each.likeness is likeness)
+        for likeness in Likeness
+    }
+    if unknown := names[Likeness.UNKNOWN]:
+        stores = {each.cell.serving: None for each in keys if each.likeness is Likeness.UNKNOWN}
+        silent = ", ".join(each.id for each in stores if each is not None)
+        yield f"Without comparison: {silent} did not answer for {', '.join(unknown)}."
     for likeness, what in (
         (Likeness.DIFFERENT, "Accepted with another value"),
         (Likeness.ONLY_THERE, "Not in the store that is left"),
     ):
-        if found := dict.fromkeys(f"{each.switch.secret}/{each.key}" for each in keys if each.likeness is likeness):
-            yield f"{what}: {', '.join(found)}."
-    endings = cutover.comparison.endings if cutover.comparison is not None else ()
-    if ending := dict.fromkeys(switch.secret for switch, _ in endings):
+        if names[likeness]:
+            yield f"{what}: {', '.join(names[likeness])}."
+    found, switched = cutover.verified, cutover.preview.switched
+    if ending := dict.fromkeys(each.secret for each in switched if found is not None and endings_of(found, each)):
         yield f"Deletes itself there: {', '.join(ending)}."
     if also := [before.name for before, _ in cutover.preview.pairs[1:]]:
         yield f"Also of {', '.join(also)}."

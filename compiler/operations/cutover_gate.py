@@ -12,7 +12,6 @@ from compiler.live.observation import Likeness
 from compiler.live.stores import AddressError, LiveStores
 from compiler.live.versions import (
     PastRun,
-    StoredVersion,
     WriterOf,
     describe_writes,
     end_before,
@@ -171,76 +170,50 @@ _NOT_HELD = frozenset(
 _COPIED = frozenset({"missing-secret", "missing-property", _BLANK, _DELETED})
 
 
-@dataclass(frozen=True, slots=True)
-class ComparedKey:
-    """One key of a switch in both stores."""
-
-    switch: Switch
-    likeness: Likeness  # UNKNOWN where the present store did not say
-    there: KeyStatus  # in the new store
-    here: KeyStatus | None  # in the present store, None where it has no place there
-    # Those in both that hold different values.
-    versions: tuple[StoredVersion, StoredVersion] | None = None
-
-    @property
-    def key(self) -> str:
-        return self.there.cell.key
-
-    @property
-    def why(self) -> Diagnostic | None:
-        """What was found first of it in the present store."""
-        return next(iter(self.here.found), None) if self.here is not None else None
-
-    @property
-    def lack(self) -> str:
-        """How the present store lacks it, where it does."""
-        rules = self.here.rules if self.here is not None else ()
-        return "deleted in" if _DELETED in rules else BLANK_IN if _BLANK in rules else "not in"
+def keys_of(found: Verification, switch: Switch) -> list[KeyStatus]:
+    """The keys of a switch in its new store."""
+    own = switch.environment.name, switch.secret
+    return [each for each in found.keys if (each.cell.environment, each.cell.secret) == own]
 
 
-@dataclass(frozen=True, slots=True)
-class StoreComparison:
-    """What the new stores hold, as `verify` finds it, and each key compared."""
+def endings_of(found: Verification, switch: Switch) -> dict[str, tuple[str, datetime]]:
+    """By remote secret, the versions in the new store that delete themselves too early, and when.
 
-    found: Verification
-    keys: tuple[ComparedKey, ...]
+    That is before the one that serves the secret now.
+    """
+    endings: dict[str, tuple[str, datetime]] = {}
+    for each in keys_of(found, switch):
+        if (remote := each.remote) is not None:
+            serving = each.present.remote if each.present is not None else None
+            if (ends := end_before(switch.destination, remote, switch.source, serving)) is not None:
+                endings[remote.name] = remote.version, ends
+    return endings
 
-    def of(self, switch: Switch) -> tuple[ComparedKey, ...]:
-        return tuple(each for each in self.keys if each.switch is switch)
 
-    @property
-    def endings(self) -> dict[tuple[Switch, str], tuple[str, datetime]]:
-        """By switch and remote secret, the versions in the new store that delete themselves too early, and when.
+def effect_of(found: Verification, switch: Switch) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys whose value changes for the pods that mount the Secret, and those of which that is not known."""
+    keys = keys_of(found, switch)
+    # Where the present store lacks a key, the operator keeps the Secret of before: what it holds is not known here.
+    is_stale = any(each.likeness is Likeness.ONLY_THERE and _lack(each) != BLANK_IN for each in keys)
+    other = () if is_stale else (Likeness.DIFFERENT, Likeness.ONLY_THERE)
+    changing = tuple(each.cell.key for each in keys if each.likeness in other)
+    unknown = (each for each in keys if each.likeness is not Likeness.EQUAL and each.cell.key not in changing)
+    return changing, tuple(each.cell.key for each in unknown)
 
-        That is before the one that serves the switch's secret now.
-        """
-        found: dict[tuple[Switch, str], tuple[str, datetime]] = {}
-        for each in self.keys:
-            remote, serving = each.there.remote, each.here.remote if each.here is not None else None
-            if remote is None:
-                continue
-            if (ends := end_before(each.switch.destination, remote, each.switch.source, serving)) is not None:
-                found[each.switch, remote.name] = remote.version, ends
-        return found
 
-    def effect_of(self, switch: Switch) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The keys whose value changes for the pods that mount the Secret, and those of which that is not known."""
-        keys = self.of(switch)
-        # Where the present store lacks a key, the operator keeps the Secret of before: what it holds is not known here.
-        is_stale = any(each.likeness is Likeness.ONLY_THERE and each.lack != BLANK_IN for each in keys)
-        other = () if is_stale else (Likeness.DIFFERENT, Likeness.ONLY_THERE)
-        changing = tuple(each.key for each in keys if each.likeness in other)
-        unknown = (each.key for each in keys if each.likeness is not Likeness.EQUAL and each.key not in changing)
-        return changing, tuple(unknown)
+def write_dates(found: Verification, switches: Iterable[Switch]) -> dict[Switch, datetime]:
+    """When the present store last got a value of each switch, as far as it says."""
+    dates = {
+        switch: [each.present.date for each in keys_of(found, switch) if each.present is not None]
+        for switch in switches
+    }
+    return {switch: max(known) for switch, every in dates.items() if (known := [*filter(None, every)])}
 
-    @property
-    def write_dates(self) -> dict[Switch, datetime]:
-        """When the present store last got a value of each switch, as far as it says."""
-        found: dict[Switch, datetime] = {}
-        for each in self.keys:
-            if each.here is not None and (date := each.here.date) is not None:
-                found[each.switch] = max(date, found.get(each.switch, date))
-        return found
+
+def _lack(status: KeyStatus) -> str:
+    """How the present store lacks a key, where it does."""
+    rules = status.present.rules if status.present is not None else ()
+    return "deleted in" if _DELETED in rules else BLANK_IN if _BLANK in rules else "not in"
 
 
 def check_stores(
@@ -249,42 +222,37 @@ def check_stores(
     request: CutoverRequest,
     accepted: frozenset[tuple[str, str]],
     past: tuple[WriterOf, DeleterOf],
-) -> tuple[list[Check], StoreComparison | None]:
-    """What is in the way of a switch in its stores, and the comparison, None where they cannot be compared."""
+) -> tuple[list[Check], Verification | None]:
+    """What is in the way of a switch in its stores, and what they hold, None where they cannot be compared."""
     if one_place := list(check_distinct_stores(switches, stores)):
         return one_place, None
-    comparison, (writer_of, deleter_of) = compare_stores(switches, stores), past
+    found, (writer_of, deleter_of) = compare_stores(switches, stores), past
     checks = (
-        *check_destination(comparison, switches, stores, deleter_of),
-        *check_equal_values(comparison, accepted, request, writer_of),
-        *check_endings(comparison, request, stores),
+        *check_destination(found, switches, stores, deleter_of),
+        *check_equal_values(found, switches, accepted, request, writer_of, stores),
+        *check_endings(found, switches, request, stores),
     )
-    return list(checks), comparison
+    return list(checks), found
 
 
-def compare_stores(switches: Sequence[Switch], stores: LiveStores) -> StoreComparison:
-    """Reads each remote secret of both sides once. Neither store is changed."""
+def compare_stores(switches: Sequence[Switch], stores: LiveStores) -> Verification:
+    """What the new stores hold, each key beside what the present store gives. Neither store is changed.
+
+    Each remote secret of both sides is read once.
+    """
     there = [cells_to_read(each.environment, (each.secret,), each.destination)[0] for each in switches]
     here = [cells_to_read(each.environment, (each.secret,), each.source)[0] for each in switches]
     found, present = (verify([each for group in side for each in group], stores) for side in (there, here))
     comparer = Comparer()
-    statuses = {status.cell: status for status in (*found.keys, *present.keys)}
-    keys: list[ComparedKey] = []
-    for switch, new, old in zip(switches, there, here, strict=True):
-        by_key = {cell.key: statuses[cell] for cell in old}
-        keys += (_compare_key(switch, statuses[each], by_key.get(each.key), comparer, stores) for each in new)
-    return StoreComparison(found, tuple(keys))
-
-
-def _compare_key(
-    switch: Switch, there: KeyStatus, here: KeyStatus | None, comparer: Comparer, stores: LiveStores
-) -> ComparedKey:
-    likeness, versions = compare_keys(there, here, comparer), None
-    if likeness is Likeness.ONLY_THERE and (here is None or not _NOT_HELD & set(here.rules)):
-        likeness = Likeness.UNKNOWN
-    if likeness is Likeness.DIFFERENT and here is not None:
-        versions = versions_of(there, here, stores)
-    return ComparedKey(switch, likeness, there, here, versions)
+    by_key = {(each.cell.environment, each.cell.secret, each.cell.key): each for each in present.keys}
+    for each in found.keys:
+        each.present = by_key.get((each.cell.environment, each.cell.secret, each.cell.key))
+        each.likeness = compare_keys(each, each.present, comparer)
+        is_held = each.present is None or not _NOT_HELD & set(each.present.rules)
+        if each.likeness is Likeness.ONLY_THERE and is_held:
+            # The present store did not say.
+            each.likeness = Likeness.UNKNOWN
+    return found
 
 
 def check_distinct_stores(switches: Sequence[Switch], stores: LiveStores) -> Iterator[Check]:
@@ -301,10 +269,9 @@ def check_distinct_stores(switches: Sequence[Switch], stores: LiveStores) -> Ite
 
 
 def check_destination(
-    comparison: StoreComparison, switches: Sequence[Switch], stores: LiveStores, deleter_of: DeleterOf
+    found: Verification, switches: Sequence[Switch], stores: LiveStores, deleter_of: DeleterOf
 ) -> Iterator[Check]:
     """Whether the new stores hold what the switched secrets need, as the cluster would read it."""
-    found = comparison.found
     served = stores.servers(switches[0].environment.name) if switches else {}
     for said in dict.fromkeys(each.said for each in served.values() if each.said):
         yield Check(About.VERIFIED, Verdict.NOTED, said)
@@ -350,37 +317,42 @@ def _migrate(switch: Switch, secrets: Iterable[str], *options: str) -> str:
 
 
 def check_equal_values(
-    comparison: StoreComparison, accepted: frozenset[tuple[str, str]], request: CutoverRequest, writer_of: WriterOf
+    found: Verification,
+    switches: Sequence[Switch],
+    accepted: frozenset[tuple[str, str]],
+    request: CutoverRequest,
+    writer_of: WriterOf,
+    stores: LiveStores,
 ) -> Iterator[Check]:
     """Whether the values are the same in both stores, as far as both gave them."""
-    for switch in dict.fromkeys(each.switch for each in comparison.keys):
-        keys = comparison.of(switch)
-        equal = [each.key for each in keys if each.likeness is Likeness.EQUAL]
-        if len(equal) == len(keys):
+    for switch in switches:
+        keys = keys_of(found, switch)
+        if keys and all(each.likeness is Likeness.EQUAL for each in keys):
             between = f"{quote(switch.source.id)} and {quote(switch.destination.id)}"
-            message = f"{quote(switch.secret)} is equal in {between}: {pluralize(len(equal), 'key')}"
+            message = f"{quote(switch.secret)} is equal in {between}: {pluralize(len(keys), 'key')}"
             yield Check(About.COMPARED, Verdict.PASSED, message)
-        yield from _differences(switch, keys, accepted, request, writer_of)
-    yield from _check_uncompared(comparison.keys, request)
+        yield from _differences(switch, keys, accepted, request, writer_of, stores)
+    yield from _check_uncompared(found.keys, request)
 
 
 def _differences(
     switch: Switch,
-    keys: Sequence[ComparedKey],
+    keys: Sequence[KeyStatus],
     accepted: frozenset[tuple[str, str]],
     request: CutoverRequest,
     writer_of: WriterOf,
+    stores: LiveStores,
 ) -> Iterator[Check]:
     of, here, there = quote(switch.secret), quote(switch.source.id), quote(switch.destination.id)
     only = [each for each in keys if each.likeness is Likeness.ONLY_THERE]
     for what, found in (
         (f"values of {of} differ in {there} and {here}", [e for e in keys if e.likeness is Likeness.DIFFERENT]),
         *(
-            (f"keys of {of} are in {there} and {lack} {here}", [each for each in only if each.lack == lack])
+            (f"keys of {of} are in {there} and {lack} {here}", [each for each in only if _lack(each) == lack])
             for lack in ("not in", "deleted in", BLANK_IN)
         ),
     ):
-        names = [each.key for each in found]
+        names = [each.cell.key for each in found]
         if request.is_back and found and found[0].likeness is Likeness.ONLY_THERE:
             # That the store that is left lacks them is why one goes back.
             yield Check(About.COMPARED, Verdict.NOTED, f"{what}: {list_names(names, len(names))}")
@@ -394,7 +366,9 @@ def _differences(
             all_accepted = (*sorted(accepted), *((switch.secret, key) for key in left))
             accepting = replace(request, accepted=tuple(map("/".join, all_accepted))).again()
             accept = f"to accept those of {there}: {accepting}"
-            versions = found[0].versions
+            first, versions = found[0], None
+            if first.likeness is Likeness.DIFFERENT and first.present is not None:
+                versions = versions_of(first, first.present, stores)
             if versions is None:
                 yield Check(About.COMPARED, Verdict.REFUSED, message, accept)
                 continue
@@ -406,16 +380,18 @@ def _differences(
             yield Check(About.COMPARED, Verdict.REFUSED, message, accept, (copy, *undo))
 
 
-def _check_uncompared(keys: Sequence[ComparedKey], request: CutoverRequest) -> Iterator[Check]:
+def _check_uncompared(keys: Sequence[KeyStatus], request: CutoverRequest) -> Iterator[Check]:
     """What could not be compared: a store that does not answer is told once, and not for each secret."""
-    by_reason: dict[str, list[ComparedKey]] = {}
+    by_reason: dict[str, list[KeyStatus]] = {}
     for each in keys:
         if each.likeness is Likeness.UNKNOWN:
-            reason = each.why.message if each.why is not None else f"{each.switch.source.id} does not give it"
+            store = each.cell.serving
+            said = _why_unknown(each)
+            reason = said.message if said is not None else f"{store.id if store is not None else ''} does not give it"
             by_reason.setdefault(reason, []).append(each)
     for reason, unknown in by_reason.items():
-        secrets = dict.fromkeys(each.switch.secret for each in unknown)
-        names = [each.key for each in unknown]
+        secrets = dict.fromkeys(each.cell.secret for each in unknown)
+        names = [each.cell.key for each in unknown]
         of_several = f"{list_names(secrets, len(secrets))} not compared: {pluralize(len(names), 'key')}"
         of_one = f"{quote(next(iter(secrets)))} not compared: {list_names(names, len(names))}"
         why = with_own_count(reason, len(names))
@@ -424,16 +400,25 @@ def _check_uncompared(keys: Sequence[ComparedKey], request: CutoverRequest) -> I
             yield Check(About.COMPARED, Verdict.NOTED, message)
             continue
         without = request.again("--without-comparison")
-        mend = unknown[0].why.help if unknown[0].why is not None else None
+        first = _why_unknown(unknown[0])
+        mend = first.help if first is not None else None
         mend, more = (mend, (without,)) if mend else (without, ())
         yield Check(About.COMPARED, Verdict.UNANSWERED, message, mend, more)
 
 
-def check_endings(comparison: StoreComparison, request: CutoverRequest, stores: LiveStores) -> Iterator[Check]:
+def _why_unknown(status: KeyStatus) -> Diagnostic | None:
+    """What was found first of a key in the present store."""
+    return next(iter(status.present.found), None) if status.present is not None else None
+
+
+def check_endings(
+    verified: Verification, switches: Sequence[Switch], request: CutoverRequest, stores: LiveStores
+) -> Iterator[Check]:
     """Whether what the new stores hold stays there: a version that deletes itself would leave the Secret as it is."""
-    endings = comparison.endings
-    for switch in dict.fromkeys(switch for switch, _ in endings):
-        found = [(name, *end) for (each, name), end in endings.items() if each is switch]
+    for switch in switches:
+        found = [(name, *end) for name, end in endings_of(verified, switch).items()]
+        if not found:
+            continue
         there, here = quote(switch.destination.id), quote(switch.source.id)
         versions = ", ".join(f"version {version} of {quote(name)}" for name, version, _ in found)
         first, of = min(ends for _, _, ends in found), quote(switch.secret)

@@ -157,6 +157,8 @@ class KeyStatus:
     found: list[Diagnostic] = field(default_factory=list)  # the gravest kind first
     remote: RemoteSecret | None = None  # what was read for it
     value: SecretValue | None = None  # what it resolves to there
+    present: "KeyStatus | None" = None  # the same key in the store in use, where it was compared with that
+    likeness: Likeness = Likeness.NOT_ASKED  # how it compares with `present`
 
     @property
     def rules(self) -> tuple[str, ...]:

@@ -115,7 +115,6 @@ def _way_back(cutover: Cutover) -> Iterator[Line]:
 def cutover_content(cutover: Cutover, written: tuple[str, ...], commit: tuple[str, str] | None) -> dict[str, Any]:
     """The report as JSON; `commit` is None if nothing can be committed."""
     request, progress = cutover.request, cutover.switches.progress
-    comparison = cutover.comparison
     changes = cutover.preview.changes() if not cutover.is_refused else {}
     return {
         "mode": request.mode,
@@ -126,12 +125,10 @@ def cutover_content(cutover: Cutover, written: tuple[str, ...], commit: tuple[st
         "switches": [_switch(each) for each in cutover.effects],
         "keys": [
             {
-                "environment": each.switch.environment.name,
-                "secret": each.switch.secret,
-                "key": each.key,
+                **members(each.cell, "environment", "secret", "key"),
                 "comparison": each.likeness,
             }
-            for each in (comparison.keys if comparison is not None else ())
+            for each in (cutover.verified.keys if cutover.verified is not None else ())
         ],
         "checks": [
             {**members(each, "about", "verdict", "message"), "mend": "; ".join(each.mends) or None}

@@ -286,14 +286,14 @@ def test_what_a_switch_changes_for_pods_is_told_by_key(bench: Bench) -> None:
 def test_what_is_there_already_asks_no_store(bench: Bench) -> None:
     bench.write("prod", "store: azure\n")
     found = bench.to_azure("jira", accepted=("whatever",))
-    assert (found.is_nothing, found.switches.there, found.comparison) == (True, ("jira",), None)
+    assert (found.is_nothing, found.switches.there, found.verified) == (True, ("jira",), None)
     assert bench.vault.calls == bench.azure.calls == []
 
 
 def test_what_the_files_refuse_asks_no_store(bench: Bench) -> None:
     bench.write("canary", "extends: [prod]\n")
     found = bench.to_azure("jira")
-    assert (said(found)[-1], found.comparison) == (("dependants", "refused"), None)
+    assert (said(found)[-1], found.verified) == (("dependants", "refused"), None)
     assert bench.vault.calls == bench.azure.calls == []
     taken = bench.to_azure("jira", with_dependants=True)
     assert (taken.is_refused, len(taken.effects)) == (False, 2)

@@ -13,7 +13,6 @@ from compiler.operations.cutover_gate import (
     About,
     Check,
     Mode,
-    StoreComparison,
     Switch,
     Verdict,
     check_destination,
@@ -23,6 +22,7 @@ from compiler.operations.cutover_gate import (
     is_closed,
     one_line,
 )
+from compiler.operations.verify import Verification, versions_of
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, DisabledError, ForbiddenError, StoreLocation
 from compiler.stores.interface import Attributes, Dropped, Limit
@@ -257,9 +257,9 @@ def test_what_has_no_way_out_of_its_own_is_explained_by_its_rule(bench: Bench) -
     ((verdict, message, mend),) = of(bench.to_azure("jira"), "verified")
     assert (verdict, "invalid-character" in message, bool(mend)) == ("refused", True, True)
     found = bench.to_azure("jira")
-    assert found.comparison is not None
-    bare = [each._replace(help=None) for each in found.comparison.found.diagnostics]
-    silent = replace(found.comparison, found=replace(found.comparison.found, diagnostics=tuple(bare), keys=()))
+    assert found.verified is not None
+    bare = [each._replace(help=None) for each in found.verified.diagnostics]
+    silent = replace(found.verified, diagnostics=tuple(bare), keys=())
     (check,) = check_destination(silent, found.preview.switched, bench.live(), lambda *_: None)
     assert check.mend == "platform-secrets rules invalid-character"
 
@@ -313,9 +313,9 @@ def test_what_a_run_of_this_project_deleted_is_brought_back_by_its_undo(bench: B
 
     def mends(retired: dict[tuple[str, str], PastRun]) -> set[str | None]:
         found = bench.to_azure("jira", "github")
-        assert found.comparison is not None
+        assert found.verified is not None
         switched, live = found.preview.switched, bench.live()
-        checks = check_destination(found.comparison, switched, live, lambda *place: retired.get(place))
+        checks = check_destination(found.verified, switched, live, lambda *place: retired.get(place))
         return {each.mend for each in checks if each.verdict is Verdict.REFUSED}
 
     copy = "platform-secrets migrate prod --to azure --only jira --recover --apply"
@@ -388,9 +388,14 @@ def test_a_difference_says_which_value_is_later_and_how_to_take_back_what_a_run_
         store.versions[name][-1] = replace(newest, attributes=Attributes(created=when))
     run = PastRun("20250131-120000-4fa1c2", "put", "prod")
     found = bench.to_azure("jira")
-    assert found.comparison is not None
-    (versions,) = {each.versions for each in found.comparison.keys if each.versions is not None}
-    (check,) = check_equal_values(found.comparison, frozenset(), found.request, {versions[1]: run}.get)
+    assert found.verified is not None
+    (different,) = [each for each in found.verified.keys if each.likeness is Likeness.DIFFERENT]
+    assert different.present is not None
+    live = bench.live()
+    versions = versions_of(different, different.present, live)
+    assert versions is not None
+    switched = found.preview.switched
+    (check,) = check_equal_values(found.verified, switched, frozenset(), found.request, {versions[1]: run}.get, live)
     assert check.message == (
         'values of "jira" differ in "azure" and "vault": "JIRA_TOKEN"; '
         '"vault" was written later, 2030-01-01 07:31:00 UTC by put, run 20250131-120000-4fa1c2, '
@@ -429,10 +434,10 @@ def test_an_end_is_accepted_of_the_secret_that_is_named_and_of_no_other(bench: B
 
 
 def likenesses(bench: Bench) -> dict[str, str]:
-    return {each.key: str(each.likeness) for each in comparison(bench).keys}
+    return {each.cell.key: str(each.likeness) for each in comparison(bench).keys}
 
 
-def comparison(bench: Bench) -> StoreComparison:
+def comparison(bench: Bench) -> Verification:
     environment = bench.environment()
     stores = environment.stores
     return compare_stores([Switch(environment, "jira", stores["vault"], stores["azure"])], bench.live())
@@ -462,7 +467,7 @@ def test_what_the_present_store_does_not_hold_is_told_from_what_it_does_not_tell
     )
     found = comparison(bench)
     assert {each.likeness for each in found.keys} == {Likeness.UNKNOWN}
-    assert all(each.why is not None and "it is forbidden" in each.why.message for each in found.keys)
+    assert all(each.present is not None and "it is forbidden" in each.present.found[0].message for each in found.keys)
 
 
 @pytest.mark.parametrize("silent", ["vault", "azurekv"])
@@ -470,15 +475,14 @@ def test_a_store_that_does_not_answer_leaves_the_likeness_open(bench: Bench, sil
     bench.silent.add(silent)
     expected = "unknown" if silent == "vault" else "missing"
     assert set(likenesses(bench).values()) == {expected}
-    assert comparison(bench).found.answered == (silent == "vault")
+    assert comparison(bench).answered == (silent == "vault")
 
 
 def test_no_value_is_in_what_is_found(bench: Bench) -> None:
     bench.vault.seed("agents/jira", JIRA_TOKEN="s3ntinel-4711", JIRA_URL="s3ntinel-4711")
     found = comparison(bench)
     assert "s3ntinel" not in repr(found)
-    (switch,) = {each.switch for each in found.keys}
-    assert len(found.of(switch)) == 2
+    assert len(found.keys) == 2
 
 
 @pytest.mark.parametrize(
