@@ -42,7 +42,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from compiler.cluster.view import connect_cluster
 from compiler.live.stores import LiveStores
-from compiler.operations.status import NextStep
+from compiler.operations.causes import NextStep
 from compiler.operations.status_live import OPTIONAL
 from compiler.operations.status_wait import StatusOptions, read_status
 from compiler.pipeline import compile_project

@@ -152,29 +152,42 @@ def is_immutable(live: Live) -> bool:
 def _of_external_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
     found, title = live.external_secret, quote(manifest.title)
     if found is None:
-        yield ClusterProblem(ClusterState.ABSENT, f"there is no ExternalSecret {title} in the cluster")
+        message = f"there is no ExternalSecret {title} in the cluster"
+        yield ClusterProblem(ClusterState.ABSENT, message, evidence="the ExternalSecrets are not in the cluster")
         return
     if child(found, "metadata").get("deletionTimestamp"):
-        yield ClusterProblem(
-            ClusterState.DELETED, f"the ExternalSecret {title} is being deleted, and its Secret goes with it"
-        )
+        message = f"the ExternalSecret {title} is being deleted, and its Secret goes with it"
+        common = "the ExternalSecrets are being deleted, and their Secrets go with them"
+        yield ClusterProblem(ClusterState.DELETED, message, evidence=common)
     yield from foreign_external_secret(manifest, found)
     if found.get("spec") != manifest.object.get("spec"):
         message = f"the ExternalSecret {title} is not what was compiled: {_difference(manifest.object, found)}"
-        yield ClusterProblem(ClusterState.OTHER_SPEC, message, _DEPLOY)
+        common = "the ExternalSecrets are not what was compiled"
+        yield ClusterProblem(ClusterState.OTHER_SPEC, message, _DEPLOY, evidence=common)
     if not is_synced(found):
-        yield ClusterProblem(ClusterState.NOT_SYNCED, f"the operator has not synchronised {title} as it is now")
+        message = f"the operator has not synchronised {title} as it is now"
+        common = "the operator has not synchronised the ExternalSecrets as they are now"
+        yield ClusterProblem(ClusterState.NOT_SYNCED, message, evidence=common)
     condition, why = ready_of(found), ready_reason(found)
     if is_immutable(live):
         message = f"the Secret {title} is immutable: the operator cannot update it: {why}"
-        yield ClusterProblem(ClusterState.IMMUTABLE, message, _DELETE)
+        yield ClusterProblem(
+            ClusterState.IMMUTABLE,
+            message,
+            _DELETE,
+            evidence="the Secrets are immutable: the operator cannot update them",
+        )
     elif why == _OTHER_OWNER:
         message = f"the ExternalSecret {title} is not ready: {why}: another owner has its Secret"
         yield ClusterProblem(ClusterState.NOT_READY, message, AGREE)
     elif why is not None:
-        yield ClusterProblem(ClusterState.NOT_READY, f"the ExternalSecret {title} is not ready: {why}")
+        message, common = (
+            f"{who} not ready: {why}" for who in (f"the ExternalSecret {title} is", "the ExternalSecrets are")
+        )
+        yield ClusterProblem(ClusterState.NOT_READY, message, evidence=common)
     elif _RETAINED in str(condition.get("message") or ""):
-        yield ClusterProblem(ClusterState.RETAINED, f"the Secret {title} is an earlier one that was kept")
+        message = f"the Secret {title} is an earlier one that was kept"
+        yield ClusterProblem(ClusterState.RETAINED, message, evidence="the Secrets are earlier ones that were kept")
     elif condition.get("reason") != _SYNCED:
         yield ClusterProblem(
             ClusterState.NOT_READY, f"the ExternalSecret {title} is ready by {condition.get('reason')}"
@@ -229,7 +242,12 @@ def _owns(fields: LiveObject, path: _Path) -> bool:
 def _of_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
     secret, has_synced, title = live.secret, is_synced(live.external_secret or {}), quote(manifest.title)
     if secret is None:
-        yield ClusterProblem(ClusterState.NO_TARGET, f"there is no Secret {title}", _DEPLOY)
+        yield ClusterProblem(
+            ClusterState.NO_TARGET,
+            f"there is no Secret {title}",
+            _DEPLOY,
+            evidence="the Secrets are not in the cluster",
+        )
         return
     if child(secret, "metadata").get("deletionTimestamp"):
         yield ClusterProblem(ClusterState.DELETED, f"the Secret {title} is being deleted")
@@ -241,11 +259,14 @@ def _of_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
         yield from foreign_secret(manifest, secret)
     present = keys_of(secret)
     if missing := [key for key in wanted_keys(manifest.object) if key not in present]:
-        yield ClusterProblem(ClusterState.MISSING_KEY, f"the Secret {title} lacks {list_names(missing)}", _DEPLOY)
+        message = f"the Secret {title} lacks {list_names(missing)}"
+        yield ClusterProblem(ClusterState.MISSING_KEY, message, _DEPLOY, evidence="the Secrets lack keys")
     for manager, keys, time, is_newer in foreign_writers(live) if owners and has_synced else ():
         if is_newer:
             who = f"{quote(manager)} has written {list_names(keys)} of the Secret {title}"
-            yield ClusterProblem(ClusterState.EDITED, f"{who} since the operator did{f', at {time}' if time else ''}")
+            common = f"{quote(manager)} has written keys of the Secrets since the operator did"
+            message = f"{who} since the operator did{f', at {time}' if time else ''}"
+            yield ClusterProblem(ClusterState.EDITED, message, evidence=common)
 
 
 def foreign_external_secret(manifest: Manifest, found: LiveObject) -> Iterator[ClusterProblem]:
@@ -273,6 +294,8 @@ CLOCKS = timedelta(minutes=5)
 _ANSWER = timedelta(minutes=1)
 # Its times are whole seconds, and its clock is not the API server's.
 _SAME = timedelta(seconds=2)
+_SILENT = "the operator seems not to run: it leaves the ExternalSecrets alone"
+_BEHIND = "the operator is behind with the ExternalSecrets: it handles others"
 # These never refresh by themselves.
 _UNTIMED = frozenset({"CreatedOnce", "OnChange"})
 
@@ -305,7 +328,9 @@ def older_value(
     if read is None or written is None:
         return
     times = f"written {clock(written, now)}, the operator last read it {clock(read, now)}"
-    yield ClusterProblem(ClusterState.OLDER_VALUE, f"the Secret {quote(title)} may hold an earlier value: {times}")
+    message = f"the Secret {quote(title)} may hold an earlier value: {times}"
+    common = "the Secrets may hold earlier values: the operator has not read the store since they were written"
+    yield ClusterProblem(ClusterState.OLDER_VALUE, message, evidence=common)
 
 
 def _of_times(
@@ -346,9 +371,10 @@ def operator_inactivity(
         request = f"asked at {clock(asked, now)} to synchronise {quote(title)}"
         if now - asked > _ANSWER and (newest is None or newest < asked - _SAME):
             message = f"the operator seems not to run: it was {request}, and did not"
-            yield ClusterProblem(ClusterState.SILENT, message, operator_pods())
+            yield ClusterProblem(ClusterState.SILENT, message, operator_pods(), evidence=_SILENT)
         else:
-            yield ClusterProblem(ClusterState.NOT_REFRESHED, f"the operator was {request}, and has not yet")
+            message = f"the operator was {request}, and has not yet"
+            yield ClusterProblem(ClusterState.NOT_REFRESHED, message, evidence=_BEHIND)
         return
     yield from _overdue(external_secret, title, now, sign, newest)
 
@@ -368,7 +394,7 @@ def _overdue(
     pace = f"since {clock(since, now)}, although its interval is {short_duration(interval)}"
     message = f"has not handled {quote(title)} {pace}"
     if newest is not None and now - newest <= allowed:
-        yield ClusterProblem(ClusterState.NOT_REFRESHED, f"the operator {message}")
+        yield ClusterProblem(ClusterState.NOT_REFRESHED, f"the operator {message}", evidence=_BEHIND)
     else:
         message = f"the operator seems not to run: it {message}"
-        yield ClusterProblem(ClusterState.SILENT, message, operator_pods())
+        yield ClusterProblem(ClusterState.SILENT, message, operator_pods(), evidence=_SILENT)

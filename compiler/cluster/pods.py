@@ -193,7 +193,8 @@ def pod_problems(
         why = f" ({', '.join(dict.fromkeys(pod.waiting))})" if pod.waiting else ""
         if lacks and (_NO_CONFIG in pod.waiting or not pod.waiting or "ContainerCreating" in pod.waiting):
             why += f": {'; '.join(lacks)}"
-        yield ClusterProblem(ClusterState.PODS, f"the pod {quote(f'{namespace}/{pod.name}')} is not ready{why}")
+        message = f"the pod {quote(f'{namespace}/{pod.name}')} is not ready{why}"
+        yield ClusterProblem(ClusterState.PODS, message, evidence="pods are not ready")
 
 
 def _lacks(pod: Pod, namespace: str, secrets: Mapping[str, LiveObject]) -> Iterator[str]:

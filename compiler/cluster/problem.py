@@ -41,9 +41,11 @@ class ClusterProblem:
 
     state: ClusterState
     message: str
-    # The way out, where it follows from the cluster alone.
+    # The line, or the words, that mend it, where that follows from the cluster alone.
     mend: str = ""
     # Whether the message of a store's condition has the cause.
     has_cause: bool = False
     # Whether it is only not proven that a live store is the written one.
     is_unproven: bool = False
+    # What many secrets have in common that have it for the same cause, without their names; the message if empty.
+    evidence: str = ""

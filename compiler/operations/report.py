@@ -322,11 +322,14 @@ def _problems(each: ReportedEnvironment) -> Iterator[Json]:
         # A way out may be that of several stores.
         helps = {"help": "; ".join(ways_out)} if ways_out and number == len(silent) else {}
         yield {"severity": "error", "environment": each.name, "message": message, **helps}
+    said = {name: cause["evidence"][1:] for cause in each.data["causes"] for name in cause["secrets"]}
     for name, row in each.rows.items():
-        live, about = row["live"] or {"problems": (), "causes": ()}, {"environment": each.name, "secret": name}
+        live, about = row["live"] or {"problems": ()}, {"environment": each.name, "secret": name}
         command = {"command": row["next"][0]} if row["next"] else {}
-        because = {"help": f"because: {'; '.join(live['causes'])}"} if live["causes"] else {}
-        for message in (*row["faults"], *(problem["message"] for problem in live["problems"])):
+        messages = (*row["faults"], *(problem["message"] for problem in live["problems"]))
+        shown = [text for text in said.get(name, ()) if text not in messages]
+        because = {"help": f"because: {'; '.join(shown)}"} if shown else {}
+        for message in messages:
             yield {"severity": "error", **about, "message": message, **because, **command}
         if row["other"]["different"]:
             message = (

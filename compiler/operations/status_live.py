@@ -15,7 +15,7 @@ from time import monotonic
 from compiler.cluster.judge import Evidence, is_immutable, problems, unknowns, waits_for_a_change
 from compiler.cluster.pods import Pod, look_commands, owner_of, pod_of, pod_problems, unlisted_keys
 from compiler.cluster.problem import FAILING, ClusterState
-from compiler.cluster.store_object import store_unknowns
+from compiler.cluster.store_object import store_problems, store_unknowns
 from compiler.cluster.view import (
     DATA_HASH,
     EVENTS,
@@ -58,7 +58,7 @@ from compiler.operations.verify import (
 from compiler.stores.errors import FailureSide, StoreError
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import Comparer
-from compiler.text.wording import ACCEPT_STORE, command_line, repeat_option, shell_line
+from compiler.text.wording import ACCEPT_STORE, repeat_option, shell_line
 
 # The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
 _LONGEST_PAUSE = 7 * 60
@@ -131,13 +131,10 @@ def _values(
 ) -> StoreFindings:
     dates, other_dates = _dates(here), _dates(there or {})
     ends = [each.remote.attributes.expires for each in here.values() if each.remote is not None]
-    faults = [
-        each.message
-        for status in here.values()
-        if not status.is_sound
-        for each in status.found
-        if each.rule not in CLOSED
-    ]
+    found = [each for status in here.values() if not status.is_sound for each in status.found]
+    faults = [each for each in found if each.rule not in CLOSED]
+    fault_by = next((each.rule for each in faults if each.severity is Severity.ERROR), "")
+    closed_by = next((each.rule for each in found if each.rule in CLOSED), "")
     unread = [status for status in here.values() if status.why_closed]
     closed = tuple(
         dict.fromkeys(with_own_count(message, len(unread)) for status in unread for message in status.why_closed)
@@ -150,7 +147,7 @@ def _values(
         likeness,
         different,
         keys[Likeness.MISSING],
-        tuple(dict.fromkeys(faults)),
+        tuple(dict.fromkeys(each.message for each in faults)),
         _unset(here),
         closed,
         newest_value_date(here.values()) if here else None,
@@ -166,6 +163,8 @@ def _values(
             key: {each.cell.store.id: each.state for each in (status, (there or {}).get(key)) if each}
             for key, status in here.items()
         },
+        fault_by=fault_by,
+        closed_by=closed_by,
     )
 
 
@@ -363,22 +362,20 @@ class StatusJudge:
         )
         every = problems(manifest, live, evidence)
         states, unknown = {each.state for each in every}, unknowns(manifest, live)
-        causes, next_try = tuple[str, ...](), None
+        said, next_try = tuple[str, ...](), None
         # A failure of the old spec is not what keeps the new one from being in effect.
         if states & FAILING and ClusterState.OTHER_SPEC not in states:
-            causes, next_try = self._causes(snapshot, secret, live)
+            said, next_try = self._evidence(snapshot, secret, live)
         if waits_for_a_change(live, name) or ClusterState.SILENT in states:
             next_try = None
-        helps, force = changes.helps, ("--only", secret, "--wait", "--force-sync", *self._context)
-        if next_try is not None and not is_forced:
-            helps = (command_line("status", self._status.environment.name, *force),)
-        elif is_immutable(live) and values.is_sound:
+        helps = changes.helps
+        if is_immutable(live) and values.is_sound:
             helps = (shell_line("kubectl", "-n", namespace, "delete", "secret", name),)
         failing = snapshot.failing_on(manifest) if not every else None
         others = [f"another ExternalSecret on this store fails: {failing}"] if failing is not None else []
         return LiveState(
             every,
-            causes,
+            said,
             next_try,
             helps,
             snapshot.not_asked(namespace),
@@ -390,14 +387,25 @@ class StatusJudge:
             tuple(dict.fromkeys(map(owner_of, pods))) if pods is not None else None,
             self._unproven_store(manifest, live),
             unknown,
+            self._is_other_ready(view, secret, namespace) if every else None,
         )
+
+    def _is_other_ready(self, view: ClusterView, secret: str, namespace: str) -> bool | None:
+        """Whether the object of the secret's other store would serve it; None where that may not be read."""
+        other = self.rows[secret].other
+        if other is None or not other.name:
+            return None
+        found = view.store(other.kind, other.name, namespace)
+        if found is None and view.has_refused(STORES[other.kind], namespace if other.kind == "SecretStore" else ""):
+            return None
+        return not any(store_problems(other, found, namespace, view.labels_for(found, namespace)))
 
     def _unproven_store(self, manifest: Manifest, live: Live) -> str:
         store, found = manifest.store, store_unknowns(manifest.store, live.store, manifest.namespace, live.namespace)
         is_accepted = store.id in self._status.accepted
         return store.id if not is_accepted and any(each.is_unproven for each in found) else ""
 
-    def _causes(self, snapshot: Snapshot, secret: str, live: Live) -> tuple[tuple[str, ...], int | None]:
+    def _evidence(self, snapshot: Snapshot, secret: str, live: Live) -> tuple[tuple[str, ...], int | None]:
         values, external_secret = self.rows[secret].values, live.external_secret or {}
         warning = snapshot.view.warning(external_secret)
         self._read_before_quoting(secret, (warning, ready_of(external_secret)))

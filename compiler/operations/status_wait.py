@@ -121,7 +121,8 @@ def changes_since(
         last = refresh_time(live.external_secret or {})
         at = f"; it last did so at {clock(last, datetime.now(UTC))}" if last is not None else ""
         message = f"the operator has not synchronised {title} since this wait began{at}"
-        found.append(ClusterProblem(ClusterState.NOT_REFRESHED, message))
+        common = "the operator has not synchronised the ExternalSecrets since this wait began"
+        found.append(ClusterProblem(ClusterState.NOT_REFRESHED, message, evidence=common))
     for pod in pods or ():
         first = before.restarts.setdefault(pod.uid, 0 if before.has_pods else pod.restarts)
         if pod.restarts > first:

@@ -165,11 +165,14 @@ class Shown(NamedTuple):
 
 # Raised when a key changes its meaning or goes; a new key does not raise it.
 FORMAT = 1
+# Of the commands with another one.
+FORMATS = {"status": 2}
 
 
 def envelope(command: str, environment: str | None, exit_code: int, content: Mapping[str, Any]) -> dict[str, Any]:
     """The whole object; `environment` is None, and null in JSON, where the command is about none or about several."""
-    return {"format": FORMAT, "command": command, "environment": environment, **as_json(content), "exitCode": exit_code}
+    number = FORMATS.get(command, FORMAT)
+    return {"format": number, "command": command, "environment": environment, **as_json(content), "exitCode": exit_code}
 
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})

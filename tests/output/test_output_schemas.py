@@ -19,10 +19,11 @@ from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.observation import Likeness
+from compiler.operations.causes import NextStep
 from compiler.operations.cutover import commit
 from compiler.operations.cutover_gate import About, Mode
 from compiler.operations.due import DueKey, DueList
-from compiler.operations.status import LiveState, NextStep, StoreFindings, WaitEnd, WaitResult, from_files
+from compiler.operations.status import LiveState, StoreFindings, WaitEnd, WaitResult, from_files
 from compiler.operations.verify import KeyState
 from compiler.render.content import envelope
 from compiler.render.reports.cutover import cutover_content

@@ -13,8 +13,9 @@ from compiler.cli.terminal.contents import text_of
 from compiler.cli.terminal.outlet import standard_output
 from compiler.model.files import NamedFileError, read_named
 from compiler.operations.age_file import write_private
+from compiler.operations.causes import next_of_secrets, next_step
 from compiler.operations.report import ADDRESSES, LARGEST, OWNERS, merge_reports, read_report
-from compiler.operations.status import StepContext, from_files, next_of_secrets, next_step
+from compiler.operations.status import StepContext, from_files
 from compiler.refusal import Refusal
 from compiler.render.content import as_json
 from compiler.render.reports.page import matrix_markdown, report_page

@@ -29,17 +29,8 @@ from compiler.cluster.view import SECRETS, connect_cluster, without_age
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import parse_duration, short_duration
-from compiler.operations.status import (
-    LiveState,
-    NextStep,
-    States,
-    Status,
-    StepContext,
-    WaitEnd,
-    next_of_secrets,
-    next_rotation,
-    next_step,
-)
+from compiler.operations.causes import NextStep, next_of_secrets, next_rotation, next_step
+from compiler.operations.status import LiveState, States, Status, StepContext, WaitEnd
 from compiler.operations.status_live import OPTIONAL
 from compiler.operations.status_wait import StatusOptions, read_status
 from compiler.project_files import ProjectNames
@@ -237,7 +228,7 @@ class Waiting:
             # At the start only what is waited for: of thousands nobody reads that all is well.
             if not self._is_line and before.get(name, LiveState()).state is not live.state:
                 self._outlet.show([(f"{name}: ", word_of(live.state))])
-            causes = {*map(without_age, live.causes)}
+            causes = {*map(without_age, live.evidence)}
             if not self._told.issuperset(causes):
                 # Once a wait, also where many have the same one.
                 self._told |= causes

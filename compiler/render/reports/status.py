@@ -13,11 +13,12 @@ from compiler.live.versions import WriterOf, describe_writes, no_writer, remedie
 from compiler.model.catalogue import SELF
 from compiler.model.facts import short_duration
 from compiler.model.inventory import Inventory
-from compiler.operations.status import LiveState, NextStep, Row, Status, WaitEnd, WaitResult
+from compiler.operations.causes import Cause, NextStep, without_count
+from compiler.operations.status import LiveState, Row, Status, WaitEnd, WaitResult
 from compiler.operations.status_live import accept_store
 from compiler.operations.verify import KeyState
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, members
-from compiler.text.wording import list_names, pluralize, quote
+from compiler.text.wording import list_names, pieces_of, pluralize, quote
 
 if TYPE_CHECKING:
     from compiler.live.ages import KeyAge
@@ -54,28 +55,44 @@ def status_lines(status: Status, step: NextStep, now: datetime, writer_of: Write
     cells = [_cells(row, key, now) for row, key in zip(status.rows, first, strict=True)]
     styles = [{"DUE": _due_style(key), "LIVE": _style(row)} for row, key in zip(status.rows, first, strict=True)]
     yield from _table(_HEADS, cells, styles, ("DUE", "OWNER")) or _long_rows(cells, styles)
-    yield from closed_lines(status)
-    notes = Counter(note for row in status.rows if row.live is not None for note in row.live.notes)
-    common = [note for note, count in notes.items() if count > 1]
+    yield from closed_lines(status, [text for cause in step.causes for text in cause.evidence])
+    notes: dict[str, list[str]] = {}
     for row in status.rows:
-        yield from _fault_lines(row)
+        yield from _lack_lines(row)
         yield from _overdue_lines(row)
         yield from _difference_lines(row, status.environment.name, writer_of)
-        if row.live is not None:
-            yield from live_lines(row.secret.id, row.live, common)
-    yield from (("note: ", note) for note in common)
+        for note in row.live.notes if row.live is not None else ():
+            notes.setdefault(note, []).append(row.secret.id)
+    for note, secrets in notes.items():
+        yield (f"{secrets[0]}: " if len(secrets) == 1 else "note: ", note)
     # Once for all secrets of a namespace.
     asked = (what for row in status.rows if row.live is not None for what in row.live.not_asked)
     yield from (("not asked: ", what) for what in dict.fromkeys(asked))
     if any(row.has(ClusterState.SILENT) for row in status.rows):
         yield ("Secrets stay: running and new pods go on with the last values",)
-    yield from _next(step)
+    for cause in step.causes:
+        yield from _cause_lines(cause)
+    yield from () if step.causes else _next(step.commands, step.first)
 
 
-def closed_lines(status: Status) -> Iterator[Line]:
-    """Why stores did not answer, and the way out below the last line that has it."""
-    helps = [status.helps.get(why) for why in status.closed]
-    for number, (why, way_out) in enumerate(zip(status.closed, helps, strict=True), 1):
+def _cause_lines(cause: Cause) -> Iterator[Line]:
+    """What is wrong, what shows it, whom it keeps from being in effect, and what mends it."""
+    what, *more = cause.evidence
+    yield Painted(f"cause[{cause.code}]", Style.ERROR), ": ", what
+    yield from (("  ", each) for each in more)
+    count = len(cause.secrets)
+    yield ("  secret: " if count == 1 else f"  {count} secrets: ", *pieces_of(cause.secrets))
+    yield from _next(cause.next, cause.first, "  ")
+    for number, line in enumerate(cause.fallback):
+        accepts = f"{cause.accepts}, then: " if cause.accepts and number == 0 else ""
+        yield "  ", Painted("if that takes long: ", Style.HELP), accepts, line
+
+
+def closed_lines(status: Status, said: Container[str] = ()) -> Iterator[Line]:
+    """Why stores did not answer beside what was `said`, and the way out below the last line that has it."""
+    closed = [why for why in status.closed if without_count(why) not in said]
+    helps = [status.helps.get(why) for why in closed]
+    for number, (why, way_out) in enumerate(zip(closed, helps, strict=True), 1):
         yield "not answered: ", why
         if way_out is not None and way_out not in helps[number : number + 1]:
             yield "  ", _HELP, way_out
@@ -171,9 +188,8 @@ def _style(row: Row) -> Style:
     return Style.GREEN if row.state is ClusterState.IN_EFFECT else Style.STRONG
 
 
-def _fault_lines(row: Row) -> Iterator[Line]:
+def _lack_lines(row: Row) -> Iterator[Line]:
     name = row.secret.id
-    yield from ((f"{name}: ", fault) for fault in row.values.faults)
     if row.values.likeness is Likeness.MISSING and row.other is not None:
         yield f"{name}: ", f'"{row.other.id}" lacks ', list_names(row.values.missing)
     if row.values.likeness is Likeness.ONLY_THERE and row.other is not None:
@@ -222,17 +238,19 @@ def due_lines(status: Status, due: DueList, step: NextStep) -> Iterator[Line]:
             yield from ((f"{row.secret.id}: ", line) for line in _unknown_lines(row.keys))
     if due.without_limit:
         yield f"{pluralize(due.without_limit, 'key')} {'has' if due.without_limit == 1 else 'have'} no limit"
-    yield from _next(step)
+    yield from _next(step.commands, step.first)
 
 
 def _since(age: KeyAge) -> str:
     return f"{_due(age)} since {age.overdue:%Y-%m-%d}" if age.overdue is not None else _due(age)
 
 
-def _next(step: NextStep) -> Iterator[Line]:
-    for number, command in enumerate(step.commands):
-        first = f"{step.first}, then: " if step.first and number == 0 else ""
-        yield (Painted("next: ", Style.HELP), first, command)
+def _next(commands: Sequence[str], first: str, indent: str = "") -> Iterator[Line]:
+    for number, command in enumerate(commands):
+        before = f"{first}, then: " if first and number == 0 else ""
+        yield (indent, Painted("next: ", Style.HELP), before, command)
+    if first and not commands:
+        yield (indent, Painted("next: ", Style.HELP), first)
 
 
 def _difference_lines(row: Row, environment: str, writer_of: WriterOf) -> Iterator[Line]:
@@ -249,13 +267,13 @@ def _difference_lines(row: Row, environment: str, writer_of: WriterOf) -> Iterat
         yield from (("  ", _HELP, way) for way in ways)
 
 
-def live_lines(name: str, live: LiveState, common: Container[str] = ()) -> Iterator[Line]:
-    """What is wrong with a secret in the cluster, why, and the fix; without the notes in `common`."""
+def live_lines(name: str, live: LiveState) -> Iterator[Line]:
+    """What is wrong with a secret in the cluster, why, and the fix, as a wait tells it."""
     yield from ((f"{name}: ", problem.message) for problem in live.problems)
-    yield from (("  because: ", cause) for cause in live.causes)
+    yield from (("  because: ", each) for each in live.evidence)
     if live.next_try is not None:
         yield f"  the operator tries again within {short_duration(live.next_try)}"
-    yield from ((f"{name}: ", note) for note in live.notes if note not in common)
+    yield from ((f"{name}: ", note) for note in live.notes)
     yield from (("  ", _HELP, line) for line in live.helps)
 
 
@@ -343,6 +361,10 @@ def status_data(
         },
         "notAnswered": status.closed,
         "waysOut": list(dict.fromkeys(status.helps[why] for why in status.closed if why in status.helps)),
+        "causes": [
+            members(each, "code", "evidence", "secrets", "store", "first", "next", "fallback", "accepts")
+            for each in step.causes
+        ],
         **members(step, "first"),
         "next": step.commands,
         "forced": status.forced,
@@ -453,7 +475,6 @@ def _live(live: LiveState) -> dict[str, Any]:
     return {
         "state": live.state,
         "problems": [members(each, "state", "message") for each in live.problems],
-        "causes": live.causes,
         "nextTrySeconds": live.next_try,
         "help": live.helps[0] if live.helps else None,
         **members(live, "helps", "notes", "refreshed", "pods", "not_asked"),

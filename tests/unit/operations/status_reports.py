@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from compiler.cli.terminal.contents import text_of
-from compiler.operations.status import Status, StepContext, next_of_secrets, next_step, with_live_state
+from compiler.operations.causes import next_of_secrets, next_step
+from compiler.operations.status import Status, StepContext, with_live_state
 from compiler.operations.status_live import StatusJudge, with_values
 from compiler.operations.status_wait import with_ages
 from compiler.render.content import envelope

@@ -9,9 +9,10 @@ from compiler.live.ages import AgeState, KeyAge
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.inventory import Cell
+from compiler.operations.causes import next_rotation, next_step
 from compiler.operations.due import DueKey, DueList, ages_of, due_list, values_of
 from compiler.operations.references import cells_to_read
-from compiler.operations.status import Status, next_rotation, next_step
+from compiler.operations.status import Status
 from compiler.operations.status_live import with_values
 from compiler.operations.status_wait import with_ages
 from compiler.operations.verify import verify

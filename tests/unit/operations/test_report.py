@@ -136,7 +136,7 @@ def of_environment(**members: object) -> bytes:
         (b"[1]", "is not a report of `status --format json`"),
         (b'{"command": "verify", "token": "s3cret"}', "is not a report of `status --format json`"),
         (b'{"command": "status", "token": "s3cret"}', r"\$ is not as this release writes it"),
-        (changed(format=2), r"\$\.format is not as"),
+        (changed(format=1), r"\$\.format is not as"),
         (changed(s3cret=1), r"\$ is not as"),
         (changed(moment="s3cret"), "a date of moment is not as"),
         (changed(moment=""), "a date of moment is not as"),

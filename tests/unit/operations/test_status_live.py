@@ -42,18 +42,16 @@ def test_a_ready_of_the_spec_before_is_not_in_effect(world: World) -> None:
     assert world.live_state().state is ClusterState.IN_EFFECT
 
 
-def test_a_failure_is_told_by_the_newest_warning_without_values_and_the_line_that_ends_it(world: World) -> None:
+def test_a_failure_is_told_by_the_newest_warning_without_values_and_when_it_is_tried_again(world: World) -> None:
     world.bench.vault.seed("agents/jira", JIRA_TOKEN=VALUE, JIRA_URL="https://jira")
     world.platform.fail(SPACE, JIRA, f"property {VALUE} does not exist", count=3)
     judge = world.judge()
     judge._now = lambda: datetime(2026, 11, 26, 0, 54, 26, tzinfo=UTC)
     seen = judge.live_state(world.snapshot(), "jira")
     assert seen.state is ClusterState.NOT_READY
-    assert seen.causes == ("just now: property … does not exist",)
+    assert seen.evidence == ("just now: property … does not exist",)
     # After the third failure it waits for 4 s, and one of them is over.
-    assert (seen.next_try, seen.helps) == (3, (FORCE,))
-    # Whoever has asked the operator already is not told to.
-    assert judge.live_state(world.snapshot(), "jira", is_forced=True).helps == ()
+    assert (seen.next_try, seen.helps) == (3, ())
 
 
 @pytest.mark.parametrize(
@@ -86,7 +84,7 @@ def test_where_another_controller_has_the_secret_nothing_is_tried_again(world: W
     world.platform.double.put("secrets", secret)
     seen = world.live_state()
     assert (seen.state, seen.next_try, seen.helps) == (ClusterState.NOT_READY, None, ())
-    assert seen.causes == (said,)
+    assert seen.evidence == (said,)
 
 
 @pytest.mark.parametrize(("reason", "is_tried"), [("SecretSyncedError", True), ("SecretImmutable", False)])
@@ -156,7 +154,7 @@ def test_a_warning_without_a_moment_leaves_the_longest_pause(world: World) -> No
 def test_where_the_operator_hides_the_cause_verifys_finding_says_it(world: World) -> None:
     world.bench.vault.seed("agents/jira", JIRA_URL="https://jira")
     world.platform.fail(SPACE, JIRA, "")
-    assert world.live_state().causes == (
+    assert world.live_state().evidence == (
         "could not get secret data from provider",
         '"JIRA_TOKEN" of "jira" is not in "agents/jira" of the store "vault"',
     )
@@ -168,14 +166,14 @@ def test_an_event_of_an_earlier_object_of_that_name_is_no_cause(world: World) ->
     found["metadata"]["uid"] = "uid-of-another"
     world.platform.double.put("externalsecrets", found)
     seen = world.live_state()
-    assert (seen.causes, seen.next_try) == (("could not get secret data from provider",), None)
+    assert (seen.evidence, seen.next_try) == (("could not get secret data from provider",), None)
 
 
 def test_an_event_says_how_old_it_is(world: World) -> None:
     world.platform.fail(SPACE, JIRA, "no", moment="2026-11-26T00:54:25Z")
     judge = world.judge()
     judge._now = lambda: datetime(2026, 11, 26, 1, 57, 26, tzinfo=UTC)
-    assert judge.live_state(world.snapshot(), "jira").causes == ("1h ago: no",)
+    assert judge.live_state(world.snapshot(), "jira").evidence == ("1h ago: no",)
 
 
 def test_a_value_that_is_put_while_a_judge_goes_on_is_hidden_too(world: World) -> None:
@@ -185,7 +183,7 @@ def test_a_value_that_is_put_while_a_judge_goes_on_is_hidden_too(world: World) -
     world.platform.fail(SPACE, JIRA, f"property {VALUE} does not exist")
     seen = judge.live_state(world.snapshot(), "jira")
     assert VALUE not in repr(seen)
-    assert seen.causes[0].endswith("d ago: property … does not exist")
+    assert seen.evidence[0].endswith("d ago: property … does not exist")
     reads = len(world.bench.vault.reads)
     judge.live_state(world.snapshot(), "jira")
     # The same message takes no second reading.
@@ -203,12 +201,12 @@ def test_of_values_that_could_not_be_read_no_warning_is_shown(world: World) -> N
     world.platform.fail(SPACE, JIRA, f"property {VALUE} does not exist")
     seen = world.live_state()
     assert VALUE not in repr(seen)
-    assert seen.causes[0].endswith(
+    assert seen.evidence[0].endswith(
         "d ago: its message is not shown, as the values to hide could not be read: "
         f"kubectl -n {SPACE} describe externalsecret {JIRA}"
     )
     # What this machine may not read says nothing of the operator.
-    assert len(seen.causes) == 1
+    assert len(seen.evidence) == 1
     (why,) = with_values(world.status(), world.bench.live())[0].closed
     assert "you are not allowed to" in why
 
@@ -236,7 +234,7 @@ def test_a_failure_of_the_old_spec_is_not_the_new_ones_cause(world: World) -> No
     world.platform.fail(SPACE, JIRA, "old trouble")
     world.switch()
     seen = world.live_state()
-    assert (seen.state, seen.causes, seen.helps) == (ClusterState.OTHER_SPEC, (), ())
+    assert (seen.state, seen.evidence, seen.helps) == (ClusterState.OTHER_SPEC, (), ())
 
 
 def test_a_pod_that_is_not_ready_keeps_its_secret_from_being_in_effect(world: World) -> None:

@@ -126,11 +126,13 @@ def test_a_live_problem_is_1_and_told_without_values(status: Callable[..., Done]
     assert (done.code, done.report["environment"], done.report["exitCode"]) == (1, "dev", 1)
     (environment,) = done.report["environments"]
     jira = next(each["live"] for each in environment["secrets"] if each["secret"] == "jira")
-    assert (jira["state"], len(jira["causes"])) == ("not-ready", 1)
-    assert jira["causes"][0].endswith("d ago: key … was refused")
-    assert jira["help"] == "platform-secrets status dev --only jira --wait --force-sync"
+    assert jira["state"] == "not-ready"
+    (cause,) = environment["causes"]
+    assert (cause["code"], cause["secrets"], cause["store"]) == ("not-ready", ["jira"], "vault")
+    assert cause["evidence"][1].endswith("d ago: key … was refused")
     # Nothing says that jira was ever read from the other store, although that one holds the same.
-    assert environment["next"] == [jira["help"]]
+    force = "platform-secrets status dev --only jira --wait --force-sync"
+    assert (cause["next"], cause["fallback"], environment["next"]) == ([force], [], [force])
 
 
 def test_a_store_that_is_left_is_retired_once_nobody_reads_it(
@@ -165,7 +167,8 @@ def test_a_wait_ends_with_0_or_4(status: Callable[..., Done], platform: LivePlat
     assert (done.code, "not in effect after 1s" in done.out) == (4, True)
     lines = [line for line in done.err.splitlines() if not line.startswith("note: ")]
     assert (lines[0], lines[2].endswith("d ago: no")) == ("jira: not ready", True)
-    assert lines[-1] == "  help: platform-secrets status dev --only jira --wait --force-sync"
+    assert lines[-1] == "  the operator tries again within 7m"
+    assert "  next: platform-secrets status dev --only jira --wait --force-sync" in done.out.splitlines()
 
 
 def test_what_waiting_does_not_mend_is_1(status: Callable[..., Done], platform: LivePlatform) -> None:
@@ -212,11 +215,11 @@ def test_a_value_that_the_operator_has_not_read_yet_is_older_in_the_secret(
     found[-1] = replace(found[-1], attributes=replace(found[-1].attributes, created=written))
     done = status("dev", "--cluster")
     assert (done.code, done.out.count("older value")) == (1, 1)
-    assert done.out.splitlines()[-1] == "next: platform-secrets status dev --only jira --wait --force-sync"
+    assert done.out.splitlines()[-1] == "  next: platform-secrets status dev --only jira --wait --force-sync"
     assert status("dev", "--wait", "--timeout", "1s").code == 4
     done = status("dev", "--wait", "--force-sync", "--only", "jira", "--timeout", "1s")
     # Nobody answers: what has just failed is no way out.
-    assert (done.code, [line for line in done.out.splitlines() if "next:" in line]) == (4, [f"next: {OPERATOR}"])
+    assert (done.code, [line for line in done.out.splitlines() if "next:" in line]) == (4, [f"  next: {OPERATOR}"])
 
 
 def test_the_roles_are_printed_and_nothing_asked(status: Callable[..., Done], ends: Ends) -> None:
@@ -440,7 +443,7 @@ LATE, OLD, DOWN = (
     LiveState((ClusterProblem(state, "it is not ready"),))
     for state in (ClusterState.NOT_SYNCED, ClusterState.OTHER_SPEC, ClusterState.NOT_READY)
 )
-FAILING = replace(DOWN, causes=("no such key",))
+FAILING = replace(DOWN, evidence=("no such key",))
 STATES = {"github": FINE, "jira": LATE, "a": OLD, "b": OLD, "c": OLD}
 
 
@@ -465,7 +468,7 @@ def test_a_cause_is_said_when_it_is_known_and_once(capsys: pytest.CaptureFixture
     waiting.tell({"jira": DOWN}, 60)
     waiting.tell({"jira": FAILING}, 59)
     waiting.tell({"jira": replace(FAILING, next_try=9)}, 58)
-    waiting.tell({"jira": replace(DOWN, causes=("another",))}, 57)
+    waiting.tell({"jira": replace(DOWN, evidence=("another",))}, 57)
     assert capsys.readouterr().err.splitlines() == [
         "jira: not ready",
         "jira: it is not ready",

@@ -10,11 +10,13 @@ from compiler.cluster.view import ClusterError
 from compiler.live.ages import AgeState, KeyAge
 from compiler.live.observation import Likeness
 from compiler.live.versions import PastRun, StoredVersion
+from compiler.operations.causes import Cause, NextStep, next_step
 from compiler.operations.due import DueKey, DueList
-from compiler.operations.status import LiveState, NextStep, Row, Status, StoreFindings, WaitEnd, WaitResult
+from compiler.operations.status import LiveState, Row, Status, StepContext, StoreFindings, WaitEnd, WaitResult
 from compiler.operations.verify import KeyState
 from compiler.render.content import Line, Painted, Style, as_json
 from compiler.render.reports.status import due_lines, status_data, status_lines, wait_lines, word_of
+from compiler.stores.errors import FailureSide
 from tests.unit.operations.status_world import World, world
 
 __all__ = ["world"]
@@ -63,13 +65,10 @@ def test_without_a_move_and_at_its_end(world: World) -> None:
 
 def test_what_differs_or_is_missing_is_named_by_key(world: World) -> None:
     status = with_row(world.status(), "jira", values=StoreFindings(Likeness.DIFFERENT, ("JIRA_TOKEN",)))
-    status = with_row(
-        status, "github", values=StoreFindings(Likeness.MISSING, missing=("GITHUB_TOKEN",), faults=("no",))
-    )
+    status = with_row(status, "github", values=StoreFindings(Likeness.MISSING, missing=("GITHUB_TOKEN",)))
     status = replace(status, closed=("the store does not answer",))
-    assert shown(status)[-4:] == [
+    assert shown(status)[-3:] == [
         "not answered: the store does not answer",
-        "github: no",
         'github: "azure" lacks "GITHUB_TOKEN"',
         'jira: "azure" holds other values of "JIRA_TOKEN"',
     ]
@@ -123,22 +122,50 @@ def test_what_did_not_answer_has_its_way_out_once(world: World) -> None:
     ]
 
 
-def test_a_problem_is_said_with_cause_next_try_and_help(world: World) -> None:
+def reported(status: Status, asked: StepContext) -> list[str]:
+    """What is printed of a status and its causes."""
+    return told(status_lines(status, next_step(status, asked), NOW))
+
+
+ASKED = StepContext(("--cluster",))
+FORCE = "  next: platform-secrets status prod --only jira --wait --force-sync"
+
+
+def test_a_cause_explains_the_rest_and_stands_with_what_shows_it_and_what_mends_it(world: World) -> None:
     problems = (
         ClusterProblem(ClusterState.NOT_READY, "it is not ready"),
         ClusterProblem(ClusterState.PODS, "a pod is not ready"),
     )
-    found = LiveState(
-        problems, ("property X does not exist",), 125, ("platform-secrets do",), ("pods: you may not",), None
-    )
-    assert shown(with_row(world.status(), "jira", live=found))[-6:] == [
-        "jira: it is not ready",
-        "jira: a pod is not ready",
-        "  because: property X does not exist",
-        "  the operator tries again within 2m5s",
-        "  help: platform-secrets do",
+    found = LiveState(problems, ("property X does not exist",), 125, (), ("pods: you may not",), None)
+    assert reported(with_row(world.status(), "jira", live=found), ASKED)[-6:] == [
         "not asked: pods: you may not",
+        "cause[not-ready]: it is not ready",
+        "  property X does not exist",
+        "  the operator tries again within 2m5s",
+        "  secret: jira",
+        FORCE,
     ]
+
+
+ACCEPTS = 'accept that "jira" cannot be compared with "azure"'
+
+
+def test_a_way_round_stands_below_what_mends_it_with_what_is_accepted(world: World) -> None:
+    world.bench.write("prod", f"{MOVE}secrets: {{jira: {{store: azure}}}}\n")
+    closed = StoreFindings(closed=("no answer; 2 keys not checked",), helps=("unseal it, then run again",))
+    values = replace(closed, other_holds=True, side=FailureSide.SERVER, closed_by="no-answer")
+    live = LiveState((ClusterProblem(ClusterState.NOT_READY, "it is not ready"),), is_other_ready=True)
+    status = replace(
+        with_row(world.status(), "jira", values=values, live=live), closed=("no answer; 9 keys not checked",)
+    )
+    assert reported(status, ASKED)[-4:] == [
+        "cause[no-answer]: no answer",
+        "  secret: jira",
+        "  next: unseal it, then: platform-secrets status prod --only jira --wait --force-sync",
+        f"  if that takes long: {ACCEPTS}, then: platform-secrets cutover prod jira --back --to vault --cluster",
+    ]
+    # It is said once.
+    assert [line for line in reported(status, ASKED) if "no answer" in line] == ["cause[no-answer]: no answer"]
 
 
 def test_what_may_not_be_asked_is_said_once(world: World) -> None:
@@ -272,9 +299,14 @@ def test_of_several_stores_each_key_has_its_own(world: World) -> None:
 
 
 def test_that_secrets_stay_is_said_once_where_the_operator_does_not_run(world: World) -> None:
-    silent = LiveState((ClusterProblem(ClusterState.SILENT, "it seems not to run"),))
-    lines = shown(with_row(with_row(world.status(), "jira", live=silent), "github", live=silent), "look")
-    assert lines[-2:] == ["Secrets stay: running and new pods go on with the last values", "next: look"]
+    silent = LiveState((ClusterProblem(ClusterState.SILENT, "it seems not to run", "kubectl look"),))
+    lines = reported(with_row(with_row(world.status(), "jira", live=silent), "github", live=silent), ASKED)
+    assert lines[-4:] == [
+        "Secrets stay: running and new pods go on with the last values",
+        "cause[operator-silent]: it seems not to run",
+        "  2 secrets: github, jira",
+        "  next: kubectl look",
+    ]
     assert sum(line.startswith("Secrets stay") for line in lines) == 1
 
 
@@ -359,13 +391,25 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
     status = replace(status, rows=rows, closed=closed, helps=helps)
     shown = status_data(
         replace(status, waited=waited, forced=("jira",)),
-        NextStep(("next",), "deploy"),
+        NextStep(("next",), "deploy", (Cause("pods-not-ready", ("a", "why"), ("jira",), None, "deploy", ("next",)),)),
         {"jira": NextStep(("own",), "first")},
     )
     found = as_json(shown)
     assert found["moves"] == {"to": "azure", "steps": [["github"], ["jira"]], "next": 2}
     assert (found["notAnswered"], found["waysOut"]) == (list(closed), ["start it"])
     assert (found["next"], found["forced"]) == (["next"], ["jira"])
+    assert found["causes"] == [
+        {
+            "code": "pods-not-ready",
+            "evidence": ["a", "why"],
+            "secrets": ["jira"],
+            "store": None,
+            "first": "deploy",
+            "next": ["next"],
+            "fallback": [],
+            "accepts": None,
+        }
+    ]
     assert found["wait"] == {
         "end": "time-up",
         "timeoutSeconds": 600,
@@ -395,7 +439,6 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
         "live": {
             "state": "pods-not-ready",
             "problems": [{"state": "pods-not-ready", "message": "a"}],
-            "causes": ["why"],
             "nextTrySeconds": 3,
             "help": "do",
             "helps": ["do", "more"],

@@ -1,0 +1,413 @@
+"""Finds why secrets are not in effect, each cause once with its evidence and its mend, and decides what comes next.
+
+The only place that decides what to run next. Between an environment's files and its pods are links in an order: the
+first broken one of a secret is its cause and explains the rest. What mends a cause comes first, a switch to the other
+store only for the case that mending takes long, and never what has just failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from compiler.cluster.judge import operator_pods
+from compiler.cluster.problem import FAILING, ClusterProblem, ClusterState
+from compiler.live.observation import Likeness
+from compiler.model.environment import Environment, shorten
+from compiler.model.facts import short_duration
+from compiler.model.inventory import Inventory, ValueName
+from compiler.operations.status import Row, Status, StepContext, ids_of, move_lines
+from compiler.stores.errors import FailureSide
+from compiler.text.wording import BLANK, PROGRAM, command_line, list_names, repeat_option, shell_line
+
+
+class Link(IntEnum):
+    """What stands between an environment's files and its pods, in the order in which it is looked at."""
+
+    CLUSTER = 1  # the cluster is the environment's
+    OPERATOR = 2  # it runs, and takes what is written
+    STORE = 3  # the store answers, and its object in the cluster is ready
+    VALUES = 4  # the store has every value
+    FILE = 5  # the values file is what the environment compiles to
+    OWNER = 6  # the objects in the cluster are nobody else's
+    DEPLOYED = 7  # they are those of the values file
+    OBJECTS = 8  # the operator has synchronised them, and the Secret holds what it should
+    PODS = 9  # the pods run on it
+    HERE = 10  # this machine may ask the store
+
+
+LINKS = {
+    ClusterState.SILENT: Link.OPERATOR,
+    ClusterState.STORE: Link.STORE,
+    ClusterState.FOREIGN: Link.OWNER,
+    **dict.fromkeys((ClusterState.ABSENT, ClusterState.DELETED, ClusterState.OTHER_SPEC), Link.DEPLOYED),
+    **dict.fromkeys(
+        (
+            *(ClusterState.NOT_SYNCED, ClusterState.NOT_READY, ClusterState.IMMUTABLE, ClusterState.RETAINED),
+            *(ClusterState.NO_TARGET, ClusterState.MISSING_KEY, ClusterState.EDITED, ClusterState.REPLACED),
+            *(ClusterState.DATA_CHANGED, ClusterState.OLDER_VALUE, ClusterState.NOT_REFRESHED),
+        ),
+        Link.OBJECTS,
+    ),
+    **dict.fromkeys((ClusterState.PODS, ClusterState.RESTART, ClusterState.RESTARTED), Link.PODS),
+}
+# While one of these is broken, nothing behind it can be mended.
+_HOLDING = frozenset({Link.CLUSTER, Link.OPERATOR})
+# These are of a store: where many secrets have one, each store is a cause of its own.
+_OF_STORE = FAILING | {ClusterState.STORE}
+# Only the operator can cause these, once it was asked in vain.
+_OPERATORS = frozenset({ClusterState.OLDER_VALUE, ClusterState.NOT_REFRESHED, ClusterState.NOT_SYNCED})
+# A switch to the other store goes round these.
+_SWITCHED = frozenset({ClusterState.STORE, ClusterState.NOT_READY, ClusterState.RETAINED})
+# As many messages about one cause show what is meant.
+_MOST_SAID = 3
+_PROGRAMS = frozenset({PROGRAM, "kubectl", "helm", "argocd", "bao", "vault", "az"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why secrets are not in effect, or not known to be."""
+
+    code: str  # a state of the cluster, or the rule of what a store said
+    evidence: tuple[str, ...]  # what shows it: what is wrong first, then what was said of it
+    secrets: tuple[str, ...]  # those that have it as their first cause
+    store: str | None  # the store that it is about; None for no single one
+    first: str = ""  # what a person does before the first line, or in place of lines, in words
+    next: tuple[str, ...] = ()  # the lines that mend it, the first one first
+    fallback: tuple[str, ...] = ()  # the lines that go round it, if mending takes long
+    accepts: str = ""  # what a person accepts with these
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """The lines to paste, the first one first."""
+
+    commands: tuple[str, ...] = ()
+    first: str = ""  # what a person does before, in words
+    causes: tuple[Cause, ...] = ()  # that the lines mend
+
+
+@dataclass(frozen=True, slots=True)
+class _Break:
+    """The first broken link of a secret."""
+
+    link: Link
+    code: str
+    evidence: str  # what is said of all secrets that have it
+    message: str  # what is said of this one
+    row: Row
+    problem: ClusterProblem | None = None  # None for what the store itself says
+
+    @property
+    def is_of_store(self) -> bool:
+        return self.problem is None or self.problem.state in _OF_STORE
+
+    @property
+    def group(self) -> tuple[object, ...]:
+        """What it has in common with others that are the same cause."""
+        # What is said of each secret of a store differs by its name.
+        return self.link, self.code, self.evidence, self.row.store.id if self.is_of_store else None
+
+
+def find_causes(status: Status, asked: StepContext | None = None) -> tuple[Cause, ...]:
+    """Every cause once, with its secrets, in the order of the links."""
+    asked = asked if asked is not None else StepContext()
+    groups: dict[tuple[object, ...], list[_Break]] = {}
+    for found in filter(None, map(_first_break, status.rows)):
+        groups.setdefault(found.group, []).append(found)
+    ordered = sorted(groups.values(), key=lambda group: group[0].link)
+    causes: list[Cause] = []
+    broken: set[Link] = set()
+    for group in ordered:
+        cause, link = _cause_of(group, status, asked), group[0].link
+        # What belongs to another is not deployed over before a person has decided.
+        is_held = bool(broken & _HOLDING) or (link is Link.DEPLOYED and Link.OWNER in broken)
+        causes.append(replace(cause, first="", next=(), fallback=(), accepts="") if is_held else cause)
+        broken.add(link)
+    return tuple(causes)
+
+
+def _first_break(row: Row) -> _Break | None:
+    problems = row.live.problems if row.live is not None else ()
+    states = {each.state for each in problems}
+    found = [
+        _Break(LINKS[each.state], each.state, each.evidence or each.message, each.message, row, each)
+        for each in problems
+    ]
+    values = row.values
+    if values.closed:
+        fails = bool(states & _OF_STORE)
+        is_of_all = values.side is FailureSide.SERVER or (values.side is FailureSide.UNCLEAR and fails)
+        found.append(_break_by_store(Link.STORE if is_of_all else Link.HERE, values.closed_by, values.closed[0], row))
+    if values.faults:
+        found.append(_break_by_store(Link.VALUES, values.fault_by, values.faults[0], row))
+    return min(found, key=lambda each: each.link, default=None)
+
+
+def _break_by_store(link: Link, rule: str, message: str, row: Row) -> _Break:
+    return _Break(link, rule, "", message, row)
+
+
+def _cause_of(group: Sequence[_Break], status: Status, asked: StepContext) -> Cause:
+    first, rows = group[0], [each.row for each in group]
+    step = _mend(first, rows, status, asked)
+    cause = Cause(
+        first.code,
+        tuple(_evidence_of(group)),
+        tuple(ids_of(rows)),
+        first.row.store.id if first.is_of_store else None,
+        step.first,
+        step.commands,
+    )
+    is_of_store = first.link is Link.STORE or (first.problem is not None and first.problem.state in _SWITCHED)
+    back = [row for row in rows if _has_way_back(status.environment, row)] if is_of_store else []
+    # Where this machine has not asked the cluster, its other store object may not be ready.
+    back = [row for row in back if row.live is not None and row.live.is_other_ready]
+    if not back:
+        return cause
+    return replace(cause, fallback=tuple(_backs(status.environment, back, asked)), accepts=_explain_uncompared(back))
+
+
+def _evidence_of(group: Sequence[_Break]) -> Iterator[str]:
+    first = group[0]
+    if first.problem is None:
+        said = dict.fromkeys(text for each in group for text in _texts_of(each))
+    elif len(group) == 1:
+        said = dict.fromkeys((first.message, *_operator_words(group)))
+    else:
+        said = dict.fromkeys((first.evidence, *_operator_words(group)))
+    yield from list(said)[:_MOST_SAID]
+    if len(said) > _MOST_SAID:
+        yield f"and {len(said) - _MOST_SAID} more such messages"
+    waits = [each.row.live.next_try for each in group if each.row.live is not None]
+    if (seconds := min((each for each in waits if each is not None), default=None)) is not None:
+        yield f"the operator tries again within {short_duration(seconds)}"
+
+
+def _texts_of(found: _Break) -> tuple[str, ...]:
+    values = found.row.values
+    said = values.faults if found.link is Link.VALUES else tuple(map(without_count, values.closed))
+    return (*said, *_operator_words([found])) if found.link is Link.STORE else said
+
+
+def _operator_words(group: Iterable[_Break]) -> list[str]:
+    return [text for each in group if each.row.live is not None for text in each.row.live.evidence]
+
+
+def without_count(message: str) -> str:
+    """A finding about a whole store, without how many keys it left unchecked."""
+    said, _, count = message.rpartition("; ")
+    return said if said and count.endswith(" not checked") else message
+
+
+def next_step(status: Status, asked: StepContext | None = None) -> NextStep:
+    """What comes next; no command where nothing is left to do, or no command mends it."""
+    asked = asked if asked is not None else StepContext()
+    if causes := find_causes(status, asked):
+        return _merge(causes)
+    if status.is_live and any(row.live is None for row in status.rows):
+        # Its time was up before all had answered: whether the last step is in effect is not known.
+        return NextStep((_silent(status, asked) if asked.has_waited else _wait_line(status.rows, status, asked),))
+    restarts = [line for row in status.rows if row.live is not None for line in row.live.helps]
+    return NextStep(tuple(dict.fromkeys((*restarts, *move_lines(status, asked), *next_rotation(status)))))
+
+
+def _merge(causes: tuple[Cause, ...]) -> NextStep:
+    """The mends of the causes, up to the one that a person has to do something for before its lines."""
+    first, commands = "", dict[str, None]()
+    for cause in causes:
+        if cause.first:
+            if commands:
+                break
+            first = cause.first
+        commands |= dict.fromkeys(cause.next)
+        if cause.first:
+            break
+    return NextStep(tuple(commands), first, causes)
+
+
+def next_of_secrets(status: Status, asked: StepContext) -> dict[str, NextStep]:
+    """What comes next for each secret alone, by id: what mends it, or prepares it for the next step of the move.
+
+    What is done for an environment as a whole, as the end of a move, is no secret's.
+    """
+    progress = status.progress
+    step = progress.steps[progress.next] if progress is not None and progress.next is not None else ()
+    found: dict[str, NextStep] = {}
+    for row in status.rows:
+        alone = replace(status, rows=(row,), progress=progress if row.secret.id in step else None)
+        found[row.secret.id] = next_step(alone, replace(asked, only=(row.secret.id,)))
+    return found
+
+
+def next_rotation(status: Status) -> Iterator[str]:
+    """What replaces the values that are overdue for longest, unless a rotation of them is under way."""
+    # Where nobody asked for ages, as in a wait, nothing of them is loaded.
+    if keys := [key for row in status.rows if not row.rotations for key in row.keys]:
+        from compiler.operations.due import rotation_commands  # noqa: PLC0415
+
+        yield from rotation_commands(status.environment, keys)
+
+
+def _silent(status: Status, asked: StepContext) -> str:
+    """The line that shows whether those answer whom a wait got no answer from: the stores, else the cluster."""
+    if not status.is_asked:
+        return command_line("verify", status.environment.name, *asked.only)
+    row = next(row for row in status.rows if row.live is None)
+    return shell_line("kubectl", *asked.context, "-n", row.secret.namespace or "default", "get", "externalsecrets")
+
+
+Mend = Callable[[ClusterProblem, Sequence[Row], Status, StepContext], NextStep]
+
+
+def _mend(found: _Break, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    if found.problem is not None:
+        return _MENDS.get(found.problem.state, _by_its_line)(found.problem, rows, status, asked)
+    if found.link is Link.VALUES:
+        return NextStep(tuple(dict.fromkeys(_fill_values(status.environment, rows))))
+    return _open_store(found.link, rows, status, asked)
+
+
+def _by_its_line(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    """The mend that the judge of the cluster gives: a line, or words; without one a person has to look closer."""
+    if not problem.mend:
+        return _verify(problem, rows, status, asked)
+    is_line = problem.mend.partition(" ")[0] in _PROGRAMS
+    return NextStep((problem.mend,)) if is_line else NextStep((), problem.mend)
+
+
+def _verify(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    del problem
+    return NextStep((command_line("verify", status.environment.name, *ids_of(rows), *asked.cluster),))
+
+
+def _deploy(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    del problem
+    sync = shell_line("argocd", "app", "sync", BLANK)
+    first = f"deploy chart/values-{status.environment.name}.yaml again ({sync})"
+    return NextStep((_wait_line(rows, status, asked),), first)
+
+
+def _own_lines(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    lines = tuple(dict.fromkeys(line for row in rows if row.live is not None for line in row.live.helps))
+    return NextStep(lines) if lines else _verify(problem, rows, status, asked)
+
+
+def _force(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    if asked.has_forced:
+        is_operators = problem.state in _OPERATORS
+        return NextStep((operator_pods(),)) if is_operators else _verify(problem, rows, status, asked)
+    return NextStep((_wait_line(rows, status, asked, "--force-sync"),))
+
+
+def _wait(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    if asked.has_waited:
+        return _force(problem, rows, status, asked)
+    return NextStep((_wait_line(rows, status, asked),))
+
+
+def _of_pods(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    live = [row.live for row in rows if row.live is not None]
+    if any(each.unlisted for each in live):
+        return NextStep((command_line("consumers", status.environment.name, *asked.cluster),))
+    looks = tuple(dict.fromkeys(line for each in live for line in each.looks))
+    return NextStep(looks[:1]) if asked.has_waited else _wait(problem, rows, status, asked)
+
+
+_MENDS: dict[ClusterState, Mend] = {
+    **dict.fromkeys(
+        (ClusterState.FOREIGN, ClusterState.REPLACED, ClusterState.DATA_CHANGED, ClusterState.RESTARTED), _verify
+    ),
+    **dict.fromkeys((ClusterState.ABSENT, ClusterState.DELETED, ClusterState.OTHER_SPEC), _deploy),
+    **dict.fromkeys((ClusterState.RESTART, ClusterState.IMMUTABLE), _own_lines),
+    **dict.fromkeys(
+        (
+            *(ClusterState.NOT_READY, ClusterState.RETAINED, ClusterState.OLDER_VALUE, ClusterState.NOT_REFRESHED),
+            *(ClusterState.NO_TARGET, ClusterState.MISSING_KEY, ClusterState.EDITED),
+        ),
+        _force,
+    ),
+    ClusterState.NOT_SYNCED: _wait,
+    ClusterState.PODS: _of_pods,
+}
+
+
+def _wait_line(rows: Sequence[Row], status: Status, asked: StepContext, *options: str) -> str:
+    """The line that waits for the secrets of these rows: what keeps others from being in effect does not hold it up."""
+    # A line with all secrets of an environment says no more than one without.
+    only = asked.only if len(rows) == len(status.rows) else ids_of(rows)
+    words = (*repeat_option("--only", only), "--wait", *options, *asked.context)
+    return command_line("status", status.environment.name, *words)
+
+
+def _open_store(link: Link, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    """What to do about a store in use that did not say what it holds: its cause is mended, then the operator asked."""
+    helps = dict.fromkeys(way_out.removesuffix(", then run again") for row in rows for way_out in row.values.helps)
+    name, words = status.environment.name, "; ".join(helps)
+    if not asked.cluster:
+        return NextStep((command_line("status", name, *repeat_option("--only", asked.only), "--cluster"),), words)
+    fails = any(row.live is not None and row.live.problems for row in rows)
+    return NextStep((_wait_line(rows, status, asked, "--force-sync"),) if link is Link.STORE and fails else (), words)
+
+
+def _fill_values(environment: Environment, rows: Sequence[Row]) -> Iterator[str]:
+    """What gives the store in use the values that it lacks."""
+    inventory = Inventory(environment)
+    told: set[ValueName] = set()
+    for row in rows:
+        unset = row.values.unset
+        lacking = {inventory.value_of(row.secret.id, key) for key in unset}
+        if not lacking <= told:
+            yield from _fill_secret(environment.name, row)
+        told |= lacking
+    if others := [row for row in rows if not row.values.unset]:
+        yield command_line("verify", environment.name, *ids_of(others))
+
+
+def _fill_secret(name: str, row: Row) -> Iterator[str]:
+    """What gives a secret the keys that it lacks: a copy of those that the other store holds, and new values."""
+    values, left = row.values, [key for key in row.values.unset if key not in row.values.only_there]
+    if row.other is not None and len(left) < len(values.unset):
+        ends = ("--to", row.store.id, "--from", row.other.id, "--only", row.secret.id)
+        # The other keys are none of its business: they stay as they are.
+        differ = ("--on-conflict", "skip") if values.different else ()
+        yield command_line(
+            "migrate", name, *ends, *differ, *(("--continue-on-error",) if values.missing or left else ())
+        )
+    if left:
+        # Without a key it asks for all of the secret, and leaves what has a value already.
+        yield command_line("put", name, row.secret.id, *(left if len(left) == 1 else ()))
+
+
+def _has_way_back(environment: Environment, row: Row) -> bool:
+    """Whether the secret was in the other store before, and that one holds the same or all that is needed."""
+    from compiler.edit.moves import was_in  # noqa: PLC0415 - only where something fails
+
+    holds = row.values.likeness is Likeness.EQUAL or (bool(row.values.closed) and row.values.other_holds)
+    return holds and row.other is not None and was_in(environment, row.secret.id, row.other)
+
+
+def _explain_uncompared(rows: Iterable[Row]) -> str:
+    """What a way back does not compare, as what a person accepts; empty where it compares all."""
+    closed = [row for row in rows if row.values.closed]
+    stores = list_names(dict.fromkeys(row.store.id for row in closed))
+    return f"accept that {list_names(ids_of(closed))} cannot be compared with {stores}" if closed else ""
+
+
+def _backs(environment: Environment, rows: Sequence[Row], asked: StepContext) -> Iterator[str]:
+    """A switch of the secrets to their other stores, in the order of `moves:`; what guards a store alone and last."""
+    guards = [row for row in rows if row.secret.entry.guards]
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in sorted(rows, key=lambda row: (_guard_of(row, guards) or "", row.step or 0)):
+        if row.other is not None:
+            groups.setdefault((row.other.id, _guard_of(row, guards) or ""), []).append(row.secret.id)
+    for (other, _), secrets in groups.items():
+        names = shorten(environment, secrets, other)
+        yield command_line("cutover", environment.name, *names, "--back", "--to", other, *asked.cluster)
+
+
+def _guard_of(row: Row, guards: Iterable[Row]) -> str | None:
+    """The secret that guards a store and reads a place with this one, or is this one: they move together."""
+    places = {item.place for item in row.secret.keys}
+    return next((each.secret.id for each in guards if any(item.place in places for item in each.secret.keys)), None)
