@@ -28,6 +28,9 @@ _WIDEST, _NARROWEST = 100, 50
 # An example of the help stands behind two spaces; in a terminal of 80 characters it is whole.
 _EXAMPLE, _CONTINUED = 76, " " * 6
 _OPTION = re.compile(r"-[a-zA-Z]|--[a-zA-Z][a-zA-Z-]*")
+# Of a value on the command line, in whatever form.
+EXPOSED = "a value cannot be an argument: the shell's history and the process list would show it"
+IF_EXPOSED = "if it is a value, replace that: it is exposed"
 # Its own words stay as they are: `error` below goes by them, and looking for a translation imports `locale`.
 argparse._ = str  # type: ignore[attr-defined]
 
@@ -312,6 +315,11 @@ class Parser(argparse.ArgumentParser):
     def takes_value(self) -> dict[str, bool]:
         """Whether each option takes a value."""
         return {option: action.nargs != 0 for action in self._actions for option in action.option_strings}
+
+    def pairs(self) -> set[str]:
+        """The options whose value has an equals sign, and those that say themselves what is wrong with one."""
+        shown = {option: str(action.metavar) for action in self._actions for option in action.option_strings}
+        return {option for option, metavar in shown.items() if "=" in metavar or metavar == "KEY"}
 
     @property
     def takes_environment(self) -> bool:

@@ -26,7 +26,8 @@ from compiler.model.inventory import Cell, Inventory
 from compiler.model.store import Place, way_to_place
 from compiler.model.values import place_text
 from compiler.refusal import Refusal
-from compiler.stores.secret_value import Comparer, NotAnObjectError, SecretValue, Trait, read_object, traits
+from compiler.stores.secret_value import Comparer, JsonKind, NotAnObjectError, SecretValue, Trait, read_object, traits
+from compiler.text.credential import looks_like_credential
 from compiler.text.wording import closest, list_names, pluralize, quote, shell_line, suggest
 
 
@@ -91,9 +92,10 @@ def read_values(
             raise _absent(key, is_mapped=key in names)
     if not found:
         raise _unusable("the input is empty", "provide KEY=value lines, or a JSON object")
+    values = _as_text({key: found[names.get(key, key)] for key in keys or found}, known)
     if not keys:
         _require_known(found, known, form)
-    return _as_text({key: found[names.get(key, key)] for key in keys or found})
+    return values
 
 
 def read_several(
@@ -124,7 +126,7 @@ def read_several(
             shown = f'the secret "{secret}", which' if closest(secret, known) else f"a secret, number {number}, that"
             raise _unusable(f"the input has {shown} the environment does not have", suggest(secret, known, "secrets"))
         _require_known(values, known[secret], form, f'the secret "{secret}"')
-    return {secret: _as_text(values) for secret, values in found.items()}
+    return {secret: _as_text(values, known[secret], f' of "{secret}"') for secret, values in found.items()}
 
 
 def _group_by_secret(
@@ -137,9 +139,8 @@ def _group_by_secret(
         if not owners:
             if names:
                 raise _unusable("--map names a key that no secret of the environment has", "write SECRET/KEY=NAME")
-            raise _refuse_unknown_key(
-                key, {each for keys in known.values() for each in keys}, len(found), "the environment"
-            )
+            keys = dict.fromkeys(each for own in known.values() for each in own)
+            raise _refuse_unknown_keys([each for each in found if each not in keys], found, keys, "the environment")
         if len(owners) > 1:
             message = f'"{key}" is a key of {list_names(owners)}'
             raise _unusable(message, f"say which: `--map SECRET/{key}=NAME`, and likewise each other key to set")
@@ -151,11 +152,14 @@ def _group_by_secret(
     return by_secret
 
 
+_NAME_OR_VALUE = "correct the name; if it is a value, replace that: it is exposed"
+
+
 def _absent(key: str, *, is_mapped: bool) -> Refusal:
     if not is_mapped:
         return _unusable(f'the input has no "{key}"', "add it to the input, or leave the key out")
     # The name is not shown: it may be a value that somebody typed in its place.
-    return _unusable(f'the input does not have the name that --map gives for "{key}"', "correct the name")
+    return _unusable(f'the input does not have the name that --map gives for "{key}"', _NAME_OR_VALUE)
 
 
 def _require_known(found: Values, known: Collection[str], form: InputForm, holder: str = _ITSELF) -> None:
@@ -163,27 +167,57 @@ def _require_known(found: Values, known: Collection[str], form: InputForm, holde
     if not unknown:
         return
     if form is not InputForm.KUBERNETES:
-        raise _refuse_unknown_key(unknown[0], known, len(found), holder)
+        raise _refuse_unknown_keys(unknown, found, known, holder, form)
     # The API server lets no value be a name, so that each can be shown.
     message = f"the Kubernetes Secret has keys that {holder} does not have: {list_names(unknown, len(unknown))}"
     way_out = "take them out of the input" if holder != _ITSELF else "name the keys to take, or --map KEY=NAME"
     raise _unusable(message, f"{way_out}; {suggest('', known, 'keys') or '`explain` lists the keys'}")
 
 
-def _as_text(found: Values) -> dict[str, SecretValue]:
+def _as_text(found: Values, known: Collection[str], of: str = "") -> dict[str, SecretValue]:
+    """The values, which are all strings. Raises Refusal for one of another kind."""
     for key, value in found.items():
         if value is None:
             message = f'the value of "{key}" in the Kubernetes Secret is not UTF-8 text'
             raise _unusable(message, "encode it, for example as Base64")
+        if not value.is_string:
+            shown = _name_key(key, found, known)
+            message = f"the value of {shown}{of} is a JSON {value.kind}, and only strings can be stored"
+            are_objects = all(each is not None and each.kind is JsonKind.OBJECT for each in found.values())
+            raise _unusable(message, _FOR_ALL if are_objects and not of else "put the value in quotes")
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _refuse_unknown_key(name: str, known: Collection[str], count: int, holder: str = _ITSELF) -> Refusal:
-    message = f"the input has a key that {holder} does not have"
-    # Any other name is not shown: half of a Base64 value with its padding looks like one with its equals sign.
-    if closest(name, known) is not None and _VARIABLE.fullmatch(name):
-        message = f'the input has the key "{name}", which {holder} does not have'
-    return _unusable(f"{message} (the input has {pluralize(count, 'key')})", suggest(name, known, "keys"))
+_FOR_ALL = 'to set several secrets by {"SECRET": {"KEY": "value"}}, write --all in place of the secret\'s name'
+
+
+def _name_key(name: str, found: Collection[str], known: Collection[str]) -> str:
+    """A key of the input by its name; by its number where that may be a part of a value.
+
+    Half of a Base64 value with its padding looks like a name with its equals sign.
+    """
+    is_name = name in known or (_VARIABLE.fullmatch(name) is not None and not looks_like_credential(name))
+    return quote(name) if is_name else f"key {[*found].index(name) + 1}"
+
+
+def _refuse_unknown_keys(
+    unknown: Sequence[str],
+    found: Collection[str],
+    known: Collection[str],
+    holder: str = _ITSELF,
+    form: InputForm | None = None,
+) -> Refusal:
+    shown = [_name_key(name, found, known) for name in unknown]
+    if len(shown) == 1:
+        message = f"{shown[0]} of the input is a key that {holder} does not have"
+    else:
+        message = f"the input has keys that {holder} does not have: {', '.join(shown)}"
+    if len(unknown) == 1 and (match := closest(unknown[0], known)) is not None:
+        return _unusable(message, f'did you mean "{match}"?')
+    leave = f"leave {'it' if len(shown) == 1 else 'them'} out of the input"
+    if holder == _ITSELF:
+        leave += f", or name the keys to take and add --input {form}"
+    return _unusable(message, f"{leave}; {suggest('', known, 'keys') or '`explain` lists the keys'}")
 
 
 def _decode(data: bytes) -> str:
@@ -224,14 +258,9 @@ def _only_key(text: str, known: Collection[str]) -> tuple[str, ...]:
 
 def _json(text: str) -> dict[str, SecretValue]:
     try:
-        found = read_object(text)
+        return read_object(text)
     except NotAnObjectError:
         raise _unusable("the input is not a JSON object with unique names", 'write {"KEY": "value", ...}') from None
-    for number, value in enumerate(found.values(), 1):
-        if not value.is_string:
-            message = f"value {number} of the input is a JSON {value.kind}, and only strings can be stored"
-            raise _unusable(message, "put the value in quotes")
-    return found
 
 
 def _is_kubernetes(text: str) -> bool:
@@ -267,15 +296,22 @@ def _secrets_of_json(text: str) -> dict[str, Values]:
     for number, (secret, members) in enumerate(_load_json(text).items(), 1):
         if not isinstance(members, dict):
             message = f"member {number} of the input is not an object of keys and values"
-            raise _unusable(message, 'write {"SECRET": {"KEY": "value", ...}, ...}')
-        for place, value in enumerate(members.values(), 1):
-            if type(value) is not str:
-                which = f"value {place} in member {number} of the input"
-                raise _unusable(f"{which} is not a string, and only strings can be stored", "put the value in quotes")
-        found[secret] = {key: SecretValue(value) for key, value in members.items()}
+            raise _unusable(message, 'write {"SECRET": {"KEY": "value", ...}, ...}, or a secret in place of --all')
+        # Of another kind than a string, no value is taken: its text does not matter.
+        found[secret] = {
+            key: SecretValue(value) if isinstance(value, str) else SecretValue("", _JSON_KINDS[type(value)])
+            for key, value in members.items()
+        }
     return found
 
 
+_JSON_KINDS = {
+    bool: JsonKind.BOOLEAN,
+    int: JsonKind.NUMBER,
+    dict: JsonKind.OBJECT,
+    list: JsonKind.ARRAY,
+    type(None): JsonKind.NULL,
+}
 _PRINT = f"`{shell_line('kubectl', 'get', 'secret', 'NAME', '--output', 'json')}` prints one"
 _KIND = re.compile(r"[A-Z][A-Za-z]{1,62}", re.ASCII)
 # The name of a Secret or a key, as the API server takes it; any other text may be a value.

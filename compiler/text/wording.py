@@ -159,13 +159,15 @@ def shell_line(*words: str) -> str:
 
 
 def install_line(extra: str | None = None) -> str:
-    """The `pip install` of an extra, or of the program alone, for the Python that runs this.
+    """The line that installs an extra, or the program alone, into the environment that runs this.
 
-    Where the program runs from a clone without being installed, the clone is named: its bare name would be asked of a
-    package index, where anybody may offer something under it.
+    An environment made by `uv tool`, `uv venv` or pipx with uv has no pip: there uv installs. Where the program runs
+    from a clone without being installed, the clone is named: its bare name would be asked of a package index, where
+    anybody may offer something under it.
     """
     import sys  # noqa: PLC0415 - only where one is printed
     from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415
+    from importlib.util import find_spec  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
 
     try:
@@ -176,4 +178,7 @@ def install_line(extra: str | None = None) -> str:
         what = PROGRAM
     if extra is not None:
         what += f"[{extra}]"
-    return shell_line(sys.executable or "python", "-m", "pip", "install", what)
+    python = sys.executable or "python"
+    has_pip = find_spec("pip") is not None
+    program = (python, "-m", "pip", "install") if has_pip else ("uv", "pip", "install", "--python", python)
+    return shell_line(*program, what)

@@ -82,6 +82,23 @@ def test_the_line_of_readme_installs_the_program(run: Run, wheel: Path, tmp_path
     assert imports.with_name("compiler").is_dir()
 
 
+# Pipx installs by uv where that is on PATH, and leaves pip out then, as uv does; alone it puts pip in, as venv does.
+@pytest.mark.parametrize("install", ["pipx install", "uv tool install", "pip install"])
+def test_the_line_for_an_extra_that_is_missing_installs_it(run: Run, wheel: Path, tmp_path: Path, install: str) -> None:
+    if install == "pip install":
+        run(f"{sys.executable} -m venv own && own/bin/python -m pip install {shlex.quote(str(wheel))}")
+        run("mkdir bin && ln -s ../own/bin/platform-secrets bin")
+    else:
+        run(f"{install} {shlex.quote(str(wheel))}", programs=PROGRAMS)
+    (compiler,) = [path for path in tmp_path.rglob("site-packages/compiler") if path.is_dir()]
+    assert not compiler.with_name("pyrage").exists()
+    python = compiler.parents[3] / "bin/python"
+    line = run(f"{python} -c 'from compiler.text.wording import install_line; print(install_line(\"backup\"))'")
+    run(line, programs=PROGRAMS)
+    assert compiler.with_name("pyrage").is_dir()
+    use(run, "platform-secrets", tmp_path)
+
+
 def test_uvx_runs_the_wheel_without_installing_it(run: Run, wheel: Path, tmp_path: Path) -> None:
     use(run, f"uvx --from {shlex.quote(str(wheel))} platform-secrets", tmp_path, programs=PROGRAMS)
     assert not (tmp_path / "bin").exists()

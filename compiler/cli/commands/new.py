@@ -11,7 +11,7 @@ from typing import Any
 from compiler import __version__
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import InputError, Invocation, by_compile, report, working_folder
-from compiler.cli.parser import REPEATABLE, Parser, flag, member_of, option
+from compiler.cli.parser import EXPOSED, IF_EXPOSED, REPEATABLE, Parser, flag, member_of, option
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.edit.chart import VALUES, ShippedFile, new_chart, plan_upgrade, replacements
@@ -251,7 +251,7 @@ def _parse_sources(words: Sequence[str]) -> dict[str, str]:
         key, _, other = word.partition("=")
         if not key or not _SOURCE.fullmatch(other):
             help_text = "write the key, `=`, another secret's id, `/` and its key, such as `--from TOKEN=github/TOKEN`"
-            raise Refusal("usage", "--from is not of the form KEY=SECRET/KEY", help_text)
+            raise Refusal("usage", "--from is not of the form KEY=SECRET/KEY", f"{help_text}; {IF_EXPOSED}")
         if key in taken:
             raise Refusal("usage", f"the key {quote(key)} is given twice", "give each --from once")
         taken[key] = other
@@ -268,9 +268,8 @@ def _check_keys(name: str, keys: Sequence[str], taken: Collection[str]) -> tuple
             # What stands before the sign may be a value too: many end in it.
             before = key.partition("=")[0]
             shown = f" {before}" if _KEY.fullmatch(before) else ""
-            message = "a value cannot be an argument: the shell's history and the process list would show it"
             put = f"values go into the store: `{command_line('put', 'ENV', name)}{shown}` asks for one"
-            raise Refusal("usage", message, f"give only the key's name, and replace that value: it is exposed; {put}")
+            raise Refusal("usage", EXPOSED, f"give only the key's name, and replace that value: it is exposed; {put}")
         if "," in key:
             parts = key.split(",")
             options = (

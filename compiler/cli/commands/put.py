@@ -10,7 +10,7 @@ from typing import Any
 from compiler.change.attributes import AskedExpiry, parse_expiry, require_possible
 from compiler.change.plan import End, Options, Outcome, Plan
 from compiler.cli.invocation import Invocation
-from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing
+from compiler.cli.parser import IF_EXPOSED, REPORT_FORMATS, Parser, add_format, add_writing
 from compiler.cli.running import Answer, run_writing
 from compiler.cli.terminal.dialogue import ask_hidden_values, is_terminal, read_file, read_stdin
 from compiler.cli.terminal.outlet import standard_error
@@ -145,7 +145,11 @@ def _names(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         key, _, name = word.partition("=")
         if not _MAPPED.fullmatch(key) or not _MAPPED.fullmatch(name):
-            raise Refusal("usage", "--map is not of the form KEY=NAME", "write the key, `=` and its name in the input")
+            raise Refusal(
+                "usage",
+                "--map is not of the form KEY=NAME",
+                f"write the key, `=` and its name in the input; {IF_EXPOSED}",
+            )
         if key in names:
             raise Refusal("usage", f"the key {quote(key)} is mapped twice", "map each key once")
         names[key] = name
@@ -206,15 +210,7 @@ def _describe_target(target: Target, shared: Iterable[SharedKey]) -> dict[str, A
 
 
 def refuse_values(arguments: Namespace) -> None:
-    """Raises Refusal for a value among the arguments, and for values to be typed where they would be seen."""
-    for word in (arguments.environment, arguments.secret or "", *arguments.keys):
-        if "=" in word:
-            # Not quoted: what stands after the sign is a secret, and this message may be logged.
-            raise Refusal(
-                "usage",
-                "a value cannot be an argument: the shell's history and the process list would show it",
-                "give only the key's name, and replace that value: it is exposed",
-            )
+    """Raises Refusal for values to be typed where they would be seen."""
     if arguments.stdin and is_terminal():
         message = "standard input is a terminal, which would show what you type"
         raise Refusal("usage", message, "leave --stdin out to be asked for the values")

@@ -360,15 +360,44 @@ def test_a_text_that_may_be_meant_otherwise_is_no_value(text: str) -> None:
         one_known(text)
 
 
-def test_a_name_nearly_as_a_known_one_is_shown_and_no_other() -> None:
+def refused(text: str, known: tuple[str, ...] = ("STRIPE_API_KEY", "URL")) -> Refusal:
     with pytest.raises(Refusal) as caught:
-        read_values(b"STRIPE_APIKEY=x", (), ("STRIPE_API_KEY", "URL"), None)
-    assert caught.value.message.startswith('the input has the key "STRIPE_APIKEY", which the secret does not have')
-    assert caught.value.help == 'did you mean "STRIPE_API_KEY"?'
-    for name in ("ZZZ_QQQ", "stripe_api_key"):
-        with pytest.raises(Refusal) as caught:
-            read_values(f"{name}=x".encode(), (), ("STRIPE_API_KEY", "URL"), None)
-        assert name not in caught.value.message
+        read_values(text.encode(), (), known, None)
+    return caught.value
+
+
+def test_a_key_too_many_is_named_where_it_is_no_part_of_a_value() -> None:
+    near = refused("STRIPE_APIKEY=x")
+    assert near.message == '"STRIPE_APIKEY" of the input is a key that the secret does not have'
+    assert near.help == 'did you mean "STRIPE_API_KEY"?'
+    other = refused("URL=u\nZZZ_QQQ=x\nYWJjZGVm==\n")
+    assert other.message == 'the input has keys that the secret does not have: "ZZZ_QQQ", key 3'
+    assert other.help == (
+        'leave them out of the input, or name the keys to take and add --input dotenv; the keys are "STRIPE_API_KEY", '
+        '"URL"'
+    )
+    assert read_values(b"URL=u\nZZZ_QQQ=x\n", ("URL",), ("URL",), InputForm.DOTENV).keys() == {"URL"}
+    for name in ("stripe_api_key", "SHOP_AKIAIOSFODNN7REALKEY"):
+        assert name not in str(refused(f"{name}=x"))
+
+
+def test_a_json_value_that_is_no_string_names_its_key() -> None:
+    number = refused('{"URL": "u", "STRIPE_API_KEY": 47110815}')
+    assert number.message == 'the value of "STRIPE_API_KEY" is a JSON number, and only strings can be stored'
+    assert number.help == "put the value in quotes"
+    assert "key 2 is a JSON null" in str(refused('{"URL": "u", "s3ntinel": null}'))
+    # Of one named key, what else is in the input does not matter.
+    found = read_values(b'{"URL": "u", "PORT": 1}', ("URL",), ("URL",), InputForm.JSON)
+    assert found.keys() == {"URL"}
+
+
+def test_an_object_for_each_secret_leads_to_the_option_for_several() -> None:
+    nested = refused('{"jira": {"TOKEN": "x"}, "stripe": {"URL": "u"}}')
+    assert nested.message == "the value of key 1 is a JSON object, and only strings can be stored"
+    assert nested.help == (
+        'to set several secrets by {"SECRET": {"KEY": "value"}}, write --all in place of the secret\'s name'
+    )
+    assert refused('{"URL": {"a": "b"}, "STRIPE_API_KEY": "x"}').help == "put the value in quotes"
 
 
 def test_a_json_value_of_one_key_stays_as_it_is() -> None:
@@ -424,8 +453,8 @@ def test_any_text_survives_double_quotes(text: str) -> None:
         (f"TOKEN='x' {SENTINEL}".encode(), (), None, "line 1 of the input has unbalanced quotes"),
         (f'{{"TOKEN": "{SENTINEL}"'.encode(), (), None, "not a JSON object"),
         (f'{{"TOKEN": "a", "TOKEN": "{SENTINEL}"}}'.encode(), (), None, "not a JSON object with unique"),
-        (b'{"TOKEN": 47110815}', (), None, "value 1 of the input is a JSON number"),
-        (f"{SENTINEL}==".encode(), (), None, r"has a key that the secret does not have \(the input has 1 key\)"),
+        (b'{"TOKEN": 47110815}', (), None, 'the value of "TOKEN" is a JSON number'),
+        (f"{SENTINEL}==".encode(), (), None, "key 1 of the input is a key that the secret does not have"),
         (b"# nothing", (), None, "is empty"),
         (b"TOKEN=x", ("TOKEN", "URL"), None, 'has no "URL"'),
         (b"x", (), InputForm.VALUE, "a bare value is for one key only"),
@@ -595,14 +624,15 @@ def test_several_secrets_come_from_json_from_kubernetes_and_from_lines() -> None
     [
         ('{"dbb": {"USER": "s3ntinel"}}', {}, 'the secret "dbb", which the environment does not have'),
         ('{"db": {}, "zzzzzzz": {"USER": "s3ntinel"}}', {}, "a secret, number 2, that the environment"),
-        ('{"db": {"s3ntinel": "s3ntinel"}}', {}, 'has a key that the secret "db" does not have'),
+        ('{"db": {"s3ntinel": "s3ntinel"}}', {}, 'key 1 of the input is a key that the secret "db" does not have'),
         ('{"db": "s3ntinel"}', {}, "member 1 of the input is not an object of keys and values"),
-        ('{"db": {"USER": 5}}', {}, "value 1 in member 1 of the input is not a string"),
+        ('{"db": {"USER": 5}}', {}, 'the value of "USER" of "db" is a JSON number'),
+        ('{"db": {"USER": {"a": 1}}}', {}, 'the value of "USER" of "db" is a JSON object'),
         ('{"db": {"USER": "a", "USER": "b"}}', {}, "not a JSON object with unique names"),
         ("{}", {}, "the input is empty"),
         ("# nothing", {}, "the input is empty"),
         ("PASSWORD=s3ntinel", {}, '"PASSWORD" is a key of "db", "mail"'),
-        ("OTHER_KEY=s3ntinel", {}, "has a key that the environment does not have"),
+        ("OTHER_KEY=s3ntinel", {}, '"OTHER_KEY" of the input is a key that the environment does not have'),
         ("USER=s3ntinel", {"USER": "s3ntinel"}, 'the name that --map gives for "USER"'),
         ("A=s3ntinel", {"PASSWORD": "A"}, '"PASSWORD" is a key of "db", "mail"'),
         ("A=s3ntinel", {"mail/USER": "A"}, "--map names a key that no secret of the environment has"),

@@ -98,6 +98,13 @@ def test_it_is_installed_by_the_python_that_runs_the_program() -> None:
     assert install_line("azure").endswith(" -m pip install 'platform-secrets[azure]'")
 
 
+def test_in_an_environment_without_pip_uv_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "pip" else object())
+    monkeypatch.setattr(sys, "executable", "/home/ada/my tools/bin/python")
+    line = "uv pip install --python '/home/ada/my tools/bin/python' 'platform-secrets[cluster]'"
+    assert install_line("cluster") == line
+
+
 def test_the_program_alone_is_installed_with_what_it_needs() -> None:
     assert shlex.split(install_line())[-1] == "platform-secrets"
 
