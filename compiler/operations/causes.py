@@ -13,6 +13,7 @@ from enum import IntEnum
 
 from compiler.cluster.judge import operator_pods
 from compiler.cluster.problem import FAILING, ClusterProblem, ClusterState
+from compiler.cluster.view import without_age
 from compiler.live.observation import Likeness
 from compiler.model.environment import Environment, shorten
 from compiler.model.facts import short_duration
@@ -172,12 +173,14 @@ def _cause_of(group: Sequence[_Break], status: Status, asked: StepContext) -> Ca
 def _evidence_of(group: Sequence[_Break]) -> Iterator[str]:
     first = group[0]
     if first.problem is None:
-        said = dict.fromkeys(text for each in group for text in _texts_of(each))
-    elif len(group) == 1:
-        said = dict.fromkeys((first.message, *_operator_words(group)))
+        every = [text for each in group for text in _texts_of(each)]
     else:
-        said = dict.fromkeys((first.evidence, *_operator_words(group)))
-    yield from list(said)[:_MOST_SAID]
+        every = [first.message if len(group) == 1 else first.evidence, *_operator_words(group)]
+    said: dict[str, str] = {}
+    for text in every:
+        # Of messages that differ by their age alone the first.
+        said.setdefault(without_age(text), text)
+    yield from list(said.values())[:_MOST_SAID]
     if len(said) > _MOST_SAID:
         yield f"and {len(said) - _MOST_SAID} more such messages"
     waits = [each.row.live.next_try for each in group if each.row.live is not None]

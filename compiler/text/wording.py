@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # More names than this make a message that nobody reads to its end.
 _MOST_NAMES = 5
 # Where a line is about these names alone; JSON has all.
-_MOST_OF_A_LINE = 12
+MOST_OF_A_LINE = 12
 # A name in Kubernetes has 253 characters, and the path of a file seldom more.
 _LONGEST_NAME = 300
 
@@ -42,7 +42,7 @@ def list_names(names: Iterable[str], most: int = _MOST_NAMES) -> str:
     return f"{text} and {left} more" if left > 0 else text
 
 
-def pieces_of(names: Sequence[str], most: int = _MOST_OF_A_LINE) -> tuple[str, ...]:
+def pieces_of(names: Sequence[str], most: int = MOST_OF_A_LINE) -> tuple[str, ...]:
     """The names as they are with commas between, each a piece of a line; of more than `most` the rest is counted."""
     shown = [piece for name in names[:most] for piece in (", ", name)][1:]
     left = len(names) - most

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from compiler.cluster.problem import ClusterState
@@ -18,7 +19,7 @@ from compiler.operations.status import LiveState, Row, Status, WaitEnd, WaitResu
 from compiler.operations.status_live import accept_store
 from compiler.operations.verify import KeyState
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, members
-from compiler.text.wording import list_names, pieces_of, pluralize, quote
+from compiler.text.wording import BLANK, MOST_OF_A_LINE, list_names, pieces_of, pluralize, quote
 
 if TYPE_CHECKING:
     from compiler.live.ages import KeyAge
@@ -29,6 +30,8 @@ _WIDEST, _GAP = 80, 2
 _HEADS = ("SECRET", "STORE", "NEXT", "OTHER STORE", "AGE", "EXPIRES", "DUE", "OWNER", "LIVE")
 _DUE_HEADS = ("DUE", "KEY", "STORE", "OWNER")
 _NONE = "-"
+# About twelve lines.
+_LONGEST_LIST = 900
 _HELP = Painted("help: ", Style.HELP)
 # States that have another word than in JSON.
 _WORDS = {
@@ -54,7 +57,8 @@ def status_lines(status: Status, step: NextStep, now: datetime, writer_of: Write
     first = [row.keys[0] if has_limits and row.keys and row.keys[0].has_due else None for row in status.rows]
     cells = [_cells(row, key, now) for row, key in zip(status.rows, first, strict=True)]
     styles = [{"DUE": _due_style(key), "LIVE": _style(row)} for row, key in zip(status.rows, first, strict=True)]
-    yield from _table(_HEADS, cells, styles, ("DUE", "OWNER")) or _long_rows(cells, styles)
+    folded, painted = _fold(step.causes, cells, styles)
+    yield from _table(_HEADS, folded, painted, ("DUE", "OWNER")) or _long_rows(folded, painted)
     yield from closed_lines(status, [text for cause in step.causes for text in cause.evidence])
     notes: dict[str, list[str]] = {}
     for row in status.rows:
@@ -81,7 +85,13 @@ def _cause_lines(cause: Cause) -> Iterator[Line]:
     yield Painted(f"cause[{cause.code}]", Style.ERROR), ": ", what
     yield from (("  ", each) for each in more)
     count = len(cause.secrets)
-    yield ("  secret: " if count == 1 else f"  {count} secrets: ", *pieces_of(cause.secrets))
+    if count <= MOST_OF_A_LINE:
+        yield ("  secret: " if count == 1 else f"  {count} secrets: ", *pieces_of(cause.secrets))
+    else:
+        # Each with what stands around it.
+        ends = accumulate(len(name) + len(", ") for name in cause.secrets)
+        most = sum(end <= _LONGEST_LIST for end in ends)
+        yield Wrapped((f"{count} secrets: ", *pieces_of(cause.secrets, most)), 4, ("  ",))
     yield from _next(cause.next, cause.first, "  ")
     for number, line in enumerate(cause.fallback):
         accepts = f"{cause.accepts}, then: " if cause.accepts and number == 0 else ""
@@ -129,6 +139,26 @@ def _cells(row: Row, first: DueKey | None, now: datetime) -> tuple[str, ...]:
         (first.owner if first is not None else None) or _NONE,
         word_of(row.state),
     )
+
+
+def _fold(
+    causes: Iterable[Cause], cells: Sequence[tuple[str, ...]], styles: Styles
+) -> tuple[list[tuple[str, ...]], list[Mapping[str, Style | None]]]:
+    """The cells and styles with one row for the many secrets of a cause, which lists them."""
+    many = {name: cause for cause in causes if len(cause.secrets) > MOST_OF_A_LINE for name in cause.secrets}
+    groups: dict[str, list[int]] = {}
+    for at, line in enumerate(cells):
+        cause = many.get(line[0])
+        groups.setdefault(cause.secrets[0] if cause is not None else line[0], []).append(at)
+    folded = [
+        tuple(each[0] if len({*each}) == 1 else BLANK for each in zip(*(cells[at] for at in group), strict=True))
+        for group in groups.values()
+    ]
+    named = [
+        (f"{len(group)} secrets", *line[1:]) if len(group) > 1 else line
+        for group, line in zip(groups.values(), folded, strict=True)
+    ]
+    return named, [styles[group[0]] for group in groups.values()]
 
 
 def _day(moment: datetime | None) -> str:

@@ -168,6 +168,40 @@ def test_a_way_round_stands_below_what_mends_it_with_what_is_accepted(world: Wor
     assert [line for line in reported(status, ASKED) if "no answer" in line] == ["cause[no-answer]: no answer"]
 
 
+def test_a_hundred_secrets_of_a_sealed_vault_take_24_lines(world: World) -> None:
+    entry = "  {0}: {{target: {0}, remote: {{vault: a/{0}, azurekv: a-{0}}}, syncWave: -49, keys: {{KEY: {{}}}}}}\n"
+    names = [f"service-number-{number}" for number in range(99)]
+    world.bench.write("catalogue", world.bench.text("catalogue") + "".join(map(entry.format, names)))
+    world.bench.write("prod", f"store: azure\nsecrets: {{{', '.join(f'{name}: {{}}' for name in names)}}}\n")
+    message = "the store is sealed; {} not checked"
+    values = StoreFindings(
+        closed=(message.format("1 key"),), helps=("unseal it",), side=FailureSide.SERVER, other_holds=True
+    )
+    status = replace(world.status(), closed=(message.format("100 keys"),))
+    for number, name in enumerate((*names, "jira")):
+        problem = ClusterProblem(ClusterState.NOT_READY, f"{name} is not ready", evidence="they are not ready")
+        live = LiveState((problem,), (f"{number}h ago: no {number % 10}",), number + 1, is_other_ready=True)
+        status = with_row(status, name, values=values, live=live)
+    lines = reported(with_row(status, "github", live=LiveState()), ASKED)
+    assert len(lines) <= 24
+    assert [" ".join(line.split()) for line in lines[1:4]] == [
+        "SECRET STORE NEXT OTHER STORE AGE EXPIRES LIVE",
+        "github azure - vault: not asked - - in effect",
+        "100 secrets azure - vault: not compared - - not ready",
+    ]
+    assert lines[4:9] == [
+        "cause[no-answer]: the store is sealed",
+        "  99h ago: no 9",
+        "  0h ago: no 0",
+        "  and 8 more such messages",
+        "  the operator tries again within 1s",
+    ]
+    assert lines[9].startswith("  100 secrets: jira, service-number-0, ")
+    assert (lines[-3].endswith(" more"), max(map(len, lines[9:-2])) <= 80) == (True, True)
+    assert lines[-2] == "  next: unseal it, then: platform-secrets status prod --wait --force-sync"
+    assert "cutover prod all --back" in lines[-1]
+
+
 def test_what_may_not_be_asked_is_said_once(world: World) -> None:
     found = LiveState(not_asked=("pods: you may not", "the store: you may not"))
     lines = shown(with_row(with_row(world.status(), "jira", live=found), "github", live=found))
