@@ -20,7 +20,7 @@ from compiler.model.facts import short_duration
 from compiler.model.inventory import Inventory, ValueName
 from compiler.operations.status import Row, Status, StepContext, ids_of, move_lines
 from compiler.stores.errors import FailureSide
-from compiler.text.wording import BLANK, PROGRAM, command_line, list_names, repeat_option, shell_line
+from compiler.text.wording import BLANK, MOST_OF_A_LINE, PROGRAM, command_line, list_names, repeat_option, shell_line
 
 
 class Link(IntEnum):
@@ -338,8 +338,9 @@ _MENDS: dict[ClusterState, Mend] = {
 
 def _wait_line(rows: Sequence[Row], status: Status, asked: StepContext, *options: str) -> str:
     """The line that waits for the secrets of these rows: what keeps others from being in effect does not hold it up."""
-    # A line with all secrets of an environment says no more than one without.
-    only = asked.only if len(rows) == len(status.rows) else ids_of(rows)
+    # A line with all secrets of an environment says no more than one without, and nobody pastes a hundred names.
+    is_of_all = len(rows) == len(status.rows) or len(rows) > MOST_OF_A_LINE
+    only = asked.only if is_of_all else ids_of(rows)
     words = (*repeat_option("--only", only), "--wait", *options, *asked.context)
     return command_line("status", status.environment.name, *words)
 
