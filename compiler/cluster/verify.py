@@ -6,32 +6,30 @@ from datetime import UTC, datetime
 from functools import cache
 
 from compiler.cluster.judge import AGREE, Evidence, foreign_external_secret, foreign_secret, problems
+from compiler.cluster.messages import describe_failure, find_words
 from compiler.cluster.problem import FAILING, ClusterProblem, ClusterState
 from compiler.cluster.store_object import store_problems, store_unknowns
 from compiler.cluster.view import (
-    EVER,
     NAMESPACES,
     SECRETS,
     ClusterError,
     ClusterView,
     Live,
     LiveObject,
-    SafeMessages,
     child,
     open_cluster,
+    ready_of,
     target_of,
+    wanted_names,
 )
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Store
 from compiler.model.values import Manifest
 from compiler.rules.api import Finding
 from compiler.rules.live_rules import BY_ID
-from compiler.stores.interface import RemoteSecret
 from compiler.text.wording import ACCEPT_STORE, quote
 
-# The date of the newest value that a secret, by id, reads from a store, by id: None where one was not read.
-Dates = Mapping[tuple[str, str], datetime | None]
-Check = Callable[[Sequence[RemoteSecret], Dates], tuple[Diagnostic, ...]]
+Check = Callable[[], tuple[Diagnostic, ...]]
 
 
 # What `verify --cluster` and the gate of a switch go on without.
@@ -61,26 +59,25 @@ def cluster_checker(
     context: str | None,
     other: Store | None = None,
     *,
-    is_whole: bool = False,
     accepted: Container[str] = (),
 ) -> Check:
-    """A function that compares the cluster with `expected`, hiding the values of the remote secrets that it is given.
+    """A function that compares the cluster with `expected`.
 
     The cluster is the kubeconfig's `context`, the current one for None. `accepted` are stores, by id, that it reads as
     a person says, where that is not proven. Raises Refusal where the client is not
     installed. A kubeconfig that cannot be used is a finding: what the stores hold is told all the same.
     """
     if not expected:
-        return lambda _read, _dates: ()
+        return lambda: ()
     try:
         cluster = open_cluster(environ, context)
     except ClusterError as error:
         silent = unreachable(expected, error)
-        return lambda _read, _dates: (silent,)
+        return lambda: (silent,)
     view = ClusterView(cluster, OPTIONAL)
 
-    def check(read: Sequence[RemoteSecret], dates: Dates) -> tuple[Diagnostic, ...]:
-        found = verify_cluster(expected, view, read, dates, other=other, is_whole=is_whole)
+    def check() -> tuple[Diagnostic, ...]:
+        found = verify_cluster(expected, view, other=other)
         return tuple(each._replace(severity=Severity.NOTE) if is_accepted(each) else each for each in found)
 
     def is_accepted(found: Diagnostic) -> bool:
@@ -92,28 +89,25 @@ def cluster_checker(
 def verify_cluster(
     expected: Sequence[Manifest],
     view: ClusterView,
-    read: Iterable[RemoteSecret],
-    dates: Dates,
     *,
     other: Store | None = None,
     now: datetime | None = None,
-    is_whole: bool = False,
 ) -> tuple[Diagnostic, ...]:
     """How the cluster differs from `expected`. A cluster that cannot be read is the last finding.
 
-    `other` is a store that is checked beside those in use. For `read`, `dates` and `is_whole` see SafeMessages.
+    `other` is a store that is checked beside those in use.
     """
-    found, quotes, now = list[Diagnostic](), SafeMessages(read, is_whole=is_whole), now or datetime.now(UTC)
+    found, now = list[Diagnostic](), now or datetime.now(UTC)
     sign_in = cache(lambda namespace: view.newest_sign((namespace,)))
     try:
-        found += _check_stores(expected, other, view, quotes, dates)
+        found += _check_stores(expected, other, view)
         for each in expected:
             live = view.live(each)
             found += _check_owners(each, view.external_secrets(each.namespace).values(), live)
             # Left out are the value's date, as the operator may still be about to read it, pods, and of one that fails
             # whether it is still tried: the finding says how old the failure is.
             evidence = Evidence(now, newest_sign=sign_in(each.namespace))
-            found += _check_external_secret(each, live, view, quotes, dates, evidence)
+            found += _check_external_secret(each, live, view, evidence)
         refused = [error for (plural, _), error in view.refused.items() if plural == SECRETS]
     except ClusterError as error:
         refused = [error]
@@ -128,30 +122,25 @@ def unreachable(expected: Sequence[Manifest], error: ClusterError, what: str = "
     return BY_ID[rule].diagnostic(Finding(message, expected[0].span, help=error.remedy))
 
 
-def _check_stores(
-    expected: Sequence[Manifest], other: Store | None, view: ClusterView, quotes: SafeMessages, dates: Dates
-) -> Iterator[Diagnostic]:
+def _check_stores(expected: Sequence[Manifest], other: Store | None, view: ClusterView) -> Iterator[Diagnostic]:
     # Each namespace is let in or not by itself.
     wanted = dict.fromkeys((each.store, each.namespace) for each in expected)
     if other is not None:
         wanted |= dict.fromkeys((other, each.namespace) for each in expected)
     told: set[str] = set()
     for store, namespace in wanted:
-        secrets = [each.secret for each in expected if each.store is store or store is other]
-        since = _newest(dates, ((secret, store.id) for secret in secrets))
-        for diagnostic in _check_store(store, namespace, view, quotes, since):
+        for diagnostic in _check_store(store, namespace, view):
             if diagnostic.message not in told:
                 told.add(diagnostic.message)
                 yield diagnostic
 
 
-def _check_store(
-    store: Store, namespace: str, view: ClusterView, quotes: SafeMessages, since: datetime | None
-) -> Iterator[Diagnostic]:
+def _check_store(store: Store, namespace: str, view: ClusterView) -> Iterator[Diagnostic]:
     live = view.store(store.kind, store.name, namespace)
     labelled = view.labels_for(live, namespace)
     for problem in store_problems(store, live, namespace, labelled):
-        said = quotes.of_condition(live, since, problem.mend) if live is not None and problem.has_cause else ""
+        text = str(ready_of(live or {}).get("message") or "") if problem.has_cause else ""
+        said = find_words(text)
         message = f"{problem.message}: {said}" if said else problem.message
         yield BY_ID["store-not-ready"].diagnostic(Finding(message, store.node.key_span, help=problem.mend))
     for unknown in store_unknowns(store, live, namespace, labelled):
@@ -162,16 +151,7 @@ def _check_store(
         yield BY_ID["unproven-store"].diagnostic(Finding(unknown.message, at, mend, scope=scope, severity=severity))
 
 
-def _newest(dates: Dates, values: Iterable[tuple[str, str]]) -> datetime | None:
-    """The date of the newest of those values, None where one was not read."""
-    found = [dates.get(each) for each in values]
-    known = [each for each in found if each is not None]
-    return max(known, default=EVER) if len(known) == len(found) else None
-
-
-def _check_external_secret(
-    each: Manifest, live: Live, view: ClusterView, quotes: SafeMessages, dates: Dates, evidence: Evidence
-) -> Iterator[Diagnostic]:
+def _check_external_secret(each: Manifest, live: Live, view: ClusterView, evidence: Evidence) -> Iterator[Diagnostic]:
     by_state = {problem.state: problem for problem in reversed(problems(each, live, evidence))}
     if (older := by_state.get(ClusterState.OTHER_SPEC)) is not None:
         yield _finding("older-spec", each, older)
@@ -179,9 +159,7 @@ def _check_external_secret(
     if problem is None:
         return
     if problem.state in FAILING and (found := live.external_secret) is not None:
-        # What the spec before reads was not read here.
-        since = _newest(dates, [(each.secret, each.store.id)]) if older is None else None
-        said = quotes.of_failure(found, view.warning(found), since, evidence.now)
+        said = describe_failure(found, view.warning(found), evidence.now, wanted_names(each.object))
         problem = replace(problem, message=f"{problem.message}: {said}" if said else problem.message)
     yield _finding(_RULES[problem.state], each, problem)
 

@@ -1,11 +1,7 @@
-"""Caches what a round has read of a cluster and what it may not read, and reads what objects and the operator say.
-
-No other module quotes the operator's messages.
-"""
+"""Caches what a round has read of a cluster and what it may not read, and reads what objects say."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from compiler.model.values import Manifest
 from compiler.refusal import Refusal
-from compiler.stores.interface import RemoteSecret
-from compiler.stores.secret_value import Mask, SecretValue, array_items, object_members
-from compiler.text.wording import install_line, quote, shell_line
+from compiler.text.wording import install_line, quote
 
 if TYPE_CHECKING:
     # It imports this module, and takes 0.6 s.
@@ -266,6 +260,14 @@ def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
     return (*listed_keys, *map(str, child(spec, "target", "template", "data")))
 
 
+def wanted_names(compiled: LiveObject) -> frozenset[str]:
+    """The names of remote secrets and properties that a manifest reads."""
+    spec = child(compiled, "spec")
+    references = [child(item, "remoteRef") for item in spec.get("data") or ()]
+    references += [child(item, "extract") for item in spec.get("dataFrom") or ()]
+    return frozenset(str(each[name]) for each in references for name in ("key", "property") if each.get(name))
+
+
 def controllers_of(found: LiveObject) -> list[tuple[object, object]]:
     """Kind and name of the owner that controls an object; empty for none."""
     owners = child(found, "metadata").get("ownerReferences") or ()
@@ -386,99 +388,3 @@ def is_answered(external_secret: LiveObject) -> bool:
     """Whether the operator has succeeded since it was last asked to synchronise."""
     asked, refreshed = sync_request_time(external_secret), refresh_time(external_secret)
     return asked is not None and refreshed is not None and refreshed >= asked
-
-
-# Before every value.
-EVER = datetime.min.replace(tzinfo=UTC)
-# As much of the operator's message as a person reads.
-_LONGEST = 300
-_ENTRA = re.compile(r"AADSTS[0-9]{3,9}", re.ASCII)
-_AGE = re.compile(r"\A(?:just now|[0-9]+[dhm] ago): ", re.ASCII)
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
-
-
-def values_of(remote: RemoteSecret) -> Iterator[SecretValue]:
-    """Every value of a remote secret, those within nested documents too."""
-    waiting = [*remote.properties.values(), *((remote.whole,) if remote.whole is not None else ())]
-    while waiting:
-        value = waiting.pop()
-        yield value
-        waiting += (*object_members(value).values(), *array_items(value))
-
-
-class SafeMessages:
-    """Quotes what the operator says of live objects, under one rule for every command.
-
-    A message is shown without the values of `remotes`, and only where every value that it may quote was read and is no
-    newer than the message: `since` is the date of the newest one, None where one could not be read. One that still has
-    a part of a value is not shown. A long one is cut to its sentence, unless `is_whole`.
-    """
-
-    def __init__(self, remotes: Iterable[RemoteSecret], *, is_whole: bool = False) -> None:
-        self._is_whole = is_whole
-        read = list(remotes)
-        names = (name for remote in read for name in (remote.name, *remote.properties))
-        self._mask = Mask((value for remote in read for value in values_of(remote)), names)
-
-    def of_condition(self, found: LiveObject, since: datetime | None, line: str) -> str:
-        """The message of an object's Ready condition, empty for none; the command `line` shows it."""
-        condition = ready_of(found)
-        moment = moment_of(condition.get("lastTransitionTime"))
-        return self._quote(str(condition.get("message") or ""), moment, since, line)
-
-    def of_failure(
-        self, external_secret: LiveObject, warning: LiveObject | None, since: datetime | None, now: datetime
-    ) -> str:
-        """What the newest warning says, with its age, as it says more than the condition; else the condition's."""
-        metadata = child(external_secret, "metadata")
-        where, name = str(metadata.get("namespace")), str(metadata.get("name"))
-        line = shell_line("kubectl", "-n", where, "describe", "externalsecret", name)
-        moment = moment_of(warning["moment"]) if warning is not None else None
-        changed = moment_of(max((time for time, _, _ in writers(external_secret, "f:spec")), default=None))
-        is_before = moment is not None and changed is not None and moment < changed
-        if warning is None or is_before or not warning["message"]:
-            # The spec before may have read other values.
-            return self.of_condition(external_secret, max(since, changed or since) if since else None, line)
-        return _age(moment, now) + self._quote(warning["message"], moment, since, line)
-
-    def _quote(self, said: str, moment: datetime | None, since: datetime | None, line: str) -> str:
-        text = said.strip()
-        if not text or (since is not None and (moment or EVER) >= since):
-            # Masked first: a value may have more than one line, and end behind the cut.
-            shown = " ".join(self._mask.hides(text).split())
-            shown = shown if self._is_whole else _sentence(shown)
-            if not self._mask.finds_part(shown):
-                return shown
-            why = "it may quote a part of a value"
-        else:
-            why = "the values to hide could not be read" if since is None else "it may quote an earlier value"
-        return f"its message is not shown, as {why}: {line}"
-
-
-def is_of_credential(said: str) -> bool:
-    """Whether a message is about the log-in of the operator itself, by a code of Entra."""
-    return _ENTRA.search(said) is not None
-
-
-def without_age(said: str) -> str:
-    """A quoted message without how long ago it was said."""
-    return _AGE.sub("", said, count=1)
-
-
-def _sentence(text: str) -> str:
-    """A long text as its first sentence, or as the one that Entra's code begins; with the way to the rest."""
-    if len(text) <= _LONGEST:
-        return text
-    code = _ENTRA.search(text)
-    rest = text[code.start() :] if code is not None else text
-    end = rest.find(". ", 0, _LONGEST)
-    return f"{rest[: end + 1] if end >= 0 else rest[:_LONGEST]} … (the rest with --debug)"
-
-
-def _age(moment: datetime | None, now: datetime) -> str:
-    if moment is None:
-        return ""
-    # Clocks differ.
-    seconds = max(0, round((now - moment).total_seconds()))
-    unit = next((each for each in _UNITS if seconds >= each[0]), None)
-    return f"{seconds // unit[0]}{unit[1]} ago: " if unit is not None else "just now: "

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from compiler.cluster.judge import operator_pods
+from compiler.cluster.messages import without_age
 from compiler.cluster.problem import FAILING, ClusterProblem, ClusterState
-from compiler.cluster.view import without_age
 from compiler.live.observation import Likeness
 from compiler.model.environment import Environment, shorten
 from compiler.model.facts import short_duration

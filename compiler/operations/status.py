@@ -36,7 +36,6 @@ class StoreFindings:
     faults: tuple[str, ...] = ()  # what the operator could not read, or would read wrongly, in the store in use
     unset: tuple[str, ...] = ()  # the keys that it lacks, where no other fault is
     closed: tuple[str, ...] = ()  # why it did not say
-    known_since: datetime | None = None  # the date of the newest value; None where one was not read
     written: datetime | None = None  # the date of the oldest value
     expires: datetime | None = None  # the nearest expiry
     newest: datetime | None = None
@@ -54,7 +53,7 @@ class StoreFindings:
     @property
     def is_sound(self) -> bool:
         """Whether the store in use was read, and gives every key as the operator needs it."""
-        return self.known_since is not None and not self.faults
+        return bool(self.states) and not self.faults and not self.closed
 
 
 # What waiting does not mend: a person has to.

@@ -9,10 +9,10 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
-from math import ceil, inf
-from time import monotonic
+from math import ceil
 
 from compiler.cluster.judge import Evidence, is_immutable, problems, unknowns, waits_for_a_change
+from compiler.cluster.messages import describe_failure, failure_text, is_log_in_failure
 from compiler.cluster.pods import Pod, look_commands, owner_of, pod_of, pod_problems, unlisted_keys
 from compiler.cluster.problem import FAILING, ClusterState
 from compiler.cluster.store_object import store_problems, store_unknowns
@@ -27,16 +27,15 @@ from compiler.cluster.view import (
     ClusterView,
     Live,
     LiveObject,
-    SafeMessages,
     child,
     credential_of,
-    is_of_credential,
     missing_permissions,
     moment_of,
     ready_of,
     ready_reason,
     refresh_time,
     wanted_keys,
+    wanted_names,
 )
 from compiler.live.observation import Likeness
 from compiler.live.stores import AddressError, LiveStores
@@ -51,19 +50,16 @@ from compiler.operations.verify import (
     KeyStatus,
     Verification,
     compare_keys,
-    newest_value_date,
     verify,
     versions_of,
 )
 from compiler.stores.errors import FailureSide, StoreError
-from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import Comparer
 from compiler.text.wording import ACCEPT_STORE, repeat_option, shell_line
 
 # The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
 _LONGEST_PAUSE = 7 * 60
 _MOST_DOUBLED = 9
-_AT_ONCE = 1.0  # seconds
 _UNCHANGED = LiveState()
 # What `status` goes on without, and says so. Without ExternalSecrets it ends once all that is missing is known.
 OPTIONAL = frozenset({EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, NAMESPACES, *STORES.values()})
@@ -150,7 +146,6 @@ def _values(
         tuple(dict.fromkeys(each.message for each in faults)),
         _unset(here),
         closed,
-        newest_value_date(here.values()) if here else None,
         min(dates, default=None),
         min(filter(None, ends), default=None),
         max(dates, default=None),
@@ -305,34 +300,23 @@ def data_of(secret: LiveObject | None) -> tuple[str | None, str | None]:
 
 
 class StatusJudge:
-    """Judges the secrets of one run; what the operator says is shown without the values of `remotes`.
+    """Judges the secrets of one run.
 
-    `context` are the options by which command lines name the cluster; with `is_whole` no message is cut. A judge with
-    `stores` reads them again before it quotes a new message, which may hold a value that was put meanwhile. With
-    `follows_write` a read in the second of a write may be of before it.
+    `context` are the options by which command lines name the cluster. With `follows_write` a read in the second of a
+    write may be of before it.
     """
 
     def __init__(
         self,
         status: Status,
-        remotes: Iterable[RemoteSecret],
         context: tuple[str, ...] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
-        is_whole: bool = False,
-        stores: LiveStores | None = None,
         follows_write: bool = False,
     ) -> None:
         self.rows = {row.secret.id: row for row in status.rows}
         self._status = status
         self._follows_write = follows_write
-        self._is_whole = is_whole
-        self._quotes = SafeMessages(remotes, is_whole=is_whole)
-        self._known_since = {row.secret.id: row.values.known_since for row in status.rows}
-        self._stores = stores
-        # What the operator said of a secret before the values were last read.
-        self._said: dict[str, tuple[object, ...]] = {}
-        self._read_at = -inf
         self._context = context
         self._now = now
 
@@ -408,24 +392,13 @@ class StatusJudge:
     def _evidence(self, snapshot: Snapshot, secret: str, live: Live) -> tuple[tuple[str, ...], int | None]:
         values, external_secret = self.rows[secret].values, live.external_secret or {}
         warning = snapshot.view.warning(external_secret)
-        self._read_before_quoting(secret, (warning, ready_of(external_secret)))
-        said = self._quotes.of_failure(external_secret, warning, self._known_since[secret], self._now())
-        holder = credential_of(live.store or {}) if is_of_credential(said) else ""
+        names = wanted_names(snapshot.manifests[secret].object)
+        said = describe_failure(external_secret, warning, self._now(), names)
+        is_of_credential = is_log_in_failure(failure_text(external_secret, warning)[0])
+        holder = credential_of(live.store or {}) if is_of_credential else ""
         # What this machine could not check is no cause of the operator's: the report says it apart.
         causes = tuple(each for each in (said, holder, *values.faults) if each)
         return causes, self._next_try(warning["moment"], warning["count"]) if warning is not None else None
-
-    def _read_before_quoting(self, secret: str, said: tuple[object, ...]) -> None:
-        if self._stores is None or self._said.get(secret) == said:
-            return
-        self._said[secret] = said
-        # One reading for all that fail at a time: what is said of them is in hand before it.
-        if monotonic() - self._read_at < _AT_ONCE:
-            return
-        status, found = with_values(self._status, self._stores)
-        self._read_at = monotonic()
-        self._quotes = SafeMessages(found.read, is_whole=self._is_whole)
-        self._known_since = {row.secret.id: row.values.known_since for row in status.rows}
 
     def _next_try(self, said: str, count: int) -> int:
         pause = min(_LONGEST_PAUSE, 2 ** min(max(0, count - 1), _MOST_DOUBLED))

@@ -36,7 +36,6 @@ from compiler.operations.status_live import (
 )
 from compiler.operations.verify import Verification
 from compiler.refusal import Refusal
-from compiler.stores.interface import RemoteSecret
 from compiler.stores.pacing import OutOfTimeError, begin, call_within
 from compiler.text.wording import command_line, list_names, quote
 
@@ -289,8 +288,6 @@ class StatusOptions:
     is_forced: bool = False
     # The options that name the cluster, for command lines.
     context: tuple[str, ...] = ()
-    # Whether no message of the operator is cut.
-    is_whole: bool = False
     # Whether the other stores are asked too.
     compares: bool = True
     # Only after a write of this machine: is told if the caller may not ask the operator to synchronise, which then
@@ -330,16 +327,8 @@ class StatusReading:
             manifests = manifests_for(self.status)
             # Not after the stores, which may be silent for a while: a wait compares with what is in the cluster now.
             snapshot = begin(lambda: Snapshot(view, manifests))
-            remotes = self._read_stores()
-            reads_again = self.options.seconds is not None and not self.options.is_offline
-            judge = StatusJudge(
-                self.status,
-                remotes,
-                self.options.context,
-                is_whole=self.options.is_whole,
-                stores=self.stores if reads_again else None,
-                follows_write=self.options.on_denied is not None,
-            )
+            self._read_stores()
+            judge = StatusJudge(self.status, self.options.context, follows_write=self.options.on_denied is not None)
             return self._read_cluster(judge, snapshot(math.inf))
         except ClusterError as error:
             remedy = error.remedy
@@ -348,16 +337,15 @@ class StatusReading:
             failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", remedy)
         raise failure
 
-    def _read_stores(self) -> tuple[RemoteSecret, ...]:
+    def _read_stores(self) -> None:
         if self.options.is_offline:
-            return ()
+            return
         self.asked = "the stores"
         status, found = with_values(self.status, self.stores, compares=self.options.compares)
         if self.options.seconds is None:
             # A wait is for the cluster, and has its seconds.
             status = with_ages(status, found, self.stores, datetime.now(UTC))
         self.status, self.asked = status, ""
-        return found.read
 
     def _read_cluster(self, judge: StatusJudge, snapshot: Snapshot) -> Status:
         seconds, is_forced = self.options.seconds, self.options.is_forced

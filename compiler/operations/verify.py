@@ -210,7 +210,7 @@ class Verification:
     diagnostics: tuple[Diagnostic, ...]
     seen: tuple[ReadStore, ...]
     answered: bool  # whether any store did
-    read: tuple[RemoteSecret, ...] = ()  # so that their values can be hidden in other programs' messages
+    read: tuple[RemoteSecret, ...] = ()
     # Why a store gave none of its secrets.
     failures: Mapping[Store, StoreError | AddressError] = field(default_factory=dict)
 
@@ -300,23 +300,6 @@ def versions_of(one: KeyStatus, other: KeyStatus, stores: LiveStores) -> tuple[S
         version_of(first.id, stores.address(first).absolute, one.remote),
         version_of(second.id, stores.address(second).absolute, other.remote),
     )
-
-
-def newest_value_date(statuses: Iterable[KeyStatus]) -> datetime | None:
-    """The date of the newest value that is read for those keys, None where one of them was not read."""
-    newest = datetime.min.replace(tzinfo=UTC)
-    for status in statuses:
-        if status.remote is None:
-            # Also where it is missing: what it held before it was removed can no longer be read.
-            return None
-        attributes = status.remote.attributes
-        newest = max(newest, attributes.created or newest, attributes.updated or newest)
-    return newest
-
-
-def dates_of(found: Verification) -> dict[tuple[str, str], datetime | None]:
-    """By secret and store, by id: the date of the newest value that was read, None where one could not be read."""
-    return {each: newest_value_date(keys) for each, keys in found.by_secret_and_store.items()}
 
 
 def _open(cells: Iterable[Cell], stores: LiveStores, failures: Failures) -> dict[Store, SecretReader]:

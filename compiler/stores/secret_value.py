@@ -1,19 +1,16 @@
 """Wraps a value so that it cannot be printed, copied, pickled or compared in the clear.
 
-Two values are compared by a keyed hash, a Mask hides values in what others say, and the JSON object of a remote secret
-is read as values, and changed with every other byte kept.
+Two values are compared by a keyed hash, and the JSON object of a remote secret is read as values, and changed with
+every other byte kept.
 """
 
-import base64
 import hmac
-import html
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final, Never, Self
-from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 HIDDEN: Final = "…"
 _KEY_BYTES: Final = 32
@@ -230,191 +227,6 @@ def _is_manifest(text: str) -> bool:
     return "apiVersion" in members and "kind" in members and members["kind"].reveal() in _MANIFEST_KINDS
 
 
-# Anything shorter, or one of these words, is in messages anyway: hiding it would take words out of them.
-LEAST: Final = 4
-_WORDS: Final = frozenset({"true", "false", "null", "none"})
-# A line of a longer value counts by itself from this length on: messages quote single lines, of a PEM text for one.
-_LEAST_LINE: Final = 8
-_BASE64_GROUP: Final = 3
-_ESCAPED: Final = re.compile(r"%[0-9A-F]{2}")
-_GO_ESCAPES: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
-
-
-def forms(text: str) -> frozenset[str]:
-    """Every form of `text` to look for; none where it is too short or too common to be told from other words."""
-    bare = text.strip()
-    if len(bare) < LEAST or bare.lower() in _WORDS:
-        return frozenset()
-    parts = {text, bare, *(line for each in text.splitlines() if len(line := each.strip()) >= _LEAST_LINE)}
-    return frozenset(form for part in parts for form in _forms(part) if len(form) >= LEAST)
-
-
-def _forms(text: str) -> Iterator[str]:
-    yield text
-    data = text.encode("utf-8", "surrogatepass")
-    yield from _base64(data)
-    for quoted in (quote(data, safe=""), quote(data), quote_plus(data)):
-        yield quoted
-        yield _ESCAPED.sub(lambda found: found[0].lower(), quoted)
-    for is_ascii in (True, False):
-        once = json.dumps(text, ensure_ascii=is_ascii)[1:-1]
-        # Go escapes more than Python does, and a message may hold JSON within JSON.
-        for form in (once, once.translate(_GO_ESCAPES), once.replace("/", "\\/")):
-            yield form
-            yield json.dumps(form, ensure_ascii=is_ascii)[1:-1]
-
-
-def _base64(data: bytes) -> Iterator[str]:
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        padded = encode(data).decode()
-        yield from (padded, padded.rstrip("="))
-        for before in range(_BASE64_GROUP):
-            # Inside of a longer text, such as "user:password", it begins at any of three places in a group; at both
-            # ends, characters depend on what stands beside it.
-            whole = encode(b"\0" * before + data).decode()
-            inner = whole[(before * 8 + 5) // 6 : (before + len(data)) * 8 // 6]
-            if len(inner) >= _LEAST_LINE:
-                yield inner
-
-
-# So many characters of a value in a row are a part of it.
-_RUN: Final = 8
-# What many values and many messages hold alike, which is a part of none.
-_COMMON: Final = """
-https:// .svc.cluster.local: .vault.azure.net/ https://login.microsoftonline.com/ application/json certificate-----
------BEGINRSAPRIVATEKEY----- -----BEGINPRIVATEKEY----- authentication authorization certificate connection credentials
-database endpoint kubernetes localhost namespace password platform postgres production provider username
-"""
-# Runs of all values, of some 60 bytes each, and characters of one text in all of its readings.
-_MOST_RUNS: Final = 1_000_000
-_MOST_READ: Final = 500_000
-_BACKSLASH: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([\s\S]))")
-# What holds a run of bytes at least.
-_BASE64_TEXT: Final = re.compile(r"[A-Za-z0-9+/]{11,}")
-_HEX_TEXT: Final = re.compile(r"[0-9A-Fa-f]{16,}")
-
-
-def _runs(text: str) -> Iterator[int]:
-    """A hash of each run of 8 characters, whatever lines it is wrapped over and whatever is a capital."""
-    joined = "".join(text.split()).casefold()
-    return (hash(joined[at : at + _RUN]) for at in range(len(joined) - _RUN + 1))
-
-
-def _readings(text: str, rounds: int = 2) -> Iterator[str]:
-    """`text`, what it is without escapes of HTML, URLs, JSON and Go, and what its Base64 and hexadecimal texts hold."""
-    found = dict.fromkeys((text, unquote_plus(text)))
-    for _ in range(rounds):
-        for decode in (html.unescape, unquote, _without_backslashes):
-            text = decode(text)
-            found[text] = None
-    for reading in found:
-        yield reading
-        if rounds:
-            joined = "".join(reading.split())
-            standard, digits = joined.replace("-", "+").replace("_", "/"), joined.replace(":", "")
-            for data in (*_base64_data(standard), *_hex_data(digits)):
-                yield from _readings(data.decode(errors="replace"), rounds - 1)
-
-
-def _without_backslashes(text: str) -> str:
-    def decode(found: re.Match[str]) -> str:
-        code = found[1] or found[2]
-        return chr(int(code, 16)) if code else " " if found[3] in "nrt" else found[3]
-
-    return _BACKSLASH.sub(decode, text)
-
-
-def _base64_data(text: str) -> Iterator[bytes]:
-    # Words before it may belong to the same letters, so that it begins at any of four places in a group.
-    for part in (found[at:] for found in _BASE64_TEXT.findall(text) for at in range(4)):
-        # A last letter by itself holds no byte.
-        whole = part[: len(part) - (len(part) % 4 == 1)]
-        yield base64.b64decode(whole + "=" * (-len(whole) % 4))
-
-
-def _hex_data(text: str) -> Iterator[bytes]:
-    for part in (found[at:] for found in _HEX_TEXT.findall(text) for at in range(2)):
-        yield bytes.fromhex(part[: len(part) - len(part) % 2])
-
-
-class Mask:
-    """Hides `secrets` in texts, in plain, Base64, URL or JSON form; and their beginning where a text was cut off in it.
-
-    A value of fewer than four characters, a boolean, null, and the words for them are never hidden, as they occur in
-    ordinary sentences; nor is what is in `names`. Build one for all texts of a run: then a text costs time by its
-    length alone.
-    """
-
-    __slots__ = ("__by_start", "__names", "__runs", "__secrets")
-
-    def __init__(self, secrets: Iterable[SecretValue], names: Iterable[str] = ()) -> None:
-        by_start: dict[str, set[str]] = {}
-        self.__secrets, self.__names = (*secrets,), (*names,)
-        self.__runs: set[int] | None = None
-        for secret in self.__secrets:
-            for form in forms(secret.reveal()):
-                by_start.setdefault(form[:_START], set()).add(form)
-        self.__by_start = by_start
-
-    def __repr__(self) -> str:
-        return f"Mask({HIDDEN})"
-
-    def __reduce_ex__(self, _protocol: object) -> Never:
-        raise TypeError("a Mask cannot be pickled")
-
-    def hides(self, text: str) -> str:
-        """`text` with `…` for each place where a value stands."""
-        shown: list[str] = []
-        at = hidden_to = 0
-        stop = len(text.rstrip(_CUT))
-        for start in range(len(text) - LEAST + 1):
-            end = self._end(text, start, stop)
-            if end <= hidden_to:
-                continue
-            # A value that begins inside of another one goes on hiding: no rest of either is left.
-            if start >= hidden_to:
-                shown += (text[at:start], HIDDEN)
-            at = hidden_to = end
-        return "".join((*shown, text[at:]))
-
-    def finds_part(self, text: str) -> bool:
-        """Whether 8 characters of a value in a row are, or may be, in `text`, in any case and usual form (`_readings`).
-
-        What would take long to look through counts as text that has them.
-        """
-        runs, left = self._runs_of_values(), _MOST_READ
-        if len(runs) > _MOST_RUNS or len(text) > left:
-            return True
-        for reading in _readings(text):
-            left -= len(reading)
-            if left < 0 or not runs.isdisjoint(_runs(reading)):
-                return True
-        return False
-
-    def _runs_of_values(self) -> set[int]:
-        """Made once a text is looked at: most runs of a command look at none. It has too many where not all are in."""
-        if self.__runs is None:
-            self.__runs = set()
-            for secret in self.__secrets:
-                self.__runs.update(_runs(secret.reveal()))
-                if len(self.__runs) > _MOST_RUNS:
-                    break
-            else:
-                self.__runs.difference_update(*map(_runs, (*_COMMON.split(), *self.__names)))
-        return self.__runs
-
-    def _end(self, text: str, start: int, stop: int) -> int:
-        """Where the longest value that begins at `start` ends, or the text at `stop` in the midst of it; 0 for none."""
-        here: set[str] = set()
-        for length in range(LEAST, _START + 1):
-            here |= self.__by_start.get(text[start : start + length], set())
-        end = max((start + len(form) for form in here if text.startswith(form, start)), default=0)
-        left = stop - start
-        if left >= _START and any(len(form) > left and form.startswith(text[start:stop]) for form in here):
-            return max(end, stop)
-        return end
-
-
 RULE = (
     "numbers and booleans are written as JSON (`12`, `true`), objects and arrays too, as the source returns them; "
     "null has no text and is refused"
@@ -436,21 +248,6 @@ def object_members(secret: SecretValue) -> Mapping[str, SecretValue]:
         return read_object(secret.reveal())
     except NotAnObjectError:
         return {}
-
-
-def array_items(secret: SecretValue) -> tuple[SecretValue, ...]:
-    """The items of a JSON array; empty for any other value."""
-    if secret.kind is not JsonKind.ARRAY:
-        return ()
-    text, found = secret.reveal(), list[SecretValue]()
-    position = _expect(text, 0, "[")
-    while text[position] != "]":
-        value, position = _value(text, position)
-        found.append(value)
-        position = _skip(text, position)
-        if text[position] == ",":
-            position = _skip(text, position + 1)
-    return tuple(found)
 
 
 _SPACE: Final = re.compile(r"[ \t\n\r]*")

@@ -182,8 +182,7 @@ class Commands:
 
     def __init__(self, bench: Bench) -> None:
         self.environment = bench.environment()
-        self.status, found = with_values(from_files(self.environment), bench.live())
-        self.remotes = found.read
+        self.status, _ = with_values(from_files(self.environment), bench.live())
         self.expected = tuple(manifests_of(self.environment).values())
         stores = self.environment.stores
         self.switches = [
@@ -196,13 +195,12 @@ class Commands:
 
     def judge(self, cluster: Held) -> None:
         snapshot = Snapshot(ClusterView(cluster, STATUS), manifests_for(self.status))
-        wait = Wait(StatusJudge(self.status, self.remotes), snapshot)
+        wait = Wait(StatusJudge(self.status), snapshot)
         wait._judge_round(snapshot)
         wait._read_round()
 
     def verify(self, cluster: Held) -> None:
-        dates = {(each.secret, each.store.id): None for each in self.expected}
-        verify_cluster(self.expected, ClusterView(cluster, VERIFY), self.remotes, dates)
+        verify_cluster(self.expected, ClusterView(cluster, VERIFY))
 
     def gate(self, cluster: Held) -> None:
         for switch in self.switches:

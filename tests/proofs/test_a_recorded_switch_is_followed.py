@@ -63,7 +63,7 @@ class Recorded:
         def clock() -> float:
             return time.monotonic() + (PATIENCE if not waiting and told[-1] == up_at else 0)
 
-        wait = Wait(StatusJudge(status, (), now=lambda: RECORDED), snapshot, clock=clock)
+        wait = Wait(StatusJudge(status, now=lambda: RECORDED), snapshot, clock=clock)
 
         def tell(found: Mapping[str, LiveState], _left: float) -> None:
             told.append(str(found["slack"].state))

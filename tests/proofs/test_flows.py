@@ -71,7 +71,8 @@ MOST_CLASSES, MOST_PAIRS = 60, 5
 # A module more needs a reason that a newcomer would accept.
 # `cluster/` has a module for the states, and one that judges store objects: three commands ask for the latter alone.
 # `status` has one that finds the causes, and decides what comes next.
-MOST = {"compile": 37, "verify": 51, "migrate": 66, "cutover": 67, "status": 67}
+# So has what is read of the operator's messages: no other module may show a word of them.
+MOST = {"compile": 37, "verify": 51, "migrate": 66, "cutover": 67, "status": 68}
 
 
 def executed(world: World, *argv: str, **variables: str) -> list[str]:

@@ -24,8 +24,9 @@ from compiler.cli.parser import (
 )
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.cluster.messages import without_age
 from compiler.cluster.problem import ClusterState
-from compiler.cluster.view import SECRETS, connect_cluster, without_age
+from compiler.cluster.view import SECRETS, connect_cluster
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import parse_duration, short_duration
@@ -123,7 +124,7 @@ def configure(parser: Parser) -> None:
 def run(invocation: Invocation) -> int:
     arguments = invocation.arguments
     _take_secrets(arguments)
-    options = _options(arguments, is_debug=invocation.is_debug)
+    options = _options(arguments)
     with interruption(_FORCED if arguments.force_sync else NOTHING_WRITTEN):
         _of_one(arguments, len(set(arguments.environments)))
         environments = live_environments(arguments.environments, invocation)
@@ -165,7 +166,7 @@ def _of_one(arguments: Namespace, count: int) -> None:
         raise Refusal("usage", f"{option} applies to one environment", "name exactly one")
 
 
-def _options(arguments: Namespace, *, is_debug: bool) -> StatusOptions:
+def _options(arguments: Namespace) -> StatusOptions:
     """Raises Refusal where the options do not go together."""
     if arguments.rbac and arguments.format != "text":
         raise Refusal("usage", "--rbac prints YAML", "leave --format out")
@@ -183,7 +184,6 @@ def _options(arguments: Namespace, *, is_debug: bool) -> StatusOptions:
         seconds if arguments.wait else None,
         arguments.force_sync,
         context_of(arguments),
-        is_whole=is_debug,
         compares=arguments.due is None and not is_measured,
         accepted=tuple(arguments.accept_store),
     )

@@ -21,7 +21,6 @@ from compiler.operations.verify import (
     KeyStatus,
     ReadStore,
     Verification,
-    dates_of,
     shared_values,
     verify,
     verify_access,
@@ -109,7 +108,7 @@ def run(invocation: Invocation) -> int:
         cells, diagnostics = cells_of(environment, arguments.secrets, arguments.store)
     if cells is None:
         return _tell_findings(invocation, None, diagnostics)
-    check = _cluster_check(arguments, environment, is_debug=invocation.is_debug)
+    check = _cluster_check(arguments, environment)
     with open_stores(invocation, open_stores_for_reading, is_quiet=arguments.quiet) as stores:
         # First, so that what is refused then is told with all that the role takes.
         access = _access(arguments, environment, cells, stores)
@@ -117,7 +116,7 @@ def run(invocation: Invocation) -> int:
         shared, answered = _shared_values(invocation, environment, others, found, stores)
     told = {each.help for each in found.diagnostics}
     access = [each for each in access if each.help is None or each.help not in told]
-    every = (*diagnostics, *found.diagnostics, *access, *check(found.read, dates_of(found)), *shared)
+    every = (*diagnostics, *found.diagnostics, *access, *check(), *shared)
     code = _tell_findings(invocation, found, every, is_answered=found.answered and answered)
     invocation.summary(_summary(subject, found, environment))
     return code
@@ -160,17 +159,17 @@ def _tell_findings(
     )
 
 
-def _cluster_check(arguments: Namespace, environment: Environment | None, *, is_debug: bool) -> Check:
-    """Connects to the cluster before the stores are read; what it returns checks it once their values are known."""
+def _cluster_check(arguments: Namespace, environment: Environment | None) -> Check:
+    """Connects to the cluster before the stores are read; what it returns checks it afterwards."""
     if environment is None or not arguments.cluster:
-        return lambda _read, _dates: ()
+        return lambda: ()
     from compiler.cluster.verify import cluster_checker  # noqa: PLC0415 - only --cluster asks it
     from compiler.model.values import manifests_of  # noqa: PLC0415
 
     other = store_named(environment, arguments.store) if arguments.store is not None else None
     manifests = tuple(manifests_of(environment, arguments.secrets).values())
     accepted = [store_named(environment, each).id for each in arguments.accept_store]
-    return cluster_checker(manifests, os.environ, arguments.context, other, is_whole=is_debug, accepted=accepted)
+    return cluster_checker(manifests, os.environ, arguments.context, other, accepted=accepted)
 
 
 def _summary(subject: str, found: Verification, environment: Environment | None) -> Iterator[Line]:

@@ -74,7 +74,7 @@ class Reports:
         status, stores = self.world.status(), bench.live()
         status, found = with_values(status, stores)
         status = with_ages(status, found, stores, NOW)
-        live = StatusJudge(status, found.read).every(self.world.snapshot())
+        live = StatusJudge(status).every(self.world.snapshot())
         return self.of(
             with_live_state(status, {name: replace(each, refreshed=NOW) for name, each in live.items()}), code=1
         )

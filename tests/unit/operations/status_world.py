@@ -40,8 +40,8 @@ class World:
 
     def judge(self, accepted: tuple[str, ...] = ()) -> StatusJudge:
         """One who knows what the stores hold now, and which of them the cluster reads as a person says."""
-        status, found = with_values(self.status(), self.bench.live())
-        return StatusJudge(replace(status, accepted=accepted), found.read)
+        status, _ = with_values(self.status(), self.bench.live())
+        return StatusJudge(replace(status, accepted=accepted))
 
     def live_state(self) -> LiveState:
         """jira's state now."""

@@ -18,7 +18,7 @@ from compiler.model.inventory import Cell
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
 from compiler.model.store import Place, StoreAddress
 from compiler.operations.references import cells_of, cells_to_read
-from compiler.operations.verify import Verification, dates_of, extract, resolve, shared_values, verify, verify_access
+from compiler.operations.verify import Verification, extract, resolve, shared_values, verify, verify_access
 from compiler.pipeline import compile_project
 from compiler.stores import errors
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
@@ -411,40 +411,6 @@ def test_a_remote_secret_that_is_not_there_is_missed_once_by_all_its_readers() -
 
 
 EVER = datetime.min.replace(tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("held", "since"),
-    [
-        ({"github": '{"TOKEN": "v"}', "jira": '{"T": "v"}'}, EVER),
-        ({"github": ('{"TOKEN": "v"}', Attributes(created=NOW)), "jira": ('{"T": "v"}', Attributes(updated=NOW))}, NOW),
-        ({"github": ('{"TOKEN": "v"}', Attributes(created=NOW, updated=NOW - DAY)), "jira": '{"T": "v"}'}, NOW),
-        # A remote secret without the key was read. One that does not exist may have been removed: what it held then
-        # may be in what the operator said.
-        ({"github": ('{"OTHER": "v"}', Attributes(created=NOW)), "jira": '{"T": "v"}'}, NOW),
-        ({"github": ('{"TOKEN": "v"}', Attributes(created=NOW))}, None),
-        ({}, None),
-        ({"github": refused(errors.SoftDeletedError)}, None),
-        ({"github": refused(errors.DisabledError)}, None),
-        ({"github": refused(errors.Code.UNAVAILABLE)}, None),
-    ],
-)
-def test_the_newest_value_of_each_secret_is_dated_where_all_were_read(
-    held: dict[str, Any], since: datetime | None
-) -> None:
-    found, _ = run(held, asked(), asked("T", "jira", "T"))
-    assert dates_of(found) == {("github", "azure"): since}
-
-
-def test_what_is_read_from_two_stores_is_dated_by_each() -> None:
-    held = {"github": ('{"TOKEN": "v"}', Attributes(created=NOW)), "a/github": refused(errors.Code.UNAVAILABLE)}
-    found, _ = run(held, asked(), asked(remote="a/github", of=VAULT), asked(by="jira"))
-    assert dates_of(found) == {("github", "azure"): NOW, ("github", "vault"): None, ("jira", "azure"): NOW}
-
-
-def test_a_reference_that_is_not_resolved_here_is_not_read() -> None:
-    found, _ = run({}, asked(remote="key/github"))
-    assert dates_of(found) == {("github", "azure"): None}
 
 
 @pytest.mark.parametrize(

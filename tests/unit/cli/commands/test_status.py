@@ -121,7 +121,7 @@ def test_the_cluster_is_looked_at_and_only_read(status: Callable[..., Done], pla
 
 
 def test_a_live_problem_is_1_and_told_without_values(status: Callable[..., Done], platform: LivePlatform) -> None:
-    platform.fail(SPACE, JIRA, f"key {SENTINEL} was refused", count=60)
+    platform.fail(SPACE, JIRA, f"key {SENTINEL}: permission denied", count=60)
     done = status("dev", "--cluster", "--format", "json")
     assert (done.code, done.report["environment"], done.report["exitCode"]) == (1, "dev", 1)
     (environment,) = done.report["environments"]
@@ -129,7 +129,7 @@ def test_a_live_problem_is_1_and_told_without_values(status: Callable[..., Done]
     assert jira["state"] == "not-ready"
     (cause,) = environment["causes"]
     assert (cause["code"], cause["secrets"], cause["store"]) == ("not-ready", ["jira"], "vault")
-    assert cause["evidence"][1].endswith("d ago: key … was refused")
+    assert cause["evidence"][1].endswith("d ago: permission denied")
     # Nothing says that jira was ever read from the other store, although that one holds the same.
     force = "platform-secrets status dev --only jira --wait --force-sync"
     assert (cause["next"], cause["fallback"], environment["next"]) == ([force], [], [force])
@@ -162,11 +162,11 @@ def test_a_wait_ends_with_0_or_4(status: Callable[..., Done], platform: LivePlat
     done = status("dev", "--wait")
     assert (done.code, "all are in effect" in done.out) == (0, True)
     assert "in effect" not in done.err
-    platform.fail(SPACE, JIRA, "no")
+    platform.fail(SPACE, JIRA, "no such host")
     done = status("dev", "--wait", "--timeout", "1s")
     assert (done.code, "not in effect after 1s" in done.out) == (4, True)
     lines = [line for line in done.err.splitlines() if not line.startswith("note: ")]
-    assert (lines[0], lines[2].endswith("d ago: no")) == ("jira: not ready", True)
+    assert (lines[0], lines[2].endswith("d ago: no such host")) == ("jira: not ready", True)
     assert lines[-1] == "  the operator tries again within 7m"
     assert "  next: platform-secrets status dev --only jira --wait --force-sync" in done.out.splitlines()
 
