@@ -199,7 +199,7 @@ def test_a_hundred_secrets_of_a_sealed_vault_take_24_lines(world: World) -> None
     assert lines[9].startswith("  100 secrets: jira, service-number-0, ")
     assert (lines[-3].endswith(" more"), max(map(len, lines[9:-2])) <= 80) == (True, True)
     assert lines[-2] == "  next: unseal it, then: platform-secrets status prod --wait --force-sync"
-    assert "cutover prod all --back" in lines[-1]
+    assert "cutover prod jira service-number-0 " in lines[-1]
 
 
 def test_what_may_not_be_asked_is_said_once(world: World) -> None:
