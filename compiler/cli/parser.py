@@ -316,15 +316,42 @@ class Parser(argparse.ArgumentParser):
         """Whether each option takes a value."""
         return {option: action.nargs != 0 for action in self._actions for option in action.option_strings}
 
+    def next_arguments(self, words: Sequence[str]) -> list[argparse.Action]:
+        """The arguments that the next word may be, behind `words` of an unfinished line; for completion."""
+        options = {option: action for action in self._actions for option in action.option_strings}
+        awaited: argparse.Action | None = None
+        names: list[str] = []
+        for word in words:
+            if awaited is not None:
+                awaited = None
+            elif not word.startswith("-"):
+                names.append(word)
+            elif word in options and options[word].nargs != 0:
+                awaited = options[word]
+        if awaited is not None:
+            return [awaited]
+        kind = self.kinds.get(names[0]) if names and self.kinds else None
+        left, found = len(names), list[argparse.Action]()
+        for action in self._actions:
+            if action.option_strings or (kind is not None and action.dest not in (self._kind_argument, *kind[1])):
+                continue
+            if action.nargs == "*":
+                found.append(action)
+            elif left == 0 and not found:
+                return [action]
+            left -= left > 0
+        return found
+
+    def choices_of(self, action: argparse.Action, words: Sequence[str]) -> Sequence[str]:
+        """What may be given to an argument, of a kind that is in `words` where the command has kinds."""
+        kind = next((own for name, (_, own) in self.kinds.items() if name in words), {})
+        settings = next((kind[option] for option in action.option_strings if option in kind), {})
+        return tuple(settings.get("choices") or action.choices or ())
+
     def pairs(self) -> set[str]:
         """The options whose value has an equals sign, and those that say themselves what is wrong with one."""
         shown = {option: str(action.metavar) for action in self._actions for option in action.option_strings}
         return {option for option, metavar in shown.items() if "=" in metavar or metavar == "KEY"}
-
-    @property
-    def takes_environment(self) -> bool:
-        """Whether an environment's name is an argument, for completion."""
-        return any(action.metavar == "ENV" for action in self._actions)
 
     def error(self, message: str) -> NoReturn:
         if ": ignored explicit argument " in message:

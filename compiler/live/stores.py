@@ -237,6 +237,7 @@ class LiveStores:
             self._not_contacted[address] = [store]
             self._open_at(address)
             self._note_source(address)
+            self._note(address.provider.skip_verify_note(self._environ))
         elif address not in self._clusters:
             self._not_contacted.setdefault(address, []).append(store)
         else:

@@ -162,6 +162,11 @@ class Provider:
         del environ
         return ""
 
+    def skip_verify_note(self, environ: Mapping[str, str]) -> str:
+        """A variable that the provider's own tool obeys and live commands ignore, with why; empty where none is set."""
+        del environ
+        return ""
+
     def log_in_source(self, environ: Mapping[str, str]) -> tuple[str, str] | None:
         """The variable that is not set, and the file whose token is taken in its place, where one is."""
         del environ

@@ -15,7 +15,7 @@ from compiler.stages.files import read_old, refuse_outside
 from compiler.text.wording import command_line, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from compiler.model.environment import Project, Store
     from compiler.pipeline import ValuesFile
@@ -111,18 +111,33 @@ def _has_error(diagnostics: Sequence[Diagnostic]) -> bool:
     return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
 
 
-def new_stores(project: Project, files: Sequence[ValuesFile]) -> list[Store]:
-    before = "".join(file.old for file in files if file.old is not None)
-    stores = {store.name: store for each in project.environments for store in each.stores_in_use()}
-    return [store for name, store in stores.items() if quote_yaml(name) not in before]
+def note_unmade_stores(project: Project, files: Sequence[ValuesFile], root: Path) -> str:
+    """A note about the stores whose objects the chart does not make; empty where an earlier values file names each."""
+    stores = {
+        store.name: store
+        for each in project.environments
+        for store in each.stores_in_use()
+        if store.name and not store.rendered
+    }
+    texts = [file.old for file in files if file.old is not None]
+    new = [store for name, store in stores.items() if not any(quote_yaml(name) in text for text in texts)]
+    if new and len(files) < len(project.names):
+        written = {file.output.shown for file in files}
+        texts = [
+            read_values_file(root / each, each)[0] or ""
+            for each in project.values_files.values()
+            if each not in written
+        ]
+        new = [store for store in new if not any(quote_yaml(store.name) in text for text in texts)]
+    if not new:
+        return ""
+    objects = " and ".join(f"the {store.kind} {quote(store.name)}" for store in new)
+    lines = " and ".join(f"`{_line_to_make(store)}`" for store in new)
+    has, has_made = ("it has", "has the chart make it") if len(new) == 1 else ("they have", "have the chart make them")
+    return f"this project does not make {objects}: {has} to be in the cluster already, or {lines} {has_made}"
 
 
-def unmade_stores(stores: Iterable[Store]) -> Iterator[str]:
-    """A note about each store whose object the chart does not make."""
-    named = {(store.kind, store.name): store for store in stores if not store.rendered and store.name}
-    for (kind, name), store in named.items():
-        layer = Path(store.node.nearest("provider").span.path).stem
-        into = ("--into", layer) if layer != BASE else ()
-        line = command_line("new", "store", store.id, "--auth", next(iter(store.provider.log_ins), "METHOD"), *into)
-        way_out = f"it has to be in the cluster already, or `{line}` has the chart make it"
-        yield f"this project does not make the {kind} {quote(name)}: {way_out}"
+def _line_to_make(store: Store) -> str:
+    layer = Path(store.node.nearest("provider").span.path).stem
+    into = ("--into", layer) if layer != BASE else ()
+    return command_line("new", "store", store.id, "--auth", next(iter(store.provider.log_ins), "METHOD"), *into)

@@ -10,7 +10,7 @@ from compiler.cli.invocation import outside
 from compiler.cli.parser import add_all, add_format, see_all
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.operations.values_files import ValuesOutcome, new_stores, unmade_stores, write_values_files
+from compiler.operations.values_files import ValuesOutcome, note_unmade_stores, write_values_files
 from compiler.pipeline import VALUES_FOLDER, compile_project
 from compiler.refusal import Refusal
 from compiler.stages.files import output_state
@@ -114,7 +114,7 @@ def _tell(arguments: Namespace, root: Path, project: Project, outcome: ValuesOut
 
         standard_error().note(*chart_notes(root))
     if outcome.is_written and arguments.out is None:
-        standard_error().note(*unmade_stores(new_stores(project, outcome.files)))
+        standard_error().note(*filter(None, [note_unmade_stores(project, outcome.files, root)]))
     if outcome.is_written or arguments.check:
         _tell_files(arguments, project, outcome.files, outlet)
     outlet.show(f"{shown}: removed" for shown in outcome.pruned)

@@ -11,10 +11,12 @@ from compiler.cli.invocation import Invocation, known_project, parser_of
 from compiler.cli.parser import Parser
 from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import Refusal
+from compiler.stores.registry import PROVIDERS
 from compiler.text.wording import PROGRAM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from argparse import Action
+    from collections.abc import Iterable, Sequence
 
     from compiler.project_files import ProjectNames
 
@@ -28,11 +30,8 @@ EXAMPLES = (
 )
 # What the scripts give to the shell: bash expands a word of its list, so that any other sign might run a program.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
-# The commands with secrets after their environment, and the options with one. After the secret of two stand its keys.
-TAKE_SECRETS = ("put", "rotate", "cutover", "retire", "verify", "migrate", "status", "backup", "restore")
-TAKE_SECRET = ("--only", "--accept-ending")
-_TAKE_KEYS = ("put", "rotate")
-_TAKE_FILE = ("backup", "restore")
+# A store of the project is the value of these; an ID of another option is of a cluster or a tenant.
+_STORE_OPTIONS = ("--store", "--to", "--from", "--accept-store")
 _GLOBAL = ("--root", "--no-color", "--debug", "--version", "--help")
 
 
@@ -40,7 +39,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), nargs="?", help="the shell")
     parser.add_flag(
         "--names",
-        "print the environments, secrets or keys that may come after the words on standard input, one per line",
+        "print the names and choices that may come after the words on standard input, one per line",
     )
 
 
@@ -53,9 +52,8 @@ def run(invocation: Invocation) -> int:
         raise Refusal("usage", "no shell given", "name bash, zsh or fish")
     parsers = {name: parser_of(name, module) for name, (module, _) in COMMANDS.items()}
     options = {name: parser.options() for name, parser in parsers.items()}
-    of_environments = tuple(name for name, parser in parsers.items() if parser.takes_environment)
     script = {"bash": _bash, "zsh": _zsh, "fish": _fish}[arguments.shell]
-    standard_output().write_raw(script(options, of_environments))
+    standard_output().write_raw(script(options))
     return OK
 
 
@@ -67,23 +65,55 @@ def _print_names() -> None:
     words = read_stdin().decode(errors="replace").split() if not is_terminal() else []
     # A shell that completes outside a project has nothing to offer, and no place for a message.
     project = ProjectNames(known_project())
-    names: Iterable[str] = project.environments
-    environment = next((word for word in words if word in names), None)
-    if environment is not None and (words[0] in TAKE_SECRETS or words[-1] in TAKE_SECRET):
-        # A file stands before the secrets; a shell completes it where no name is offered.
-        is_file = words[0] in _TAKE_FILE and words[-1] == environment
-        more = names if words[0] == "status" and words[-1] not in TAKE_SECRET else ()
-        names = (*more, *_secrets_or_keys(project, environment, words)) if not is_file else ()
-    standard_output().show(name for name in names if name not in words and _NAME.fullmatch(name))
+    # Bash parts `--format=json` at the sign.
+    command, *given = [word for word in words if word != "="] or [""]
+    if command not in COMMANDS:
+        return
+    parser = parser_of(command, COMMANDS[command][0])
+    names = [
+        name
+        for action in parser.next_arguments(given)
+        for name in parser.choices_of(action, given) or _names_for(action, command, given, project)
+    ]
+    standard_output().show(name for name in dict.fromkeys(names) if name not in given and _NAME.fullmatch(name))
 
 
-def _secrets_or_keys(project: ProjectNames, environment: str, words: list[str]) -> Iterable[str]:
-    listed = project.ids(environment, "secrets")
-    secret = next((word for word in words[words.index(environment) + 1 :] if word in listed), None)
-    return listed if secret is None or words[0] not in _TAKE_KEYS else project.keys(secret)
+def _names_for(action: Action, command: str, words: Sequence[str], project: ProjectNames) -> Iterable[str]:
+    """The names of the project that an argument takes; none for a file, which the shell completes."""
+    environment = next((word for word in words if word in project.environments), "")
+    takes, options = action.metavar, {*action.option_strings}
+    if takes in ("ENV", "OTHER"):
+        return (*project.environments, "base") if "--into" in options else project.environments
+    if takes == "SECRET" or (takes == "PATH" and command == "explain"):
+        return project.ids(environment, "secrets")
+    if takes == "KEY" and not options:
+        secrets = project.ids(environment, "secrets")
+        return project.keys(next((word for word in words if word in secrets and word != environment), ""))
+    if takes == "ID" and command == "rules":
+        return _rule_ids()
+    if takes == "ID" and options.intersection(_STORE_OPTIONS):
+        return project.ids(environment or next(iter(project.environments), ""), "stores")
+    if takes == "METHOD":
+        return (method for provider in PROVIDERS.values() for method in provider.log_ins)
+    if "--provider" in options:
+        return PROVIDERS
+    return _run_ids() if takes == "RUN" else ()
 
 
-def _bash(options: dict[str, tuple[str, ...]], of_environments: tuple[str, ...]) -> str:
+def _rule_ids() -> Iterable[str]:
+    from compiler.rules import ALL_RULES  # noqa: PLC0415 - only here
+
+    return (rule.id for rule in ALL_RULES)
+
+
+def _run_ids() -> Iterable[str]:
+    from compiler.change.journal import journals  # noqa: PLC0415 - only here
+
+    root = known_project()
+    return (path.stem for path in journals(root)) if root is not None else ()
+
+
+def _bash(options: dict[str, tuple[str, ...]]) -> str:
     cases = "\n".join(f'    {name}) words="{" ".join(given)}" ;;' for name, given in options.items())
     return f"""# bash completion of {PROGRAM}
 _platform_secrets() {{
@@ -98,7 +128,8 @@ _platform_secrets() {{
     "") words="{" ".join((*options, *_GLOBAL))}" ;;
 {cases}
   esac
-  if [[ "$name" == @({"|".join(of_environments)}) && "$current" != -* ]]; then
+  if [[ "$current" == "=" ]]; then current=""; fi
+  if [[ -n "$name" && "$current" != -* ]]; then
     words="$(printf '%s\\n' "${{COMP_WORDS[@]:index:COMP_CWORD-index}}" | {PROGRAM} completion --names 2>/dev/null)"
   fi
   while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -W "$words" -- "$current")
@@ -107,7 +138,7 @@ complete -o default -F _platform_secrets {PROGRAM}
 """
 
 
-def _zsh(options: dict[str, tuple[str, ...]], of_environments: tuple[str, ...]) -> str:
+def _zsh(options: dict[str, tuple[str, ...]]) -> str:
     commands = "\n".join(f"    '{name}:{COMMANDS[name][1].replace(chr(39), '')}'" for name in options)
     cases = "\n".join(f"    {name}) choices=({' '.join(given)}) ;;" for name, given in options.items())
     return f"""#compdef {PROGRAM}
@@ -123,16 +154,16 @@ _platform_secrets() {{
   case "$words[2]" in
 {cases}
   esac
-  if [[ "$words[2]" == ({"|".join(of_environments)}) ]]; then
-    choices+=(${{(f)"$(print -rl -- "${{(@)words[2,CURRENT-1]}}" | {PROGRAM} completion --names 2>/dev/null)"}})
+  if [[ "$words[CURRENT]" != -* ]]; then
+    choices=(${{(f)"$(print -rl -- "${{(@)words[2,CURRENT-1]}}" | {PROGRAM} completion --names 2>/dev/null)"}})
   fi
-  compadd -- $choices
+  if (( $#choices )); then compadd -- $choices; else _files; fi
 }}
 compdef _platform_secrets {PROGRAM}
 """
 
 
-def _fish(options: dict[str, tuple[str, ...]], of_environments: tuple[str, ...]) -> str:
+def _fish(options: dict[str, tuple[str, ...]]) -> str:
     lines = [f"# fish completion of {PROGRAM}", f"complete -c {PROGRAM} -f"]
     lines += [
         f"complete -c {PROGRAM} -n __fish_use_subcommand -a {name} -d '{COMMANDS[name][1].replace(chr(39), '')}'"
@@ -143,8 +174,10 @@ def _fish(options: dict[str, tuple[str, ...]], of_environments: tuple[str, ...])
         for name, given in options.items()
         for option in given
     ]
-    lines.append(
-        f"complete -c {PROGRAM} -n '__fish_seen_subcommand_from {' '.join(of_environments)}' "
-        f"-a '(commandline -opc | tail -n +2 | {PROGRAM} completion --names 2>/dev/null)'"
-    )
+    names = f"commandline -opc | tail -n +2 | {PROGRAM} completion --names 2>/dev/null"
+    lines += [
+        f"function __platform_secrets_names; {names}; end",
+        f"complete -c {PROGRAM} -n 'not __fish_use_subcommand' -a '(__platform_secrets_names)'",
+        f"complete -c {PROGRAM} -n 'not __fish_use_subcommand; and test -z \"$(__platform_secrets_names)\"' -F",
+    ]
     return "\n".join(lines) + "\n"

@@ -29,7 +29,6 @@ from compiler.edit.new_project import (
 )
 from compiler.edit.yaml_edit import listing
 from compiler.operations.diff import unified_lines
-from compiler.operations.values_files import unmade_stores
 from compiler.pipeline import Result
 from compiler.project_files import BASE, FOLDER
 from compiler.refusal import Refusal
@@ -164,7 +163,6 @@ def _project(arguments: Namespace) -> int:
     _warn_of_project_around(folder)
     # From there on the project is found without being named.
     name_project(None)
-    _note_unmade(result)
     enter = "" if folder.resolve() == working_folder().resolve() else f"{shell_line('cd', arguments.name)}, then "
     _say_next(f"{enter}{command_line('new', 'secret', 'NAME', '--key', 'KEY', '--into', 'base')}")
     return OK
@@ -187,7 +185,6 @@ def _warn_of_project_around(folder: Path) -> None:
 def _environment(arguments: Namespace, root: Path, name: str) -> int:
     output, result, lacks = new_environment(root, name, arguments.extends, arguments.store, _addresses(arguments))
     _write_sound([output], result, root)
-    _note_unmade(result, name)
     what = f"the {lacks} of its store and whatever else" if lacks is not None else "whatever else"
     _say_next(f"add {what} differs, then run {command_line('compile', name)}")
     return OK
@@ -330,14 +327,6 @@ def _write(outputs: Sequence[Output], root: Path) -> None:
         write_new(outputs, root)
     with interruption("the files were written"):
         standard_output().show(f"{output.shown}: written" for output in outputs)
-
-
-def _note_unmade(result: Result, environment: str | None = None) -> None:
-    """Says of each new environment's store that nothing here makes its object in the cluster."""
-    every = result.project.environments if result.project is not None else ()
-    chosen = [each for each in every if environment in (None, each.name)]
-    stores = [store for each in chosen for store in (each.default_store, *each.stores_in_use()) if store is not None]
-    standard_error().note(*unmade_stores(stores))
 
 
 def _say_next(step: str) -> None:

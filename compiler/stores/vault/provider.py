@@ -39,6 +39,9 @@ _V1, _V2 = "v1", "v2"
 _SET = ("ADDR", "TOKEN", "NAMESPACE", "CACERT")
 _DECIDING = ("VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE")
 
+# Anybody between here and the server could take the token.
+_SKIP_VERIFY = ("VAULT_SKIP_VERIFY", "BAO_SKIP_VERIFY")
+
 
 def variable(environ: Mapping[str, str], name: str) -> str:
     """`VAULT_` and the name, one of those of OpenBao's set; `BAO_` and the name where that set counts."""
@@ -92,6 +95,13 @@ class _Vault(Provider):
 
     def namespace_variable(self, environ: Mapping[str, str]) -> str:
         return variable(environ, "NAMESPACE")
+
+    def skip_verify_note(self, environ: Mapping[str, str]) -> str:
+        is_set = {name: environ.get(name, "").lower() not in ("", "0", "f", "false") for name in _SKIP_VERIFY}
+        name = next((each for each, is_true in is_set.items() if is_true), None)
+        trusted = variable(environ, "CACERT")
+        why = f"a Vault's certificate is always checked; {trusted} names the file of a private authority"
+        return f"{name} is ignored: {why}" if name is not None else ""
 
     def log_in_source(self, environ: Mapping[str, str]) -> tuple[str, str] | None:
         log_in, token = self.load("log_in"), variable(environ, "TOKEN")

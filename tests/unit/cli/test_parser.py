@@ -148,10 +148,27 @@ def test_options_may_stand_anywhere(parser: Parser) -> None:
     assert (parsed.names, parsed.strict, parsed.store, parsed.format) == (["a", "b", "c"], True, "azure", "text")
 
 
-def test_an_environment_as_argument_is_known(parser: Parser) -> None:
-    assert not parser.takes_environment
-    parser.add_argument("environment", metavar="ENV")
-    assert parser.takes_environment
+def test_the_next_argument_of_an_unfinished_line_is_known(parser: Parser) -> None:
+    own = Parser("own", "", ())
+    own.add_argument("environment", metavar="ENV")
+    own.add_argument("file", metavar="FILE", nargs="?")
+    own.add_argument("names", metavar="NAME", nargs="*")
+    own.add_flag("--strict", "")
+    own.add_option("--store", "ID", "")
+
+    def following(*words: str) -> list[str]:
+        return [str(action.metavar) for action in own.next_arguments(words)]
+
+    assert following() == following("--strict") == following("--store", "azure") == following("--nonsense") == ["ENV"]
+    assert following("prod", "--store") == ["ID"]
+    assert following("prod") == ["FILE"]
+    assert following("prod", "a") == following("prod", "a", "b") == ["NAME"]
+    # Both of two that take several may stand there.
+    several = Parser("several", "", ())
+    several.add_argument("environments", metavar="ENV", nargs="*")
+    several.add_secrets("secrets")
+    assert [action.metavar for action in several.next_arguments(["prod"])] == ["ENV", "SECRET"]
+    assert parser.choices_of(parser.next_arguments(["--format"])[0], []) == ("text", "json")
 
 
 @pytest.mark.parametrize(

@@ -353,6 +353,22 @@ def test_an_id_is_accepted_where_it_is_not_the_one_that_is_meant(
             assert stores.servers("prod")["vault"].is_accepted is is_accepted
 
 
+def test_a_variable_that_would_skip_the_check_of_a_certificate_is_ignored_with_a_note(
+    scripted: ScriptedVault, vault: Store, told: list[str]
+) -> None:
+    for name in ("VAULT_SKIP_VERIFY", "BAO_SKIP_VERIFY"):
+        with live(scripted, told, **{name: "true"}) as stores:
+            stores.open(vault)
+            stores.open(vault)
+        why = "a Vault's certificate is always checked; VAULT_CACERT names the file of a private authority"
+        assert [each for each in told if "ignored" in each] == [f"{name} is ignored: {why}"]
+        told.clear()
+        for off in ("", "0", "false", "FALSE"):
+            with live(scripted, told, **{name: off}) as stores:
+                stores.open(vault)
+        assert not any("ignored" in each for each in told)
+
+
 def test_a_reachable_at_is_asked_and_is_not_what_the_store_is(
     scripted: ScriptedVault, vault: Store, told: list[str]
 ) -> None:

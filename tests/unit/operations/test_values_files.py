@@ -8,7 +8,7 @@ import pytest
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
 from compiler.model.environment import Project
-from compiler.operations.values_files import ValuesOutcome, new_stores, prune, unmade_stores, write_values_files
+from compiler.operations.values_files import ValuesOutcome, note_unmade_stores, prune, write_values_files
 from compiler.pipeline import compile_project
 from tests.platforms import write_agents_project
 
@@ -80,15 +80,35 @@ def test_a_store_is_said_to_be_made_elsewhere_once(tmp_path: Path) -> None:
     written = done(tmp_path)
     project = compile_project(tmp_path).project
     assert project is not None
-    (note,) = unmade_stores(new_stores(project, written.files))
+    note = note_unmade_stores(project, written.files, tmp_path)
     (store,) = project.environments[0].stores_in_use()
     assert note.startswith(
         f'this project does not make the ClusterSecretStore "{store.name}": it has to be in the cluster'
     )
     assert f"platform-secrets new store {store.id} --auth " in note
     # The values file has its name now.
-    assert new_stores(project, done(tmp_path).files) == []
-    assert list(unmade_stores(replace(store, rendered=True) for _ in range(2))) == []
+    assert note_unmade_stores(project, done(tmp_path).files, tmp_path) == ""
+
+
+@pytest.mark.usefixtures("_project")
+def test_the_stores_that_nobody_makes_are_in_one_note_and_not_again_for_the_next_environment(tmp_path: Path) -> None:
+    (tmp_path / "environments/qa.yaml").write_text("secrets: {jira: {store: azure}}\n", "utf-8")
+
+    def note(name: str) -> str:
+        project = compile_project(tmp_path, [name]).project
+        assert project is not None
+        return note_unmade_stores(project, write_values_files(project, tmp_path, ()).files, tmp_path)
+
+    assert note("qa") == (
+        'this project does not make the ClusterSecretStore "vault-store" and the ClusterSecretStore '
+        '"azure-store": they have to be in the cluster already, or `platform-secrets new store vault --auth '
+        "kubernetes` and `platform-secrets new store azure --auth workloadIdentity` have the chart make them"
+    )
+    assert note("prod") == ""
+    (tmp_path / "chart/values-qa.yaml").unlink()
+    (tmp_path / "chart/values-prod.yaml").unlink()
+    assert "azure" not in note("prod")
+    assert note("qa").startswith('this project does not make the ClusterSecretStore "azure-store": it has')
 
 
 ROOT = Path(__file__).resolve().parents[3]

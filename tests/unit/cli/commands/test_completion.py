@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from compiler.cli.commands import COMMANDS
-from compiler.cli.commands.completion import TAKE_SECRET, TAKE_SECRETS
 from compiler.cli.invocation import parser_of
+from compiler.imports.forms import FORMS
+from compiler.rules import ALL_RULES
+from compiler.stores.registry import PROVIDERS
 from tests.own_process import ANY, program_with
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -36,7 +38,7 @@ SECRETS = ["global", "argocd", "github", "jira", "pagerduty", "slack", "backstag
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("", ["dev", "prod", "staging"]),
+        ("", []),
         ("put", ["dev", "prod", "staging"]),
         ("put --store azure", ["dev", "prod", "staging"]),
         ("diff dev", ["prod", "staging"]),
@@ -82,15 +84,62 @@ def test_no_validator_is_loaded_for_names() -> None:
     assert done.stdout.splitlines() == [*SECRETS, "False"]
 
 
-def test_each_command_with_secrets_is_completed_with_them() -> None:
-    actions = {name: parser_of(name, module)._actions for name, (module, _) in COMMANDS.items()}
-    with_secrets = {name: [each for each in own if each.metavar == "SECRET"] for name, own in actions.items()}
-    assert {name for name, own in with_secrets.items() if any(not each.option_strings for each in own)} == {
-        *TAKE_SECRETS
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("new", ["project", "environment", "secret", "store", "chart"]),
+        ("new secret", []),
+        ("new secret blog --into", ["dev", "prod", "staging", "base"]),
+        ("new store --auth", [method for provider in PROVIDERS.values() for method in provider.log_ins]),
+        ("new store --provider", [*PROVIDERS]),
+        ("generate", ["argocd", "argocd-health", "platform", "access"]),
+        ("generate access", ["dev", "prod", "staging"]),
+        ("generate access prod --form", ["hcl", "az"]),
+        ("generate argocd --form", ["application", "multi-source", "applicationset", "app-of-apps"]),
+        ("generate access prod --for", ["operator", "reader", "writer", "retirer"]),
+        ("import external-secrets", []),
+        ("import --environment", ["dev", "prod", "staging"]),
+        ("completion", ["bash", "zsh", "fish"]),
+        ("compile --format", ["text", "json", "github", "sarif", "junit"]),
+        ("status --format = ", ["text", "json", "openmetrics"]),
+        ("migrate prod --on-conflict", ["fail", "skip", "overwrite"]),
+        ("migrate prod --to", ["vault", "azure"]),
+        ("verify --store", ["vault", "azure"]),
+        ("put prod jira --from-file", []),
+        ("put prod jira --accept-cluster", []),
+        ("explain prod", SECRETS),
+        ("explain prod jira", []),
+        ("render prod", []),
+        ("nonsense", []),
+    ],
+)
+def test_kinds_and_values_of_options_are_named(
+    names: Callable[[str], list[str]], project: Path, words: str, expected: list[str]
+) -> None:
+    assert names(words) == expected
+
+
+def test_ids_of_rules_forms_and_runs_are_named(names: Callable[[str], list[str]], project: Path) -> None:
+    assert names("rules") == [rule.id for rule in ALL_RULES]
+    assert names("import") == list(FORMS)
+    runs = project / ".platform-secrets/runs"
+    runs.mkdir(parents=True)
+    (runs / "20250131-120000-4fa1c2.jsonl").write_text("{}\n", "utf-8")
+    assert names("put prod --undo") == ["20250131-120000-4fa1c2"]
+
+
+def test_what_every_argument_takes_is_known() -> None:
+    """A new name for what an argument takes is a decision: can it be completed?"""
+    takes = {
+        (str(action.metavar), bool(action.option_strings))
+        for name, (module, _) in COMMANDS.items()
+        for action in parser_of(name, module)._actions
+        if action.nargs != 0 and not action.choices
     }
-    options = {option for own in with_secrets.values() for each in own for option in each.option_strings}
-    # `import` names a secret that is to be made.
-    assert options - {"--secret"} == {*TAKE_SECRET}
+    files = {"FILE", "DIR", "PATH", "CHART", "OLD"}
+    words = {"URL", "TEXT", "REV", "VERSION", "DAYS", "DURATION", "PARTS", "NAME", "LAYER", "STORE"}
+    completed = {"ENV", "OTHER", "SECRET", "KEY", "ID", "METHOD", "RUN"}
+    assert {each for each, _ in takes if "=" not in each} == files | words | completed
 
 
 def test_outside_a_project_there_is_nothing_to_complete(
@@ -136,6 +185,10 @@ COMPLETED = {
     "platform-secrets --root . put prod --store azure gi": ["github"],
     "platform-secrets put prod jira ATLASSIAN_E": ["ATLASSIAN_EMAIL"],
     "platform-secrets status dev --only sl": ["slack"],
+    "platform-secrets new se": ["secret"],
+    "platform-secrets generate access prod --for w": ["writer"],
+    "platform-secrets migrate prod --to az": ["azure"],
+    "platform-secrets rules shadow": ["shadowed-variable"],
 }
 
 

@@ -5,10 +5,6 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[4]
-UNMADE = (
-    'note: this project does not make the ClusterSecretStore "{}": it has to be in the cluster already, or '
-    "`platform-secrets new store {} --auth {}` has the chart make it\n"
-)
 
 
 def _all_files(root: Path) -> dict[str, bytes]:
@@ -26,7 +22,7 @@ def test_what_comes_next_is_for_the_same_project(
 def test_an_environment_compiles_at_once(run: Callable[..., Any], project: Path) -> None:
     before = _all_files(project)
     done = run("new", "environment", "prod-eu", "--extends", "prod")
-    assert (done.code, done.err) == (0, UNMADE.format("azure-keyvault-store", "azure", "workloadIdentity"))
+    assert (done.code, done.err) == (0, "")
     assert done.out.startswith("environments/prod-eu.yaml: written\nnext: ")
     after = _all_files(project)
     text = after.pop("environments/prod-eu.yaml").decode()
@@ -206,7 +202,7 @@ def test_a_change_of_the_naming_renames_nothing(
 def test_a_project_compiles_at_once(run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "Web Shop"
     done = run("new", "project", folder)
-    assert (done.code, done.err) == (0, UNMADE.format("vault-secret-store", "vault", "kubernetes"))
+    assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[-2:] == [
         'the platform is "web-shop", its namespace "web-shop"',
         f"next: cd '{folder}', then platform-secrets new secret NAME --key KEY --into base",
@@ -265,7 +261,7 @@ def test_a_project_is_what_it_is_told(run: Callable[..., Any], tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     url = "https://shop-dev.vault.azure.net"
     done = run("new", "project", "--name", "shop", "--namespace", "web", "--store", "azurekv", "--vault-url", url)
-    assert (done.code, done.err) == (0, UNMADE.format("azure-keyvault-store", "azure", "workloadIdentity"))
+    assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[-2:] == [
         'the platform is "shop", its namespace "web"',
         "next: platform-secrets new secret NAME --key KEY --into base",
@@ -300,7 +296,7 @@ def test_a_project_that_is_told_something_wrong_is_not_made(
 def test_an_environment_has_its_store_and_its_address(run: Callable[..., Any], project: Path) -> None:
     url = "https://ai-platform-qa.vault.azure.net"
     done = run("new", "environment", "qa", "--store", "azure", "--vault-url", url)
-    assert (done.code, done.err) == (0, UNMADE.format("azure-keyvault-store", "azure", "workloadIdentity"))
+    assert (done.code, done.err) == (0, "")
     assert done.out.endswith("\nnext: add whatever else differs, then run platform-secrets compile qa\n")
     assert (
         (project / "environments/qa.yaml")
@@ -331,7 +327,7 @@ def test_a_project_has_its_chart_and_keeps_a_repositorys_own_ignore_file(
     (folder / ".git").mkdir(parents=True)
     (folder / ".gitignore").write_text("mine\n", "utf-8")
     done = run("new", "project", folder)
-    assert (done.code, done.err) == (0, UNMADE.format("vault-secret-store", "vault", "kubernetes"))
+    assert (done.code, done.err) == (0, "")
     assert ".gitignore: written" not in done.out
     assert ".gitignore: kept as it is; add /.platform-secrets/, *audit*.jsonl, *.age, " in done.out
     assert (folder / ".gitignore").read_text("utf-8") == "mine\n"
