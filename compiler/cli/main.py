@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import Context
 
 from compiler import __version__
-from compiler.cli.commands import COMMANDS, FIRST_STEPS, GROUPS
+from compiler.cli.commands import COMMANDS, FIRST_STEPS, GROUPS, INCIDENT
 from compiler.cli.exit_codes import COULD_NOT_RUN, INTERRUPTED, OF_REFUSAL, OK
 from compiler.cli.terminal.outlet import outlets, standard_error, standard_output
 from compiler.refusal import Refusal, describe_defect
@@ -95,7 +95,11 @@ def _run(argv: Sequence[str]) -> int:
 
 def help_text() -> str:
     """What `platform-secrets --help` prints."""
-    steps = _columns({f"{PROGRAM} {words}": what for words, what in FIRST_STEPS.items()})
+    most = max(map(len, FIRST_STEPS)) + len(PROGRAM) + 1
+    steps, incident = (
+        _columns({f"{PROGRAM} {words}": what for words, what in lines.items()}, most)
+        for lines in (FIRST_STEPS, INCIDENT)
+    )
     width = max(map(len, COMMANDS))
     groups = "\n".join(
         f"{title}:\n{_columns({name: line for name, (_, line) in group.items()}, width)}"
@@ -108,6 +112,8 @@ Secrets Operator, and manages their secrets in Vault and Azure Key Vault.
 
 first steps:
 {steps}
+in an incident:
+{incident}
 {groups}
 options, before or after the command:
   --root DIR  project folder; by default the nearest with environments/, upward

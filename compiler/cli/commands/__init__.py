@@ -48,3 +48,5 @@ FIRST_STEPS = {
     "migrate ENV --to STORE": "copy the secrets to another store",
     "cutover ENV all --to STORE": "switch to it, after checks",
 }
+# Whatever the symptom is.
+INCIDENT = {"status ENV --cluster": "say what is wrong, and what mends it"}

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from compiler.cli import commands
-from compiler.cli.commands import COMMANDS, FIRST_STEPS, GROUPS
+from compiler.cli.commands import COMMANDS, FIRST_STEPS, GROUPS, INCIDENT
 from compiler.cli.invocation import parser_of
 from compiler.cli.main import help_text
 from compiler.text.wording import PROGRAM
@@ -25,12 +25,12 @@ def test_each_command_stands_in_one_group_of_the_help() -> None:
     assert sorted(name for group in GROUPS.values() for name in group) == sorted(COMMANDS)
     _, *sections = help_text().split("\n\n")
     shown = [section.partition(":\n")[0] for section in sections if ":\n" in section]
-    assert shown == ["first steps", *GROUPS, "options, before or after the command"]
+    assert shown == ["first steps", "in an incident", *GROUPS, "options, before or after the command"]
 
 
 def test_the_first_steps_are_seven_lines_that_their_commands_take() -> None:
     assert len(FIRST_STEPS) == 7
-    for step, what in FIRST_STEPS.items():
+    for step, what in {**FIRST_STEPS, **INCIDENT}.items():
         name, *words = step.split()
         parser_of(name, COMMANDS[name][0]).parse(words)
         assert f"  {PROGRAM} {step} " in help_text()
