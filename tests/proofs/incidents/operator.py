@@ -106,6 +106,16 @@ class PlayedOperator(OperatorDouble):
         }
         self._tell(found, synced)
 
+    def _data(self, found: LiveObject) -> dict[str, str]:
+        name = found["spec"]["secretStoreRef"]["name"]
+        store = self._cluster.everything("clustersecretstores").get(("", name))
+        if store is None:
+            missing = f'ClusterSecretStore.external-secrets.io "{name}" not found'
+            raise _ReadError(f'could not get ClusterSecretStore "{name}", {missing}')
+        if ready_status(store) != "True":
+            raise _ReadError(f'ClusterSecretStore "{name}" is not ready')
+        return super()._data(found)
+
     def _one(self, store: LiveObject, key: str, wanted: str | None) -> str:
         provider = store["spec"]["provider"]
         try:

@@ -28,7 +28,7 @@ from compiler.stores.interface import ROTATION
 from tests.api_double import Address, _send, _status
 from tests.cluster_double import ClusterDouble
 from tests.commands import Done, run_command
-from tests.faulty_key_vault import FaultyKeyVault
+from tests.faulty_key_vault import Fault, FaultKind, FaultyKeyVault
 from tests.platforms import base_text, write_project
 from tests.proofs.incidents.operator import PlayedOperator, ready_status
 
@@ -225,15 +225,11 @@ class Scene:
         return str(found["data"]["secret_id"])
 
     def stop_azure(self) -> None:
-        """Nobody listens where the Key Vault was."""
-        self.azure._tcp.shutdown()
-        self.azure._tcp.server_close()
+        """Its service answers nobody but with 503."""
+        self.azure.add_fault(Fault(FaultKind.STATUS, times=None, status=503))
 
     def start_azure(self) -> None:
-        old = self.azure._tcp
-        self.azure._tcp = type(old)(self.azure.port, old.context, self.azure)
-        self.azure._thread = threading.Thread(target=self.azure._tcp.serve_forever, args=(0.05,), daemon=True)
-        self.azure._thread.start()
+        self.azure.clear_faults()
 
     def seal(self) -> None:
         self.bao.call("PUT", "sys/seal")
@@ -447,6 +443,8 @@ class Scene:
         self.monkeypatch.setattr("sys.stdin", _Terminal())
         self.monkeypatch.setattr("getpass.getpass", lambda _question: self.typed)
         self.monkeypatch.chdir(self.root)
+        # As long as ten minutes would be: the operator tries again each time that the command looks.
+        words += ("--timeout", "4s") if "--wait" in words else ()
         with self._waiting("--wait" in words or words[:1] == ("rotate",)):
             return run_command(self.capsys, *words)
 
