@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 
 import urllib3.exceptions
 from kubernetes import client, config
+from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from compiler import __version__
@@ -39,11 +41,11 @@ from compiler.cluster.view import (
     child,
 )
 from compiler.model.facts import has_more_values
-from compiler.model.files import IN_POD, NamedFileError, as_file, kubeconfigs
+from compiler.model.files import IN_POD, NamedFileError, as_file, kubeconfigs, show_file
 from compiler.stores.http import ReplyTooLargeError, StrictResponse, silence
 from compiler.stores.pacing import within
 from compiler.stores.registry import PROVIDERS
-from compiler.text.wording import PROGRAM
+from compiler.text.wording import PROGRAM, quote, shell_line, suggest
 
 T = TypeVar("T")
 _TIMEOUT = (5, 30)  # seconds to connect and to read
@@ -101,14 +103,15 @@ class KubernetesCluster:
         settings = client.Configuration()
         try:
             _configure(settings, environ, context)
+        except ClusterError:
+            raise
         except NamedFileError as error:
             why = f"it {error}"
         except Exception:  # noqa: BLE001 - a YAML parser, a certificate, a log-in program: its text may quote any
             # Without the error and its text, which may quote credentials.
-            is_there = any(Path(name).exists() for name in kubeconfigs(environ).split(os.pathsep))
-            why = "it is damaged, or has no such context or certificate" if is_there else "there is no such file"
+            why = "it is damaged, or its cluster, user or certificate is missing"
         if why:
-            raise ClusterError(f"no usable kubeconfig ({why})", "set KUBECONFIG, or name a context with --context")
+            raise _unusable_config(why, "correct it, or name another with KUBECONFIG")
         settings.retries = False
         # Its own choice, kept: the client would choose anew among the environment's proxies before each request.
         settings.proxy = settings.proxy
@@ -283,8 +286,13 @@ def _configure(settings: client.Configuration, environ: Mapping[str, str], conte
     # Not the client's own search: it prints to standard output, and remembers KUBECONFIG from when it was imported.
     files = kubeconfigs(environ)
     if context is None and "KUBECONFIG" not in environ and IN_POD in environ and not Path(files).exists():
-        config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-        return
+        try:
+            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        except config.ConfigException:
+            why = f"there is no file {files}, and this pod has no account of its own"
+        else:
+            return
+        raise _unusable_config(why, _SAVE_CONFIG)
     with ExitStack() as stack:
         # One that is not there is passed over, as kubectl does.
         named = [
@@ -292,10 +300,55 @@ def _configure(settings: client.Configuration, environ: Mapping[str, str], conte
             for name in files.split(os.pathsep)
             if name and (path := Path(name).expanduser()).exists()
         ]
-        # Not to persist: a renewed token is not for this program to write into a person's file.
-        config.load_kube_config(  # type: ignore[no-untyped-call]
-            os.pathsep.join(named) or files, context=context, client_configuration=settings, persist_config=False
-        )
+        if not named:
+            if environ.get("KUBECONFIG"):
+                names = "".join(show_file(name) for name in files.split(os.pathsep))
+                raise _unusable_config(f"KUBECONFIG names no file that is there{names}", "correct KUBECONFIG")
+            raise _unusable_config(f"there is no file {files}", _SAVE_CONFIG)
+        merged = KubeConfigMerger(os.pathsep.join(named))  # type: ignore[no-untyped-call]
+        _require_context(merged.config.value, context)
+        # Nothing is saved: a renewed token is not for this program to write into a person's file.
+        loader = KubeConfigLoader(merged.config, context, config_base_path=None)  # type: ignore[no-untyped-call]
+        program = _log_in_program(loader)
+        loader.load_and_set(settings)  # type: ignore[no-untyped-call]
+        if program is not None and not (hasattr(loader, "token") or getattr(loader, "cert_file", None)):
+            line = shell_line("kubectl", "get", "namespaces", *(("--context", context) if context is not None else ()))
+            message = f"the log-in program {quote(program)} of the kubeconfig gave no credential"
+            raise ClusterError(message, f"`{line}` runs it and shows why; then log in again")
+
+
+_SAVE_CONFIG = "save the cluster's there, or name its file with KUBECONFIG"
+
+
+def _unusable_config(why: str, way_out: str) -> ClusterError:
+    return ClusterError(f"no usable kubeconfig ({why})", way_out)
+
+
+def _require_context(found: Mapping[str, Any], context: str | None) -> None:
+    """Raises ClusterError where the kubeconfig has no such context, or no current one for None."""
+    names = [str(each.value["name"]) for each in found["contexts"]]
+    chosen = context if context is not None else found.get("current-context")
+    if chosen in names:
+        return
+    others = suggest(str(chosen or ""), names, "contexts") or "`kubectl config get-contexts` lists them"
+    if not chosen:
+        raise _unusable_config("it names no current context", f"add --context NAME: {others}")
+    current = "its current context is" if context is None else "it has no context"
+    why = f"{current} {quote(str(chosen))}{', which it does not have' if context is None else ''}"
+    raise _unusable_config(why, others if context is not None else f"add --context NAME: {others}")
+
+
+def _log_in_program(loader: Any) -> str | None:  # noqa: ANN401 - the client has no types
+    """The program that the context's user logs in by; None where there is none. Raises ClusterError: not installed."""
+    user = loader._user  # noqa: SLF001 - it is nowhere else
+    program = user["exec"]["command"] if user is not None and "exec" in user else None
+    # A path is meant from the kubeconfig's folder.
+    folder = loader._get_base_path(loader._cluster.path)  # noqa: SLF001 - likewise
+    if program is None or shutil.which(program if os.sep not in program else Path(folder, program)):
+        return program
+    install = f"install it: `{shell_line('az', 'aks', 'install-cli')}`" if program == "kubelogin" else "install it"
+    message = f"the log-in program {quote(program)}, which the kubeconfig names, is not on PATH"
+    raise ClusterError(message, f"{install}, or put it on PATH")
 
 
 def _answer(permission: str, ask: Callable[[], T]) -> T | None:

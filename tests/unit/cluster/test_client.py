@@ -3,6 +3,7 @@ import io
 import json
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -264,8 +265,9 @@ def test_a_proxy_s_connections_have_an_end_too(environ: dict[str, str]) -> None:
 def test_a_context_that_is_not_there_and_a_broken_kubeconfig_are_said_without_their_text(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
-    with pytest.raises(ClusterError, match=r"no usable kubeconfig \(it is damaged, or has no such context"):
+    with pytest.raises(ClusterError, match=r'no usable kubeconfig \(it has no context "nowhere"\)') as caught:
         KubernetesCluster(environ, "nowhere")
+    assert caught.value.remedy == 'did you mean "here"?'
     (tmp_path / "kubeconfig.json").write_text("users: [{token: cluster-token-horseshoe", "utf-8")
     with pytest.raises(ClusterError, match="no usable kubeconfig") as caught:
         KubernetesCluster(environ)
@@ -289,8 +291,14 @@ def test_a_kubeconfig_may_come_from_a_command_of_the_shell_and_from_no_device(
 
 def test_without_a_kubeconfig_a_pods_own_account_is_tried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for environ in ({"HOME": str(tmp_path)}, {"HOME": str(tmp_path), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}):
-        with pytest.raises(ClusterError, match=r"no usable kubeconfig \(there is no such file\)"):
+        path = re.escape(f"{tmp_path}/.kube/config")
+        with pytest.raises(
+            ClusterError, match=rf"no usable kubeconfig \(there is no file {path}(, and this pod .*)?\)"
+        ):
             KubernetesCluster(environ)
+    with pytest.raises(ClusterError, match=r"\(KUBECONFIG names no file that is there \(.*/absent\)\)") as caught:
+        KubernetesCluster({"KUBECONFIG": f"{tmp_path}/absent:s3ntinel"})
+    assert "s3ntinel" not in str(caught.value)
     assert capsys.readouterr().out == ""
 
 
@@ -331,8 +339,48 @@ def test_a_log_in_programs_complaint_is_not_printed(tmp_path: Path) -> None:
         cwd=ROOT,
         timeout=60,
     )
-    assert "it gave no usable answer" in done.stdout
+    assert done.stdout == 'the log-in program "/bin/sh" of the kubeconfig gave no credential\n'
     assert SENTINEL not in done.stdout + done.stderr
+
+
+def with_log_in(path: Path, command: str, *args: str) -> dict[str, str]:
+    """The kubeconfig at `path`, with a context whose user logs in by a program."""
+    config = json.loads(path.read_text("utf-8"))
+    program = {"apiVersion": "client.authentication.k8s.io/v1", "command": command, "args": args}
+    config["users"] = [{"name": each["name"], "user": {"exec": program}} for each in config["users"]]
+    path.write_text(json.dumps(config), "utf-8")
+    return {"KUBECONFIG": str(path)}
+
+
+def test_a_log_in_program_that_is_missing_or_fails_is_named(environ: dict[str, str]) -> None:
+    path = Path(environ["KUBECONFIG"])
+    with pytest.raises(ClusterError, match='the log-in program "kubelogin", which the kubeconfig names') as caught:
+        KubernetesCluster(with_log_in(path, "kubelogin", "get-token"))
+    assert caught.value.remedy == "install it: `az aks install-cli`, or put it on PATH"
+    with pytest.raises(ClusterError, match=r'the log-in program "\./none"'):
+        KubernetesCluster(with_log_in(path, "./none"))
+    with pytest.raises(ClusterError, match='"false" of the kubeconfig gave no credential') as caught:
+        KubernetesCluster(with_log_in(path, "false"), "here")
+    assert caught.value.remedy == ("`kubectl get namespaces --context here` runs it and shows why; then log in again")
+    status = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "t"}}
+    program = path.with_name("log-in")
+    program.write_text(f"#!/bin/sh\necho '{json.dumps(status)}'\n", "utf-8")
+    program.chmod(0o755)
+    KubernetesCluster(with_log_in(path, "./log-in")).namespace_object("team")
+
+
+def test_a_kubeconfig_without_a_current_context_names_those_that_it_has(environ: dict[str, str]) -> None:
+    path = Path(environ["KUBECONFIG"])
+    config = json.loads(path.read_text("utf-8"))
+    contexts = [{**config["contexts"][0], "name": name} for name in ("prod", "staging")]
+    for current, why in ((None, "it names no current context"), ("gone", 'its current context is "gone", which it')):
+        path.write_text(json.dumps({**config, "contexts": contexts, "current-context": current}), "utf-8")
+        with pytest.raises(ClusterError, match=why) as caught:
+            KubernetesCluster(environ)
+        assert caught.value.remedy == 'add --context NAME: the contexts are "prod", "staging"'
+    with pytest.raises(ClusterError, match='it has no context "stagin"') as caught:
+        KubernetesCluster(environ, "stagin")
+    assert caught.value.remedy == 'did you mean "staging"?'
 
 
 def test_objects_are_read_as_they_are_in_pages(fake: FakeCluster, environ: dict[str, str]) -> None:

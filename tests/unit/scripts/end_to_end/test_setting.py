@@ -51,9 +51,8 @@ def test_a_helm_is_needed_that_says_its_version(environ: dict[str, str], tmp_pat
 
 def test_a_kubeconfig_that_is_none_is_said(environ: dict[str, str], tmp_path: Path) -> None:
     environ["KUBECONFIG"] = str(tmp_path / "not-there")
-    assert missing(environ) == [
-        "no usable kubeconfig (there is no such file); set KUBECONFIG, or name a context with --context"
-    ]
+    why = f"KUBECONFIG names no file that is there ({tmp_path}/not-there)"
+    assert missing(environ) == [f"no usable kubeconfig ({why}); correct KUBECONFIG"]
 
 
 def test_a_cluster_without_the_operator_lacks_both_stores(cluster: ClusterDouble, environ: dict[str, str]) -> None:
