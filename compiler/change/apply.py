@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
+from compiler.change.attributes import COMMAND as ROTATE
+from compiler.change.attributes import require_hold_of_write
 from compiler.change.journal import Run, Stage, find_unfinished, new_id, new_run
 from compiler.change.operations import Operation
 from compiler.change.plan import End, Options, Outcome, Plan, State, Target, WriteResult
@@ -307,8 +309,11 @@ class _Work:
 
     def _make(self, write: Operation) -> WriteResult:
         try:
-            self._log.start(write)
             try:
+                if self._log.run.command == ROTATE:
+                    # Another machine may have taken it over since the last write.
+                    require_hold_of_write(self._log.run, self._stores, write.target)
+                self._log.start(write)
                 result, maybe_stored = write_remote(write, self._stores[write.store], self._log), False
             except StoreError as error:
                 result, maybe_stored = write.report_refusal(error), error.maybe_done

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from compiler.change.journal import Run, find_run
+from compiler.change.journal import Run, RunEntry, find_run
 from compiler.change.operations import NewVersion, Operation, Put, Restore, refuse_targets
 from compiler.change.plan import (
     Aged,
@@ -32,7 +32,7 @@ from compiler.model.environment import Store
 from compiler.model.facts import short_age
 from compiler.model.inventory import PlaceLimits
 from compiler.refusal import Refusal
-from compiler.stores.errors import Action, ConflictError, DisabledError, StoreLocation
+from compiler.stores.errors import Action, ConflictError, DisabledError, StoreError, StoreLocation
 from compiler.stores.interface import (
     FROM_VERSION,
     ROTATION,
@@ -344,7 +344,7 @@ def _date_text(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}" if (moment.hour, moment.minute) == (0, 0) else f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
-COMMAND = "rotate"
+COMMAND, TAKE_OVER = "rotate", "--take-over"
 
 
 def refuse_rotating(plan: Plan) -> Plan:
@@ -357,15 +357,23 @@ def refuse_rotating(plan: Plan) -> Plan:
         attributes = write.base.attributes if write.base is not None else Attributes()
         run = rotation_of(attributes)
         if run is not None and run != plan.tags.get(ROTATION):
-            found[write.target] = _why_rotating(plan, run, caller_of(attributes.tags.get(ROTATION_BY)))
+            found[write.target] = _why_rotating(plan, run, attributes, write.steps[0].secret)
         elif run is None and plan.tags and ROTATION in attributes.tags:
             found[write.target] = f'it has a tag "{ROTATION}" of another program', "rename that tag, or take it away"
     return refuse_targets(plan, found) if found else plan
 
 
-def tags_of(run_id: str, who: str) -> dict[str, str]:
-    """The tags of what a run rotates, which `who` began."""
-    return {ROTATION: run_id, **({ROTATION_BY: who} if who else {})}
+def tags_of(run_id: str, holder: str) -> dict[str, str]:
+    """The tags of what a run rotates that `holder` holds; a store whose tags are of all versions adds the version."""
+    return {ROTATION: run_id, **({ROTATION_BY: holder} if holder else {})}
+
+
+def tag_rotation(run_id: str, holder: str, store: SecretWriter, name: str, now: str, own: str | None) -> None:
+    """Set the tags of a rotation beside the version `now`; `own` is its version, None where that is not known."""
+    tags = tags_of(run_id, holder)
+    if holder and own is not None and store.address.provider.deletes_by_version:
+        tags[ROTATION_BY] = f"{holder}{FROM_VERSION}{own}"
+    store.set_tags(name, now, tags)
 
 
 def drop_ended_tags(plan: Plan, root: Path) -> Plan:
@@ -390,13 +398,12 @@ def _drop_ended_tag(write: Operation, root: Path) -> Operation:
     return replace(write, attributes=attributes)
 
 
-def _why_rotating(plan: Plan, run_id: str, who: str) -> tuple[str, str]:
-    """Why what the run rotates is left alone, and the way out, which is where the run's journal is: with `who`."""
-    try:
-        run = find_run(plan.options.root, run_id)
-    except Refusal:
-        line = command_line(COMMAND, plan.environment, "--confirm-revoked", run_id)
-        way = f"{journal_place(who)}: continue it there, or close it there: {line}"
+def _why_rotating(plan: Plan, run_id: str, attributes: Attributes, secret: str) -> tuple[str, str]:
+    """Why what the run rotates is left alone, and the way out, which is where the run's journal is."""
+    run = run_held_here(plan.options.root, run_id, attributes)
+    if run is None:
+        who = person_of(holder_of(attributes))
+        way = f"{journal_place(who)}: continue it there; {if_lost(plan.environment, secret, run_id)}"
         return f"{under_way(run_id, 'it', who)}, is under way", way
     words = [COMMAND, run.environment, *to_arguments(run)]
     if run.is_undo_begun:
@@ -407,14 +414,98 @@ def _why_rotating(plan: Plan, run_id: str, who: str) -> tuple[str, str]:
 
 
 def under_way(run_id: str, of: str, who: str) -> str:
-    """The rotation in words: of what it is, and who began it and when; `who` is empty where that is not known."""
+    """The rotation in words: of what it is, and who holds it since when; `who` is empty where that is not known."""
     by = f" by {who}" if who else ""
     return f"the rotation {run_id} of {of}, started {short_age(datetime.now(UTC) - start_time(run_id))} ago{by}"
 
 
 def journal_place(who: str) -> str:
-    """Where the journal of a run is that `who` began; where nobody knows who, in words."""
+    """Where the journal of a run is that `who` holds; where nobody knows who, in words."""
     return f"its journal is {f'with {who}' if who else 'in the folder of the project where it began'}"
+
+
+def if_lost(environment: str, secret: str, run_id: str) -> str:
+    """The way out where the journal of a rotation is gone."""
+    return f"if that is lost: {command_line(COMMAND, environment, secret, TAKE_OVER, run_id)}"
+
+
+def holder_of(attributes: Attributes) -> str:
+    """Who holds the rotation by its tags: who began it, or who took it over, with the id of that."""
+    return attributes.tags.get(ROTATION_BY, "").partition(FROM_VERSION)[0]
+
+
+def person_of(holder: str) -> str:
+    """The holder as user@host; empty where the tags do not say that."""
+    return caller_of(holder.partition(" ")[0])
+
+
+def version_of_rotation(attributes: Attributes) -> str | None:
+    """The version that the tags are about, as a store says it whose tags are of all versions; None for no word."""
+    version = attributes.tags.get(ROTATION_BY, "").partition(FROM_VERSION)[2]
+    return version if version.isascii() and version.isdecimal() else None
+
+
+def run_held_here(root: Path, run_id: str, attributes: Attributes) -> Run | None:
+    """The run of these tags, where its journal is here and no other machine holds it."""
+    try:
+        run = find_run(root, run_id)
+    except Refusal:
+        return None
+    # A take-over that was stopped may have left the first line of its journal alone.
+    return run if run.is_planned and not _is_taken(run, attributes) else None
+
+
+def _is_taken(run: Run, attributes: Attributes) -> bool:
+    return rotation_of(attributes) == run.id and holder_of(attributes) not in ("", run.holder)
+
+
+class NotHolderError(ConflictError):
+    """Another machine holds the rotation now, or has ended it: this one stops."""
+
+
+def require_hold(run: Run, stores: Mapping[str, SecretReader], *, ends: bool = False) -> None:
+    """Raises NotHolderError where a tag says that another machine holds `run`, or has ended it.
+
+    Where this one only `ends` the run, it may have been ended elsewhere before. A store that does not answer says
+    nothing: what is written there is looked at before that.
+    """
+    for (store, name), entry in run.entries.items():
+        try:
+            remote = stores[store].read(name)
+        except StoreError:
+            continue
+        _require_hold_at(run, entry, stores[store], remote, ends=ends)
+
+
+def require_hold_of_write(run: Run, stores: Mapping[str, SecretReader], target: Target) -> None:
+    """The same right before a write to `target`: by its own tag, else by those beside what the run has written.
+
+    Raises NotHolderError, and the StoreError of what cannot be read.
+    """
+    others = (at for at, entry in run.entries.items() if at != target and (entry.after or entry.maybe_stored))
+    for store, name in (target, *others):
+        try:
+            remote = stores[store].read(name)
+        except (*NOT_HELD, DisabledError):
+            continue
+        _require_hold_at(run, run.entries[store, name], stores[store], remote, ends=False)
+        if rotation_of(remote.attributes) == run.id:
+            return
+
+
+def _require_hold_at(run: Run, entry: RunEntry, store: SecretReader, remote: RemoteSecret, *, ends: bool) -> None:
+    place, has = StoreLocation(store.address.absolute, remote.name), remote.attributes
+    if _is_taken(run, has):
+        who = person_of(holder_of(has)) or "somebody"
+        remedy = f"continue it there; {if_lost(run.environment, run.secrets[0], run.id)}"
+        reason = f"{who} has taken the rotation {run.id} over"
+        raise NotHolderError(place, Action.WRITE, reason, remedy, found=remote.version)
+    # From `written` on, each place has had the tag.
+    is_gone = run.phase is not None and ROTATION not in has.tags and entry.is_own(remote.version, has.created)
+    if is_gone and not ends:
+        remedy = f"to end it here too: {command_line(COMMAND, run.environment, '--confirm-revoked', run.id)}"
+        reason = f"the rotation {run.id} was ended elsewhere: its tag is gone"
+        raise NotHolderError(place, Action.WRITE, reason, remedy, found=remote.version)
 
 
 def to_arguments(run: Run) -> tuple[str, ...]:
@@ -459,13 +550,14 @@ def set_rotation_tags(run: Run, stores: Mapping[str, SecretWriter]) -> datetime 
         other = rotation_of(attributes)
         if other is not None and other != run.id:
             # It began while the tag of this one was missing, and must stay visible until it ends.
-            reason = f"{under_way(other, 'it', caller_of(attributes.tags.get(ROTATION_BY)))}, is under way"
+            reason = f"{under_way(other, 'it', person_of(holder_of(attributes)))}, is under way"
             remedy = "close that one first"
         if remote is None or reason:
             place, found = StoreLocation(stores[store].address.absolute, name), remote.version if remote else None
             raise ConflictError(place, Action.READ, reason, remedy, found=found)
+        _require_hold_at(run, run.entries[store, name], stores[store], remote, ends=False)
         if other is None:
-            stores[store].set_tags(name, remote.version, tags_of(run.id, run.who))
+            tag_rotation(run.id, run.holder, stores[store], name, remote.version, remote.version)
         if attributes.created is not None:
             made.append(attributes.created)
     return max(made, default=None)
@@ -475,5 +567,6 @@ def clear_rotation_tags(run: Run, stores: Mapping[str, SecretWriter]) -> None:
     """Take the id of `run` away wherever it still is. Raises StoreError."""
     for store, name in run.entries:
         found = stores[store].describe(name)
-        if found.version is not None and found.state is StoreState.PRESENT and rotation_of(found.attributes) == run.id:
+        is_own = rotation_of(found.attributes) == run.id and not _is_taken(run, found.attributes)
+        if found.version is not None and found.state is StoreState.PRESENT and is_own:
             stores[store].set_tags(name, found.version, {ROTATION: None, ROTATION_BY: None})

@@ -123,6 +123,12 @@ class RunLog:
         """The rotation came so far."""
         self._append("phase", phase=str(phase))
 
+    def record_take_over(self, plan: Plan, found: Mapping[str, Any], *, is_new: bool) -> None:
+        """What the stores say of a rotation that was taken over: one line, which counts whole or not at all."""
+        if is_new:
+            self._begin(plan)
+        self._append("taken", **found)
+
     def record_exclusions(self, stores: tuple[str, ...]) -> None:
         """What a person said in an undo: that these stores are other ones than that which is undone in."""
         self._append("not-the-same", wait=False, stores=list(stores))
@@ -190,6 +196,13 @@ class RunLog:
         self._file.close()
 
     def _announce(self, plan: Plan) -> None:
+        self._begin(plan)
+        # A partial plan counts as none, so its lines go to the disk with the last one.
+        for write in plan.writes:
+            self._append("plan", wait=False, **write.journal_fields())
+        self._append("planned", writes=len(plan.writes), servers=_servers(plan))
+
+    def _begin(self, plan: Plan) -> None:
         self._append(
             "run",
             format=FORMAT,
@@ -201,10 +214,6 @@ class RunLog:
             sources=dict(plan.sources),
             identity=dict(self.run.identity),
         )
-        # A partial plan counts as none, so its lines go to the disk with the last one.
-        for write in plan.writes:
-            self._append("plan", wait=False, **write.journal_fields())
-        self._append("planned", writes=len(plan.writes), servers=_servers(plan))
 
     def _record(self, what: str, target: Target, *, wait: bool = True, **rest: Any) -> None:  # noqa: ANN401 - any JSON
         owes = {"owes": True} if self._owes else {}

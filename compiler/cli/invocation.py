@@ -207,7 +207,8 @@ def invoke(name: str, module: str, arguments: Sequence[str], root: str | None = 
             )
     # `new project` makes one of its own.
     if name not in _WITHOUT_PROJECT and getattr(parsed, "kind", "") != "project":
-        invocation.require_own_project(sends=parser.logs_in and not getattr(parsed, "offline", False))
+        is_offline = getattr(parsed, "offline", False) or getattr(parsed, "stores", True) is False
+        invocation.require_own_project(sends=parser.logs_in and not is_offline)
     try:
         with orderly_termination(), interruption(NOTHING_WRITTEN):
             code: int = command(module).run(invocation)

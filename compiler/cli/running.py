@@ -165,10 +165,17 @@ def run_writing(
 @contextmanager
 def writing(invocation: Invocation) -> Iterator[tuple[Environment, Options, RunOutput]]:
     """The environment that a writing command names, how it was asked to write, and what tells of its run."""
+    with open_live(invocation) as (environment, stores):
+        yield environment, _options(invocation, stores), RunOutput(invocation)
+
+
+@contextmanager
+def open_live(invocation: Invocation) -> Iterator[tuple[Environment, LiveStores]]:
+    """The environment that a command names, and its stores."""
     environments = list(live_environments([invocation.arguments.environment], invocation))
     with refusals(), open_stores(invocation, LiveStores) as stores:
         # Not kept here: a command frees a large environment once its change is enough.
-        yield environments.pop(), _options(invocation, stores), RunOutput(invocation)
+        yield environments.pop(), stores
 
 
 def of_undo(options: Options, run: str) -> dict[str, Any]:

@@ -40,6 +40,7 @@ COMMANDS: Final[Mapping[Role, Mapping[str, frozenset[Use]]]] = MappingProxyType(
             "rotate": frozenset({Use.UPDATE, Use.TAG}),
             "rotate --undo": frozenset({Use.UPDATE, Use.TAG}),
             "rotate --confirm-revoked": frozenset({Use.RETAG}),
+            "rotate --take-over": frozenset({Use.RETAG}),
             "migrate": _WRITE | {Use.TAG},
             "migrate --all-properties": _WRITE | {Use.TAG},
             "migrate --recover": _RECOVER | {Use.TAG},

@@ -2,16 +2,20 @@
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 
 from compiler.change.apply import Change, Listener, carry_out, expect_servers
 from compiler.change.attributes import (
     COMMAND,
+    NotHolderError,
     clear_rotation_tags,
+    if_lost,
     journal_place,
+    person_of,
     places_of_rotation,
+    require_hold,
     tags_of,
     to_arguments,
     under_way,
@@ -30,12 +34,12 @@ from compiler.change.plan import (
     Step,
     location_of,
 )
-from compiler.change.run_files import caller, caller_of, run_lock
+from compiler.change.run_files import caller, run_lock
 from compiler.change.run_log import RunLog
 from compiler.change.undo import open_run, own_run, undo_run
 from compiler.live.observation import Likeness, Reading, compare_value, is_of_store, read_all, value_at
 from compiler.live.readers import readers_of
-from compiler.live.stores import AddressError, LiveStores, secret_named, store_named
+from compiler.live.stores import secret_named, store_named
 from compiler.live.versions import RUN_ID, rotation_of, start_time
 from compiler.model.catalogue import SELF
 from compiler.model.environment import Environment
@@ -50,9 +54,10 @@ from compiler.operations.rotate_live import (
     secrets_reading,
 )
 from compiler.operations.status_live import NEEDED, OPTIONAL
+from compiler.operations.take_over import find_stored_rotations
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
-from compiler.stores.interface import ROTATION_BY, RemoteSecret, SecretReader, Use
+from compiler.stores.interface import RemoteSecret, Use
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import command_line, list_names
 
@@ -85,12 +90,16 @@ def begin_rotation(
     rotation.secret, rotation.keys = secret.id, target.keys
     rotation.elsewhere = _other_environments(rotation, target)
     _require_cluster(rotation, target)
-    values = listener.enter_values(target)
+    values: Mapping[str, SecretValue] = {} if gives_values else _stored_values(target, options)
+    if is_stored := bool(values):
+        listener.note("the new value is the one that the rotation has written already")
+    else:
+        values = listener.enter_values(target)
     if not values:
         rotation.outcome = Outcome(Plan(COMMAND, environment.name), End.NOTHING)
         return
     require_together(target, values)
-    new = NewValues(target, values, options, is_generated=generates)
+    new = NewValues(target, values, options, is_generated=generates or is_stored)
     change = new.change()
     listener.note(*(f"{key}: {what}" for key, what in odd_forms(values)))
     rotation.outcome = outcome = carry_out(change, listener)
@@ -179,6 +188,26 @@ def open_rotation(options: Options, environment: Environment, secret: str, keys:
         if is_own and is_same and is_open and not run.is_undo_begun:
             return run
     return None
+
+
+def _stored_values(target: Target, options: Options) -> dict[str, SecretValue]:
+    """The new values of a rotation of these keys that did not come to its end, from where it has written them.
+
+    Empty where there is none, or a value of it is nowhere any more. Raises StoreError.
+    """
+    environment, keys = target.environment, sorted(target.keys)
+    for run in runs(options.root):
+        asked = (run.command, run.environment, run.identity.get("secret"), run.identity.get("keys"))
+        if asked != (COMMAND, environment.name, target.secret.id, keys) or not run.is_resumable:
+            continue
+        expect_servers(run, options.stores)
+        values = dict[str, SecretValue]()
+        for at, remote, why in places_of_rotation(run, open_run(run, environment, options.stores)):
+            for _, key, property_ in run.entries[at].keys if remote is not None and not why else ():
+                value = value_at(remote, property_) if remote is not None else None
+                values |= {key: value} if value is not None and key in keys else {}
+        return values if len(values) == len(keys) else {}
+    return {}
 
 
 def generated_values(target: Target) -> dict[str, SecretValue]:
@@ -292,7 +321,7 @@ class NewValues:
             {store_id: stores[store_id] for store_id in written},
             options=replace(options, on_conflict=OnConflict.OVERWRITE),
             steps=tuple(steps),
-            tags=tags_of(run_id, run.who if run is not None else caller()),
+            tags=tags_of(run_id, run.holder if run is not None else caller()),
         )
         dated = {store_id: used[store_id] for store_id in written}
         limits = {store_id: inventory.limits(store) for store_id, store in dated.items()}
@@ -375,6 +404,8 @@ def close_rotation(rotation: Rotation, run_id: str) -> None:
     """
     environment, options, access = rotation.environment, rotation.options, rotation.access
     run = own_run(_run_here(run_id, environment, options, "--confirm-revoked"), COMMAND, environment.name)
+    if run.phase is not RotationPhase.CLOSED:
+        _refuse_lost_hold(run, environment, options, ends=True)
     if run.is_resumable and _is_continued(run, environment):
         line = command_line(COMMAND, environment.name, *to_arguments(run))
         message = f"the rotation {run.id} is not complete: the new value is not in every place"
@@ -426,6 +457,12 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
     if any(life.overlap == NONE for life in lifetimes_of(run, environment).values()):
         message = f"the rotation {run.id} cannot be undone: the old value stopped working when the new one was created"
         raise Refusal("found", message, "rotate once more, to a value that works")
+    if run.no_way_back:
+        line = command_line(COMMAND, environment.name, "--confirm-revoked", run.id)
+        message = f"the rotation {run.id} cannot be undone, by what the stores showed when it was taken over"
+        way = f"find out which value works, and `put` that where it is not; before that, end the rotation: {line}"
+        raise Refusal("found", f"{message}: {'; '.join(run.no_way_back)}", way)
+    _refuse_lost_hold(run, environment, options, ends=False)
     outcome = undo_run(COMMAND, run_id, environment, options, listener)
     run = find_run(options.root, run_id)
     if not options.applies or not (run.is_undone or _is_at_end(outcome)):
@@ -448,37 +485,42 @@ def _is_at_end(undo: Outcome) -> bool:
     return undo.end is End.STUCK or (undo.end is End.APPLIED and not undo.is_incomplete)
 
 
-def _run_here(run_id: str, environment: Environment, options: Options, option: str) -> Run:
-    """The run of this id. Raises Refusal, which names who began it elsewhere where a store says that."""
+def _refuse_lost_hold(run: Run, environment: Environment, options: Options, *, ends: bool) -> None:
+    """Raises Refusal where another machine holds the rotation, or has ended it, and what asking the stores raises."""
+    expect_servers(run, options.stores)
     try:
-        return find_run(options.root, run_id)
+        require_hold(run, open_run(run, environment, options.stores), ends=ends)
+    except NotHolderError as error:
+        failure = Refusal("found", error.reason, error.remedy)
+    else:
+        return
+    raise failure
+
+
+def _run_here(run_id: str, environment: Environment, options: Options, option: str) -> Run:
+    """The run of this id. Raises Refusal, which names who holds it elsewhere where a store says that."""
+    failure: Refusal | None = None
+    try:
+        run = find_run(options.root, run_id)
     except Refusal as error:
-        found = _find_tagged(run_id, environment, options.stores)
-        is_here = any(path.stem == run_id for path in journals(options.root))
-        if not found and option != "--undo" and not is_here:
-            # Nothing is to be restored: how that is done by hand is for an undo to say.
-            here = f"`{command_line('runs', environment.name)}` lists those of this folder"
-            raise Refusal(error.kind, error.message, f"{here}; another machine has its own") from None
-        if not found:
-            raise
-    who = next(filter(None, found.values()), "")
-    line = command_line(COMMAND, environment.name, option, run_id, *(["--apply"] if option == "--undo" else []))
-    message = f"{under_way(run_id, list_names(found), who)}, is under way, and its journal is not here"
+        failure, is_here = error, any(path.stem == run_id for path in journals(options.root))
+    else:
+        if run.is_planned or run.command != COMMAND:
+            return run
+        is_here = True
+    found = find_stored_rotations(environment, options.stores)[0].get(run_id) if RUN_ID.fullmatch(run_id) else None
+    if failure is None and found is None:
+        return run
+    if failure is not None and found is None and option != "--undo" and not is_here:
+        # Nothing is to be restored: how that is done by hand is for an undo to say.
+        here = f"`{command_line('runs', environment.name)}` lists those of this folder"
+        raise Refusal(failure.kind, failure.message, f"{here}; another machine has its own") from None
+    if found is None:
+        raise failure or AssertionError(run_id)
+    # That of a take-over that was stopped may have its first line alone.
+    who, secrets = person_of(found.holder), tuple(found.secrets)
+    message = f"{under_way(run_id, list_names(secrets), who)}, is under way, and its journal is not here"
     what = "undo" if option == "--undo" else "close"
-    raise Refusal("usage", message, f"{journal_place(who)}: {what} it there: {line}")
-
-
-def _find_tagged(run_id: str, environment: Environment, stores: LiveStores) -> dict[str, str]:
-    """The secrets beside whose values the tag of this run is, and who began it, as far as stores answer."""
-    secrets_at, inventory = dict[tuple[SecretReader, str], list[str]](), Inventory(environment)
-    for secret in environment.secrets.values() if RUN_ID.fullmatch(run_id) else ():
-        for store in inventory.ends(secret):
-            with suppress(StoreError, AddressError):
-                cells = inventory.of(secret, store).values()
-                for remote in {cell.remote_key for cell in cells if cell.place is not None}:
-                    secrets_at.setdefault((stores.open(store), remote), []).append(secret.id)
-    found = dict[str, str]()
-    for at, reading in read_all(secrets_at).items():
-        if isinstance(reading, RemoteSecret) and rotation_of(reading.attributes) == run_id:
-            found |= dict.fromkeys(secrets_at[at], caller_of(reading.attributes.tags.get(ROTATION_BY)))
-    return found
+    line = command_line(COMMAND, environment.name, option, run_id, *(["--apply"] if option == "--undo" else []))
+    ways = f"{journal_place(who)}: {what} it there: {line}; {if_lost(environment.name, secrets[0], run_id)}"
+    raise Refusal("usage", message, ways)

@@ -1,17 +1,21 @@
 """Lists the runs that wrote to stores, from a project's journals and an audit file, and counts broken lines."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from compiler.change.attributes import COMMAND, TAKE_OVER, person_of, run_held_here
 from compiler.change.journal import Run, Stage, journals, read_run
 from compiler.change.plan import RotationPhase
 from compiler.change.run_files import FOLDER, RUNS, read_each_line
+from compiler.live.stores import LiveStores
 from compiler.live.versions import RUN_ID, start_time_if_valid
+from compiler.model.environment import Environment
+from compiler.operations.take_over import StoredRotation, find_stored_rotations
 from compiler.refusal import Refusal, system_reason
-from compiler.text.wording import pluralize
+from compiler.text.wording import command_line, pluralize
 
 # How many broken lines of a file are named.
 _MOST_LINES = 5
@@ -32,6 +36,7 @@ class PastWrites:
     written: int
     state: str
     undo: str | None  # the command; None without a journal, or if there is nothing to undo
+    take_over: str | None = None  # the command, of a rotation whose journal is not here, or that is held elsewhere
 
 
 def list_runs(root: Path, audit: str | None = None) -> tuple[tuple[PastWrites, ...], dict[str, str]]:
@@ -52,6 +57,30 @@ def list_runs(root: Path, audit: str | None = None) -> tuple[tuple[PastWrites, .
         if broken:
             unread[audit] = _broken_lines(broken)
     return tuple(sorted(found.values(), key=lambda each: each.run, reverse=True)), unread
+
+
+def list_stored(
+    root: Path, environment: Environment, stores: LiveStores, known: Sequence[PastWrites]
+) -> tuple[tuple[PastWrites, ...], dict[str, str]]:
+    """The `known` runs with the rotations of an environment that its stores know alone, and why stores say nothing.
+
+    A rotation that another machine has taken over is one of those.
+    """
+    found, silent = find_stored_rotations(environment, stores)
+    rows = {each.run: each for each in known}
+    for each in found.values():
+        if run_held_here(root, each.run, each.attributes) is None:
+            rows[each.run] = _stored_row(each, environment)
+    in_order = tuple(sorted(rows.values(), key=lambda each: each.run, reverse=True))
+    return in_order, {store: error.message for store, error in silent.items()}
+
+
+def _stored_row(found: StoredRotation, environment: Environment) -> PastWrites:
+    secrets, count = tuple(found.secrets), len(found.places)
+    line = command_line(COMMAND, environment.name, secrets[0], TAKE_OVER, found.run)
+    began, who = start_time_if_valid(found.run), person_of(found.holder)
+    state = "under way by its tag, and its journal is not here"
+    return PastWrites(found.run, began, who, COMMAND, environment.name, secrets, count, count, state, None, line)
 
 
 def _journal_row(run: Run) -> PastWrites:

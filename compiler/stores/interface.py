@@ -68,7 +68,7 @@ VALUE_SINCE: Final = "value-since"
 # What follows the date in a Vault, where a tag is of all versions: the first version that it is about.
 FROM_VERSION: Final = " from version "
 ROTATION: Final = "rotation"
-ROTATION_BY: Final = "rotation-by"  # who began that run, and where, as user@host: its journal is there
+ROTATION_BY: Final = "rotation-by"  # who holds that run, as user@host, and the id of a take-over: its journal is there
 RENEW_DATE: Final = "renew-date"
 # A tag of Azure's own functions that rotate a secret: for how many days a new version is valid.
 VALIDITY_DAYS: Final = "ValidityPeriodDays"

@@ -442,8 +442,11 @@ def test_change() -> None:
     revoke = [{"key": "B", "issuer": None, "disableFirst": False}]
     live = {"restarts": ["kubectl"], "notSeen": ["why"]}
     named: dict[str, Any] = {"keys": ["B"], "kept": ["why"], "otherEnvironments": ["prod/a"], "revoke": revoke, **live}
-    rotated = {"command": "rotate", "secret": "a", "rotation": {"run": None, "phase": None, **named}}
-    for own in (put, several, rotated, {"command": "restore", "backup": held}, retired):
+    rotated = {"command": "rotate", "secret": "a", "rotation": {"run": None, "phase": None, "takeOver": None, **named}}
+    place = {"store": "vault", "name": "team/a", "state": "written", "version": "2", "before": "1"}
+    lost = {"run": "r", "holder": None, "complete": True, "places": [place], "noWayBack": ["why"]}
+    taken = rotated | {"rotation": {"run": None, "phase": None, "takeOver": lost, **named}}
+    for own in (put, several, rotated, taken, {"command": "restore", "backup": held}, retired):
         assert errors("change", CHANGE | own) == []
         assert errors("change", CHANGE | {"command": own["command"]})
         assert errors("change", CHANGE | {"command": own["command"], "undo": "20250131-120000-4fa1c2"}) == []

@@ -21,6 +21,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import (
     FROM_VERSION,
+    ROTATION_BY,
     VALUE_SINCE,
     Attributes,
     Cluster,
@@ -190,9 +191,10 @@ class VaultStore:
             tags = {**tags, **self.describe(name).attributes.tags, **since_when}
             self._require_sound(name, problems_of_tags(name, tags))
         written = self._put(name, properties, base)
-        if (since := tags.get(VALUE_SINCE)) is not None and FROM_VERSION not in since:
-            # Its tags are those of all versions: this one is about the values that came with this version.
-            tags = {**tags, VALUE_SINCE: f"{since}{FROM_VERSION}{written.version}"}
+        for tag in (VALUE_SINCE, ROTATION_BY):
+            if (text := tags.get(tag)) is not None and FROM_VERSION not in text:
+                # Its tags are those of all versions: this one is about the values that came with this version.
+                tags = {**tags, tag: f"{text}{FROM_VERSION}{written.version}"}
         self._tag(request, tags, written)
         return written
 

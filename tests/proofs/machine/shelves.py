@@ -12,6 +12,7 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import (
     FROM_VERSION,
+    ROTATION_BY,
     VALUE_SINCE,
     Attributes,
     Content,
@@ -152,8 +153,11 @@ class Shelf(MemoryStore):
         if is_new:
             # What the owners of the name wrote there before stays.
             tags = {**tags, **self.tags.get(name, {}), **since}
-        if since and FROM_VERSION not in since[VALUE_SINCE]:
-            tags = {**tags, VALUE_SINCE: f"{since[VALUE_SINCE]}{FROM_VERSION}{version}"}
+        own = {VALUE_SINCE, ROTATION_BY}
+        tags = {
+            each: f"{text}{FROM_VERSION}{version}" if each in own and FROM_VERSION not in text else text
+            for each, text in tags.items()
+        }
         try:
             with self._change("set_tags", name):
                 self._set_tags(name, tags)

@@ -165,7 +165,9 @@ def test_nobody_else_writes_what_is_rotated(world: World) -> None:
     # Elsewhere the tag alone is known.
     (world.root / f".platform-secrets/runs/{run}.jsonl").unlink()
     done = world.run("put", "prod", "slack", "SLACK_TOKEN", given="v")
-    assert (done.code, "continue it there, or close" in done.out.replace("\n            ", " ")) == (1, True)
+    line = f"platform-secrets --root {world.root} rotate prod slack --take-over {run}"
+    said = " ".join(done.out.split())
+    assert (done.code, f"continue it there; if that is lost: {line} plan: " in said) == (1, True)
     for option, verb in (("--confirm-revoked", "close"), ("--undo", "undo")):
         refused = world.rotate(option, run)
         who = world.vault.versions["agents/slack"][-1].attributes.tags[ROTATION_BY]
@@ -175,6 +177,7 @@ def test_nobody_else_writes_what_is_rotated(world: World) -> None:
         )
         assert f" ago by {who}, is under way, and its journal is not here\n" in refused.err
         assert f"help: its journal is with {who}: {verb} it there: platform-secrets " in refused.err
+        assert f"; if that is lost: {line}\n" in refused.err
     world.vault.failures["read", "agents/slack"] = world.vault.conflict("agents/slack")
     refused = world.rotate("--confirm-revoked", run)
     first, help_line = refused.err.splitlines()[:2]
@@ -187,7 +190,7 @@ def test_nobody_else_writes_what_is_rotated(world: World) -> None:
 def overwrite(world: World) -> str:
     """A rotation, over whose value somebody puts the old one back: a Vault's tag stays beside it. Returns the run."""
     run = world.begin()
-    tags = {ROTATION: run, ROTATION_BY: "ada@laptop"}
+    tags = world.vault.versions["agents/slack"][-1].attributes.tags
     world.vault.seed("agents/slack", SLACK_TOKEN="old", SLACK_URL="u")
     world.set_tags(world.vault, "agents/slack", **tags)
     return run
@@ -288,7 +291,10 @@ def test_a_journal_that_is_here_and_cannot_be_read_says_so(world: World, text: s
 
 def test_the_same_command_without_a_value_goes_on(world: World) -> None:
     run = world.begin()
-    world.vault.set_tags("agents/slack", world.vault.versions["agents/slack"][-1].version, {ROTATION: None})
+    # As it was stopped before it set the tag, and recorded that each place has it.
+    path = world.root / f".platform-secrets/runs/{run}.jsonl"
+    path.write_text("".join(path.read_text("utf-8").splitlines(keepends=True)[:-1]), "utf-8")
+    world.set_tags(world.vault, "agents/slack", **{ROTATION: None})
     for words in (("slack",), ("slack", "SLACK_TOKEN")):
         done = world.rotate(*words)
         assert (done.code, done.err) == (0, f"note: continuing the rotation {run}\n")
@@ -304,6 +310,7 @@ def test_the_same_command_without_a_value_goes_on(world: World) -> None:
         "restarts": [],
         "notSeen": [],
         "revoke": [{"key": "SLACK_TOKEN", "issuer": "https://slack.example.com/keys", "disableFirst": True}],
+        "takeOver": None,
     }
 
 

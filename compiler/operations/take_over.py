@@ -1,0 +1,583 @@
+"""Takes over a rotation whose journal is lost: rebuilds the journal from the tags and versions in the stores.
+
+The tags get a new holder first, so that the machine that began it stops before its next write. What the stores cannot
+show, such as the value from before, keeps the rotation from being undone.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from compiler.change.attributes import (
+    COMMAND,
+    TAKE_OVER,
+    holder_of,
+    person_of,
+    run_held_here,
+    tag_rotation,
+    to_arguments,
+    under_way,
+    version_of_rotation,
+)
+from compiler.change.journal import Run, find_run, identity_of, new_id, new_run, runs_folder
+from compiler.change.plan import Kind, Location, Options, Plan, RotationPhase, Target, location_of
+from compiler.change.run_files import caller, read_lines, run_lock
+from compiler.change.run_log import RunLog
+from compiler.live.observation import NOT_HELD, Reading, read_all, read_many, value_at
+from compiler.live.stores import AddressError, LiveStores, secret_named, store_named
+from compiler.live.versions import RUN_ID, rotation_of, start_time, start_time_if_valid
+from compiler.model.environment import Environment, Secret
+from compiler.model.files import sync_folder
+from compiler.model.inventory import Inventory
+from compiler.refusal import Refusal
+from compiler.stores.errors import DisabledError, NotFoundError, StoreError
+from compiler.stores.interface import Attributes, RemoteSecret, SecretReader, SecretWriter, Use
+from compiler.stores.secret_value import Comparer, SecretValue
+from compiler.text.wording import command_line, list_names
+
+_NOT_READABLE = (*NOT_HELD, DisabledError)
+# The keys of a secret in one remote secret, each with its property; None for the whole value.
+_Keys = Mapping[str, str | None]
+
+
+class PlaceState(StrEnum):
+    """What one remote secret holds of a rotation."""
+
+    WRITTEN = "written"  # the new value, beside the tag
+    UNTAGGED = "untagged"  # the new value, without the tag
+    WAITING = "waiting"  # the old value, without the tag: the new one is still to come
+    RESTORED = "restored"  # the old value, which an undo wrote once more
+    REPLACED = "replaced"  # another writer's version, over the new value
+    UNKNOWN = "unknown"  # the tag, and a version that may be the rotation's or another writer's
+    DIFFERENT = "different"  # another value, without the tag
+
+
+@dataclass(frozen=True, slots=True)
+class RotatedPlace:
+    """One remote secret that a rotation wrote, or may have written."""
+
+    target: Target
+    state: PlaceState
+    keys: _Keys
+    version: str | None  # the one that is there now; None where none can be read
+    is_tagged: bool = False
+    own: str | None = None  # the rotation's version; None where it has none, or which one is not known
+    before: str | None = None  # the version that it replaced, or is to replace
+    made: str | None = None  # when the store made `own`
+    creates: bool = False  # there was nothing before
+    doubt: str = ""  # why the rotation cannot be undone there, in words
+
+    @property
+    def description(self) -> str:
+        """What it holds, in words."""
+        before = f"; the old one is version {self.before}" if self.before is not None else ""
+        return {
+            PlaceState.WRITTEN: f"has the new value, version {self.own}{before}",
+            PlaceState.UNTAGGED: f"has the new value, version {self.version}, without the tag",
+            PlaceState.WAITING: "has the old value, and is to get the new one",
+            PlaceState.RESTORED: f"has the old value again, version {self.version}: an undo was begun",
+            PlaceState.REPLACED: f"has another writer's version {self.version} over the new value, version {self.own}",
+            PlaceState.UNKNOWN: f"has the tag, and its version {self.version} may be another writer's",
+            PlaceState.DIFFERENT: "has another value, without the tag",
+        }[self.state]
+
+    def journal_fields(self, secret: str) -> dict[str, Any]:
+        """What the journal is to say of it."""
+        return {
+            "store": self.target[0],
+            "name": self.target[1],
+            "kind": str(Kind.CREATE if self.creates else Kind.UPDATE),
+            "before": self.before,
+            "recover": False,
+            "keys": [{"secret": secret, "key": key, "property": at} for key, at in self.keys.items()],
+            "after": self.own,
+            "afterMade": self.made,
+            "undoneAs": self.version if self.state is PlaceState.RESTORED else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LostRotation:
+    """A rotation as the stores know it."""
+
+    run: str
+    environment: str
+    secret: str
+    keys: tuple[str, ...]  # those that got a new value
+    holder: str  # by the tags
+    places: tuple[RotatedPlace, ...]
+    identity: Mapping[str, Any]  # by which the same command goes on with it
+
+    @property
+    def no_way_back(self) -> tuple[str, ...]:
+        """Why it cannot be undone, in words; none where it can."""
+        return tuple(f"{':'.join(each.target)} {each.doubt}" for each in self.places if each.doubt)
+
+    @property
+    def own_places(self) -> tuple[RotatedPlace, ...]:
+        """The places that its journal is to name."""
+        states = {each.state for each in self.places}
+        # A run whose undo was begun, or whose new value is nowhere any more, writes nothing more.
+        goes_on = PlaceState.WRITTEN in states and PlaceState.RESTORED not in states
+        left = {PlaceState.DIFFERENT} if goes_on else {PlaceState.DIFFERENT, PlaceState.WAITING}
+        return tuple(each for each in self.places if each.state not in left)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the new value is in every place that is to get it."""
+        return all(each.state is not PlaceState.WAITING for each in self.own_places)
+
+    @property
+    def description(self) -> str:
+        """What it is of, since when, and who holds it, in words."""
+        return under_way(self.run, list_names([self.secret]), person_of(self.holder))
+
+
+def find_lost_rotation(
+    run_id: str, secret_id: str, keys: Sequence[str], environment: Environment, options: Options
+) -> LostRotation:
+    """The rotation of this id, whose tag is beside a value of `secret_id`, as the stores know it; writes nothing.
+
+    `keys` are those that got a new value, where no earlier version shows them. Raises Refusal for a rotation without a
+    tag, and for one that this folder holds or has ended; and StoreError for a store that does not answer.
+    """
+    asked = secret_named(environment, secret_id)
+    known = command_line("runs", environment.name, "--stores")
+    if not RUN_ID.fullmatch(run_id) or start_time_if_valid(run_id) is None:
+        raise Refusal("usage", f'"{run_id[:60]}" is no id of a run', f"`{known}` lists those that the stores know")
+    _refuse_ended(run_id, environment, options.root)
+    evidence = _Evidence(run_id, environment, options.stores)
+    tagged = evidence.find_tagged(asked)
+    if not tagged:
+        message = f'nothing that "{asked.id}" reads has the tag of the rotation {run_id}'
+        raise Refusal("found", message, f"it was ended, or is of another secret: `{known}` lists those under way")
+    if all(run_held_here(options.root, run_id, each.attributes) is not None for each in tagged.values()):
+        line = command_line(COMMAND, environment.name, *to_arguments(find_run(options.root, run_id)))
+        raise Refusal("found", f"the journal of the rotation {run_id} is here", f"continue it: {line}")
+    secret, changed = evidence.find_owner(asked, tagged)
+    names = _require_keys(secret, changed, keys, evidence.keys_at(secret, tagged), run_id, environment.name)
+    store = secret.store
+    addresses = {store.id: options.stores.address(store).absolute} if store is not None else {}
+    return LostRotation(
+        run_id,
+        environment.name,
+        secret.id,
+        names,
+        max(holder_of(each.attributes) for each in tagged.values()),
+        _judge_places(evidence, secret, names),
+        identity_of(COMMAND, environment.name, addresses, {"secret": secret.id, "keys": sorted(names)}),
+    )
+
+
+def _refuse_ended(run_id: str, environment: Environment, root: Path) -> None:
+    """Raises Refusal for a run that ended by its journal, that is of another command, or that cannot be read."""
+    path = runs_folder(root) / f"{run_id}.jsonl"
+    if not path.is_file() or _is_empty(path):
+        return
+    try:
+        run = find_run(root, run_id)
+    except Refusal as error:
+        raise Refusal(error.kind, error.message, "move it to another folder, then take the rotation over") from None
+    if (run.command, run.environment) != (COMMAND, environment.name):
+        what = f"`{run.command} {run.environment}`"
+        raise Refusal("usage", f"the run {run_id} belongs to {what}", "name that environment, and a run of `rotate`")
+    if run.phase is RotationPhase.CLOSED:
+        line = command_line(COMMAND, environment.name, "--confirm-revoked", run_id)
+        message = f"the rotation {run_id} is closed: its old value was revoked"
+        raise Refusal("found", message, f"take its tags away: {line}")
+    if run.is_undone:
+        line = command_line(COMMAND, environment.name, "--undo", run_id, "--apply")
+        raise Refusal("found", f"the rotation {run_id} is undone", f"take its tags away: {line}")
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether a kill left no whole line in the journal."""
+    return next(read_lines(path), None) is None
+
+
+def _require_keys(
+    secret: Secret, changed: Sequence[str], given: Sequence[str], known: Sequence[str], run_id: str, environment: str
+) -> tuple[str, ...]:
+    """The keys that got a new value: those that the stores show, else those that are named. Raises Refusal."""
+    lives = {name: key.lifetime for name, key in secret.entry.keys.items()}
+    if unknown := [key for key in given if key not in known]:
+        message = f'the rotation {run_id} has no tag beside {list_names(unknown)} of "{secret.id}"'
+        raise Refusal("usage", message, f"the keys there are {list_names(known, len(known))}")
+    of_stores = changed or known
+    keepers = {lives[key].previous_key for key in of_stores}
+    names = tuple(key for key in of_stores if key not in keepers)
+    if not changed and len(names) > 1:
+        line = command_line(COMMAND, environment, secret.id, names[0], TAKE_OVER, run_id)
+        message = f"no earlier version shows which keys the rotation {run_id} gave a new value"
+        if not given:
+            raise Refusal("found", message, f"name them, of {list_names(names, len(names))}: {line}")
+        return tuple(given)
+    if given and set(given) != set(names):
+        message = f"the rotation {run_id} gave {list_names(names)} a new value, and not {list_names(given)}"
+        raise Refusal("usage", message, "leave the keys out")
+    return names
+
+
+@dataclass(frozen=True, slots=True)
+class _Versions:
+    """The version that the rotation wrote into a remote secret, and the one before it."""
+
+    own: RemoteSecret | None = None
+    before: str | None = None
+    old: RemoteSecret | None = None
+    is_first: bool = False  # the store shows that there was none before
+    doubt: str = ""
+
+
+_UNKNOWN = _Versions(doubt="does not show which of its versions the rotation wrote")
+
+
+class _Evidence:
+    """What the stores hold of one rotation; each version is read once."""
+
+    def __init__(self, run_id: str, environment: Environment, stores: LiveStores) -> None:
+        self.run_id = run_id
+        self._environment = environment
+        self._stores = stores
+        self._inventory = Inventory(environment)
+        self._readings: dict[Target, Reading] = {}
+        self._versions: dict[Target, _Versions] = {}
+
+    def store(self, target: Target) -> SecretWriter:
+        return self._stores.open(store_named(self._environment, target[0]))
+
+    def rows(self, secret: Secret) -> dict[Target, dict[str, str | None]]:
+        """The keys of the secret that have a value of their own, by the remote secrets where it may be."""
+        found = dict[Target, dict[str, str | None]]()
+        for at, key in self._locate(secret):
+            found.setdefault((at.store, at.name), {})[key] = at.property
+        return found
+
+    def _locate(self, secret: Secret) -> Iterator[tuple[Location, str]]:
+        for name in secret.entry.keys:
+            is_own = self._inventory.value_of(secret.id, name) == (secret.id, name)
+            for store in self._inventory.stores_of_value(secret, name) if is_own else ():
+                at = location_of(store, self._inventory.of(secret, store)[name].place)
+                if at is not None:
+                    yield at, name
+
+    def read(self, targets: Collection[Target]) -> dict[Target, Reading]:
+        """What each holds. Raises the StoreError of one that does not say: it may have the tag."""
+        left = [target for target in targets if target not in self._readings]
+        for target in left:
+            self.store(target).expect({target[1]: {Use.RETAG}})
+        found = read_many((self.store(target), target[1]) for target in left)
+        for target in left:
+            reading = found[self.store(target), target[1]]
+            if isinstance(reading, StoreError) and not isinstance(reading, _NOT_READABLE):
+                raise reading
+            self._readings[target] = reading
+        return {target: self._readings[target] for target in targets}
+
+    def is_tagged(self, reading: Reading) -> bool:
+        return isinstance(reading, RemoteSecret) and rotation_of(reading.attributes) == self.run_id
+
+    def find_tagged(self, secret: Secret) -> dict[Target, RemoteSecret]:
+        """What has the tag of the rotation, of all that `secret` reads."""
+        holders = {self._inventory.value_of(secret.id, key)[0] for key in secret.entry.keys} - {secret.id}
+        secrets = (secret, *(self._environment.secrets[each] for each in holders))
+        readings = self.read({target: None for each in secrets for target in self.rows(each)})
+        return {at: each for at, each in readings.items() if isinstance(each, RemoteSecret) and self.is_tagged(each)}
+
+    def keys_at(self, secret: Secret, targets: Collection[Target]) -> list[str]:
+        """The keys of the secret that lie in one of `targets`."""
+        return [*dict.fromkeys(key for target, keys in self.rows(secret).items() if target in targets for key in keys)]
+
+    def find_owner(self, asked: Secret, tagged: Mapping[Target, RemoteSecret]) -> tuple[Secret, tuple[str, ...]]:
+        """The secret whose keys the rotation changed, and these keys; none where no earlier version shows them."""
+        others = [each for each in self._environment.secrets.values() if each is not asked]
+        own = [each for each in (asked, *others) if self.rows(each).keys() & tagged.keys()]
+        for secret in own:
+            if changed := self._find_changed(secret, tagged):
+                return secret, changed
+        return own[0], ()
+
+    def _find_changed(self, secret: Secret, tagged: Mapping[Target, RemoteSecret]) -> tuple[str, ...]:
+        comparer, changed = Comparer(), dict[str, None]()
+        for target, keys in self.rows(secret).items():
+            found = self.versions(target, tagged[target]) if target in tagged else _UNKNOWN
+            if found.own is not None and (found.old is not None or found.is_first):
+                values = {key: (_value(found.old, at), _value(found.own, at)) for key, at in keys.items()}
+                changed |= {key: None for key, pair in values.items() if not _is_same(*pair, comparer)}
+        return tuple(changed)
+
+    def versions(self, target: Target, current: RemoteSecret) -> _Versions:
+        """The versions of the rotation in a remote secret that holds `current`. Raises StoreError."""
+        if target not in self._versions:
+            store = self.store(target)
+            listed = store.list_versions(target[1])
+            found = _of_list(self.run_id, listed, current) if listed is not None else self._of_count(store, current)
+            self._versions[target] = self._read_versions(store, current, *found) if found is not None else _UNKNOWN
+        return self._versions[target]
+
+    def _of_count(self, store: SecretReader, current: RemoteSecret) -> tuple[str, str | None] | None:
+        """In a store that counts versions, and whose tags are of all of them: the tag says which one it is about."""
+        own = version_of_rotation(current.attributes)
+        if not current.version.isdecimal():
+            return None
+        if own is None and current.version != "1":
+            # An earlier release did not write it: only one version may have been made since.
+            earlier = _read_version(store, current.name, str(int(current.version) - 1))
+            times = [each.attributes.created if isinstance(each, RemoteSecret) else None for each in (earlier, current)]
+            if None in times or not times[0] < start_time(self.run_id) <= times[1]:  # type: ignore[operator]
+                return None
+        number = int(own or current.version)
+        return str(number), str(number - 1) if number > 1 else None
+
+    @staticmethod
+    def _read_versions(store: SecretReader, current: RemoteSecret, own: str, before: str | None) -> _Versions:
+        new = current if own == current.version else _read_version(store, current.name, own)
+        if not isinstance(new, RemoteSecret):
+            return _UNKNOWN
+        if before is None:
+            return _Versions(new, is_first=True)
+        if before == "":
+            return _Versions(new, doubt="does not show which version was there before")
+        old = _read_version(store, current.name, before)
+        if isinstance(old, RemoteSecret):
+            return _Versions(new, before, old)
+        return _Versions(new, before, doubt=f"has lost its old value, version {before}: {old.reason}")
+
+
+def _of_list(run_id: str, listed: Mapping[str, Attributes], current: RemoteSecret) -> tuple[str, str | None] | None:
+    """The version that has the tag, where each has tags of its own, and the one before it.
+
+    That is None where there was none, and empty where it is not known: versions of one second have no order.
+    """
+    second = {version: int(has.created.timestamp()) if has.created else 0 for version, has in listed.items()}
+    tagged = sorted(
+        (version for version, has in listed.items() if rotation_of(has) == run_id),
+        key=lambda version: (second[version], version == current.version),
+    )
+    if not tagged or (len(tagged) > 1 and second[tagged[0]] == second[tagged[1]] and current.version != tagged[1]):
+        return None
+    own = tagged[0]
+    others = [version for version in listed if version not in tagged and version != current.version]
+    if own != current.version and any(second[version] == second[own] for version in others):
+        return own, ""
+    earlier = [version for version in others if second[version] <= second[own]]
+    newest = [version for version in earlier if second[version] == max(second[each] for each in earlier)]
+    return own, (newest[0] if len(newest) == 1 else "") if earlier else None
+
+
+def _read_version(store: SecretReader, name: str, version: str) -> Reading:
+    """A version, or why it can be read no more. Raises StoreError."""
+    try:
+        return store.read_version(name, version)
+    except _NOT_READABLE as error:
+        return error.with_traceback(None)
+
+
+def _value(remote: RemoteSecret | None, property_: str | None) -> SecretValue | None:
+    return value_at(remote, property_) if remote is not None else None
+
+
+def _is_same(one: SecretValue | None, other: SecretValue | None, comparer: Comparer) -> bool:
+    return one is other if one is None or other is None else comparer.same(one, other)
+
+
+def _judge_places(evidence: _Evidence, secret: Secret, names: Sequence[str]) -> tuple[RotatedPlace, ...]:
+    """What each remote secret holds of the keys `names`, and of those that keep their old values."""
+    lives = {name: secret.entry.keys[name].lifetime for name in names}
+    values = _Values({name: life.previous_key for name, life in lives.items() if life.previous_key is not None})
+    rows = {
+        target: {key: at for key, at in keys.items() if key in names or key in values.keepers.values()}
+        for target, keys in evidence.rows(secret).items()
+    }
+    readings = evidence.read([target for target, keys in rows.items() if keys])
+    # Those with the tag first: they show the values.
+    in_order = sorted(readings, key=lambda target: not evidence.is_tagged(readings[target]))
+    found = [_judge_place(evidence, target, readings[target], rows[target], values) for target in in_order]
+    places = [each for each in found if each is not None]
+    # What keeps old values alone gets one only where a new one is.
+    of_new = [each for each in places if each.keys.keys() & lives and each.state is not PlaceState.DIFFERENT]
+    stores = {each.target[0] for each in of_new}
+    places = [each for each in places if each.is_tagged or each.keys.keys() & lives or each.target[0] in stores]
+    if any(each.doubt for each in places):
+        # An undo that may not go on would keep the rotation from being closed.
+        is_begun = PlaceState.RESTORED
+        places = [replace(each, state=PlaceState.REPLACED) if each.state is is_begun else each for each in places]
+    return tuple(places)
+
+
+@dataclass(slots=True)
+class _Values:
+    """The old and the new values of the keys, as far as the versions of the rotation show them."""
+
+    keepers: Mapping[str, str]  # by a key, the one that keeps its old value
+    old: dict[str, SecretValue | None] = field(default_factory=dict)
+    new: dict[str, SecretValue | None] = field(default_factory=dict)
+    comparer: Comparer = field(default_factory=Comparer)
+
+    def learn(self, keys: _Keys, found: _Versions) -> None:
+        for key, at in keys.items():
+            self.new.setdefault(key, _value(found.own, at))
+            if found.old is not None:
+                self.old.setdefault(key, _value(found.old, at))
+                if key in self.keepers:
+                    self.new.setdefault(self.keepers[key], _value(found.old, at))
+
+    def has(self, values: Mapping[str, SecretValue | None], keys: _Keys, remote: RemoteSecret) -> bool:
+        """Whether `remote` has these values of all `keys`, each of which is known."""
+        return all(
+            key in values and _is_same(values[key], _value(remote, at), self.comparer) for key, at in keys.items()
+        )
+
+
+def _judge_place(
+    evidence: _Evidence, target: Target, reading: Reading, keys: _Keys, values: _Values
+) -> RotatedPlace | None:
+    """What a remote secret holds; None for one that the rotation has nothing to do with."""
+    rotated = {key: at for key, at in keys.items() if key not in values.keepers.values()}
+    if isinstance(reading, StoreError):
+        if isinstance(reading, NotFoundError) and not rotated:
+            return RotatedPlace(target, PlaceState.WAITING, keys, None, creates=True)
+        doubt = f"cannot be read: {reading.reason}"
+        is_held = isinstance(reading, DisabledError)
+        return RotatedPlace(target, PlaceState.DIFFERENT, keys, None, doubt=doubt) if is_held else None
+    place = RotatedPlace(target, PlaceState.UNKNOWN, keys, reading.version)
+    is_tagged, store = evidence.is_tagged(reading), evidence.store(target)
+    found = evidence.versions(target, reading) if is_tagged or not store.address.provider.deletes_by_version else None
+    if found is not None and (is_tagged or found.own is not None):
+        return _judge_written(replace(place, is_tagged=is_tagged), reading, found, values, rotated)
+    if values.has(values.new, keys, reading):
+        doubt = "has the new value without the tag: the rotation may have been closed"
+        return replace(place, state=PlaceState.UNTAGGED, own=reading.version, doubt=doubt)
+    if rotated and all(_value(reading, at) is None for at in rotated.values()):
+        return None
+    if values.has(values.old, rotated, reading):
+        return replace(place, state=PlaceState.WAITING, before=reading.version)
+    return replace(place, state=PlaceState.DIFFERENT, doubt="has another value, without the tag")
+
+
+def _judge_written(
+    place: RotatedPlace, current: RemoteSecret, found: _Versions, values: _Values, rotated: _Keys
+) -> RotatedPlace:
+    """What a remote secret holds into which the rotation wrote."""
+    if found.own is None:
+        return replace(place, doubt=found.doubt)
+    values.learn(place.keys, found)
+    created = found.own.attributes.created
+    made = created.isoformat() if created is not None else None
+    place = replace(place, own=found.own.version, before=found.before, made=made, doubt=found.doubt)
+    if found.is_first:
+        # Only what keeps an old value may have been made by the rotation.
+        place = replace(place, creates=not rotated, doubt="" if not rotated else "does not show its old value")
+    if found.own.version == current.version:
+        return replace(place, state=PlaceState.WRITTEN)
+    is_old = found.old is not None and values.has(values.old, place.keys, current)
+    return replace(place, state=PlaceState.RESTORED if is_old else PlaceState.REPLACED)
+
+
+def take_over_rotation(
+    run_id: str,
+    secret_id: str,
+    keys: Sequence[str],
+    environment: Environment,
+    options: Options,
+    shows: Callable[[LostRotation], None],
+    waits: Callable[[str], None],
+) -> Run:
+    """Make this folder the holder of the rotation, with a journal from what the stores show; `shows` gets that before.
+
+    The tags get the new holder, are read again, and then the journal is written: killed between any of these, it can
+    be taken over once more. Raises what `find_lost_rotation` raises, and OSError.
+    """
+    with run_lock(options.root, f"{COMMAND}, take-over of run {run_id}", waits):
+        found = find_lost_rotation(run_id, secret_id, keys, environment, options)
+        shows(found)
+        places = found.own_places
+        stores = {each.target[0]: store_named(environment, each.target[0]) for each in places}
+        writers = {store_id: options.stores.open(store) for store_id, store in stores.items()}
+        holder = f"{caller()} {new_id()}".strip()
+        tagged = [each for each in places if each.is_tagged]
+        for each in tagged:
+            store, name = each.target
+            tag_rotation(run_id, holder, writers[store], name, str(each.version), each.own)
+        _require_tags(found, tagged, writers, holder)
+        return _write_journal(found, places, writers, holder, options.root)
+
+
+def _require_tags(
+    found: LostRotation, tagged: Sequence[RotatedPlace], writers: Mapping[str, SecretWriter], holder: str
+) -> None:
+    """Raises Refusal where another machine took the rotation over at the same moment, or wrote."""
+    readings = read_many((writers[each.target[0]], each.target[1]) for each in tagged)
+    for each in tagged:
+        reading = readings[writers[each.target[0]], each.target[1]]
+        if isinstance(reading, StoreError):
+            raise reading
+        if (reading.version, holder_of(reading.attributes)) != (each.version, holder):
+            line = command_line(COMMAND, found.environment, found.secret, TAKE_OVER, found.run, "--apply")
+            message = f"another machine wrote {':'.join(each.target)}, or took the rotation over, at the same moment"
+            raise Refusal("found", message, f"agree who goes on, and there: {line}")
+
+
+def _write_journal(
+    found: LostRotation,
+    places: Sequence[RotatedPlace],
+    writers: Mapping[str, SecretWriter],
+    holder: str,
+    root: Path,
+) -> Run:
+    plan = Plan(COMMAND, found.environment, writers)
+    run = new_run(root, found.run, plan, found.identity)
+    is_new = not run.path.exists() or _is_empty(run.path)
+    run = replace(run, who=person_of(found.holder)) if is_new else find_run(root, found.run)
+    fields = {
+        "holder": holder,
+        "noWayBack": list(found.no_way_back),
+        "destinations": [{"store": store, "address": address} for store, address in plan.destinations.items()],
+        "entries": [each.journal_fields(found.secret) for each in places],
+        "ended": "complete" if found.is_complete else "incomplete",
+    }
+    with closing(RunLog(run)) as log:
+        log.record_take_over(plan, fields, is_new=is_new)
+    sync_folder(run.path.parent)
+    return run
+
+
+@dataclass(slots=True)
+class StoredRotation:
+    """A rotation whose tag is in a store."""
+
+    run: str
+    holder: str  # by the tag
+    secrets: dict[str, None] = field(default_factory=dict)  # those that read what has the tag
+    places: dict[Target, None] = field(default_factory=dict)
+    attributes: Attributes = field(default_factory=Attributes)  # of one of them
+
+
+def find_stored_rotations(
+    environment: Environment, stores: LiveStores
+) -> tuple[dict[str, StoredRotation], dict[str, StoreError | AddressError]]:
+    """The rotations by the tags in the stores of an environment, and why a store says nothing, by its id."""
+    secrets_at, inventory = dict[tuple[SecretReader, str], dict[Target, list[str]]](), Inventory(environment)
+    silent = dict[str, StoreError | AddressError]()
+    for secret in environment.secrets.values():
+        for store in inventory.ends(secret):
+            names = {cell.remote_key for cell in inventory.of(secret, store).values() if cell.place is not None}
+            try:
+                for name in sorted(names):
+                    places = secrets_at.setdefault((stores.open(store), name), {})
+                    places.setdefault((store.id, name), []).append(secret.id)
+            except (StoreError, AddressError) as error:
+                silent[store.id] = error.with_traceback(None)
+    found = dict[str, StoredRotation]()
+    for at, reading in read_all(secrets_at).items():
+        if isinstance(reading, StoreError) and not isinstance(reading, _NOT_READABLE):
+            silent |= {store: reading for store, _ in secrets_at[at]}
+        if isinstance(reading, RemoteSecret) and (run := rotation_of(reading.attributes)) is not None:
+            each = found.setdefault(run, StoredRotation(run, holder_of(reading.attributes)))
+            each.attributes = reading.attributes
+            each.places |= dict.fromkeys(secrets_at[at])
+            each.secrets |= {secret: None for secrets in secrets_at[at].values() for secret in secrets}
+    return found, silent
