@@ -309,11 +309,11 @@ class _Work:
 
     def _make(self, write: Operation) -> WriteResult:
         try:
+            self._log.start(write)
             try:
                 if self._log.run.command == ROTATE:
-                    # Another machine may have taken it over since the last write.
+                    # As late as possible: another machine may have taken it over since it was planned.
                     require_hold_of_write(self._log.run, self._stores, write.target)
-                self._log.start(write)
                 result, maybe_stored = write_remote(write, self._stores[write.store], self._log), False
             except StoreError as error:
                 result, maybe_stored = write.report_refusal(error), error.maybe_done

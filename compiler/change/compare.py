@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
+from compiler.change.attributes import COMMAND as ROTATE
 from compiler.change.attributes import (
     Limits,
     SinceOf,
@@ -41,7 +42,7 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretWriter, Use
 from compiler.stores.secret_value import Comparer, Mark, SecretValue, is_blank, stringify
-from compiler.text.wording import quote, shell_line
+from compiler.text.wording import command_line, quote, shell_line
 
 
 def judge_source(step: Step, reading: Reading, options: Options, way_to_add: str) -> Step | None:
@@ -98,7 +99,7 @@ def judge_destination(step: Step, reading: Reading, options: Options, comparer: 
     if isinstance(reading, SoftDeletedError):
         if options.recover:
             return replace(step, kind=Kind.RECOVER, reason="it is deleted now, and will be recovered first")
-        remedy = f"to recover it first: {options.again('--recover')}" if options.words else reading.remedy
+        remedy = f"to recover it first: {_recovering_line(step, options)}" if options.words else reading.remedy
         return step.refuse(f"in the destination, {reading.reason}", remedy)
     if isinstance(reading, StoreError):
         if found is Likeness.MISSING:
@@ -117,6 +118,13 @@ def judge_destination(step: Step, reading: Reading, options: Options, comparer: 
     skipped = options.on_conflict is OnConflict.SKIP
     remedy = "--on-conflict skip leaves it unchanged" if skipped else "choose --on-conflict skip or overwrite"
     return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy)
+
+
+def _recovering_line(step: Step, options: Options) -> str:
+    """The command that recovers what is deleted; a rotation does not."""
+    if options.words[0] != ROTATE:
+        return options.again("--recover")
+    return command_line("put", options.words[1], step.secret, step.key, "--store", step.place.store, "--recover")
 
 
 def _group_writes(plan: Plan, readings: Readings) -> Plan:

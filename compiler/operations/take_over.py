@@ -206,9 +206,9 @@ def _require_keys(
     if unknown := [key for key in given if key not in known]:
         message = f'the rotation {run_id} has no tag beside {list_names(unknown)} of "{secret.id}"'
         raise Refusal("usage", message, f"the keys there are {list_names(known, len(known))}")
-    of_stores = changed or known
-    keepers = {lives[key].previous_key for key in of_stores}
-    names = tuple(key for key in of_stores if key not in keepers)
+    # One that keeps the old value of another got that with it.
+    keeps = {life.previous_key: name for name, life in lives.items()}
+    names = tuple(dict.fromkeys(keeps.get(key, key) for key in changed or known))
     if not changed and len(names) > 1:
         line = command_line(COMMAND, environment, secret.id, names[0], TAKE_OVER, run_id)
         message = f"no earlier version shows which keys the rotation {run_id} gave a new value"
@@ -296,21 +296,35 @@ class _Evidence:
         others = [each for each in self._environment.secrets.values() if each is not asked]
         own = [each for each in (asked, *others) if self.rows(each).keys() & tagged.keys()]
         for secret in own:
-            if changed := self._find_changed(secret, tagged):
+            if changed := self._find_changed(secret):
                 return secret, changed
         return own[0], ()
 
-    def _find_changed(self, secret: Secret, tagged: Mapping[Target, RemoteSecret]) -> tuple[str, ...]:
+    def _find_changed(self, secret: Secret) -> tuple[str, ...]:
         comparer, changed = Comparer(), dict[str, None]()
         for target, keys in self.rows(secret).items():
-            found = self.versions(target, tagged[target]) if target in tagged else _UNKNOWN
-            if found.own is not None and (found.old is not None or found.is_first):
+            found = self.find_versions(target)
+            if found is not None and found.own is not None and found.old is not None:
                 values = {key: (_value(found.old, at), _value(found.own, at)) for key, at in keys.items()}
                 changed |= {key: None for key, pair in values.items() if not _is_same(*pair, comparer)}
         return tuple(changed)
 
-    def versions(self, target: Target, current: RemoteSecret) -> _Versions:
-        """The versions of the rotation in a remote secret that holds `current`. Raises StoreError."""
+    def find_versions(self, target: Target) -> _Versions | None:
+        """The versions of the rotation in what has its tag, or had it before a later version; None for anything else.
+
+        Raises StoreError.
+        """
+        reading = self.read([target])[target]
+        if not isinstance(reading, RemoteSecret):
+            return None
+        if self.is_tagged(reading):
+            return self._versions_of(target, reading)
+        # Where tags are of all versions, a later one has them too.
+        is_listed = not self.store(target).address.provider.deletes_by_version
+        found = self._versions_of(target, reading) if is_listed else _UNKNOWN
+        return found if found.own is not None else None
+
+    def _versions_of(self, target: Target, current: RemoteSecret) -> _Versions:
         if target not in self._versions:
             store = self.store(target)
             listed = store.list_versions(target[1])
@@ -393,8 +407,8 @@ def _judge_places(evidence: _Evidence, secret: Secret, names: Sequence[str]) -> 
         for target, keys in evidence.rows(secret).items()
     }
     readings = evidence.read([target for target, keys in rows.items() if keys])
-    # Those with the tag first: they show the values.
-    in_order = sorted(readings, key=lambda target: not evidence.is_tagged(readings[target]))
+    # Those that the rotation wrote first: they show the values.
+    in_order = sorted(readings, key=lambda target: evidence.find_versions(target) is None)
     found = [_judge_place(evidence, target, readings[target], rows[target], values) for target in in_order]
     places = [each for each in found if each is not None]
     # What keeps old values alone gets one only where a new one is.
@@ -444,10 +458,8 @@ def _judge_place(
         is_held = isinstance(reading, DisabledError)
         return RotatedPlace(target, PlaceState.DIFFERENT, keys, None, doubt=doubt) if is_held else None
     place = RotatedPlace(target, PlaceState.UNKNOWN, keys, reading.version)
-    is_tagged, store = evidence.is_tagged(reading), evidence.store(target)
-    found = evidence.versions(target, reading) if is_tagged or not store.address.provider.deletes_by_version else None
-    if found is not None and (is_tagged or found.own is not None):
-        return _judge_written(replace(place, is_tagged=is_tagged), reading, found, values, rotated)
+    if (found := evidence.find_versions(target)) is not None:
+        return _judge_written(replace(place, is_tagged=evidence.is_tagged(reading)), reading, found, values, rotated)
     if values.has(values.new, keys, reading):
         doubt = "has the new value without the tag: the rotation may have been closed"
         return replace(place, state=PlaceState.UNTAGGED, own=reading.version, doubt=doubt)

@@ -132,7 +132,7 @@ def _take_over(invocation: Invocation, environment: Environment, options: Option
 
     def show(lost: LostRotation) -> None:
         shown.append(lost)
-        lines(_lost_lines(lost))
+        lines(_place_lines(lost))
 
     if given.apply:
         run = take_over_rotation(*asked, show, output.waits)
@@ -147,7 +147,7 @@ def _take_over(invocation: Invocation, environment: Environment, options: Option
     return output.report(outcome, OK, _part(rotation, shown[0]))
 
 
-def _lost_lines(lost: LostRotation) -> Iterator[Line]:
+def _place_lines(lost: LostRotation) -> Iterator[Line]:
     """What the stores show of a rotation."""
     yield lost.description, ", of ", list_names(lost.keys, len(lost.keys))
     for each in lost.places:
@@ -336,12 +336,12 @@ def _part(found: Rotation, lost: LostRotation | None = None) -> dict[str, Any]:
                 {"key": key, "issuer": life.issuer_link, "disableFirst": life.revoke == DISABLE_FIRST}
                 for key, life in found.revocations
             ],
-            "takeOver": _lost_part(lost) if lost is not None else None,
+            "takeOver": _take_over_part(lost) if lost is not None else None,
         },
     }
 
 
-def _lost_part(lost: LostRotation) -> dict[str, Any]:
+def _take_over_part(lost: LostRotation) -> dict[str, Any]:
     return {
         "run": lost.run,
         "holder": person_of(lost.holder) or None,

@@ -12,13 +12,15 @@ from tests.proofs.machine.faults import ALL, OF_FILES, OF_READING, Fault
 from tests.proofs.machine.history import History, Ran
 from tests.proofs.machine.platform import Platform
 from tests.proofs.machine.project import ENVIRONMENTS, KEYS, STORES, WITHOUT_OVERLAP, place
+from tests.proofs.machine.rotations import is_marked
 
 
 @dataclass(frozen=True)
 class Asked:
     """A command line. `run` is the one that it undoes or `closes`, `accepts` allows that a secret resolves otherwise.
 
-    `values` are those that it is given. A rotation is of `keys`; where it `goes_on` they have their new values.
+    `values` are those that it is given. A rotation is of `keys`; where it `goes_on` they have their new values. What a
+    command `takes` over has lost its journal.
     """
 
     words: tuple[str, ...]
@@ -28,6 +30,7 @@ class Asked:
     values: Mapping[str, str] = field(default_factory=dict)
     closes: bool = False
     goes_on: Ran | None = None
+    takes: Ran | None = None
 
     @property
     def environment(self) -> str:
@@ -107,9 +110,7 @@ def _restore(hand: Hand, dice: Random) -> Asked:
 def _rotate(hand: Hand, dice: Random) -> Asked:
     rotating = hand.history.rotating()
     if not rotating or dice.random() < 0.3:
-        secret, environment = dice.choice(tuple(KEYS)), dice.choice(ENVIRONMENTS)
-        keys: tuple[str, ...] = KEYS[secret][:1] if secret != "github" or dice.random() < 0.5 else KEYS[secret]
-        return begin_rotation(hand, dice, environment, secret, keys)
+        return _rotating(hand, dice)
     ran = dice.choice(rotating)
     chance = dice.random()
     if chance < 0.2:
@@ -122,6 +123,12 @@ def _rotate(hand: Hand, dice: Random) -> Asked:
     if chance < 0.7:
         return Asked(("rotate", ran.environment, "--undo", ran.id, *_APPLY), run=ran)
     return closing(ran)
+
+
+def _rotating(hand: Hand, dice: Random) -> Asked:
+    secret, environment = dice.choice(tuple(KEYS)), dice.choice(ENVIRONMENTS)
+    keys: tuple[str, ...] = KEYS[secret][:1] if secret != "github" or dice.random() < 0.5 else KEYS[secret]
+    return begin_rotation(hand, dice, environment, secret, keys)
 
 
 def begin_rotation(hand: Hand, dice: Random, environment: str, secret: str, keys: tuple[str, ...]) -> Asked:
@@ -143,6 +150,23 @@ def going_on(ran: Ran) -> Asked:
 
 def closing(ran: Ran) -> Asked:
     return Asked(("rotate", ran.environment, "--confirm-revoked", ran.id, "--quiet"), run=ran, closes=True)
+
+
+def _take_over(hand: Hand, dice: Random) -> Asked | None:
+    """The disk of the machine that began a rotation is gone, and another one takes that over."""
+    rotating = [ran for ran in hand.history.rotating() if is_marked(hand.platform, ran)]
+    if not rotating:
+        hand.first(_rotating(hand, dice))
+        rotating = [ran for ran in hand.history.rotating() if is_marked(hand.platform, ran)]
+    if not rotating:
+        return None
+    ran = dice.choice(rotating)
+    hand.platform.lose(ran.id)
+    return taking(ran)
+
+
+def taking(ran: Ran) -> Asked:
+    return Asked(("rotate", ran.environment, ran.secret, "--take-over", ran.id, *_APPLY), takes=ran)
 
 
 def _undo(hand: Hand, dice: Random) -> Asked | None:
@@ -225,6 +249,7 @@ COMMANDS = {
     "undo": Command(_undo),
     "cutover": Command(_cutover, OF_FILES | OF_READING),
     "rotate": Command(_rotate),
+    "take-over": Command(_take_over),
     "retire": Command(_retire),
     "compile": Command(_compile, OF_FILES),
     "backup": Command(_backup, OF_READING),

@@ -20,7 +20,8 @@ class Ran:
     """A run: what stood in the remote secrets that it changed, and what it left there once it is `complete`.
 
     `given_back` are those that an undo, of the run or of a part of it, has given back. `asked` is the
-    command that began it; `notes` are what it said beside its result.
+    command that began it; `notes` are what it said beside its result. It `is_doubtful` where it was taken over, and the
+    stores did not show all of it.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Ran:
     is_disturbed: bool = False
     is_closing: bool = False
     is_closed: bool = False
+    is_doubtful: bool = False
     notes: str = ""
     asked: Asked | None = None
 
@@ -78,7 +80,11 @@ class History:
 
     def note(self, asked: Asked, moved: Moved) -> Ran | None:
         """Take in what a command did, and hold it against what it may do. Raises BrokenError."""
-        ran = self._note(asked, moved)
+        ran = self._note(asked, moved) if asked.takes is None else asked.takes
+        if asked.takes is not None:
+            asked.takes.is_doubtful |= "it cannot be undone: " in moved.done.out
+            if moved.changed:
+                raise BrokenError(f"{asked.words} wrote {sorted(moved.changed)}")
         self.ages.check(asked, moved)
         check_others(self.platform, asked, moved)
         check_tags(self.platform, self.runs, moved)

@@ -259,7 +259,13 @@ class Platform:
         return {each: self.stores[each.store].value(each.name, each.property) for each in everything}
 
     def journal(self, run: str) -> str:
-        return (self.root / f".platform-secrets/runs/{run}.jsonl").read_text("utf-8")
+        """The journal of a run; empty for one that is lost."""
+        path = self.root / f".platform-secrets/runs/{run}.jsonl"
+        return path.read_text("utf-8") if path.exists() else ""
+
+    def lose(self, run: str) -> None:
+        """Take the journal of a run away, as with the disk of another machine."""
+        (self.root / f".platform-secrets/runs/{run}.jsonl").unlink(missing_ok=True)
 
     def exists(self, path: str) -> bool:
         return Path(path).exists()

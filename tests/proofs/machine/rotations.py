@@ -135,5 +135,5 @@ def _value(contents: Mapping[Target, Content], store: str, secret: str, key: str
 
 
 def has_way_back(ran: Ran) -> bool:
-    """Whether its old values work until it is closed."""
-    return not WITHOUT_OVERLAP & set(ran.keys) and not ran.is_closed
+    """Whether its old values work until it is closed, and the stores show them where its journal was lost."""
+    return not ran.is_doubtful and not WITHOUT_OVERLAP & set(ran.keys) and not ran.is_closed

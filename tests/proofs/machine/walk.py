@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.cli.exit_codes import INCOMPLETE
-from tests.proofs.machine.commands import COMMANDS, Asked, Hand, by_hand, closing, going_on
+from tests.proofs.machine.commands import COMMANDS, Asked, Hand, by_hand, closing, going_on, taking
 from tests.proofs.machine.faults import OF_LINES, OF_WRITES, STOPS, Fault
 from tests.proofs.machine.history import History, Ran
 from tests.proofs.machine.platform import KILLED, BrokenError, Moved, Platform
@@ -119,7 +119,8 @@ class Walk:
             check_rotated(self._platform, ran, asked)
         elif asked.keys and not moved.fired and is_free:
             raise BrokenError(f"nothing hinders this rotation, and it is refused: {moved.done.out}{moved.done.err}")
-        if ran is not None and asked.run is None and fault is not Fault.STRANGER and dice.random() < 0.35:
+        is_whole = asked.run is None and fault is not Fault.STRANGER and (asked.takes is None or moved.done.code == 0)
+        if ran is not None and is_whole and dice.random() < 0.35:
             self._undone(ran)
 
     def _fault(self, step: Step) -> Fault | None:
@@ -153,6 +154,10 @@ class Walk:
             self._waits[ran.id] += 1
             if self._waits[ran.id] <= _LONGEST or not is_marked(self._platform, ran):
                 continue
+            if '"planned"' not in self._platform.journal(ran.id) and '"taken"' not in self._platform.journal(ran.id):
+                taken, _ = self._run("take-over", taking(ran), None, 0)
+                if taken.done.code != 0:
+                    raise BrokenError(f"the rotation {ran.id} cannot be taken over: {taken.done.out}{taken.done.err}")
             if not ran.is_complete and ran.asked is not None:
                 self._run("rotate", ran.asked, None, 0)
             moved, _ = self._run("rotate", closing(ran), None, 0)
@@ -175,6 +180,8 @@ class Walk:
             raise BrokenError(f"the rotation {stopped.run} was stopped, and {moved.run} begins anew over its values")
         moved, now = self._gone_on(asked, moved, now or ran)
         fine = {0, 1} if asked.run is not None or _MAY_LEAVE & set(asked.words) else {0}
+        if asked.takes is not None and moved.done.code != 0 and "is here" not in moved.done.err:
+            raise BrokenError(f"a take-over that was stopped cannot be repeated: {moved.done.out}{moved.done.err}")
         if UNSETTLED in " ".join(moved.done.out.split()):
             # A recovery without an answer: that run ends, and the command is asked for a new plan.
             if moved.changed & stopped.changed or moved.done.code != INCOMPLETE:

@@ -115,9 +115,10 @@ class World:
 
     def begin(self, secret: str = SLACK, key: str = TOKEN) -> str:
         """A rotation that `here` begins; returns its run."""
-        done = self.rotate(self.here, secret, key, given=NEW if not self.journals(self.here) else f"{NEW}-2")
+        before = self.journals(self.here)
+        done = self.rotate(self.here, secret, key, given=f"{NEW}-2" if before else NEW)
         assert done.code == 0, done.out + done.err
-        return self.journals(self.here)[-1]
+        return next(each for each in self.journals(self.here) if each not in before)
 
     def stop(self, method: str, name: str, secret: str = SLACK, key: str = TOKEN) -> str:
         """A rotation that `here` begins, and that fails at this change; returns its run."""
