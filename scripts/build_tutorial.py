@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from compiler.change.run_files import caller  # noqa: E402
 from compiler.cluster.problem import ClusterState  # noqa: E402
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
 from compiler.demo.servers import list_demos, stop_kept  # noqa: E402
@@ -64,6 +65,8 @@ STAND_INS = (
     (re.compile(r"\b[0-9]{8}-[0-9]{6}(?=\.age\b)"), "20250131-120000"),
     (re.compile(r"\bversion [0-9a-f]{32}\b"), "version 0f3c…"),
     (re.compile(r"\btries again within [0-9hms]+"), "tries again within 7m"),
+    (re.compile(rf"(?<!\S){re.escape(caller() or 'nobody')}\b"), "ada@laptop"),
+    (re.compile(r"\b[0-9]+[sm] ago\b"), "5m ago"),
     (re.compile(r"\bvault-cluster-[0-9a-f]{8}\b"), "vault-cluster-1a2b3c4d"),
     (re.compile(r"\bafter [0-9]+ seconds$", re.MULTILINE), "after 5 seconds"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "5b1d0c3e-7f2a-4d61-9b08-2c6e8a1f4d73"),

@@ -203,9 +203,9 @@ def _require_keys(
 ) -> tuple[str, ...]:
     """The keys that got a new value: those that the stores show, else those that are named. Raises Refusal."""
     lives = {name: key.lifetime for name, key in secret.entry.keys.items()}
-    if unknown := [key for key in given if key not in known]:
-        message = f'the rotation {run_id} has no tag beside {list_names(unknown)} of "{secret.id}"'
-        raise Refusal("usage", message, f"the keys there are {list_names(known, len(known))}")
+    if unknown := [key for key in given if key not in lives]:
+        message = f'the secret "{secret.id}" has no key {list_names(unknown)}'
+        raise Refusal("usage", message, f"the keys with the tag are {list_names(known, len(known))}")
     # One that keeps the old value of another got that with it.
     keeps = {life.previous_key: name for name, life in lives.items()}
     names = tuple(dict.fromkeys(keeps.get(key, key) for key in changed or known))

@@ -165,8 +165,8 @@ def _take_over(hand: Hand, dice: Random) -> Asked | None:
     return taking(ran)
 
 
-def taking(ran: Ran) -> Asked:
-    return Asked(("rotate", ran.environment, ran.secret, "--take-over", ran.id, *_APPLY), takes=ran)
+def taking(ran: Ran, keys: Sequence[str] = ()) -> Asked:
+    return Asked(("rotate", ran.environment, ran.secret, *keys, "--take-over", ran.id, *_APPLY), takes=ran)
 
 
 def _undo(hand: Hand, dice: Random) -> Asked | None:

@@ -22,6 +22,8 @@ _LATEST = 6
 _LONGEST = 3
 _HAS_VALUE = "is under way, and has its new value"
 _GOES_ON = "to continue: "
+# No earlier version of what was rotated is left to show the keys.
+_NAMES_KEYS = "help: name them, of "
 # With those, or in an undo, what another writer changed stays, and the command says so.
 _MAY_LEAVE = {"skip", "--continue-on-error"}
 
@@ -156,6 +158,8 @@ class Walk:
                 continue
             if '"planned"' not in self._platform.journal(ran.id) and '"taken"' not in self._platform.journal(ran.id):
                 taken, _ = self._run("take-over", taking(ran), None, 0)
+                if _NAMES_KEYS in taken.done.err:
+                    taken, _ = self._run("take-over", taking(ran, ran.keys), None, 0)
                 if taken.done.code != 0:
                     raise BrokenError(f"the rotation {ran.id} cannot be taken over: {taken.done.out}{taken.done.err}")
             if not ran.is_complete and ran.asked is not None:
@@ -180,6 +184,8 @@ class Walk:
             raise BrokenError(f"the rotation {stopped.run} was stopped, and {moved.run} begins anew over its values")
         moved, now = self._gone_on(asked, moved, now or ran)
         fine = {0, 1} if asked.run is not None or _MAY_LEAVE & set(asked.words) else {0}
+        if asked.takes is not None and _NAMES_KEYS in moved.done.err:
+            moved, now = self._run(step.command, taking(asked.takes, asked.takes.keys), None, 0)
         if asked.takes is not None and moved.done.code != 0 and "is here" not in moved.done.err:
             raise BrokenError(f"a take-over that was stopped cannot be repeated: {moved.done.out}{moved.done.err}")
         if UNSETTLED in " ".join(moved.done.out.split()):

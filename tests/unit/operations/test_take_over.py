@@ -5,7 +5,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +15,9 @@ import pytest
 
 from compiler.live.stores import LiveStores
 from compiler.model.store import StoreAddress
+from compiler.operations.take_over import _of_list
 from compiler.stores.errors import Action, Code, StoreError
-from compiler.stores.interface import FROM_VERSION, ROTATION, ROTATION_BY, SecretWriter
+from compiler.stores.interface import FROM_VERSION, ROTATION, ROTATION_BY, Attributes, RemoteSecret, SecretWriter
 from tests import providers
 from tests.commands import Done, run_command
 from tests.platforms import write_agents_project
@@ -490,3 +491,66 @@ def test_the_report_has_what_the_stores_know(world: World) -> None:
     lost = report["rotation"]["takeOver"]
     assert (lost["run"], lost["complete"], lost["noWayBack"]) == (run, True, [])
     assert [each["state"] for each in lost["places"]] == ["written", "written"]
+
+
+def test_an_undo_that_may_not_go_on_does_not_keep_the_rotation_from_being_closed(world: World) -> None:
+    run = world.begin()
+
+    def fail(store: Shelf, method: str, name: str) -> None:
+        if (method, name) == ("restore", NAMES["vault"]):
+            raise StoreError(store.place(name), Action.WRITE, "it does not answer", "wait", Code.UNAVAILABLE)
+
+    world.moments.at["writing"] = fail
+    assert world.rotate(world.here, "--undo", run, "--apply").code == 4
+    world.moments.at.clear()
+    assert world.values() == (NEW, "old")
+    world.stores["vault"].gone[NAMES["vault"]] = {"2"}
+    taken = world.take_over(run)
+    assert ("has another writer's version" in taken.out, "to end the rotation: " in taken.out) == (True, True)
+    assert world.rotate(world.there, "--undo", run, "--apply").code == 1
+    assert world.rotate(world.there, "--confirm-revoked", run).code == 1
+    assert (world.values(), world.runs_of_tags()) == ((NEW, "old"), [None, None])
+
+
+def test_runs_lists_the_rotations_that_the_stores_know(world: World) -> None:
+    run = world.begin()
+    assert world.run(world.there, "runs", "prod").out == "no runs\n"
+    done = world.run(world.there, "runs", "prod", "--stores")
+    first, second = done.out.splitlines()
+    assert first.startswith(
+        f'{run}: rotate prod of "slack", "board", "taker"; under way by its tag, and its journal is not'
+    )
+    line = f"platform-secrets --root {world.there} rotate prod slack --take-over {run}"
+    assert (done.code, second) == (0, f"  if its journal is lost: {line}")
+    assert "take-over" not in world.run(world.here, "runs", "prod", "--stores").out
+    assert world.take_over(run).code == 0
+    assert f"rotate prod slack --take-over {run}\n" in world.run(world.here, "runs", "prod", "--stores").out
+
+    def silent(store: Shelf, _method: str, name: str) -> None:
+        if store is world.stores["azure"]:
+            raise StoreError(store.place(name), Action.READ, "it does not answer", "wait", Code.UNAVAILABLE)
+
+    world.moments.at["asked"] = silent
+    done = world.run(world.here, "runs", "prod", "--stores")
+    assert (done.code, "warning: azure: cannot read " in done.out, run in done.out) == (3, True, True)
+    assert world.run(world.here, "runs", "--stores").code == 2
+
+
+def test_versions_of_one_second_have_no_order() -> None:
+    run, moment = "20260102-030405-4fa1c2", datetime(2026, 1, 2, 4, tzinfo=UTC)
+    own = Attributes(created=moment, tags={ROTATION: run})
+    before, later = (replace(own, created=moment + timedelta(minutes=m), tags={}) for m in (-1, 1))
+    twin = replace(own, tags={})
+    for listed, current, found in (
+        ({"a": before, "b": own}, "b", ("b", "a")),
+        ({"a": before, "b": own, "c": later}, "c", ("b", "a")),
+        ({"a": twin, "b": own}, "b", ("b", "a")),
+        ({"b": own, "a": twin}, "a", ("b", None)),
+        ({"b": own, "a": twin, "c": later}, "c", ("b", "")),
+        ({"a": before, "d": before, "b": own}, "b", ("b", "")),
+        ({"b": own}, "b", ("b", None)),
+        ({"a": before}, "a", None),
+        ({"a": before, "b": own, "c": own, "d": later}, "d", None),
+        ({"a": before, "b": own, "c": own}, "c", ("b", "a")),
+    ):
+        assert _of_list(run, listed, RemoteSecret("x", current, {}, Attributes())) == found, listed
