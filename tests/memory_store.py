@@ -24,6 +24,7 @@ from compiler.stores.interface import (
     Content,
     Dropped,
     Identity,
+    Listing,
     Problem,
     RemoteSecret,
     SecretState,
@@ -130,6 +131,21 @@ class MemoryStore:
     def list_versions(self, name: str) -> Mapping[str, Attributes] | None:
         self._called("list_versions", name)
         return None if self.is_vault else {each.version: each.attributes for each in self.versions.get(name, [])}
+
+    def list_names(self, at: str = "") -> Listing:
+        self._called("list_names", at)
+        names = [name for name, versions in self.versions.items() if versions and name.startswith(at)]
+        below = [name[len(at) :] for name in names]
+        deep = dict.fromkeys(f"{at}{name.split('/', 1)[0]}/" for name in below if "/" in name and self.is_vault)
+        flat = [name for name, rest in zip(names, below, strict=True) if not (self.is_vault and "/" in rest)]
+        return Listing({name: self.versions[name][-1].attributes for name in flat}, tuple(deep))
+
+    def property_names(self, name: str) -> tuple[str, ...] | None:
+        self._called("property_names", name)
+        return tuple(self._newest(name, Action.LIST).properties) if self.is_vault else None
+
+    def other_engines(self) -> tuple[str, ...]:
+        return ()
 
     def losses_of_write(self, name: str) -> Dropped | None:
         self._called("losses_of_write", name)

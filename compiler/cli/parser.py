@@ -234,7 +234,7 @@ class Parser(argparse.ArgumentParser):
         if self.kinds:
             self._refuse_foreign(getattr(parsed, self._kind_argument), parsed)
         self._refuse_contradictions(given)
-        if "only" in parsed:
+        if "only" in parsed and "secrets" in parsed:
             parsed.only, parsed.secrets = [*dict.fromkeys((*parsed.secrets, *parsed.only))], []
         return parsed
 

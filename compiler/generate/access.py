@@ -49,6 +49,7 @@ COMMANDS: Final[Mapping[Role, Mapping[str, frozenset[Use]]]] = MappingProxyType(
             "restore --recover": _RECOVER | {Use.TAG},
             "restore --undo": _UNDO,
         },
+        Role.IMPORTER: {"import store": frozenset({Use.LIST})},
         Role.RETIRER: {"retire": frozenset({Use.DELETE_VERSIONS}), "retire --undo": frozenset({Use.RECOVER_VERSIONS})},
     }
 )
@@ -70,12 +71,15 @@ def access_text(
     """
     chosen = _choose_store(environment, form, store)
     secrets = [each for each in environment.secrets.values() if store is not None or each.store is chosen]
+    if role is Role.IMPORTER:
+        # What no entry has is nowhere but in the store: all of it is listed.
+        secrets = []
     try:
         names = names_in(environment, chosen, secrets, role)
     except (InvalidReferenceError, UnprovenReferenceError) as error:
         message = f"the name of a secret in {quote(chosen.id)} is invalid: {error}"
         raise Refusal("usage", message, "correct its `remote` in the catalogue") from None
-    if not names:
+    if not names and role is not Role.IMPORTER:
         message = f"{quote(environment.name)} has no secret in {quote(chosen.id)}"
         raise Refusal("usage", message, "name another store with --store")
     if not chosen.address:

@@ -28,8 +28,8 @@ CLUSTER_STORE, OWN_STORE = "ClusterSecretStore", "SecretStore"
 STORES = (CLUSTER_STORE, OWN_STORE)
 # The kind whose objects are read in each form.
 KINDS: Mapping[str, str] = {"external-secrets": "ExternalSecret", "secret-provider-class": "SecretProviderClass"}
-ENV_EXAMPLE = "env-example"
-FORMS = (*KINDS, ENV_EXAMPLE)
+ENV_EXAMPLE, STORE_NAMES = "env-example", "store"
+FORMS = (*KINDS, ENV_EXAMPLE, STORE_NAMES)
 # The API groups of the operator, its generators, kubernetes-external-secrets (no longer maintained) and the CSI driver.
 _OPERATOR, _GENERATORS = "external-secrets.io", "generators.external-secrets.io"
 _FORMER_OPERATOR, _CSI_DRIVER = "kubernetes-client.io", "secrets-store.csi.x-k8s.io"

@@ -100,9 +100,20 @@ class SecretState:
     attributes: Attributes = field(default_factory=Attributes)
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a store says that it holds at one place, without a value."""
+
+    # By the names of remote secrets: what is kept beside them, as far as a list tells.
+    secrets: Mapping[str, Attributes]
+    # Where to go on: folders of a Vault, the next page of a Key Vault.
+    more: tuple[str, ...] = ()
+
+
 class Use(StrEnum):
     """What is done with one remote secret, for the access that it takes."""
 
+    LIST = "list"  # it is named in a list, with the names of its properties where the store tells them without values
     READ = "read"
     AGE = "age"  # it is found out when a value was written, by versions and their dates
     CREATE = "create"  # the name has no version yet
@@ -122,6 +133,7 @@ class Role(StrEnum):
     READER = "reader"
     WRITER = "writer"
     RETIRER = "retirer"
+    IMPORTER = "importer"  # reads names alone
 
 
 class VersionStates(dict[str, StoreState]):
@@ -227,6 +239,18 @@ class SecretReader(Protocol):
         None where that takes another right than reading does: a Vault counts its versions from 1, and each has its date
         when it is read.
         """
+
+    def list_names(self, at: str = "") -> Listing:
+        """What lies in the store, in one request: at its beginning, or `at` one of the places of a Listing's `more`."""
+
+    def property_names(self, name: str) -> tuple[str, ...] | None:
+        """The names of a remote secret's properties without its value; None where only the value tells them.
+
+        NotFoundError and SoftDeletedError where no version can be read.
+        """
+
+    def other_engines(self) -> tuple[str, ...]:
+        """What else the server holds beside this store, in words, as far as the caller may see it."""
 
     def losses_of_write(self, name: str) -> Dropped | None:
         """What the next write of `name` makes the store drop, now or later; None for nothing. Raises ForbiddenError."""

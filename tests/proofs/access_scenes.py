@@ -41,7 +41,9 @@ class Scenes:
     def play(self, command: str) -> None:
         """Run a command, as the table calls it, from what it needs to what is left of it."""
         name, _, option = command.partition(" ")
-        if command in ("verify", "status", "cutover", "backup", "migrate --from"):
+        if command == "import store":
+            self._import_store()
+        elif command in ("verify", "status", "cutover", "backup", "migrate --from"):
             self._read(name)
         elif name == "retire":
             self._retire(is_undone=option == "--undo")
@@ -70,6 +72,13 @@ class Scenes:
         else:
             for name in (TOKEN, PEM):
                 self.world.azure.seed_deleted(name, "{}")
+
+    def _import_store(self) -> None:
+        if self.at == "vault":
+            self.world.put("team/db", {"DB_PASSWORD": "token-7"})
+        else:
+            self.world.azure.seed("smtp-password", "token-7")
+        self.step(lambda: self.world.run("import", "store", self.at, "--environment", "prod"))
 
     def _read(self, name: str) -> None:
         for store in OTHERS if name != "migrate" else (self.at,):

@@ -1,21 +1,25 @@
 """Runs `import`, which turns ExternalSecrets and other tools' files into an environment and catalogue entries."""
 
 import os
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from compiler.cli.exit_codes import FOUND, OK
-from compiler.cli.invocation import Invocation, files_alone
-from compiler.cli.parser import Parser, add_all, add_format, member_of
+from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores
+from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, member_of
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cluster.view import connect_cluster
 from compiler.consumers.look import read_files
 from compiler.edit.new_project import check_name, write_new
-from compiler.imports.forms import ENV_EXAMPLE, FORMS
+from compiler.imports.forms import ENV_EXAMPLE, FORMS, STORE_NAMES
 from compiler.imports.plan import ImportPlan, PlannedSecret, plan_import, plan_names
 from compiler.imports.proof import Counts, Proof, prove, prove_names
 from compiler.imports.sources import OPTIONAL, open_target, parse_stores, read_cluster, read_names, read_sources
+from compiler.imports.store_names import StoreContents, contents_lines, read_contents
+from compiler.live.readers import readers_of
+from compiler.live.stores import open_stores_for_reading, store_named
 from compiler.model.diagnostic import Diagnostic
 from compiler.refusal import Refusal
 from compiler.render.content import Line, members
@@ -29,6 +33,8 @@ and the catalogue. Shows the plan first.
     kubernetes-external-secrets; of files, or of the cluster
   secret-provider-class: Secrets that the Secrets Store CSI driver makes (Azure and Vault, `secretObjects`)
   env-example: names of variables as the keys of a new secret; a value beside a name is refused
+  store: the remote secrets of a store of the environment that no entry covers, by their names alone; with --cluster it
+    says which of them nothing in the cluster reads. It needs what `generate access ENV --for importer` grants
 
 A Secret that the catalogue has keeps its entry, and the environment says what differs. An object is taken whole or not
 at all. Before anything is written, the compiled environment is compared with what was read, key by key: store, remote
@@ -39,14 +45,17 @@ EXAMPLES = (
     "platform-secrets import external-secrets --cluster --context dev-admin --namespace shop --environment dev",
     "platform-secrets import secret-provider-class classes/ --environment dev --namespace shop",
     "platform-secrets import env-example .env.example --secret shop --environment dev",
+    "platform-secrets import store vault --environment dev --only 'team-a/*'",
 )
+# Secrets that a person looks through, and those that are planned at a time.
+_MOST_SHOWN, _MOST_PLANNED = 200, 500
 
 
 def configure(parser: Parser) -> None:
     parser.add_argument("form", choices=FORMS, metavar="FORM", help=", ".join(FORMS))
-    parser.add_argument("files", metavar="FILE", nargs="*", help="files, folders, or - for standard input")
+    parser.add_argument("files", metavar="FILE", nargs="*", help="files, folders, - for standard input, or the store")
     parser.add_cluster("external-secrets: read the cluster's objects, of Secrets the metadata alone")
-    parser.exclude("--cluster", "FILE", "--store")
+    parser.exclude("--cluster", "--store")
     parser.add_option("--environment", "ENV", "the environment to write, an existing or a new one")
     parser.add_repeatable(
         "--store", "NAME=PROVIDER", "the provider of a store whose object is not among the files; repeatable"
@@ -56,6 +65,8 @@ def configure(parser: Parser) -> None:
         parser.require(each.option, "--store")
     parser.add_option("--namespace", "NAME", "namespace of objects that name none, or the only one of the cluster")
     parser.add_option("--secret", "NAME", "env-example: the new secret")
+    parser.add_repeatable("--only", "PATTERN", "store: only names that match, such as 'team-a/*'; repeatable")
+    add_accept_cluster(parser)
     parser.add_flag("--apply", "write; without it, only show the plan")
     parser.add_flag("--quiet", "print only diagnostics")
     add_all(parser)
@@ -67,12 +78,9 @@ def run(invocation: Invocation) -> int:
     if given.environment is None:
         raise Refusal("usage", "no environment is named", "name one with --environment, an existing or a new one")
     name = check_name("environment", given.environment)
-    if given.cluster == bool(given.files):
-        raise Refusal("usage", "nothing to import", "name files or folders, or - for standard input")
-    if given.form == ENV_EXAMPLE and given.secret is None:
-        raise Refusal("usage", f"{ENV_EXAMPLE} needs --secret", "name the new secret: --secret NAME")
-    if given.form != ENV_EXAMPLE and given.secret is not None:
-        raise Refusal("usage", f"--secret is only for {ENV_EXAMPLE}", "leave --secret out")
+    _check_form(given)
+    if given.form == STORE_NAMES:
+        return _import_store(invocation, name)
     here = open_target(invocation.root, name, files_alone())
     if given.form == ENV_EXAMPLE:
         secret = check_name("secret", given.secret)
@@ -92,6 +100,45 @@ def run(invocation: Invocation) -> int:
     return _finish(invocation, name, plan, partial(prove, plan, found.lost), found.diagnostics)
 
 
+def _check_form(given: Namespace) -> None:
+    """Raises Refusal where words and options are not those of the form."""
+    if given.form != STORE_NAMES and given.cluster and given.files:
+        raise Refusal("usage", "--cluster cannot be combined with FILE", "leave one out")
+    if not given.files and not given.cluster:
+        raise Refusal("usage", "nothing to import", "name files or folders, or - for standard input")
+    if given.form == STORE_NAMES and len(given.files) != 1:
+        raise Refusal("usage", "one store is to be named", "name it as the environment does")
+    for option, form in (("only", STORE_NAMES), ("secret", ENV_EXAMPLE)):
+        if given.form != form and getattr(given, option):
+            raise Refusal("usage", f"--{option} is only for {form}", f"leave --{option} out")
+    if given.form == ENV_EXAMPLE and given.secret is None:
+        raise Refusal("usage", f"{ENV_EXAMPLE} needs --secret", "name the new secret: --secret NAME")
+
+
+def _import_store(invocation: Invocation, name: str) -> int:
+    given = invocation.arguments
+    (environment,) = live_environments([name], invocation)
+    store = store_named(environment, given.files[0])
+    here = open_target(invocation.root, name, files_alone())
+    with open_stores(invocation, open_stores_for_reading) as stores:
+        view = connect_cluster(os.environ, given.context) if given.cluster else None
+        readers = readers_of(store, (), stores, view) if view is not None else None
+        contents = read_contents(here, environment, store, stores.open(store), given.only, readers)
+    if len(contents.objects) <= _MOST_PLANNED:
+        plan = plan_import(here, contents.objects)
+        return _finish(invocation, name, plan, partial(prove, plan), contents=contents)
+    # Each line that is written is proved by a second reading, which takes minutes for so many.
+    message = f"entries are planned for up to {_MOST_PLANNED} remote secrets at a time"
+    way_out = f"name a part, such as --only '{contents.largest_folder}*'"
+    if given.apply:
+        raise Refusal("cannot run", message, way_out)
+    code = invocation.findings(
+        (), name, content=import_content(given.form, None, None, applied=False, contents=contents)
+    )
+    invocation.summary([*contents_lines(contents), f"{message}: {way_out}"])
+    return code
+
+
 def _one_file(paths: Sequence[str]) -> tuple[str, str]:
     files = [*read_files(paths)]
     if len(files) != 1:
@@ -100,7 +147,12 @@ def _one_file(paths: Sequence[str]) -> tuple[str, str]:
 
 
 def _finish(
-    invocation: Invocation, name: str, plan: ImportPlan, prove: Callable[[], Proof], found: Sequence[Diagnostic] = ()
+    invocation: Invocation,
+    name: str,
+    plan: ImportPlan,
+    prove: Callable[[], Proof],
+    found: Sequence[Diagnostic] = (),
+    contents: StoreContents | None = None,
 ) -> int:
     """Shows the plan and its proof, and writes its files where that is asked for."""
     given = invocation.arguments
@@ -112,9 +164,10 @@ def _finish(
     if applies:
         with interruption("writing is all-or-nothing"):
             write_new(plan.outputs, invocation.root)
-    content = import_content(given.form, plan, proof, applied=applies)
+    content = import_content(given.form, plan, proof, applied=applies, contents=contents)
+    before = contents_lines(contents) if contents is not None else ()
     code = invocation.findings(diagnostics, name, content=content, least=OK if plan.secrets else FOUND)
-    invocation.summary([*import_lines(given.form, plan, proof), *_ending(plan, given.apply)])
+    invocation.summary([*before, *import_lines(given.form, plan, proof), *_ending(plan, given.apply)])
     return code
 
 
@@ -146,10 +199,12 @@ def import_lines(form: str, plan: ImportPlan, proof: Proof) -> Iterator[Line]:
         what = "new" if store.is_new else "changed" if changes else "as it is"
         unknown = "" if store.source.address is not None else "; the manifests do not say its address"
         yield f"store {store.id}: ", what, f", {changes}" if changes else "", unknown
-    for each in plan.secrets:
+    for each in plan.secrets[:_MOST_SHOWN]:
         title = f"{each.found.namespace}/{each.found.name}"
         yield "secret ", each.id, ": ", title, " with ", *pieces_of([key.name for key in each.found.keys])
         yield "  ", _entry(each), ", in ", each.store.id
+    if (left := len(plan.secrets) - _MOST_SHOWN) > 0:
+        yield f"and {left} more secrets, which --format json lists"
     for owner, names in _owners(plan).items():
         are, them = ("is", "it") if len(names) == 1 else ("are", "them")
         yield *pieces_of(names), f" {are} made by the {owner} now: hand {them} over when you deploy"
@@ -205,7 +260,9 @@ def _count_objects(counts: Counts) -> str:
     return f"{pluralize(counts.objects, 'object')} with {pluralize(counts.keys, 'key')}"
 
 
-def import_content(form: str, plan: ImportPlan | None, proof: Proof | None, *, applied: bool) -> dict[str, Any]:
+def import_content(
+    form: str, plan: ImportPlan | None, proof: Proof | None, *, applied: bool, contents: StoreContents | None = None
+) -> dict[str, Any]:
     """The members of the JSON report beside diagnostics; empty where the plan could not be made."""
     return {
         "form": form,
@@ -218,7 +275,13 @@ def import_content(form: str, plan: ImportPlan | None, proof: Proof | None, *, a
         "files": [output.shown for output in plan.outputs] if plan is not None else [],
         "counts": {name: members(each, "objects", "keys") for name, each in proof.items()} if proof else None,
         "equalKeys": _equal_keys(form, plan, proof) if plan is not None and proof else None,
+        "contents": _contents(contents) if contents is not None else None,
     }
+
+
+def _contents(contents: StoreContents) -> dict[str, Any]:
+    told = members(contents, "seen", "covered", "gone", "managed", "names", "renamed", "merged", "unread", "others")
+    return {"store": contents.store.id, **told}
 
 
 def _secret(each: PlannedSecret) -> dict[str, Any]:

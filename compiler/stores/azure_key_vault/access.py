@@ -18,6 +18,7 @@ GET, LIST, SET = (f"{_SECRETS}/{each}/action" for each in ("getSecret", "readMet
 DELETE, RECOVER, UPDATE = f"{_SECRETS}/delete", f"{_SECRETS}/recover/action", f"{_SECRETS}/update/action"
 # The data actions of each use, as measured by the requests of each command. Tags beside a value are written with it.
 ACCESS: Final[Mapping[Use, tuple[str, ...]]] = {
+    Use.LIST: (LIST,),
     Use.READ: (GET,),
     Use.AGE: (GET, LIST),
     Use.CREATE: (GET, LIST, SET),
@@ -47,6 +48,7 @@ def access_text(
     # The name of any other host may be that of somebody else's vault.
     if address is None or cloud_of(address.host) is None or not VAULT_NAME.fullmatch(vault):
         raise Refusal("usage", f"the vaultUrl of {quote(store.id)} names no Key Vault", "write its own URL")
+    is_wide = is_wide or role is Role.IMPORTER
     actions = sorted({action for use in uses for action in ACCESS[use]})
     subject = _subject(store, namespace) if role is Role.OPERATOR else None
     log_in = shell_line("az", "login")
@@ -62,7 +64,8 @@ def access_text(
     show = _az("keyvault", "show", "--name", vault, "--query", "id", "--output", "tsv")
     lines += [f"vault=$({show})"]
     identifier = _SECRETS_USER
-    if not SECRETS_USER_ACTIONS.issuperset(actions):
+    # Who imports reads no value, which that role may.
+    if role is Role.IMPORTER or not SECRETS_USER_ACTIONS.issuperset(actions):
         identifier = str(uuid5(NAMESPACE_URL, f"https://{address.host}/{role}"))
         lines += _custom_role(identifier, f"Platform Secrets {role} of {vault}", actions)
     assignee = ("--assignee-object-id", '"$ASSIGNEE"', "--assignee-principal-type", '"$type"')

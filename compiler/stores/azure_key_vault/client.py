@@ -315,7 +315,10 @@ class SdkClient:
         )
 
     def ask(self) -> None:
-        self._page(None, Action.LIST, lambda: self._client.list_properties_of_secrets().by_page())
+        self.page_of_secrets(None)
+
+    def page_of_secrets(self, token: str | None) -> tuple[list[Bundle], str | None]:
+        return self._page(None, Action.LIST, lambda: self._client.list_properties_of_secrets().by_page(token))
 
     def page_of_versions(self, name: str, token: str | None, action: Action) -> tuple[list[Bundle], str | None]:
         return self._page(name, action, lambda: self._client.list_properties_of_secret_versions(name).by_page(token))

@@ -44,6 +44,7 @@ from compiler.stores.interface import (
     Attributes,
     Content,
     Identity,
+    Listing,
     Problem,
     RemoteSecret,
     SecretState,
@@ -320,6 +321,20 @@ class AzureKeyVaultStore:
         self._require_name(name, Action.LIST)
         versions = sorted(self._versions(name, Action.LIST), key=_creation_time)
         return {version.version or "": version.attributes for version in versions}
+
+    @one_operation
+    def list_names(self, at: str = "") -> Listing:
+        """A page of the vault's secrets."""
+        page, more = self._retrier.read(lambda: self._client.page_of_secrets(at or None))
+        return Listing({each.name: each.attributes for each in page}, (more,) if more is not None else ())
+
+    def property_names(self, name: str) -> None:
+        """Return None: the names are a part of the value."""
+        self._require_name(name, Action.LIST)
+
+    def other_engines(self) -> tuple[str, ...]:
+        """Keys are no secrets, and the secret of a certificate is in the list as one that is managed."""
+        return ()
 
     def losses_of_write(self, name: str) -> None:
         """Key Vault keeps every version of a secret."""

@@ -32,8 +32,10 @@ _READ: Final = Need("data", "read")
 # Metadata and the mount's configuration say which earlier versions a write drops, and when its own ends.
 _METADATA: Final = Need("metadata", "read", required=False)
 _CONFIG: Final = Need("config", "read", required=False)
-# What each use sends, as measured on a server's audit log. No use lists, patches, destroys or deletes metadata.
+# What each use sends, as measured on a server's audit log. Only LIST lists; no use patches, destroys or deletes
+# metadata.
 ACCESS: Final[Mapping[Use, tuple[Need, ...]]] = {
+    Use.LIST: (Need("metadata", "list"), Need("subkeys", "read")),
     Use.READ: (_READ,),
     Use.AGE: (_READ,),
     Use.CREATE: (_READ, Need("data", "create"), _METADATA, _CONFIG),
@@ -75,8 +77,12 @@ def path_accesses(mount: str, name: str, uses: Collection[Use]) -> tuple[PathAcc
 
 
 def every_path(mount: str, name: str) -> tuple[str, ...]:
-    """The paths on which something can be done with the remote secret, by this program or without it."""
-    return (*(each.path for each in path_accesses(mount, name, tuple(Use))), f"{mount}/destroy/{name}")
+    """The paths on which something can be done with the remote secret, by this program or without it.
+
+    To read the names of its properties is nothing that a role could do too much.
+    """
+    uses = [each for each in Use if each is not Use.LIST]
+    return (*(each.path for each in path_accesses(mount, name, uses)), f"{mount}/destroy/{name}")
 
 
 def on_same_path(route: str, capability: str) -> frozenset[str]:
@@ -105,6 +111,8 @@ def access_text(
         if "+" in path.split("/") or any(pattern in path for pattern in _PATTERNS):
             message = f"a policy would take {quote(path)} for a pattern or a template"
             raise Refusal("usage", message, "rename the secret in the store")
+    if role is Role.IMPORTER:
+        names = ["*"]
     steps = [["bao", "policy", "write", *in_namespace(store.vault_namespace), title, "FILE"]]
     if role is Role.OPERATOR:
         steps += _log_in(store, title, namespace)

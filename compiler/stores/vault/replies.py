@@ -26,6 +26,7 @@ from compiler.stores.interface import (
     Cluster,
     Dropped,
     Limit,
+    Listing,
     RemoteSecret,
     SecretState,
     StoreState,
@@ -271,6 +272,28 @@ def secret_state(name: str, body: Mapping[str, Any]) -> SecretState:
     if newest is None:
         return SecretState(name, StoreState.ABSENT, None, attributes)
     return SecretState(name, _state_of(newest, datetime.now(UTC)), str(current), attributes)
+
+
+_OF_VAULT_ITSELF: Final = frozenset({"cubbyhole", "identity", "system"})
+
+
+def listing(folder: str, body: Mapping[str, Any]) -> Listing:
+    """Return what a folder holds. Raises as `remote_secret` does."""
+    keys = [f"{folder}{key}" for key in map(str, body["data"]["keys"])]
+    names = dict.fromkeys((key for key in keys if not key.endswith("/")), Attributes())
+    return Listing(names, tuple(key for key in keys if key.endswith("/")))
+
+
+def engines_beside(mount: str, body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the engines that the caller sees, without `mount` and those of Vault itself. Raises as `remote_secret`."""
+    found = []
+    for path, engine in sorted(body["data"]["secret"].items()):
+        if path == mount or str(engine["type"]).removeprefix("ns_") in _OF_VAULT_ITSELF:
+            continue
+        version = (engine.get("options") or {}).get("version")
+        kind = f"{engine['type']} version {version}" if version else str(engine["type"])
+        found.append(f"{kind} at {path}")
+    return tuple(found)
 
 
 def version_states(body: Mapping[str, Any]) -> VersionStates:

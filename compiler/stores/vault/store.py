@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import quote as url_path
 
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
@@ -28,6 +29,7 @@ from compiler.stores.interface import (
     Content,
     Dropped,
     Identity,
+    Listing,
     Problem,
     RemoteSecret,
     SecretState,
@@ -47,6 +49,8 @@ from compiler.stores.vault.provider import variable
 from compiler.stores.vault.replies import (
     MountSettings,
     creation_time,
+    engines_beside,
+    listing,
     losses_of_next,
     mount_settings,
     remote_secret,
@@ -348,6 +352,32 @@ class VaultStore:
     def list_versions(self, name: str) -> None:
         """Return None: the list is metadata, and a policy for reading values need not give it."""
         self._request(Action.DESCRIBE, name, "metadata", "read")
+
+    @one_operation
+    def list_names(self, at: str = "") -> Listing:
+        """A folder of the mount: names one level deep."""
+        request = Request(Action.LIST, None, f"{self.address.mount}/metadata/{at}", "list")
+        try:
+            return self._connection.read(
+                request, lambda: listing(at, self._kv.list_secrets(at, mount_point=self.address.mount))
+            )
+        except NotFoundError:
+            # What is empty has no list.
+            return Listing({})
+
+    @one_operation
+    def property_names(self, name: str) -> tuple[str, ...]:
+        request = self._request(Action.LIST, name, "subkeys", "read")
+        path = f"/v1/{url_path(f'{self.address.mount}/subkeys/{name}')}"
+        get = self._connection.client.adapter.get
+        return self._connection.read(request, lambda: tuple(get(path, params={"depth": 1})["data"]["subkeys"]))
+
+    @one_operation
+    def other_engines(self) -> tuple[str, ...]:
+        """What the user interface of Vault lists for this token: every token may ask."""
+        request = Request(Action.LIST, None, "sys/internal/ui/mounts", "read")
+        get, mine = self._connection.client.adapter.get, f"{self.address.mount}/"
+        return self._connection.read(request, lambda: engines_beside(mine, get(f"/v1/{request.path}")))
 
     @one_operation
     def losses_of_write(self, name: str) -> Dropped | None:

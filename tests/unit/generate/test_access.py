@@ -215,6 +215,22 @@ def test_who_changes_secrets_gets_a_role_that_cannot_purge(root: Path, tmp_path:
     assert (given(assigned, "--scope"), given(assigned, "--assignee-principal-type")) == (VAULT, "Group")
 
 
+def test_who_imports_may_list_the_whole_store_and_read_no_value(root: Path, tmp_path: Path) -> None:
+    assert rules_of(text_of(root, Role.IMPORTER, "hcl", "vault")) == {
+        "secret/metadata/*": ["list"],
+        "secret/subkeys/*": ["read"],
+    }
+    # Also where the environment reads nothing from that store yet.
+    change(root, "{github: {}, jira: {}}", "{}")
+    assert "secret/subkeys/*" in text_of(root, Role.IMPORTER, "hcl", "vault")
+    calls = called(tmp_path, text_of(root, Role.IMPORTER, "az", "azure"), ASSIGNEE="7")
+    made = next(words for words in calls if words[0] == "rest")
+    (permission,) = json.loads(given(made, "--body"))["properties"]["permissions"]
+    assert permission["dataActions"] == ["Microsoft.KeyVault/vaults/secrets/readMetadata/action"]
+    assert given(calls[-1], "--role") != SECRETS_USER
+    assert given(calls[-1], "--scope") == VAULT
+
+
 def test_the_operator_gets_an_identity_that_its_account_logs_in_as(root: Path, tmp_path: Path) -> None:
     variables = {"IDENTITY": "eso", "IDENTITY_GROUP": "ids", "CLUSTER_ISSUER": "https://issuer"}
     calls = called(tmp_path, text_of(root, Role.OPERATOR, "az", "azure"), **variables)

@@ -39,8 +39,8 @@ def test_every_use_is_in_the_table_and_none_asks_for_what_no_command_does() -> N
     needs = {(need.route, need.capability) for found in ACCESS.values() for need in found}
     assert needs == {
         *(("data", each) for each in ("create", "read", "update")),
-        *(("metadata", each) for each in ("read", "update")),
-        *(("config", "read"), ("delete", "update"), ("undelete", "update")),
+        *(("metadata", each) for each in ("list", "read", "update")),
+        *(("config", "read"), ("delete", "update"), ("undelete", "update"), ("subkeys", "read")),
     }
 
 
