@@ -78,7 +78,7 @@ def read_contents(
     """
     listed = dict(_list_all(reader, store, patterns))
     names = {name: each for name, each in listed.items() if not patterns or _matches(name, patterns)}
-    known = _covered_names(here, environment, store)
+    known = _names_in_entries(here, environment, store)
     free = {name: each for name, each in names.items() if store.provider.remote_name(name) not in known}
     taken = {name: each for name, each in free.items() if not each.managed}
     source = _source_of(here, store)
@@ -94,8 +94,8 @@ def read_contents(
         len(found) - len(objects),
         len(free) - len(taken),
         reader.other_engines(),
-        {each.id: dict(_renamed(left, store, each)) for each in others},
-        {each.id: _merged(left, each) for each in others},
+        {each.id: dict(_find_changes(left, store, each)) for each in others},
+        {each.id: _find_clashes(left, each) for each in others},
         tuple(each for each in left if not readers.of(each)) if readers is not None else None,
     )
 
@@ -129,7 +129,7 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, each) for each in patterns)
 
 
-def _covered_names(here: ImportTarget, environment: Environment, store: Store) -> Collection[str]:
+def _names_in_entries(here: ImportTarget, environment: Environment, store: Store) -> Collection[str]:
     """The remote secrets that an entry reads, used or not, as the store compares names."""
     provider = store.provider
     inventory = Inventory(environment)
@@ -181,7 +181,7 @@ def _variable_of(name: str) -> str:
     return _NOT_IN_VARIABLE.sub("_", name.upper()).strip("_")
 
 
-def _renamed(names: Sequence[str], store: Store, other: Store) -> Iterator[tuple[str, str]]:
+def _find_changes(names: Sequence[str], store: Store, other: Store) -> Iterator[tuple[str, str]]:
     """The names that `other` would have to spell in another way, beyond the separator, with that spelling."""
     for name in names:
         usual = name.replace(store.provider.separator, other.provider.separator)
@@ -189,7 +189,7 @@ def _renamed(names: Sequence[str], store: Store, other: Store) -> Iterator[tuple
             yield name, fitting
 
 
-def _merged(names: Sequence[str], other: Store) -> list[list[str]]:
+def _find_clashes(names: Sequence[str], other: Store) -> list[list[str]]:
     """The names that would be one in `other`."""
     groups: dict[str, list[str]] = {}
     for name in names:
