@@ -74,7 +74,7 @@ def use(run: Run, program: str, folder: Path, *, programs: str = "") -> None:
 @pytest.mark.parametrize("install", ["pipx install", "uv tool install"])
 def test_the_line_of_readme_installs_the_program(run: Run, wheel: Path, tmp_path: Path, install: str) -> None:
     # The wheel by its whole path, and of the extras the one whose packages are small.
-    line, count = re.subn(r"\./platform_secrets-[\w.-]+\.whl\[[\w,]+\]", f"{wheel}[backup]", LINE)
+    line, count = re.subn(r"\./dist/platform_secrets-[\w.-]+\.whl\[[\w,]+\]", f"{wheel}[backup]", LINE)
     assert count == 1, line
     run(line.replace("pipx install", install), programs=PROGRAMS)
     use(run, "platform-secrets", tmp_path)
