@@ -55,7 +55,13 @@ _NAME_ALONE = re.compile(rf"\s*(?:export\s+)?{_NAME}(?<![a-z])\s*", re.ASCII)
 # Nothing, quotes around nothing, and a comment behind a space.
 _NO_VALUE = re.compile(r"\s*+(?:\"\"|'')?\s*+(?:(?<=\s)#.*)?", re.DOTALL)
 _PASSED_OVER = re.compile(r"\s*(?:#.*)?")
-_PRINT_NAMES = ("sed", "-nE", "s/^(export )?([A-Z][A-Z0-9_]*=).*/\\2/p")
+# The names in one case, each with its equals sign: a line of a Base64 value in both is taken for no name.
+_LED_BY = "^[[:space:]]*(export[[:space:]]+)?"
+_PRINT_NAMES = (
+    *("sed", "-nE"),
+    *("-e", rf"s/{_LED_BY}([A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)[[:space:]]*=.*/\2=/p"),
+    *("-e", rf"s/{_LED_BY}([A-Z_][A-Z0-9_]*)[[:space:]]*$/\2=/p"),
+)
 
 
 @dataclass(frozen=True, slots=True)

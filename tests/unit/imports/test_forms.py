@@ -1,3 +1,5 @@
+import re
+import shlex
 import subprocess
 import time
 from collections.abc import Callable
@@ -142,6 +144,25 @@ def test_a_file_of_many_names_takes_no_time_and_a_larger_one_is_refused() -> Non
     assert time.process_time() - begun < allowed(5)
     with pytest.raises(Refusal, match=r"a\.env is larger than"):
         read_names("a.env", text + text)
+
+
+def test_the_advised_command_keeps_each_name_and_no_value(tmp_path: Path) -> None:
+    lines = (
+        "# of today",
+        "DB_PASSWORD=s3ntinel",
+        "lower_case=s3ntinel",
+        "\texport  api_key = s3ntinel",
+        "EMPTY=",
+        "empty=",
+    )
+    file = tmp_path / "input.env"
+    file.write_text("\n".join((*lines, "NAME_ALONE ", "_private=", "s3ntinel s3ntinel", "MIISentinel0==")), "utf-8")
+    help_text = read_names(str(file), file.read_text("utf-8"))[1].reasons[0].help or ""
+    (line,) = re.findall("`(.*)`", help_text)
+    done = subprocess.run(shlex.split(line), capture_output=True, text=True, check=True)
+    names, found = read_names("a.env", done.stdout)
+    assert names == ("DB_PASSWORD", "lower_case", "api_key", "EMPTY", "empty", "NAME_ALONE", "_private")
+    assert not found.reasons
 
 
 def test_the_line_that_prints_the_names_prints_no_value(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
