@@ -17,7 +17,10 @@ from tests.docs.anchors import anchors
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERVIEW = ROOT / "docs/secret-management.md"
-TASKS = [ROOT / f"docs/how-to/{name}.md" for name in ("set-up-stores", "daily-work", "recovery", "troubleshooting")]
+TASKS = [
+    ROOT / f"docs/how-to/{name}.md"
+    for name in ("set-up-stores", "daily-work", "recovery", "troubleshooting", "switching", "status", "ci")
+]
 OLD_ANCHORS = (ROOT / "tests/docs/old_anchors.txt").read_text("utf-8").split()
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 HELP = (ROOT / "docs/reference/commands.md").read_text("utf-8")
