@@ -122,15 +122,20 @@ class LivePlatform:
         phase: str = "Running",
         volume: bool = False,
         key: str | None = None,
+        started: datetime | None = None,
     ) -> None:
-        """A pod of a Deployment that reads a Secret, by its variables or by a volume."""
+        """A pod of a Deployment that reads a Secret, by its variables or by a volume; `started` now for None."""
         source: dict[str, Any] = {"envFrom": [{"secretRef": {"name": secret}}]}
         if key is not None:
             source = {"env": [{"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}]}
         spec: dict[str, Any] = {"containers": [{"name": "main", **({} if volume else source)}]}
         if volume:
             spec["volumes"] = [{"name": "v", "secret": {"secretName": secret}}]
-        state = {"waiting": {"reason": waiting, "message": PLANTED}} if waiting else {"running": {}}
+        state = (
+            {"waiting": {"reason": waiting, "message": PLANTED}}
+            if waiting
+            else {"running": {"startedAt": _text(started or datetime.now(UTC))}}
+        )
         owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": f"{name}-5d8f", "controller": True}
         self.double.put(
             "pods",
@@ -153,4 +158,8 @@ class LivePlatform:
 
 
 def _now() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return _text(datetime.now(UTC))
+
+
+def _text(when: datetime) -> str:
+    return f"{when:%Y-%m-%dT%H:%M:%SZ}"

@@ -487,7 +487,8 @@ _POD_SPEC: _Shape = {
     "volumes": [_VOLUME],
     "imagePullSecrets": [{"name": str}],
 }
-_STATES: _Shape = [{"name": str, "restartCount": int, "state": {"waiting": {"reason": str}}}]
+_STATE: _Shape = {"waiting": {"reason": str}, "running": {"startedAt": str}}
+_STATES: _Shape = [{"name": str, "restartCount": int, "state": _STATE}]
 _POD: Mapping[str, _Shape] = {
     "metadata": _OWNED,
     "spec": _POD_SPEC,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from compiler.cluster.problem import FAILING, ClusterProblem, ClusterState
+from compiler.cluster.problem import FAILING, OF_PODS, ClusterProblem, ClusterState
 from compiler.cluster.store_object import store_problems, store_unknowns
 from compiler.cluster.view import (
     EVENTS,
@@ -55,6 +55,8 @@ _NOT_UPDATED = "could not update secret, target is immutable"
 _STORE_FIELD, _TEMPLATES = ("secretStoreRef",), (("template",), ("manifest",))
 
 
+# With no other ones the Secret has the value of the store.
+_OF_NEW_VALUE = OF_PODS | {ClusterState.REPLACED, ClusterState.DATA_CHANGED}
 # With these the operator has not read what the environment says, and the age of what it read says nothing.
 _NOT_READ = frozenset({ClusterState.OTHER_SPEC, ClusterState.NOT_SYNCED, *FAILING})
 
@@ -77,6 +79,8 @@ class Evidence:
     # What a wait saw change since it began, and the pods that are not ready.
     changes: tuple[ClusterProblem, ...] = ()
     pods: tuple[ClusterProblem, ...] = ()
+    # The workloads to start anew, once the Secret has the value.
+    restarts: tuple[ClusterProblem, ...] = ()
 
 
 def problems(manifest: Manifest, live: Live, evidence: Evidence | None = None) -> tuple[ClusterProblem, ...]:
@@ -93,7 +97,10 @@ def problems(manifest: Manifest, live: Live, evidence: Evidence | None = None) -
         return objects
     times = tuple(_of_times(manifest, live, frozenset(each.state for each in objects), evidence))
     changes = (each for each in evidence.changes if each.state is not ClusterState.NOT_REFRESHED or not times)
-    return *objects, *changes, *times, *evidence.pods
+    found = (*objects, *changes, *times, *evidence.pods)
+    # Else a pod that starts anew may get the earlier value again.
+    has_value = all(each.state in _OF_NEW_VALUE for each in found)
+    return (*found, *evidence.restarts) if has_value else found
 
 
 def unknowns(manifest: Manifest, live: Live) -> tuple[str, ...]:
@@ -118,9 +125,19 @@ def foreign_writers(live: Live) -> Iterator[tuple[str, Sequence[str], str, bool]
     refreshed = refresh_time(live.external_secret or {})
     for time, manager, fields in writers(live.secret, "f:data"):
         keys = [name.removeprefix("f:") for name in fields if name.startswith("f:")]
-        if keys and manager != _OPERATOR and not manager.startswith(_OPERATORS_PREFIX):
+        if keys and not _is_operator(manager):
             wrote = moment_of(time)
             yield manager, keys, time, wrote is None or refreshed is None or wrote > refreshed
+
+
+def _is_operator(manager: str) -> bool:
+    return manager == _OPERATOR or manager.startswith(_OPERATORS_PREFIX)
+
+
+def operator_write_time(secret: LiveObject | None) -> datetime | None:
+    """When the operator last wrote a Secret with values; None where the API server does not say."""
+    times = (moment_of(time) for time, manager, _ in writers(secret, "f:data") if _is_operator(manager))
+    return max(filter(None, times), default=None)
 
 
 def is_own(external_secret: LiveObject, manifest: Manifest) -> bool:

@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any
 
+from compiler.cluster.judge import CLOCKS, operator_write_time
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import (
     CONTAINERS,
     LiveObject,
     child,
+    clock,
     container_states,
     controllers_of,
     keys_of,
+    moment_of,
     ready_of,
 )
 from compiler.model.document import Span
@@ -51,6 +56,7 @@ class SecretRead:
     prefix: str = field(default="", compare=False)  # before the names of variables
     at: Span | None = field(default=None, compare=False)
     key_at: Span | None = field(default=None, compare=False)
+    mounted_in: tuple[str, ...] = field(default=(), compare=False)  # the containers of a subPath
 
     @property
     def keeps(self) -> bool:
@@ -109,36 +115,37 @@ def _of_containers(spec: PlainMap, locate: Locate) -> Iterator[SecretRead]:
 
 
 def _of_volumes(spec: PlainMap, locate: Locate) -> Iterator[SecretRead]:
-    by_sub_path = {
-        mount.get("name")
-        for _, container in containers(spec)
-        for _, mount in maps(container, "volumeMounts")
-        if (mount.get("subPath") or mount.get("subPathExpr")) and isinstance(mount.get("name"), str)
-    }
+    by_sub_path: dict[str, list[str]] = {}
+    for _, container in containers(spec):
+        for _, mount in maps(container, "volumeMounts"):
+            if (mount.get("subPath") or mount.get("subPathExpr")) and isinstance(name := mount.get("name"), str):
+                by_sub_path.setdefault(name, []).append(str(container.get("name")))
     for at, volume in maps(spec, "volumes"):
         name = volume.get("name")
-        way = Way.SUB_PATH if isinstance(name, str) and name in by_sub_path else Way.VOLUME
-        yield from _of_files(child(volume, "secret"), "secretName", way, ("volumes", at, "secret"), locate)
+        mounted_in = tuple(by_sub_path.get(name, ())) if isinstance(name, str) else ()
+        yield from _of_files(child(volume, "secret"), "secretName", mounted_in, ("volumes", at, "secret"), locate)
         for index, source in maps(child(volume, "projected"), "sources"):
             above = ("volumes", at, "projected", "sources", index, "secret")
-            yield from _of_files(child(source, "secret"), "name", way, above, locate)
+            yield from _of_files(child(source, "secret"), "name", mounted_in, above, locate)
         # What a driver logs in with, without which the volume is not mounted.
         for *within, named in (("csi", "nodePublishSecretRef", "name"), ("azureFile", "secretName")):
             if secret := text(child(volume, *within), named):
                 yield SecretRead(secret, None, Way.VOLUME, at=locate(("volumes", at, *within, named)))
 
 
-def _of_files(source: PlainMap, named: str, way: Way, above: Path, locate: Locate) -> Iterator[SecretRead]:
+def _of_files(
+    source: PlainMap, named: str, mounted_in: tuple[str, ...], above: Path, locate: Locate
+) -> Iterator[SecretRead]:
     secret, is_optional = text(source, named), source.get("optional") is True
     if secret is None:
         return
-    here = locate((*above, named))
+    here, way = locate((*above, named)), Way.SUB_PATH if mounted_in else Way.VOLUME
     items = list(maps(source, "items"))
     for at, item in items:
         key, key_at = text(item, "key") or "", locate((*above, "items", at, "key"))
-        yield SecretRead(secret, key, way, is_optional, at=here, key_at=key_at)
+        yield SecretRead(secret, key, way, is_optional, at=here, key_at=key_at, mounted_in=mounted_in)
     if not items:
-        yield SecretRead(secret, None, way, is_optional, at=here)
+        yield SecretRead(secret, None, way, is_optional, at=here, mounted_in=mounted_in)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +158,20 @@ class Pod:
     is_ready: bool
     waiting: tuple[str, ...]  # the reasons of containers that do not run
     restarts: int
-    created: str  # by the API server, empty where it does not say
+    created: datetime | None  # by the API server
     reads: tuple[SecretRead, ...]
+    # When each container that runs was started, by its node; None where that does not say.
+    starts: Mapping[str, datetime | None] = field(default_factory=dict)
 
     def reads_of(self, secret: str) -> tuple[SecretRead, ...]:
         return tuple(each for each in self.reads if each.secret == secret)
+
+    def lasting_reads(self, secret: str) -> Iterator[tuple[str, SecretRead]]:
+        """What each container has read of a Secret when it was started, and keeps until it is started anew."""
+        for read in self.reads_of(secret):
+            if read.keeps:
+                yield from ((name, read) for name in (read.container,) if name is not None)
+                yield from ((name, read) for name in read.mounted_in)
 
 
 def pod_of(found: LiveObject, secrets: Container[str]) -> Pod | None:
@@ -174,9 +190,29 @@ def pod_of(found: LiveObject, secrets: Container[str]) -> Pod | None:
         ready_of(found).get("status") == "True",
         tuple(str(reason) for each in states if (reason := child(each, "state", "waiting").get("reason"))),
         sum(int(each.get("restartCount") or 0) for each in states),
-        str(metadata.get("creationTimestamp") or ""),
+        moment_of(metadata.get("creationTimestamp")),
         reads,
+        {str(each.get("name")): moment_of(its.get("startedAt")) for each, its in _running(status)},
     )
+
+
+def pods_by_secret(found: Iterable[LiveObject], secrets: Container[str]) -> dict[str, tuple[Pod, ...]]:
+    """The pods that read each of `secrets`: looking through all of a namespace for each one would take minutes."""
+    by_secret: dict[str, list[Pod]] = {}
+    for pod in filter(None, (pod_of(each, secrets) for each in found)):
+        for name in {read.secret for read in pod.reads if read.secret in secrets}:
+            by_secret.setdefault(name, []).append(pod)
+    return {name: tuple(pods) for name, pods in by_secret.items()}
+
+
+def _running(status: LiveObject) -> Iterator[tuple[LiveObject, LiveObject]]:
+    """The states of containers that run. Of those that run first, what runs once the pod has begun stays with it."""
+    begun = {"type": "Initialized", "status": "True"}
+    has_begun = any(each.items() >= begun.items() for _, each in maps(status, "conditions"))
+    for kind in ("containerStatuses", *(["initContainerStatuses"] if has_begun else [])):
+        for _, each in maps(status, kind):
+            if isinstance(its := child(each, "state").get("running"), dict):
+                yield each, its
 
 
 def pod_problems(
@@ -222,9 +258,93 @@ def look_commands(pods: Iterable[Pod], namespace: str) -> tuple[str, ...]:
     return tuple(lines)[:1]
 
 
-def pods_with_old_value(pods: Iterable[Pod], secret: str, stale: Container[str]) -> tuple[Pod, ...]:
-    """The pods of `stale`, by uid, that keep what they read of a Secret before it changed."""
-    return tuple(pod for pod in pods if pod.uid in stale and any(read.keeps for read in pod.reads_of(secret)))
+def pods_with_old_value(pods: Iterable[Pod], secret: str, changed: datetime) -> tuple[Pod, ...]:
+    """The pods with a container that may keep what it has read of a Secret before that `changed`.
+
+    One of the same second or of an unknown age counts as older: a needless restart harms less than an old value. One
+    that does not run yet is as old as its pod: it may have been given its variables.
+    """
+
+    def is_old(pod: Pod, container: str) -> bool:
+        started = pod.starts.get(container) or pod.created
+        return started is None or started <= changed
+
+    return tuple(pod for pod in pods if any(is_old(pod, name) for name, _ in pod.lasting_reads(secret)))
+
+
+# When a container started that says no time.
+_UNKNOWN = datetime.min.replace(tzinfo=UTC)
+# Where one of the two times alone is from after a container's start.
+_MAY = "pods that read it may hold an earlier value: they started before"
+_SECRET_ALONE = f"{_MAY} the Secret was last written, but the store does not say that the value changed since"
+_VALUE_ALONE = f"{_MAY} the store got its value, but the Secret was not written since"
+
+
+@dataclass(frozen=True, slots=True)
+class Restarts:
+    """What is to be done about containers that keep an earlier value of a Secret than it has now."""
+
+    problems: tuple[ClusterProblem, ...] = ()  # one for each workload
+    notes: tuple[str, ...] = ()  # where they may
+
+
+def judge_starts(
+    pods: Iterable[Pod],
+    secret: LiveObject | None,
+    dates: Mapping[str, datetime],
+    now: datetime,
+    changed: datetime | None = None,
+) -> Restarts:
+    """Which containers started before `secret` got its values; `dates` are those of the values in the store, by key.
+
+    Two times have to say so, as a label moves the operator's last write and a copy to another store the value's date;
+    or somebody saw the Secret's data change, at `changed`.
+    """
+    metadata, wrote = child(secret or {}, "metadata"), operator_write_time(secret)
+    first, notes = dict[tuple[str, str], tuple[datetime, Pod]](), dict[str, None]()
+    for pod in pods:
+        for container, read in pod.lasting_reads(str(metadata.get("name"))):
+            if container not in pod.starts:
+                continue
+            started = pod.starts[container] or pod.created
+            own = dates.values() if read.key is None else filter(None, (dates.get(read.key),))
+            if changed is not None and (started is None or started <= changed):
+                doubt: str | None = ""
+            else:
+                doubt = _doubt(started, wrote, max(own, default=None))
+            if doubt == "":
+                start = started or _UNKNOWN, pod
+                first[owner_of(pod)] = min(first.get(owner_of(pod), start), start, key=itemgetter(0))
+            elif doubt is not None:
+                notes[doubt] = None
+    namespace, at = str(metadata.get("namespace")), clock(changed or wrote or now, now)
+    problems = (
+        ClusterProblem(
+            ClusterState.RESTART,
+            f"restart needed: {kind} {quote(name)} started {_without_zone(started, now)}, the Secret changed {at}",
+            "".join(restart_commands([pod], namespace)),
+            evidence="restart needed: pods started before their Secrets changed",
+        )
+        for (kind, name), (started, pod) in first.items()
+    )
+    return Restarts(tuple(problems), tuple(notes))
+
+
+def _without_zone(when: datetime, now: datetime) -> str:
+    return "at an unknown time" if when == _UNKNOWN else clock(when, now).removesuffix(" UTC")
+
+
+def _doubt(started: datetime | None, wrote: datetime | None, written: datetime | None) -> str | None:
+    """Why it is not certain that a container keeps an earlier value; empty where it is, None where nothing says so.
+
+    What is of one second counts as older. A node's clock is taken for the API server's, on which a cluster depends.
+    """
+    is_secret_newer = started is not None and wrote is not None and started <= wrote
+    is_value_newer = started is not None and written is not None and started <= written
+    if is_secret_newer and is_value_newer and wrote is not None and written is not None and written - wrote <= CLOCKS:
+        return ""
+    # What the store got long after that write did not come with it, whichever clock is ahead.
+    return _SECRET_ALONE if is_secret_newer else _VALUE_ALONE if is_value_newer else None
 
 
 def owner_of(pod: Pod) -> tuple[str, str]:

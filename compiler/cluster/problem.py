@@ -33,6 +33,8 @@ class ClusterState(StrEnum):
 
 # The operator says the cause of these.
 FAILING = frozenset({ClusterState.NOT_READY, ClusterState.IMMUTABLE, ClusterState.RETAINED})
+# The Secret has the value, and pods are still to be started or are starting.
+OF_PODS = frozenset({ClusterState.PODS, ClusterState.RESTART, ClusterState.RESTARTED})
 
 
 @dataclass(frozen=True, slots=True)

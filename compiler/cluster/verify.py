@@ -4,13 +4,16 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
+from types import MappingProxyType
 
 from compiler.cluster.judge import AGREE, Evidence, foreign_external_secret, foreign_secret, problems
 from compiler.cluster.messages import describe_failure, find_words
+from compiler.cluster.pods import judge_starts, pods_by_secret
 from compiler.cluster.problem import FAILING, ClusterProblem, ClusterState
 from compiler.cluster.store_object import store_problems, store_unknowns
 from compiler.cluster.view import (
     NAMESPACES,
+    PODS,
     SECRETS,
     ClusterError,
     ClusterView,
@@ -29,13 +32,16 @@ from compiler.rules.api import Finding
 from compiler.rules.live_rules import BY_ID
 from compiler.text.wording import ACCEPT_STORE, quote
 
-Check = Callable[[], tuple[Diagnostic, ...]]
+# By secret and store, by id: when each of its values was written, by key, as far as that is known.
+Written = Mapping[tuple[str, str], Mapping[str, datetime]]
+Check = Callable[[Written], tuple[Diagnostic, ...]]
 
 
 # What `verify --cluster` and the gate of a switch go on without.
-OPTIONAL = frozenset({SECRETS, NAMESPACES})
+OPTIONAL = frozenset({SECRETS, NAMESPACES, PODS})
 
 
+_RESTART = "restart-needed"
 # The rule of each state that is said of an ExternalSecret, of which the first alone is. A foreign one has rules of its
 # own, and is reported before it is deployed, too.
 _RULES = {
@@ -68,16 +74,16 @@ def cluster_checker(
     installed. A kubeconfig that cannot be used is a finding: what the stores hold is told all the same.
     """
     if not expected:
-        return lambda: ()
+        return lambda _written: ()
     try:
         cluster = open_cluster(environ, context)
     except ClusterError as error:
         silent = unreachable(expected, error)
-        return lambda: (silent,)
+        return lambda _written: (silent,)
     view = ClusterView(cluster, OPTIONAL)
 
-    def check() -> tuple[Diagnostic, ...]:
-        found = verify_cluster(expected, view, other=other)
+    def check(written: Written) -> tuple[Diagnostic, ...]:
+        found = verify_cluster(expected, view, written, other=other)
         return tuple(each._replace(severity=Severity.NOTE) if is_accepted(each) else each for each in found)
 
     def is_accepted(found: Diagnostic) -> bool:
@@ -89,6 +95,7 @@ def cluster_checker(
 def verify_cluster(
     expected: Sequence[Manifest],
     view: ClusterView,
+    written: Written = MappingProxyType({}),
     *,
     other: Store | None = None,
     now: datetime | None = None,
@@ -99,15 +106,21 @@ def verify_cluster(
     """
     found, now = list[Diagnostic](), now or datetime.now(UTC)
     sign_in = cache(lambda namespace: view.newest_sign((namespace,)))
+    names = frozenset(each.name for each in expected)
+    pods_in = cache(lambda namespace: pods_by_secret(view.objects(PODS, namespace) or (), names))
     try:
         found += _check_stores(expected, other, view)
         for each in expected:
             live = view.live(each)
             found += _check_owners(each, view.external_secrets(each.namespace).values(), live)
-            # Left out are the value's date, as the operator may still be about to read it, pods, and of one that fails
-            # whether it is still tried: the finding says how old the failure is.
-            evidence = Evidence(now, newest_sign=sign_in(each.namespace))
-            found += _check_external_secret(each, live, view, evidence)
+            values = written.get((each.secret, each.store.id), {})
+            starts = judge_starts(pods_in(each.namespace).get(each.name, ()), live.secret, values, now)
+            # An older value is no finding, as the operator may still be about to read it; nor are pods that are not
+            # ready, and whether one that fails is still tried: the finding says how old the failure is.
+            newest = max(values.values(), default=None)
+            evidence = Evidence(now, newest, newest_sign=sign_in(each.namespace), restarts=starts.problems)
+            found += _check_external_secret(each, live, view, evidence, starts.notes)
+        found += _unknown_pods(expected, view)
         refused = [error for (plural, _), error in view.refused.items() if plural == SECRETS]
     except ClusterError as error:
         refused = [error]
@@ -151,10 +164,16 @@ def _check_store(store: Store, namespace: str, view: ClusterView) -> Iterator[Di
         yield BY_ID["unproven-store"].diagnostic(Finding(unknown.message, at, mend, scope=scope, severity=severity))
 
 
-def _check_external_secret(each: Manifest, live: Live, view: ClusterView, evidence: Evidence) -> Iterator[Diagnostic]:
-    by_state = {problem.state: problem for problem in reversed(problems(each, live, evidence))}
+def _check_external_secret(
+    each: Manifest, live: Live, view: ClusterView, evidence: Evidence, may: Iterable[str]
+) -> Iterator[Diagnostic]:
+    every = problems(each, live, evidence)
+    for doubt in may if not every else ():
+        yield _finding(_RESTART, each, ClusterProblem(ClusterState.RESTART, doubt))._replace(severity=Severity.NOTE)
+    by_state = {problem.state: problem for problem in reversed(every)}
     if (older := by_state.get(ClusterState.OTHER_SPEC)) is not None:
         yield _finding("older-spec", each, older)
+    yield from (_finding(_RESTART, each, problem) for problem in every if problem.state is ClusterState.RESTART)
     problem = next((by_state[state] for state in _RULES if state in by_state), None)
     if problem is None:
         return
@@ -173,6 +192,15 @@ def _check_owners(each: Manifest, every: Iterable[LiveObject], live: Live) -> It
         yield _finding("foreign-external-secret", each, problem)
     for problem in foreign_secret(each, live.secret) if live.secret is not None else ():
         yield _finding("foreign-secret", each, problem)
+
+
+def _unknown_pods(expected: Sequence[Manifest], view: ClusterView) -> Iterator[Diagnostic]:
+    for (plural, namespace), error in view.refused.items():
+        if plural == PODS:
+            first = next(each for each in expected if each.namespace == namespace)
+            message = f"whether pods in {quote(namespace)} keep an earlier value was not asked: {error}"
+            found = _finding(_RESTART, first, ClusterProblem(ClusterState.RESTART, message, error.remedy))
+            yield found._replace(severity=Severity.NOTE)
 
 
 def _finding(rule: str, each: Manifest, problem: ClusterProblem) -> Diagnostic:

@@ -15,7 +15,7 @@ from compiler.change.run_files import run_lock
 from compiler.change.run_log import RunLog
 from compiler.change.undo import open_run
 from compiler.cluster.pods import Pod, pod_of, pods_with_old_value, restart_commands
-from compiler.cluster.problem import ClusterState
+from compiler.cluster.problem import OF_PODS
 from compiler.cluster.view import EXTERNAL_SECRETS, PODS, SECRETS, ClusterError, ClusterView, child, refresh_time
 from compiler.live.readers import readers_of
 from compiler.live.stores import LiveStores
@@ -36,8 +36,6 @@ NONE, DISABLE_FIRST = "none", "disable-first"
 _READER = "ExternalSecret "
 # Seconds between two looks at the pods.
 _PAUSE = 2.0
-# The cluster has the value, and pods are still to be started or are starting.
-_OF_PODS = frozenset({ClusterState.RESTART, ClusterState.PODS, ClusterState.RESTARTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def is_synced(found: Status) -> bool:
         return False
     # With a problem of pods, the end of the wait says nothing of a store that is not proven.
     states = waited.states.values()
-    return not any(live.unproven or any(each.state not in _OF_PODS for each in live.problems) for live in states)
+    return not any(live.unproven or any(each.state not in OF_PODS for each in live.problems) for live in states)
 
 
 # The ExternalSecrets that read rotated places, by namespace and name, and whether each is the environment's own.
@@ -193,13 +191,11 @@ def old_pods(view: ClusterView, readings: Readings, since: datetime | None, unkn
         if (secret := secrets.get(name)) is None:
             continue
         written = key_write_time(secret)
-        if not written:
+        if written is None:
             not_seen.append(f"when the Secret {space}/{name} changed is not known")
             continue
         own = [pod for pod in (pod_of(raw, {name}) for raw in pods.values()) if pod is not None]
-        # A pod from the same second counts as older.
-        stale = {pod.uid for pod in own if not pod.created > written}
-        found.update({(space, pod.uid): (space, pod) for pod in pods_with_old_value(own, name, stale)})
+        found.update({(space, pod.uid): (space, pod) for pod in pods_with_old_value(own, name, written)})
     not_seen += map(str, view.refused.values())
     return OldPods(tuple(unread), tuple(found.values()), tuple(dict.fromkeys(not_seen)))
 

@@ -5,16 +5,25 @@ Where a secret is not in effect, it says why, and what mends it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from math import ceil
 
 from compiler.cluster.judge import Evidence, is_immutable, problems, unknowns, waits_for_a_change
 from compiler.cluster.messages import describe_failure, failure_text, is_log_in_failure
-from compiler.cluster.pods import Pod, look_commands, owner_of, pod_of, pod_problems, unlisted_keys
-from compiler.cluster.problem import FAILING, ClusterState
+from compiler.cluster.pods import (
+    Pod,
+    Restarts,
+    judge_starts,
+    look_commands,
+    owner_of,
+    pod_problems,
+    pods_by_secret,
+    unlisted_keys,
+)
+from compiler.cluster.problem import FAILING, OF_PODS, ClusterProblem, ClusterState
 from compiler.cluster.store_object import store_problems, store_unknowns
 from compiler.cluster.view import (
     DATA_HASH,
@@ -50,6 +59,7 @@ from compiler.operations.verify import (
     KeyStatus,
     Verification,
     compare_keys,
+    dates_by_key,
     verify,
     versions_of,
 )
@@ -60,7 +70,6 @@ from compiler.text.wording import ACCEPT_STORE, repeat_option, shell_line
 # The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
 _LONGEST_PAUSE = 7 * 60
 _MOST_DOUBLED = 9
-_UNCHANGED = LiveState()
 # What `status` goes on without, and says so. Without ExternalSecrets it ends once all that is missing is known.
 OPTIONAL = frozenset({EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, NAMESPACES, *STORES.values()})
 # Without these nobody can say that a secret is in effect; pods, events and labels only add to it.
@@ -158,6 +167,7 @@ def _values(
             key: {each.cell.store.id: each.state for each in (status, (there or {}).get(key)) if each}
             for key, status in here.items()
         },
+        dates=dates_by_key(here.values()),
         fault_by=fault_by,
         closed_by=closed_by,
     )
@@ -208,8 +218,7 @@ class Snapshot:
         self.view = view
         self.manifests = manifests
         self.namespaces = tuple(dict.fromkeys(each.namespace for each in manifests.values()))
-        # By namespace and the Secret that they read: looking through all pods for each secret would take minutes. None
-        # where they may not be asked for.
+        # By namespace and the Secret that they read; None where they may not be asked for.
         self.pods_by_space: dict[str, Mapping[str, tuple[Pod, ...]] | None] = {}
         for space in self.namespaces:
             view.external_secrets(space)
@@ -233,11 +242,7 @@ class Snapshot:
         if found is None:
             return None
         wanted = {each.name for each in self.manifests.values() if each.namespace == namespace}
-        by_secret: dict[str, list[Pod]] = {}
-        for pod in filter(None, (pod_of(each, wanted) for each in found)):
-            for name in {read.secret for read in pod.reads} & wanted:
-                by_secret.setdefault(name, []).append(pod)
-        return {name: tuple(pods) for name, pods in by_secret.items()}
+        return pods_by_secret(found, wanted)
 
     def pods(self, manifest: Manifest) -> tuple[Pod, ...] | None:
         """The pods that read the Secret of a manifest, None where they may not be asked for."""
@@ -299,6 +304,29 @@ def data_of(secret: LiveObject | None) -> tuple[str | None, str | None]:
     return metadata.get("uid"), child(metadata, "annotations").get(DATA_HASH)
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a wait saw change of a secret since it began."""
+
+    problems: tuple[ClusterProblem, ...] = ()
+    notes: tuple[str, ...] = ()
+    data: datetime | None = None  # when the Secret's data last did
+    is_expected: bool = False  # whether that came with the switch, and is not its failure
+
+
+_UNCHANGED = Changes()
+
+
+def _restart_lines(
+    starts: Restarts, every: Sequence[ClusterProblem], *, is_expected: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The lines that start anew what needs it, and the notes on what is no problem, or may be none."""
+    needed = [each for each in starts.problems if is_expected or each in every]
+    is_current = all(each.state in OF_PODS for each in every)
+    notes = (*(each.message for each in needed if each not in every), *(starts.notes if is_current else ()))
+    return tuple(each.mend for each in needed), notes
+
+
 class StatusJudge:
     """Judges the secrets of one run.
 
@@ -325,7 +353,7 @@ class StatusJudge:
         return {secret: self.live_state(snapshot, secret) for secret in snapshot.manifests}
 
     def live_state(
-        self, snapshot: Snapshot, secret: str, changes: LiveState = _UNCHANGED, *, is_forced: bool = False
+        self, snapshot: Snapshot, secret: str, changes: Changes = _UNCHANGED, *, is_forced: bool = False
     ) -> LiveState:
         """The live state of a secret, with the `changes` since the run began; for `is_forced` see Evidence.
 
@@ -334,6 +362,7 @@ class StatusJudge:
         manifest, view, values = snapshot.manifests[secret], snapshot.view, self.rows[secret].values
         namespace, name = manifest.namespace, manifest.name
         live, pods = view.live(manifest), snapshot.pods(manifest)
+        starts = judge_starts(pods or (), live.secret, values.dates, self._now(), changes.data)
         evidence = Evidence(
             self._now(),
             values.newest,
@@ -343,20 +372,20 @@ class StatusJudge:
             view=view,
             changes=changes.problems,
             pods=tuple(pod_problems(pods or (), namespace, view.by_name(SECRETS, namespace))),
+            restarts=() if changes.is_expected else starts.problems,
         )
         every = problems(manifest, live, evidence)
         states, unknown = {each.state for each in every}, unknowns(manifest, live)
-        said, next_try = tuple[str, ...](), None
         # A failure of the old spec is not what keeps the new one from being in effect.
-        if states & FAILING and ClusterState.OTHER_SPEC not in states:
-            said, next_try = self._evidence(snapshot, secret, live)
+        fails = bool(states & FAILING) and ClusterState.OTHER_SPEC not in states
+        said, next_try = self._evidence(snapshot, secret, live) if fails else ((), None)
         if waits_for_a_change(live, name) or ClusterState.SILENT in states:
             next_try = None
-        helps = changes.helps
+        helps, notes = _restart_lines(starts, every, is_expected=changes.is_expected)
         if is_immutable(live) and values.is_sound:
             helps = (shell_line("kubectl", "-n", namespace, "delete", "secret", name),)
-        failing = snapshot.failing_on(manifest) if not every else None
-        others = [f"another ExternalSecret on this store fails: {failing}"] if failing is not None else []
+        if not every and (failing := snapshot.failing_on(manifest)) is not None:
+            notes += (f"another ExternalSecret on this store fails: {failing}",)
         return LiveState(
             every,
             said,
@@ -364,7 +393,7 @@ class StatusJudge:
             helps,
             snapshot.not_asked(namespace),
             len(pods) if pods is not None else None,
-            (*changes.notes, *unknown, *others),
+            (*changes.notes, *unknown, *notes),
             refresh_time(live.external_secret or {}),
             look_commands(pods or (), namespace),
             unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest.object))),

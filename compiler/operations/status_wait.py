@@ -10,9 +10,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from compiler.cluster.judge import is_immutable, is_own, last_read_before, problems
-from compiler.cluster.pods import Pod, pods_with_old_value, restart_commands
-from compiler.cluster.problem import ClusterProblem, ClusterState
-from compiler.cluster.view import ClusterError, ClusterView, Live, LiveObject, child, clock, refresh_time, writers
+from compiler.cluster.pods import Pod
+from compiler.cluster.problem import OF_PODS, ClusterProblem, ClusterState
+from compiler.cluster.view import (
+    ClusterError,
+    ClusterView,
+    Live,
+    LiveObject,
+    child,
+    clock,
+    moment_of,
+    refresh_time,
+    writers,
+)
 from compiler.live.observation import Likeness
 from compiler.live.stores import LiveStores, store_named
 from compiler.model.environment import Environment
@@ -29,6 +39,7 @@ from compiler.operations.status import (
     with_live_state,
 )
 from compiler.operations.status_live import (
+    Changes,
     Snapshot,
     StatusJudge,
     data_of,
@@ -37,7 +48,7 @@ from compiler.operations.status_live import (
 from compiler.operations.verify import Verification
 from compiler.refusal import Refusal
 from compiler.stores.pacing import OutOfTimeError, begin, call_within
-from compiler.text.wording import command_line, list_names, quote
+from compiler.text.wording import command_line, quote
 
 Tell = Callable[[States, float], None]
 Connect = Callable[[], ClusterView]
@@ -46,8 +57,6 @@ Connect = Callable[[], ClusterView]
 _BEFORE_CHANGE = frozenset({ClusterState.OTHER_SPEC, ClusterState.NOT_SYNCED})
 # A round of lists begins so many seconds after the last one, and no sooner than so many times what that one took.
 _PAUSE, _SHARE = 2.0, 3
-# While a secret has one of these, its pods are listed in each round.
-_OF_PODS = frozenset({ClusterState.PODS, ClusterState.RESTART, ClusterState.RESTARTED})
 # A wait that ends by itself at its last second tells more than one that is ended from outside.
 _GRACE = 1.0
 
@@ -65,8 +74,8 @@ class Baseline:
     refresh: tuple[str, str]
     # By the pods' uid.
     restarts: dict[str, int] = field(default_factory=dict)
-    # The uid of pods that started before the data changed.
-    stale: frozenset[str] = frozenset()
+    # When the data was last seen to change.
+    changed: datetime | None = None
     newest_hash: str | None = None
     # When a value was written that the operator had not read by then: the Secret will change, whatever stores hold.
     pending: datetime | None = None
@@ -106,13 +115,13 @@ def baseline_of(manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, ro
 
 def changes_since(
     before: Baseline, manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, *, needs_refresh: bool
-) -> LiveState:
-    """What has changed since: problems, what may change, and the lines that mend it; `before` learns of what is new.
+) -> Changes:
+    """What has changed since; `before` learns of what is new. With `needs_refresh` the operator must have synchronised.
 
-    With `needs_refresh` the operator must have synchronised since.
+    A rotation that came with the switch is not the switch's failure.
     """
     title, (_, data_hash), notes = quote(manifest.title), data_of(live.secret), list[str]()
-    found, is_frozen = [*_changes_of_secret(before, live, pods, title)], is_immutable(live)
+    found, is_frozen = [*_changes_of_secret(before, live, title)], is_immutable(live)
     if before.pending is not None and data_hash not in (None, before.data_hash) and not is_frozen:
         when = clock(before.pending, datetime.now(UTC))
         notes.append(f"the Secret {title} took the value put at {when}, which the operator had not read before")
@@ -128,20 +137,10 @@ def changes_since(
             found.append(
                 ClusterProblem(ClusterState.RESTARTED, f"a container of the pod {quote(pod.name)} was restarted")
             )
-    old = pods_with_old_value(pods or (), manifest.name, before.stale)
-    if old:
-        message = f"restart needed: {list_names(pod.name for pod in old)} started before the data changed"
-        # A rotation that came with the switch is not the switch's failure.
-        if notes and before.saw:
-            notes.append(message)
-        else:
-            found.append(ClusterProblem(ClusterState.RESTART, message))
-    return LiveState(tuple(found), notes=tuple(notes), helps=restart_commands(old, manifest.namespace))
+    return Changes(tuple(found), tuple(notes), before.changed, is_expected=bool(notes) and before.saw)
 
 
-def _changes_of_secret(
-    before: Baseline, live: Live, pods: tuple[Pod, ...] | None, title: str
-) -> Iterator[ClusterProblem]:
+def _changes_of_secret(before: Baseline, live: Live, title: str) -> Iterator[ClusterProblem]:
     uid, data_hash = data_of(live.secret)
     if before.uid is None:
         before.uid, before.data_hash = uid, data_hash
@@ -149,23 +148,21 @@ def _changes_of_secret(
         yield ClusterProblem(ClusterState.REPLACED, f"the Secret {title} was replaced: it has another UID")
     if is_immutable(live):
         # The operator writes the new hash beside data that nobody can change: a restart brings no new value.
-        before.stale = frozenset()
+        before.changed = None
         return
     if data_hash is None:
         return
     if before.newest_hash not in (None, data_hash):
-        written = key_write_time(live.secret or {})
-        # A pod of the same second or of unknown age counts as older: a needless restart harms less than an old value.
-        before.stale |= {pod.uid for pod in pods or () if not (written and pod.created > written)}
+        before.changed = key_write_time(live.secret or {}) or datetime.now(UTC)
     before.newest_hash = data_hash
     if before.were_equal and data_hash != before.data_hash:
         message = f"the data of the Secret {title} changed, although both stores held the same"
         yield ClusterProblem(ClusterState.DATA_CHANGED, message)
 
 
-def key_write_time(secret: LiveObject) -> str:
-    """When somebody last wrote keys of a Secret, as the API server has it; empty where it does not say."""
-    return max((time for time, _, _ in writers(secret, "f:data")), default="")
+def key_write_time(secret: LiveObject) -> datetime | None:
+    """When somebody last wrote keys of a Secret, as the API server has it; None where it does not say."""
+    return max(filter(None, (moment_of(time) for time, _, _ in writers(secret, "f:data"))), default=None)
 
 
 def _refresh(live: Live) -> tuple[str, str]:
@@ -259,7 +256,7 @@ class Wait:
         waiting = {
             last.manifests[secret].namespace
             for secret, found in self.states.items()
-            if any(problem.state in _OF_PODS for problem in found.problems)
+            if any(problem.state in OF_PODS for problem in found.problems)
         }
         with_pods = last.namespaces if self._end() is not None else waiting
         self._judge_round(Snapshot(last.view.fresh(), last.manifests, last, with_pods))

@@ -302,6 +302,16 @@ def versions_of(one: KeyStatus, other: KeyStatus, stores: LiveStores) -> tuple[S
     )
 
 
+def dates_by_key(statuses: Iterable[KeyStatus]) -> dict[str, datetime]:
+    """When each value was written, by its key, as far as its store says that."""
+    return {each.cell.key: each.date for each in statuses if each.date is not None}
+
+
+def values_written(found: Verification) -> dict[tuple[str, str], dict[str, datetime]]:
+    """By secret and store, by id: when each value was written, by its key."""
+    return {each: dates_by_key(keys) for each, keys in found.by_secret_and_store.items()}
+
+
 def _open(cells: Iterable[Cell], stores: LiveStores, failures: Failures) -> dict[Store, SecretReader]:
     readers: dict[Store, SecretReader] = {}
     by_store: dict[Store, list[Cell]] = {}

@@ -37,6 +37,7 @@ _ERRORS = (
     "store-not-ready",
     "not-synchronised",
     "missing-target-key",
+    "restart-needed",
 )
 _WARNINGS = (
     "surrounding-white-space",

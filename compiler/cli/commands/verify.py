@@ -22,6 +22,7 @@ from compiler.operations.verify import (
     ReadStore,
     Verification,
     shared_values,
+    values_written,
     verify,
     verify_access,
 )
@@ -116,7 +117,8 @@ def run(invocation: Invocation) -> int:
         shared, answered = _shared_values(invocation, environment, others, found, stores)
     told = {each.help for each in found.diagnostics}
     access = [each for each in access if each.help is None or each.help not in told]
-    every = (*diagnostics, *found.diagnostics, *access, *check(), *shared)
+    in_cluster = check(values_written(found))
+    every = (*diagnostics, *found.diagnostics, *access, *in_cluster, *shared)
     code = _tell_findings(invocation, found, every, is_answered=found.answered and answered)
     invocation.summary(_summary(subject, found, environment))
     return code
@@ -162,7 +164,7 @@ def _tell_findings(
 def _cluster_check(arguments: Namespace, environment: Environment | None) -> Check:
     """Connects to the cluster before the stores are read; what it returns checks it afterwards."""
     if environment is None or not arguments.cluster:
-        return lambda: ()
+        return lambda _written: ()
     from compiler.cluster.verify import cluster_checker  # noqa: PLC0415 - only --cluster asks it
     from compiler.model.values import manifests_of  # noqa: PLC0415
 

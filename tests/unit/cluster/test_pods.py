@@ -1,3 +1,4 @@
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from compiler.cluster.pods import (
     Pod,
     SecretRead,
     Way,
+    judge_starts,
     pod_of,
     pod_problems,
     pods_with_old_value,
@@ -119,6 +121,7 @@ def test_a_name_that_yaml_reads_as_a_number_is_a_name() -> None:
     assert secret_reads({"imagePullSecrets": [{"name": 7}]}) == (SecretRead("7", None, Way.IMAGE_PULL, optional=True),)
 
 
+AT = datetime(2026, 11, 26, 0, 50, 5, tzinfo=UTC)
 KEYS: dict[str, Any] = {"metadata": {"managedFields": [{"fieldsV1": {"f:data": {"f:TOKEN": {}}}}]}}
 
 
@@ -191,9 +194,8 @@ def test_only_what_keeps_its_values_needs_a_restart() -> None:
     by_env = made()
     volume = {"volumes": [{"name": "v", "secret": {"secretName": "s"}}], "containers": []}
     by_volume = made(spec=volume)
-    assert pods_with_old_value([by_env, by_volume], "s", {"1"}) == (by_env,)
-    assert pods_with_old_value([by_env], "s", {"2"}) == ()
-    assert pods_with_old_value([by_env], "other", {"1"}) == ()
+    assert pods_with_old_value([by_env, by_volume], "s", AT) == (by_env,)
+    assert pods_with_old_value([by_env], "other", AT) == ()
 
 
 @pytest.mark.parametrize(
@@ -214,3 +216,148 @@ def test_the_line_restarts_the_workload(kind: str, name: str, line: str) -> None
 def test_a_pod_without_an_owner_is_deleted_by_hand() -> None:
     assert restart_commands([made()], "team") == ("kubectl -n team delete pod p",)
     assert restart_commands([], "team") == ()
+
+
+START, LATER = AT, AT + timedelta(seconds=36)
+OLD = 'restart needed: Deployment "mcp" started 00:50:05, the Secret changed 00:50:41 UTC'
+SECRET_ALONE, VALUE_ALONE = "the Secret was last written, but the store", "the store got its value, but the Secret"
+ENV = {"name": "K", "valueFrom": {"secretKeyRef": {"name": "s", "key": "TOKEN"}}}
+
+
+def running(name: str = "main", started: datetime = START) -> dict[str, Any]:
+    return {"name": name, "state": {"running": {"startedAt": f"{started:%Y-%m-%dT%H:%M:%SZ}"}}}
+
+
+def by_mcp(**changed: Any) -> Pod:  # noqa: ANN401 - parts of a pod
+    owner = {"kind": "ReplicaSet", "name": "mcp-5d8f", "controller": True}
+    return made(**{"metadata": {"ownerReferences": [owner]}, "containerStatuses": [running()], **changed})
+
+
+def secret_of(wrote: datetime | None, manager: str = "externalsecrets.external-secrets.io/s") -> dict[str, Any]:
+    time = {"time": f"{wrote:%Y-%m-%dT%H:%M:%SZ}"} if wrote is not None else {}
+    fields = [{"manager": manager, **time, "fieldsV1": {"f:data": {"f:TOKEN": {}}}}]
+    return {"metadata": {"name": "s", "namespace": "team", "managedFields": fields}}
+
+
+def judged(
+    pod: Pod, wrote: datetime | None = LATER, written: datetime | None = LATER, seen: datetime | None = None
+) -> tuple[list[str], list[str]]:
+    """The problems, and what each note says of the two times."""
+    dates = {"TOKEN": written} if written is not None else {}
+    found = judge_starts([pod], secret_of(wrote), dates, LATER, seen)
+    assert all(each.state is ClusterState.RESTART for each in found.problems)
+    start = "pods that read it may hold an earlier value: they started before "
+    assert all(each.startswith(start) for each in found.notes)
+    return [each.message for each in found.problems], [each.removeprefix(start) for each in found.notes]
+
+
+def test_a_container_from_before_the_secret_and_the_value_changed_keeps_the_old_one() -> None:
+    (problem,) = judge_starts([by_mcp()], secret_of(LATER), {"TOKEN": LATER}, LATER).problems
+    assert (problem.message, problem.mend) == (OLD, "kubectl -n team rollout restart deployment/mcp")
+    yesterday = by_mcp(containerStatuses=[running(started=START - timedelta(days=1))])
+    (message,), _ = judged(yesterday)
+    assert "started 2026-11-25 00:50:05, the Secret changed 00:50:41 UTC" in message
+
+
+@pytest.mark.parametrize(
+    ("wrote", "written", "is_old", "note"),
+    [
+        (START, START, True, None),  # of the same second
+        (LATER, START - timedelta(seconds=1), False, SECRET_ALONE),  # a label, or a newer operator
+        (START - timedelta(seconds=1), LATER, False, VALUE_ALONE),  # a switch to a store with a copy
+        (LATER, None, False, SECRET_ALONE),
+        (None, LATER, False, VALUE_ALONE),
+        (START - timedelta(seconds=1), START - timedelta(seconds=1), False, None),
+        (None, None, False, None),
+        # It did not come with that write; within what clocks may differ, it may have.
+        (LATER, LATER + timedelta(minutes=5), True, None),
+        (LATER, LATER + timedelta(minutes=5, seconds=1), False, SECRET_ALONE),
+    ],
+)
+def test_both_times_have_to_say_that_a_value_is_old(
+    wrote: datetime | None, written: datetime | None, *, is_old: bool, note: str | None
+) -> None:
+    found, notes = judged(by_mcp(), wrote, written)
+    assert (len(found), len(notes)) == (int(is_old), int(note is not None))
+    assert note is None or notes[0].startswith(note)
+
+
+def test_what_another_wrote_to_the_secret_is_no_new_value_of_the_store() -> None:
+    found = judge_starts([by_mcp()], secret_of(LATER, "kubectl-edit"), {"TOKEN": LATER}, LATER)
+    assert (found.problems, len(found.notes)) == ((), 1)
+
+
+def test_data_that_was_seen_to_change_needs_no_date() -> None:
+    assert judged(by_mcp(), None, None, LATER) == ([OLD], [])
+    assert judged(by_mcp(), None, None, START - timedelta(seconds=1)) == ([], [])
+    unknown = by_mcp(containerStatuses=[{"name": "main", "state": {"running": {}}}])
+    assert judged(unknown, None, None, LATER)[0] == [OLD.replace("00:50:05", "at an unknown time")]
+    assert judged(unknown) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"spec": {"volumes": [{"name": "v", "secret": {"secretName": "s"}}], "containers": [{"name": "main"}]}},
+        {"containerStatuses": [running(started=LATER + timedelta(seconds=1))]},  # restarted since, the pod as it was
+        {"containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]},
+        {"containerStatuses": [running("other")]},
+        # What ran before the pod began has ended.
+        {"spec": {"initContainers": [{"name": "init", "env": [ENV]}], "containers": [{"name": "main"}]}},
+    ],
+)
+def test_what_does_not_keep_the_earlier_value_needs_no_restart(changed: dict[str, Any]) -> None:
+    assert judged(by_mcp(**changed)) == ([], [])
+
+
+def test_each_container_is_judged_by_itself() -> None:
+    spec = {"containers": [{"name": "main"}, {"name": "side", "env": [ENV]}]}
+    for main, side, is_old in (
+        (START, LATER + timedelta(minutes=1), False),
+        (LATER + timedelta(minutes=1), START, True),
+    ):
+        pod = by_mcp(spec=spec, containerStatuses=[running("main", main), running("side", side)])
+        assert judged(pod) == ([OLD] if is_old else [], [])
+
+
+def test_a_sub_path_keeps_its_file_in_the_container_that_mounts_it() -> None:
+    mount = [{"name": "v", "mountPath": "/etc/a", "subPath": "TOKEN"}]
+    spec = {
+        "volumes": [{"name": "v", "secret": {"secretName": "s"}}],
+        "containers": [{"name": "main"}, {"name": "side", "volumeMounts": mount}],
+    }
+    new, old = running("main", LATER + timedelta(minutes=1)), running("side")
+    assert judged(by_mcp(spec=spec, containerStatuses=[new, old])) == ([OLD], [])
+    assert judged(by_mcp(spec=spec, containerStatuses=[running("main")])) == ([], [])
+
+
+def test_a_container_that_starts_first_and_runs_on_keeps_its_value_too() -> None:
+    spec = {"initContainers": [{"name": "proxy", "env": [ENV]}], "containers": [{"name": "main"}]}
+    begun = [{"type": "Ready", "status": "True"}, {"type": "Initialized", "status": "True"}]
+    states: dict[str, Any] = {"initContainerStatuses": [running("proxy")], "containerStatuses": [running("main")]}
+    assert judged(by_mcp(spec=spec, conditions=begun, **states)) == ([OLD], [])
+    # It is being run, and the pod with it.
+    assert judged(by_mcp(spec=spec, **states)) == ([], [])
+
+
+def test_a_key_counts_by_its_own_date() -> None:
+    dates = {"TOKEN": START - timedelta(days=1), "OTHER": LATER}
+    assert judge_starts([by_mcp()], secret_of(LATER), dates, LATER).problems == ()
+    every = by_mcp(spec={"containers": [{"name": "main", "envFrom": [{"secretRef": {"name": "s"}}]}]})
+    assert [each.message for each in judge_starts([every], secret_of(LATER), dates, LATER).problems] == [OLD]
+
+
+def test_a_workload_is_named_once_by_its_first_start() -> None:
+    pods = [by_mcp(containerStatuses=[running(started=when)]) for when in (LATER, START, LATER)]
+    assert [each.message for each in judge_starts(pods, secret_of(LATER), {"TOKEN": LATER}, LATER).problems] == [OLD]
+
+
+@pytest.mark.parametrize(("seconds", "is_old"), [(0, True), (1, False)])
+def test_who_replaces_a_value_counts_what_may_have_read_it(seconds: int, *, is_old: bool) -> None:
+    after = AT + timedelta(seconds=seconds)
+    pod = by_mcp(containerStatuses=[running(started=after)])
+    assert bool(pods_with_old_value([pod], "s", AT)) is is_old
+    # One that does not run may have been given its variables when its pod was made.
+    created = {"creationTimestamp": f"{after:%Y-%m-%dT%H:%M:%SZ}"}
+    pod = made(metadata=created, **waiting("ContainerCreating"))
+    assert bool(pods_with_old_value([pod], "s", AT)) is is_old

@@ -2,7 +2,7 @@ import copy
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,7 @@ class Fake:
     stores: dict[str, Any] = field(default_factory=lambda: {"vault-store": stored()})
     found: tuple[dict[str, Any], ...] = field(default_factory=lambda: (live(),))
     made: dict[str, Any] | None = field(default_factory=lambda: secret("TOKEN", "ID"))
+    pods: tuple[dict[str, Any], ...] = ()
     events: dict[str, Any] = field(default_factory=lambda: {f"uid-{NAME}": event()})
     errors: dict[str, ClusterError] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -100,6 +101,8 @@ class Fake:
         self._ask(f"{plural} {namespace}")
         if plural == "externalsecrets":
             return self.found
+        if plural == "pods":
+            return self.pods
         return (self.made,) if self.made is not None else ()
 
     def namespace_object(self, namespace: str) -> dict[str, Any]:
@@ -412,19 +415,19 @@ def environ(fake: FakeCluster, tmp_path: Path) -> dict[str, str]:
 def test_the_cluster_is_asked_only_when_it_is_checked(fake: FakeCluster, environ: dict[str, str]) -> None:
     check = cluster_checker([EXPECTED], environ, None)
     assert fake.asked == []
-    assert "store-not-ready" in {each.rule for each in check()}
+    assert "store-not-ready" in {each.rule for each in check({})}
     assert fake.asked
 
 
 def test_a_kubeconfig_that_cannot_be_used_is_a_finding(environ: dict[str, str]) -> None:
-    (diagnostic,) = cluster_checker([EXPECTED], environ, "nowhere")()
+    (diagnostic,) = cluster_checker([EXPECTED], environ, "nowhere")({})
     assert (diagnostic.rule, diagnostic.span.line) == ("cluster-no-answer", 2)
     assert "no usable kubeconfig" in diagnostic.message
 
 
 def test_where_nothing_is_expected_no_cluster_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "compiler.cluster.client", None)
-    assert cluster_checker((), {}, None)() == ()
+    assert cluster_checker((), {}, None)({}) == ()
 
 
 def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -465,3 +468,56 @@ def test_every_namespace_whose_secrets_may_not_be_listed_is_told() -> None:
     fake = Fake(errors={"secrets": error})
     other = replace(EXPECTED, object=manifest("web"))
     assert [rule for rule, _ in found(fake, EXPECTED, other)].count("cluster-forbidden") == 2
+
+
+def pod_from(started: datetime) -> dict[str, Any]:
+    env = [{"name": "T", "valueFrom": {"secretKeyRef": {"name": NAME, "key": "TOKEN"}}}]
+    state = {"running": {"startedAt": f"{started:%Y-%m-%dT%H:%M:%SZ}"}}
+    owner = {"kind": "ReplicaSet", "name": "mcp-github-5d8f", "controller": True}
+    return {
+        "metadata": {"name": "p", "uid": "1", "ownerReferences": [owner]},
+        "spec": {"containers": [{"name": "main", "env": env}]},
+        "status": {
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [{"name": "main", "state": state}],
+        },
+    }
+
+
+def restarted(fake: Fake, wrote: datetime, written: datetime | None = None) -> list[tuple[str, str, str | None]]:
+    """What is found of pods where the Secret was written then, and the value in the store."""
+    metadata = (fake.made or {})["metadata"]
+    metadata["namespace"] = SPACE
+    metadata["managedFields"][0]["time"] = f"{wrote:%Y-%m-%dT%H:%M:%SZ}"
+    fake.found[0]["status"]["refreshTime"] = "2026-11-28T06:59:00Z"
+    values = {("github", "v"): {"TOKEN": written}} if written is not None else {}
+    every = diagnostics(fake, written=values)
+    return [(each.severity.name.lower(), each.message, each.help) for each in every if each.rule == "restart-needed"]
+
+
+def test_pods_that_keep_an_earlier_value_are_found() -> None:
+    start, later = NOW - timedelta(hours=2), NOW - timedelta(hours=1)
+    fake = Fake(pods=(pod_from(start),))
+    message = 'restart needed: Deployment "mcp-github" started 05:00:00, the Secret changed 06:00:00 UTC'
+    line = "kubectl -n team rollout restart deployment/mcp-github"
+    assert restarted(fake, later, later) == [("error", message, line)]
+    # What the operator has not read yet is not in the Secret either.
+    assert restarted(fake, later, NOW) == []
+    ((severity, doubt, _),) = restarted(fake, later)
+    assert (severity, doubt.startswith("pods that read it may hold an earlier value")) == ("note", True)
+    # Of what is not in effect, something else has to be mended first.
+    fake.found[0]["status"].update(condition("False", "SecretSyncedError"))
+    assert restarted(fake, later) == []
+    fake = Fake(pods=(pod_from(later),))
+    assert restarted(fake, start, start) == []
+
+
+def test_who_may_not_list_pods_is_told_that_they_were_not_asked() -> None:
+    fake = Fake(errors={"pods": ClusterError("you are not allowed to list pods", "get a role", "list pods in team")})
+    assert restarted(fake, NOW) == [
+        (
+            "note",
+            'whether pods in "team" keep an earlier value was not asked: you are not allowed to list pods',
+            "get a role",
+        )
+    ]

@@ -52,10 +52,7 @@ def changed(world: World, when: datetime, name: str = JIRA, space: str = SPACE) 
 
 
 def pod(world: World, name: str, started: datetime, *, volume: bool = False, space: str = SPACE) -> None:
-    world.platform.pod(space, name, JIRA, volume=volume)
-    found = world.double.get("pods", space, name)
-    found["metadata"]["creationTimestamp"] = f"{started:%Y-%m-%dT%H:%M:%SZ}"
-    world.double.put("pods", found)
+    world.platform.pod(space, name, JIRA, volume=volume, started=started)
 
 
 def test_only_pods_that_keep_what_they_read_before_the_secret_changed_are_old(world: World) -> None:

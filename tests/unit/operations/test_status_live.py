@@ -12,6 +12,7 @@ from compiler.model.environment import other_store, progress_of
 from compiler.operations.status import Status, StoreFindings, from_files
 from compiler.operations.status_live import (
     Snapshot,
+    StatusJudge,
     with_values,
 )
 from compiler.stores.errors import Action, Code, FailureSide, ForbiddenError, NotFoundError, StoreError, StoreLocation
@@ -342,6 +343,47 @@ def test_the_labels_of_a_namespace_are_asked_for_where_a_store_selects_by_them(w
     assert states(made) == {"github": ["store"], "jira": ["store"]}
     world.double.put("namespaces", {"metadata": {"name": SPACE, "labels": {"a": "b"}}})
     assert states(world.snapshot()) == {"github": [], "jira": []}
+
+
+def wrote(world: World, when: datetime) -> None:
+    """The operator wrote jira's Secret then."""
+    found = world.double.get("secrets", SPACE, JIRA)
+    found["metadata"]["managedFields"][0]["time"] = f"{when:%Y-%m-%dT%H:%M:%SZ}"
+    world.double.put("secrets", found)
+
+
+def test_pods_from_before_a_value_need_a_restart_without_an_earlier_look(world: World) -> None:
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    world.platform.pod(SPACE, "mcp-jira", JIRA, started=start)
+    world.platform.pod(SPACE, "files", JIRA, volume=True, started=start)
+    wrote(world, start + timedelta(seconds=36))
+    world.written(start + timedelta(seconds=30))
+    seen = world.live_state()
+    assert [each.state for each in seen.problems] == [ClusterState.RESTART]
+    assert seen.problems[0].message.startswith('restart needed: Deployment "mcp-jira" started ')
+    assert seen.helps == ("kubectl -n agents rollout restart deployment/mcp-jira",)
+    # A pod of another secret is not touched by it.
+    assert not world.judge().live_state(world.snapshot(), "github").problems
+    world.written(start - timedelta(hours=1))
+    seen = world.live_state()
+    assert (seen.state, seen.helps, len(seen.notes)) == (ClusterState.IN_EFFECT, (), 1)
+    world.platform.pod(SPACE, "mcp-jira", JIRA, started=start + timedelta(minutes=1))
+    assert world.live_state().notes == ()
+
+
+def test_pods_are_restarted_only_once_the_secret_has_the_value(world: World) -> None:
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    world.platform.pod(SPACE, "mcp-jira", JIRA, started=start)
+    wrote(world, start + timedelta(minutes=30))
+    world.written(start + timedelta(minutes=30))
+    world.refreshed(start)
+    seen = world.live_state()
+    assert ([each.state for each in seen.problems], seen.helps) == ([ClusterState.OLDER_VALUE], ())
+    # What stores do not say is no reason to restart anything.
+    world.refreshed(start + timedelta(minutes=31))
+    assert [each.state for each in world.live_state().problems] == [ClusterState.RESTART]
+    seen = StatusJudge(world.status()).live_state(world.snapshot(), "jira")
+    assert (seen.state, len(seen.notes)) == (ClusterState.IN_EFFECT, 1)
 
 
 class Read:

@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 
 import pytest
 
-from compiler.cluster.pods import Pod, SecretRead, Way
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError, ClusterView, Live
 from compiler.live.observation import Likeness
@@ -163,7 +162,7 @@ def test_a_rotation_that_the_operator_had_not_read_is_no_failure_of_the_switch(w
     assert (waited.end, states(waited)["jira"]) == (WaitEnd.IN_EFFECT, [])
     jira = waited.states["jira"]
     assert jira.notes[0].startswith('the Secret "agents/agent-jira-secrets" took the value put at ')
-    assert jira.notes[1] == 'restart needed: "jira" started before the data changed'
+    assert jira.notes[1].startswith('restart needed: Deployment "jira" started ')
     assert jira.helps == ("kubectl -n agents rollout restart deployment/jira",)
 
 
@@ -193,7 +192,7 @@ def test_data_that_is_to_change_needs_a_restart_of_the_pods_that_keep_the_old(wo
     waited, _ = followed(world, deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
     assert (waited.end, states(waited)["jira"]) == (WaitEnd.FAILED, [ClusterState.RESTART])
     jira = waited.states["jira"]
-    assert jira.problems[0].message == 'restart needed: "jira" started before the data changed'
+    assert jira.problems[0].message.startswith('restart needed: Deployment "jira" started ')
     assert jira.helps == ("kubectl -n agents rollout restart deployment/jira",)
 
 
@@ -207,7 +206,7 @@ def test_pods_that_start_after_the_change_need_none(world: World) -> None:
 
     def start() -> None:
         world.double.delete("pods", SPACE, "jira-1")
-        world.platform.pod(SPACE, "jira-2", JIRA)
+        world.platform.pod(SPACE, "jira-2", JIRA, started=datetime.now(UTC) + timedelta(seconds=1))
 
     changed = [deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2")]
     waited, told = followed(world, *changed, At("restart-needed", start), lambda: world.platform.sync(SPACE, GITHUB))
@@ -714,26 +713,16 @@ def test_who_came_late_compares_nothing_with_before() -> None:
 AT = "2026-11-26T00:50:05Z"
 
 
-@pytest.mark.parametrize(
-    ("written", "created", "is_old"),
-    [
-        (AT, "2026-11-26T00:50:06Z", False),
-        (AT, "2026-11-26T00:50:04Z", True),
-        # In the same second, and where one of the two is not known: a needless restart harms less than an old value.
-        (AT, AT, True),
-        (AT, "", True),
-        ("", AT, True),
-    ],
-)
-def test_a_pod_that_was_created_after_the_data_was_written_needs_no_restart(
-    written: str, created: str, *, is_old: bool
-) -> None:
-    read = SecretRead("agent-jira-secrets", "JIRA_TOKEN", Way.ENV)
-    pod = Pod("p", "u", None, True, (), 0, created, (read,))
-    found = changes_since(
-        before(equal=False), JIRA_MANIFEST, live(data="h2", written=written), (pod,), needs_refresh=False
-    )
-    assert [each.state for each in found.problems] == ([ClusterState.RESTART] if is_old else [])
+@pytest.mark.parametrize("written", [AT, ""])
+def test_when_the_data_changed_is_what_the_api_server_says_or_now(written: str) -> None:
+    known = before(equal=False)
+    assert changes_since(known, JIRA_MANIFEST, live(written=AT), (), needs_refresh=False).data is None
+    start = datetime.now(UTC)
+    changed = changes_since(known, JIRA_MANIFEST, live(data="h2", written=written), (), needs_refresh=False).data
+    assert changed is not None
+    assert changed == datetime.fromisoformat(written) if written else changed >= start
+    # Later rounds know it too.
+    assert changes_since(known, JIRA_MANIFEST, live(data="h2"), (), needs_refresh=False).data == changed
 
 
 def frozen(now: Live) -> Live:
@@ -744,18 +733,16 @@ def frozen(now: Live) -> Live:
 
 
 def test_an_immutable_secret_has_taken_no_value_and_needs_no_restart() -> None:
-    read = SecretRead("agent-jira-secrets", "JIRA_TOKEN", Way.ENV)
-    pods = (Pod("p", "u", None, True, (), 0, "2026-11-26T00:50:04Z", (read,)),)
     for equal in (True, False):
         known = before(equal=equal)
         known.pending = datetime(2026, 11, 26, tzinfo=UTC)
-        found = changes_since(known, JIRA_MANIFEST, frozen(live(data="h2", written=AT)), pods, needs_refresh=False)
-        assert (found.problems, found.notes, found.helps) == ((), (), ())
+        found = changes_since(known, JIRA_MANIFEST, frozen(live(data="h2", written=AT)), (), needs_refresh=False)
+        assert (found.problems, found.notes, found.data) == ((), (), None)
     # Seen between the hash and the operator's word for why nothing else changed.
     known = before(equal=False)
     changed = live(data="h2", written=AT)
-    assert changes_since(known, JIRA_MANIFEST, changed, pods, needs_refresh=False).problems != ()
-    assert changes_since(known, JIRA_MANIFEST, frozen(changed), pods, needs_refresh=False).problems == ()
+    assert changes_since(known, JIRA_MANIFEST, changed, (), needs_refresh=False).data is not None
+    assert changes_since(known, JIRA_MANIFEST, frozen(changed), (), needs_refresh=False).data is None
 
 
 def mark(world: World, name: str) -> str | None:
