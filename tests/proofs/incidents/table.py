@@ -425,7 +425,6 @@ _DEPLOYMENTS = "the operator's Deployments are not read"
 _STORE = "the store object's events are not read"
 _LINE = "no line can be pasted that mends it"
 PENDING: Mapping[str, str] = {
-    "02-rotated-in-one-store-and-pods-old": "pods on an old value are seen by a wait alone",
     "03-soft-deleted": _LINE,
     "04-typo-in-one-store": "recent writes are not named",
     "04-typo-in-both-stores": "recent writes are not named",
