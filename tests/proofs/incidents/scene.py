@@ -444,8 +444,11 @@ class Scene:
         self.monkeypatch.setattr("getpass.getpass", lambda _question: self.typed)
         self.monkeypatch.chdir(self.root)
         # As long as ten minutes would be: the operator tries again each time that the command looks.
-        words += ("--timeout", "4s") if "--wait" in words else ()
-        with self._waiting("--wait" in words or words[:1] == ("rotate",)):
+        is_waiting = "--wait" in words or (
+            words[0] == "rotate" and not words[2].startswith("-") and "--take-over" not in words
+        )
+        words += ("--timeout", "4s") if is_waiting and "--without-cluster" not in words else ()
+        with self._waiting(is_waiting):
             return run_command(self.capsys, *words)
 
     def choose_other_cluster(self, *, is_bare: bool = False) -> None:

@@ -357,7 +357,15 @@ INCIDENTS = (
         others={"policy write": Scene._create_role},
     ),
     Incident(14, "newline at the end of a value", _end_with_newline, "surrounding-white-space", ("white space",)),
-    Incident(15, "rotation without its journal", _lose_journal, None, ("rotat", "--take-over"), exit_code=0),
+    Incident(
+        15,
+        "rotation without its journal",
+        _lose_journal,
+        None,
+        ("rotating since", "journal is not here"),
+        exit_code=0,
+        before="to take it over",
+    ),
     Incident(
         16, "two Applications", _add_application, "other-owner", ("legacy",), others={"legacy": _remove_application}
     ),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.operations import status_wait
+from compiler.operations import rotate_live, status_wait
 from compiler.stores.pacing import Clock
 from tests.commands import Done
 from tests.faulty_key_vault import FaultyKeyVault, Limits, VaultOptions
@@ -25,6 +25,8 @@ OPTIONAL = (
     *("list secrets", "list pods", "list events", "list deployments", "get clustersecretstores", "get secretstores"),
     *("get namespaces", "get deployments", "get pods", "get events"),
 )
+# What stands before the lines that commands print for people to go on with.
+LEADS = "next|to take it over|to continue|then close it"
 _OWN = "platform-secrets "
 _PROGRAMS = ("platform-secrets", "argocd", "az", "bao", "helm", "kubectl", "vault")
 _MOUNTS = count()
@@ -59,6 +61,7 @@ def scene(
     server.call("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": "2"}})
     await_kv(server, mount)
     monkeypatch.setattr(status_wait, "_PAUSE", 0.01)
+    monkeypatch.setattr(rotate_live, "_PAUSE", 0.01)
     waiting = SkippedWaits()
     monkeypatch.setattr(Clock, "now", lambda _: waiting.now())
     monkeypatch.setattr(Clock, "sleep", lambda _, seconds: waiting.sleep(seconds))
@@ -148,7 +151,7 @@ def _paste(scene: Scene, incident: Incident, done: Done) -> list[str]:
             done = scene.run(*incident.command, *scene.options)
             if not scene.defects() and done.code == 0:
                 return pasted
-            waiting = list(_lines(done, incident.before)) or list(_lines(done, "next"))
+            waiting = [*_lines(done, incident.before)] or [*_lines(done, LEADS)]
         fresh = [each for each in waiting if each not in pasted]
         assert fresh, "\n".join(("no line is left", *pasted, done.out, done.err))
         assert len(pasted) < MOST, "\n".join((*pasted, done.out, done.err))
@@ -156,7 +159,7 @@ def _paste(scene: Scene, incident: Incident, done: Done) -> list[str]:
         pasted.append(line)
         if (screen := _carry_out(scene, incident, line)) is not None:
             # What a line leads to comes before what stood behind it.
-            done, waiting = screen, [*_lines(screen, "next"), *waiting]
+            done, waiting = screen, [*_lines(screen, LEADS), *waiting]
         if not scene.defects():
             waiting = []
 
@@ -164,7 +167,7 @@ def _paste(scene: Scene, incident: Incident, done: Done) -> list[str]:
 def _lines(done: Done, before: str) -> Iterator[str]:
     """The lines to paste of a screen, or the words in the place of one."""
     for each in done.out.splitlines() + done.err.splitlines():
-        if (found := re.search(rf"(?:^\s*|; to |, ){before}: (.*)", each)) is not None:
+        if (found := re.search(rf"(?:^\s*|; |, )(?:{before}): (.*)", each)) is not None:
             words = found[1].strip("`")
             yield words.rpartition(", then: ")[2] if f", then: {_OWN}" in words else words
 
