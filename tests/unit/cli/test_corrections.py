@@ -114,7 +114,10 @@ def test_a_line_with_names_elsewhere_is_answered_by_the_right_one(
             "new secret --key USER",
             "write it after `new secret`: use lower-case letters, digits and inner hyphens, at most 63",
         ),
-        ("generate access prod", "--for is one of operator, reader, writer, retirer; --form is one of hcl, az"),
+        (
+            "generate access prod",
+            "--for is one of operator, reader, writer, retirer, importer; --form is one of hcl, az",
+        ),
         ("demo somewhere", "leave it out, or add --stop"),
     ],
 )

@@ -96,7 +96,7 @@ def test_no_validator_is_loaded_for_names() -> None:
         ("generate access", ["dev", "prod", "staging"]),
         ("generate access prod --form", ["hcl", "az"]),
         ("generate argocd --form", ["application", "multi-source", "applicationset", "app-of-apps"]),
-        ("generate access prod --for", ["operator", "reader", "writer", "retirer"]),
+        ("generate access prod --for", ["operator", "reader", "writer", "retirer", "importer"]),
         ("import external-secrets", []),
         ("import --environment", ["dev", "prod", "staging"]),
         ("completion", ["bash", "zsh", "fish"]),
