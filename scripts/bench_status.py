@@ -39,6 +39,7 @@ RUNS = 3
 _PROGRAM = """
 import os, sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from compiler.cluster.view import connect_cluster
 from compiler.live.stores import LiveStores
@@ -50,7 +51,8 @@ from compiler.render.reports.status import status_lines
 from compiler.cli.terminal.outlet import standard_output
 (environment,) = compile_project(Path(sys.argv[1]), ["prod"]).project.environments
 options = StatusOptions(is_offline=True)
-found = read_status(environment, options, LiveStores({}), lambda: connect_cluster(os.environ, None, OPTIONAL), print)
+connect = partial(connect_cluster, os.environ, None, None, OPTIONAL)
+found = read_status(environment, options, LiveStores({}), connect, print)
 standard_output().show(status_lines(found, NextStep(), datetime.now(UTC)))
 sys.exit(0 if found.is_fine else 1)
 """
@@ -131,7 +133,7 @@ def measure_all(root: Path, secrets: int, pods: int) -> list[Figure]:
         Figure(Budget(f"{what}: wall, whole process", "s", 5, 5), min(each.wall for each in found)),
         Figure(Budget(f"{what}: processor time", "s", 5, 5), min(each.cpu for each in found)),
         Figure(Budget(f"{what}: peak memory", "MiB", 150, 150), max(each.memory for each in found)),
-        Figure(Budget("lines that it prints", "", secrets + 2, secrets + 2), max(each.lines for each in found)),
+        Figure(Budget("lines that it prints", "", secrets + 3, secrets + 3), max(each.lines for each in found)),
     ]
 
 

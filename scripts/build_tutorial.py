@@ -69,6 +69,10 @@ STAND_INS = (
     (re.compile(r"\b[0-9]+[sm] ago\b"), "5m ago"),
     (re.compile(r"\bvault-cluster-[0-9a-f]{8}\b"), "vault-cluster-1a2b3c4d"),
     (re.compile(r"\bafter [0-9]+ seconds$", re.MULTILINE), "after 5 seconds"),
+    (
+        re.compile(r'^cluster: context "here", server http://127\.0\.0\.1:[0-9]+', re.MULTILINE),
+        'cluster: context "prod-admin", server https://prod.example.com:6443',
+    ),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "5b1d0c3e-7f2a-4d61-9b08-2c6e8a1f4d73"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\+00:00"), "2025-01-31T12:00:00+00:00"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} UTC"), "2025-01-31 12:00:00 UTC"),

@@ -36,12 +36,14 @@ from compiler.cluster.view import (
     SECRETS,
     STORES,
     ClusterError,
+    ClusterName,
     LiveObject,
     Objects,
     child,
 )
 from compiler.model.facts import has_more_values
 from compiler.model.files import IN_POD, NamedFileError, as_file, kubeconfigs, show_file
+from compiler.model.store import show_url
 from compiler.stores.http import ReplyTooLargeError, StrictResponse, silence
 from compiler.stores.pacing import within
 from compiler.stores.registry import PROVIDERS
@@ -99,10 +101,10 @@ class KubernetesCluster:
         logging.getLogger("kubernetes.client.rest").disabled = True
         # A log-in program's complaint goes to the root logger.
         silence()
-        why = ""
+        why, name = "", None
         settings = client.Configuration()
         try:
-            _configure(settings, environ, context)
+            name = _configure(settings, environ, context)
         except ClusterError:
             raise
         except NamedFileError as error:
@@ -112,6 +114,7 @@ class KubernetesCluster:
             why = "it is damaged, or its cluster, user or certificate is missing"
         if why:
             raise _unusable_config(why, "correct it, or name another with KUBECONFIG")
+        self.name = ClusterName(name, show_url(settings.host), () if context is None else ("--context", context))
         settings.retries = False
         # Its own choice, kept: the client would choose anew among the environment's proxies before each request.
         settings.proxy = settings.proxy
@@ -282,7 +285,8 @@ def _object(content: bytes) -> LiveObject:
     return found
 
 
-def _configure(settings: client.Configuration, environ: Mapping[str, str], context: str | None) -> None:
+def _configure(settings: client.Configuration, environ: Mapping[str, str], context: str | None) -> str | None:
+    """Take the settings of `context`, or of the current one; returns its name, None for the account of a pod."""
     # Not the client's own search: it prints to standard output, and remembers KUBECONFIG from when it was imported.
     files = kubeconfigs(environ)
     if context is None and "KUBECONFIG" not in environ and IN_POD in environ and not Path(files).exists():
@@ -291,7 +295,7 @@ def _configure(settings: client.Configuration, environ: Mapping[str, str], conte
         except config.ConfigException:
             why = f"there is no file {files}, and this pod has no account of its own"
         else:
-            return
+            return None
         raise _unusable_config(why, _SAVE_CONFIG)
     with ExitStack() as stack:
         # One that is not there is passed over, as kubectl does.
@@ -315,6 +319,7 @@ def _configure(settings: client.Configuration, environ: Mapping[str, str], conte
             line = shell_line("kubectl", "get", "namespaces", *(("--context", context) if context is not None else ()))
             message = f"the log-in program {quote(program)} of the kubeconfig gave no credential"
             raise ClusterError(message, f"`{line}` runs it and shows why; then log in again")
+        return str(loader.current_context["name"])
 
 
 _SAVE_CONFIG = "save the cluster's there, or name its file with KUBECONFIG"

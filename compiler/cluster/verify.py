@@ -16,11 +16,11 @@ from compiler.cluster.view import (
     PODS,
     SECRETS,
     ClusterError,
+    ClusterName,
     ClusterView,
     Live,
     LiveObject,
     child,
-    open_cluster,
     ready_of,
     target_of,
     wanted_names,
@@ -61,26 +61,23 @@ _RULES = {
 
 def cluster_checker(
     expected: Sequence[Manifest],
-    environ: Mapping[str, str],
-    context: str | None,
+    connect: Callable[[], ClusterView],
     other: Store | None = None,
     *,
     accepted: Container[str] = (),
-) -> Check:
-    """A function that compares the cluster with `expected`.
+) -> tuple[Check, ClusterName | None]:
+    """A function that compares the cluster with `expected`, and which cluster that is; None where none was asked.
 
-    The cluster is the kubeconfig's `context`, the current one for None. `accepted` are stores, by id, that it reads as
-    a person says, where that is not proven. Raises Refusal where the client is not
-    installed. A kubeconfig that cannot be used is a finding: what the stores hold is told all the same.
+    `accepted` are stores, by id, that it reads as a person says, where that is not proven. Raises the Refusal of
+    `connect`; its ClusterError is a finding: what the stores hold is told all the same.
     """
     if not expected:
-        return lambda _written: ()
+        return (lambda _written: ()), None
     try:
-        cluster = open_cluster(environ, context)
+        view = connect()
     except ClusterError as error:
         silent = unreachable(expected, error)
-        return lambda _written: (silent,)
-    view = ClusterView(cluster, OPTIONAL)
+        return (lambda _written: (silent,)), None
 
     def check(written: Written) -> tuple[Diagnostic, ...]:
         found = verify_cluster(expected, view, written, other=other)
@@ -89,7 +86,7 @@ def cluster_checker(
     def is_accepted(found: Diagnostic) -> bool:
         return found.rule == "unproven-store" and found.scope[-1] in accepted
 
-    return check
+    return check, view.name
 
 
 def verify_cluster(

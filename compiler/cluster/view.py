@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from compiler.model.values import Manifest
 from compiler.refusal import Refusal
-from compiler.text.wording import install_line, quote
+from compiler.text.wording import command_line, install_line, quote
 
 if TYPE_CHECKING:
     # It imports this module, and takes 0.6 s.
     from compiler.cluster.client import KubernetesCluster
+    from compiler.model.environment import ClusterPin
 
 LiveObject = Mapping[str, Any]
 Objects = tuple[LiveObject, ...]
@@ -26,6 +28,9 @@ FORCE_SYNC, DATA_HASH = "force-sync", "reconcile.external-secrets.io/data-hash"
 # The annotations that say when an object is applied.
 APPLIED = ("argocd.argoproj.io/hook", "argocd.argoproj.io/sync-wave", "helm.sh/hook", "helm.sh/hook-weight")
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+# Every cluster has it from its first start, and its UID is taken for the cluster's.
+_SYSTEM = "kube-system"
+_UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 class ClusterError(Exception):
@@ -35,6 +40,18 @@ class ClusterError(Exception):
         super().__init__(reason)
         self.remedy = remedy
         self.permission = permission
+
+
+class ClusterName(NamedTuple):
+    """How people know a cluster."""
+
+    context: str | None  # the kubeconfig's; None for that of a pod
+    server: str  # its address, without what may be a credential
+    options: tuple[str, ...] = ()  # `--context` where one was given, for lines to paste
+
+    def __str__(self) -> str:
+        server = f"server {self.server}"
+        return f"context {quote(self.context)}, {server}" if self.context is not None else server
 
 
 def missing_permissions(errors: Iterable[ClusterError], remedy: str = "get roles that allow it") -> ClusterError:
@@ -81,6 +98,38 @@ class ClusterView:
     def unanswered_question(self) -> str:
         """What the cluster has been asked last and has not answered; empty for nothing."""
         return "".join(self._waiting[-1:])
+
+    @property
+    def name(self) -> ClusterName:
+        """Which cluster it is, as the kubeconfig has it."""
+        return self._reader.name
+
+    def cluster_id(self) -> str | None:
+        """The UID of the namespace kube-system; None where it has none in the form of Kubernetes."""
+        with self.asks(f"read the namespace {_SYSTEM}"):
+            found = self._reader.namespace_object(_SYSTEM)
+        uid = child(found or {}, "metadata").get("uid")
+        return uid if isinstance(uid, str) and _UID.fullmatch(uid) else None
+
+    def require(self, pin: ClusterPin) -> None:
+        """Raises Refusal where it is not the cluster of `pin`, and where that may not be read."""
+        wanted = f"{quote(pin.environment)} runs in the cluster {pin.id} ({pin.where})"
+        try:
+            found = self.cluster_id()
+        except ClusterError as error:
+            if error.permission is None:
+                raise
+            found = None
+            message = f"{wanted}, and whether this is it cannot be told ({self.name}): {error}"
+            way_out = f"{error.remedy}, which `{command_line('status', pin.environment, '--rbac')}` prints"
+            failure = Refusal("cannot run", message, way_out)
+        else:
+            if found == pin.id:
+                return
+            message = f"{wanted}, and this is {found or 'one without an id'} ({self.name})"
+            way_out = "choose the right one with --context; if it was made anew, write its new id there"
+            failure = Refusal("cannot run", message, way_out)
+        raise failure
 
     def fresh(self) -> ClusterView:
         """A view that has read nothing yet."""
@@ -220,12 +269,34 @@ def open_cluster(environ: Mapping[str, str], context: str | None) -> KubernetesC
     return KubernetesCluster(environ, context)
 
 
-def connect_cluster(
-    environ: Mapping[str, str], context: str | None, optional: Collection[str] = (), left_out: Collection[str] = ()
+def open_view(
+    environ: Mapping[str, str],
+    context: str | None,
+    pin: ClusterPin | None,
+    optional: Collection[str] = (),
+    left_out: Collection[str] = (),
 ) -> ClusterView:
-    """A view of that cluster, for those who can do nothing without it: raises Refusal alone."""
+    """A view of that cluster. Where there is a `pin`, the cluster is asked for its id alone before that.
+
+    Raises Refusal where it is another cluster than the pin's or nobody can tell, and ClusterError where it cannot be
+    asked.
+    """
+    view = ClusterView(open_cluster(environ, context), optional, left_out)
+    if pin is not None:
+        view.require(pin)
+    return view
+
+
+def connect_cluster(
+    environ: Mapping[str, str],
+    context: str | None,
+    pin: ClusterPin | None,
+    optional: Collection[str] = (),
+    left_out: Collection[str] = (),
+) -> ClusterView:
+    """As `open_view`, for those who can do nothing without the cluster: raises Refusal alone."""
     try:
-        return ClusterView(open_cluster(environ, context), optional, left_out)
+        return open_view(environ, context, pin, optional, left_out)
     except ClusterError as error:
         failure = Refusal("cannot run", str(error), error.remedy)
     raise failure

@@ -205,6 +205,16 @@ _OF_CLUSTER = """\
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
+metadata: {name: "platform-secrets-cluster"}
+rules:
+  # Which cluster it is. With `cluster:` in the environment each command asks that first, and stops without the rule.
+  - apiGroups: [""]
+    resources: ["namespaces"]
+    resourceNames: ["kube-system"]
+    verbs: ["get"]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
 metadata: {name: "platform-secrets-status"}
 rules:
   - apiGroups: ["external-secrets.io"]

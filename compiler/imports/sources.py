@@ -28,6 +28,7 @@ from compiler.imports.forms import (
 from compiler.model.catalogue import Entry
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Document, Node, Source, Span, extent
+from compiler.model.environment import ClusterPin, cluster_pin
 from compiler.model.facts import MAX_INPUT_BYTES, MAX_MANIFEST_DEPTH
 from compiler.model.store import DEFAULT_MOUNT
 from compiler.pipeline import compile_project
@@ -79,6 +80,10 @@ class ImportTarget:
     @property
     def namespace(self) -> str:
         return self.merged.text("namespace") or ""
+
+    @property
+    def cluster(self) -> ClusterPin | None:
+        return cluster_pin(self.name, self.merged)
 
     @property
     def secret_nodes(self) -> Mapping[str, Node]:

@@ -86,6 +86,21 @@ class Store:
         return identity if self.cluster_id is None else identity._replace(ids=frozenset({self.cluster_id}))
 
 
+class ClusterPin(NamedTuple):
+    """The cluster that an environment runs in, as its `cluster:` says."""
+
+    id: str  # the UID of its namespace kube-system
+    environment: str
+    where: str  # file, line and column of the id
+
+
+def cluster_pin(environment: str, root: Node) -> ClusterPin | None:
+    """The pin in the merged tree of an environment; None where it has none."""
+    node = root.get("cluster", "id")
+    text = root.text("cluster", "id")
+    return ClusterPin(text, environment, node.span.where) if node is not None and text is not None else None
+
+
 class SecretKey(NamedTuple):
     """A key that a secret has in this environment; its place is None where the catalogue has none for the provider."""
 
@@ -142,6 +157,11 @@ class Environment:
     def document(self) -> Document:
         """The environment's own file."""
         return self.layers[-1]
+
+    @property
+    def cluster(self) -> ClusterPin | None:
+        """The cluster that it runs in; None where the files do not say."""
+        return cluster_pin(self.name, self.root)
 
     def shared_keys(self) -> Iterator[tuple[str, CatalogueKey]]:
         """The keys that several secrets here have in common by `from`, each with its secret; the holder first."""

@@ -294,14 +294,15 @@ class StoreAddress(NamedTuple):
         Without the user, password, query and fragment of a URL that adapters refuse, and without a text that is not a
         URL: VAULT_ADDR may hold the token.
         """
-        url = _show_url(self.url.rstrip("/"))
+        url = show_url(self.url.rstrip("/"))
         inside = ((self.vault_namespace or "").strip("/"), self.mount.strip("/")) if self.provider.has_mounts else ()
         text = "/".join(part for part in (url, *inside) if part)
         return text.lower() if self.provider.ignores_case else text
 
 
 @lru_cache  # asked for with every request
-def _show_url(url: str) -> str:
+def show_url(url: str) -> str:
+    """A URL without its user, password, query and fragment, which may be credentials; `…` for any other text."""
     found = _URL.fullmatch(url)
     if found is None:
         return _HIDDEN

@@ -431,6 +431,7 @@ def plan_cutover(
         checks += of_stores
     written = write_dates(found, switched) if found is not None else {}
     if switched and cluster is not None:
+        checks += cluster.or_unanswered(cluster.check_cluster(switched, request))
         checks += cluster.or_unanswered(cluster.check_switches(switched, request, written))
     effects = tuple(_effects(switched, found, cluster, written))
     return Cutover(request, root, switches, preview, text, tuple(checks), found, effects)

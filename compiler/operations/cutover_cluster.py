@@ -50,6 +50,19 @@ class ClusterGate:
             message = f"the cluster cannot be asked: {error}"
             yield Check(About.CLUSTER_SECRETS, Verdict.UNANSWERED, message, error.remedy)
 
+    def check_cluster(self, switches: Sequence[Switch], request: CutoverRequest) -> Iterator[Check]:
+        """Which cluster is asked. Raises ClusterError, and Refusal where one of their environments names another."""
+        environments = dict.fromkeys(each.environment for each in switches)
+        for each in environments:
+            # That of the request was asked for as the view was opened.
+            if each.cluster is not None and each.name != request.environment:
+                self._view.require(each.cluster)
+        pinned = all(each.cluster is not None for each in environments)
+        verdict, what = (
+            (Verdict.PASSED, "the environment's") if pinned else (Verdict.NOTED, "not named by the environment")
+        )
+        yield Check(About.CLUSTER, verdict, f"the cluster is {what}: {self._view.name}")
+
     def check_steps(self, environment: Environment, secrets: Sequence[str], request: CutoverRequest) -> Iterator[Check]:
         """Whether the cluster runs on what the environment says of `secrets`, which the steps before have switched.
 

@@ -125,6 +125,7 @@ class About(StrEnum):
     GUARDS = "guards"
     VERIFIED = "verified"
     COMPARED = "compared"
+    CLUSTER = "cluster"
     CLUSTER_STORE = "cluster-store"
     CLUSTER_SECRETS = "cluster-secrets"
     IN_EFFECT = "in-effect"

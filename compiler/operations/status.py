@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from compiler.cluster.problem import ClusterProblem, ClusterState
-from compiler.cluster.view import ClusterError
+from compiler.cluster.view import ClusterError, ClusterName
 from compiler.live.observation import Likeness
 from compiler.live.stores import secret_named
 from compiler.live.versions import StoredVersion
@@ -184,6 +184,8 @@ class Status:
     waited: WaitResult | None = None  # None where nothing was waited for
     forced: tuple[str, ...] = ()  # the secrets that the operator was asked to synchronise
     accepted: tuple[str, ...] = ()  # stores, by id, that the cluster reads as a person says, without proof
+    cluster: ClusterName | None = None  # the one that was asked; None where none was
+    cluster_id: str | None = None  # of that one; None where it may not be read
 
     @property
     def is_fine(self) -> bool:

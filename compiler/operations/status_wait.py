@@ -314,12 +314,14 @@ class StatusReading:
 
     def read(self) -> Status:
         """Raises Refusal for a cluster that does not answer."""
-        self.asked = "the log-in program of the kubeconfig"
+        pin = self.status.environment.cluster
+        self.asked = "the log-in program of the kubeconfig" + (", or the cluster" if pin is not None else "")
         self.view = view = self.connect() if self.connect is not None else None
         self.asked = ""
         if view is None:
             self._read_stores()
             return self.status
+        self.status = replace(self.status, cluster=view.name, cluster_id=pin.id if pin is not None else None)
         try:
             manifests = manifests_for(self.status)
             # Not after the stores, which may be silent for a while: a wait compares with what is in the cluster now.
@@ -359,6 +361,8 @@ class StatusReading:
                 if wait is not None:
                     wait.is_forced = False
         if wait is None or seconds is None:
+            if self.status.environment.cluster is None:
+                self.status = replace(self.status, cluster_id=_read_id(snapshot.view))
             return self._result(judge.every(snapshot), None)
         waited = wait.until(seconds, self._tell_round, self.begun)
         return self._result(waited.states, waited)
@@ -380,6 +384,14 @@ class StatusReading:
 
     def _result(self, states: States, waited: WaitResult | None) -> Status:
         return replace(with_live_state(self.status, states), waited=waited, forced=tuple(self.forced))
+
+
+def _read_id(view: ClusterView) -> str | None:
+    """The id of a cluster, None where it may not be read: it is offered alone, so nothing fails for the lack of it."""
+    try:
+        return view.cluster_id()
+    except ClusterError:
+        return None
 
 
 def with_ages(status: Status, found: Verification, stores: LiveStores, now: datetime) -> Status:

@@ -28,6 +28,11 @@ _HEX_KEY = re.compile(
 )
 # Tenants, clients and AppRole ids are UUIDs, and no secrets.
 _UUID = re.compile(r"(?<![A-Za-z0-9])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![A-Za-z0-9])")
+# The host of a cluster's API server on EKS.
+_EKS = ".eks"
+_EKS_HOST = re.compile(
+    r"//[0-9A-F]{32}(?=\.(?:[a-z0-9]{2,6}\.[a-z0-9-]{4,30}\.eks\.amazonaws\.com|eks-cluster\.[a-z0-9-]{4,30}\.api\.aws))"
+)
 # `prod01`, `schema-v2/`: no name is random for ending in a number.
 _NUMBER_AT_END = re.compile(r"(?<=[A-Za-z])[0-9]+(?![A-Za-z0-9])")
 # As `string` has them, which takes a hundredth of a compile to import.
@@ -90,6 +95,7 @@ def random_words(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _is_random(word: str) -> bool:
+    word = _EKS_HOST.sub("//", word) if _EKS in word else word
     if _HEX_KEY.search(word):
         return True
     word = _NUMBER_AT_END.sub("", _UUID.sub(_NO_UUID, word))

@@ -113,7 +113,7 @@ def address_of(store: LiveObject, environ: Mapping[str, str]) -> StoreAddress:
 
 def _connected(environ: Mapping[str, str]) -> RunCluster:
     """Raises Refusal where the client is not installed or no kubeconfig can be used."""
-    connect_cluster(environ, None)
+    connect_cluster(environ, None, None)
     # Only now is it known that it can be imported.
     from scripts.end_to_end.run_cluster import RunCluster  # noqa: PLC0415
 

@@ -52,9 +52,8 @@ def run(invocation: Invocation) -> int:
         return invocation.findings(result.diagnostics, arguments.environment, content=nothing)
     (environment,) = result.project.environments
     if arguments.cluster:
-        look = look_at_cluster(
-            environment, connect_cluster(os.environ, arguments.context, OPTIONAL), arguments.namespace
-        )
+        view = connect_cluster(os.environ, arguments.context, environment.cluster, OPTIONAL)
+        look = look_at_cluster(environment, view, arguments.namespace)
     else:
         look = look_at_manifests(environment, arguments.manifests, arguments.since, arguments.namespace)
     invocation.note(*look.notes)

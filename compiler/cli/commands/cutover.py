@@ -21,6 +21,7 @@ from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_output
 from compiler.live.stores import open_stores_for_reading
+from compiler.model.environment import Environment
 from compiler.model.files import missing_for_cluster
 from compiler.operations.cutover import Cutover, commit, plan_cutover, refuse_contradictions, write
 from compiler.operations.cutover_gate import CutoverRequest, Mode
@@ -89,19 +90,19 @@ def run(invocation: Invocation) -> int:
             with refusals():
                 stack.enter_context(run_lock(invocation.root, f"cutover {arguments.environment}", tell_waiting))
         (environment,) = live_environments([arguments.environment], invocation)
-        cluster = _cluster_gate(arguments) if arguments.cluster else None
+        cluster = _cluster_gate(arguments, environment) if arguments.cluster else None
         with refusals(), open_stores(invocation, open_stores_for_reading) as stores:
             request, past = _request(arguments, mode), past_runs(invocation.root)
             cutover = plan_cutover(environment, request, invocation.root, files_alone(), stores, cluster, past)
         return _carry_out(cutover, invocation)
 
 
-def _cluster_gate(arguments: Namespace) -> "ClusterGate":
+def _cluster_gate(arguments: Namespace, environment: Environment) -> "ClusterGate":
     # What only --cluster needs.
     from compiler.cluster.view import connect_cluster  # noqa: PLC0415
     from compiler.operations.cutover_cluster import OPTIONAL, ClusterGate  # noqa: PLC0415
 
-    return ClusterGate(connect_cluster(os.environ, arguments.context, OPTIONAL))
+    return ClusterGate(connect_cluster(os.environ, arguments.context, environment.cluster, OPTIONAL))
 
 
 def _request(arguments: Namespace, mode: Mode) -> CutoverRequest:

@@ -90,7 +90,8 @@ def run(invocation: Invocation) -> int:
     urls = {each.id: getattr(given, member_of(each.option)) for each in PROVIDERS.values()}
     stores = parse_stores(given.store, {provider: url for provider, url in urls.items() if url is not None})
     if given.cluster:
-        found = read_cluster(connect_cluster(os.environ, given.context, OPTIONAL), given.namespace, here, stores)
+        view = connect_cluster(os.environ, given.context, here.cluster, OPTIONAL)
+        found = read_cluster(view, given.namespace, here, stores)
     else:
         found = read_sources(given.form, given.files, given.namespace, here, stores)
     if not found.is_whole:
@@ -121,7 +122,7 @@ def _import_store(invocation: Invocation, name: str) -> int:
     store = store_named(environment, given.files[0])
     here = open_target(invocation.root, name, files_alone())
     with open_stores(invocation, open_stores_for_reading) as stores:
-        view = connect_cluster(os.environ, given.context) if given.cluster else None
+        view = connect_cluster(os.environ, given.context, here.cluster) if given.cluster else None
         readers = readers_of(store, (), stores, view) if view is not None else None
         contents = read_contents(here, environment, store, stores.open(store), given.only, readers)
     if len(contents.objects) <= _MOST_PLANNED:

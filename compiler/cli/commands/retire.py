@@ -58,7 +58,7 @@ def _answer(invocation: Invocation, environment: Environment, options: Options) 
     if arguments.apply and not (arguments.cluster or arguments.without_cluster):
         message = "add --cluster; if no cluster reads the store, add --without-cluster"
         raise Refusal("usage", _UNASKED, message)
-    cluster = connect_cluster(os.environ, arguments.context) if arguments.cluster else None
+    cluster = connect_cluster(os.environ, arguments.context, environment.cluster) if arguments.cluster else None
     part: dict[str, Any] = {}
 
     def tell(found: Retirement) -> None:

@@ -97,13 +97,13 @@ def run(invocation: Invocation) -> int:
     refuse_values(arguments)
     seconds, accepted = timeout_seconds(arguments.timeout), tuple(arguments.accept_store)
     wait = StatusOptions(seconds=seconds, context=context_of(arguments), accepted=accepted)
-    connect = partial(connect_cluster, os.environ, arguments.context)
-    access = ClusterAccess(connect, wait) if not arguments.without_cluster else None
     with writing(invocation) as (environment, options, output):
         if arguments.undo is not None:
             return _undo(invocation, environment, options, output)
         if arguments.take_over is not None:
             return _take_over(invocation, environment, options, output)
+        connect = partial(connect_cluster, os.environ, arguments.context, environment.cluster)
+        access = ClusterAccess(connect, wait) if not arguments.without_cluster else None
         listener = _RotationOutput(invocation, options.stores)
         rotation = Rotation(environment, replace(options, asks=is_asked(arguments)), access, listener)
         act = _rotate if arguments.confirm_revoked is None else _close

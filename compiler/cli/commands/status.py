@@ -205,9 +205,9 @@ def _is_live(arguments: Namespace) -> bool:
 def _read_statuses(invocation: Invocation, options: StatusOptions, environments: Sequence[Environment]) -> list[Status]:
     arguments = invocation.arguments
     left_out = (SECRETS,) if arguments.without_secrets else ()
-    connect = (
-        partial(connect_cluster, os.environ, arguments.context, OPTIONAL, left_out) if _is_live(arguments) else None
-    )
+    connect = None
+    if _is_live(arguments):
+        connect = partial(connect_cluster, os.environ, arguments.context, environments[0].cluster, OPTIONAL, left_out)
     with open_stores(invocation, open_stores_for_reading) as stores, closing(Waiting()) as waiting:
         return [read_status(each, options, stores, connect, waiting.tell) for each in environments]
 
@@ -325,14 +325,15 @@ def _step_context(status: Status, arguments: Namespace, options: tuple[str, ...]
 
 def _readers(arguments: Namespace, root: Path, environment: Environment, store: Store) -> ReadIndex | None:
     """Who else reads a store that is left, None where that is not known: the command that asks it again says why."""
-    del environment
     from compiler.live.readers import every_environment, readers_of  # noqa: PLC0415 - asked at the end of a move alone
 
     try:
         with open_stores_for_reading(os.environ) as stores:
             found = every_environment(root, files_alone())
             try:
-                return readers_of(store, found, stores, connect_cluster(os.environ, arguments.context))
+                return readers_of(
+                    store, found, stores, connect_cluster(os.environ, arguments.context, environment.cluster)
+                )
             except Refusal:
                 return readers_of(store, found, stores, None)
     except Refusal:

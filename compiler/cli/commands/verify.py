@@ -6,6 +6,7 @@ import os
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from compiler.cli.invocation import Invocation, files_alone, open_stores
@@ -35,6 +36,7 @@ from compiler.text.wording import pluralize
 
 if TYPE_CHECKING:
     from compiler.cluster.verify import Check
+    from compiler.cluster.view import ClusterName
 
 
 DESCRIPTION = """Reads each remote secret once, with your credentials, and reports the keys that External Secrets
@@ -109,7 +111,7 @@ def run(invocation: Invocation) -> int:
         cells, diagnostics = cells_of(environment, arguments.secrets, arguments.store)
     if cells is None:
         return _tell_findings(invocation, None, diagnostics)
-    check = _cluster_check(arguments, environment)
+    check, cluster = _cluster_check(arguments, environment)
     with open_stores(invocation, open_stores_for_reading, is_quiet=arguments.quiet) as stores:
         # First, so that what is refused then is told with all that the role takes.
         access = _access(arguments, environment, cells, stores)
@@ -119,8 +121,8 @@ def run(invocation: Invocation) -> int:
     access = [each for each in access if each.help is None or each.help not in told]
     in_cluster = check(values_written(found))
     every = (*diagnostics, *found.diagnostics, *access, *in_cluster, *shared)
-    code = _tell_findings(invocation, found, every, is_answered=found.answered and answered)
-    invocation.summary(_summary(subject, found, environment))
+    code = _tell_findings(invocation, found, every, cluster, is_answered=found.answered and answered)
+    invocation.summary(_summary(subject, found, environment, cluster))
     return code
 
 
@@ -148,7 +150,12 @@ def _shared_values(
 
 
 def _tell_findings(
-    invocation: Invocation, found: Verification | None, every: Sequence[Diagnostic], *, is_answered: bool = True
+    invocation: Invocation,
+    found: Verification | None,
+    every: Sequence[Diagnostic],
+    cluster: ClusterName | None = None,
+    *,
+    is_answered: bool = True,
 ) -> int:
     """Shows `every` finding; `found` is None where errors of the input kept it from asking. Returns the exit code."""
     values = invocation.arguments.values
@@ -156,26 +163,32 @@ def _tell_findings(
         every,
         invocation.arguments.environment if values is None else None,
         cases=cases_of(found, every),
-        content=verification_content(values, found),
+        content=verification_content(values, found, cluster),
         is_answered=is_answered,
     )
 
 
-def _cluster_check(arguments: Namespace, environment: Environment | None) -> Check:
+def _cluster_check(arguments: Namespace, environment: Environment | None) -> tuple[Check, ClusterName | None]:
     """Connects to the cluster before the stores are read; what it returns checks it afterwards."""
     if environment is None or not arguments.cluster:
-        return lambda _written: ()
-    from compiler.cluster.verify import cluster_checker  # noqa: PLC0415 - only --cluster asks it
+        return (lambda _written: ()), None
+    from compiler.cluster.verify import OPTIONAL, cluster_checker  # noqa: PLC0415 - only --cluster asks it
+    from compiler.cluster.view import open_view  # noqa: PLC0415
     from compiler.model.values import manifests_of  # noqa: PLC0415
 
     other = store_named(environment, arguments.store) if arguments.store is not None else None
     manifests = tuple(manifests_of(environment, arguments.secrets).values())
     accepted = [store_named(environment, each).id for each in arguments.accept_store]
-    return cluster_checker(manifests, os.environ, arguments.context, other, accepted=accepted)
+    connect = partial(open_view, os.environ, arguments.context, environment.cluster, OPTIONAL)
+    return cluster_checker(manifests, connect, other, accepted=accepted)
 
 
-def _summary(subject: str, found: Verification, environment: Environment | None) -> Iterator[Line]:
-    """Which identity read each store, and the result."""
+def _summary(
+    subject: str, found: Verification, environment: Environment | None, cluster: ClusterName | None
+) -> Iterator[Line]:
+    """Which cluster was asked, which identity read each store, and the result."""
+    if cluster is not None:
+        yield "cluster: ", str(cluster)
     stores = environment.stores if environment is not None else {}
     for seen in found.seen:
         who = "an unknown identity"
@@ -193,12 +206,15 @@ def _summary(subject: str, found: Verification, environment: Environment | None)
     yield subject, f": {sound} of {len(found.keys)} keys OK, {remotes}"
 
 
-def verification_content(values_file: str | None, found: Verification | None) -> dict[str, Any]:
+def verification_content(
+    values_file: str | None, found: Verification | None, cluster: ClusterName | None = None
+) -> dict[str, Any]:
     """The members of the report beside diagnostics; `found` is None where the input kept `verify` from asking."""
     keys = found.keys if found is not None else ()
     counts = Counter(status.word for status in keys)
     return {
         "valuesFile": values_file,
+        "cluster": members(cluster, "context", "server") if cluster is not None else None,
         "stores": [_store(seen) for seen in found.seen] if found is not None else [],
         "remoteSecrets": len(found.read) if found is not None else 0,
         "counts": {"keys": len(keys), **{word: counts[word] for word in ("ok", "warning", "error")}},

@@ -51,7 +51,9 @@ def word_of(state: ClusterState) -> str:
 
 
 def status_lines(status: Status, step: NextStep, now: datetime, writer_of: WriterOf = no_writer) -> Iterator[Line]:
-    """One environment: its move, its rows, what is wrong and why, and the next command."""
+    """One environment: its cluster, its move, its rows, what is wrong and why, and the next command."""
+    if status.cluster is not None:
+        yield "cluster: ", str(status.cluster)
     yield (Painted(status.environment.name, Style.STRONG), *_headline(status))
     has_limits = any(key.has_limit for row in status.rows for key in row.keys)
     first = [row.keys[0] if has_limits and row.keys and row.keys[0].has_due else None for row in status.rows]
@@ -74,9 +76,23 @@ def status_lines(status: Status, step: NextStep, now: datetime, writer_of: Write
     yield from (("not asked: ", what) for what in dict.fromkeys(asked))
     if any(row.has(ClusterState.SILENT) for row in status.rows):
         yield ("Secrets stay: running and new pods go on with the last values",)
+    yield from _pin_lines(status)
     for cause in step.causes:
         yield from _cause_lines(cause)
     yield from () if step.causes else _next(step.commands, step.first)
+
+
+def _pin_lines(status: Status) -> Iterator[Line]:
+    """The line that names the cluster in the environment, where nothing is wrong there: it may be another one's."""
+    environment = status.environment
+    if (
+        environment.cluster is None
+        and status.cluster_id is not None
+        and not any(row.has_problem for row in status.rows)
+    ):
+        where = f"environments/{environment.name}.yaml"
+        line = f'cluster: {{id: "{status.cluster_id}"}}'
+        yield _HELP, f"to have every command refuse another cluster, add to {where}: {line}"
 
 
 def _cause_lines(cause: Cause) -> Iterator[Line]:
@@ -370,6 +386,9 @@ def status_data(
     environment = status.environment
     return {
         "environment": environment.name,
+        "cluster": None
+        if status.cluster is None
+        else {**members(status.cluster, "context", "server"), "id": status.cluster_id},
         "whole": len(status.rows) == sum(each.store is not None for each in environment.secrets.values()),
         "stores": [_store(each) for each in environment.stores.values()],
         "moves": None

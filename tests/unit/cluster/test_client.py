@@ -24,7 +24,7 @@ from compiler.cluster.client import (
     keep_used_fields,
 )
 from compiler.cluster.lists import ListError
-from compiler.cluster.view import ClusterError, container_states, keys_of, target_of, writers
+from compiler.cluster.view import ClusterError, ClusterName, container_states, keys_of, target_of, writers
 from tests.fake_cluster import ESO, FakeCluster
 from tests.recorded_cluster import by_name, recorded
 from tests.trickling_gateway import TricklingGateway
@@ -272,6 +272,29 @@ def test_a_context_that_is_not_there_and_a_broken_kubeconfig_are_said_without_th
     with pytest.raises(ClusterError, match="no usable kubeconfig") as caught:
         KubernetesCluster(environ)
     assert "horseshoe" not in str(caught.value)
+
+
+def test_a_cluster_is_named_by_its_context_and_its_server_without_a_credential(
+    fake: FakeCluster, environ: dict[str, str]
+) -> None:
+    assert KubernetesCluster(environ).name == ClusterName("here", fake.url)
+    there = KubernetesCluster(environ, "there").name
+    assert there == ClusterName("there", "http://127.0.0.1:1", ("--context", "there"))
+    assert str(there) == 'context "there", server http://127.0.0.1:1'
+    path = Path(environ["KUBECONFIG"])
+    config = json.loads(path.read_text("utf-8"))
+    config["clusters"][0]["cluster"]["server"] = "https://me:s3cret@proxy.example.com/k8s/clusters/c-1?token=s3cret#x"
+    path.write_text(json.dumps(config), "utf-8")
+    assert KubernetesCluster(environ).name.server == "https://…@proxy.example.com/k8s/clusters/c-1?…"
+
+
+def test_in_a_pod_a_cluster_is_named_by_its_server_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def load(client_configuration: Any) -> None:  # noqa: ANN401 - the client has no types
+        client_configuration.host = "https://10.0.0.1:443"
+
+    monkeypatch.setattr("kubernetes.config.load_incluster_config", load)
+    name = KubernetesCluster({"KUBERNETES_SERVICE_HOST": "10.0.0.1", "HOME": str(tmp_path)}).name
+    assert (name, str(name)) == (ClusterName(None, "https://10.0.0.1:443"), "server https://10.0.0.1:443")
 
 
 def test_a_kubeconfig_may_come_from_a_command_of_the_shell_and_from_no_device(

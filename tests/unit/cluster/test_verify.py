@@ -3,13 +3,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compiler.cluster.verify import OPTIONAL, cluster_checker, verify_cluster
-from compiler.cluster.view import ClusterError, ClusterView
+from compiler.cluster.view import ClusterError, ClusterView, open_view
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Node, Source, Span, extent
 from compiler.model.environment import Store
@@ -413,28 +414,33 @@ def environ(fake: FakeCluster, tmp_path: Path) -> dict[str, str]:
 
 
 def test_the_cluster_is_asked_only_when_it_is_checked(fake: FakeCluster, environ: dict[str, str]) -> None:
-    check = cluster_checker([EXPECTED], environ, None)
+    check, name = cluster_checker([EXPECTED], partial(open_view, environ, None, None, OPTIONAL))
+    assert name is not None
+    assert str(name) == f'context "here", server {fake.url}'
     assert fake.asked == []
     assert "store-not-ready" in {each.rule for each in check({})}
     assert fake.asked
 
 
 def test_a_kubeconfig_that_cannot_be_used_is_a_finding(environ: dict[str, str]) -> None:
-    (diagnostic,) = cluster_checker([EXPECTED], environ, "nowhere")({})
+    check, name = cluster_checker([EXPECTED], partial(open_view, environ, "nowhere", None))
+    (diagnostic,) = check({})
+    assert name is None
     assert (diagnostic.rule, diagnostic.span.line) == ("cluster-no-answer", 2)
     assert "no usable kubeconfig" in diagnostic.message
 
 
 def test_where_nothing_is_expected_no_cluster_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "compiler.cluster.client", None)
-    assert cluster_checker((), {}, None)({}) == ()
+    check, _ = cluster_checker((), partial(open_view, {}, None, None))
+    assert check({}) == ()
 
 
 def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "compiler.cluster.client", raising=False)
     monkeypatch.setitem(sys.modules, "kubernetes", None)
     with pytest.raises(Refusal) as caught:
-        cluster_checker([EXPECTED], {}, None)
+        cluster_checker([EXPECTED], partial(open_view, {}, None, None))
     assert (caught.value.kind, caught.value.help) == ("cannot run", f"run: {install_line('cluster')}")
 
 

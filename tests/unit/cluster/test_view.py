@@ -151,7 +151,7 @@ def test_what_has_not_been_answered_is_known_while_it_is_asked(cluster: Counted,
 
 def test_a_kubeconfig_is_used_and_nothing_asked_yet(tmp_path: Path) -> None:
     with FakeCluster() as fake:
-        view = connect_cluster({"KUBECONFIG": str(fake.kubeconfig(tmp_path))}, "here", ("pods",), ("secrets",))
+        view = connect_cluster({"KUBECONFIG": str(fake.kubeconfig(tmp_path))}, "here", None, ("pods",), ("secrets",))
         assert fake.asked == []
         assert view.store("SecretStore", "vault", "agents") is None
         assert view.by_name("secrets", "agents") is None
@@ -159,7 +159,7 @@ def test_a_kubeconfig_is_used_and_nothing_asked_yet(tmp_path: Path) -> None:
 
 def test_without_a_usable_kubeconfig_it_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refusal) as refused:
-        connect_cluster({"KUBECONFIG": str(tmp_path / "none")}, None)
+        connect_cluster({"KUBECONFIG": str(tmp_path / "none")}, None, None)
     assert refused.value.kind == "cannot run"
     assert "no usable kubeconfig" in refused.value.message
     assert refused.value.__context__ is None
@@ -168,7 +168,7 @@ def test_without_a_usable_kubeconfig_it_is_refused(tmp_path: Path) -> None:
 def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "compiler.cluster.client", None)
     with pytest.raises(Refusal) as refused:
-        connect_cluster({}, None)
+        connect_cluster({}, None, None)
     assert "platform-secrets[cluster]" in str(refused.value.help)
 
 

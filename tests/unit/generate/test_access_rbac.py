@@ -39,6 +39,7 @@ def test_a_role_a_namespace_and_a_cluster_role_for_what_lies_in_none(roles: list
         ("Role", "agents", "platform-secrets-watch"),
         ("Role", "agents", "platform-secrets-force-sync"),
         ("Role", "agents", "platform-secrets-consumers"),
+        ("ClusterRole", None, "platform-secrets-cluster"),
         ("ClusterRole", None, "platform-secrets-status"),
         ("ClusterRole", None, "platform-secrets-retire"),
     ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.view import ClusterError, ClusterView
+from compiler.cluster.view import ClusterError, ClusterName, ClusterView
 from compiler.model.values import SecretChange
 from compiler.operations.cutover import (
     Cutover,
@@ -329,6 +329,8 @@ def test_a_cluster_that_does_not_answer_is_no_way_on(bench: Bench, mode: Mode) -
 
 class Standing:
     """A cluster in which nothing is deployed but a store object of the Key Vault that leads to `provider`."""
+
+    name = ClusterName("here", "https://cluster.example.com")
 
     def __init__(self, provider: dict[str, Any]) -> None:
         status = {"conditions": [{"type": "Ready", "status": "True"}]}

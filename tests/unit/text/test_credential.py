@@ -45,6 +45,18 @@ def test_names_and_prose_do_not(text: str) -> None:
     assert conceal(text) == text
 
 
+def test_the_host_of_a_cluster_on_eks_is_none() -> None:
+    host = "https://0A1B2C3D4E5F60718293A4B5C6D7E8F9"
+    for address in (f"{host}.gr7.eu-west-1.eks.amazonaws.com", f"{host}.eks-cluster.us-west-2.api.aws:443/x"):
+        assert conceal(f"server {address}, here") == f"server {address}, here"
+    for address in (
+        f"{host}.gr7.eu-west-1.eks.example.com",
+        f"{host}.eks",
+        f"{host}/x.gr7.eu-west-1.eks.amazonaws.com",
+    ):
+        assert host not in conceal(address)
+
+
 def test_only_the_credential_is_concealed() -> None:
     assert conceal(f"got {TOKEN}, not {RANDOM}") == "got …, not …"
 

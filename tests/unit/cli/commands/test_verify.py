@@ -9,6 +9,7 @@ import pytest
 
 from compiler.cli.commands.verify import cases_of, verification_content
 from compiler.cli.parser import days
+from compiler.cluster.view import ClusterName
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Source, Span
@@ -332,8 +333,9 @@ def test_keys_point_at_their_diagnostics_and_stores_name_the_caller() -> None:
     found = Verification(statuses, (ERROR, WARNING), seen, answered=True, read=read)
     assert cases_of(found, (ERROR, WARNING)) == {"github": [1, 0, 1]}
     place = {"secret": "github", "key": "TOKEN", "store": "vault", "name": "team/github", "property": "TOKEN"}
-    assert verification_content(None, found) == {
+    assert verification_content(None, found, ClusterName(None, "https://10.0.0.1:443")) == {
         "valuesFile": None,
+        "cluster": {"context": None, "server": "https://10.0.0.1:443"},
         "stores": [
             {"store": "vault", "address": "https://vault/secret", "caller": "ada", "clusterId": "c1"},
             {"store": "azure", "address": "https://v.vault.azure.net", "caller": None, "clusterId": None},
