@@ -14,6 +14,7 @@ from compiler.render.reports.status import word_of
 from scripts.build_tutorial import PAGES as EXECUTED
 from scripts.build_tutorial import README
 from tests.docs.anchors import anchors
+from tests.proofs.incidents.table import INCIDENTS
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERVIEW = ROOT / "docs/secret-management.md"
@@ -90,6 +91,11 @@ def test_troubleshooting_has_every_state_and_few_symptoms() -> None:
     assert 10 < len(titles) <= MOST_SYMPTOMS
     named = {word for title in titles for word in re.findall(r"`([^`]+)`", title)}
     assert {word_of(state) for state in ClusterState} - named == {"in effect", "not asked"}
+
+
+def test_troubleshooting_leads_from_the_cause_of_each_incident_to_what_mends_it() -> None:
+    named = set(re.findall(r"`([a-z-]+)`", TASKS[3].read_text("utf-8")))
+    assert {each.code for each in INCIDENTS if each.code is not None} - named == set()
 
 
 @pytest.mark.parametrize("page", by_hand(), ids=names(by_hand()))
