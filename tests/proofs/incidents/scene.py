@@ -126,8 +126,8 @@ class Scene:
     cluster: PlayedCluster
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
-    # What people type where they are asked for a value.
-    typed: str = ""
+    # What people type where they are asked for the value of a key; nothing for another.
+    typed: dict[str, str] = field(default_factory=dict)
     # What pods have read, by their names, and what they should have.
     read: dict[str, dict[str, str]] = field(default_factory=dict)
     wanted: dict[str, dict[str, str]] = field(default_factory=lambda: copy.deepcopy(VALUES))
@@ -441,7 +441,7 @@ class Scene:
         for name, value in variables.items():
             self.monkeypatch.setenv(name, value)
         self.monkeypatch.setattr("sys.stdin", _Terminal())
-        self.monkeypatch.setattr("getpass.getpass", lambda _question: self.typed)
+        self.monkeypatch.setattr("getpass.getpass", lambda question: self.typed.get(question.partition(":")[0], ""))
         self.monkeypatch.chdir(self.root)
         # As long as ten minutes would be: the operator tries again each time that the command looks.
         is_waiting = "--wait" in words or (

@@ -63,11 +63,11 @@ def _delete_in_key_vault(scene: Scene) -> None:
 
 
 def _mistype(scene: Scene, *stores: str) -> None:
-    scene.typed = "s3ntinel-typo"
+    scene.typed = {"JIRA_TOKEN": "s3ntinel-typo"}
     for store in stores:
         done = scene.run("put", "prod", "jira", "JIRA_TOKEN", "--store", store)
         assert done.code == 0, done
-    scene.typed = ""
+    scene.typed = {}
     scene.operator.work(refreshes=True)
     scene.restart("jira")
 
@@ -148,7 +148,7 @@ def _take_policy_away(scene: Scene) -> None:
 
 def _end_with_newline(scene: Scene) -> None:
     _give_azure(scene, "s3ntinel-jira\n")
-    scene.typed = "s3ntinel-jira"
+    scene.typed = {"JIRA_TOKEN": "s3ntinel-jira"}
     scene.operator.work(refreshes=True)
     scene.restart("jira")
 
@@ -227,7 +227,7 @@ def _put_with_fast_clock(scene: Scene) -> None:
 
 def _disable_newest(scene: Scene) -> None:
     _give_azure(scene, "s3ntinel-jira", enabled=False)
-    scene.typed = "s3ntinel-jira"
+    scene.typed = {"JIRA_TOKEN": "s3ntinel-jira"}
     scene.operator.work(refreshes=True)
 
 
@@ -238,7 +238,7 @@ def _enable_newest(scene: Scene) -> None:
 def _let_expire(scene: Scene) -> None:
     scene.azure.versions("agents-jira")[-1].expires = 1_700_000_000
     scene.wanted["jira"]["JIRA_TOKEN"] = NEW
-    scene.typed = NEW
+    scene.typed = {"JIRA_TOKEN": NEW}
 
 
 def _say_first_version(scene: Scene) -> None:
@@ -266,7 +266,7 @@ INCIDENTS = (
         ("503",),
         exit_code=3,
         # It comes back while people wait.
-        others={"--wait": Scene.start_azure},
+        others={"later|--wait": Scene.start_azure},
     ),
     Incident(2, "rotated in one store and pods old", _rotate_in_one_store, "restart-needed", ("mcp-jira",)),
     Incident(3, "soft-deleted", _delete_in_key_vault, "soft-deleted-secret", ("Secret does not exist",)),

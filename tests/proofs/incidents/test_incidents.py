@@ -159,7 +159,8 @@ def _paste(scene: Scene, incident: Incident, done: Done) -> list[str]:
         pasted.append(line)
         if (screen := _carry_out(scene, incident, line)) is not None:
             # What a line leads to comes before what stood behind it.
-            done, waiting = screen, [*_lines(screen, LEADS), *waiting]
+            agreed = [f"{line} --apply"] if "; add --apply to write this" in screen.out + screen.err else []
+            done, waiting = screen, [*agreed, *_lines(screen, LEADS), *waiting]
         if not scene.defects():
             waiting = []
 
