@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
-from compiler.cli.invocation import Invocation, files_alone, known_project, live_environments, open_stores, past_runs
+from compiler.cli.invocation import (
+    Invocation,
+    files_alone,
+    has_journal,
+    known_project,
+    live_environments,
+    open_stores,
+    past_runs,
+)
 from compiler.cli.parser import (
     REPORT_FORMATS,
     Parser,
@@ -266,7 +274,7 @@ def _show_statuses(looked: Sequence[Status], invocation: Invocation) -> int:
     asked = [_step_context(each, arguments, options, root) for each in looked]
     steps = [next_step(each, how) for each, how in zip(looked, asked, strict=True)]
     for each, step in zip(looked, steps, strict=True):
-        invocation.lines(status_lines(each, step, now, writer_of))
+        invocation.lines(status_lines(each, step, now, writer_of, partial(has_journal, root)))
         invocation.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
         if each.waited is not None:
             invocation.lines(wait_lines(each.waited, _secrets_without_dates(each), each.rows))

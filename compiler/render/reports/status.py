@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from compiler.operations.status import LiveState, Row, Status, WaitEnd, WaitResu
 from compiler.operations.status_live import accept_store
 from compiler.operations.verify import KeyState
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, members
-from compiler.text.wording import BLANK, MOST_OF_A_LINE, list_names, pieces_of, pluralize, quote
+from compiler.text.wording import BLANK, MOST_OF_A_LINE, command_line, list_names, pieces_of, pluralize, quote
 
 if TYPE_CHECKING:
     from compiler.live.ages import KeyAge
@@ -50,7 +50,13 @@ def word_of(state: ClusterState) -> str:
     return _WORDS.get(state, state.replace("-", " "))
 
 
-def status_lines(status: Status, step: NextStep, now: datetime, writer_of: WriterOf = no_writer) -> Iterator[Line]:
+def status_lines(
+    status: Status,
+    step: NextStep,
+    now: datetime,
+    writer_of: WriterOf = no_writer,
+    has_journal: Callable[[str], bool] = lambda _run: True,
+) -> Iterator[Line]:
     """One environment: its cluster, its move, its rows, what is wrong and why, and the next command."""
     if status.cluster is not None:
         yield "cluster: ", str(status.cluster)
@@ -66,6 +72,7 @@ def status_lines(status: Status, step: NextStep, now: datetime, writer_of: Write
     for row in status.rows:
         yield from _lack_lines(row)
         yield from _overdue_lines(row)
+        yield from _rotation_lines(row, status.environment.name, has_journal)
         yield from _difference_lines(row, status.environment.name, writer_of)
         for note in row.live.notes if row.live is not None else ():
             notes.setdefault(note, []).append(row.secret.id)
@@ -243,15 +250,24 @@ def _lack_lines(row: Row) -> Iterator[Line]:
 
 
 def _overdue_lines(row: Row) -> Iterator[Line]:
-    """The keys that are overdue, or that may be although their store was read, and the open rotations."""
+    """The keys that are overdue, or that may be although their store was read."""
     name = row.secret.id
     for each in row.keys:
         if each.age.overdue is not None:
             yield f"{name}: ", f'"{each.key}" is overdue since {_day(each.age.overdue)}'
     if not row.is_unread:
         yield from ((f"{name}: ", line) for line in _unknown_lines(row.keys))
+
+
+def _rotation_lines(row: Row, environment: str, has_journal: Callable[[str], bool]) -> Iterator[Line]:
+    """The open rotations, with the line that takes over one whose journal is not here."""
     for run in row.rotations:
-        yield f"{name}: ", f"rotating since {_day(start_time(run))}, run {run}"
+        said = f"rotating since {_day(start_time(run))}, run {run}"
+        if has_journal(run):
+            yield f"{row.secret.id}: ", said
+        else:
+            line = command_line("rotate", environment, row.secret.id, "--take-over", run)
+            yield f"{row.secret.id}: ", said, ", whose journal is not here; to take it over: ", line
 
 
 def _unknown_lines(keys: Iterable[DueKey]) -> Iterator[str]:

@@ -448,7 +448,6 @@ PENDING: Mapping[str, str] = {
     "12-Vault-sealed": "what the operator's store object says comes before what the store itself says",
     "13-operator-may-not-read": _LINE,
     "14-newline-at-the-end-of-a-value": "status does not look at white space",
-    "15-rotation-without-its-journal": "a journal that is lost is not told apart",
     "16-two-Applications": "no other owner is named",
     "18-values-file-reverted": "the values file is not compared",
     "19-wrong-context-with-an-operator": "another cluster is not suspected",

@@ -291,8 +291,13 @@ def test_why_a_date_is_not_known_is_said_once(world: World) -> None:
 
 
 def test_a_rotation_under_way_is_a_note_with_its_run(world: World) -> None:
-    lines = shown(with_row(world.status(), "jira", rotations=("20261017-101010-abcdef",)))
-    assert lines[-1] == "jira: rotating since 2026-10-17, run 20261017-101010-abcdef"
+    run = "20261017-101010-abcdef"
+    status = with_row(world.status(), "jira", rotations=(run,))
+    said = f"jira: rotating since 2026-10-17, run {run}"
+    assert shown(status)[-1] == said
+    lost = told(status_lines(status, NextStep(()), NOW, has_journal=lambda _run: False))[-1]
+    line = f"platform-secrets rotate prod jira --take-over {run}"
+    assert lost == f"{said}, whose journal is not here; to take it over: {line}"
 
 
 def due(status: Status, *keys: DueKey, without_limit: int = 0) -> list[str]:
