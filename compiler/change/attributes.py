@@ -563,10 +563,13 @@ def set_rotation_tags(run: Run, stores: Mapping[str, SecretWriter]) -> datetime 
     return max(made, default=None)
 
 
-def clear_rotation_tags(run: Run, stores: Mapping[str, SecretWriter]) -> None:
-    """Take the id of `run` away wherever it still is. Raises StoreError."""
-    for store, name in run.entries:
+def clear_rotation_tags(run: Run, stores: Mapping[str, SecretWriter], others: Iterable[Target] = ()) -> None:
+    """Take the id of `run` away wherever it still is, beside `others` too. Raises StoreError."""
+    for store, name in dict.fromkeys((*run.entries, *others)):
         found = stores[store].describe(name)
-        is_own = rotation_of(found.attributes) == run.id and not _is_taken(run, found.attributes)
+        # What a take-over did not find still names the holder from before.
+        is_own = rotation_of(found.attributes) == run.id and not (
+            (store, name) in run.entries and _is_taken(run, found.attributes)
+        )
         if found.version is not None and found.state is StoreState.PRESENT and is_own:
             stores[store].set_tags(name, found.version, {ROTATION: None, ROTATION_BY: None})

@@ -53,11 +53,12 @@ from compiler.operations.rotate_live import (
     require_healthy,
     secrets_reading,
 )
+from compiler.operations.runs import find_stored_rotations
 from compiler.operations.status_live import NEEDED, OPTIONAL
-from compiler.operations.take_over import find_stored_rotations
+from compiler.operations.take_over import find_places
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
-from compiler.stores.interface import RemoteSecret, Use
+from compiler.stores.interface import RemoteSecret, SecretWriter, Use
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import command_line, list_names
 
@@ -423,13 +424,23 @@ def close_rotation(rotation: Rotation, run_id: str) -> None:
         rotation.foreign = tuple((f"{':'.join(at)}: {why}", _put_line(run, at)) for at, _, why in places if why)
     # First: a rotation that is open must be seen by its tag.
     record_phase(run, options, RotationPhase.CLOSED)
-    clear_rotation_tags(run, writers)
+    _clear_tags(run, environment, options, writers)
     if access is not None and run.followed is not RotationPhase.RESTARTED:
         try:
             # What was read before the run began is no new value.
             rotation.watch_pods(access, start_time(run.id))
         except Refusal as error:
             rotation.listener.note(str(error))
+
+
+def _clear_tags(run: Run, environment: Environment, options: Options, writers: Mapping[str, SecretWriter]) -> None:
+    """Take the run's tags away; of one that was taken over, also beside what was deleted then and has come back."""
+    secret = environment.secrets.get(str(run.identity.get("secret")))
+    others = find_places(secret, environment) if run.taken and secret is not None else ()
+    opened = {
+        store: options.stores.open(store_named(environment, store)) for store, _ in others if store not in writers
+    }
+    clear_rotation_tags(run, {**opened, **writers}, others)
 
 
 def _put_line(run: Run, target: tuple[str, str]) -> str:
@@ -474,7 +485,7 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
             return outcome
         with run_lock(options.root, f"{COMMAND}, run {run.id}"), closing(RunLog(run)) as log:
             log.end("conflict")
-    clear_rotation_tags(run, writers)
+    _clear_tags(run, environment, options, writers)
     return outcome
 
 

@@ -1,20 +1,23 @@
 """Lists the runs that wrote to stores, from a project's journals and an audit file, and counts broken lines."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from compiler.change.attributes import COMMAND, TAKE_OVER, person_of, run_held_here
+from compiler.change.attributes import COMMAND, TAKE_OVER, holder_of, person_of, run_held_here
 from compiler.change.journal import Run, Stage, journals, read_run
-from compiler.change.plan import RotationPhase
+from compiler.change.plan import RotationPhase, Target
 from compiler.change.run_files import FOLDER, RUNS, read_each_line
-from compiler.live.stores import LiveStores
-from compiler.live.versions import RUN_ID, start_time_if_valid
+from compiler.live.observation import NOT_HELD, read_all
+from compiler.live.stores import AddressError, LiveStores
+from compiler.live.versions import RUN_ID, rotation_of, start_time_if_valid
 from compiler.model.environment import Environment
-from compiler.operations.take_over import StoredRotation, find_stored_rotations
+from compiler.model.inventory import Inventory
 from compiler.refusal import Refusal, system_reason
+from compiler.stores.errors import DisabledError, StoreError
+from compiler.stores.interface import Attributes, RemoteSecret, SecretReader
 from compiler.text.wording import command_line, pluralize
 
 # How many broken lines of a file are named.
@@ -57,6 +60,44 @@ def list_runs(root: Path, audit: str | None = None) -> tuple[tuple[PastWrites, .
         if broken:
             unread[audit] = _broken_lines(broken)
     return tuple(sorted(found.values(), key=lambda each: each.run, reverse=True)), unread
+
+
+@dataclass(slots=True)
+class StoredRotation:
+    """A rotation whose tag is in a store."""
+
+    run: str
+    holder: str  # by the tag
+    secrets: dict[str, None] = field(default_factory=dict)  # those that read what has the tag
+    places: dict[Target, None] = field(default_factory=dict)
+    attributes: Attributes = field(default_factory=Attributes)  # of one of them
+
+
+def find_stored_rotations(
+    environment: Environment, stores: LiveStores
+) -> tuple[dict[str, StoredRotation], dict[str, StoreError | AddressError]]:
+    """The rotations by the tags in the stores of an environment, and why a store says nothing, by its id."""
+    secrets_at, inventory = dict[tuple[SecretReader, str], dict[Target, list[str]]](), Inventory(environment)
+    silent = dict[str, StoreError | AddressError]()
+    for secret in environment.secrets.values():
+        for store in inventory.ends(secret):
+            names = {cell.remote_key for cell in inventory.of(secret, store).values() if cell.place is not None}
+            try:
+                for name in sorted(names):
+                    places = secrets_at.setdefault((stores.open(store), name), {})
+                    places.setdefault((store.id, name), []).append(secret.id)
+            except (StoreError, AddressError) as error:
+                silent[store.id] = error.with_traceback(None)
+    found = dict[str, StoredRotation]()
+    for at, reading in read_all(secrets_at).items():
+        if isinstance(reading, StoreError) and not isinstance(reading, (*NOT_HELD, DisabledError)):
+            silent |= {store: reading for store, _ in secrets_at[at]}
+        if isinstance(reading, RemoteSecret) and (run := rotation_of(reading.attributes)) is not None:
+            each = found.setdefault(run, StoredRotation(run, holder_of(reading.attributes)))
+            each.attributes = reading.attributes
+            each.places |= dict.fromkeys(secrets_at[at])
+            each.secrets |= {secret: None for secrets in secrets_at[at].values() for secret in secrets}
+    return found, silent
 
 
 def list_stored(

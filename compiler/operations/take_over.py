@@ -4,7 +4,7 @@ The tags get a new holder first, so that the machine that began it stops before 
 show, such as the value from before, keeps the rotation from being undone.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -23,11 +23,11 @@ from compiler.change.attributes import (
     version_of_rotation,
 )
 from compiler.change.journal import Run, find_run, identity_of, new_id, new_run, runs_folder
-from compiler.change.plan import Kind, Location, Options, Plan, RotationPhase, Target, location_of
+from compiler.change.plan import Kind, Options, Plan, RotationPhase, Target
 from compiler.change.run_files import caller, read_lines, run_lock
 from compiler.change.run_log import RunLog
-from compiler.live.observation import NOT_HELD, Reading, read_all, read_many, value_at
-from compiler.live.stores import AddressError, LiveStores, secret_named, store_named
+from compiler.live.observation import NOT_HELD, Reading, read_many, value_at
+from compiler.live.stores import LiveStores, secret_named, store_named
 from compiler.live.versions import RUN_ID, rotation_of, start_time, start_time_if_valid
 from compiler.model.environment import Environment, Secret
 from compiler.model.files import sync_folder
@@ -221,6 +221,23 @@ def _require_keys(
     return names
 
 
+def find_places(secret: Secret, environment: Environment) -> tuple[Target, ...]:
+    """The remote secrets where a value of the secret's own may be."""
+    return tuple(_rows(secret, Inventory(environment)))
+
+
+def _rows(secret: Secret, inventory: Inventory) -> dict[Target, dict[str, str | None]]:
+    """The keys of the secret that have a value of their own, by the remote secrets where it may be."""
+    found = dict[Target, dict[str, str | None]]()
+    for key in secret.entry.keys:
+        is_own = inventory.value_of(secret.id, key) == (secret.id, key)
+        for store in inventory.stores_of_value(secret, key) if is_own else ():
+            place = inventory.of(secret, store)[key].place
+            if place is not None:
+                found.setdefault((store.id, place.remote_key), {})[key] = place.property
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Versions:
     """The version that the rotation wrote into a remote secret, and the one before it."""
@@ -250,19 +267,7 @@ class _Evidence:
         return self._stores.open(store_named(self._environment, target[0]))
 
     def rows(self, secret: Secret) -> dict[Target, dict[str, str | None]]:
-        """The keys of the secret that have a value of their own, by the remote secrets where it may be."""
-        found = dict[Target, dict[str, str | None]]()
-        for at, key in self._locate(secret):
-            found.setdefault((at.store, at.name), {})[key] = at.property
-        return found
-
-    def _locate(self, secret: Secret) -> Iterator[tuple[Location, str]]:
-        for name in secret.entry.keys:
-            is_own = self._inventory.value_of(secret.id, name) == (secret.id, name)
-            for store in self._inventory.stores_of_value(secret, name) if is_own else ():
-                at = location_of(store, self._inventory.of(secret, store)[name].place)
-                if at is not None:
-                    yield at, name
+        return _rows(secret, self._inventory)
 
     def read(self, targets: Collection[Target]) -> dict[Target, Reading]:
         """What each holds. Raises the StoreError of one that does not say: it may have the tag."""
@@ -555,41 +560,3 @@ def _write_journal(
         log.record_take_over(plan, fields, is_new=is_new)
     sync_folder(run.path.parent)
     return run
-
-
-@dataclass(slots=True)
-class StoredRotation:
-    """A rotation whose tag is in a store."""
-
-    run: str
-    holder: str  # by the tag
-    secrets: dict[str, None] = field(default_factory=dict)  # those that read what has the tag
-    places: dict[Target, None] = field(default_factory=dict)
-    attributes: Attributes = field(default_factory=Attributes)  # of one of them
-
-
-def find_stored_rotations(
-    environment: Environment, stores: LiveStores
-) -> tuple[dict[str, StoredRotation], dict[str, StoreError | AddressError]]:
-    """The rotations by the tags in the stores of an environment, and why a store says nothing, by its id."""
-    secrets_at, inventory = dict[tuple[SecretReader, str], dict[Target, list[str]]](), Inventory(environment)
-    silent = dict[str, StoreError | AddressError]()
-    for secret in environment.secrets.values():
-        for store in inventory.ends(secret):
-            names = {cell.remote_key for cell in inventory.of(secret, store).values() if cell.place is not None}
-            try:
-                for name in sorted(names):
-                    places = secrets_at.setdefault((stores.open(store), name), {})
-                    places.setdefault((store.id, name), []).append(secret.id)
-            except (StoreError, AddressError) as error:
-                silent[store.id] = error.with_traceback(None)
-    found = dict[str, StoredRotation]()
-    for at, reading in read_all(secrets_at).items():
-        if isinstance(reading, StoreError) and not isinstance(reading, _NOT_READABLE):
-            silent |= {store: reading for store, _ in secrets_at[at]}
-        if isinstance(reading, RemoteSecret) and (run := rotation_of(reading.attributes)) is not None:
-            each = found.setdefault(run, StoredRotation(run, holder_of(reading.attributes)))
-            each.attributes = reading.attributes
-            each.places |= dict.fromkeys(secrets_at[at])
-            each.secrets |= {secret: None for secrets in secrets_at[at].values() for secret in secrets}
-    return found, silent

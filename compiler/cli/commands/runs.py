@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from compiler.cli.exit_codes import COULD_NOT_RUN, OK
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format
+from compiler.cli.running import open_live
 from compiler.model.facts import short_age
 from compiler.operations.runs import PastWrites, list_runs, list_stored
 from compiler.render.content import Line, Painted, Style
@@ -55,8 +56,6 @@ def run(invocation: Invocation) -> int:
 
 def _with_stored(invocation: Invocation, every: Sequence[PastWrites]) -> tuple[tuple[PastWrites, ...], dict[str, str]]:
     """The runs with those rotations that the stores know alone, and why stores say nothing, by their ids."""
-    from compiler.cli.running import open_live  # noqa: PLC0415 - most lists need no store
-
     with open_live(invocation) as (environment, stores):
         return list_stored(invocation.root, environment, stores, every)
 

@@ -148,6 +148,7 @@ LIVE = [
     ("retire", "dev", "--store", "vault"),
     ("backup", "dev", "x.age"),
     ("restore", "dev", "x"),
+    ("runs", "dev", "--stores"),
 ]
 
 
@@ -213,7 +214,8 @@ def test_what_sends_nothing_goes_on_with_a_note(
     run: Callable[..., Done], below: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     note = f'note: the project was found in "{below.parent}", and "{below.parent}/environments" belongs to another user'
-    for words in (("explain", "dev"), ("status", "dev", "--offline"), ("compile", "dev", "--out", "own")):
+    told = (("explain", "dev"), ("status", "dev", "--offline"), ("runs", "dev"), ("compile", "dev", "--out", "own"))
+    for words in told:
         done = run(*words)
         assert (done.code, done.err.startswith(f"{note}; --root names another\n")) == (0, True)
     for words in (("rules", "too-large"), ("completion", "bash"), ("new", "project", "mine")):
@@ -228,7 +230,7 @@ def test_every_command_that_logs_in_to_stores_is_told_apart() -> None:
     importing = {
         name
         for name, (module, _) in COMMANDS.items()
-        if {"run_writing", "writing", "open_stores", "LiveStores"} & vars(command(module)).keys()
+        if {"run_writing", "writing", "open_live", "open_stores", "LiveStores"} & vars(command(module)).keys()
     }
     assert importing == {words[0] for words in LIVE} == live
 

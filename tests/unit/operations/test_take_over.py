@@ -512,6 +512,16 @@ def test_an_undo_that_may_not_go_on_does_not_keep_the_rotation_from_being_closed
     assert (world.values(), world.runs_of_tags()) == ((NEW, "old"), [None, None])
 
 
+def test_what_was_deleted_then_and_comes_back_loses_its_tag_too(world: World) -> None:
+    run = world.begin()
+    world.stores["vault"].delete(NAMES["vault"])
+    assert world.take_over(run).code == 0
+    world.stores["vault"].recover(NAMES["vault"])
+    assert world.runs_of_tags() == [run, run]
+    assert world.rotate(world.there, "--confirm-revoked", run).code == 0
+    assert world.runs_of_tags() == [None, None]
+
+
 def test_runs_lists_the_rotations_that_the_stores_know(world: World) -> None:
     run = world.begin()
     assert world.run(world.there, "runs", "prod").out == "no runs\n"
