@@ -524,16 +524,14 @@ def take_over_rotation(
 
 
 def _require_tags(
-    found: LostRotation, tagged: Sequence[RotatedPlace], writers: Mapping[str, SecretWriter], holder: str
+    lost: LostRotation, tagged: Sequence[RotatedPlace], writers: Mapping[str, SecretWriter], holder: str
 ) -> None:
     """Raises Refusal where another machine took the rotation over at the same moment, or wrote."""
-    readings = read_many((writers[each.target[0]], each.target[1]) for each in tagged)
     for each in tagged:
-        reading = readings[writers[each.target[0]], each.target[1]]
-        if isinstance(reading, StoreError):
-            raise reading
-        if (reading.version, holder_of(reading.attributes)) != (each.version, holder):
-            line = command_line(COMMAND, found.environment, found.secret, TAKE_OVER, found.run, "--apply")
+        store, name = each.target
+        found = writers[store].describe(name)
+        if (found.version, holder_of(found.attributes)) != (each.version, holder):
+            line = command_line(COMMAND, lost.environment, lost.secret, TAKE_OVER, lost.run, "--apply")
             message = f"another machine wrote {':'.join(each.target)}, or took the rotation over, at the same moment"
             raise Refusal("found", message, f"agree who goes on, and there: {line}")
 
