@@ -292,6 +292,7 @@ def _secret(found: LiveObject, data: dict[str, str]) -> LiveObject:
     }
     keys: LiveObject = {".": {}, **{f"f:{key}": {} for key in sorted(data)}} if data else {}
     return {
+        "type": target.get("template", {}).get("type", "Opaque"),
         "metadata": {
             "name": target["name"],
             "namespace": metadata["namespace"],
@@ -308,7 +309,7 @@ def _secret(found: LiveObject, data: dict[str, str]) -> LiveObject:
                     "fieldsV1": {"f:data": keys, "f:type": {}},
                 }
             ],
-        }
+        },
     }
 
 

@@ -158,6 +158,11 @@ class KubernetesCluster:
         )
         return {str(each["uid"]): each for each in found}
 
+    def secrets_of_type(self, namespace: str, kind: str) -> frozenset[str]:
+        """The names of the Secrets of one type in a namespace: their metadata does not say it."""
+        found = self._read_collection(SECRETS, namespace, [("fieldSelector", f"type={kind}")])
+        return frozenset(str(each["metadata"]["name"]) for each in found)
+
     def every_object(self, plural: str) -> Objects | None:
         """Names and specs of all objects of a kind of the operator, in every namespace; None for a kind not served."""
         found = self._read_whole_list(f"list {plural}", plural, "", (), partial(_metadata_and_spec, plural))

@@ -31,6 +31,7 @@ from compiler.cluster.view import (
     wanted_keys,
     writers,
 )
+from compiler.model.catalogue import ORPHAN, RETAIN
 from compiler.model.facts import parse_duration, short_duration
 from compiler.model.values import Manifest
 from compiler.text.wording import list_names, pluralize, quote, shell_line
@@ -52,6 +53,10 @@ _DELETE = "delete the Secret, and the operator makes it again; pods that run kee
 # of an immutable Secret up to 2.9. The only texts of it that are matched: nothing else in the status tells.
 _RETAINED = "secret retained due to DeletionPolicy=Retain"
 _NOT_UPDATED = "could not update secret, target is immutable"
+_DELETE_TYPED = (
+    "deploy the newest values, then delete the Secret, and the operator makes it of that type: pods that run keep what "
+    "they have read, and those that start meanwhile wait for it"
+)
 _STORE_FIELD, _TEMPLATES = ("secretStoreRef",), (("template",), ("manifest",))
 
 
@@ -146,6 +151,11 @@ def is_own(external_secret: LiveObject, manifest: Manifest) -> bool:
     return child(external_secret, "metadata", "labels").get(_OWN_LABEL) in own
 
 
+def is_orphan(manifest: Manifest) -> bool:
+    """Whether the operator writes the Secret of a manifest and does not own it: it stays without its ExternalSecret."""
+    return child(manifest.object, "spec", "target").get("creationPolicy") == ORPHAN
+
+
 def waits_for_a_change(live: Live, name: str) -> bool:
     """Whether the operator has given up on the ExternalSecret `name` until somebody changes it or its Secret.
 
@@ -173,8 +183,9 @@ def _of_external_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProbl
         yield ClusterProblem(ClusterState.ABSENT, message, evidence="the ExternalSecrets are not in the cluster")
         return
     if child(found, "metadata").get("deletionTimestamp"):
-        message = f"the ExternalSecret {title} is being deleted, and its Secret goes with it"
-        common = "the ExternalSecrets are being deleted, and their Secrets go with them"
+        message, common = f"the ExternalSecret {title} is being deleted", "the ExternalSecrets are being deleted"
+        if not is_orphan(manifest):
+            message, common = f"{message}, and its Secret goes with it", f"{common}, and their Secrets go with them"
         yield ClusterProblem(ClusterState.DELETED, message, evidence=common)
     yield from foreign_external_secret(manifest, found)
     if found.get("spec") != manifest.object.get("spec"):
@@ -185,15 +196,25 @@ def _of_external_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProbl
         message = f"the operator has not synchronised {title} as it is now"
         common = "the operator has not synchronised the ExternalSecrets as they are now"
         yield ClusterProblem(ClusterState.NOT_SYNCED, message, evidence=common)
+    yield from _of_condition(manifest, live, found)
+
+
+def _of_condition(manifest: Manifest, live: Live, found: LiveObject) -> Iterator[ClusterProblem]:
+    title, secret = quote(manifest.title), quote(manifest.target_title)
     condition, why = ready_of(found), ready_reason(found)
     if is_immutable(live):
-        message = f"the Secret {title} is immutable: the operator cannot update it: {why}"
+        message = f"the Secret {secret} is immutable: the operator cannot update it: {why}"
         yield ClusterProblem(
             ClusterState.IMMUTABLE,
             message,
             _DELETE,
             evidence="the Secrets are immutable: the operator cannot update them",
         )
+    elif not live.has_type:
+        kind = child(manifest.object, "spec", "target", "template").get("type")
+        message = f"the Secret {secret} is not of the type {quote(str(kind))}, and no type can be changed"
+        common = f"the Secrets are not of the type {quote(str(kind))}, and no type can be changed"
+        yield ClusterProblem(ClusterState.OTHER_TYPE, message, _DELETE_TYPED, evidence=common)
     elif why == _OTHER_OWNER:
         message = f"the ExternalSecret {title} is not ready: {why}: another owner has its Secret"
         yield ClusterProblem(ClusterState.NOT_READY, message, AGREE)
@@ -203,7 +224,7 @@ def _of_external_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProbl
         )
         yield ClusterProblem(ClusterState.NOT_READY, message, evidence=common)
     elif _RETAINED in str(condition.get("message") or ""):
-        message = f"the Secret {title} is an earlier one that was kept"
+        message = f"the Secret {secret} is an earlier one that was kept"
         yield ClusterProblem(ClusterState.RETAINED, message, evidence="the Secrets are earlier ones that were kept")
     elif condition.get("reason") != _SYNCED:
         yield ClusterProblem(
@@ -257,32 +278,38 @@ def _owns(fields: LiveObject, path: _Path) -> bool:
 
 
 def _of_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
-    secret, has_synced, title = live.secret, is_synced(live.external_secret or {}), quote(manifest.title)
+    secret, has_synced, title = live.secret, is_synced(live.external_secret or {}), quote(manifest.target_title)
+    target = child(manifest.object, "spec", "target")
+    policy, skips = target.get("deletionPolicy") or RETAIN, ""
+    if policy != RETAIN:
+        skips = f"; with deletionPolicy {policy} the operator leaves out what its store does not have"
     if secret is None:
         yield ClusterProblem(
             ClusterState.NO_TARGET,
-            f"there is no Secret {title}",
+            f"there is no Secret {title}{skips}",
             _DEPLOY,
             evidence="the Secrets are not in the cluster",
         )
         return
     if child(secret, "metadata").get("deletionTimestamp"):
         yield ClusterProblem(ClusterState.DELETED, f"the Secret {title} is being deleted")
-    owners = controllers_of(secret)
-    if not owners and not has_synced:
+    owners, is_owned = controllers_of(secret), not is_orphan(manifest)
+    if not owners and not has_synced and is_owned:
         message = f"nothing owns the Secret {title}: the operator takes it over when it synchronises"
         yield ClusterProblem(ClusterState.NOT_SYNCED, message)
     else:
         yield from foreign_secret(manifest, secret)
     present = keys_of(secret)
     if missing := [key for key in wanted_keys(manifest.object) if key not in present]:
-        message = f"the Secret {title} lacks {list_names(missing)}"
+        message = f"the Secret {title} lacks {list_names(missing)}{skips}"
         yield ClusterProblem(ClusterState.MISSING_KEY, message, _DEPLOY, evidence="the Secrets lack keys")
-    for manager, keys, time, is_newer in foreign_writers(live) if owners and has_synced else ():
+    for manager, keys, time, is_newer in foreign_writers(live) if (owners or not is_owned) and has_synced else ():
         if is_newer:
             who = f"{quote(manager)} has written {list_names(keys)} of the Secret {title}"
             common = f"{quote(manager)} has written keys of the Secrets since the operator did"
             message = f"{who} since the operator did{f', at {time}' if time else ''}"
+            # The operator watches what it owns, and nothing else.
+            message += "" if is_owned else "; the operator restores an orphan at its next refresh only"
             yield ClusterProblem(ClusterState.EDITED, message, evidence=common)
 
 
@@ -295,7 +322,9 @@ def foreign_external_secret(manifest: Manifest, found: LiveObject) -> Iterator[C
 
 def foreign_secret(manifest: Manifest, secret: LiveObject) -> Iterator[ClusterProblem]:
     """The problem that a live Secret does not belong to the ExternalSecret of its name."""
-    owners, title = controllers_of(secret), quote(manifest.title)
+    owners, title = controllers_of(secret), quote(manifest.target_title)
+    if not owners and is_orphan(manifest) and _is_written_for(manifest.name, secret):
+        return
     if not owners:
         message = f"the Secret {title} is not managed by an ExternalSecret; deploying would overwrite it"
         yield ClusterProblem(ClusterState.FOREIGN, message, AGREE)
@@ -303,6 +332,12 @@ def foreign_secret(manifest: Manifest, secret: LiveObject) -> Iterator[ClusterPr
         kind, name = owners[0]
         message = f"the Secret {title} belongs to the {kind} {quote(str(name))}"
         yield ClusterProblem(ClusterState.FOREIGN, message, AGREE)
+
+
+def _is_written_for(name: str, secret: LiveObject) -> bool:
+    """Whether the operator has written the data of a Secret for the ExternalSecret `name`."""
+    managers = {manager for _, manager, _ in writers(secret, "f:data")}
+    return not managers.isdisjoint({f"{_OPERATORS_PREFIX}{name}", _OPERATOR})
 
 
 # The clocks of this machine, the stores and the cluster may differ by so much.
@@ -359,7 +394,9 @@ def _of_times(
         return
     # What was asked for after the stores were read and is answered was read since, whatever the clocks say.
     if not states & _NOT_READ and not (evidence.is_forced and is_answered(found)):
-        yield from older_value(found, evidence.written, manifest.title, now, in_same_second=evidence.in_same_second)
+        yield from older_value(
+            found, evidence.written, manifest.target_title, now, in_same_second=evidence.in_same_second
+        )
     warning = view.warning(found) if fails and view is not None else None
     # Nobody knows when a failure was last tried that may not be looked at, or that is not tried again.
     is_unknown = fails and (view is None or view.has_refused(EVENTS, manifest.namespace))

@@ -16,6 +16,7 @@ class ClusterState(StrEnum):
     NOT_SYNCED = "not-synced"  # the operator has not synchronised this generation
     NOT_READY = "not-ready"
     IMMUTABLE = "immutable"  # the Secret is, so that the operator cannot update it
+    OTHER_TYPE = "other-type"  # the Secret has another type than the compiled one, which nobody can change
     RETAINED = "retained"  # the Secret is an earlier one, kept because the store's has gone
     NO_TARGET = "no-target"  # there is no Secret
     MISSING_KEY = "missing-key"

@@ -48,6 +48,7 @@ _RULES = {
     ClusterState.ABSENT: "not-in-cluster",
     ClusterState.DELETED: "not-synchronised",
     ClusterState.IMMUTABLE: "not-synchronised",
+    ClusterState.OTHER_TYPE: "not-synchronised",
     ClusterState.NOT_READY: "not-synchronised",
     ClusterState.RETAINED: "not-synchronised",
     ClusterState.NOT_SYNCED: "not-synchronised",
@@ -182,8 +183,8 @@ def _check_external_secret(
 
 def _check_owners(each: Manifest, every: Iterable[LiveObject], live: Live) -> Iterator[Diagnostic]:
     for one in every:
-        if (name := child(one, "metadata").get("name")) != each.name and target_of(one) == each.name:
-            message = f"the ExternalSecret {quote(str(name))} already makes the Secret {quote(each.title)}"
+        if (name := child(one, "metadata").get("name")) != each.name and target_of(one) == each.target:
+            message = f"the ExternalSecret {quote(str(name))} already makes the Secret {quote(each.target_title)}"
             yield _finding("foreign-external-secret", each, ClusterProblem(ClusterState.FOREIGN, message, AGREE))
     for problem in foreign_external_secret(each, live.external_secret) if live.external_secret is not None else ():
         yield _finding("foreign-external-secret", each, problem)

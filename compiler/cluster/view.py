@@ -70,6 +70,7 @@ class Live:
     namespace: LiveObject | None = None  # for stores that select by its labels
     has_secrets: bool = True  # False where Secrets were not asked for: then nothing is said of this one
     has_store: bool = True  # as for Secrets
+    has_type: bool = True  # False where the Secret is known to have another type than the manifest
 
 
 class ClusterView:
@@ -231,6 +232,15 @@ class ClusterView:
         what = f"read events in {namespace}"
         return self._read_once(what, lambda: self._reader.warnings(namespace), EVENTS, namespace) or {}
 
+    def has_type(self, manifest: Manifest) -> bool:
+        """Whether the Secret of a manifest has its type, as far as that is known; asked where a type is written."""
+        kind, namespace = child(manifest.object, "spec", "target", "template").get("type"), manifest.namespace
+        if kind is None or manifest.target not in (self.by_name(SECRETS, namespace) or {}):
+            return True
+        what = f"list secrets in {namespace}"
+        found = self._read_once(what, lambda: self._reader.secrets_of_type(namespace, kind), SECRETS, namespace, kind)
+        return found is None or manifest.target in found
+
     def live(self, manifest: Manifest) -> Live:
         """The live objects of one ExternalSecret."""
         namespace, reference = manifest.namespace, manifest.object["spec"]["secretStoreRef"]
@@ -240,11 +250,12 @@ class ClusterView:
         store = self.store(kind, name, namespace)
         return Live(
             external_secret,
-            (secrets or {}).get(manifest.name),
+            (secrets or {}).get(manifest.target),
             store,
             self.labels_for(store, namespace),
             secrets is not None,
             store is not None or not self.has_refused(STORES[kind], namespace if kind == "SecretStore" else ""),
+            self.has_type(manifest),
         )
 
     def has_refused(self, plural: str, namespace: str) -> bool:
@@ -327,8 +338,8 @@ def ready_reason(external_secret: LiveObject) -> str | None:
 def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
     """The keys of the Secret that a manifest makes."""
     spec = child(compiled, "spec")
-    listed_keys = [str(item.get("secretKey")) for item in spec.get("data") or ()]
-    return (*listed_keys, *map(str, child(spec, "target", "template", "data")))
+    made = tuple(map(str, child(spec, "target", "template", "data")))
+    return made or tuple(str(item.get("secretKey")) for item in spec.get("data") or ())
 
 
 def wanted_names(compiled: LiveObject) -> frozenset[str]:

@@ -61,7 +61,8 @@ class EnvironmentSecrets:
 
     def is_of(self, made: Made) -> bool:
         """Whether a manifest is the ExternalSecret that the environment itself compiles to."""
-        is_named = made.by == made.name and (made.namespace, made.name) in self.secrets
+        secret = self.secrets.get((made.namespace, made.name))
+        is_named = secret is not None and made.by == secret.entry.external_secret
         return made.kind == "ExternalSecret" and is_named and made.part_of == self.environment.part_of
 
 
@@ -73,7 +74,7 @@ def secrets_of(environment: Environment) -> EnvironmentSecrets:
 
 def keys_of(secret: Secret) -> frozenset[str]:
     """The keys of the Secret that an environment's secret makes."""
-    return frozenset(each.key.name for each in secret.keys)
+    return frozenset(secret.target_keys)
 
 
 def namespace_of(environment: Environment, given: str | None) -> str:
@@ -434,7 +435,8 @@ def _is_same(own: EnvironmentSecrets, namespace: str, loser: VariableSource, win
     places = []
     for source in (loser, winner):
         secret = own.secrets.get((namespace, source.secret or ""))
-        found = next((each.place for each in secret.keys if each.key.name == source.key), None) if secret else None
+        passed = secret.source_key(source.key or "") if secret is not None else None
+        found = passed.place if passed is not None else None
         places.append((secret.store, found) if secret is not None and found is not None else None)
     return places[0] is not None and places[0] == places[1]
 

@@ -12,6 +12,7 @@ from compiler.edit.new_project import (
     option_span,
     refuse_unknown_layer,
 )
+from compiler.edit.secret_forms import SecretForm
 from compiler.edit.yaml_edit import add_members, in_braces, listing, listing_value
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Document, Node, Span
@@ -48,6 +49,7 @@ class SecretRequest:
     into: tuple[str, ...] = ()
     namespace: str | None = None  # where `into` lists it, None for that of the environment
     taken: Mapping[str, str] = field(default_factory=dict)  # keys with another's value, and that key as ENTRY/KEY
+    form: SecretForm | None = None  # of a typed Secret, whose keys `keys` and `taken` have together
 
 
 def new_secret(root: Path, request: SecretRequest) -> tuple[list[Output], list[str], Result]:
@@ -135,10 +137,31 @@ def _entry_lines(request: SecretRequest, names: Names) -> list[str]:
         f"target: {scalar(names[TARGET][0])}",
         *(["remote:", *places] if places else ()),
         f"syncWave: {NEW_SECRET_WAVE}",
+        *(_form_lines(request.form) if request.form is not None else ()),
         "keys:",
-        *(f"  {scalar(key)}: {{}}" for key in request.keys),
+        *(f"  {scalar(key)}: {_of_key(request, key)}" for key in request.keys),
         *(f"  {scalar(key)}: {{from: {scalar(other)}}}" for key, other in request.taken.items()),
     ]
+
+
+def _form_lines(form: SecretForm) -> Iterator[str]:
+    yield f"type: {scalar(form.type)}"
+    if form.data:
+        yield from (
+            "template:",
+            "  data:",
+            *(f"    {scalar(key)}: {_in_quotes(text)}" for key, text in form.data.items()),
+        )
+
+
+def _in_quotes(text: str) -> str:
+    # Most texts have double quotes, which people read better as they are.
+    return quote_yaml(text) if "'" in text or '"' not in text else f"'{text}'"
+
+
+def _of_key(request: SecretRequest, key: str) -> str:
+    description = request.form.keys.get(key) if request.form is not None else None
+    return in_braces({"description": description}) if description is not None else "{}"
 
 
 def _draft_listing(document: Document, request: SecretRequest) -> Draft:

@@ -527,7 +527,7 @@ def _release(environment: Environment) -> Iterator[str]:
     """The lines that take the tracking id off all that the chart prints of an environment."""
     named: dict[tuple[str | None, str], list[str]] = {}
     for secret in environment.secrets.values():
-        named.setdefault((secret.namespace, "externalsecret"), []).append(secret.entry.target)
+        named.setdefault((secret.namespace, "externalsecret"), []).append(secret.entry.external_secret)
     for store in environment.stores.values():
         if store.rendered:
             place = None if store.kind == _CLUSTER_STORE else environment.root.text("namespace")

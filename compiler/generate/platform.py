@@ -273,7 +273,7 @@ def _choose_secret(row: Row, near: Mapping[str, Secret], named: Container[str]) 
 
 
 def _mount(made: _Mounted, row: Row, secret: Secret, release: str) -> None:
-    target, keys = secret.entry.target, {each.key.name for each in secret.keys}
+    target, keys = secret.entry.target, set(secret.target_keys)
     _refuse_misfit(row, secret, keys, release)
     made.used.add(secret.id)
     if "note" in row:

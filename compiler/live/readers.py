@@ -42,6 +42,8 @@ _READERS = (
     ("clusterpushsecrets", "ClusterPushSecret", ("pushSecretSpec",)),
 )
 _GENERATOR = "VaultDynamicSecret"
+# With these the operator leaves out of the Secret what a store does not have.
+_LOSING = frozenset({"Delete", "Merge"})
 _STORES = ((_CLUSTER_STORE, "clustersecretstores"), (_STORE, "secretstores"))
 _GENERATORS = ("vaultdynamicsecrets", "clustergenerators")
 _CLASSES = "secretproviderclasses"
@@ -59,6 +61,7 @@ class Reader:
     store: str  # as `--not-the-same` names it
     is_proven: bool  # False where it may be another store
     property: str | None = None
+    loses: str = ""  # the Secret that loses the keys of a remote secret which is not found; empty where it keeps them
 
 
 class ReadIndex:
@@ -76,6 +79,7 @@ class ReadIndex:
         self._sameness: dict[str, Sameness] = {}
         self._at: dict[str, dict[Reader, None]] = {}
         self._below: list[tuple[str, Reader]] = []
+        self._losing: dict[str, str] = {}
 
     def register_store(self, store: str, identity: StoreIdentity, *, is_named: bool = False) -> StoreIdentity | None:
         """The identity as which a store counts, None if it does not; with `is_named` it counts by its name alone."""
@@ -89,6 +93,10 @@ class ReadIndex:
         """The identity with what is known of the store's server, as if it were there."""
         known = (each.has_namespaces for each in (identity, *self._own) if each.has_namespaces is not None)
         return identity._replace(has_namespaces=next(known, None))
+
+    def add_loss(self, reader: str, secret: str) -> None:
+        """Record, before what a reader reads, that its Secret loses the keys of what is not found."""
+        self._losing[reader] = secret
 
     def add(self, places: Iterable[str], reader: str, store: str, prop: str | None = None) -> None:
         """Record who reads a name that may mean each of these places, in a registered store."""
@@ -114,11 +122,14 @@ class ReadIndex:
                 for secret, _, (name, prop) in reads_of(environment, store):
                     if name not in places:
                         places[name] = remote_places(identity, name)
-                    self.add(places[name], f"{environment.name}/{secret.id}", label, prop)
+                    reader = f"{environment.name}/{secret.id}"
+                    if secret.entry.skips_missing:
+                        self.add_loss(reader, f"{secret.namespace}/{secret.entry.target}")
+                    self.add(places[name], reader, label, prop)
         return self
 
     def _reader(self, reader: str, store: str, prop: str | None) -> Reader:
-        return Reader(reader, store, self._sameness[store] is Sameness.SAME, prop)
+        return Reader(reader, store, self._sameness[store] is Sameness.SAME, prop, self._losing.get(reader, ""))
 
     def of(self, name: str) -> tuple[Reader, ...]:
         """The readers of a remote secret, once for each of its properties that they read."""
@@ -145,13 +156,15 @@ def unproven_stores(readers: Iterable[Reader]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each.store for each in readers if not each.is_proven))
 
 
-def read_by(readers: Iterable[Reader], proven_words: str) -> str:
+def read_by(readers: Collection[Reader], proven_words: str) -> str:
     """The readers by name: behind `proven_words` those of the same store, then those of a store that may be it."""
     proven, others = dict[str, None](), dict[str, None]()
     for each in readers:
         (proven if each.is_proven else others)[each.name] = None
     parts = [f"{proven_words} {list_names(proven)}"] if proven else []
     parts += [f"it may be read by {list_names(others)}, in what may be the same store"] if others else []
+    losing = dict.fromkeys(each.loses for each in readers if each.loses)
+    parts += [f"by its deletionPolicy the operator would take the keys out of {list_names(losing)}"] if losing else []
     return "; ".join(parts)
 
 
@@ -266,7 +279,7 @@ class _Search:
                 if "pushsecrets" in plural:
                     self._push_secret(spec, namespace or None, f"{reader}, which writes it")
                 else:
-                    self._external_secret(spec, namespace or None, reader)
+                    self._external_secret(spec, namespace or None, reader, name)
         for each in self._objects["vaultdynamicsecrets"] or ():
             self._generator(child(each, "spec"), f"{_GENERATOR} {_label(*_name_of(each))}")
         for each in self._objects["clustergenerators"] or ():
@@ -313,10 +326,13 @@ class _Search:
         else:
             self._readers.add(remote_places(store, name), reader, label)
 
-    def _external_secret(self, spec: LiveObject, namespace: str | None, reader: str) -> None:
-        for reference, name, is_path in _reads(spec):
+    def _external_secret(self, spec: LiveObject, namespace: str | None, reader: str, name: str) -> None:
+        target = child(spec, "target")
+        if target.get("deletionPolicy") in _LOSING:
+            self._readers.add_loss(reader, _label(namespace or "", str(target.get("name") or name)))
+        for reference, remote, is_path in _reads(spec):
             for label, identity in self._find_stores(reference, namespace):
-                self._add(identity, name, reader, label, is_path=is_path)
+                self._add(identity, remote, reader, label, is_path=is_path)
 
     def _push_secret(self, spec: LiveObject, namespace: str | None, writer: str) -> None:
         for reference in spec.get("secretStoreRefs") or ():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 # The characters of Base64's alphabet for URLs: no application needs to escape them.
 URL_SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+# What is printed where the catalogue says nothing: the Secret goes with its ExternalSecret, and stays as it is when a
+# remote secret is no longer in the store.
+OWNER, RETAIN = "Owner", "Retain"
+ORPHAN, DELETE = "Orphan", "Delete"
 
 # The issuer of a value that is ours to choose.
 SELF = "self"
@@ -113,8 +118,24 @@ class Entry:
     keys: Mapping[str, CatalogueKey]
     variants: tuple[str, ...]
     node: Node
+    external_secret: str = ""  # the ExternalSecret's name
+    type: str | None = None  # the Secret's; None where none is printed
+    # The text of each key of the Secret; empty where its keys are those that are fetched.
+    template: Mapping[str, str] = field(default_factory=dict)
+    creation_policy: str = OWNER
+    deletion_policy: str = RETAIN
     # It lies behind the log-in that guards a store: a failed move could lock out whoever repairs it.
     guards: bool = False
+
+    @property
+    def target_nodes(self) -> Mapping[str, Node]:
+        """The keys that the Secret may have, by name, each where the catalogue writes it."""
+        return self.node.members_at("template", "data") or {name: key.node for name, key in self.keys.items()}
+
+    @property
+    def skips_missing(self) -> bool:
+        """Whether the operator leaves out what a store does not have, and says Ready all the same."""
+        return self.deletion_policy != RETAIN
 
     def keys_of(
         self, variants: tuple[str, ...], of_origins: Mapping[str, tuple[str, ...]] | None = None

@@ -101,6 +101,16 @@ def cluster_pin(environment: str, root: Node) -> ClusterPin | None:
     return ClusterPin(text, environment, node.span.where) if node is not None and text is not None else None
 
 
+def is_template_field(key: str) -> bool:
+    """Whether `.KEY` names a fetched key in a template."""
+    return key.isascii() and key.isidentifier()
+
+
+def pass_text(key: str) -> str:
+    """The text of a template that is the value of a fetched key as it is."""
+    return f"{{{{ .{key} }}}}" if is_template_field(key) else f'{{{{ index . "{key}" }}}}'
+
+
 class SecretKey(NamedTuple):
     """A key that a secret has in this environment; its place is None where the catalogue has none for the provider."""
 
@@ -126,8 +136,29 @@ class Secret:
     secret_labels: Mapping[str, str]  # the Secret's, beside `labels`
     secret_annotations: Mapping[str, str]
     variants: tuple[str, ...]  # in use and known
-    keys: tuple[SecretKey, ...]
+    keys: tuple[SecretKey, ...]  # those that are fetched
     node: Node  # its merged mapping in the environment
+
+    @property
+    def template(self) -> Mapping[str, str]:
+        """The text of each key of the Kubernetes Secret; empty where it has the fetched keys.
+
+        A bundle fetches every property, so its template names those that pass.
+        """
+        if self.entry.template or self.fetch != BUNDLE:
+            return self.entry.template
+        return {item.key.name: pass_text(item.key.name) for item in self.keys}
+
+    @property
+    def target_keys(self) -> tuple[str, ...]:
+        """The keys of the Kubernetes Secret."""
+        return tuple(self.entry.template) or tuple(item.key.name for item in self.keys)
+
+    def source_key(self, made: str) -> SecretKey | None:
+        """The fetched key whose value a key of the Kubernetes Secret has as it is; None for any other text."""
+        text = self.entry.template.get(made)
+        names = (item for item in self.keys if item.key.name == made or self.entry.template)
+        return next((item for item in names if text in (None, pass_text(item.key.name))), None)
 
 
 def lacks_base(layers: Sequence[Document]) -> bool:

@@ -42,6 +42,7 @@ class Cell:
     source: str | None = None  # the store that a copy could come from, where there is just one
     has_variants: bool = False  # the environment may use other keys in its place
     own: str | None = None  # the name of the secret's own remote secret in the store, where it has one
+    skips_missing: bool = False  # the operator leaves the key out where its remote secret is not found, and says Ready
 
     @property
     def is_elsewhere(self) -> bool:
@@ -173,6 +174,7 @@ class Inventory:
             source,
             bool(key.value_key.variants),
             _own_remote(secret, store) if secret is not None else None,
+            entry.skips_missing,
         )
 
     def ends(self, secret: Secret) -> tuple[Store, ...]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compiler.model.environment import BUNDLE, PER_KEY
+from compiler.model.catalogue import OWNER, RETAIN
+from compiler.model.environment import BUNDLE, PER_KEY, is_template_field, pass_text
 from compiler.model.facts import (
     ALLOW_EMPTY,
     ANNOTATION,
@@ -73,7 +74,10 @@ def values_of(environment: Environment) -> dict[str, ValuesData]:
 def _external_secret(secret: Secret) -> ValuesData:
     if secret.store is None or secret.namespace is None or secret.refresh is None:
         raise ValueError("only an environment that passed every rule has values")
-    data: dict[str, ValuesData] = {"name": secret.entry.target, "namespace": secret.namespace}
+    entry = secret.entry
+    data: dict[str, ValuesData] = {"name": entry.target, "namespace": secret.namespace}
+    if entry.external_secret != entry.target:
+        data["externalSecret"] = entry.external_secret
     metadata = {
         "labels": secret.labels,
         "annotations": secret.annotations,
@@ -83,7 +87,8 @@ def _external_secret(secret: Secret) -> ValuesData:
     data |= {member: dict(texts) for member, texts in metadata.items() if texts}
     data["storeRef"] = {"kind": secret.store.kind, "name": secret.store.name}
     data["refreshInterval"] = duration_text(secret.refresh)
-    data["syncWave"] = str(secret.entry.sync_wave)
+    data["syncWave"] = str(entry.sync_wave)
+    data |= _what_is_made(secret)
     data["fetch"] = secret.fetch
     keys: list[ValuesData] = []
     elsewhere: dict[str, ValuesData] = {}
@@ -102,6 +107,23 @@ def _external_secret(secret: Secret) -> ValuesData:
         data["keys"] = keys
     if elsewhere:
         data["data"] = elsewhere
+    return data
+
+
+def _what_is_made(secret: Secret) -> dict[str, ValuesData]:
+    """What the Secret has beside the fetched keys; empty for most, as the chart knows the defaults."""
+    entry = secret.entry
+    data: dict[str, ValuesData] = {}
+    if entry.type is not None:
+        data["type"] = entry.type
+    if entry.creation_policy != OWNER:
+        data["creationPolicy"] = entry.creation_policy
+    if entry.deletion_policy != RETAIN:
+        data["deletionPolicy"] = entry.deletion_policy
+    is_bundle = secret.fetch == BUNDLE
+    # The chart itself passes on the keys of a bundle, if `.KEY` can name them all.
+    if entry.template or (is_bundle and not all(is_template_field(item.key.name) for item in secret.keys)):
+        data["templateData"] = dict(secret.template)
     return data
 
 
@@ -152,6 +174,9 @@ _METADATA = {
 }
 # Without a template External Secrets Operator copies all labels and annotations of an ExternalSecret to its Secret.
 _COPIES, _OWN, _COPIED = "secret metadata", "its own", "copied from the ExternalSecret"
+# What the chart prints where a values file says nothing, and empty for what it then does not print.
+_POLICIES = {"creationPolicy": OWNER, "deletionPolicy": RETAIN}
+_DEFAULTED = {"externalSecret": "", "type": "", **_POLICIES}
 # The labels that the chart writes itself, whatever an environment says.
 CHART_LABELS = frozenset(f"app.kubernetes.io/{name}" for name in ("name", "component", "part-of", "managed-by"))
 
@@ -195,8 +220,12 @@ def outlines_of_values(data: ValuesData | None) -> Outlines:
         for key, place in (elsewhere if isinstance(elsewhere, dict) else {}).items():
             if isinstance(place, dict):
                 keys[key] = (_text(place.get("key", "")), _optional(place.get("property")))
-        store = secret.get("storeRef")
+        fetched, store = keys, secret.get("storeRef")
         fields = {name: _text(secret.get(name, "")) for name in ("refreshInterval", "syncWave", "fetch")}
+        fields |= {name: _text(secret.get(name, own)) for name, own in _DEFAULTED.items()}
+        if isinstance(texts := secret.get("templateData"), dict):
+            keys = {key: _place_behind(text, key, fetched) for key, text in texts.items()}
+            fields |= _fetch_fields(fetched, keys, secret.get("remoteKey") if fields["fetch"] == BUNDLE else None)
         fields["store"] = _store(store if isinstance(store, dict) else {})
         fields |= {"partOf": _text(data.get(PART_OF_VALUE, PART_OF)), _COPIES: _OWN}
         for member, kind in _METADATA.items():
@@ -215,17 +244,36 @@ def outlines_of_manifests(manifests: Iterable[Any]) -> Outlines:
         target = spec.get("target") or {}
         template = target.get("template") or {}
         name = _text(target.get("name") or metadata.get("name", ""))
-        fields, keys = _manifest_fields(metadata, spec, template), dict(_manifest_keys(spec, template))
+        fields, fetched = _manifest_fields(metadata, spec, template), dict(_manifest_keys(spec, template))
+        keys = {key: _place_behind(text, key, fetched) for key, text in (template.get("data") or {}).items()} or fetched
+        extracts = [(each.get("extract") or {}).get("key", "") for each in spec.get("dataFrom") or ()]
+        fields |= _fetch_fields(fetched, keys, extracts[0] if extracts else None)
         found[_text(metadata.get("namespace", "")), name] = SecretOutline(fields, keys)
     return found
 
 
+def _place_behind(text: object, key: str, fetched: Mapping[str, _Place]) -> _Place:
+    """Where a key of the Secret is from: the place that its text passes on, else the text itself."""
+    return fetched[key] if key in fetched and text == pass_text(key) else (_text(text), None)
+
+
+def _fetch_fields(fetched: Mapping[str, _Place], keys: Mapping[str, _Place], bundle: object) -> _Fields:
+    """The fetched keys that are not the Secret's, each with its place; a bundle fetches all of a remote secret."""
+    if bundle is not None:
+        return {"fetched": _text(bundle)} if any(fetched.get(key) != at for key, at in keys.items()) else {}
+    return {f"fetched {key}": place_text(at) for key, at in fetched.items() if keys.get(key) != at}
+
+
 def _manifest_fields(metadata: Mapping[str, Any], spec: Mapping[str, Any], template: Mapping[str, Any]) -> _Fields:
     annotations, made = dict(metadata.get("annotations") or {}), template.get("metadata") or {}
+    target, name = spec.get("target") or {}, metadata.get("name")
     return {
         "refreshInterval": _text(spec.get("refreshInterval", "")),
         "syncWave": _text(annotations.pop(ANNOTATION, "")),
         "fetch": BUNDLE if spec.get("dataFrom") else PER_KEY,
+        "externalSecret": _text(name) if target.get("name", name) != name else "",
+        "type": _text(template.get("type") or ""),
+        **{each: _text(target.get(each) or _DEFAULTED[each]) for each in _POLICIES},
         "store": _store(spec.get("secretStoreRef") or {}),
         "partOf": _text((metadata.get("labels") or {}).get(LABEL, "")),
         _COPIES: _OWN if template else _COPIED,
@@ -242,7 +290,8 @@ def _manifest_keys(spec: Mapping[str, Any], template: Mapping[str, Any]) -> Iter
         yield _text(item.get("secretKey")), (_text(reference.get("key", "")), _optional(reference.get("property")))
     for item in spec.get("dataFrom") or ():
         remote = _text((item.get("extract") or {}).get("key", ""))
-        yield from ((_text(key), (remote, _text(key))) for key in template.get("data") or {})
+        passed = (key for key, text in (template.get("data") or {}).items() if text == pass_text(_text(key)))
+        yield from ((_text(key), (remote, _text(key))) for key in passed)
 
 
 def compare(before: Outlines, after: Outlines) -> tuple[SecretChange, ...]:
@@ -324,12 +373,21 @@ class Manifest:
 
     @property
     def name(self) -> str:
-        """The name of the ExternalSecret, and of the Secret that it makes."""
+        """The name of the ExternalSecret."""
         return str(self.object["metadata"]["name"])
 
     @property
     def title(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def target(self) -> str:
+        """The name of the Secret that it makes."""
+        return str(self.object["spec"]["target"]["name"])
+
+    @property
+    def target_title(self) -> str:
+        return f"{self.namespace}/{self.target}"
 
 
 def manifests_of(environment: Environment, only: Collection[str] = ()) -> dict[str, Manifest]:
@@ -361,17 +419,22 @@ def _render_external_secret(values: _PlainMap, part_of: str, defaults: _PlainMap
     if values.get("secretAnnotations"):
         made["annotations"] = dict(values["secretAnnotations"])
     template: _PlainMap = {"engineVersion": "v2", "mergePolicy": "Replace", "metadata": made}
+    if "type" in values:
+        template["type"] = values["type"]
     if values["fetch"] == BUNDLE:
-        template["data"] = {key: f"{{{{ .{key} }}}}" for key in values["keys"]}
+        template["data"] = {key: pass_text(key) for key in values["keys"]}
         source: _PlainMap = {"dataFrom": [{"extract": {"key": values["remoteKey"], **defaults}}]}
     else:
         source = {"data": [*_render_data(values, defaults)]}
-    target = {"name": name, "creationPolicy": "Owner", "deletionPolicy": "Retain", "template": template}
+    if "templateData" in values:
+        template["data"] = dict(values["templateData"])
+    policies = {each: values.get(each, _DEFAULTED[each]) for each in _POLICIES}
+    target = {"name": name, **policies, "template": template}
     return {
         "apiVersion": "external-secrets.io/v1",
         "kind": "ExternalSecret",
         "metadata": {
-            "name": name,
+            "name": values.get("externalSecret", name),
             "namespace": values["namespace"],
             "labels": {**labels, **values.get("labels", {})},
             "annotations": {ANNOTATION: values["syncWave"], **values.get("annotations", {})},

@@ -46,7 +46,13 @@ LINKS = {
     **dict.fromkeys(
         (
             *(ClusterState.NOT_SYNCED, ClusterState.NOT_READY, ClusterState.IMMUTABLE, ClusterState.RETAINED),
-            *(ClusterState.NO_TARGET, ClusterState.MISSING_KEY, ClusterState.EDITED, ClusterState.REPLACED),
+            *(
+                ClusterState.OTHER_TYPE,
+                ClusterState.NO_TARGET,
+                ClusterState.MISSING_KEY,
+                ClusterState.EDITED,
+                ClusterState.REPLACED,
+            ),
             *(ClusterState.DATA_CHANGED, ClusterState.OLDER_VALUE, ClusterState.NOT_REFRESHED),
         ),
         Link.OBJECTS,
@@ -323,7 +329,7 @@ _MENDS: dict[ClusterState, Mend] = {
         (ClusterState.FOREIGN, ClusterState.REPLACED, ClusterState.DATA_CHANGED, ClusterState.RESTARTED), _verify
     ),
     **dict.fromkeys((ClusterState.ABSENT, ClusterState.DELETED, ClusterState.OTHER_SPEC), _deploy),
-    **dict.fromkeys((ClusterState.RESTART, ClusterState.IMMUTABLE), _own_lines),
+    **dict.fromkeys((ClusterState.RESTART, ClusterState.IMMUTABLE, ClusterState.OTHER_TYPE), _own_lines),
     **dict.fromkeys(
         (
             *(ClusterState.NOT_READY, ClusterState.RETAINED, ClusterState.OLDER_VALUE, ClusterState.NOT_REFRESHED),

@@ -30,7 +30,7 @@ OPTIONAL = frozenset({SECRETS, NAMESPACES, "rollouts"})
 # With one of these an ExternalSecret is never switched.
 _GONE = (ClusterState.ABSENT, ClusterState.DELETED, ClusterState.FOREIGN)
 # With these one goes back all the same: that the operator fails, or has stopped, may be why.
-_FAILING = (ClusterState.IMMUTABLE, ClusterState.NOT_READY, ClusterState.NOT_SYNCED)
+_FAILING = (ClusterState.IMMUTABLE, ClusterState.OTHER_TYPE, ClusterState.NOT_READY, ClusterState.NOT_SYNCED)
 _BEHIND = (ClusterState.SILENT, ClusterState.NOT_REFRESHED, ClusterState.OLDER_VALUE)
 
 
@@ -129,7 +129,7 @@ class ClusterGate:
         # What may not be read is among the checks.
         with suppress(ClusterError):
             for each, put in written.items():
-                live = self._view.external_secrets(each.namespace).get(each.before.entry.target, {})
+                live = self._view.external_secrets(each.namespace).get(each.before.entry.external_secret, {})
                 serves = child(live, "spec", "secretStoreRef").get("name") == each.source.name
                 if serves and (read := last_read_before(live, put)) is not None:
                     # Within these, clocks that differ may explain it.
@@ -146,7 +146,8 @@ class ClusterGate:
         evidence = Evidence(self._now, newest_sign=self._view.newest_sign(spaces))
         for each, manifest in zip(switches, going, strict=True):
             external_secret = self._view.external_secrets(manifest.namespace).get(manifest.name)
-            live = Live(external_secret, None, None, has_secrets=False, has_store=False)
+            has_type = self._view.has_type(manifest)
+            live = Live(external_secret, None, None, has_secrets=False, has_store=False, has_type=has_type)
             every = problems(manifest, live, replace(evidence, written=written.get(each)))
             yield from [(each, problem) for state in states for problem in every if problem.state is state][:1]
 

@@ -195,7 +195,9 @@ def effect_of(found: Verification, switch: Switch) -> tuple[tuple[str, ...], tup
     """The keys whose value changes for the pods that mount the Secret, and those of which that is not known."""
     keys = keys_of(found, switch)
     # Where the present store lacks a key, the operator keeps the Secret of before: what it holds is not known here.
-    is_stale = any(each.likeness is Likeness.ONLY_THERE and _lack(each) != BLANK_IN for each in keys)
+    is_lacking = any(each.likeness is Likeness.ONLY_THERE and _lack(each) != BLANK_IN for each in keys)
+    # With another policy it has taken the key out of the Secret.
+    is_stale = is_lacking and not switch.before.entry.skips_missing
     other = () if is_stale else (Likeness.DIFFERENT, Likeness.ONLY_THERE)
     changing = tuple(each.cell.key for each in keys if each.likeness in other)
     unknown = (each for each in keys if each.likeness is not Likeness.EQUAL and each.cell.key not in changing)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import repeat
 from pathlib import Path
-from re import findall
+from re import findall, fullmatch
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -109,11 +109,10 @@ def _external_secret(environment: PlainMap, secret: PlainMap, entry: PlainMap, c
         "mergePolicy": "Replace",
         "metadata": {"labels": {**labels, **of_secret}, **({"annotations": notes} if notes else {})},
     }
-    made = {"name": target, "creationPolicy": "Owner", "deletionPolicy": "Retain", "template": template}
     keys = references(environment, secret, entry, catalogue, store)
     defaults = _defaults(environment.get("externalSecretsOperator", "2.9"))
     if secret.get("fetch", environment.get("fetch")) == "bundle":
-        template["data"] = {key: f"{{{{ .{key} }}}}" for key in keys}
+        template["data"] = {key: _pass_text(key) for key in keys}
         (remote,) = {place["key"] for place in keys.values() if place is not None}
         source: PlainMap = {"dataFrom": [{"extract": {"key": remote, **defaults}}]}
     else:
@@ -122,7 +121,7 @@ def _external_secret(environment: PlainMap, secret: PlainMap, entry: PlainMap, c
         "apiVersion": "external-secrets.io/v1",
         "kind": "ExternalSecret",
         "metadata": {
-            "name": target,
+            "name": entry.get("externalSecret", target),
             "namespace": secret.get("namespace", environment.get("namespace")),
             "labels": labels,
             "annotations": annotations,
@@ -130,10 +129,28 @@ def _external_secret(environment: PlainMap, secret: PlainMap, entry: PlainMap, c
         "spec": {
             "refreshInterval": _go_duration(secret.get("refreshInterval") or environment["refreshInterval"]),
             "secretStoreRef": {"kind": store.get("kind", "ClusterSecretStore"), "name": store["name"]},
-            "target": made,
+            "target": _target(entry, template),
             **source,
         },
     }
+
+
+def _target(entry: PlainMap, template: PlainMap) -> PlainMap:
+    if "type" in entry:
+        template["type"] = entry["type"]
+    if texts := entry.get("template", {}).get("data"):
+        template["data"] = dict(texts)
+    policies = {"creationPolicy": "Owner", "deletionPolicy": "Retain"}
+    return {
+        "name": entry["target"],
+        **{each: entry.get(each, said) for each, said in policies.items()},
+        "template": template,
+    }
+
+
+def _pass_text(key: str) -> str:
+    is_field = fullmatch("[A-Za-z_][A-Za-z0-9_]*", key) is not None
+    return "".join(("{{ ", f".{key}" if is_field else f'index . "{key}"', " }}"))
 
 
 def _defaults(operator: str) -> PlainMap:

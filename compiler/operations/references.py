@@ -35,7 +35,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Limit, RemoteSecret
 from compiler.stores.registry import PROVIDERS, provider_of
 from compiler.stores.secret_value import SecretValue, Trait, traits
-from compiler.text.wording import command_line, pluralize, quote, shell_line, suggest
+from compiler.text.wording import command_line, list_names, pluralize, quote, shell_line, suggest
 
 
 def cells_to_read(
@@ -86,11 +86,12 @@ def cells_of_values(document: Document, environ: Mapping[str, str], secrets: Seq
 
 
 def _cells(secret_id: str, node: Node, store: Store) -> Iterator[Cell]:
-    by_name = node.text("fetch") == BUNDLE
+    by_name, skips = node.text("fetch") == BUNDLE, node.get("deletionPolicy") is not None
     remote = node.text("remoteKey") or ""
 
     def cell(key: str, place: Place, at: Span, *, by_name: bool = False) -> Cell:
-        return Cell(secret_id, key, store, place, at, node.key_span, (secret_id, key), by_name=by_name, serving=store)
+        at_both, value = (at, node.key_span), (secret_id, key)
+        return Cell(secret_id, key, store, place, *at_both, value, by_name=by_name, serving=store, skips_missing=skips)
 
     for item in node.nearest("keys").items:
         if isinstance(item.value, str):
@@ -403,6 +404,8 @@ def of_store_error(group: Sequence[Cell], error: StoreError) -> Diagnostic:
     message = f"cannot {error.action} {quote(name)} in {error.place.store}: {error.reason}"
     if isinstance(error, NotFoundError):
         message = f"{quote(name)} is not in {quote(group[0].store.id)}"
+    if isinstance(error, NotFoundError | SoftDeletedError) and (skipping := [e.key for e in group if e.skips_missing]):
+        message += f"; the operator would leave {list_names(skipping)} out of the Secret, and say Ready"
     return of_remote(_rule_of(error), group, message, way_out_of(group, error))
 
 

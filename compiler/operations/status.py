@@ -62,6 +62,7 @@ FINAL = frozenset(
     {
         ClusterState.FOREIGN,
         ClusterState.IMMUTABLE,
+        ClusterState.OTHER_TYPE,
         ClusterState.REPLACED,
         ClusterState.DATA_CHANGED,
         ClusterState.RESTARTED,

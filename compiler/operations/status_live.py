@@ -232,7 +232,7 @@ class Snapshot:
 
     def data_of(self, manifest: Manifest) -> tuple[str | None, str | None]:
         """The UID of the Secret of a manifest, and the hash of its data."""
-        return data_of((self.view.by_name(SECRETS, manifest.namespace) or {}).get(manifest.name))
+        return data_of((self.view.by_name(SECRETS, manifest.namespace) or {}).get(manifest.target))
 
     def data_in(self, namespace: str) -> list[tuple[str | None, str | None]]:
         return [self.data_of(each) for each in self.manifests.values() if each.namespace == namespace]
@@ -241,13 +241,13 @@ class Snapshot:
         found = self.view.objects(PODS, namespace)
         if found is None:
             return None
-        wanted = {each.name for each in self.manifests.values() if each.namespace == namespace}
+        wanted = {each.target for each in self.manifests.values() if each.namespace == namespace}
         return pods_by_secret(found, wanted)
 
     def pods(self, manifest: Manifest) -> tuple[Pod, ...] | None:
         """The pods that read the Secret of a manifest, None where they may not be asked for."""
         found = self.pods_by_space[manifest.namespace]
-        return found.get(manifest.name, ()) if found is not None else None
+        return found.get(manifest.target, ()) if found is not None else None
 
     @property
     def is_whole(self) -> bool:
@@ -317,6 +317,12 @@ class Changes:
 _UNCHANGED = Changes()
 
 
+def _needs_deletion(live: Live, states: Container[ClusterState]) -> bool:
+    """Whether the operator can write its Secret only anew: from a deployed spec, else it would be as before."""
+    is_typed = ClusterState.OTHER_TYPE in states and ClusterState.OTHER_SPEC not in states
+    return is_immutable(live) or is_typed
+
+
 def _restart_lines(
     starts: Restarts, every: Sequence[ClusterProblem], *, is_expected: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -360,7 +366,7 @@ class StatusJudge:
         Raises ClusterError.
         """
         manifest, view, values = snapshot.manifests[secret], snapshot.view, self.rows[secret].values
-        namespace, name = manifest.namespace, manifest.name
+        namespace, name = manifest.namespace, manifest.target
         live, pods = view.live(manifest), snapshot.pods(manifest)
         starts = judge_starts(pods or (), live.secret, values.dates, self._now(), changes.data)
         evidence = Evidence(
@@ -379,10 +385,10 @@ class StatusJudge:
         # A failure of the old spec is not what keeps the new one from being in effect.
         fails = bool(states & FAILING) and ClusterState.OTHER_SPEC not in states
         said, next_try = self._evidence(snapshot, secret, live) if fails else ((), None)
-        if waits_for_a_change(live, name) or ClusterState.SILENT in states:
+        if waits_for_a_change(live, manifest.name) or ClusterState.SILENT in states:
             next_try = None
         helps, notes = _restart_lines(starts, every, is_expected=changes.is_expected)
-        if is_immutable(live) and values.is_sound:
+        if values.is_sound and _needs_deletion(live, states):
             helps = (shell_line("kubectl", "-n", namespace, "delete", "secret", name),)
         if not every and (failing := snapshot.failing_on(manifest)) is not None:
             notes += (f"another ExternalSecret on this store fails: {failing}",)

@@ -120,7 +120,7 @@ def changes_since(
 
     A rotation that came with the switch is not the switch's failure.
     """
-    title, (_, data_hash), notes = quote(manifest.title), data_of(live.secret), list[str]()
+    title, (_, data_hash), notes = quote(manifest.target_title), data_of(live.secret), list[str]()
     found, is_frozen = [*_changes_of_secret(before, live, title)], is_immutable(live)
     if before.pending is not None and data_hash not in (None, before.data_hash) and not is_frozen:
         when = clock(before.pending, datetime.now(UTC))
@@ -128,7 +128,7 @@ def changes_since(
     if needs_refresh and _refresh(live) == before.refresh:
         last = refresh_time(live.external_secret or {})
         at = f"; it last did so at {clock(last, datetime.now(UTC))}" if last is not None else ""
-        message = f"the operator has not synchronised {title} since this wait began{at}"
+        message = f"the operator has not synchronised {quote(manifest.title)} since this wait began{at}"
         common = "the operator has not synchronised the ExternalSecrets since this wait began"
         found.append(ClusterProblem(ClusterState.NOT_REFRESHED, message, evidence=common))
     for pod in pods or ():

@@ -31,12 +31,12 @@ _FORM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 def check(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
         if entry.mounted_by:
-            for key in entry.keys.values():
-                if not _FORM.fullmatch(key.name):
+            for name, node in entry.target_nodes.items():
+                if not _FORM.fullmatch(name):
                     yield Finding(
-                        f"{quote(key.name)} is not a valid environment variable name: no shell can read it",
-                        key.node.key_span,
-                        help=f"use letters, digits and _, not starting with a digit{_such_as(key.name)}",
+                        f"{quote(name)} is not a valid environment variable name: no shell can read it",
+                        node.key_span,
+                        help=f"use letters, digits and _, not starting with a digit{_such_as(name)}",
                         scope=("secrets", entry.id),
                     )
 

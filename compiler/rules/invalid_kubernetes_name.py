@@ -17,6 +17,7 @@ Use the forms that Kubernetes takes:
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import chain
 
 from compiler.model import facts
 from compiler.model.environment import METADATA, Environment, Secret, Store
@@ -34,10 +35,15 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
         scope = ("secrets", entry.id)
         yield from _judge("the target", entry.node.get("target"), _labelled_name_problem, scope)
-        for key in entry.keys.values():
-            if problem := facts.secret_key_problem(key.name):
-                message = f"the key {quote(key.name)} {problem}"
-                yield Finding(message, key.node.key_span, help=_way_out(key.name, problem), scope=scope)
+        yield from _judge(
+            "the ExternalSecret's name", entry.node.get("externalSecret"), facts.object_name_problem, scope
+        )
+        for name, node in chain(
+            entry.node.members_at("keys").items(), entry.node.members_at("template", "data").items()
+        ):
+            if problem := facts.secret_key_problem(name):
+                message = f"the key {quote(name)} {problem}"
+                yield Finding(message, node.key_span, help=_way_out(name, problem), scope=scope)
 
 
 @rule("invalid-kubernetes-name", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)

@@ -19,7 +19,7 @@ Keys that read the same place are not reported. `compile` goes by `mountedBy` in
 same for what pods really mount, and whatever else hides a key there.
 """
 
-from compiler.model.environment import Environment, Secret, SecretKey
+from compiler.model.environment import Environment, Secret
 from compiler.rules.api import ENVIRONMENT, WARNING, Finding, Findings, Related, list_names, rule, waiver
 
 _LLM = "llm"
@@ -53,38 +53,39 @@ def check(environment: Environment) -> Findings:
         for component in secret.entry.mounted_by:
             mounted.setdefault(component, []).append(secret)
     shared = mounted.pop(_LLM, [])
-    shared_names = {key.key.name for secret in shared for key in secret.keys}
+    shared_names = {name for secret in shared for name in secret.target_keys}
     for component, own in mounted.items():
         first = [] if component in _WITHOUT_LLM else shared
-        if len(own) > 1 or (first and any(key.key.name in shared_names for key in own[0].keys)):
+        if len(own) > 1 or (first and any(name in shared_names for name in own[0].target_keys)):
             yield from _of_pod(component, first, own)
 
 
 def _of_pod(component: str, shared: list[Secret], own: list[Secret]) -> Findings:
     """The findings for pods that mount `shared` and then `own`; a later one hides the earlier ones' keys."""
-    seen: dict[str, tuple[Secret, SecretKey]] = {}
+    seen: dict[str, Secret] = {}
     for position, secret in enumerate((*shared, *own)):
-        hidden: dict[Secret, list[SecretKey]] = {}
-        for key in secret.keys:
-            first, first_key = seen.get(key.key.name, (secret, key))
-            if first is not secret and not _same_value(first, first_key, secret, key):
-                hidden.setdefault(first, []).append(first_key)
-            seen[key.key.name] = (secret, key)
+        hidden: dict[Secret, list[str]] = {}
+        for name in secret.target_keys:
+            first = seen.get(name, secret)
+            if first is not secret and not _same_value(first, secret, name):
+                hidden.setdefault(first, []).append(name)
+            seen[name] = secret
         # Two shared Secrets hide one another in every pod, not in this component's alone.
         for first, keys in hidden.items() if position >= len(shared) else ():
             yield _finding(component, first, secret, keys)
 
 
-def _same_value(first: Secret, first_key: SecretKey, second: Secret, second_key: SecretKey) -> bool:
-    return first.store is second.store and first_key.place == second_key.place is not None
+def _same_value(first: Secret, second: Secret, name: str) -> bool:
+    one, other = first.source_key(name), second.source_key(name)
+    places = [key.place if key is not None else None for key in (one, other)]
+    return first.store is second.store and places[0] == places[1] is not None
 
 
-def _finding(component: str, first: Secret, second: Secret, keys: list[SecretKey]) -> Finding:
-    names = list_names(key.key.name for key in keys)
+def _finding(component: str, first: Secret, second: Secret, names: list[str]) -> Finding:
     return Finding(
-        f'in the pods of "{component}", "{second.id}" overrides {names} of "{first.id}"',
+        f'in the pods of "{component}", "{second.id}" overrides {list_names(names)} of "{first.id}"',
         second.node.key_span,
         help=f"choose other variants, or remove one of the two; {waiver('shadowed-variable', second.id)}",
-        related=(Related(f'"{first.id}" has it here', keys[0].key.node.key_span),),
+        related=(Related(f'"{first.id}" has it here', first.entry.target_nodes[names[0]].key_span),),
         scope=("secrets", second.id),
     )

@@ -9,7 +9,17 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from compiler.model.catalogue import UNLIMITED, Catalogue, CatalogueKey, Entry, KeyRemote, Lifetime, Origin
+from compiler.model.catalogue import (
+    OWNER,
+    RETAIN,
+    UNLIMITED,
+    Catalogue,
+    CatalogueKey,
+    Entry,
+    KeyRemote,
+    Lifetime,
+    Origin,
+)
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Source, extent
 from compiler.model.environment import METADATA, PER_KEY, Environment, Secret, SecretKey, Store, lacks_base
@@ -163,6 +173,11 @@ def _entry(name: str, node: Node) -> Entry:
         keys=keys,
         variants=tuple(dict.fromkeys(variant for key in keys.values() for variant in key.variants)),
         node=node,
+        external_secret=node.text("externalSecret") or node.text("target") or "",
+        type=node.text("type"),
+        template=node.text_map("template", "data"),
+        creation_policy=node.text("creationPolicy") or OWNER,
+        deletion_policy=node.text("deletionPolicy") or RETAIN,
         guards=node.nearest("guards").value is True,
     )
 
@@ -360,6 +375,7 @@ class Resolver:
                 count += _VALUES_UNUSED
                 continue
             count += _VALUES_A_SECRET + shared_count + of_key * len(entry.keys)
+            count += sum(_cost(key, text) for key, text in entry.template.items())
             for name in _TEXTS & node.children.keys():
                 known = shared.get(name, {})
                 own = sum(cost - (text in known) for text, cost in _costs(node.children[name]).items())
@@ -482,9 +498,11 @@ def store_of(store_id: str, node: Node, environment: str = "") -> Store:
 
 
 def _costs(texts: Node) -> dict[str, int]:
-    return {
-        name: 1 + (len(name) + len(str(text.value))) // _CHARACTERS_A_VALUE for name, text in texts.children.items()
-    }
+    return {name: _cost(name, str(text.value)) for name, text in texts.children.items()}
+
+
+def _cost(name: str, text: str) -> int:
+    return 1 + (len(name) + len(text)) // _CHARACTERS_A_VALUE
 
 
 def _text(node: Node | None) -> str | None:

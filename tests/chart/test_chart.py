@@ -18,7 +18,7 @@ from tests.conftest import Helm
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "chart"
 VALUES = Path(__file__).parent / "values"
-SAMPLES = ("mixed", "vault-auth", "azure-auth")
+SAMPLES = ("mixed", "templates", "vault-auth", "azure-auth")
 
 
 def documents(output: str) -> str:
@@ -192,12 +192,13 @@ def test_a_package_carries_no_environment(helm: Helm, tmp_path: Path) -> None:
 
 
 def test_templates_decide_nothing() -> None:
-    """Loops, `with`, one comparison, one refusal: what to print is in the values, where a review sees it."""
+    """Loops, `with`, two conditions, one refusal: what to print is in the values, where a review sees it."""
     text = "".join(path.read_text("utf-8") for path in sorted((CHART / "templates").iterdir()))
     code = re.sub(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", "", text, flags=re.DOTALL)
     actions = re.findall(r"\{\{-?\s*(.*?)\s*-?\}\}", code)
     empty = "if not (or .Values.externalSecrets .Values.clusterSecretStores .Values.secretStores .Values.allowEmpty)"
-    assert {action for action in actions if action.startswith("if")} == {empty, 'if eq $secret.fetch "bundle"'}
+    conditions = {empty, "if $secret.templateData", 'if eq $secret.fetch "bundle"'}
+    assert {action for action in actions if action.startswith("if")} == conditions
     (refusal,) = [action for action in actions if action.startswith("fail ")]
     actions.remove(refusal)
     assert not re.search(

@@ -22,6 +22,7 @@ MINORS = [
 ]
 # The definitions of the two store kinds are at hand for these only.
 STORE_MINORS = ["2.9"]
+SAMPLES = ("mixed", "templates", "vault-auth", "azure-auth")
 WITH_NULL_BYTE_POLICY = ("2.3", "2.4", "2.5", "2.6")
 
 
@@ -35,8 +36,9 @@ def test_external_secrets_are_accepted_and_stored_as_printed(
     minor: str, rendered: Callable[..., list[Manifest]], definition: Callable[[str], Definition]
 ) -> None:
     operator = definition(f"externalsecret-{minor}")
-    secrets = [each for each in rendered("mixed", *options(minor)) if each["kind"] == "ExternalSecret"]
-    assert len(secrets) == 4
+    samples = (*rendered("mixed", *options(minor)), *rendered("templates", *options(minor)))
+    secrets = [each for each in samples if each["kind"] == "ExternalSecret"]
+    assert len(secrets) == 6
     for secret in secrets:
         assert operator.refusals(secret) == []
         assert operator.stored(secret) == secret
@@ -82,7 +84,7 @@ def test_the_azure_sdk_field_is_needed(
     assert definition("secretstore-2.9").stored(store) != store
 
 
-@pytest.mark.parametrize("sample", ["mixed", "vault-auth", "azure-auth"])
+@pytest.mark.parametrize("sample", SAMPLES)
 def test_the_project_s_own_schema_accepts_what_is_printed(
     sample: str, rendered: Callable[..., list[Manifest]], manifests_schema: jsonschema.Draft7Validator
 ) -> None:
@@ -96,7 +98,7 @@ def test_a_stray_field_anywhere_is_refused_by_both(
     manifests_schema: jsonschema.Draft7Validator,
 ) -> None:
     """Maps whose keys people choose (labels, annotations, a template's data) are the only open places."""
-    manifests = [each for sample in ("mixed", "vault-auth", "azure-auth") for each in rendered(sample)]
+    manifests = [each for sample in SAMPLES for each in rendered(sample)]
     spoilt = [each for manifest in manifests for each in with_stray_field(manifest)]
     assert len(spoilt) > 100
     for manifest in spoilt:

@@ -25,8 +25,9 @@ DEFAULTS = "        {{- with $.Values.remoteRefDefaults }}\n        {{- toYaml .
 ANNOTATIONS = "        {{- with $secret.secretAnnotations }}\n        annotations:\n"
 EXTRA = "---\napiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: extra, namespace: team}\n"
 
-# Every form that the templates have: a bundle and keys one by one, keys elsewhere as property and as whole, both kinds
-# of store, prefixes, labels, annotations, a namespace and an interval of its own, and a version with a fourth default.
+# Every form that the templates have: a bundle and keys one by one, a type, texts, policies and another name, keys
+# elsewhere as property and as whole, both kinds of store, prefixes, labels, annotations, a namespace and an interval of
+# its own, and a version with a fourth default.
 FILES = {
     "catalogue": """
 secrets:
@@ -45,6 +46,30 @@ secrets:
       APP_ID: {description: App id}
       APP_KEY: {description: PEM text, remote: {azurekv: {name: github-app-key, whole: true}}}
       HOOK: {description: Hook, remote: {azurekv: {name: team-hooks, property: github}}}
+  pull:
+    description: A registry's pull Secret
+    target: pull
+    externalSecret: pull-of-old
+    type: kubernetes.io/dockerconfigjson
+    creationPolicy: Owner
+    deletionPolicy: Delete
+    template:
+      data:
+        .dockerconfigjson: |
+          {{- $u := .user -}}
+          {"auths": {"ghcr.io": {{ printf "%s:%s" $u .pass | b64enc | toJson }}}}
+    remote: {vault: team/pull, azurekv: team-pull}
+    syncWave: -49
+    keys: {user: {description: User}, pass: {description: Password}}
+  tls:
+    description: A certificate
+    target: tls
+    creationPolicy: Orphan
+    deletionPolicy: Merge
+    remote: {vault: team/tls, azurekv: team-tls}
+    syncWave: -49
+    waive: {ambiguous-property: made by cert-manager}
+    keys: {tls.crt: {description: Certificate}, tls.key: {description: Its key}}
   only-vault:
     description: Has no place in Key Vault
     target: only-vault-secrets
@@ -82,6 +107,8 @@ stores:
 secrets:
   llm: {fetch: bundle}
   github: {store: azure, labels: {tier: "1"}, secretLabels: {tier: "2"}, refreshInterval: 10m}
+  pull: {}
+  tls: {fetch: bundle}
   only-vault: {namespace: other}
 """,
 }
@@ -136,16 +163,24 @@ MUTANTS: dict[str, tuple[str, ...]] = {
     ),
     "name": (
         SECRET,
-        "metadata:\n  name: {{ $secret.name | quote }}",
-        'metadata:\n  name: {{ printf "x-%s" $secret.name | quote }}',
+        "or $secret.externalSecret $secret.name | quote }}",
+        'or $secret.externalSecret $secret.name | printf "x-%s" | quote }}',
     ),
     "store kind": (SECRET, "kind: {{ $secret.storeRef.kind | quote }}", 'kind: "ClusterSecretStore"'),
     "store name": (SECRET, "name: {{ $secret.storeRef.name | quote }}", 'name: "vault-secret-store"'),
     "namespace": (SECRET, "namespace: {{ $secret.namespace | quote }}", "namespace: {{ $.Release.Namespace | quote }}"),
     "no namespace": (SECRET, "  namespace: {{ $secret.namespace | quote }}\n", ""),
-    "creationPolicy": (SECRET, 'creationPolicy: "Owner"', 'creationPolicy: "Orphan"'),
-    "deletionPolicy": (SECRET, 'deletionPolicy: "Retain"', 'deletionPolicy: "Delete"'),
-    "no deletionPolicy": (SECRET, '    deletionPolicy: "Retain"\n', ""),
+    "creationPolicy": (SECRET, '"Owner"', '"Orphan"'),
+    "deletionPolicy": (SECRET, '"Retain"', '"Delete"'),
+    "creationPolicy forgotten": (SECRET, '{{ or $secret.creationPolicy "Owner" | quote }}', '"Owner"'),
+    "deletionPolicy forgotten": (SECRET, '{{ or $secret.deletionPolicy "Retain" | quote }}', '"Retain"'),
+    "no deletionPolicy": (SECRET, '    deletionPolicy: {{ or $secret.deletionPolicy "Retain" | quote }}\n', ""),
+    "type forgotten": (SECRET, "{{- with $secret.type }}", '{{- with "" }}'),
+    "a type where none is said": (SECRET, "{{- with $secret.type }}", '{{- with $secret.type | default "Opaque" }}'),
+    "template forgotten": (SECRET, "{{- if $secret.templateData }}", "{{- if false }}"),
+    "a text of a template changed": (SECRET, "{{ $text | quote }}", '{{ $text | replace "\\n" " " | quote }}'),
+    "a template that is executed": (SECRET, "{{ $text | quote }}", "{{ tpl $text $ | quote }}"),
+    "the ExternalSecret's own name forgotten": (SECRET, "or $secret.externalSecret ", ""),
     "refreshInterval": (SECRET, "{{ $secret.refreshInterval | quote }}", '"1h30m0s"'),
     "apiVersion": (SECRET, "external-secrets.io/v1\n", "external-secrets.io/v1beta1\n"),
     "a default forgotten": (
@@ -179,8 +214,8 @@ MUTANTS: dict[str, tuple[str, ...]] = {
     ),
     "a template with data per key": (
         SECRET,
-        '      {{- if eq $secret.fetch "bundle" }}\n      data:',
-        '      {{- if ne $secret.fetch "never" }}\n      data:',
+        '      {{- else if eq $secret.fetch "bundle" }}\n      data:',
+        '      {{- else if ne $secret.fetch "never" }}\n      data:',
     ),
     "the ExternalSecret's labels on the Secret": (SECRET, '"labels" $secret.secretLabels', '"labels" $secret.labels'),
     "the Secret's labels on the ExternalSecret": (SECRET, '"labels" $secret.labels)', '"labels" $secret.secretLabels)'),

@@ -18,7 +18,7 @@ from tests.conftest import Helm
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = Path(__file__).parent / "values"
 SCHEMAS = ("values", "manifests")
-SAMPLES = ("mixed", "vault-auth", "azure-auth")
+SAMPLES = ("mixed", "templates", "vault-auth", "azure-auth")
 
 GITHUB = "externalSecrets.github"
 GLOBAL = "externalSecrets.global"

@@ -27,6 +27,7 @@ from compiler.edit.new_project import (
     new_project,
     write_new,
 )
+from compiler.edit.secret_forms import FORMS, SecretForm, find_form
 from compiler.edit.yaml_edit import listing
 from compiler.operations.diff import unified_lines
 from compiler.pipeline import Result
@@ -35,7 +36,16 @@ from compiler.refusal import Refusal
 from compiler.stages.files import Output
 from compiler.stores.registry import PROVIDERS, STORE_OPTIONS
 from compiler.text.credential import CONCEALED
-from compiler.text.wording import BLANK, command_line, name_project, pluralize, quote, repeat_option, shell_line
+from compiler.text.wording import (
+    BLANK,
+    command_line,
+    name_project,
+    pluralize,
+    quote,
+    repeat_option,
+    shell_line,
+    suggest,
+)
 
 EXAMPLES = (
     "platform-secrets new project shop",
@@ -43,6 +53,7 @@ EXAMPLES = (
     "platform-secrets new secret db --key DB_USER --key DB_PASSWORD --into base",
     "platform-secrets new secret portal --key NEXTAUTH_SECRET --namespace portal --into base",
     "platform-secrets new secret board --key BOARD_URL --from BOARD_TOKEN=jira/ATLASSIAN_TOKEN --into base",
+    "platform-secrets new secret ghcr --type dockerconfigjson --server ghcr.io --into base",
     "platform-secrets new environment qa --store azure --vault-url https://shop-qa.vault.azure.net",
     "platform-secrets new environment prod-eu --extends prod",
     "platform-secrets new store vault --auth kubernetes",
@@ -91,6 +102,8 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = {
                 dest="taken",
                 **REPEATABLE,
             ),
+            "--type": option("TYPE", f"a typed Secret with its keys: {', '.join(FORMS)}"),
+            "--server": option("HOST", "the registry of --type dockerconfigjson"),
             "--into": option("ENV", "environment, layer or `base` to list it in; repeatable", **REPEATABLE),
             "--namespace": option("NAME", "another namespace than the environment's"),
             "--target": option("NAME", "name of the Kubernetes Secret"),
@@ -223,8 +236,13 @@ def _store(arguments: Namespace, root: Path, name: str) -> int:
 def _secret(arguments: Namespace, root: Path, name: str) -> int:
     names = {"target": arguments.target, **{each: getattr(arguments, each) for each in PROVIDERS}}
     taken = _parse_sources(arguments.taken)
-    keys = _check_keys(name, arguments.key, taken)
-    request = SecretRequest(name, arguments.description, names, keys, tuple(arguments.into), arguments.namespace, taken)
+    form = _form(arguments, taken)
+    if form is None:
+        keys = _check_keys(name, arguments.key, taken)
+    else:
+        keys = tuple(key for key in form.keys if key not in taken)
+    listed_in = tuple(arguments.into)
+    request = SecretRequest(name, arguments.description, names, keys, listed_in, arguments.namespace, taken, form)
     outputs, unchanged, result = new_secret(root, request)
     if not outputs:
         report(result.diagnostics, see_all=by_compile())
@@ -239,6 +257,23 @@ def _secret(arguments: Namespace, root: Path, name: str) -> int:
         line = listing(name, request.namespace)
         _say_next(f"write `{line}` under `secrets:` of environments/base.yaml, or of one environment")
     return OK
+
+
+def _form(arguments: Namespace, taken: Collection[str]) -> SecretForm | None:
+    """The form of a typed Secret, None without --type. Raises Refusal for keys that it does not have."""
+    if arguments.type is None:
+        if arguments.server is not None:
+            raise Refusal("usage", "--server needs --type dockerconfigjson", "add it, or leave --server out")
+        return None
+    form = find_form(arguments.type, arguments.server)
+    if arguments.key:
+        raise Refusal("usage", f"a Secret of the type {form.type} has its own keys", "leave --key out")
+    for key in taken:
+        if key not in form.keys:
+            raise Refusal(
+                "usage", f"a Secret of the type {form.type} has no key {quote(key)}", suggest(key, form.keys, "keys")
+            )
+    return form
 
 
 def _parse_sources(words: Sequence[str]) -> dict[str, str]:

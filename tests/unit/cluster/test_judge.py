@@ -1,4 +1,5 @@
 import copy
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -486,3 +487,84 @@ def test_clocks_that_differ_by_minutes_make_nothing_overdue() -> None:
 )
 def test_what_never_refreshes_by_itself_is_never_overdue(spec: dict[str, str]) -> None:
     assert stale({**made(ago(days=9)), "spec": {"refreshInterval": "1h0m0s", **spec}}) == []
+
+
+def with_target(manifest: Manifest, **fields: Any) -> Manifest:  # noqa: ANN401 - plain data
+    """The manifest with other fields of `spec.target`; a type is the template's."""
+    made = json.loads(json.dumps(manifest.object))
+    target = made["spec"]["target"]
+    if kind := fields.pop("type", None):
+        target["template"]["type"] = kind
+    target.update(fields)
+    return replace(manifest, object=made)
+
+
+def as_deployed(manifest: Manifest, **changed: Any) -> Live:  # noqa: ANN401 - any object
+    return live(SLACK, **{"external_secret": {**EXTERNAL_SECRETS[SLACK], "spec": manifest.object["spec"]}, **changed})
+
+
+def test_a_secret_of_another_type_is_said_before_what_it_causes() -> None:
+    typed = with_target(AZURE[SLACK], type="kubernetes.io/tls")
+    assert states(typed, as_deployed(typed)) == []
+    (found,) = problems(typed, as_deployed(typed, has_type=False))
+    assert found.state is ClusterState.OTHER_TYPE
+    assert found.message.endswith('is not of the type "kubernetes.io/tls", and no type can be changed')
+    assert "delete the Secret" in found.mend
+    assert "pods that run keep what they have read" in found.mend
+    failing = copy.deepcopy(as_deployed(typed).external_secret)
+    assert failing is not None
+    failing["status"]["conditions"] = [{"type": "Ready", "status": "False", "reason": "SecretSyncedError"}]
+    assert states(typed, as_deployed(typed, external_secret=failing, has_type=False)) == [ClusterState.OTHER_TYPE]
+
+
+def test_keys_that_are_left_out_are_said_to_be_by_the_deletion_policy() -> None:
+    merging = with_target(AZURE[SLACK], deletionPolicy="Delete")
+    lacking = copy.deepcopy(SECRETS[SLACK])
+    for each in lacking["metadata"]["managedFields"]:
+        each.get("fieldsV1", {}).get("f:data", {}).pop("f:SLACK_TEAM_ID", None)
+    (found,) = problems(merging, as_deployed(merging, secret=lacking))
+    assert found.state is ClusterState.MISSING_KEY
+    assert "with deletionPolicy Delete the operator leaves out what its store does not have" in found.message
+    (found,) = problems(merging, as_deployed(merging, secret=None))
+    assert (found.state, "with deletionPolicy Delete" in found.message) == (ClusterState.NO_TARGET, True)
+    retaining = AZURE[SLACK]
+    assert "deletionPolicy" not in problems(retaining, live(SLACK, secret=None))[0].message
+
+
+def orphaned(manager: str | None = f"externalsecrets.external-secrets.io/{SLACK}") -> dict[str, Any]:
+    found = copy.deepcopy(SECRETS[SLACK])
+    found["metadata"].pop("ownerReferences")
+    if manager is not None:
+        for each in found["metadata"]["managedFields"]:
+            each["manager"] = manager
+    return found
+
+
+def test_an_orphan_is_the_operators_if_it_has_written_it() -> None:
+    orphan = with_target(AZURE[SLACK], creationPolicy="Orphan")
+    assert states(orphan, as_deployed(orphan, secret=orphaned())) == []
+    assert ClusterState.FOREIGN in states(orphan, as_deployed(orphan, secret=orphaned("kubectl-create")))
+    # One that is to be owned is not the operator's yet.
+    assert states(AZURE[SLACK], live(SLACK, secret=orphaned())) == [ClusterState.FOREIGN]
+
+
+def test_what_is_edited_in_an_orphan_stays_until_the_next_refresh() -> None:
+    orphan = with_target(AZURE[SLACK], creationPolicy="Orphan")
+    edited = orphaned()
+    fields: dict[str, Any] = {"f:data": {"f:SLACK_TEAM_ID": {}}}
+    edited["metadata"]["managedFields"].append({"manager": "vi", "time": "2999-01-01T00:00:00Z", "fieldsV1": fields})
+    (found,) = problems(orphan, as_deployed(orphan, secret=edited))
+    assert found.state is ClusterState.EDITED
+    assert found.message.endswith("; the operator restores an orphan at its next refresh only")
+
+
+def test_an_external_secret_of_another_name_makes_the_secret_of_its_target() -> None:
+    made = json.loads(json.dumps(AZURE[SLACK].object))
+    made["metadata"]["name"] = "old-slack"
+    renamed = replace(AZURE[SLACK], object=made)
+    assert (renamed.name, renamed.target, renamed.target_title) == ("old-slack", SLACK, f"{renamed.namespace}/{SLACK}")
+    owned = copy.deepcopy(SECRETS[SLACK])
+    owned["metadata"]["ownerReferences"][0]["name"] = "old-slack"
+    assert states(renamed, live(SLACK, secret=owned)) == []
+    (found,) = problems(renamed, live(SLACK))
+    assert found.message == f'the Secret "{renamed.namespace}/{SLACK}" belongs to the ExternalSecret "{SLACK}"'

@@ -1,19 +1,19 @@
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from compiler.cluster.verify import OPTIONAL
-from compiler.cluster.view import ClusterError, ClusterView, connect_cluster
+from compiler.cluster.view import ClusterError, ClusterView, connect_cluster, wanted_keys
 from compiler.model.files import missing_for_cluster
 from compiler.refusal import Refusal
 from tests.fake_cluster import FakeCluster
 
 SPACE = "team"
 OBJECT = {"spec": {"secretStoreRef": {"kind": "SecretStore", "name": "s"}}}
-MANIFEST: Any = SimpleNamespace(namespace=SPACE, name="a", object=OBJECT)
+MANIFEST: Any = SimpleNamespace(namespace=SPACE, name="a", target="a", object=OBJECT)
 DENIED = ClusterError("you are not allowed to", "get a role", "list secrets")
 
 
@@ -32,6 +32,10 @@ class Counted:
     def collection(self, plural: str, namespace: str) -> tuple[dict[str, Any], ...]:
         self._ask(f"{plural} {namespace}")
         return ({"metadata": {"name": "a", "namespace": namespace, "uid": "1"}},)
+
+    def secrets_of_type(self, namespace: str, kind: str) -> frozenset[str]:
+        self._ask(f"{kind} {namespace}")
+        return frozenset({"a"} if kind == "kubernetes.io/tls" else ())
 
     def renew(self) -> None:
         self.asked.append("renew")
@@ -183,3 +187,34 @@ def test_what_a_cluster_would_need_is_known_without_asking_one(tmp_path: Path, m
     assert missing_for_cluster({"KUBECONFIG": f"{tmp_path}/none:{tmp_path}/.kube/config"}) is None
     monkeypatch.setitem(sys.modules, "kubernetes", None)
     assert "platform-secrets[cluster]" in str(missing_for_cluster(home))
+
+
+def typed(kind: str, target: str = "a") -> Any:  # noqa: ANN401 - a manifest's stand-in
+    template = {"template": {"type": kind}} if kind else {}
+    return SimpleNamespace(namespace=SPACE, name="a", target=target, object={"spec": {"target": template}})
+
+
+def test_the_type_of_a_secret_is_asked_for_once_and_only_where_one_is_written() -> None:
+    reader = Counted()
+    view: Any = ClusterView(cast("Any", reader))
+    assert view.has_type(typed(""))
+    assert reader.asked == []
+    assert view.has_type(typed("kubernetes.io/tls"))
+    assert view.has_type(typed("kubernetes.io/tls"))
+    assert not view.has_type(typed("kubernetes.io/ssh-auth"))
+    assert reader.asked == [f"secrets {SPACE}", f"kubernetes.io/tls {SPACE}", f"kubernetes.io/ssh-auth {SPACE}"]
+    # One that is not there has none.
+    assert view.has_type(typed("kubernetes.io/ssh-auth", "b"))
+
+
+def test_a_type_that_may_not_be_asked_for_is_not_another_one() -> None:
+    reader = Counted()
+    reader.errors["kubernetes.io/tls"] = ClusterError("no", "x", "list secrets in agents")
+    view: Any = ClusterView(cast("Any", reader), optional=("secrets",))
+    assert view.has_type(typed("kubernetes.io/tls"))
+
+
+def test_the_keys_of_a_secret_are_those_of_its_template_if_it_has_any() -> None:
+    data = [{"secretKey": "user"}, {"secretKey": "pass"}]
+    assert wanted_keys({"spec": {"data": data, "target": {"template": {"metadata": {}}}}}) == ("user", "pass")
+    assert wanted_keys({"spec": {"data": data, "target": {"template": {"data": {"URL": "x"}}}}}) == ("URL",)

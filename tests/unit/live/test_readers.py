@@ -595,3 +595,17 @@ def test_an_object_of_another_form_is_not_one_that_reads_nothing(bench: Bench, p
     with pytest.raises(Refusal) as caught:
         read(bench, cluster)
     assert caught.value.message.endswith(": its answer is not in the form of the API")
+
+
+def test_a_reader_names_the_secret_that_would_lose_its_keys() -> None:
+    own = StoreIdentity(providers.VAULT, "v:443", "secret")
+    found = ReadIndex((own,))
+    found.register_store("prod/vault", own)
+    found.add_loss("prod/jira", "agents/jira-secrets")
+    found.add(remote_places(own, "agents/jira"), "prod/jira", "prod/vault")
+    found.add(remote_places(own, "agents/jira"), "prod/other", "prod/vault")
+    jira, other = found.of("agents/jira")
+    assert (jira.loses, other.loses) == ("agents/jira-secrets", "")
+    says = 'by its deletionPolicy the operator would take the keys out of "agents/jira-secrets"'
+    assert read_by([jira, other], "still read by") == f'still read by "prod/jira", "prod/other"; {says}'
+    assert says not in read_by([other], "still read by")

@@ -434,3 +434,13 @@ def test_a_value_that_was_read_or_that_another_store_serves_comes_with_no_switch
     assert made.unread_values({forward: READ + timedelta(days=1)}) == {}
     cluster.refused["external secrets"] = ClusterError("it gave no usable answer", "check the network")
     assert cluster_gate(cluster).unread_values({switch: READ + timedelta(days=1)}) == {}
+
+
+def test_a_secret_that_cannot_get_its_type_is_not_switched(
+    cluster: RecordedCluster, dev: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ClusterView, "has_type", lambda *_: False)
+    refused = [each for each in gate(cluster, dev, "slack") if str(each.verdict) == "refused"]
+    assert len(refused) == 1
+    assert "and no type can be changed" in refused[0].message
+    assert not [each for each in gate(cluster, dev, "slack", is_back=True) if str(each.verdict) == "refused"]

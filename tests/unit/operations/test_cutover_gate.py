@@ -1,5 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from compiler.operations.cutover_gate import (
     check_distinct_stores,
     check_equal_values,
     compare_stores,
+    effect_of,
     is_closed,
     one_line,
 )
@@ -504,3 +507,15 @@ def test_a_finding_is_stated_in_the_form_that_shows_its_names() -> None:
     message = one_line(found)
     assert message == 'environments/prod.yaml:1:1: error[missing-secret]: "agents-jira" is not in "azure"'
     assert not looks_like_credential(message)
+
+
+@pytest.mark.parametrize(("skips", "effect"), [(True, (("TOKEN",), ())), (False, ((), ("TOKEN",)))])
+def test_a_key_that_was_left_out_comes_back_with_a_switch(
+    skips: bool,  # noqa: FBT001 - a case's policy
+    effect: tuple[tuple[str, ...], tuple[str, ...]],
+) -> None:
+    cell = SimpleNamespace(environment="dev", secret="github", key="TOKEN")
+    found: Any = SimpleNamespace(keys=[SimpleNamespace(cell=cell, likeness=Likeness.ONLY_THERE, present=None)])
+    before = SimpleNamespace(entry=SimpleNamespace(skips_missing=skips))
+    switch: Any = SimpleNamespace(environment=SimpleNamespace(name="dev"), secret="github", before=before)
+    assert effect_of(found, switch) == effect

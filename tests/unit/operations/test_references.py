@@ -628,6 +628,16 @@ def test_a_missing_remote_is_created_by_the_command_that_is_named() -> None:
     assert diagnostic.help == "`platform-secrets put dev github TOKEN` creates it; or correct its name"
 
 
+@pytest.mark.parametrize("kind", [errors.NotFoundError, errors.SoftDeletedError])
+def test_a_key_that_the_operator_would_leave_out_is_said_to_be(kind: type[StoreError]) -> None:
+    skipped, kept = replace(asked(), skips_missing=True), asked("OTHER")
+    said = '; the operator would leave "TOKEN" out of the Secret, and say Ready'
+    assert of_store_error([skipped, kept], refused(kind)).message.endswith(said)
+    assert "the operator would leave" not in of_store_error([kept], refused(kind)).message
+    # A refusal is an error to the operator, too.
+    assert "the operator would leave" not in of_store_error([skipped], refused(errors.DisabledError)).message
+
+
 def test_a_name_that_is_itself_wrong_forges_no_line() -> None:
     diagnostic = of_store_error([asked()], refused(errors.Code.INVALID_NAME, "a\nerror: forged"))
     assert "\n" not in diagnostic.message

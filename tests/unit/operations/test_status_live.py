@@ -6,7 +6,7 @@ import pytest
 
 from compiler.cluster.judge import problems
 from compiler.cluster.problem import ClusterState
-from compiler.cluster.view import ClusterError
+from compiler.cluster.view import ClusterError, ClusterView
 from compiler.live.observation import Likeness
 from compiler.model.environment import other_store, progress_of
 from compiler.operations.status import Status, StoreFindings, from_files
@@ -94,6 +94,21 @@ def test_by_its_reason_the_operator_has_given_up(world: World, reason: str, *, i
     found["status"]["conditions"][0]["reason"] = reason
     world.platform.double.put("externalsecrets", found)
     assert (world.live_state().next_try is not None) is is_tried
+
+
+def test_a_secret_of_another_type_is_deleted_once_its_type_is_deployed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ClusterView, "has_type", lambda *_: False)
+    seen = world.live_state()
+    assert (seen.state, seen.is_final) == (ClusterState.OTHER_TYPE, True)
+    assert seen.helps == (f"kubectl -n {SPACE} delete secret {JIRA}",)
+    found = world.platform.double.get("externalsecrets", SPACE, JIRA)
+    found["spec"]["refreshInterval"] = "5m0s"
+    world.platform.double.put("externalsecrets", found)
+    seen = world.live_state()
+    assert ClusterState.OTHER_TYPE in {each.state for each in seen.problems}
+    assert seen.helps == ()
 
 
 @pytest.mark.parametrize("frozen", ["reason", "message", "field"])

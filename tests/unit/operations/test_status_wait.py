@@ -650,7 +650,13 @@ def test_what_was_told_last_is_what_an_early_end_has_seen(world: World) -> None:
     assert told == [4]
 
 
-JIRA_MANIFEST: Any = SimpleNamespace(title="agents/agent-jira-secrets", namespace="agents", name="agent-jira-secrets")
+JIRA_MANIFEST: Any = SimpleNamespace(
+    title="agents/agent-jira-secrets",
+    target_title="agents/agent-jira-secrets",
+    namespace="agents",
+    name="agent-jira-secrets",
+    target="agent-jira-secrets",
+)
 
 
 def live(uid: str | None = "1", data: str | None = "h1", synced: str = "1-a", written: str = "") -> Live:

@@ -69,3 +69,24 @@ def test_leaves_others_alone(judge: Judge) -> None:
         check, "labels: {app.kubernetes.io/version: x}\nannotations: {a: b}\nsecrets: {github: {labels: {a: b}}}"
     )
     assert not judge(check, "secrets: null")
+
+
+@pytest.mark.parametrize(
+    ("member", "key", "is_found"),
+    [
+        ("labels", "secret-type", False),
+        ("secretLabels", "secret-type", False),
+        ("secretAnnotations", "sync-options", False),
+        ("secretAnnotations", "compare-options", False),
+        ("secretAnnotations", "secret-type", True),
+        ("secretLabels", "sync-options", True),
+    ],
+)
+def test_three_keys_of_argo_cd_make_a_secret_no_part_of_an_application(
+    judge: Judge,
+    member: str,
+    key: str,
+    is_found: bool,  # noqa: FBT001 - a case's verdict
+) -> None:
+    text = f"{member}: {{argocd.argoproj.io/{key}: x}}"
+    assert bool(judge(check, text)) is is_found

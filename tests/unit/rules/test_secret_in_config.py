@@ -1,8 +1,11 @@
 from base64 import b64encode
 from pathlib import Path
 
+import pytest
+
 from compiler.demo.certificates import CertificateAuthority
 from compiler.rules.secret_in_config import check
+from compiler.stages.load import load_text
 from tests.unit.rules.conftest import BASE, CATALOGUE, Judge
 
 TOKEN = "ghp_" + "0123456789abcdefghij" + "ABCDEFGHIJKLMNOP"
@@ -41,6 +44,28 @@ def test_certificates_in_base64_are_public_and_keys_are_not(judge: Judge, tmp_pa
         (certificate + private, True),
     ):
         assert bool(judge(check, f"stores: {{vault: {{caBundle: {b64encode(pem).decode()}}}}}")) is is_found
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        ('{"auths": {"ghcr.io": {"username": "{{ .user }}", "password": "{{ .password | toJson }}"}}}', False),
+        ("postgres://{{ .user }}:{{ .password }}@db.example.com/app", False),
+        ("{{ .user }}:" + TOKEN, True),
+        ('{{ .password | default "' + TOKEN + '" }}', True),
+        ('{{ dict "token" (get . "' + TOKEN + '") }}', True),
+        ("{{ .user " + TOKEN, True),
+        (TOKEN, True),
+    ],
+)
+def test_of_a_template_the_text_beside_its_keys_is_judged(
+    text: str,
+    is_found: bool,  # noqa: FBT001 - a case's verdict
+) -> None:
+    lines = f"secrets:\n  github:\n    template:\n      data:\n        URL: >-\n          {text}\n"
+    document, _ = load_text("environments/catalogue.yaml", lines)
+    assert document is not None
+    assert bool(list(check.check(document))) is is_found
 
 
 def test_leaves_names_alone(judge: Judge) -> None:

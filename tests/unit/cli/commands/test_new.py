@@ -1,8 +1,13 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from compiler.pipeline import compile_project
+from compiler.project_files import Library
+from compiler.stages.resolve import catalogue_of
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -439,3 +444,80 @@ def test_a_key_with_another_keys_value_is_written_and_given_once(project: Path, 
     done = run("new", "secret", "ui", *twice[:2], "--target", "ui", "--into", "staging")
     assert done.code == 0, done
     assert "TOKEN: {from: jira/ATLASSIAN_TOKEN}" in (project / "environments/catalogue.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "type_", "made", "fetched"),
+    [
+        (
+            ("--type", "dockerconfigjson", "--server", "ghcr.io"),
+            "kubernetes.io/dockerconfigjson",
+            (".dockerconfigjson",),
+            ("username", "password"),
+        ),
+        (("--type", "kubernetes.io/tls"), "kubernetes.io/tls", ("tls.crt", "tls.key"), ("certificate", "private_key")),
+        (("--type", "basic-auth"), "kubernetes.io/basic-auth", ("username", "password"), ("username", "password")),
+        (("--type", "ssh-auth"), "kubernetes.io/ssh-auth", ("ssh-privatekey",), ("ssh-privatekey",)),
+    ],
+)
+def test_a_typed_secret_has_its_keys_and_compiles_at_once(
+    project: Path,
+    run: Callable[..., Any],
+    words: tuple[str, ...],
+    type_: str,
+    made: tuple[str, ...],
+    fetched: tuple[str, ...],
+) -> None:
+    done = run("new", "secret", "typed", *words, "--into", "base")
+    assert (done.code, done.err) == (0, "")
+    assert "warning" not in run("compile").err
+    environment = compile_project(project, ["prod"]).project
+    assert environment is not None
+    secret = environment.environments[0].secrets["typed"]
+    assert (secret.entry.type, secret.target_keys) == (type_, made)
+    assert tuple(item.key.name for item in secret.keys) == fetched
+
+
+def test_a_pull_secret_is_docker_s_own_configuration(project: Path, run: Callable[..., Any]) -> None:
+    assert (
+        run("new", "secret", "pull", "--type", "dockerconfigjson", "--server", "https://index.docker.io/v1/").code == 0
+    )
+    catalogue = catalogue_of(Library(project).catalogue() or pytest.fail("no catalogue"))
+    text = catalogue.entries["pull"].template[".dockerconfigjson"]
+    filled = text.replace("{{ .username | toJson }}", '"u"').replace("{{ .password | toJson }}", '"p"')
+    filled = filled.replace('{{ printf "%s:%s" .username .password | b64enc | toJson }}', '"dTpw"')
+    log_in = {"username": "u", "password": "p", "auth": "dTpw"}
+    assert json.loads(filled) == {"auths": {"https://index.docker.io/v1/": log_in}}
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--type", "tsl"), '--type knows no "tsl"\nhelp: did you mean "tls"?; for another type write `type` by hand'),
+        (("--type", "tls", "--server", "ghcr.io"), "a Secret of the type kubernetes.io/tls has no server"),
+        (("--server", "ghcr.io"), "--server needs --type dockerconfigjson"),
+        (("--type", "dockerconfigjson"), "the pull Secret needs its registry"),
+        (("--type", "dockerconfigjson", "--server", 'a"b'), "--server is not the name of a registry"),
+        (("--type", "tls", "--key", "KEY"), "a Secret of the type kubernetes.io/tls has its own keys"),
+        (("--type", "tls", "--from", "key=github/TOKEN"), 'a Secret of the type kubernetes.io/tls has no key "key"'),
+    ],
+)
+def test_a_typed_secret_is_asked_for_as_it_can_be_made(
+    project: Path, run: Callable[..., Any], words: tuple[str, ...], reason: str
+) -> None:
+    before = _all_files(project)
+    done = run("new", "secret", "typed", *words)
+    assert (done.code, done.err.startswith(f"error: {reason}")) == (2, True)
+    assert _all_files(project) == before
+
+
+def test_a_typed_secret_may_take_a_value_of_another(project: Path, run: Callable[..., Any]) -> None:
+    taken = "password=github/GITHUB_PERSONAL_ACCESS_TOKEN"
+    words = ("--type", "dockerconfigjson", "--server", "ghcr.io", "--from", taken, "--into", "base")
+    assert run("new", "secret", "pull", *words).code == 0
+    catalogue = catalogue_of(Library(project).catalogue() or pytest.fail("no catalogue"))
+    keys = catalogue.entries["pull"].keys
+    assert {name: key.source for name, key in keys.items()} == {
+        "username": None,
+        "password": ("github", "GITHUB_PERSONAL_ACCESS_TOKEN"),
+    }

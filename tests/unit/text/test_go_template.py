@@ -1,0 +1,84 @@
+import pytest
+
+from compiler.text.go_template import read_template
+from compiler.text.template_functions import functions_of, versions_of
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("no action", []),
+        ("{{ .a }}{{.b}}", ["a", "b"]),
+        ('{{ index . "tls.crt" | b64enc }}', ["tls.crt"]),
+        ("{{ index $ `a` }}", ["a"]),
+        ("{{ .a.b }}", ["a"]),
+        ("{{/* .a */}}{{- /* .b */ -}}", []),
+        ('{{ "{{ .a }}" }}', []),
+        ("{{ $x := .a }}{{ $x }}{{ $x.b }}", ["a"]),
+        ("{{ $x := . }}{{ $x.a }}", ["a"]),
+        ("{{ range .a }}{{ .b }}{{ $.c }}{{ end }}{{ .d }}", ["a", "c", "d"]),
+        ("{{ range $k, $v := . }}{{ $v.b }}{{ end }}", []),
+        ("{{ with .a }}{{ .b }}{{ else }}{{ .c }}{{ end }}", ["a", "c"]),
+        ("{{ with . }}{{ .a }}{{ end }}", ["a"]),
+        ("{{ if and .a (not .b) }}{{ .c }}{{ end }}", ["a", "b", "c"]),
+        ("{{ (fromJson .a).b }}", ["a"]),
+        ("{{ printf `%s` (index . `a-b` | trim) }}", ["a-b"]),
+    ],
+)
+def test_reads_the_keys_that_a_text_names(text: str, keys: list[str]) -> None:
+    read = read_template(text)
+    assert (list(read.keys), read.mistake, read.unread) == (keys, None, "")
+
+
+def test_says_where_each_name_is() -> None:
+    read = read_template("a {{ .key | upper }}")
+    assert (read.keys, read.functions) == ({"key": 5}, {"upper": 12})
+
+
+@pytest.mark.parametrize("text", ["{{ range . }}{{ end }}", "{{ . }}", "{{ range $k, $v := . }}{{ $v }}{{ end }}"])
+def test_knows_a_text_that_goes_through_all_keys(text: str) -> None:
+    assert read_template(text).reads_all
+    assert not read_template("{{ $x := . }}{{ with . }}{{ .a }}{{ end }}").reads_all
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{{ template "x" . }}',
+        '{{ define "x" }}{{ end }}',
+        "{{ toJson . }}",
+        '{{ get . "a" }}',
+        "{{ . | dict }}",
+        "{{ index . .a }}",
+        "{{ .a @ }}",
+        "{{ $x := .a }}{{ $x = . }}",
+        "{{ " + "(" * 60 + ".a" + ")" * 60 + " }}",
+    ],
+)
+def test_guesses_nothing_where_it_does_not_understand(text: str) -> None:
+    read = read_template(text)
+    assert read.unread
+    assert read.mistake is None
+
+
+def test_gives_the_text_that_is_printed_as_it_is_written() -> None:
+    assert read_template('a{{ .x | default "b" }}c{{/* d */}}e').texts == ("a", "c", "e", "b")
+    assert read_template('a{{ dict . "b" }}c').texts == ("a", ' dict . "b" ', "c", "b")
+    assert read_template("a{{ .x").texts == ("a", "{{ .x")
+
+
+@pytest.mark.parametrize(
+    "text", ['{{"' * 20_000, "{{/*" * 15_000, "{{ (" * 15_000, "{{" + " " * 60_000, "{{ " + ". " * 30_000 + "}}"]
+)
+def test_reads_hostile_texts_in_no_time(text: str) -> None:
+    read = read_template(text)
+    assert read.mistake is not None or read.unread
+
+
+def test_functions_are_those_of_a_version() -> None:
+    assert {"hexdec", "certSANs", "rsaDecrypt", "fail", "b64enc", "index"} <= functions_of((2, 9))
+    assert functions_of((2, 6)) - functions_of((0, 16)) >= {"certSANs", "rsaDecrypt", "pemTruststoreToPKCS12"}
+    assert "hexdec" not in functions_of((2, 6))
+    assert "fail" not in functions_of((2, 12))
+    assert not {"env", "expandenv", "getHostByName", "required", "include", "tpl", "lookup"} & functions_of((2, 9))
+    assert versions_of("b64enc") == versions_of("nothing") == ""
