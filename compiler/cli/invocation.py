@@ -334,8 +334,8 @@ def open_stores(
         yield stores
 
 
-def past_runs(root: Path) -> tuple[WriterOf, DeleterOf]:
-    """What knows which run wrote a version, and which deleted a secret; journals are read once one of them is asked."""
+def run_history(root: Path) -> Callable[[], RunHistory]:
+    """A function that reads the journals of past runs, once it is called."""
 
     @cache
     def history() -> RunHistory:
@@ -343,6 +343,12 @@ def past_runs(root: Path) -> tuple[WriterOf, DeleterOf]:
 
         return history_of(runs(root))
 
+    return history
+
+
+def past_runs(root: Path) -> tuple[WriterOf, DeleterOf]:
+    """What knows which run wrote a version, and which deleted a secret; journals are read once one of them is asked."""
+    history = run_history(root)
     return lambda version: history().writer_of(version), lambda *place: history().retired.get(place)
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from compiler.model.environment import Store
@@ -45,6 +45,9 @@ class PastRun:
     id: str
     command: str
     environment: str
+    # The secrets and keys that it writes, and whether something of it is left to undo.
+    keys: frozenset[tuple[str, str]] = field(default=frozenset(), compare=False)
+    can_undo: bool = field(default=True, compare=False)
 
     @property
     def undo(self) -> str:

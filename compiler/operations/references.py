@@ -301,6 +301,8 @@ _VALUE_FAULTS = (
         "{put} stores it again without the quotes, unless they belong there",
     ),
 )
+# What is wrong with a value in itself.
+VALUE_RULES = frozenset(rule for _, rule, *_ in _VALUE_FAULTS)
 _NOT_CHECKED = " not checked"
 # What an edit of the reference mends: of a generated file, an edit of its environment.
 _EDITED = frozenset({"invalid-reference", "missing-secret", "missing-property", "blank-value", "not-json"})

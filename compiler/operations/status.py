@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError, ClusterName
 from compiler.live.observation import Likeness
 from compiler.live.stores import secret_named
-from compiler.live.versions import StoredVersion
+from compiler.live.versions import PastRun, StoredVersion, WriterOf
 from compiler.model.environment import Environment, MoveProgress, Secret, Store, other_store, progress_of
 from compiler.model.inventory import Inventory
 from compiler.model.values import Manifest, manifests_of
@@ -50,6 +50,9 @@ class StoreFindings:
     side: FailureSide = FailureSide.UNCLEAR  # whose failure it is that the store did not say
     fault_by: str = "missing-secret"  # the rule of the first of `faults`
     closed_by: str = "no-answer"  # the rule of the first of `closed`
+    warnings: tuple[tuple[str, str], ...] = ()  # what is odd about the form of values that can be read, and a way out
+    # The version of each key that was read, in the store in use and in the other one.
+    stored: tuple[tuple[str, StoredVersion], ...] = ()
 
     @property
     def is_sound(self) -> bool:
@@ -146,6 +149,43 @@ class Row:
 
 
 States = Mapping[str, LiveState]
+_RECENT = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class RecentWrite:
+    """What one run, or anybody else, has written of late into a store."""
+
+    store: str
+    keys: tuple[tuple[str, str], ...]  # by secret
+    written: datetime  # the newest of them
+    run: PastRun | None  # None for no run of this project
+    is_undo: bool  # whether the undo of the run wrote it
+
+    @property
+    def undo(self) -> str | None:
+        """The line that undoes it; None where nothing of it can be undone."""
+        return f"{self.run.undo} --apply" if self.run is not None and self.run.can_undo and not self.is_undo else None
+
+
+def recent_writes(status: Status, now: datetime, writer_of: WriterOf, undoer_of: WriterOf) -> tuple[RecentWrite, ...]:
+    """What was written in the last day, the newest first; of what a run wrote beside others only its own keys."""
+    # What nobody knows the writer of is told apart by its name.
+    groups: dict[tuple[str, PastRun | None, bool, str], list[tuple[str, str, datetime]]] = {}
+    for row in status.rows:
+        for key, version in row.values.stored:
+            if version.created is None or now - version.created > _RECENT:
+                continue
+            run = writer_of(version)
+            by = run or undoer_of(version)
+            if by is None or not by.keys or (row.secret.id, key) in by.keys:
+                group = version.store, by, by is not run, "" if by is not None else version.name
+                groups.setdefault(group, []).append((row.secret.id, key, version.created))
+    found = [
+        RecentWrite(store, tuple((secret, key) for secret, key, _ in its), max(when for *_, when in its), run, is_undo)
+        for (store, run, is_undo, _), its in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda each: each.written, reverse=True))
 
 
 class WaitEnd(StrEnum):

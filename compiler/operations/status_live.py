@@ -5,7 +5,7 @@ Where a secret is not in effect, it says why, and what mends it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -48,10 +48,11 @@ from compiler.cluster.view import (
 )
 from compiler.live.observation import Likeness
 from compiler.live.stores import AddressError, LiveStores
+from compiler.live.versions import StoredVersion, version_of
 from compiler.model.diagnostic import Severity
 from compiler.model.inventory import Cell
 from compiler.model.values import Manifest
-from compiler.operations.references import cells_to_read, with_own_count
+from compiler.operations.references import VALUE_RULES, cells_to_read, with_own_count
 from compiler.operations.status import LiveState, Row, Status, StoreFindings
 from compiler.operations.verify import (
     CLOSED,
@@ -170,7 +171,22 @@ def _values(
         dates=dates_by_key(here.values()),
         fault_by=fault_by,
         closed_by=closed_by,
+        warnings=tuple(_form_warnings(here.values())),
+        stored=tuple(_versions_read((*here.values(), *(there or {}).values()), stores)),
     )
+
+
+def _form_warnings(statuses: Iterable[KeyStatus]) -> Iterator[tuple[str, str]]:
+    for each in (each for status in statuses if status.is_sound for each in status.found):
+        if each.rule in VALUE_RULES:
+            yield each.message, each.help or ""
+
+
+def _versions_read(statuses: Iterable[KeyStatus], stores: LiveStores) -> Iterator[tuple[str, StoredVersion]]:
+    for each in statuses:
+        if each.remote is not None:
+            store = each.cell.store
+            yield each.cell.key, version_of(store.id, stores.address(store).absolute, each.remote)
 
 
 def _dates(statuses: Mapping[str, KeyStatus]) -> list[datetime]:

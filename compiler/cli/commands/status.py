@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +19,7 @@ from compiler.cli.invocation import (
     known_project,
     live_environments,
     open_stores,
-    past_runs,
+    run_history,
 )
 from compiler.cli.parser import (
     REPORT_FORMATS,
@@ -39,7 +39,7 @@ from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import parse_duration, short_duration
 from compiler.operations.causes import NextStep, next_of_secrets, next_rotation, next_step
-from compiler.operations.status import LiveState, States, Status, StepContext, WaitEnd
+from compiler.operations.status import LiveState, RecentWrite, States, Status, StepContext, WaitEnd, recent_writes
 from compiler.operations.status_live import OPTIONAL
 from compiler.operations.status_wait import StatusOptions, read_status
 from compiler.project_files import ProjectNames
@@ -57,7 +57,9 @@ from compiler.stages.files import Output, read_old, write_all
 from compiler.text.wording import closest, command_line, quote, repeat_option
 
 if TYPE_CHECKING:
+    from compiler.change.journal import RunHistory
     from compiler.live.readers import ReadIndex
+    from compiler.live.versions import PastRun, StoredVersion
 
 DESCRIPTION = """Shows the state of each secret: the store in use, the next step of the move, whether the other store
 holds the same values, how old they are and when they expire; with --cluster also whether the cluster runs on it.
@@ -65,7 +67,7 @@ The next command stands below the table. Changes nothing, except that --force-sy
 NEXT is the store that `moves` takes a secret to, AGE how long ago its oldest value was written, LIVE what the cluster
 runs. Where the catalogue limits the age of values, DUE is when the first key needs a new one, by its limit or expiry,
 and OWNER who is responsible; --due lists the keys by date, and --format openmetrics writes metrics for alerts. With
---wait, DUE and OWNER are not shown.
+--wait, DUE and OWNER are not shown. Below stand what was written in the last 24 h, by which run, and how to undo it.
 
 With --wait it follows the cluster until every secret is in effect as the files say when it starts, or until --timeout,
 which limits the whole command, including a store or a cluster that hangs. Start it after the files were changed, as by
@@ -270,18 +272,32 @@ def _show_statuses(looked: Sequence[Status], invocation: Invocation) -> int:
         return _show_due(looked, now, invocation)
     code = max(map(_code, looked))
     options = ("--cluster", *context_of(arguments)) if _is_live(arguments) else ()
-    writer_of, _ = past_runs(root)
+    history = run_history(root)
+    recent = [_recent_writes(each, now, history) for each in looked]
     asked = [_step_context(each, arguments, options, root) for each in looked]
     steps = [next_step(each, how) for each, how in zip(looked, asked, strict=True)]
-    for each, step in zip(looked, steps, strict=True):
-        invocation.lines(status_lines(each, step, now, writer_of, partial(has_journal, root)))
+    for each, step, writes in zip(looked, steps, recent, strict=True):
+        has_run = partial(has_journal, root)
+        writer_of = partial(_writer, history)
+        invocation.lines(status_lines(each, step, now, writer_of, has_run, writes or ()))
         invocation.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
         if each.waited is not None:
             invocation.lines(wait_lines(each.waited, _secrets_without_dates(each), each.rows))
 
-    every = zip(looked, steps, asked, strict=True)
-    found = (status_data(each, step, next_of_secrets(each, how)) for each, step, how in every)
+    every = zip(looked, steps, asked, recent, strict=True)
+    found = (status_data(each, step, next_of_secrets(each, how), recent=writes) for each, step, how, writes in every)
     return _report(found, looked, code, now, invocation)
+
+
+def _writer(history: Callable[[], RunHistory], version: StoredVersion) -> PastRun | None:
+    return history().writer_of(version)
+
+
+def _recent_writes(status: Status, now: datetime, history: Callable[[], RunHistory]) -> Sequence[RecentWrite] | None:
+    """What was written of late; None where no store was asked, or a wait was for something else."""
+    if not status.is_asked or status.waited is not None:
+        return None
+    return recent_writes(status, now, partial(_writer, history), lambda version: history().undoer_of(version))
 
 
 def _report(

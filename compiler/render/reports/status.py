@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from compiler.model.catalogue import SELF
 from compiler.model.facts import short_duration
 from compiler.model.inventory import Inventory
 from compiler.operations.causes import Cause, NextStep, without_count
-from compiler.operations.status import LiveState, Row, Status, WaitEnd, WaitResult
+from compiler.operations.status import LiveState, RecentWrite, Row, Status, WaitEnd, WaitResult
 from compiler.operations.status_live import accept_store
 from compiler.operations.verify import KeyState
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, members
@@ -32,6 +32,8 @@ _DUE_HEADS = ("DUE", "KEY", "STORE", "OWNER")
 _NONE = "-"
 # About twelve lines.
 _LONGEST_LIST = 900
+# Of what has no limit by itself.
+_MOST_LINES = 5
 _HELP = Painted("help: ", Style.HELP)
 # States that have another word than in JSON.
 _WORDS = {
@@ -56,6 +58,7 @@ def status_lines(
     now: datetime,
     writer_of: WriterOf = no_writer,
     has_journal: Callable[[str], bool] = lambda _run: True,
+    recent: Sequence[RecentWrite] = (),
 ) -> Iterator[Line]:
     """One environment: its cluster, its move, its rows, what is wrong and why, and the next command."""
     if status.cluster is not None:
@@ -78,6 +81,8 @@ def status_lines(
             notes.setdefault(note, []).append(row.secret.id)
     for note, secrets in notes.items():
         yield (f"{secrets[0]}: " if len(secrets) == 1 else "note: ", note)
+    yield from _warning_lines(status)
+    yield from _recent_lines(status.environment.name, recent, now)
     # Once for all secrets of a namespace.
     asked = (what for row in status.rows if row.live is not None for what in row.live.not_asked)
     yield from (("not asked: ", what) for what in dict.fromkeys(asked))
@@ -100,6 +105,33 @@ def _pin_lines(status: Status) -> Iterator[Line]:
         where = f"environments/{environment.name}.yaml"
         line = f'cluster: {{id: "{status.cluster_id}"}}'
         yield _HELP, f"to have every command refuse another cluster, add to {where}: {line}"
+
+
+def _warning_lines(status: Status) -> Iterator[Line]:
+    """What is odd about the form of values, as `verify` says it."""
+    found = [(row.secret.id, *each) for row in status.rows for each in row.values.warnings]
+    for name, message, way_out in found[:_MOST_LINES]:
+        yield f"{name}: ", message
+        yield "  ", _HELP, way_out
+    if len(found) > _MOST_LINES:
+        yield (
+            f"and {len(found) - _MOST_LINES} more values of an odd form, which this names: ",
+            command_line("verify", status.environment.name),
+        )
+
+
+def _recent_lines(environment: str, recent: Sequence[RecentWrite], now: datetime) -> Iterator[Line]:
+    for each in recent[:_MOST_LINES]:
+        written = each.written.astimezone(UTC)
+        when = f"{written:%H:%M}" if written.date() == now.astimezone(UTC).date() else f"{written:%Y-%m-%d %H:%M}"
+        by = "by no run of this project"
+        if each.run is not None:
+            by = f"by {'the undo of ' if each.is_undo else ''}{each.run.command}, run {each.run.id}"
+        keys = pieces_of([f"{secret}/{key}" for secret, key in each.keys], _MOST_LINES)
+        undo = ("; to undo it: ", each.undo) if each.undo is not None else ()
+        yield "written in the last 24 h: ", *keys, f" {when} UTC in {quote(each.store)} ", by, *undo
+    if len(recent) > _MOST_LINES:
+        yield f"and {len(recent) - _MOST_LINES} more writes: ", command_line("runs", environment)
 
 
 def _cause_lines(cause: Cause) -> Iterator[Line]:
@@ -395,7 +427,11 @@ def _wait(waited: WaitResult) -> dict[str, Any]:
 
 
 def status_data(
-    status: Status, step: NextStep, of_secrets: Mapping[str, NextStep] | None = None, due: DueList | None = None
+    status: Status,
+    step: NextStep,
+    of_secrets: Mapping[str, NextStep] | None = None,
+    due: DueList | None = None,
+    recent: Sequence[RecentWrite] | None = None,
 ) -> dict[str, Any]:
     """An environment as JSON: what was found, the next step, also for each secret, and what is `due`."""
     progress = status.progress
@@ -424,6 +460,7 @@ def status_data(
             "keys": [{**members(each, "secret", "store"), **_key(each)} for each in due.keys],
             "withoutLimit": due.without_limit,
         },
+        "recentWrites": [_recent(each) for each in recent] if recent is not None else None,
         "notAnswered": status.closed,
         "waysOut": list(dict.fromkeys(status.helps[why] for why in status.closed if why in status.helps)),
         "causes": [
@@ -434,6 +471,17 @@ def status_data(
         "next": step.commands,
         "forced": status.forced,
         "wait": _wait(status.waited) if status.waited is not None else None,
+    }
+
+
+def _recent(write: RecentWrite) -> dict[str, Any]:
+    return {
+        **members(write, "store", "written"),
+        "keys": [{"secret": secret, "key": key} for secret, key in write.keys],
+        "run": write.run.id if write.run is not None else None,
+        "command": write.run.command if write.run is not None else None,
+        "isUndo": write.is_undo,
+        **members(write, "undo"),
     }
 
 
@@ -527,6 +575,7 @@ def _row(row: Row, step: NextStep) -> dict[str, Any]:
             **members(values, "different", "missing", "only_there"),
         },
         **members(values, "faults"),
+        "warnings": [message for message, _ in values.warnings],
         "written": row.value_date,
         **members(values, "expires"),
         "rotations": [{"run": run, "since": start_time(run)} for run in row.rotations],

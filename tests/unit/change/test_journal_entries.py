@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from compiler.change.journal import Run, RunEntry, RunHistory, apply_line, history_of
-from compiler.change.plan import Kind
+from compiler.change.plan import Kind, RotationPhase
 from compiler.live.versions import PastRun, StoredVersion
 from compiler.stores.interface import Attributes, RemoteSecret
 
@@ -325,7 +325,13 @@ def test_each_version_has_its_run_and_that_of_an_undo_the_version_it_is_again() 
         run("elsewhere", address=OTHER, a=wrote("v7", "v8", "v9")),
     )
     newer, older = PastRun("newer", "put", "prod"), PastRun("older", "migrate", "prod")
-    assert history_of(runs) == RunHistory(
+    found = history_of(runs)
+    assert found.undone == {
+        (V, "a", "v4"): newer,
+        (V, "a", "v5"): older,
+        (OTHER, "a", "v9"): PastRun("elsewhere", "migrate", "prod"),
+    }
+    assert replace(found, undone={}) == RunHistory(
         again={(V, "a", "v4"): "v2", (V, "a", "v5"): "v1", (OTHER, "a", "v9"): "v7"},
         runs={
             (V, "a", "v3"): newer,
@@ -401,3 +407,16 @@ def test_a_deletion_writes_no_version_and_is_known_until_it_is_undone() -> None:
         (V, "b"): PastRun("older", "retire", "prod"),
     }
     assert found.runs == {(V, "a", "v3"): PastRun("wrote", "migrate", "prod")}
+
+
+def test_a_run_says_what_it_wrote_and_whether_that_can_be_undone() -> None:
+    entry = wrote("v1", "v2")
+    entry.keys = (("jira", "JIRA_TOKEN", "JIRA_TOKEN"),)
+    made = run("newer", "rotate", a=entry)
+    assert (made.past.keys, made.past.can_undo) == (frozenset({("jira", "JIRA_TOKEN")}), True)
+    made.no_way_back = ("its earlier version is gone",)
+    assert not made.past.can_undo
+    made.no_way_back, made.phase = (), RotationPhase.CLOSED
+    assert not made.past.can_undo
+    made.phase, entry.undo = None, "done"
+    assert not made.past.can_undo

@@ -636,3 +636,30 @@ def test_no_access_is_not_said_of_a_store_that_nothing_lies_in(world: World) -> 
     world.bench.silent.add("vault")
     found = read(world).values
     assert (found["jira"].likeness, found["github"].likeness) == (Likeness.MISSING, Likeness.NO_ACCESS)
+
+
+@pytest.mark.parametrize("value", ["token\n", " token", '"token"'])
+def test_a_value_of_an_odd_form_is_told_with_the_words_of_verify(world: World, value: str) -> None:
+    world.bench.vault.hold("agents/jira", secrets(JIRA_TOKEN=value, JIRA_URL="https://jira"))
+    jira = read(world).values["jira"]
+    ((message, way_out),) = jira.warnings
+    assert message.startswith('"JIRA_TOKEN" of "jira" ')
+    assert way_out.startswith("`platform-secrets put prod jira JIRA_TOKEN` stores it again without ")
+    assert (jira.faults, jira.is_sound) == ((), True)
+
+
+@pytest.mark.parametrize("value", ["", "\t", "null", "CHANGE_ME"])
+def test_a_blank_value_or_a_placeholder_is_a_fault(world: World, value: str) -> None:
+    world.bench.vault.hold("agents/jira", secrets(JIRA_TOKEN=value, JIRA_URL="https://jira"))
+    jira = read(world).values["jira"]
+    assert (len(jira.faults), jira.warnings, jira.is_sound) == (1, (), False)
+
+
+def test_each_version_that_was_read_is_known_by_its_store(world: World) -> None:
+    stored = read(world).values["jira"].stored
+    assert [(key, each.store, each.name) for key, each in stored] == [
+        ("JIRA_TOKEN", "vault", "agents/jira"),
+        ("JIRA_URL", "vault", "agents/jira"),
+        ("JIRA_TOKEN", "azure", "agents-jira"),
+        ("JIRA_URL", "azure", "agents-jira"),
+    ]
