@@ -31,6 +31,8 @@ class Incident:
     exit_code: int = 1
     # Codes of causes that are true as well, and less exact: of the first screen without the optional rights.
     coarser: frozenset[str] = frozenset({"not-ready"})
+    # Codes of the causes of other secrets, which are true as well.
+    beside: frozenset[str] = frozenset()
     # What people do who have read a line or words of this form.
     others: Mapping[str, Act] = field(default_factory=dict)
     # What stands before a line that is pasted.
@@ -343,8 +345,9 @@ INCIDENTS = (
         _delete_store_beside_sealed,
         "store-missing",
         ("azure-store",),
+        exit_code=3,
         never=("cutover",),
-        coarser=frozenset({"not-ready", "no-answer"}),
+        beside=frozenset({"no-answer"}),
         others={"kubectl apply": lambda scene: scene.apply_store("azure"), "unseal": Scene.unseal},
     ),
     Incident(12, "Vault sealed", _seal, "no-answer", ("sealed",), exit_code=3, others={"unseal": Scene.unseal}),

@@ -107,7 +107,7 @@ def test_the_first_command_names_the_cause_and_its_lines_mend_it(scene: Scene, i
     assert done.code == incident.exit_code, text
     codes = _codes(scene, incident.command)
     assert codes[:1] == ([incident.code] if incident.code is not None else []), text
-    assert set(codes) <= {incident.code}, text
+    assert set(codes) <= {incident.code, *incident.beside}, text
     pasted = _paste(scene, incident, done)
     assert len(pasted) <= MOST, "\n".join(pasted)
     assert scene.defects() == [], "\n".join(pasted)
@@ -121,7 +121,7 @@ def test_without_the_optional_rights_nothing_is_claimed_that_was_not_asked(scene
     _check_claims(scene, incident, done)
     assert "not asked: " in done.out or done.code not in (0, 1), done
     assert "all are in effect" not in done.out
-    assert set(_codes(scene, incident.command)) <= {incident.code, *incident.coarser}, done
+    assert set(_codes(scene, incident.command)) <= {incident.code, *incident.beside, *incident.coarser}, done
 
 
 def _codes(scene: Scene, command: tuple[str, ...]) -> list[str]:
