@@ -46,7 +46,9 @@ class StoreFindings:
     # The first different key, in the store in use and in the other one.
     versions: tuple[StoredVersion, StoredVersion] | None = None
     states: Mapping[str, Mapping[str, KeyState]] = field(default_factory=dict)  # by key, and by the stores' ids
-    dates: Mapping[str, datetime] = field(default_factory=dict)  # of the values, by key
+    # Of the values, by key; these and `newest` by this machine's clock.
+    dates: Mapping[str, datetime] = field(default_factory=dict)
+    ahead: timedelta = timedelta()  # by how much the store's clock is ahead of this machine's, where that matters
     side: FailureSide = FailureSide.UNCLEAR  # whose failure it is that the store did not say
     fault_by: str = "missing-secret"  # the rule of the first of `faults`
     closed_by: str = "no-answer"  # the rule of the first of `closed`

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from math import ceil
 
-from compiler.cluster.judge import Evidence, is_immutable, problems, unknowns, waits_for_a_change
+from compiler.cluster.judge import CLOCKS, Evidence, is_immutable, problems, unknowns, waits_for_a_change
 from compiler.cluster.messages import describe_failure, failure_text, is_log_in_failure
 from compiler.cluster.pods import (
     Pod,
@@ -50,6 +50,8 @@ from compiler.live.observation import Likeness
 from compiler.live.stores import AddressError, LiveStores
 from compiler.live.versions import StoredVersion, version_of
 from compiler.model.diagnostic import Severity
+from compiler.model.environment import Store
+from compiler.model.facts import short_duration
 from compiler.model.inventory import Cell
 from compiler.model.values import Manifest
 from compiler.operations.references import VALUE_RULES, cells_to_read, with_own_count
@@ -66,7 +68,7 @@ from compiler.operations.verify import (
 )
 from compiler.stores.errors import FailureSide, StoreError
 from compiler.stores.secret_value import Comparer
-from compiler.text.wording import ACCEPT_STORE, repeat_option, shell_line
+from compiler.text.wording import ACCEPT_STORE, quote, repeat_option, shell_line
 
 # The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
 _LONGEST_PAUSE = 7 * 60
@@ -109,7 +111,7 @@ def with_values(status: Status, stores: LiveStores, *, compares: bool = True) ->
             {each.cell.key: each for each in statuses.get((row.secret.id, store.id), ())} if store is not None else None
             for store in sides
         )
-        values = _values(here or {}, there, comparer, stores)
+        values = _by_own_clock(_values(here or {}, there, comparer, stores), row.store, stores)
         return replace(values, side=_side(failure, is_replaced=stores.is_replaced(row.store)))
 
     silent = {each.cell.store.id for each in found.keys if each.is_silent}
@@ -123,6 +125,28 @@ def with_values(status: Status, stores: LiveStores, *, compares: bool = True) ->
         helps={each.message: each.help for each in found.diagnostics if each.rule in CLOSED and each.help is not None},
     )
     return asked, found
+
+
+def _by_own_clock(values: StoreFindings, store: Store, stores: LiveStores) -> StoreFindings:
+    """The findings with the dates of a store whose clock is wrong as this machine's clock has them.
+
+    The store says its time in whole seconds: dates are no later than they were.
+    """
+    ahead = stores.open(store).now() - datetime.now(UTC) if values.newest is not None else timedelta()
+    if values.newest is None or abs(ahead) <= CLOCKS:
+        return values
+    drift = timedelta(seconds=ceil(ahead.total_seconds()) + 1)
+    dates = {key: date - drift for key, date in values.dates.items()}
+    return replace(values, newest=values.newest - drift, dates=dates, ahead=ahead)
+
+
+def _clock_note(store: Store, ahead: timedelta) -> Iterator[str]:
+    """What is said of a store whose clock is wrong."""
+    if ahead:
+        amount = short_duration(round(abs(ahead) / timedelta(minutes=1)) * 60)
+        side = "ahead of" if ahead > timedelta() else "behind"
+        drift = f"the clock of the store {quote(store.id)} is {amount} {side} this machine's"
+        yield f"{drift}; its dates are compared without that"
 
 
 def _side(failure: StoreError | AddressError | None, *, is_replaced: bool) -> FailureSide:
@@ -415,7 +439,7 @@ class StatusJudge:
             helps,
             snapshot.not_asked(namespace),
             len(pods) if pods is not None else None,
-            (*changes.notes, *unknown, *notes),
+            (*changes.notes, *unknown, *notes, *_clock_note(manifest.store, values.ahead)),
             refresh_time(live.external_secret or {}),
             look_commands(pods or (), namespace),
             unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest.object))),

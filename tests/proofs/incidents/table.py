@@ -459,7 +459,6 @@ PENDING: Mapping[str, str] = {
     "20-webhook-down": _DEPLOYMENTS,
     "20-webhook-with-a-bad-certificate": "a refused write is told by its status alone",
     "21-values-of-staging": "no other environment is compared",
-    "23-clock-of-a-store-an-hour-ahead": "a date in the future is taken as one",
     "24-newest-version-disabled": _LINE,
     "24-newest-version-expired": _LINE,
     "25-KV-version-1-said-of-a-2": _LINE,
@@ -472,6 +471,5 @@ PENDING_WITHOUT: Mapping[str, str] = {
     "18-values-file-reverted": "the values file is not compared",
     "20-webhook-with-a-bad-certificate": "a refused write is told by its status alone",
     "21-values-of-staging": "no other environment is compared",
-    "23-clock-of-a-store-an-hour-ahead": "a date in the future is taken as one",
     "25-in-another-namespace": "no other namespace is looked at",
 }

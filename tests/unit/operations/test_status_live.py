@@ -367,6 +367,21 @@ def wrote(world: World, when: datetime) -> None:
     world.double.put("secrets", found)
 
 
+@pytest.mark.parametrize(("hours", "word"), [(1, "1h ahead of"), (-2, "2h behind")])
+def test_a_store_whose_clock_is_wrong_is_named_and_its_dates_read_by_ours(
+    world: World, hours: int, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drift, now = timedelta(hours=hours), datetime.now(UTC)
+    monkeypatch.setattr(world.bench.vault, "now", lambda: datetime.now(UTC) + drift)
+    world.written(now - timedelta(minutes=10) + drift)
+    world.refreshed(now - timedelta(minutes=20))
+    assert [each.state for each in world.live_state().problems] == [ClusterState.OLDER_VALUE]
+    world.refreshed(now - timedelta(minutes=5))
+    live = world.live_state()
+    assert (live.problems, len(live.notes)) == ((), 1)
+    assert live.notes[0].startswith(f'the clock of the store "vault" is {word} this machine')
+
+
 def test_pods_from_before_a_value_need_a_restart_without_an_earlier_look(world: World) -> None:
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     world.platform.pod(SPACE, "mcp-jira", JIRA, started=start)
