@@ -38,6 +38,7 @@ from compiler.cluster.view import (
     ClusterError,
     ClusterName,
     LiveObject,
+    NotServedError,
     Objects,
     child,
 )
@@ -187,7 +188,7 @@ class KubernetesCluster:
         if found is not None:
             return found[0]
         if plural == EXTERNAL_SECRETS:
-            raise ClusterError(f"it does not serve {_GROUP}", "install External Secrets Operator 0.16 or newer")
+            raise NotServedError(f"it does not serve {_GROUP}", "install External Secrets Operator 0.16 or newer")
         return ()
 
     def _read_whole_list(

@@ -5,7 +5,7 @@ the operator has synchronised this generation of it since the value was written 
 every key.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +13,7 @@ from compiler.cluster.problem import FAILING, OF_PODS, ClusterProblem, ClusterSt
 from compiler.cluster.store_object import store_problems, store_unknowns
 from compiler.cluster.view import (
     EVENTS,
+    ClusterName,
     ClusterView,
     Live,
     LiveObject,
@@ -81,6 +82,8 @@ class Evidence:
     newest_sign: datetime | None = None
     # Where the warnings about one that fails are read: without them nobody knows whether it is still tried.
     view: ClusterView | None = None
+    # What may be another cluster, as it has nothing of the environment; None where it has.
+    empty_cluster: ClusterName | None = None
     # What a wait saw change since it began, and the pods that are not ready.
     changes: tuple[ClusterProblem, ...] = ()
     pods: tuple[ClusterProblem, ...] = ()
@@ -93,6 +96,8 @@ def problems(manifest: Manifest, live: Live, evidence: Evidence | None = None) -
 
     Raises ClusterError.
     """
+    if evidence is not None and evidence.empty_cluster is not None:
+        return (wrong_cluster(manifest, evidence.empty_cluster),)
     objects = tuple(_of_external_secret(manifest, live))
     if live.external_secret is not None and live.has_secrets:
         objects += tuple(_of_secret(manifest, live))
@@ -106,6 +111,27 @@ def problems(manifest: Manifest, live: Live, evidence: Evidence | None = None) -
     # Else a pod that starts anew may get the earlier value again.
     has_value = all(each.state in _OF_NEW_VALUE for each in found)
     return (*found, *evidence.restarts) if has_value else found
+
+
+def empty_cluster(view: ClusterView, manifests: Collection[Manifest]) -> ClusterName | None:
+    """The cluster, where it has none of these ExternalSecrets, no other of the chart, and none of their stores.
+
+    None for one that is proven to be the environment's, and where stores may not be read.
+    """
+    spaces = dict.fromkeys(each.namespace for each in manifests)
+    others = [each for space in spaces for each in view.external_secrets(space).values()]
+    if view.is_pinned or any(is_own(other, each) for other in others for each in [*manifests][:1]):
+        return None
+    every = map(view.live, manifests)
+    is_empty = all(live.external_secret is None and live.store is None and live.has_store for live in every)
+    return view.name if is_empty else None
+
+
+def wrong_cluster(manifest: Manifest, name: ClusterName) -> ClusterProblem:
+    """The question whether the cluster is the environment's, as nothing of that is there."""
+    what = f"nothing of {quote(manifest.store.environment)} is there, no ExternalSecret and none of its stores"
+    line = shell_line("kubectl", "config", "get-contexts") if name.context is not None else ""
+    return ClusterProblem(ClusterState.WRONG_CLUSTER, f"is this the right cluster? {what}: {name}", line)
 
 
 def unknowns(manifest: Manifest, live: Live) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ class ClusterState(StrEnum):
 
     NOT_ASKED = "not-asked"
     IN_EFFECT = "in-effect"
+    WRONG_CLUSTER = "wrong-cluster"  # nothing of the environment is there, and it may be another one's
     ABSENT = "absent"  # there is no such ExternalSecret
     DELETED = "being-deleted"  # it, or the Secret, is being deleted
     FOREIGN = "foreign"  # it, or the Secret, is not this chart's

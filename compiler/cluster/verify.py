@@ -6,7 +6,15 @@ from datetime import UTC, datetime
 from functools import cache
 from types import MappingProxyType
 
-from compiler.cluster.judge import AGREE, Evidence, foreign_external_secret, foreign_secret, problems
+from compiler.cluster.judge import (
+    AGREE,
+    Evidence,
+    empty_cluster,
+    foreign_external_secret,
+    foreign_secret,
+    problems,
+    wrong_cluster,
+)
 from compiler.cluster.messages import describe_failure, find_words
 from compiler.cluster.pods import judge_starts, pods_by_secret
 from compiler.cluster.problem import FAILING, ClusterProblem, ClusterState
@@ -108,6 +116,8 @@ def verify_cluster(
     pods_in = cache(lambda namespace: pods_by_secret(view.objects(PODS, namespace) or (), names))
     try:
         found += _check_stores(expected, other, view)
+        if (name := empty_cluster(view, expected)) is not None:
+            return (_finding("not-in-cluster", expected[0], wrong_cluster(expected[0], name)),)
         for each in expected:
             live = view.live(each)
             found += _check_owners(each, view.external_secrets(each.namespace).values(), live)

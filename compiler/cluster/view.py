@@ -42,6 +42,10 @@ class ClusterError(Exception):
         self.permission = permission
 
 
+class NotServedError(ClusterError):
+    """The cluster does not have the operator's kinds."""
+
+
 class ClusterName(NamedTuple):
     """How people know a cluster."""
 
@@ -92,6 +96,8 @@ class ClusterView:
         self.left_out = left_out
         self._found: dict[tuple[str, str, str], Any] = {}
         self.refused: dict[tuple[str, str], ClusterError] = {}
+        self.is_pinned = False  # whether it is proven to be the environment's
+        self.serves_operator = True
         # What the cluster has been asked and has not answered, by this view or one that was made of it.
         self._waiting: list[str] = waiting if waiting is not None else []
 
@@ -126,6 +132,7 @@ class ClusterView:
             failure = Refusal("cannot run", message, way_out)
         else:
             if found == pin.id:
+                self.is_pinned = True
                 return
             message = f"{wanted}, and this is {found or 'one without an id'} ({self.name})"
             way_out = "choose the right one with --context; if it was made anew, write its new id there"
@@ -135,7 +142,9 @@ class ClusterView:
     def fresh(self) -> ClusterView:
         """A view that has read nothing yet."""
         self._reader.renew()
-        return ClusterView(self._reader, self._optional, self.left_out, self._waiting)
+        view = ClusterView(self._reader, self._optional, self.left_out, self._waiting)
+        view.is_pinned = self.is_pinned
+        return view
 
     @contextmanager
     def asks(self, what: str) -> Iterator[None]:
@@ -196,8 +205,14 @@ class ClusterView:
         return self._read_once(f"list {plural} in {namespace}", ask, plural, namespace)
 
     def external_secrets(self, namespace: str) -> Mapping[str, LiveObject]:
-        """The ExternalSecrets of a namespace by name."""
-        return self.by_name(EXTERNAL_SECRETS, namespace) or {}
+        """The ExternalSecrets of a namespace by name; none in what may be another cluster, without the operator."""
+        try:
+            return self.by_name(EXTERNAL_SECRETS, namespace) or {}
+        except NotServedError:
+            if self.is_pinned:
+                raise
+            self.serves_operator = False
+            return {}
 
     def newest_sign(self, namespaces: Iterable[str]) -> datetime | None:
         """The newest sign in the status of any ExternalSecret there that the operator runs."""

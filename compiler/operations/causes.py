@@ -20,7 +20,16 @@ from compiler.model.facts import short_duration
 from compiler.model.inventory import Inventory, ValueName
 from compiler.operations.status import Row, Status, StepContext, ids_of, move_lines
 from compiler.stores.errors import FailureSide
-from compiler.text.wording import BLANK, MOST_OF_A_LINE, PROGRAM, command_line, list_names, repeat_option, shell_line
+from compiler.text.wording import (
+    BLANK,
+    MOST_OF_A_LINE,
+    PROGRAM,
+    command_line,
+    list_names,
+    quote,
+    repeat_option,
+    shell_line,
+)
 
 
 class Link(IntEnum):
@@ -39,6 +48,7 @@ class Link(IntEnum):
 
 
 LINKS = {
+    ClusterState.WRONG_CLUSTER: Link.CLUSTER,
     ClusterState.SILENT: Link.OPERATOR,
     ClusterState.STORE: Link.STORE,
     ClusterState.FOREIGN: Link.OWNER,
@@ -291,6 +301,18 @@ def _verify(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked:
     return NextStep((command_line("verify", status.environment.name, *ids_of(rows), *asked.cluster),))
 
 
+def _choose_cluster(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    del rows, asked
+    name, chosen = status.environment.name, ""
+    if status.cluster_id is not None:
+        line = f'cluster: {{id: "{status.cluster_id}"}}'
+        chosen = f"; if it is, add to environments/{name}.yaml: {line}"
+    elif status.cluster is not None:
+        chosen = f"; if it is, install chart/values-{name}.yaml there"
+    first = f"if this is not the cluster of {quote(name)}, name its context: --context NAME{chosen}"
+    return NextStep((problem.mend,) if problem.mend else (), first)
+
+
 def _deploy(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
     del problem
     sync = shell_line("argocd", "app", "sync", BLANK)
@@ -328,6 +350,7 @@ _MENDS: dict[ClusterState, Mend] = {
     **dict.fromkeys(
         (ClusterState.FOREIGN, ClusterState.REPLACED, ClusterState.DATA_CHANGED, ClusterState.RESTARTED), _verify
     ),
+    ClusterState.WRONG_CLUSTER: _choose_cluster,
     **dict.fromkeys((ClusterState.ABSENT, ClusterState.DELETED, ClusterState.OTHER_SPEC), _deploy),
     **dict.fromkeys((ClusterState.RESTART, ClusterState.IMMUTABLE, ClusterState.OTHER_TYPE), _own_lines),
     **dict.fromkeys(

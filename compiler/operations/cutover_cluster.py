@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from compiler.cluster.judge import CLOCKS, Evidence, last_read_before, problems, unknowns
+from compiler.cluster.judge import CLOCKS, Evidence, empty_cluster, last_read_before, problems, unknowns, wrong_cluster
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.store_object import (
     allows_namespace,
@@ -57,6 +57,11 @@ class ClusterGate:
             # That of the request was asked for as the view was opened.
             if each.cluster is not None and each.name != request.environment:
                 self._view.require(each.cluster)
+        manifests = [manifests_of(each.environment, [each.secret])[each.secret] for each in switches]
+        if (name := empty_cluster(self._view, manifests)) is not None:
+            question = wrong_cluster(manifests[0], name)
+            yield Check(About.CLUSTER, Verdict.REFUSED, question.message, question.mend or None)
+            return
         pinned = all(each.cluster is not None for each in environments)
         verdict, what = (
             (Verdict.PASSED, "the environment's") if pinned else (Verdict.NOTED, "not named by the environment")

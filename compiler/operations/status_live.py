@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from math import ceil
 
-from compiler.cluster.judge import CLOCKS, Evidence, is_immutable, problems, unknowns, waits_for_a_change
+from compiler.cluster.judge import CLOCKS, Evidence, empty_cluster, is_immutable, problems, unknowns, waits_for_a_change
 from compiler.cluster.messages import describe_failure, failure_text, is_log_in_failure
 from compiler.cluster.pods import (
     Pod,
@@ -33,6 +33,7 @@ from compiler.cluster.view import (
     PODS,
     SECRETS,
     STORES,
+    ClusterName,
     ClusterView,
     Live,
     LiveObject,
@@ -305,6 +306,11 @@ class Snapshot:
         return (*left_out, *refused)
 
     @cached_property
+    def empty_cluster(self) -> ClusterName | None:
+        """See `empty_cluster` of the judge."""
+        return empty_cluster(self.view, self.manifests.values())
+
+    @cached_property
     def newest_sign(self) -> datetime | None:
         """The newest sign that the operator runs, from every ExternalSecret of the namespaces."""
         signs = [self.view.newest_sign(self.namespaces)]
@@ -401,10 +407,7 @@ class StatusJudge:
     def live_state(
         self, snapshot: Snapshot, secret: str, changes: Changes = _UNCHANGED, *, is_forced: bool = False
     ) -> LiveState:
-        """The live state of a secret, with the `changes` since the run began; for `is_forced` see Evidence.
-
-        Raises ClusterError.
-        """
+        """The live state of a secret, with the `changes` since the run began; see Evidence. Raises ClusterError."""
         manifest, view, values = snapshot.manifests[secret], snapshot.view, self.rows[secret].values
         namespace, name = manifest.namespace, manifest.target
         live, pods = view.live(manifest), snapshot.pods(manifest)
@@ -416,6 +419,7 @@ class StatusJudge:
             is_forced=is_forced,
             newest_sign=snapshot.newest_sign,
             view=view,
+            empty_cluster=snapshot.empty_cluster,
             changes=changes.problems,
             pods=tuple(pod_problems(pods or (), namespace, view.by_name(SECRETS, namespace))),
             restarts=() if changes.is_expected else starts.problems,
@@ -425,8 +429,8 @@ class StatusJudge:
         # A failure of the old spec is not what keeps the new one from being in effect.
         fails = bool(states & FAILING) and ClusterState.OTHER_SPEC not in states
         said, next_try = self._evidence(snapshot, secret, live) if fails else ((), None)
-        if waits_for_a_change(live, manifest.name) or ClusterState.SILENT in states:
-            next_try = None
+        is_left = waits_for_a_change(live, manifest.name) or ClusterState.SILENT in states
+        next_try = None if is_left else next_try
         helps, notes = _restart_lines(starts, every, is_expected=changes.is_expected)
         if values.is_sound and _needs_deletion(live, states):
             helps = (shell_line("kubectl", "-n", namespace, "delete", "secret", name),)

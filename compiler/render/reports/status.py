@@ -37,6 +37,7 @@ _MOST_LINES = 5
 _HELP = Painted("help: ", Style.HELP)
 # States that have another word than in JSON.
 _WORDS = {
+    ClusterState.WRONG_CLUSTER: "wrong cluster?",
     ClusterState.ABSENT: "not deployed",
     ClusterState.FOREIGN: "not ours",
     ClusterState.OTHER_SPEC: "old spec",

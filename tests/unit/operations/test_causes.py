@@ -182,7 +182,8 @@ def trouble(
     **more: Any,  # noqa: ANN401 - fields of a live state
 ) -> Advice:
     """What comes next where jira alone has these problems."""
-    mends = {ClusterState.SILENT: OPERATOR, ClusterState.STORE: DESCRIBE}
+    contexts = "kubectl config get-contexts"
+    mends = {ClusterState.SILENT: OPERATOR, ClusterState.STORE: DESCRIBE, ClusterState.WRONG_CLUSTER: contexts}
     live = LiveState(tuple(ClusterProblem(each, "a", mends.get(each, "")) for each in problems), **more)
     return advice(seen(moving(world, jira=values or StoreFindings()), jira=live), asked or StepContext(("--cluster",)))
 

@@ -186,3 +186,66 @@ def test_a_switch_and_a_check_name_the_cluster_that_no_environment_names(
     done = run("cutover", "dev", "github", "--to", "azure", "--cluster")
     assert f"note       the cluster is not named by the environment: {asked}" in done.out
     assert f"cluster: {asked}" in run("verify", "dev", "--cluster").out
+
+
+@pytest.fixture(params=[True, False], ids=["with the operator", "without the operator"])
+def empty(request: pytest.FixtureRequest, double: ApiDouble) -> ApiDouble:
+    """A cluster that has nothing of any environment."""
+    space = "ai-platform-engineering"
+    for plural, where, name in (
+        ("externalsecrets", space, "agent-github-secrets"),
+        ("clustersecretstores", "", "vault-secret-store"),
+        ("clustersecretstores", "", "azure-keyvault-store"),
+    ):
+        double.delete(plural, where, name)
+    if not request.param:
+        double.unserved.add("external-secrets.io")
+    return double
+
+
+def test_a_cluster_that_has_nothing_of_the_environment_may_be_another_ones(
+    empty: ApiDouble, run: Callable[..., Done]
+) -> None:
+    done = run("status", "dev", "--cluster")
+    assert (done.code, "wrong cluster?" in done.out) == (1, True)
+    asked_for = (
+        f'nothing of "dev" is there, no ExternalSecret and none of its stores: context "here", server {empty.url}'
+    )
+    assert f"cause[wrong-cluster]: is this the right cluster? {asked_for}" in done.out
+    assert "then: kubectl config get-contexts" in done.out
+    assert "deploy" not in done.out
+    assert f'if it is, add to environments/dev.yaml: cluster: {{id: "{ID}"}}' in done.out
+    (cause,) = run("status", "dev", "--cluster", "--format", "json").report["environments"][0]["causes"]
+    assert (cause["code"], cause["next"]) == ("wrong-cluster", ["kubectl config get-contexts"])
+    (found,) = run("verify", "dev", "--cluster", "--format", "json").report["diagnostics"]
+    assert (found["rule"], found["message"].startswith("is this the right cluster?")) == ("not-in-cluster", True)
+    gate = run("cutover", "dev", "github", "--to", "azure", "--cluster", "--apply")
+    assert (gate.code, "refused    is this the right cluster?" in gate.out) == (1, True)
+
+
+def test_without_a_right_to_its_id_the_environments_cluster_is_not_named(
+    empty: ApiDouble, run: Callable[..., Done]
+) -> None:
+    empty.refused["get namespaces"] = 403
+    done = run("status", "dev", "--cluster")
+    assert "if it is, install chart/values-dev.yaml there" in done.out
+    assert "cluster: {id" not in done.out
+
+
+def test_one_object_of_the_environment_or_its_id_is_enough_to_know_the_cluster(
+    empty: ApiDouble, project: Path, run: Callable[..., Done]
+) -> None:
+    pin(project, ID)
+    done = run("status", "dev", "--cluster")
+    if empty.unserved:
+        assert (done.code, "it does not serve external-secrets.io/v1" in done.err) == (3, True)
+        return
+    assert (done.code, "cause[absent]" in done.out, "right cluster" in done.out) == (1, True, False)
+    (project / "environments/dev.yaml").write_text("secrets:\n  github: {}\n", "utf-8")
+    LivePlatform(empty).store("vault-secret-store", {"vault": {"server": "https://vault"}})
+    assert "right cluster" not in run("status", "dev", "--cluster").out
+    # Nobody knows whether there is a store that may not be read.
+    empty.delete("clustersecretstores", "", "vault-secret-store")
+    assert "right cluster" in run("status", "dev", "--cluster").out
+    empty.refused["get clustersecretstores"] = 403
+    assert "right cluster" not in run("status", "dev", "--cluster").out
