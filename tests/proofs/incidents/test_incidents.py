@@ -169,7 +169,7 @@ def _lines(done: Done, before: str) -> Iterator[str]:
     """The lines to paste of a screen, or the words in the place of one."""
     for each in done.out.splitlines() + done.err.splitlines():
         if (found := re.search(rf"(?:^\s*|; |, )(?:{before}): (.*)", each)) is not None:
-            words = found[1].strip("`")
+            words = found[1].split("`")[1] if found[1].startswith("`") else found[1]
             yield words.rpartition(", then: ")[2] if f", then: {_OWN}" in words else words
 
 
