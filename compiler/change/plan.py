@@ -204,6 +204,7 @@ class Plan:
     who: Mapping[str, str] = field(default_factory=dict)  # the caller as each destination knows it
     served: Mapping[str, ServerFacts] = field(default_factory=dict)  # which server stands for each store
     tags: Mapping[str, str] = field(default_factory=dict)  # they go beside each value that is written over another
+    unserved: tuple[str, ...] = ()  # sentences on values that the environment reads from another store
 
     @property
     def destinations(self) -> dict[str, str]:
@@ -212,9 +213,10 @@ class Plan:
 
     @property
     def store_notes(self) -> tuple[str, ...]:
-        """A sentence for each address that a variable stands for."""
+        """A sentence for each address that a variable stands for, and on values that nothing reads there."""
         named = (self.served.get(store) for store in (*self.sources, *self.destinations))
-        return tuple(dict.fromkeys(each.said for each in named if each is not None and each.said))
+        said = dict.fromkeys(each.said for each in named if each is not None and each.said)
+        return (*said, *self.unserved)
 
     @property
     def is_clean(self) -> bool:

@@ -118,6 +118,7 @@ class RunOutput:
                 else:
                     if times is not None:
                         self._lines(in_cluster_lines(outcome, times, missing_for_cluster(os.environ)))
+                    self._lines(outcome.plan.unserved)
                     self._lines(undo_lines(outcome) if has_way_back else ())
         return code
 

@@ -454,23 +454,32 @@ def shared_keys(target: Target) -> tuple[SharedKey, ...]:
     # By where they are set, so that it is told of a store too that nobody reads yet.
     at = dict[Place | None, list[Cell]]()
     for cell in inventory.cells(store=store):
-        if cell.in_use:
+        if cell.in_use and cell.place is not None:
             at.setdefault(cell.place, []).append(cell)
     own, found = inventory.of(target.secret, store), list[SharedKey]()
     for name in target.keys:
         key, place = target.secret.entry.keys[name], own[name].place
         others = [each for each in at.get(place, ()) if (each.secret, each.key) != (target.secret.id, name)]
-        others = others if place is not None else []
         holder = f"{key.origin.entry.id}/{key.origin.key.name}" if key.origin is not None else None
         if others or holder is not None:
             readers = tuple(f"{each.secret}/{each.key}" for each in others if not each.is_elsewhere)
-            apart = tuple((f"{each.secret}/{each.key}", _serving(each)) for each in others if each.is_elsewhere)
+            away = [(f"{each.secret}/{each.key}", each.serving) for each in others if each.is_elsewhere]
+            apart = tuple((reader, serving.id) for reader, serving in away if serving is not None)
             found.append(SharedKey(name, place_text(place) if place is not None else "", holder, readers, apart))
     return tuple(found)
 
 
-def _serving(cell: Cell) -> str:
-    return cell.serving.id if cell.serving is not None else ""
+def explain_unserved(targets: Sequence[Target]) -> Iterator[str]:
+    """A sentence for each store that is written and that no secret of the environment gets those values from."""
+    written = {(each.secret.id, each.store.id) for each in targets}
+    found: dict[tuple[str, str], list[str]] = {}
+    for each in targets:
+        serving, is_read = each.secret.store, any(key.readers for key in shared_keys(each))
+        if serving is not None and not is_read and (each.secret.id, serving.id) not in written:
+            found.setdefault((each.store.id, serving.id), []).append(each.secret.id)
+    for (store, other), secrets in found.items():
+        what = f"no pod of {targets[0].environment.name} reads {list_names(secrets)} from {quote(store)}"
+        yield f"{what}: {quote(other)} serves {'it' if len(secrets) == 1 else 'them'}"
 
 
 COMMAND = "put"
@@ -529,10 +538,8 @@ def target_of(environment: Environment, secret_id: str, keys: Sequence[str], sto
 def put(given: Sequence[tuple[Target, Mapping[str, SecretValue]]], options: Options) -> Change:
     """The setting of the values of each target, by keys of the catalogue, in one run.
 
-    All are of one environment, and nothing else in the remote secrets changes.
-
-    The run's identity names the keys and not their values, as the journal holds no values. Raises Refusal for a value
-    that must not be written, and for two values of one place; and AddressError.
+    All are of one environment, and nothing else in the remote secrets changes. The run's identity names no values, as
+    the journal holds none. Raises AddressError, and Refusal for a value that must not be written, or two for one place.
     """
     steps = tuple(step for target, values in given for step in _steps(target, values))
     _require_one_value(steps)
@@ -546,7 +553,8 @@ def put(given: Sequence[tuple[Target, Mapping[str, SecretValue]]], options: Opti
     identity = identity_of(COMMAND, first.environment.name, addresses, asked)
     # A given value is intended: it replaces the current one.
     chosen = replace(options, on_conflict=OnConflict.OVERWRITE)
-    draft = Plan(COMMAND, first.environment.name, options=chosen, steps=steps)
+    told = tuple(explain_unserved([target for target, _ in given]))
+    draft = Plan(COMMAND, first.environment.name, options=chosen, steps=steps, unserved=told)
     inventory = Inventory(first.environment)
     limits = {store.id: inventory.limits(store) for store in used.values()}
     return Change(identity, partial(plan_entered_values, draft, used, limits), options)

@@ -191,7 +191,7 @@ class SoftDeletedError(StoreError):
 
 
 class DisabledError(StoreError):
-    """Key Vault: the secret is there, its `enabled` attribute is false."""
+    """Key Vault: the secret is there, and no role may read it: its `enabled` is false, or its dates forbid that."""
 
     code = Code.DISABLED
 

@@ -21,6 +21,7 @@ from compiler.operations.put import (
     InputForm,
     SharedKey,
     Target,
+    explain_unserved,
     odd_forms,
     put,
     read_several,
@@ -114,6 +115,7 @@ def _answer(invocation: Invocation, environment: Environment, options: Options) 
     if arguments.expires is not None:
         options = replace(options, expires=_expires(arguments.expires, target.store))
     shared = tell_of(target)
+    standard_error().note(*explain_unserved([target]))
     values = values_of(arguments, target, options.stores, arguments.keys, names)
     if not values:
         invocation.lines(["no value was entered"])
@@ -133,6 +135,7 @@ def _answer_all(invocation: Invocation, environment: Environment, options: Optio
         for target, _ in given:
             options = replace(options, expires=_expires(arguments.expires, target.store))
     told = [_describe_target(target, tell_of(target)) for target, _ in given]
+    standard_error().note(*explain_unserved([target for target, _ in given]))
     change = put(given, replace(options, asks=is_asked(arguments)))
     for _, values in given:
         tell_forms(values)

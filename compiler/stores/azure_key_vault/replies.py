@@ -66,12 +66,19 @@ _BUSY: Final = frozenset({"ObjectIsBeingDeleted", "ObjectIsBeingRecovered", "Obj
 
 # The kinds of ForbiddenByPolicy, which only the beginning of its message tells apart.
 BY_ACCESS_POLICY, ON_BEHALF_OF = "access-policy", "on-behalf-of"
+# Why no role lets anybody read a version: not every answer has that as its code.
+_DISABLED, _EXPIRED, _NOT_YET_VALID = "SecretDisabled", "expired", "not yet valid"
+_NOT_ALLOWED: Final = re.compile(
+    r"Operation [a-z]{1,20} is not allowed on an? (disabled|expired|not yet valid) secret\b"
+)
 
 
 def denial_of(message: str | None) -> str | None:
-    """The kind of ForbiddenByPolicy with that message of Key Vault, of which nothing is shown; None for any other."""
+    """The kind of refusal with that message of Key Vault, of which nothing is shown; None for any other."""
     if message is None or len(message) > _LONGEST_MESSAGE:
         return None
+    if (state := _NOT_ALLOWED.match(message)) is not None:
+        return _DISABLED if state[1] == "disabled" else state[1]
     if message.startswith("The policy requires the caller '"):
         return ON_BEHALF_OF
     is_denial = message.startswith("The user, group or application '") and "' does not have secrets" in message
@@ -89,7 +96,7 @@ class Answer:
     is_key_vaults: bool = False  # the body had Key Vault's error form
     worked_before: bool = False  # an earlier request was accepted
     credential: str = "the credential"  # where the token comes from
-    denial: str | None = None  # how the message of a ForbiddenByPolicy begins, if known
+    denial: str | None = None  # what the beginning of its message tells that its code does not
 
 
 def unexpected_reply(reason: str, place: StoreLocation, action: Action, remedy: str = _CHECK) -> StoreError:
@@ -163,14 +170,11 @@ def _explain_forbidden(answer: Answer, place: StoreLocation, action: Action) -> 
         way = "set requireExpiry, maxValidity and minValidity as the policy has them and run again"
         remedy = f"{way}, or ask for {permission}"
         return StoreError(place, action, _DENIED, remedy, Code.REFUSED_BY_POLICY)
-    kind = answer.inner if answer.inner != "ForbiddenByPolicy" or answer.denial is None else answer.denial
+    kind = answer.inner if answer.inner not in (None, "ForbiddenByPolicy") or answer.denial is None else answer.denial
     is_of_store = False
     match kind:
-        case "SecretDisabled":
-            words = ("set-attributes", "--id", _id(place, "secrets"), "--enabled", "true")
-            command = shell_line("az", "keyvault", "secret", *words)
-            remedy = f"enable its newest version (`{command}`)"
-            return DisabledError(place, action, "its newest version is disabled", remedy)
+        case "SecretDisabled" | "expired" | "not yet valid":
+            return _explain_unreadable(kind, place, action)
         case "ForbiddenByRbac":
             # A role has a right of its own for this; an access policy has one for both.
             permission = "secrets/update" if action is Action.TAG else permission
@@ -195,6 +199,21 @@ def _explain_forbidden(answer: Answer, place: StoreLocation, action: Action) -> 
             if action is Action.WRITE:
                 remedy += "; a policy of the vault may want an expiry date"
     return ForbiddenError(place, action, reason, remedy, permission=permission, is_of_store=is_of_store)
+
+
+def _explain_unreadable(kind: str, place: StoreLocation, action: Action) -> StoreError:
+    """The error for a newest version that nobody may read, whatever role he has."""
+    is_disabled = kind == _DISABLED
+    option = {
+        _DISABLED: ("--enabled", "true"),
+        _EXPIRED: ("--expires", "DATE"),
+        _NOT_YET_VALID: ("--not-before", "DATE"),
+    }
+    words = ("set-attributes", "--id", _id(place, "secrets"), *option[kind])
+    command = shell_line("az", "keyvault", "secret", *words)
+    remedy = f"enable its newest version (`{command}`)" if is_disabled else f"set another date (`{command}`)"
+    reason = f"its newest version is {'disabled' if is_disabled else f'{kind}, and the vault does not return it'}"
+    return DisabledError(place, action, reason, remedy)
 
 
 def _conflict(answer: Answer, place: StoreLocation, action: Action) -> StoreError:

@@ -19,6 +19,7 @@ from compiler.operations.put import (
     InputForm,
     SharedKey,
     Target,
+    explain_unserved,
     odd_forms,
     put,
     read_several,
@@ -294,6 +295,16 @@ def test_who_reads_it_from_another_store_keeps_what_it_has(tmp_path: Path) -> No
     (common,) = shared_keys(target_of(environment, "jira", ("JIRA_TOKEN",), "azure"))
     assert (common.place, common.readers) == ("agents-jira[JIRA_TOKEN]", ("report/TOKEN",))
     assert common.apart == (("board/ATLASSIAN_TOKEN", "vault"),)
+
+
+def test_a_store_that_serves_the_value_to_none_is_named(tmp_path: Path) -> None:
+    environment = taking(tmp_path, "board: {}, report: {store: azure}")
+    said = 'no pod of prod reads "jira" from "azure": "vault" serves it'
+    assert list(explain_unserved([target_of(environment, "jira", ("JIRA_URL",), "azure")])) == [said]
+    # Another secret reads this one there.
+    assert list(explain_unserved([target_of(environment, "jira", ("JIRA_TOKEN",), "azure")])) == []
+    both = [target_of(environment, "jira", ("JIRA_URL",), store) for store in ("azure", "vault")]
+    assert list(explain_unserved(both)) == []
 
 
 def test_what_nobody_else_has_is_no_news(tmp_path: Path) -> None:

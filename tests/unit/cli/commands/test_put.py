@@ -380,3 +380,24 @@ def test_a_list_of_the_clusters_secrets_is_put_by_their_names(
     done = run("put", "dev", "--all", "--stdin", "--apply")
     assert done.code == 0, done.err
     assert (values(store), store.shown(SLACK)) == ({"ATLASSIAN_TOKEN": "a1"}, {"SLACK_BOT_TOKEN": "b1"})
+
+
+def test_a_value_that_no_pod_reads_is_said_to_be_none_before_in_the_plan_and_at_the_end(
+    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform")
+    said = 'no pod of dev reads "jira" from "azure": "vault" serves it'
+    by_pipe(monkeypatch, "token\n")
+    done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin", "--store", "azure")
+    assert (done.err.count(f"note: {said}\n"), done.out.count(said)) == (1, 1)
+    by_pipe(monkeypatch, "token\n")
+    done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin", "--store", "azure", "--apply")
+    assert (done.code, done.out.count(said)) == (0, 2)
+    assert said in done.out[done.out.index("1 of 1 done") :]
+    assert "the cluster gets it" not in done.out
+    by_pipe(monkeypatch, '{"jira": {"ATLASSIAN_TOKEN": "t"}, "slack": {"SLACK_BOT_TOKEN": "t"}}')
+    done = run("put", "dev", "--all", "--stdin", "--store", "azure")
+    assert 'no pod of dev reads "jira", "slack" from "azure": "vault" serves them' in done.out
+    by_pipe(monkeypatch, "token\n")
+    done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin", "--store", "vault")
+    assert "no pod" not in done.out + done.err

@@ -240,3 +240,39 @@ def test_the_version_must_be_the_one_that_was_asked_for(version: str | None) -> 
         check=is_refused(Code.UNEXPECTED_REPLY),
     ):
         require_version(found, "0" * 32, VAULT_PLACE, Action.READ)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "option"),
+    [
+        ("Operation get is not allowed on a disabled secret.", "is disabled", "--enabled true"),
+        ("Operation get is not allowed on an expired secret.", "is expired, and the vault does not", "--expires DATE"),
+        ("Operation get is not allowed on a not yet valid secret.", "is not yet valid, and", "--not-before DATE"),
+    ],
+)
+@pytest.mark.parametrize("inner", [None, "ForbiddenByPolicy"])
+def test_a_version_that_nobody_may_read_is_told_from_a_missing_right(
+    message: str, reason: str, option: str, inner: str | None
+) -> None:
+    answer = Answer(403, "Forbidden", inner, is_key_vaults=True, denial=denial_of(message))
+    error = error_of(answer, PLACE, Action.READ)
+    assert (error.code, "secrets/get" in error.remedy) == (Code.DISABLED, False)
+    assert error.reason.startswith(f"its newest version {reason}")
+    assert option in error.remedy
+    # Where the vault's code says that a right is missing, that counts.
+    answer = Answer(403, "Forbidden", "ForbiddenByRbac", is_key_vaults=True, denial=denial_of(message))
+    assert error_of(answer, PLACE, Action.READ).code == Code.FORBIDDEN
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "x Operation get is not allowed on a disabled secret.",
+        "Operation get is not allowed on a disabled key.",
+        "Operation get is not allowed",
+        "OPERATION GET is not allowed on a disabled secret.",
+    ],
+)
+def test_any_other_sentence_says_nothing_of_the_version(message: str) -> None:
+    answer = Answer(403, "Forbidden", None, is_key_vaults=True, denial=denial_of(message))
+    assert error_of(answer, PLACE, Action.READ).code == Code.FORBIDDEN
