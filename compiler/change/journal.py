@@ -232,7 +232,7 @@ def apply_line(run: Run, line: Mapping[str, Any], only: str | None = None) -> No
 
 def _take_over(run: Run, line: Mapping[str, Any]) -> None:
     """The stores say how far the rotation came; what the journal said before does not count any more."""
-    run.taken, run.no_way_back = str(line["holder"]), tuple(map(str, line["noWayBack"]))
+    run.taken, run.no_way_back = _holder(line["holder"]), tuple(map(str, line["noWayBack"]))
     run.destinations = {str(each["store"]): str(each["address"]) for each in line["destinations"]}
     run.entries.clear()
     for each in line["entries"]:
@@ -243,6 +243,14 @@ def _take_over(run: Run, line: Mapping[str, Any]) -> None:
         entry.undo = "done" if entry.undone_as is not None else None
     run.owed = [each for each in run.owed if each.target in run.entries]
     run.is_planned, run.ended, run.phase, run.followed = True, _text(line["ended"]), None, None
+
+
+def _holder(found: object) -> str:
+    """Who took a rotation over, and the id of that: this goes into tags."""
+    who, _, taken = str(found).rpartition(" ")
+    if RUN_ID.fullmatch(taken) and caller_of(who) == who:
+        return str(found)
+    raise ValueError
 
 
 def _target(line: Mapping[str, Any], only: str | None) -> Target:

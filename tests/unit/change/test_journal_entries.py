@@ -420,3 +420,44 @@ def test_a_run_says_what_it_wrote_and_whether_that_can_be_undone() -> None:
     assert not made.past.can_undo
     made.phase, entry.undo = None, "done"
     assert not made.past.can_undo
+
+
+TAKEN: dict[str, Any] = {
+    "type": "taken",
+    "holder": "ada@ci-1 20260102-030405-4fa1c2",
+    "noWayBack": ["why"],
+    "destinations": [{"store": "azure", "address": "https://b"}],
+    "entries": [
+        {**PLAN, "name": "b", "keys": KEYS, "after": "v2", "afterMade": None, "undoneAs": None},
+        {**PLAN, "name": "c", "keys": KEYS, "after": "v3", "afterMade": "2026-01-02", "undoneAs": "v4"},
+        {**PLAN, "name": "d", "keys": KEYS, "after": None, "afterMade": None, "undoneAs": None},
+    ],
+    "ended": "incomplete",
+}
+
+
+def test_what_the_stores_showed_counts_in_place_of_what_the_journal_said() -> None:
+    run = run_of(step("written", after="v2", owes=True), {"type": "phase", "phase": "closed"}, TAKEN)
+    assert [*run.entries] == [("azure", "b"), ("azure", "c"), ("azure", "d")]
+    assert (run.holder, run.no_way_back, run.destinations) == (TAKEN["holder"], ("why",), {"azure": "https://b"})
+    assert (run.phase, run.ended, run.owed, run.is_planned) == (None, "incomplete", [], True)
+    b, c, d = run.entries.values()
+    assert (b.before, b.after, b.undo, b.state) == ("v1", "v2", None, "written")
+    assert (c.after, c.made, c.undo, c.undone_as) == ("v3", "2026-01-02", "done", "v4")
+    assert (d.before, d.after, d.state, d.maybe_stored) == ("v1", None, "planned", False)
+    later = {"type": "step", "store": "azure", "name": "d", "state": "written", "after": "v2"}
+    apply_line(run, later)
+    assert run.entries["azure", "d"].after == "v2"
+
+
+@pytest.mark.parametrize("lacking", [name for name in TAKEN if name != "type"])
+def test_a_line_that_is_no_whole_take_over_makes_the_journal_unreadable(lacking: str) -> None:
+    with pytest.raises((LookupError, TypeError, ValueError)):
+        run_of({name: value for name, value in TAKEN.items() if name != lacking})
+
+
+@pytest.mark.parametrize("holder", ["ada@ci-1", "ada@ci-1 and more 20260102-030405-4fa1c2", "\x1b[31m", ""])
+def test_a_holder_of_another_form_is_none(holder: str) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        run_of({**TAKEN, "holder": holder})
+    assert run_of({**TAKEN, "holder": "20260102-030405-4fa1c2"}).holder == "20260102-030405-4fa1c2"
