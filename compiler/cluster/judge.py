@@ -5,11 +5,12 @@ the operator has synchronised this generation of it since the value was written 
 every key.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from compiler.cluster.problem import FAILING, OF_PODS, ClusterProblem, ClusterState
+from compiler.cluster.messages import failure_text, is_denied_read
+from compiler.cluster.problem import FAILING, OF_PODS, UNDEPLOYED, ClusterProblem, ClusterState
 from compiler.cluster.store_object import store_problems, store_unknowns
 from compiler.cluster.view import (
     EVENTS,
@@ -64,7 +65,18 @@ _STORE_FIELD, _TEMPLATES = ("secretStoreRef",), (("template",), ("manifest",))
 # With no other ones the Secret has the value of the store.
 _OF_NEW_VALUE = OF_PODS | {ClusterState.REPLACED, ClusterState.DATA_CHANGED}
 # With these the operator has not read what the environment says, and the age of what it read says nothing.
-_NOT_READ = frozenset({ClusterState.OTHER_SPEC, ClusterState.NOT_SYNCED, *FAILING})
+_NOT_READ = frozenset({*UNDEPLOYED, ClusterState.NOT_SYNCED, *FAILING})
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedSource:
+    """Where what is live comes from, which is not what was compiled."""
+
+    file: str  # the committed values file of the environment
+    is_stale: bool = False  # that is not what the environment compiles to
+    environment: str = ""  # whose values file has the live spec
+    namespace: str = ""  # in which it is live instead
+    owner: str = ""  # the Application, or the values file, that applies its own spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,8 @@ class Evidence:
     pods: tuple[ClusterProblem, ...] = ()
     # The workloads to start anew, once the Secret has the value.
     restarts: tuple[ClusterProblem, ...] = ()
+    # Asked only where what is live is not what was compiled; None where nobody knows the project's files.
+    origin: Callable[[Manifest], DeployedSource | None] = lambda _manifest: None
 
 
 def problems(manifest: Manifest, live: Live, evidence: Evidence | None = None) -> tuple[ClusterProblem, ...]:
@@ -105,6 +119,7 @@ def problems(manifest: Manifest, live: Live, evidence: Evidence | None = None) -
         objects += tuple(store_problems(manifest.store, live.store, manifest.namespace, live.namespace))
     if evidence is None:
         return objects
+    objects = tuple(_specify(each, manifest, live, evidence) for each in objects)
     times = tuple(_of_times(manifest, live, frozenset(each.state for each in objects), evidence))
     changes = (each for each in evidence.changes if each.state is not ClusterState.NOT_REFRESHED or not times)
     found = (*objects, *changes, *times, *evidence.pods)
@@ -132,6 +147,40 @@ def wrong_cluster(manifest: Manifest, name: ClusterName) -> ClusterProblem:
     what = f"nothing of {quote(manifest.store.environment)} is there, no ExternalSecret and none of its stores"
     line = shell_line("kubectl", "config", "get-contexts") if name.context is not None else ""
     return ClusterProblem(ClusterState.WRONG_CLUSTER, f"is this the right cluster? {what}: {name}", line)
+
+
+def _specify(problem: ClusterProblem, manifest: Manifest, live: Live, evidence: Evidence) -> ClusterProblem:
+    """The problem with the exact cause, where the files or the operator's warning tell it."""
+    found, view = live.external_secret, evidence.view
+    if problem.state is ClusterState.NOT_READY and not problem.mend and found is not None and view is not None:
+        is_denied = is_denied_read(failure_text(found, view.warning(found))[0])
+        return _refuse_operator(problem, manifest) if is_denied else problem
+    is_undeployed = problem.state in (ClusterState.ABSENT, ClusterState.OTHER_SPEC)
+    origin = evidence.origin(manifest) if is_undeployed else None
+    if origin is None:
+        return problem
+    if origin.environment:
+        what, state = f"the environment {quote(origin.environment)}", ClusterState.OTHER_ENVIRONMENT
+        said, common = f"it is that of {what}", f"the live ExternalSecrets are those of {what}"
+    elif origin.owner:
+        said, state = f"{quote(origin.owner)} applies another one", ClusterState.OTHER_OWNER
+        common = f"{quote(origin.owner)} applies other ExternalSecrets of these names"
+    elif origin.namespace:
+        said, state = f"it is in the namespace {quote(origin.namespace)}", ClusterState.OTHER_NAMESPACE
+        common = f"the ExternalSecrets are in the namespace {quote(origin.namespace)}"
+    elif origin.is_stale:
+        state = ClusterState.NOT_COMPILED
+        said = common = f"{origin.file} is not what the environment compiles to"
+    else:
+        return problem
+    mend = f"take them out of {quote(origin.owner)}" if state is ClusterState.OTHER_OWNER else problem.mend
+    return replace(problem, state=state, message=f"{problem.message}; {said}", mend=mend, evidence=common)
+
+
+def _refuse_operator(problem: ClusterProblem, manifest: Manifest) -> ClusterProblem:
+    store = quote(manifest.store.id)
+    message = f"{store} refuses the operator what {quote(manifest.title)} reads"
+    return replace(problem, state=ClusterState.FORBIDDEN, message=message, evidence=f"{store} refuses the operator")
 
 
 def unknowns(manifest: Manifest, live: Live) -> tuple[str, ...]:

@@ -54,6 +54,7 @@ _LOG_INS = (
     "ForbiddenByPolicy",
     "AccessDenied",
 )
+_READS = frozenset({"permission denied", "ForbiddenByRbac", "ForbiddenByPolicy", "AccessDenied"})
 _CREDENTIALS = (
     "cannot find secret data for key",
     "cannot get Kubernetes secret",
@@ -161,6 +162,14 @@ def is_log_in_failure(said: str, *, is_of_store: bool = False) -> bool:
         return False
     is_refused = words.intersection((*_LOG_INS, *_CREDENTIALS)) or _REFUSED.intersection(statuses)
     return _LOG_IN.search(text) is not None or (is_of_store and bool(is_refused))
+
+
+def is_denied_read(said: str) -> bool:
+    """Whether a store that has let the operator in refuses it what it reads."""
+    text = said[:_LONGEST]
+    words = frozenset(_specific(text))
+    is_refused = words.intersection(_READS) or "403" in _statuses(text)
+    return bool(is_refused) and not words.intersection((*_NO_ANSWERS, "SecretDisabled")) and not is_log_in_failure(said)
 
 
 def is_denied_log_in(said: str) -> bool:

@@ -14,8 +14,13 @@ class ClusterState(StrEnum):
     DELETED = "being-deleted"  # it, or the Secret, is being deleted
     FOREIGN = "foreign"  # it, or the Secret, is not this chart's
     OTHER_SPEC = "other-spec"  # the cluster has not been given the compiled one
+    NOT_COMPILED = "values-not-compiled"  # nor can it be: the committed values file is not what compiles
+    OTHER_ENVIRONMENT = "other-environment"  # it is the one of another environment's values file
+    OTHER_NAMESPACE = "other-namespace"  # it is in another namespace
+    OTHER_OWNER = "other-owner"  # another Application applies its own
     NOT_SYNCED = "not-synced"  # the operator has not synchronised this generation
     NOT_READY = "not-ready"
+    FORBIDDEN = "operator-forbidden"  # the store lets the operator in, and refuses it this secret
     IMMUTABLE = "immutable"  # the Secret is, so that the operator cannot update it
     OTHER_TYPE = "other-type"  # the Secret has another type than the compiled one, which nobody can change
     RETAINED = "retained"  # the Secret is an earlier one, kept because the store's has gone
@@ -34,7 +39,14 @@ class ClusterState(StrEnum):
 
 
 # The operator says the cause of these.
-FAILING = frozenset({ClusterState.NOT_READY, ClusterState.IMMUTABLE, ClusterState.RETAINED})
+FAILING = frozenset({ClusterState.NOT_READY, ClusterState.FORBIDDEN, ClusterState.IMMUTABLE, ClusterState.RETAINED})
+# What is live is not what was compiled.
+UNDEPLOYED = frozenset(
+    {
+        *(ClusterState.OTHER_SPEC, ClusterState.NOT_COMPILED, ClusterState.OTHER_ENVIRONMENT),
+        *(ClusterState.OTHER_NAMESPACE, ClusterState.OTHER_OWNER),
+    }
+)
 # The Secret has the value, and pods are still to be started or are starting.
 OF_PODS = frozenset({ClusterState.PODS, ClusterState.RESTART, ClusterState.RESTARTED})
 

@@ -25,6 +25,7 @@ EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, NAMESPACES = "externalsecrets", "secret
 STORES = {"ClusterSecretStore": "clustersecretstores", "SecretStore": "secretstores"}
 # By this annotation the operator is asked to synchronise at once, and in that one it notes what a Secret holds.
 FORCE_SYNC, DATA_HASH = "force-sync", "reconcile.external-secrets.io/data-hash"
+TRACKING_ID = "argocd.argoproj.io/tracking-id"
 # The annotations that say when an object is applied.
 APPLIED = ("argocd.argoproj.io/hook", "argocd.argoproj.io/sync-wave", "helm.sh/hook", "helm.sh/hook-weight")
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
@@ -390,6 +391,22 @@ def credential_of(store: LiveObject) -> str:
             return f"the operator's credential is the key {quote(str(found.get('key')))} of the Secret {quote(title)}"
         waiting += found.items()
     return ""
+
+
+def application_of(found: LiveObject) -> str:
+    """The Application of Argo CD that applied an object, by a tracking id of this very object; empty for none."""
+    metadata = child(found, "metadata")
+    name, _, rest = str(child(metadata, "annotations").get(TRACKING_ID) or "").partition(":")
+    # An object that was copied by hand has that of the other one.
+    is_own = rest.endswith(f":{metadata.get('namespace')}/{metadata.get('name')}")
+    return name if is_own else ""
+
+
+def release_of(found: LiveObject) -> tuple[str, str] | None:
+    """Namespace and name of the Helm release that applied an object; None for none."""
+    annotations = child(found, "metadata", "annotations")
+    space, name = (str(annotations.get(f"meta.helm.sh/release-{each}") or "") for each in ("namespace", "name"))
+    return (space, name) if space and name else None
 
 
 def is_synced(external_secret: LiveObject) -> bool:

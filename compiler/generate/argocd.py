@@ -13,6 +13,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from compiler.cluster.view import TRACKING_ID
 from compiler.generate.files import header_for, manifest_text, refuse_unfit
 from compiler.model import facts
 from compiler.model.diagnostic import Diagnostic, Severity
@@ -477,7 +478,6 @@ def health_patch() -> str:
 # An object of Argo CD: its place in the order in which they are deleted, its kind and its name.
 Made = tuple[int, str, str]
 
-TRACKING_ID = "argocd.argoproj.io/tracking-id"
 _SET, _ROOT, _APPLICATION = range(3)
 _VALUES_FILE = re.compile(r"(?:.*/)?values-([^/]+)\.yaml")
 # A finalizer, which some add by hand, would delete with the Application all that it deploys.

@@ -7,6 +7,7 @@ store only for the case that mending takes long, and never what has just failed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -51,11 +52,16 @@ LINKS = {
     ClusterState.WRONG_CLUSTER: Link.CLUSTER,
     ClusterState.SILENT: Link.OPERATOR,
     ClusterState.STORE: Link.STORE,
-    ClusterState.FOREIGN: Link.OWNER,
-    **dict.fromkeys((ClusterState.ABSENT, ClusterState.DELETED, ClusterState.OTHER_SPEC), Link.DEPLOYED),
+    **dict.fromkeys((ClusterState.NOT_COMPILED, ClusterState.OTHER_ENVIRONMENT), Link.FILE),
+    **dict.fromkeys((ClusterState.FOREIGN, ClusterState.OTHER_OWNER), Link.OWNER),
+    **dict.fromkeys(
+        (ClusterState.ABSENT, ClusterState.DELETED, ClusterState.OTHER_SPEC, ClusterState.OTHER_NAMESPACE),
+        Link.DEPLOYED,
+    ),
     **dict.fromkeys(
         (
             *(ClusterState.NOT_SYNCED, ClusterState.NOT_READY, ClusterState.IMMUTABLE, ClusterState.RETAINED),
+            ClusterState.FORBIDDEN,
             *(
                 ClusterState.OTHER_TYPE,
                 ClusterState.NO_TARGET,
@@ -76,9 +82,12 @@ _OF_STORE = FAILING | {ClusterState.STORE}
 # Only the operator can cause these, once it was asked in vain.
 _OPERATORS = frozenset({ClusterState.OLDER_VALUE, ClusterState.NOT_REFRESHED, ClusterState.NOT_SYNCED})
 # A switch to the other store goes round these.
-_SWITCHED = frozenset({ClusterState.STORE, ClusterState.NOT_READY, ClusterState.RETAINED})
+_SWITCHED = frozenset({ClusterState.STORE, ClusterState.NOT_READY, ClusterState.FORBIDDEN, ClusterState.RETAINED})
 # As many messages about one cause show what is meant.
 _MOST_SAID = 3
+# The life of a new value where the catalogue limits none.
+_DAYS = 90
+_QUOTED = re.compile(r"`([^`]+)`")
 _PROGRAMS = frozenset({PROGRAM, "kubectl", "helm", "argocd", "bao", "vault", "az"})
 
 
@@ -156,7 +165,10 @@ def _first_break(row: Row) -> _Break | None:
     if values.closed:
         fails = bool(states & _OF_STORE)
         is_of_all = values.side is FailureSide.SERVER or (values.side is FailureSide.UNCLEAR and fails)
-        found.append(_break_by_store(Link.STORE if is_of_all else Link.HERE, values.closed_by, values.closed[0], row))
+        # It explains what the operator says of the store's object, too.
+        found.insert(
+            0, _break_by_store(Link.STORE if is_of_all else Link.HERE, values.closed_by, values.closed[0], row)
+        )
     if values.faults:
         found.append(_break_by_store(Link.VALUES, values.fault_by, values.faults[0], row))
     return min(found, key=lambda each: each.link, default=None)
@@ -207,7 +219,7 @@ def _evidence_of(group: Sequence[_Break]) -> Iterator[str]:
 def _texts_of(found: _Break) -> tuple[str, ...]:
     values = found.row.values
     said = values.faults if found.link is Link.VALUES else tuple(map(without_count, values.closed))
-    return (*said, *_operator_words([found])) if found.link is Link.STORE else said
+    return said if found.link is Link.HERE else (*said, *_operator_words([found]))
 
 
 def _operator_words(group: Iterable[_Break]) -> list[str]:
@@ -292,8 +304,11 @@ def _by_its_line(problem: ClusterProblem, rows: Sequence[Row], status: Status, a
     """The mend that the judge of the cluster gives: a line, or words; without one a person has to look closer."""
     if not problem.mend:
         return _verify(problem, rows, status, asked)
-    is_line = problem.mend.partition(" ")[0] in _PROGRAMS
-    return NextStep((problem.mend,)) if is_line else NextStep((), problem.mend)
+    return NextStep((problem.mend,)) if _is_line(problem.mend) else NextStep((), problem.mend)
+
+
+def _is_line(text: str) -> bool:
+    return text.partition(" ")[0] in _PROGRAMS
 
 
 def _verify(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
@@ -314,10 +329,36 @@ def _choose_cluster(problem: ClusterProblem, rows: Sequence[Row], status: Status
 
 
 def _deploy(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
-    del problem
+    lines = dict.fromkeys(line for row in rows if row.live is not None for line in row.live.deploys)
+    name, waits = status.environment.name, _wait_line(rows, status, asked)
+    # Whoever deploys a file before it is written deploys the old one once more.
+    compiles = (command_line("compile", name),) if problem.state is ClusterState.NOT_COMPILED else ()
+    if lines:
+        return NextStep((*compiles, *lines, waits))
+    if compiles:
+        return NextStep(compiles)
     sync = shell_line("argocd", "app", "sync", BLANK)
-    first = f"deploy chart/values-{status.environment.name}.yaml again ({sync})"
-    return NextStep((_wait_line(rows, status, asked),), first)
+    return NextStep((waits,), f"deploy chart/values-{name}.yaml ({sync})")
+
+
+def _hand_over(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    """What another one applies is taken out there first: two that apply one object undo each other for ever."""
+    step = _deploy(problem, rows, status, asked)
+    return replace(step, first=f"let only one apply them: {problem.mend}")
+
+
+def _grant(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    """The rights that the operator lacks in a store, for its administrator."""
+    if asked.has_forced:
+        return _verify(problem, rows, status, asked)
+    store, name = rows[0].store, status.environment.name
+    form = store.provider.access_form
+    if not form:
+        return _force(problem, rows, status, asked)
+    options = ("--for", "operator", "--form", form, "--store", store.id)
+    grants = command_line("generate", "access", name, *options)
+    first = f"have an administrator of {quote(store.id)} carry out what the next line prints"
+    return NextStep((grants, _wait_line(rows, status, asked, "--force-sync")), first)
 
 
 def _own_lines(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
@@ -351,7 +392,15 @@ _MENDS: dict[ClusterState, Mend] = {
         (ClusterState.FOREIGN, ClusterState.REPLACED, ClusterState.DATA_CHANGED, ClusterState.RESTARTED), _verify
     ),
     ClusterState.WRONG_CLUSTER: _choose_cluster,
-    **dict.fromkeys((ClusterState.ABSENT, ClusterState.DELETED, ClusterState.OTHER_SPEC), _deploy),
+    **dict.fromkeys(
+        (
+            *(ClusterState.ABSENT, ClusterState.DELETED, ClusterState.OTHER_SPEC, ClusterState.OTHER_NAMESPACE),
+            *(ClusterState.NOT_COMPILED, ClusterState.OTHER_ENVIRONMENT),
+        ),
+        _deploy,
+    ),
+    ClusterState.OTHER_OWNER: _hand_over,
+    ClusterState.FORBIDDEN: _grant,
     **dict.fromkeys((ClusterState.RESTART, ClusterState.IMMUTABLE, ClusterState.OTHER_TYPE), _own_lines),
     **dict.fromkeys(
         (
@@ -394,8 +443,26 @@ def _fill_values(environment: Environment, rows: Sequence[Row]) -> Iterator[str]
         if not lacking <= told:
             yield from _fill_secret(environment.name, row)
         told |= lacking
-    if others := [row for row in rows if not row.values.unset]:
-        yield command_line("verify", environment.name, *ids_of(others))
+    for row in rows:
+        if not row.values.unset:
+            yield from _heal_values(environment.name, row)
+
+
+def _heal_values(name: str, row: Row) -> Iterator[str]:
+    """The line that mends values that are there, of those that `verify` prints; else `verify`, which says more.
+
+    What was deleted is copied again, and recovered before, from a store that has it.
+    """
+    lines = [line for text in row.values.fault_helps for line in _QUOTED.findall(text) if _is_line(line)]
+    own = [line for line in lines if line.startswith(f"{PROGRAM} ")]
+    chosen = own if row.values.other_holds and own else lines
+    if row.values.fault_by == "expired-secret":
+        # A new value keeps the date of the old one where none is given.
+        limits = [item.key.lifetime.limit_days for item in row.secret.keys]
+        days = min((each for each in limits if each is not None), default=_DAYS)
+        date = () if row.store.provider.expires_by_itself else ("--expires", f"{days}d")
+        chosen = [command_line("put", name, row.secret.id, *date)]
+    yield chosen[0] if chosen else command_line("verify", name, row.secret.id)
 
 
 def _fill_secret(name: str, row: Row) -> Iterator[str]:

@@ -51,6 +51,7 @@ class StoreFindings:
     ahead: timedelta = timedelta()  # by how much the store's clock is ahead of this machine's, where that matters
     side: FailureSide = FailureSide.UNCLEAR  # whose failure it is that the store did not say
     fault_by: str = "missing-secret"  # the rule of the first of `faults`
+    fault_helps: tuple[str, ...] = ()  # what to do about these
     closed_by: str = "no-answer"  # the rule of the first of `closed`
     warnings: tuple[tuple[str, str], ...] = ()  # what is odd about the form of values that can be read, and a way out
     # The version of each key that was read, in the store in use and in the other one.
@@ -96,6 +97,7 @@ class LiveState:
     unproven: str = ""
     doubts: tuple[str, ...] = ()  # the notes that say what nobody can tell
     is_other_ready: bool | None = None  # the object of its other store; None where nothing made that worth a look
+    deploys: tuple[str, ...] = ()  # the lines that deploy the values file, where it is not and they are known
 
     @property
     def state(self) -> ClusterState:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compiler.cluster.judge import CLOCKS, Evidence, empty_cluster, is_immutable, problems, unknowns, waits_for_a_change
 from compiler.cluster.messages import describe_failure, failure_text, is_log_in_failure
@@ -23,7 +25,7 @@ from compiler.cluster.pods import (
     pods_by_secret,
     unlisted_keys,
 )
-from compiler.cluster.problem import FAILING, OF_PODS, ClusterProblem, ClusterState
+from compiler.cluster.problem import FAILING, OF_PODS, UNDEPLOYED, ClusterProblem, ClusterState
 from compiler.cluster.store_object import store_problems, store_unknowns
 from compiler.cluster.view import (
     DATA_HASH,
@@ -71,6 +73,9 @@ from compiler.stores.errors import FailureSide, StoreError
 from compiler.stores.secret_value import Comparer
 from compiler.text.wording import ACCEPT_STORE, quote, repeat_option, shell_line
 
+if TYPE_CHECKING:
+    from compiler.operations.deployment import Deployment
+
 # The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
 _LONGEST_PAUSE = 7 * 60
 _MOST_DOUBLED = 9
@@ -83,6 +88,7 @@ _ABOUT = {
     PODS: "pods",
     EVENTS: "the operator's warnings",
     NAMESPACES: "the namespace's labels",
+    EXTERNAL_SECRETS: "ExternalSecrets of other namespaces",
     **dict.fromkeys(STORES.values(), "the store"),
 }
 
@@ -195,6 +201,7 @@ def _values(
         },
         dates=dates_by_key(here.values()),
         fault_by=fault_by,
+        fault_helps=tuple(dict.fromkeys(each.help for each in faults if each.rule == fault_by and each.help)),
         closed_by=closed_by,
         warnings=tuple(_form_warnings(here.values())),
         stored=tuple(_versions_read((*here.values(), *(there or {}).values()), stores)),
@@ -383,7 +390,7 @@ class StatusJudge:
     """Judges the secrets of one run.
 
     `context` are the options by which command lines name the cluster. With `follows_write` a read in the second of a
-    write may be of before it.
+    write may be of before it; `root` is the project's folder, where it is to be said what was deployed.
     """
 
     def __init__(
@@ -393,10 +400,13 @@ class StatusJudge:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         follows_write: bool = False,
+        root: Path | None = None,
     ) -> None:
         self.rows = {row.secret.id: row for row in status.rows}
         self._status = status
         self._follows_write = follows_write
+        self._root = root
+        self._deployed: Deployment | None = None
         self._context = context
         self._now = now
 
@@ -409,7 +419,7 @@ class StatusJudge:
     ) -> LiveState:
         """The live state of a secret, with the `changes` since the run began; see Evidence. Raises ClusterError."""
         manifest, view, values = snapshot.manifests[secret], snapshot.view, self.rows[secret].values
-        namespace, name = manifest.namespace, manifest.target
+        namespace, name, root = manifest.namespace, manifest.target, self._root
         live, pods = view.live(manifest), snapshot.pods(manifest)
         starts = judge_starts(pods or (), live.secret, values.dates, self._now(), changes.data)
         evidence = Evidence(
@@ -423,11 +433,12 @@ class StatusJudge:
             changes=changes.problems,
             pods=tuple(pod_problems(pods or (), namespace, view.by_name(SECRETS, namespace))),
             restarts=() if changes.is_expected else starts.problems,
+            origin=lambda each: self._deployment(snapshot, root).origin(each) if root is not None else None,
         )
         every = problems(manifest, live, evidence)
         states, unknown = {each.state for each in every}, unknowns(manifest, live)
         # A failure of the old spec is not what keeps the new one from being in effect.
-        fails = bool(states & FAILING) and ClusterState.OTHER_SPEC not in states
+        fails = bool(states & FAILING) and not states & UNDEPLOYED
         said, next_try = self._evidence(snapshot, secret, live) if fails else ((), None)
         is_left = waits_for_a_change(live, manifest.name) or ClusterState.SILENT in states
         next_try = None if is_left else next_try
@@ -451,7 +462,21 @@ class StatusJudge:
             self._unproven_store(manifest, live),
             unknown,
             self._is_other_ready(view, secret, namespace) if every else None,
+            self._deploy_lines(snapshot, states),
         )
+
+    def _deployment(self, snapshot: Snapshot, root: Path) -> Deployment:
+        from compiler.operations.deployment import Deployment  # noqa: PLC0415 - only where something is not deployed
+
+        if self._deployed is None or self._deployed.view is not snapshot.view:
+            self._deployed = Deployment(self._status.environment, root, snapshot.view, snapshot.manifests)
+        return self._deployed
+
+    def _deploy_lines(self, snapshot: Snapshot, states: Container[ClusterState]) -> tuple[str, ...]:
+        if self._root is None or not any(state in states for state in (ClusterState.ABSENT, *UNDEPLOYED)):
+            return ()
+        replaces = ClusterState.OTHER_ENVIRONMENT in states
+        return self._deployment(snapshot, self._root).lines(replaces_file=replaces)
 
     def _is_other_ready(self, view: ClusterView, secret: str, namespace: str) -> bool | None:
         """Whether the object of the secret's other store would serve it; None where that may not be read."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from compiler.cluster.judge import is_immutable, is_own, last_read_before, problems
 from compiler.cluster.pods import Pod
@@ -292,6 +293,8 @@ class StatusOptions:
     on_denied: Callable[[ClusterError], None] | None = None
     # Stores, by id, that the cluster reads as a person says, where that is not proven.
     accepted: tuple[str, ...] = ()
+    # The project's folder, where it is to be said what was deployed in place of its values file.
+    root: Path | None = None
 
 
 @dataclass(slots=True)
@@ -327,7 +330,12 @@ class StatusReading:
             # Not after the stores, which may be silent for a while: a wait compares with what is in the cluster now.
             snapshot = begin(lambda: Snapshot(view, manifests))
             self._read_stores()
-            judge = StatusJudge(self.status, self.options.context, follows_write=self.options.on_denied is not None)
+            judge = StatusJudge(
+                self.status,
+                self.options.context,
+                follows_write=self.options.on_denied is not None,
+                root=self.options.root,
+            )
             return self._read_cluster(judge, snapshot(math.inf))
         except ClusterError as error:
             remedy = error.remedy

@@ -75,9 +75,9 @@ which limits the whole command, including a store or a cluster that hangs. Start
 restarts of the pods that read it.
 
 Exits 1 for a problem in the cluster or a value that the store in use lacks, and with --due for a key that is overdue or
-whose age is not known; 3 if a store or the cluster does not answer, 4 if --wait runs out of time, lacks a right that it
-needs, or cannot tell whether the cluster reads the environment's store. With --format openmetrics it exits 0 if every
-store answers, whatever is wrong or due."""
+whose age is not known; 3 if a store in use or the cluster does not answer, 4 if --wait runs out of time, lacks a right
+that it needs, or cannot tell whether the cluster reads the environment's store. With --format openmetrics it exits 0 if
+every store answers, whatever is wrong or due."""
 EXAMPLES = (
     "platform-secrets status",
     "platform-secrets status staging",
@@ -134,7 +134,7 @@ def configure(parser: Parser) -> None:
 def run(invocation: Invocation) -> int:
     arguments = invocation.arguments
     _take_secrets(arguments)
-    options = _options(arguments)
+    options = _options(arguments, invocation.root)
     with interruption(_FORCED if arguments.force_sync else NOTHING_WRITTEN):
         _of_one(arguments, len(set(arguments.environments)))
         environments = live_environments(arguments.environments, invocation)
@@ -176,7 +176,7 @@ def _of_one(arguments: Namespace, count: int) -> None:
         raise Refusal("usage", f"{option} applies to one environment", "name exactly one")
 
 
-def _options(arguments: Namespace) -> StatusOptions:
+def _options(arguments: Namespace, root: Path) -> StatusOptions:
     """Raises Refusal where the options do not go together."""
     if arguments.rbac and arguments.format != "text":
         raise Refusal("usage", "--rbac prints YAML", "leave --format out")
@@ -196,6 +196,7 @@ def _options(arguments: Namespace) -> StatusOptions:
         context_of(arguments),
         compares=arguments.due is None and not is_measured,
         accepted=tuple(arguments.accept_store),
+        root=root,
     )
 
 

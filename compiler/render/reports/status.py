@@ -30,8 +30,8 @@ _WIDEST, _GAP = 80, 2
 _HEADS = ("SECRET", "STORE", "NEXT", "OTHER STORE", "AGE", "EXPIRES", "DUE", "OWNER", "LIVE")
 _DUE_HEADS = ("DUE", "KEY", "STORE", "OWNER")
 _NONE = "-"
-# About twelve lines.
-_LONGEST_LIST = 900
+# About eleven lines.
+_LONGEST_LIST = 800
 # Of what has no limit by itself.
 _MOST_LINES = 5
 _HELP = Painted("help: ", Style.HELP)
@@ -41,6 +41,10 @@ _WORDS = {
     ClusterState.ABSENT: "not deployed",
     ClusterState.FOREIGN: "not ours",
     ClusterState.OTHER_SPEC: "old spec",
+    ClusterState.NOT_COMPILED: "not compiled",
+    ClusterState.OTHER_ENVIRONMENT: "other env",
+    ClusterState.OTHER_NAMESPACE: "elsewhere",
+    ClusterState.FORBIDDEN: "forbidden",
     ClusterState.RETAINED: "kept old",
     ClusterState.NO_TARGET: "no Secret",
     ClusterState.MISSING_KEY: "lacks keys",
@@ -341,11 +345,8 @@ def _since(age: KeyAge) -> str:
 
 
 def _next(commands: Sequence[str], first: str, indent: str = "") -> Iterator[Line]:
-    for number, command in enumerate(commands):
-        before = f"{first}, then: " if first and number == 0 else ""
-        yield (indent, Painted("next: ", Style.HELP), before, command)
-    if first and not commands:
-        yield (indent, Painted("next: ", Style.HELP), first)
+    # What a person does in words has a line of its own: each of the others can be pasted.
+    yield from ((indent, Painted("next: ", Style.HELP), each) for each in (first, *commands) if each)
 
 
 def _difference_lines(row: Row, environment: str, writer_of: WriterOf) -> Iterator[Line]:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from compiler.cluster.judge import (
+    DeployedSource,
+    Evidence,
     foreign_writers,
     is_own,
     last_read_before,
@@ -93,6 +95,30 @@ def test_ready_of_the_spec_before_is_not_in_effect() -> None:
         [],
     ]
     assert (ready_reason(SWITCH[0]), is_synced(SWITCH[0])) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("origin", "state", "said"),
+    [
+        (DeployedSource("f", environment="staging"), ClusterState.OTHER_ENVIRONMENT, 'the environment "staging"'),
+        (DeployedSource("f", owner="legacy"), ClusterState.OTHER_OWNER, '"legacy" applies'),
+        (DeployedSource("f", namespace="there"), ClusterState.OTHER_NAMESPACE, 'the namespace "there"'),
+        (DeployedSource("f", is_stale=True), ClusterState.NOT_COMPILED, "f is not what the environment compiles to"),
+        (DeployedSource("f"), ClusterState.OTHER_SPEC, "is not what was compiled"),
+        (None, ClusterState.OTHER_SPEC, "is not what was compiled"),
+    ],
+)
+def test_what_is_live_in_place_of_what_was_compiled_is_said(
+    origin: DeployedSource | None, state: ClusterState, said: str
+) -> None:
+    found = live(SLACK, "vault-secret-store", external_secret=SWITCH[0])
+    evidence = Evidence(datetime.now(UTC), origin=lambda _manifest: origin)
+    (first, *_) = problems(VAULT[SLACK], found, evidence)
+    assert (first.state, said in first.message, said in first.evidence or origin in (None, DeployedSource("f"))) == (
+        state,
+        True,
+        True,
+    )
 
 
 def test_the_generation_is_compared_whole() -> None:

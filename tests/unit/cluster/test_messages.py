@@ -11,6 +11,7 @@ from compiler.cluster.messages import (
     describe_failure,
     find_words,
     is_denied_log_in,
+    is_denied_read,
     is_log_in_failure,
     webhook_failure,
     without_age,
@@ -223,3 +224,20 @@ POST = 'failed to call webhook: Post "https://external-secrets-webhook.external-
 )
 def test_a_refused_write_names_the_webhook_and_the_reason(body: str, said: str) -> None:
     assert webhook_failure(body) == said
+
+
+@pytest.mark.parametrize(
+    ("said", "is_denied"),
+    [
+        ("cannot read secret data from Vault: URL: GET secret/data/x Code: 403. Errors: * permission denied", True),
+        ('StatusCode=403 Code="Forbidden" InnerError={"code":"ForbiddenByRbac"}', True),
+        # A log-in is no read, a firewall refuses everything, and a disabled secret is refused to everybody.
+        ("unable to log in with app role auth: URL: PUT auth/approle/login Code: 403. permission denied", False),
+        ('StatusCode=403 InnerError={"code":"ForbiddenByFirewall"}', False),
+        ('StatusCode=403 InnerError={"code":"SecretDisabled"}', False),
+        ("Secret does not exist", False),
+        ("", False),
+    ],
+)
+def test_a_store_that_refuses_what_the_operator_reads_is_told(said: str, *, is_denied: bool) -> None:
+    assert is_denied_read(said) is is_denied

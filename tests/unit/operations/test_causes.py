@@ -171,7 +171,7 @@ def test_a_value_that_two_secrets_share_is_put_once(world: World) -> None:
     assert next_commands(moving(world, "", github=github, jira=more)) == (line, "platform-secrets put prod jira")
 
 
-AGAIN = "deploy chart/values-prod.yaml again (argocd app sync …)"
+AGAIN = "deploy chart/values-prod.yaml (argocd app sync …)"
 
 
 def trouble(
@@ -359,6 +359,58 @@ def test_what_is_not_deployed_waits_until_a_person_has_decided(world: World) -> 
         github=LiveState((ClusterProblem(ClusterState.FOREIGN, "a"),)),
     )
     assert advice(mixed, StepContext(("--cluster",))) == Advice(("platform-secrets verify prod github --cluster",))
+
+
+def test_what_is_deployed_in_place_of_the_values_file_is_replaced_by_known_lines(world: World) -> None:
+    deploys, compiles = ("argocd app sync platform",), "platform-secrets compile prod"
+    for state in (ClusterState.ABSENT, ClusterState.OTHER_SPEC, ClusterState.OTHER_NAMESPACE):
+        assert trouble(world, state, deploys=deploys) == Advice((*deploys, WAIT))
+    # Never the old file once more.
+    assert trouble(world, ClusterState.NOT_COMPILED, deploys=deploys) == Advice((compiles, *deploys, WAIT))
+    assert trouble(world, ClusterState.NOT_COMPILED) == Advice((compiles,))
+
+
+def test_of_two_that_apply_the_same_one_is_taken_out_first(world: World) -> None:
+    problem = ClusterProblem(ClusterState.OTHER_OWNER, "a", 'take them out of "legacy"')
+    live = LiveState((problem,), deploys=("argocd app sync platform",))
+    found = advice(seen(moving(world), jira=live), StepContext(("--cluster",)))
+    assert found == Advice(("argocd app sync platform", WAIT), 'let only one apply them: take them out of "legacy"')
+
+
+def test_what_the_operator_may_not_read_is_granted_and_then_read_at_once(world: World) -> None:
+    grant = "platform-secrets generate access prod --for operator --form hcl --store vault"
+    first = 'have an administrator of "vault" carry out what the next line prints'
+    assert trouble(world, ClusterState.FORBIDDEN) == Advice((grant, FORCE), first)
+    assert trouble(world, ClusterState.FORBIDDEN, asked=FORCED) == Advice((VERIFY,))
+
+
+@pytest.mark.parametrize(
+    ("rule", "helps", "holds", "line"),
+    [
+        ("soft-deleted-secret", ("`az recover` recovers it; or `platform-secrets migrate` copies it",), True, 1),
+        ("soft-deleted-secret", ("`az recover` recovers it; or `platform-secrets migrate` copies it",), False, 0),
+        ("disabled-secret", ("enable its newest version (`az enable`)",), False, 2),
+        ("expired-secret", ("`platform-secrets put prod jira --expires DATE` sets a new value",), False, 3),
+        ("not-json", ("write an object",), False, 4),
+    ],
+)
+def test_a_value_that_is_there_and_cannot_be_read_is_mended(
+    world: World,
+    rule: str,
+    helps: tuple[str, ...],
+    holds: bool,  # noqa: FBT001 - a parameter of the test
+    line: int,
+) -> None:
+    values = StoreFindings(faults=("a",), fault_by=rule, fault_helps=helps, other_holds=holds)
+    lines = ("az recover", "platform-secrets migrate", "az enable", "platform-secrets put prod jira")
+    (cause,) = find_causes(moving(world, jira=values))
+    assert (cause.code, cause.next) == (rule, ((*lines, "platform-secrets verify prod jira")[line],))
+
+
+def test_a_new_value_in_place_of_an_expired_one_gets_a_date_where_the_store_keeps_one(world: World) -> None:
+    values = StoreFindings(faults=("a",), fault_by="expired-secret")
+    (cause,) = find_causes(moving(world, MOVED, jira=values))
+    assert cause.next == ("platform-secrets put prod jira --expires 90d",)
 
 
 def test_what_waiting_does_not_mend_is_looked_into(world: World) -> None:

@@ -126,13 +126,14 @@ def test_a_live_problem_is_1_and_told_without_values(status: Callable[..., Done]
     assert (done.code, done.report["environment"], done.report["exitCode"]) == (1, "dev", 1)
     (environment,) = done.report["environments"]
     jira = next(each["live"] for each in environment["secrets"] if each["secret"] == "jira")
-    assert jira["state"] == "not-ready"
+    assert jira["state"] == "operator-forbidden"
     (cause,) = environment["causes"]
-    assert (cause["code"], cause["secrets"], cause["store"]) == ("not-ready", ["jira"], "vault")
+    assert (cause["code"], cause["secrets"], cause["store"]) == ("operator-forbidden", ["jira"], "vault")
     assert cause["evidence"][1].endswith("d ago: permission denied")
     # Nothing says that jira was ever read from the other store, although that one holds the same.
     force = "platform-secrets status dev --only jira --wait --force-sync"
-    assert (cause["next"], cause["fallback"], environment["next"]) == ([force], [], [force])
+    grant = "platform-secrets generate access dev --for operator --form hcl --store vault"
+    assert (cause["next"], cause["fallback"], environment["next"]) == ([grant, force], [], [grant, force])
 
 
 def test_a_store_that_is_left_is_retired_once_nobody_reads_it(

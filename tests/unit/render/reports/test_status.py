@@ -167,10 +167,11 @@ def test_a_way_round_stands_below_what_mends_it_with_what_is_accepted(world: Wor
     status = replace(
         with_row(world.status(), "jira", values=values, live=live), closed=("no answer; 9 keys not checked",)
     )
-    assert reported(status, ASKED)[-4:] == [
+    assert reported(status, ASKED)[-5:] == [
         "cause[no-answer]: no answer",
         "  secret: jira",
-        "  next: unseal it, then: platform-secrets status prod --only jira --wait --force-sync",
+        "  next: unseal it",
+        "  next: platform-secrets status prod --only jira --wait --force-sync",
         f"  if that takes long: {ACCEPTS}, then: platform-secrets cutover prod jira --back --to vault --cluster",
     ]
     # It is said once.
@@ -206,8 +207,8 @@ def test_a_hundred_secrets_of_a_sealed_vault_take_24_lines(world: World) -> None
         "  the operator tries again within 1s",
     ]
     assert lines[9].startswith("  100 secrets: jira, service-number-0, ")
-    assert (lines[-3].endswith(" more"), max(map(len, lines[9:-2])) <= 80) == (True, True)
-    assert lines[-2] == "  next: unseal it, then: platform-secrets status prod --wait --force-sync"
+    assert (lines[-4].endswith(" more"), max(map(len, lines[9:-3])) <= 80) == (True, True)
+    assert lines[-3:-1] == ["  next: unseal it", "  next: platform-secrets status prod --wait --force-sync"]
     assert "cutover prod jira service-number-0 " in lines[-1]
 
 
@@ -360,7 +361,7 @@ def test_that_secrets_stay_is_said_once_where_the_operator_does_not_run(world: W
 
 def test_what_a_person_does_first_stands_before_the_command(world: World) -> None:
     lines = told(status_lines(world.status(), NextStep(("wait", "more"), "deploy it"), NOW))
-    assert lines[-2:] == ["next: deploy it, then: wait", "next: more"]
+    assert lines[-3:] == ["next: deploy it", "next: wait", "next: more"]
 
 
 def test_what_could_not_be_looked_at_is_the_last_line() -> None:
