@@ -43,7 +43,7 @@ def format_place(span: Span) -> str:
 
 
 # What the catalogue alone says of a secret.
-_CATALOGUES = ("target", "syncWave")
+_CATALOGUES = ("target", "externalSecret", "type", "creationPolicy", "deletionPolicy", "syncWave")
 
 
 def _explain_secret(environment: Environment, secret_id: str, rows: Sequence[Explanation]) -> Iterator[Explanation]:
@@ -62,6 +62,8 @@ def _explain_secret(environment: Environment, secret_id: str, rows: Sequence[Exp
         node = entry.node.get(name)
         if node is not None:
             yield _from_catalogue(f"{path}.{name}", node)
+    for name, text in entry.node.members_at("template", "data").items():
+        yield _from_catalogue(f"{path}.template.data.{name}", text)
     yield from (_key_place(secret, key) for key in secret.keys)
 
 

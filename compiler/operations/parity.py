@@ -404,7 +404,11 @@ def _diagnostics(environment: Environment, judged: Sequence[tuple[_Case, _Verdic
     for case, (wrong, made) in judged:
         for each in (*wrong, *_key_differences(case, made, configured[case.helm])):
             seen.setdefault(each, []).append(case.title)
-    nodes = {secret.entry.target: secret.node for secret in environment.secrets.values()}
+    nodes = {
+        name: secret.node
+        for secret in environment.secrets.values()
+        for name in (secret.entry.target, secret.entry.external_secret)
+    }
     for (name, message), setups in seen.items():
         span = nodes[name].key_span if name in nodes else Span(environment.document.source)
         text = f'in "{environment.name}", {message}'

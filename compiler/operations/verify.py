@@ -372,9 +372,21 @@ def _of_values(asking: Sequence[Cell], remote: RemoteSecret, keys: Mapping[Cell,
         for cell in same:
             keys[cell].value = value
         yield from ((same, diagnostic) for diagnostic in value_diagnostics(same, value))
+        if value is not None and "." in (first.property or "") and not first.by_name and first.environment is not None:
+            yield from _judge_dotted(same, remote, value)
     for group in _by_holder(not_json):
         message = f'"{remote.name}" is not a JSON object with unique names'
         yield group, of_remote("not-json", group, message, "store one, or mark the key `whole: true`")
+
+
+def _judge_dotted(same: Sequence[Cell], remote: RemoteSecret, value: SecretValue) -> Iterator[Found]:
+    """Whether a property with a dot is one of that name, and not a path to another value."""
+    wanted = same[0].property or ""
+    if value is not remote.properties.get(wanted):
+        outer = quote(wanted.partition(".")[0])
+        message = f"is read from within {outer}, and not from a property {quote(wanted)}"
+        way_out = f"remove {outer} from the remote secret, or give the key a plain name there by `property`"
+        yield same, key_diagnostic("nested-property", same, message, way_out)
 
 
 def _by_holder(cells: Iterable[Cell]) -> list[list[Cell]]:

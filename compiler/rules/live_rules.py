@@ -40,6 +40,7 @@ _ERRORS = (
     "restart-needed",
 )
 _WARNINGS = (
+    "nested-property",
     "surrounding-white-space",
     "manifest-value",
     "surrounding-quotes",

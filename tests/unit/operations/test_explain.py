@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -442,3 +443,18 @@ def test_a_value_is_shown_on_one_line(written: str, shown: str) -> None:
 def test_a_place_in_a_file_and_one_outside() -> None:
     assert format_place(Span(Source("environments/a.yaml", "ab\ncd"), 4, 5)) == "environments/a.yaml:2:2"
     assert format_place(Span(Source("--store", "azure"), 0, 5)) == "--store"
+
+
+def test_what_a_secret_is_made_of_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "environments"
+    shutil.copytree(Path(__file__).resolve().parents[3] / "environments", folder)
+    catalogue = folder / "catalogue.yaml"
+    said = "    target: agent-jira-secrets\n"
+    more = "    type: Opaque\n    deletionPolicy: Merge\n    template: {data: {URL: '{{ .ATLASSIAN_API_URL }}'}}\n"
+    catalogue.write_text(catalogue.read_text("utf-8").replace(said, said + more), "utf-8")
+    project = compile_project(tmp_path, ["dev"]).project
+    assert project is not None
+    rows = {row.path: row.value for row in explain(project.environments[0], "secrets.jira")}
+    assert rows["secrets.jira.type"] == "Opaque"
+    assert rows["secrets.jira.deletionPolicy"] == "Merge"
+    assert rows["secrets.jira.template.data.URL"] == "{{ .ATLASSIAN_API_URL }}"

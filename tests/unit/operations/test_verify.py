@@ -174,6 +174,25 @@ def test_a_whole_value_is_judged_too_but_may_be_any_text() -> None:
     assert rules({"pem": f"{SENTINEL}\n"}, pem) == ["surrounding-white-space"]
 
 
+@pytest.mark.parametrize(
+    ("document", "is_nested"),
+    [
+        (f'{{"tls.crt": "{SENTINEL}"}}', False),
+        (f'{{"tls.crt": "{SENTINEL}", "tls": {{"key": "x"}}}}', False),
+        (f'{{"tls.crt": "other", "tls": {{"crt": "{SENTINEL}"}}}}', True),
+        (f'{{"tls": {{"crt": "{SENTINEL}"}}}}', True),
+    ],
+)
+def test_a_property_with_a_dot_is_proven_to_be_one_of_that_name(
+    document: str,
+    is_nested: bool,  # noqa: FBT001 - a case's verdict
+) -> None:
+    dotted = replace(asked("tls.crt", wanted="tls.crt"), environment="dev")
+    found, _ = run({"github": document}, dotted)
+    said = '"tls.crt" of "github" is read from within "tls", and not from a property "tls.crt"'
+    assert [each.message for each in found.diagnostics] == ([said] if is_nested else [])
+
+
 def test_a_missing_property_names_itself_where_it_has_another_name() -> None:
     found, _ = run({"github": "{}"}, asked(), asked("KEY", wanted="OTHER"))
     assert [each.message for each in found.diagnostics] == [
