@@ -463,6 +463,11 @@ class Scene:
             if found["metadata"]["namespace"] == OPERATORS:
                 self.other.put("deployments", found)
 
+    def refuse(self, *rights: str) -> None:
+        """Whoever asks has no such rights, as verbs and plurals, in any cluster."""
+        for each in filter(None, (self.cluster, self.other)):
+            each.refused.update(dict.fromkeys(rights, 403))
+
     def choose_right_cluster(self) -> None:
         self.options = ("--context", "prod")
 
@@ -486,6 +491,11 @@ class Scene:
             yield
         finally:
             self._is_waiting = False
+
+    @staticmethod
+    def pass_second() -> None:
+        """The next thing happens in a later second than the last: times of objects are whole ones."""
+        time.sleep(1.05 - time.time() % 1)
 
     # What is true, without the program.
 

@@ -72,6 +72,7 @@ def _mistype(scene: Scene, *stores: str) -> None:
     scene.typed = {}
     scene.operator.work(refreshes=True)
     scene.restart("jira")
+    scene.pass_second()
 
 
 def _edit_spec(scene: Scene) -> None:
@@ -153,6 +154,7 @@ def _end_with_newline(scene: Scene) -> None:
     scene.typed = {"JIRA_TOKEN": "s3ntinel-jira"}
     scene.operator.work(refreshes=True)
     scene.restart("jira")
+    scene.pass_second()
 
 
 def _lose_journal(scene: Scene) -> None:

@@ -92,7 +92,7 @@ def test_a_platform_that_is_well_is_said_to_be(scene: Scene) -> None:
     done = scene.run(*STATUS)
     assert (done.code, done.out.count("in effect")) == (0, 3), done
     assert _codes(scene, STATUS) == []
-    scene.cluster.refused.update(dict.fromkeys(OPTIONAL, 403))
+    scene.refuse(*OPTIONAL)
     done = scene.run(*STATUS)
     assert (done.code, "not asked: " in done.out) == (0, True), done
 
@@ -116,7 +116,7 @@ def test_the_first_command_names_the_cause_and_its_lines_mend_it(scene: Scene, i
 @pytest.mark.parametrize("incident", _cases(PENDING_WITHOUT))
 def test_without_the_optional_rights_nothing_is_claimed_that_was_not_asked(scene: Scene, incident: Incident) -> None:
     incident.happens(scene)
-    scene.cluster.refused.update(dict.fromkeys(OPTIONAL, 403))
+    scene.refuse(*OPTIONAL)
     done = scene.run(*incident.command, *scene.options)
     _check_claims(scene, incident, done)
     assert "not asked: " in done.out or done.code not in (0, 1), done
