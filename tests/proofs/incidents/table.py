@@ -449,7 +449,6 @@ _DEPLOYMENTS = "the operator's Deployments are not read"
 _STORE = "the store object's events are not read"
 _LINE = "no line can be pasted that mends it"
 PENDING: Mapping[str, str] = {
-    "03-soft-deleted": _LINE,
     "05-operator-scaled-to-0": _DEPLOYMENTS,
     "05-operator-crashes": _DEPLOYMENTS,
     "07-client-secret-of-the-operator-wrong": _STORE,
