@@ -7,6 +7,7 @@ the operator would do, the test does: `put` and `delete` change objects, and eve
 
 import copy
 import json
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -81,6 +82,8 @@ class ApiDouble:
 
     refused: dict[str, int] = field(default_factory=dict)
     hung: set[str] = field(default_factory=set)
+    # What a refusal says in place of its usual words.
+    said: dict[str, str] = field(default_factory=dict)
     unserved: set[str] = field(default_factory=set)
     page: int = 500
     asked: list[Asked] = field(default_factory=list)
@@ -181,14 +184,21 @@ class ApiDouble:
             self._note(plural, "DELETED", gone)
 
     def warn(
-        self, namespace: str, name: str, message: str, moment: str = "2026-11-26T00:54:25Z", count: int = 1
+        self,
+        namespace: str,
+        name: str,
+        message: str,
+        moment: str = "2026-11-26T00:54:25Z",
+        count: int = 1,
+        kind: str = "ExternalSecret",
     ) -> None:
-        """A Warning event of the operator about an ExternalSecret."""
-        here = self._objects.get(("externalsecrets", namespace), {}).get(name)
+        """A Warning event of the operator about an ExternalSecret, or a store object."""
+        at = (f"{kind.lower()}s", "" if kind.startswith("Cluster") else namespace)
+        here = self._objects.get(at, {}).get(name)
         uid = {"uid": here["metadata"]["uid"]} if here is not None else {}
         event = {
             "metadata": {"name": f"{name}.{self._version}", "namespace": namespace},
-            "involvedObject": {"kind": "ExternalSecret", "namespace": namespace, "name": name, **uid},
+            "involvedObject": {"kind": kind, "namespace": namespace, "name": name, **uid},
             "reason": "UpdateFailed",
             "message": message,
             "type": "Warning",
@@ -235,7 +245,9 @@ class ApiDouble:
             self._closed.wait()
             return
         if (status := self.refused.get(f"{verb} {at.plural}")) is not None:
-            _send(handler, status, _refusal(status, verb, at))
+            words = self.said.get(f"{verb} {at.plural}")
+            body = _status(status, "InternalError", words) if words is not None else _refusal(status, verb, at)
+            _send(handler, status, body)
         elif at.plural == "secrets" and "as=PartialObjectMetadata" not in accepted:
             # A whole Secret would bring its values to whoever asks.
             _send(handler, 500, _status(500, "InternalError", "whole Secrets are not given here"))
@@ -370,8 +382,9 @@ def _matches(found: dict[str, Any], chosen: dict[str, str]) -> bool:
 
 def _is_labelled(found: dict[str, Any], selector: str) -> bool:
     labels = found["metadata"].get("labels") or {}
-    pairs = (each.split("=", 1) for each in selector.split(",") if each)
-    return all(labels.get(name) == value for name, value in pairs)
+    # `name in (a,b)`, or `name=a`, joined by commas.
+    terms = re.findall(r"([^,=() ]+)(?: in \(([^)]*)\)|=([^,]*))", selector)
+    return all(labels.get(name) in ([*some.split(",")] if some else [one]) for name, some, one in terms)
 
 
 def _merged(old: Any, change: Any) -> Any:  # noqa: ANN401 - any JSON

@@ -53,8 +53,26 @@ class LivePlatform:
         found = {"kind": "ClusterSecretStore", "metadata": {"name": name}, "spec": spec, "status": status}
         self.double.put("clustersecretstores", found)
 
+    def run_operator(self, part: str = "", count: int = 1, *, crash: str = "", ready: int | None = None) -> None:
+        """The Deployments of the operator, that of a `part` with so many pods; with `crash` none of them is ready."""
+        for each in ("", "-webhook", "-cert-controller"):
+            name, namespace = f"external-secrets{each}", "external-secrets"
+            labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/instance": "external-secrets"}
+            wanted, why = (count, crash) if each == part else (1, "")
+            well = 0 if why or not wanted else wanted if ready is None or each != part else ready
+            containers = [{"name": "main", "args": ["--concurrent=1", "--metrics-addr=:8080"]}]
+            selector, template = {"matchLabels": labels}, {"spec": {"containers": containers}}
+            spec = {"replicas": wanted, "selector": selector, "template": template}
+            metadata = {"name": name, "namespace": namespace, "labels": labels}
+            self.double.put("deployments", {"metadata": metadata, "spec": spec, "status": {"readyReplicas": well}})
+            if why:
+                states = [{"name": "main", "restartCount": 9, "state": {"waiting": {"reason": why}}}]
+                metadata = {"name": f"{name}-7c9d-x", "namespace": namespace, "labels": labels}
+                self.double.put("pods", {"metadata": metadata, "spec": {}, "status": {"containerStatuses": states}})
+
     def run(self, environment: Environment) -> None:
         """Everything of an environment deployed, its stores ready and all synchronised."""
+        self.run_operator()
         for store in environment.stores.values():
             self.store(store.name, provider_of(store))
         for name in self.deploy(environment):

@@ -1,7 +1,6 @@
-"""Sends requests to the cluster of a kubeconfig, reads lists in pages, and strips objects to the fields that are used.
+"""Sends requests to the cluster of a kubeconfig, and reads lists in pages.
 
-The only module that imports the Kubernetes client. Objects are checked where they are read. A pod's variables and a
-Secret's other annotations may be credentials in the clear; neither gets any further.
+The only module that imports the Kubernetes client. Objects are checked where they are read.
 """
 
 import json
@@ -23,23 +22,28 @@ from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from compiler import __version__
+from compiler.cluster.fields import keep_used_fields
 from compiler.cluster.lists import CHECK_SERVER, METADATA_ALONE, TYPES, ListError, read_list, require_form
+from compiler.cluster.messages import webhook_failure
 from compiler.cluster.view import (
-    APPLIED,
-    CONTAINERS,
-    DATA_HASH,
+    CERTIFICATES,
+    CONTROLLER,
     EVENTS,
     EXTERNAL_SECRETS,
     FORCE_SYNC,
+    NAME_LABEL,
     NAMESPACES,
+    OPERATOR,
     PODS,
     SECRETS,
     STORES,
+    WEBHOOK,
     ClusterError,
     ClusterName,
     LiveObject,
     NotServedError,
     Objects,
+    RefusedWriteError,
     child,
 )
 from compiler.model.facts import has_more_values
@@ -47,7 +51,6 @@ from compiler.model.files import IN_POD, NamedFileError, as_file, kubeconfigs, s
 from compiler.model.store import show_url
 from compiler.stores.http import ReplyTooLargeError, StrictResponse, silence
 from compiler.stores.pacing import within
-from compiler.stores.registry import PROVIDERS
 from compiler.text.wording import PROGRAM, quote, shell_line, suggest
 
 T = TypeVar("T")
@@ -63,6 +66,9 @@ _MOST_BYTES, _MOST_MEMORY = 128 * 1024 * 1024, 256 * 1024 * 1024
 _ASK_LESS = "ask about fewer namespaces at a time, or run without the cluster; if that is small, check its API server"
 _FORBIDDEN, _UNAUTHORISED, _NOT_FOUND, _GONE = 403, 401, 404, 410
 _FINE = 200
+# As much of an answer that refuses is looked through for words.
+_LARGEST_REFUSAL = 64 * 1024
+_WEBHOOK_PODS = shell_line("kubectl", "get", "pods", "-A", "-l", f"{NAME_LABEL}={WEBHOOK}")
 _NO_TLS = "its certificate is not trusted, or it does not speak TLS"
 _NO_KUBERNETES = "what answers there is not Kubernetes, or the log-in program failed"
 # Each of the first three is one of the next in urllib3.
@@ -151,9 +157,9 @@ class KubernetesCluster:
         found = self._get(permission, path)
         return None if found is None else require_form(lambda: self._keep(keep_used_fields(plural, found)))
 
-    def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
-        """The newest warning of the events about each ExternalSecret, by its UID: a name may be an earlier object's."""
-        wanted = [("fieldSelector", "involvedObject.kind=ExternalSecret,type=Warning")]
+    def warnings(self, namespace: str, kind: str = "ExternalSecret") -> Mapping[str, LiveObject]:
+        """The newest warning of the events about each object of a kind, by its UID: a name may be an earlier one's."""
+        wanted = [("fieldSelector", f"involvedObject.kind={kind},type=Warning")]
         found = sorted(
             map(_warning, self._read_collection(EVENTS, namespace, wanted)), key=lambda each: str(each["moment"])
         )
@@ -163,6 +169,20 @@ class KubernetesCluster:
         """The names of the Secrets of one type in a namespace: their metadata does not say it."""
         found = self._read_collection(SECRETS, namespace, [("fieldSelector", f"type={kind}")])
         return frozenset(str(each["metadata"]["name"]) for each in found)
+
+    def operator_deployments(self) -> Objects:
+        """The Deployments of the operator in every namespace, by the labels of its chart."""
+        names = f"{CONTROLLER},{WEBHOOK},{CERTIFICATES}"
+        return self._list_by_label("list deployments", OPERATOR, "", f"{NAME_LABEL} in ({names})")
+
+    def pods_by_label(self, namespace: str, labels: str) -> Objects:
+        return self._list_by_label(f"list pods in {namespace}", PODS, namespace, labels)
+
+    def _list_by_label(self, permission: str, kind: str, namespace: str, labels: str) -> Objects:
+        plural = "deployments" if kind == OPERATOR else kind
+        wanted, take = [("labelSelector", labels)], partial(keep_used_fields, kind)
+        found = self._read_whole_list(permission, plural, namespace, wanted, take)
+        return found[0] if found is not None else ()
 
     def every_object(self, plural: str) -> Objects | None:
         """Names and specs of all objects of a kind of the operator, in every namespace; None for a kind not served."""
@@ -258,7 +278,11 @@ class KubernetesCluster:
         )
         reply = self._api.call_api(*request, _request_timeout=timeout).response
         if reply.status != _FINE:
-            reply.read(_LARGEST, decode_content=False)
+            content = reply.read(_LARGEST, decode_content=False)
+            if failure := webhook_failure(content[:_LARGEST_REFUSAL].decode(errors="replace")):
+                is_write = method != "GET"
+                what = "the API server refused the write" if is_write else "it cannot convert its objects"
+                raise (RefusedWriteError if is_write else ClusterError)(f"{what}: {failure}", _WEBHOOK_PODS)
             raise client.ApiException(status=reply.status)
         return reply
 
@@ -409,167 +433,6 @@ def _path(plural: str, namespace: str) -> str:
     version = TYPES[plural][0]
     within = f"/namespaces/{namespace}" if namespace else ""
     return f"/{'apis' if '/' in version else 'api'}/{version}{within}/{plural}"
-
-
-# The fields that are used of an object, with their types: `_ANY` is each key of a map, `dict` a map of any, and a list
-# has one type of items. A field that is absent or null has every type.
-_Shape = type | list["_Shape"] | Mapping[str, "_Shape"]
-_ANY = "*"
-_TEXTS: _Shape = {_ANY: str}
-_NAMES = dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"), str)
-_OWNED: dict[str, _Shape] = {
-    **_NAMES,
-    "ownerReferences": [{"apiVersion": str, "kind": str, "name": str, "controller": bool}],
-}
-_METADATA: dict[str, _Shape] = {**_OWNED, "generation": int, "labels": _TEXTS}
-_CONDITIONS: _Shape = [dict.fromkeys(("type", "status", "reason", "message", "lastTransitionTime"), str)]
-_SELECTOR: _Shape = {"matchLabels": _TEXTS, "matchExpressions": [{"key": str, "operator": str, "values": [str]}]}
-_STORE: _Shape = {
-    "controller": str,
-    "conditions": [{"namespaces": [str], "namespaceRegexes": [str], "namespaceSelector": _SELECTOR}],
-    "provider": {**{each.id: each.live_fields for each in PROVIDERS.values()}, _ANY: {}},
-}
-_REFERENCE: _Shape = {"name": str, "kind": str}
-_SOURCE: _Shape = {"storeRef": _REFERENCE}
-_REMOTE: _Shape = {"key": str, "property": str, "version": str}
-_EXTERNAL_SECRET: _Shape = {
-    "secretStoreRef": _REFERENCE,
-    "refreshInterval": str,
-    "refreshPolicy": str,
-    "data": [{"secretKey": str, "remoteRef": _REMOTE, "sourceRef": _SOURCE}],
-    "dataFrom": [{"extract": _REMOTE, "find": {"path": str}, "sourceRef": _SOURCE}],
-    "target": {"name": str, "creationPolicy": str, "manifest": {"kind": str}, "template": {"data": _TEXTS}},
-}
-_PUSH_SECRET: _Shape = {
-    "secretStoreRefs": [_REFERENCE],
-    "data": [{"match": {"remoteRef": {"remoteKey": str}}}],
-    "dataTo": [{}],
-}
-_GENERATOR: _Shape = {"path": str, "provider": {"server": str, "namespace": str, "headers": _TEXTS}}
-# The specs of the operator's own kinds. They are compared and imported as a whole, so no field of them is dropped.
-_SPECS: dict[str, _Shape] = {
-    "externalsecrets": _EXTERNAL_SECRET,
-    "clusterexternalsecrets": {"externalSecretSpec": _EXTERNAL_SECRET},
-    "pushsecrets": _PUSH_SECRET,
-    "clusterpushsecrets": {"pushSecretSpec": _PUSH_SECRET},
-    "vaultdynamicsecrets": _GENERATOR,
-    "clustergenerators": {"generator": {"vaultDynamicSecretSpec": _GENERATOR}},
-    "secretproviderclasses": {"provider": str, "parameters": _TEXTS},
-    "secretstores": _STORE,
-    "clustersecretstores": _STORE,
-}
-
-
-def _by_manager(fields: _Shape) -> _Shape:
-    """Which of these fields each manager wrote, and when."""
-    return [{"manager": str, "time": str, "fieldsV1": fields}]
-
-
-_SYNCED: _Shape = {"conditions": _CONDITIONS, "refreshTime": str, "syncedResourceVersion": str}
-_WRITTEN = _by_manager({"f:spec": dict, "f:metadata": {"f:annotations": {f"f:{FORCE_SYNC}": {}}}})
-# Only the names of keys of its data, by who wrote them. In another annotation kubectl notes the whole Secret.
-_SECRET: Mapping[str, _Shape] = {
-    "metadata": {
-        **_METADATA,
-        "annotations": {DATA_HASH: str},
-        "managedFields": _by_manager({"f:data": {_ANY: {}}, "f:immutable": {}}),
-    }
-}
-_FILES: dict[str, _Shape] = {"optional": bool, "items": [{"key": str}]}
-# Only a variable's name, as its value may be a credential in the clear; a driver's other attributes may be anything.
-_CONTAINERS: _Shape = [
-    {
-        "name": str,
-        "env": [{"name": str, "valueFrom": {"secretKeyRef": {"name": str, "key": str, "optional": bool}}}],
-        "envFrom": [{"prefix": str, "secretRef": {"name": str, "optional": bool}, "configMapRef": {"name": str}}],
-        "volumeMounts": [{"name": str, "subPath": str, "subPathExpr": str}],
-    }
-]
-_OF_SECRETS = {"env": ("valueFrom",), "envFrom": ("secretRef",), "volumeMounts": ("subPath", "subPathExpr")}
-_VOLUME: _Shape = {
-    "name": str,
-    "secret": {"secretName": str, **_FILES},
-    "projected": {"sources": [{"secret": {"name": str, **_FILES}}]},
-    "csi": {"nodePublishSecretRef": {"name": str}},
-    "azureFile": {"secretName": str},
-}
-_POD_SPEC: _Shape = {
-    **dict.fromkeys(CONTAINERS, _CONTAINERS),
-    "volumes": [_VOLUME],
-    "imagePullSecrets": [{"name": str}],
-}
-_STATE: _Shape = {"waiting": {"reason": str}, "running": {"startedAt": str}}
-_STATES: _Shape = [{"name": str, "restartCount": int, "state": _STATE}]
-_POD: Mapping[str, _Shape] = {
-    "metadata": _OWNED,
-    "spec": _POD_SPEC,
-    "status": {
-        "phase": str,
-        "conditions": [{"type": str, "status": str}],
-        "initContainerStatuses": _STATES,
-        "containerStatuses": _STATES,
-    },
-}
-_TEMPLATE: dict[str, _Shape] = {"template": {"spec": _POD_SPEC}}
-_WORKLOAD: Mapping[str, _Shape] = {
-    "metadata": {**_METADATA, "annotations": dict.fromkeys(APPLIED, str)},
-    "spec": {**_TEMPLATE, "jobTemplate": {"spec": _TEMPLATE}},
-}
-_EVENT: Mapping[str, _Shape] = {
-    **dict.fromkeys(("message", "lastTimestamp", "eventTime", "firstTimestamp"), str),
-    "count": int,
-    "involvedObject": {"uid": str},
-    "series": {"count": int, "lastObservedTime": str},
-}
-_SHAPES: dict[str, Mapping[str, _Shape]] = {
-    **{
-        plural: {"kind": str, "metadata": _METADATA, "spec": spec, "status": {"conditions": _CONDITIONS}}
-        for plural, spec in _SPECS.items()
-    },
-    EXTERNAL_SECRETS: {
-        "metadata": {**_METADATA, "annotations": _TEXTS, "managedFields": _WRITTEN},
-        "spec": _EXTERNAL_SECRET,
-        "status": _SYNCED,
-    },
-    **dict.fromkeys((SECRETS, "configmaps"), _SECRET),
-    **dict.fromkeys(("deployments", "statefulsets", "daemonsets", "jobs", "cronjobs", "rollouts"), _WORKLOAD),
-    PODS: _POD,
-    EVENTS: _EVENT,
-    NAMESPACES: {"metadata": _METADATA},
-}
-
-
-def keep_used_fields(plural: str, found: Any) -> LiveObject:  # noqa: ANN401 - any JSON
-    """What is used of an object of that kind. Raises TypeError where a field of that has another type."""
-    used: dict[str, Any] = _pick_fields(found, _SHAPES[plural])
-    if plural in _SPECS:
-        return {**used, "spec": found.get("spec")}
-    if plural == PODS:
-        # There are many of them, and what they have from elsewhere than Secrets is their workload's too.
-        for container in (each for kind in CONTAINERS for each in child(used, "spec").get(kind) or ()):
-            for field, names in _OF_SECRETS.items():
-                container[field] = [each for each in container.get(field) or () if any(map(each.get, names))]
-    return used
-
-
-def _pick_fields(found: Any, shape: _Shape) -> Any:  # noqa: ANN401 - any JSON
-    if isinstance(shape, type):
-        if not isinstance(found, shape):
-            raise TypeError
-        return found
-    if isinstance(shape, list):
-        if not isinstance(found, list):
-            raise TypeError
-        return [_pick_fields(each, shape[0]) for each in found]
-    if not isinstance(found, dict):
-        raise TypeError
-    any_name = shape.get(_ANY)
-    # Most values have their type at once: a call for each of these would double the time of a large list.
-    return {
-        name: value if value is None or type(value) is of else _pick_fields(value, of)
-        for name, value in found.items()
-        if (of := shape.get(name, any_name)) is not None
-    }
 
 
 _NAMED = ("name", "namespace", "labels", "annotations", "ownerReferences")

@@ -9,11 +9,15 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from compiler.cluster.messages import failure_text, is_denied_read
-from compiler.cluster.problem import FAILING, OF_PODS, UNDEPLOYED, ClusterProblem, ClusterState
-from compiler.cluster.store_object import store_problems, store_unknowns
+from compiler.cluster.messages import failure_text, is_denied_read, is_log_in_failure
+from compiler.cluster.operator import Operator, place_of
+from compiler.cluster.problem import FAILING, OF_PODS, OF_STORE, UNDEPLOYED, ClusterProblem, ClusterState
+from compiler.cluster.store_object import log_in_problem, store_problems, store_unknowns
 from compiler.cluster.view import (
+    CERTIFICATES,
     EVENTS,
+    NAME_LABEL,
+    WEBHOOK,
     ClusterName,
     ClusterView,
     Live,
@@ -64,6 +68,20 @@ _STORE_FIELD, _TEMPLATES = ("secretStoreRef",), (("template",), ("manifest",))
 
 # With no other ones the Secret has the value of the store.
 _OF_NEW_VALUE = OF_PODS | {ClusterState.REPLACED, ClusterState.DATA_CHANGED}
+# What the operator does not do while it is down.
+_LEFT_ALONE = frozenset({ClusterState.SILENT, ClusterState.NOT_REFRESHED})
+# These a write mends: a newer spec, or a request to synchronise.
+_WRITTEN = frozenset(
+    {
+        ClusterState.ABSENT,
+        ClusterState.OTHER_SPEC,
+        ClusterState.NO_TARGET,
+        ClusterState.MISSING_KEY,
+        ClusterState.EDITED,
+        ClusterState.OLDER_VALUE,
+        ClusterState.NOT_REFRESHED,
+    }
+)
 # With these the operator has not read what the environment says, and the age of what it read says nothing.
 _NOT_READ = frozenset({*UNDEPLOYED, ClusterState.NOT_SYNCED, *FAILING})
 
@@ -96,6 +114,10 @@ class Evidence:
     view: ClusterView | None = None
     # What may be another cluster, as it has nothing of the environment; None where it has.
     empty_cluster: ClusterName | None = None
+    # The operator's Deployments: without them its work alone shows whether it runs.
+    operator: Operator | None = None
+    # Why the API server took no write of this run; empty where it did, or none was tried.
+    refused_write: str = ""
     # What a wait saw change since it began, and the pods that are not ready.
     changes: tuple[ClusterProblem, ...] = ()
     pods: tuple[ClusterProblem, ...] = ()
@@ -116,16 +138,60 @@ def problems(manifest: Manifest, live: Live, evidence: Evidence | None = None) -
     if live.external_secret is not None and live.has_secrets:
         objects += tuple(_of_secret(manifest, live))
     if live.external_secret is not None and live.has_store:
-        objects += tuple(store_problems(manifest.store, live.store, manifest.namespace, live.namespace))
+        store = store_problems(manifest.store, live.store, manifest.namespace, live.namespace, live.store_warning)
+        objects += tuple(store)
     if evidence is None:
         return objects
+    states = frozenset(each.state for each in objects)
+    log_in = tuple(_of_log_in(manifest, live, states, evidence))
     objects = tuple(_specify(each, manifest, live, evidence) for each in objects)
-    times = tuple(_of_times(manifest, live, frozenset(each.state for each in objects), evidence))
-    changes = (each for each in evidence.changes if each.state is not ClusterState.NOT_REFRESHED or not times)
-    found = (*objects, *changes, *times, *evidence.pods)
+    states = frozenset(each.state for each in objects)
+    down = evidence.operator.problem(live.store, manifest.namespace) if evidence.operator is not None else None
+    times = tuple(_of_times(manifest, live, states, evidence))
+    if down is not None:
+        times = tuple(each for each in times if each.state not in _LEFT_ALONE)
+    changes = tuple(each for each in evidence.changes if each.state is not ClusterState.NOT_REFRESHED or not times)
+    found = *log_in, *objects, *changes, *times
+    every = (*((down,) if down is not None else _of_webhook(found, evidence)), *found, *evidence.pods)
     # Else a pod that starts anew may get the earlier value again.
-    has_value = all(each.state in _OF_NEW_VALUE for each in found)
-    return (*found, *evidence.restarts) if has_value else found
+    has_value = all(each.state in _OF_NEW_VALUE for each in every)
+    return (*every, *evidence.restarts) if has_value else every
+
+
+def _of_webhook(found: Sequence[ClusterProblem], evidence: Evidence) -> Iterator[ClusterProblem]:
+    """The problem of the operator's webhook, where it keeps away what would mend what was found."""
+    if evidence.refused_write:
+        yield ClusterProblem(ClusterState.WEBHOOK_REFUSED, evidence.refused_write, _mend_webhook(evidence.operator))
+        return
+    problem = evidence.operator.webhook_problem() if evidence.operator is not None else None
+    if problem is not None and found and all(each.state in _WRITTEN for each in found):
+        yield problem
+
+
+def _mend_webhook(operator: Operator | None) -> str:
+    problem = operator.webhook_problem() if operator is not None else None
+    if problem is not None:
+        return problem.mend
+    # It writes the certificate and tells the API server of it when it starts.
+    for each in operator.parts(CERTIFICATES) if operator is not None else ():
+        namespace, name = place_of(each)
+        return shell_line("kubectl", "-n", namespace, "rollout", "restart", f"deployment/{name}")
+    return shell_line("kubectl", "get", "pods", "-A", "-l", f"{NAME_LABEL}={WEBHOOK}")
+
+
+def _of_log_in(
+    manifest: Manifest, live: Live, states: frozenset[ClusterState], evidence: Evidence
+) -> Iterator[ClusterProblem]:
+    """The problem that the operator's log-in is refused, which it says of an ExternalSecret whose store it calls ready.
+
+    It checks no log-in to a Key Vault.
+    """
+    found, view = live.external_secret, evidence.view
+    if found is None or view is None or live.store is None or ClusterState.NOT_READY not in states or states & OF_STORE:
+        return
+    said, _ = failure_text(found, view.warning(found))
+    if is_log_in_failure(said):
+        yield log_in_problem(manifest.store, live.store, manifest.namespace, said)
 
 
 def empty_cluster(view: ClusterView, manifests: Collection[Manifest]) -> ClusterName | None:

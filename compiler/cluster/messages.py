@@ -216,8 +216,8 @@ def webhook_failure(body: str) -> str:
         return f"{_webhook(denied[1])} refused it"
     if (failed := _WEBHOOK.search(text)) is None:
         return ""
-    words = find_words(text)
-    return f"{_webhook(failed[1])} cannot be called{f': {words}' if words else ''}"
+    words = [*_specific(text)][:_MOST]
+    return ": ".join((f"{_webhook(failed[1])} cannot be called", *([", ".join(words)] if words else ())))
 
 
 def _webhook(name: str | None) -> str:

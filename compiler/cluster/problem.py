@@ -27,17 +27,36 @@ class ClusterState(StrEnum):
     NO_TARGET = "no-target"  # there is no Secret
     MISSING_KEY = "missing-key"
     EDITED = "edited"  # somebody else has written keys of the Secret since the operator did
-    STORE = "store"  # its store object is missing, not ready, leads elsewhere, or is closed to the namespace
+    STORE_MISSING = "store-missing"  # its store object is
+    STORE_LOG_IN = "store-log-in-failed"  # the operator's credential for the store is refused, or not to be had
+    STORE_NOT_READY = "store-not-ready"  # its store object is not ready, not checked yet, or being deleted
+    STORE_VERSION = "store-version"  # its store object says another KV version
+    STORE_ELSEWHERE = "other-store"  # its store object leads to another store
+    STORE_CLOSED = "store-closed"  # its store object does not allow the namespace
     REPLACED = "replaced"  # the Secret has another UID than before
     DATA_CHANGED = "data-changed"  # although both stores held the same
     OLDER_VALUE = "older-value"  # the value was written after the operator last read it
     NOT_REFRESHED = "not-refreshed"  # the operator was asked to synchronise, and has not yet
     SILENT = "operator-silent"  # nothing shows that the operator runs
+    OPERATOR_DOWN = "operator-down"  # no pod of the operator that serves the store is ready
+    WEBHOOK_DOWN = "webhook-down"  # no pod of its webhook is, so that what mends the secret is refused
+    WEBHOOK_REFUSED = "webhook-refused"  # the webhook kept the API server from a write of this run
     RESTARTED = "restarted"
     PODS = "pods-not-ready"
     RESTART = "restart-needed"
 
 
+# Of the store object, or what the operator does by it.
+OF_STORE = frozenset(
+    {
+        ClusterState.STORE_MISSING,
+        ClusterState.STORE_LOG_IN,
+        ClusterState.STORE_NOT_READY,
+        ClusterState.STORE_VERSION,
+        ClusterState.STORE_ELSEWHERE,
+        ClusterState.STORE_CLOSED,
+    }
+)
 # The operator says the cause of these.
 FAILING = frozenset({ClusterState.NOT_READY, ClusterState.FORBIDDEN, ClusterState.IMMUTABLE, ClusterState.RETAINED})
 # What is live is not what was compiled.
@@ -59,8 +78,6 @@ class ClusterProblem:
     message: str
     # The line, or the words, that mend it, where that follows from the cluster alone.
     mend: str = ""
-    # Whether the message of a store's condition has the cause.
-    has_cause: bool = False
     # Whether it is only not proven that a live store is the written one.
     is_unproven: bool = False
     # What many secrets have in common that have it for the same cause, without their names; the message if empty.

@@ -1,16 +1,17 @@
 """Judges a live store object: whether it is ready, leads to the written store, and lets a namespace use it."""
 
+import json
 import re
 from collections.abc import Iterator
-from functools import partial
 
+from compiler.cluster.messages import find_words, is_denied_log_in, is_log_in_failure
 from compiler.cluster.problem import ClusterProblem, ClusterState
-from compiler.cluster.view import LiveObject, child, ready_of
+from compiler.cluster.view import LiveObject, child, credential_of, ready_of
 from compiler.model.environment import Store
 from compiler.model.provider import UNKNOWN
 from compiler.model.store import Sameness, compare_stores, parse_address
 from compiler.stores.registry import live_identity
-from compiler.text.wording import quote, shell_line
+from compiler.text.wording import BLANK, quote, shell_line
 
 # The operator's own name for itself where nothing else is set.
 _DEFAULT_CONTROLLER = "default"
@@ -19,28 +20,64 @@ _DEFAULT_CONTROLLER = "default"
 _ALIKE = re.compile(r"\^?(?:[a-z0-9.-]|\\[.d-]|\[\^?[a-z0-9-]+\]|[*+?](?![*+?]))*\$?|\^?\([a-z0-9|-]+\)\$?", re.ASCII)
 
 
-_of_store = partial(ClusterProblem, ClusterState.STORE)
-
-
 def store_problems(
-    store: Store, live: LiveObject | None, namespace: str, labelled: LiveObject | None = None
+    store: Store,
+    live: LiveObject | None,
+    namespace: str,
+    labelled: LiveObject | None = None,
+    warning: LiveObject | None = None,
 ) -> Iterator[ClusterProblem]:
-    """What is wrong with the live object of `store`; `labelled` is the namespace's object, if it was read."""
+    """What is wrong with the live object of `store`.
+
+    `labelled` is the namespace's object, and `warning` the newest one about the store object, if they were read.
+    """
     subject, describe = _subject(store), kubectl_line("describe", store, namespace)
     if live is None:
-        yield _of_store(f"{subject} is not in the cluster", kubectl_line("get", store, namespace))
+        # The chart makes it, or people do, by a file that is not in the project.
+        how = (
+            "deploy the chart again" if store.rendered else f"apply it ({shell_line('kubectl', 'apply', '-f', BLANK)})"
+        )
+        yield ClusterProblem(ClusterState.STORE_MISSING, f"{subject} is not in the cluster", how)
         return
     if child(live, "metadata").get("deletionTimestamp"):
-        yield _of_store(f"{subject} is being deleted", describe)
+        yield ClusterProblem(ClusterState.STORE_NOT_READY, f"{subject} is being deleted", describe)
     elif not (condition := ready_of(live)):
-        yield _of_store(f"{subject} has not been checked by the operator yet", describe)
+        message = f"{subject} has not been checked by the operator yet"
+        yield ClusterProblem(ClusterState.STORE_NOT_READY, message, describe)
     elif condition.get("status") != "True":
-        yield _of_store(f"{subject} is not ready: {condition.get('reason') or 'Unknown'}", describe, has_cause=True)
+        said = f"{(warning or {}).get('message', '')}\n{condition.get('message') or ''}"
+        if is_log_in_failure(said, is_of_store=True):
+            yield log_in_problem(store, live, namespace, said)
+        else:
+            why = ": ".join(filter(None, (str(condition.get("reason") or "Unknown"), find_words(said))))
+            yield ClusterProblem(ClusterState.STORE_NOT_READY, f"{subject} is not ready: {why}", describe)
     if (found := identity_problem(store, live, namespace)) is not None and not found.is_unproven:
         yield found
     if allows_namespace(live, namespace, labelled) is False:
         message = f"{subject} does not allow the namespace {quote(namespace)}"
-        yield _of_store(message, "add it to the store's `conditions`")
+        yield ClusterProblem(ClusterState.STORE_CLOSED, message, "add it to the store's `conditions`")
+
+
+# Vault locks these log-ins after several that fail. https://developer.hashicorp.com/vault/docs/concepts/user-lockout
+_LOCKED_LOG_INS = frozenset({"appRole", "userPass", "ldap"})
+_LOCKED = ", ".join(f"`{shell_line(each, 'read', 'sys/locked-users')}`" for each in ("bao", "vault"))
+
+
+def log_in_problem(store: Store, live: LiveObject, namespace: str, said: str) -> ClusterProblem:
+    """The problem that the operator cannot log in to `store`, as it `said`, with the credential that it uses."""
+    credential = credential_of(live)
+    message = f"the operator cannot log in to the store {quote(store.id)}: {find_words(said)}"
+    if credential is not None:
+        message += f"; its credential is the {credential}"
+        mend = f"put a valid credential into the {credential}"
+    else:
+        shown = f"{kubectl_line('get', store, namespace)} -o yaml"
+        mend = f"correct the role or identity that it logs in by, which {shown} shows"
+    log_ins = child(live, "spec", "provider", store.provider.id, "auth")
+    if is_denied_log_in(said) and not _LOCKED_LOG_INS.isdisjoint(log_ins):
+        message += "; after several refused log-ins a role may be locked for 15 min"
+        mend += f"; where it is valid and the role locked, wait, or have an administrator unlock it: {_LOCKED}"
+    return ClusterProblem(ClusterState.STORE_LOG_IN, message, mend)
 
 
 def store_unknowns(
@@ -54,7 +91,7 @@ def store_unknowns(
     if allows_namespace(live, namespace, labelled) is None:
         allows = f"{_subject(store)} allows the namespace {quote(namespace)}"
         message = f"whether {allows} depends on what cannot be read here"
-        yield _of_store(message, kubectl_line("get", store, namespace))
+        yield ClusterProblem(ClusterState.STORE_CLOSED, message, kubectl_line("get", store, namespace))
 
 
 def identity_problem(store: Store, live: LiveObject, namespace: str) -> ClusterProblem | None:
@@ -65,8 +102,15 @@ def identity_problem(store: Store, live: LiveObject, namespace: str) -> ClusterP
     if sameness is not Sameness.ANOTHER:
         return None
     message = f"{_subject(store)} leads to another store than {quote(store.id)}: {_store_difference(store, live)}"
+    wanted, found = store.identity._replace(has_namespaces=True), live_identity(live)
+    is_alike = compare_stores(wanted, found._replace(version=wanted.version)) is not Sameness.ANOTHER
+    if is_alike and found.provider is wanted.provider:
+        change = json.dumps({"spec": {"provider": {store.provider.id: {"version": store.identity.version}}}})
+        mend = kubectl_line("patch", store, namespace, "--type", "merge", "-p", change)
+        return ClusterProblem(ClusterState.STORE_VERSION, message, mend)
     shown = f"{kubectl_line('get', store, namespace)} -o yaml"
-    return _of_store(message, f"correct the address that is wrong; that of the cluster: {shown}")
+    mend = f"correct the address that is wrong; that of the cluster: {shown}"
+    return ClusterProblem(ClusterState.STORE_ELSEWHERE, message, mend)
 
 
 def sameness_of(store: Store, live: LiveObject) -> Sameness:
@@ -80,10 +124,10 @@ def sameness_of(store: Store, live: LiveObject) -> Sameness:
     return compare_stores(store.identity._replace(has_namespaces=True), found)
 
 
-def kubectl_line(verb: str, store: Store, namespace: str) -> str:
-    """The line that shows the live object of `store`."""
+def kubectl_line(verb: str, store: Store, namespace: str, *options: str) -> str:
+    """The line that shows, or changes, the live object of `store`."""
     where = ["-n", namespace] if store.kind == "SecretStore" else []
-    return shell_line("kubectl", *where, verb, store.kind.lower(), store.name)
+    return shell_line("kubectl", *where, verb, store.kind.lower(), store.name, *options)
 
 
 def _subject(store: Store) -> str:
@@ -119,7 +163,7 @@ def _unproven_store(store: Store, live: LiveObject, namespace: str) -> ClusterPr
     shown = f"{kubectl_line('get', store, namespace)} -o yaml"
     if live_identity(live).provider is UNKNOWN:
         mend = f"leave one in its `namespace` and `headers`: {shown}"
-        return _of_store(f"{message}: it has two namespaces", mend, is_unproven=True)
+        return ClusterProblem(ClusterState.STORE_ELSEWHERE, f"{message}: it has two namespaces", mend, is_unproven=True)
     field, url = store.provider.address, _address(store, live)
     why = f"its `{field}` is spelt differently" if store.address else f"the environment has no `{field}`"
     address = parse_address(url)
@@ -130,7 +174,7 @@ def _unproven_store(store: Store, live: LiveObject, namespace: str) -> ClusterPr
         mend += ", and `reachableAt` for the address from here"
     if address is None or address.extra:
         mend += f"; {shown} shows it"
-    return _of_store(f"{message}: {why}", mend, is_unproven=True)
+    return ClusterProblem(ClusterState.STORE_ELSEWHERE, f"{message}: {why}", mend, is_unproven=True)
 
 
 def controller_of(store: LiveObject) -> str:

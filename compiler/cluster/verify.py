@@ -15,21 +15,24 @@ from compiler.cluster.judge import (
     problems,
     wrong_cluster,
 )
-from compiler.cluster.messages import describe_failure, find_words
+from compiler.cluster.messages import describe_failure
+from compiler.cluster.operator import read_operator
 from compiler.cluster.pods import judge_starts, pods_by_secret
 from compiler.cluster.problem import FAILING, ClusterProblem, ClusterState
 from compiler.cluster.store_object import store_problems, store_unknowns
 from compiler.cluster.view import (
     NAMESPACES,
+    OPERATOR,
+    OPERATOR_PODS,
     PODS,
     SECRETS,
+    STORE_EVENTS,
     ClusterError,
     ClusterName,
     ClusterView,
     Live,
     LiveObject,
     child,
-    ready_of,
     target_of,
     wanted_names,
 )
@@ -46,13 +49,14 @@ Check = Callable[[Written], tuple[Diagnostic, ...]]
 
 
 # What `verify --cluster` and the gate of a switch go on without.
-OPTIONAL = frozenset({SECRETS, NAMESPACES, PODS})
+OPTIONAL = frozenset({SECRETS, NAMESPACES, PODS, OPERATOR, OPERATOR_PODS, STORE_EVENTS})
 
 
 _RESTART = "restart-needed"
 # The rule of each state that is said of an ExternalSecret, of which the first alone is. A foreign one has rules of its
 # own, and is reported before it is deployed, too.
 _RULES = {
+    ClusterState.OPERATOR_DOWN: "not-synchronised",
     ClusterState.ABSENT: "not-in-cluster",
     ClusterState.DELETED: "not-synchronised",
     ClusterState.IMMUTABLE: "not-synchronised",
@@ -118,6 +122,7 @@ def verify_cluster(
         found += _check_stores(expected, other, view)
         if (name := empty_cluster(view, expected)) is not None:
             return (_finding("not-in-cluster", expected[0], wrong_cluster(expected[0], name)),)
+        operator = read_operator(view)
         for each in expected:
             live = view.live(each)
             found += _check_owners(each, view.external_secrets(each.namespace).values(), live)
@@ -126,7 +131,8 @@ def verify_cluster(
             # An older value is no finding, as the operator may still be about to read it; nor are pods that are not
             # ready, and whether one that fails is still tried: the finding says how old the failure is.
             newest = max(values.values(), default=None)
-            evidence = Evidence(now, newest, newest_sign=sign_in(each.namespace), restarts=starts.problems)
+            sign = sign_in(each.namespace)
+            evidence = Evidence(now, newest, newest_sign=sign, operator=operator, restarts=starts.problems)
             found += _check_external_secret(each, live, view, evidence, starts.notes)
         found += _unknown_pods(expected, view)
         refused = [error for (plural, _), error in view.refused.items() if plural == SECRETS]
@@ -159,11 +165,8 @@ def _check_stores(expected: Sequence[Manifest], other: Store | None, view: Clust
 def _check_store(store: Store, namespace: str, view: ClusterView) -> Iterator[Diagnostic]:
     live = view.store(store.kind, store.name, namespace)
     labelled = view.labels_for(live, namespace)
-    for problem in store_problems(store, live, namespace, labelled):
-        text = str(ready_of(live or {}).get("message") or "") if problem.has_cause else ""
-        said = find_words(text)
-        message = f"{problem.message}: {said}" if said else problem.message
-        yield BY_ID["store-not-ready"].diagnostic(Finding(message, store.node.key_span, help=problem.mend))
+    for problem in store_problems(store, live, namespace, labelled, view.store_warning(live)):
+        yield BY_ID["store-not-ready"].diagnostic(Finding(problem.message, store.node.key_span, help=problem.mend))
     for unknown in store_unknowns(store, live, namespace, labelled):
         mend, severity = unknown.mend, Severity.NOTE
         if unknown.is_unproven:

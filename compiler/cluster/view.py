@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from compiler.model.values import Manifest
@@ -22,6 +23,11 @@ LiveObject = Mapping[str, Any]
 Objects = tuple[LiveObject, ...]
 T = TypeVar("T")
 EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, NAMESPACES = "externalsecrets", "secrets", "pods", "events", "namespaces"
+# Not plurals of the API: the operator's Deployments, their pods, and the events about a store object.
+OPERATOR, OPERATOR_PODS, STORE_EVENTS = "operator", "operator-pods", "store-events"
+# By this label the operator's chart knows its Deployments, with one of these values.
+NAME_LABEL = "app.kubernetes.io/name"
+CONTROLLER, WEBHOOK, CERTIFICATES = (f"external-secrets{part}" for part in ("", "-webhook", "-cert-controller"))
 STORES = {"ClusterSecretStore": "clustersecretstores", "SecretStore": "secretstores"}
 # By this annotation the operator is asked to synchronise at once, and in that one it notes what a Secret holds.
 FORCE_SYNC, DATA_HASH = "force-sync", "reconcile.external-secrets.io/data-hash"
@@ -59,6 +65,10 @@ class ClusterName(NamedTuple):
         return f"context {quote(self.context)}, {server}" if self.context is not None else server
 
 
+class RefusedWriteError(ClusterError):
+    """A webhook kept the API server from a write."""
+
+
 def missing_permissions(errors: Iterable[ClusterError], remedy: str = "get roles that allow it") -> ClusterError:
     """One error for all permissions that `errors` miss."""
     missing = "; ".join(dict.fromkeys(str(each.permission) for each in errors))
@@ -76,6 +86,7 @@ class Live:
     has_secrets: bool = True  # False where Secrets were not asked for: then nothing is said of this one
     has_store: bool = True  # as for Secrets
     has_type: bool = True  # False where the Secret is known to have another type than the manifest
+    store_warning: LiveObject | None = None  # the newest one about a store object that is not ready
 
 
 class ClusterView:
@@ -257,6 +268,28 @@ class ClusterView:
         found = self._read_once(what, lambda: self._reader.secrets_of_type(namespace, kind), SECRETS, namespace, kind)
         return found is None or manifest.target in found
 
+    def store_warning(self, store: LiveObject | None) -> LiveObject | None:
+        """The newest warning about a store object that is not ready; None where events may not be read."""
+        if store is None or ready_of(store).get("status") != "False":
+            return None
+        metadata, kind = child(store, "metadata"), str(store.get("kind") or "ClusterSecretStore")
+        # Events about an object of the cluster are in this one.
+        namespace = str(metadata.get("namespace") or "default")
+        what = f"read events in {namespace}"
+        ask = partial(self._reader.warnings, namespace, kind)
+        found = self._read_once(what, ask, STORE_EVENTS, namespace, kind) or {}
+        return found.get(str(metadata.get("uid")))
+
+    def operator_deployments(self) -> Objects | None:
+        """The Deployments with the operator's labels in every namespace; None where they may not be listed."""
+        return self._read_once("list deployments", self._reader.operator_deployments, OPERATOR)
+
+    def operator_pods(self, namespace: str, labels: Mapping[str, str]) -> Objects:
+        """The pods of a Deployment of the operator, by the labels that it selects; none if they may not be listed."""
+        name = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+        ask = partial(self._reader.pods_by_label, namespace, name)
+        return self._read_once(f"list pods in {namespace}", ask, OPERATOR_PODS, namespace, name) or ()
+
     def live(self, manifest: Manifest) -> Live:
         """The live objects of one ExternalSecret."""
         namespace, reference = manifest.namespace, manifest.object["spec"]["secretStoreRef"]
@@ -272,6 +305,7 @@ class ClusterView:
             secrets is not None,
             store is not None or not self.has_refused(STORES[kind], namespace if kind == "SecretStore" else ""),
             self.has_type(manifest),
+            self.store_warning(store),
         )
 
     def has_refused(self, plural: str, namespace: str) -> bool:
@@ -378,8 +412,8 @@ _CREDENTIALS = frozenset(
 )
 
 
-def credential_of(store: LiveObject) -> str:
-    """Which Secret holds the operator's credential for a store, in words; empty where it logs in by an identity."""
+def credential_of(store: LiveObject) -> str | None:
+    """The key and the Secret with the operator's credential for a store; None where it logs in by an identity."""
     waiting: list[tuple[str, object]] = [("", child(store, "spec", "provider"))]
     while waiting:
         field, found = waiting.pop(0)
@@ -388,9 +422,9 @@ def credential_of(store: LiveObject) -> str:
         if field in _CREDENTIALS and isinstance(found.get("name"), str):
             namespace = str(found.get("namespace") or child(store, "metadata").get("namespace") or "")
             title = f"{namespace}/{found['name']}" if namespace else found["name"]
-            return f"the operator's credential is the key {quote(str(found.get('key')))} of the Secret {quote(title)}"
+            return f"key {quote(str(found.get('key')))} of the Secret {quote(title)}"
         waiting += found.items()
-    return ""
+    return None
 
 
 def application_of(found: LiveObject) -> str:

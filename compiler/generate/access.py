@@ -224,6 +224,28 @@ rules:
   - apiGroups: [""]
     resources: ["namespaces"]
     verbs: ["get"]
+  # Whether the operator runs: its Deployments are found by their label, in whatever namespace they are.
+  - apiGroups: ["apps"]
+    resources: ["deployments"]
+    verbs: ["list"]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: "platform-secrets-status-stores", namespace: "default"}
+rules:
+  # Why a ClusterSecretStore is not ready: the events about objects of the cluster are in this namespace.
+  - apiGroups: [""]
+    resources: ["events"]
+    verbs: ["list"]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: "platform-secrets-status-operator", namespace: "external-secrets"}
+rules:
+  # Why the operator's pods are not ready; write its namespace if it is another one.
+  - apiGroups: [""]
+    resources: ["pods"]
+    verbs: ["list"]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole

@@ -14,7 +14,7 @@ from enum import IntEnum
 
 from compiler.cluster.judge import operator_pods
 from compiler.cluster.messages import without_age
-from compiler.cluster.problem import FAILING, ClusterProblem, ClusterState
+from compiler.cluster.problem import FAILING, OF_STORE, ClusterProblem, ClusterState
 from compiler.live.observation import Likeness
 from compiler.model.environment import Environment, shorten
 from compiler.model.facts import short_duration
@@ -50,8 +50,14 @@ class Link(IntEnum):
 
 LINKS = {
     ClusterState.WRONG_CLUSTER: Link.CLUSTER,
-    ClusterState.SILENT: Link.OPERATOR,
-    ClusterState.STORE: Link.STORE,
+    **dict.fromkeys(
+        (
+            *(ClusterState.OPERATOR_DOWN, ClusterState.WEBHOOK_DOWN, ClusterState.WEBHOOK_REFUSED),
+            ClusterState.SILENT,
+        ),
+        Link.OPERATOR,
+    ),
+    **dict.fromkeys(OF_STORE, Link.STORE),
     **dict.fromkeys((ClusterState.NOT_COMPILED, ClusterState.OTHER_ENVIRONMENT), Link.FILE),
     **dict.fromkeys((ClusterState.FOREIGN, ClusterState.OTHER_OWNER), Link.OWNER),
     **dict.fromkeys(
@@ -78,11 +84,11 @@ LINKS = {
 # While one of these is broken, nothing behind it can be mended.
 _HOLDING = frozenset({Link.CLUSTER, Link.OPERATOR})
 # These are of a store: where many secrets have one, each store is a cause of its own.
-_OF_STORE = FAILING | {ClusterState.STORE}
+_OF_STORE = FAILING | OF_STORE
 # Only the operator can cause these, once it was asked in vain.
 _OPERATORS = frozenset({ClusterState.OLDER_VALUE, ClusterState.NOT_REFRESHED, ClusterState.NOT_SYNCED})
 # A switch to the other store goes round these.
-_SWITCHED = frozenset({ClusterState.STORE, ClusterState.NOT_READY, ClusterState.FORBIDDEN, ClusterState.RETAINED})
+_SWITCHED = OF_STORE | {ClusterState.NOT_READY, ClusterState.FORBIDDEN, ClusterState.RETAINED}
 # As many messages about one cause show what is meant.
 _MOST_SAID = 3
 # The life of a new value where the catalogue limits none.
@@ -165,10 +171,9 @@ def _first_break(row: Row) -> _Break | None:
     if values.closed:
         fails = bool(states & _OF_STORE)
         is_of_all = values.side is FailureSide.SERVER or (values.side is FailureSide.UNCLEAR and fails)
-        # It explains what the operator says of the store's object, too.
-        found.insert(
-            0, _break_by_store(Link.STORE if is_of_all else Link.HERE, values.closed_by, values.closed[0], row)
-        )
+        said = _break_by_store(Link.STORE if is_of_all else Link.HERE, values.closed_by, values.closed[0], row)
+        # The store itself says more than an operator that cannot read it either.
+        found.insert(0 if states & OF_STORE <= {ClusterState.STORE_NOT_READY} else len(found), said)
     if values.faults:
         found.append(_break_by_store(Link.VALUES, values.fault_by, values.faults[0], row))
     return min(found, key=lambda each: each.link, default=None)
@@ -361,6 +366,11 @@ def _grant(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: 
     return NextStep((grants, _wait_line(rows, status, asked, "--force-sync")), first)
 
 
+def _mend_by_hand(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    """What a person does first, then the line that has the operator try at once."""
+    return NextStep((_wait_line(rows, status, asked, "--force-sync"),), problem.mend)
+
+
 def _own_lines(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
     lines = tuple(dict.fromkeys(line for row in rows if row.live is not None for line in row.live.helps))
     return NextStep(lines) if lines else _verify(problem, rows, status, asked)
@@ -409,6 +419,7 @@ _MENDS: dict[ClusterState, Mend] = {
         ),
         _force,
     ),
+    **dict.fromkeys((ClusterState.STORE_LOG_IN, ClusterState.STORE_MISSING), _mend_by_hand),
     ClusterState.NOT_SYNCED: _wait,
     ClusterState.PODS: _of_pods,
 }

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from compiler.cluster.judge import CLOCKS, Evidence, empty_cluster, last_read_before, problems, unknowns, wrong_cluster
+from compiler.cluster.operator import read_operator
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.store_object import (
     allows_namespace,
@@ -18,7 +19,18 @@ from compiler.cluster.store_object import (
     store_problems,
     store_unknowns,
 )
-from compiler.cluster.view import NAMESPACES, SECRETS, ClusterError, ClusterView, Live, LiveObject, child
+from compiler.cluster.view import (
+    NAMESPACES,
+    OPERATOR,
+    OPERATOR_PODS,
+    SECRETS,
+    STORE_EVENTS,
+    ClusterError,
+    ClusterView,
+    Live,
+    LiveObject,
+    child,
+)
 from compiler.consumers.readers import readers_in
 from compiler.model.environment import Environment
 from compiler.model.values import manifests_of
@@ -26,12 +38,12 @@ from compiler.operations.cutover_gate import About, Check, CutoverRequest, Switc
 from compiler.text.wording import command_line, list_names, pluralize, quote, repeat_option
 
 # What the gate goes on without. Not every cluster has Rollouts.
-OPTIONAL = frozenset({SECRETS, NAMESPACES, "rollouts"})
+OPTIONAL = frozenset({SECRETS, NAMESPACES, OPERATOR, OPERATOR_PODS, STORE_EVENTS, "rollouts"})
 # With one of these an ExternalSecret is never switched.
 _GONE = (ClusterState.ABSENT, ClusterState.DELETED, ClusterState.FOREIGN)
 # With these one goes back all the same: that the operator fails, or has stopped, may be why.
 _FAILING = (ClusterState.IMMUTABLE, ClusterState.OTHER_TYPE, ClusterState.NOT_READY, ClusterState.NOT_SYNCED)
-_BEHIND = (ClusterState.SILENT, ClusterState.NOT_REFRESHED, ClusterState.OLDER_VALUE)
+_BEHIND = (ClusterState.OPERATOR_DOWN, ClusterState.SILENT, ClusterState.NOT_REFRESHED, ClusterState.OLDER_VALUE)
 
 
 class ClusterGate:
@@ -76,7 +88,8 @@ class ClusterGate:
         manifests, refused = manifests_of(environment, secrets), False
         # Left out are pods, and the dates of the values, which are not read here.
         spaces = dict.fromkeys(each.namespace for each in manifests.values())
-        evidence = Evidence(self._now, newest_sign=self._view.newest_sign(spaces))
+        operator = read_operator(self._view)
+        evidence = Evidence(self._now, newest_sign=self._view.newest_sign(spaces), operator=operator)
         for name in secrets:
             live = self._view.live(manifests[name])
             if not live.has_secrets:
@@ -148,7 +161,8 @@ class ClusterGate:
         manifests = {each.environment: manifests_of(each.environment) for each in switches}
         going = [manifests[each.environment][each.secret] for each in switches]
         spaces = dict.fromkeys(each.namespace for each in going)
-        evidence = Evidence(self._now, newest_sign=self._view.newest_sign(spaces))
+        operator = read_operator(self._view)
+        evidence = Evidence(self._now, newest_sign=self._view.newest_sign(spaces), operator=operator)
         for each, manifest in zip(switches, going, strict=True):
             external_secret = self._view.external_secrets(manifest.namespace).get(manifest.name)
             has_type = self._view.has_type(manifest)
@@ -164,7 +178,8 @@ class ClusterGate:
         # A value may be compared in one store and read from another.
         unproven = [each for each in unknown if each.is_unproven and not is_back]
         controller = self._other_controller(switch, live, present_live)
-        refused = [*store_problems(store, live, namespace, labelled), *controller, *unproven]
+        warning = self._view.store_warning(live)
+        refused = [*store_problems(store, live, namespace, labelled, warning), *controller, *unproven]
         yield from (Check(About.CLUSTER_STORE, Verdict.REFUSED, each.message, each.mend) for each in refused)
         noted = (each for each in unknown if each not in unproven)
         yield from (Check(About.CLUSTER_STORE, Verdict.NOTED, each.message, each.mend) for each in noted)
@@ -187,7 +202,7 @@ class ClusterGate:
         store, known = switch.destination, {"default", *([controller_of(present)] if present is not None else [])}
         if live is not None and (other := controller_of(live)) not in known:
             message = f"the {store.kind} {quote(store.name)} belongs to another controller, {quote(other)}"
-            yield ClusterProblem(ClusterState.STORE, message, kubectl_line("get", store, switch.namespace))
+            yield ClusterProblem(ClusterState.STORE_ELSEWHERE, message, kubectl_line("get", store, switch.namespace))
 
 
 def _mend(problem: ClusterProblem, environment: Environment, secrets: Sequence[str], request: CutoverRequest) -> str:

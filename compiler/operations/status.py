@@ -67,6 +67,7 @@ class StoreFindings:
 FINAL = frozenset(
     {
         ClusterState.FOREIGN,
+        ClusterState.WEBHOOK_REFUSED,
         ClusterState.IMMUTABLE,
         ClusterState.OTHER_TYPE,
         ClusterState.REPLACED,

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cluster.judge import CLOCKS, Evidence, empty_cluster, is_immutable, problems, unknowns, waits_for_a_change
-from compiler.cluster.messages import describe_failure, failure_text, is_log_in_failure
+from compiler.cluster.messages import describe_failure
+from compiler.cluster.operator import read_operator
 from compiler.cluster.pods import (
     Pod,
     Restarts,
@@ -32,15 +33,17 @@ from compiler.cluster.view import (
     EVENTS,
     EXTERNAL_SECRETS,
     NAMESPACES,
+    OPERATOR,
+    OPERATOR_PODS,
     PODS,
     SECRETS,
+    STORE_EVENTS,
     STORES,
     ClusterName,
     ClusterView,
     Live,
     LiveObject,
     child,
-    credential_of,
     missing_permissions,
     moment_of,
     ready_of,
@@ -80,7 +83,9 @@ if TYPE_CHECKING:
 _LONGEST_PAUSE = 7 * 60
 _MOST_DOUBLED = 9
 # What `status` goes on without, and says so. Without ExternalSecrets it ends once all that is missing is known.
-OPTIONAL = frozenset({EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, NAMESPACES, *STORES.values()})
+OPTIONAL = frozenset(
+    {EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, NAMESPACES, OPERATOR, OPERATOR_PODS, STORE_EVENTS, *STORES.values()}
+)
 # Without these nobody can say that a secret is in effect; pods, events and labels only add to it.
 NEEDED = frozenset({SECRETS, *STORES.values()})
 _ABOUT = {
@@ -89,8 +94,17 @@ _ABOUT = {
     EVENTS: "the operator's warnings",
     NAMESPACES: "the namespace's labels",
     EXTERNAL_SECRETS: "ExternalSecrets of other namespaces",
+    OPERATOR: "whether the operator runs",
+    OPERATOR_PODS: "why the operator's pods are not ready",
+    STORE_EVENTS: "the operator's warnings about the store",
     **dict.fromkeys(STORES.values(), "the store"),
 }
+# These lie in other namespaces than the secrets that they are about.
+_ELSEWHERE = frozenset({OPERATOR_PODS, STORE_EVENTS})
+_NO_STORES = "what the stores hold: --offline"
+# With these the operator tries nothing again.
+_STOPPED = frozenset({ClusterState.SILENT, ClusterState.OPERATOR_DOWN})
+_OF_WEBHOOK = frozenset({ClusterState.WEBHOOK_DOWN, ClusterState.WEBHOOK_REFUSED})
 
 
 _GRAVEST = (Likeness.MISSING, Likeness.DIFFERENT, Likeness.ONLY_THERE)
@@ -275,6 +289,7 @@ class Snapshot:
             has_changed = before is None or self.data_in(space) != before.data_in(space)
             is_listed = known is None or has_changed or space in with_pods
             self.pods_by_space[space] = self._read_pods(space) if is_listed else known
+        self.operator = read_operator(view)
         if any(plural == EXTERNAL_SECRETS for plural, _ in view.refused):
             raise missing_permissions(view.refused.values())
 
@@ -308,7 +323,7 @@ class Snapshot:
         refused = (
             f"{_ABOUT[plural]}: you are not allowed to {error.permission}"
             for (plural, space), error in self.view.refused.items()
-            if space in ("", namespace)
+            if space in ("", namespace) or plural in _ELSEWHERE
         )
         return (*left_out, *refused)
 
@@ -338,6 +353,12 @@ class Snapshot:
                 if ready_of(each).get("status") == "False" and f"{space}/{name}" not in titles:
                     failing.setdefault(_store_of(each, space), f"{space}/{name}")
         return failing
+
+    def notes(self, manifest: Manifest, live: Live, *, is_fine: bool) -> tuple[str, ...]:
+        """What is said beside the problems of a secret: another one that fails where it does not, and the operator."""
+        failing = self.failing_on(manifest) if is_fine else None
+        others = (f"another ExternalSecret on this store fails: {failing}",) if failing is not None else ()
+        return (*others, *self.operator.notes(live.store, manifest.namespace))
 
     def failing_on(self, manifest: Manifest) -> str | None:
         """An ExternalSecret beside those of this run that fails on the same store, as namespace/name; None for none."""
@@ -409,10 +430,20 @@ class StatusJudge:
         self._deployed: Deployment | None = None
         self._context = context
         self._now = now
+        # Why the API server took no write of this run; empty where it did, or none was tried.
+        self.refused_write = ""
 
     def every(self, snapshot: Snapshot) -> Mapping[str, LiveState]:
         """The live state of each secret, by id. Raises ClusterError."""
-        return {secret: self.live_state(snapshot, secret) for secret in snapshot.manifests}
+        found = {secret: self.live_state(snapshot, secret) for secret in snapshot.manifests}
+        if any(problem.state in _OF_WEBHOOK for live in found.values() for problem in live.problems):
+            # Said as a cause already.
+            told = snapshot.operator.webhook_notes()
+            found = {
+                secret: replace(live, notes=tuple(note for note in live.notes if note not in told))
+                for secret, live in found.items()
+            }
+        return found
 
     def live_state(
         self, snapshot: Snapshot, secret: str, changes: Changes = _UNCHANGED, *, is_forced: bool = False
@@ -430,6 +461,8 @@ class StatusJudge:
             newest_sign=snapshot.newest_sign,
             view=view,
             empty_cluster=snapshot.empty_cluster,
+            operator=snapshot.operator,
+            refused_write=self.refused_write,
             changes=changes.problems,
             pods=tuple(pod_problems(pods or (), namespace, view.by_name(SECRETS, namespace))),
             restarts=() if changes.is_expected else starts.problems,
@@ -440,19 +473,17 @@ class StatusJudge:
         # A failure of the old spec is not what keeps the new one from being in effect.
         fails = bool(states & FAILING) and not states & UNDEPLOYED
         said, next_try = self._evidence(snapshot, secret, live) if fails else ((), None)
-        is_left = waits_for_a_change(live, manifest.name) or ClusterState.SILENT in states
-        next_try = None if is_left else next_try
+        next_try = None if states & _STOPPED or waits_for_a_change(live, manifest.name) else next_try
         helps, notes = _restart_lines(starts, every, is_expected=changes.is_expected)
         if values.is_sound and _needs_deletion(live, states):
             helps = (shell_line("kubectl", "-n", namespace, "delete", "secret", name),)
-        if not every and (failing := snapshot.failing_on(manifest)) is not None:
-            notes += (f"another ExternalSecret on this store fails: {failing}",)
+        notes += snapshot.notes(manifest, live, is_fine=not every)
         return LiveState(
             every,
             said,
             next_try,
             helps,
-            snapshot.not_asked(namespace),
+            (*snapshot.not_asked(namespace), *(() if self._status.is_asked else (_NO_STORES,))),
             len(pods) if pods is not None else None,
             (*changes.notes, *unknown, *notes, *_clock_note(manifest.store, values.ahead)),
             refresh_time(live.external_secret or {}),
@@ -498,11 +529,11 @@ class StatusJudge:
         warning = snapshot.view.warning(external_secret)
         names = wanted_names(snapshot.manifests[secret].object)
         said = describe_failure(external_secret, warning, self._now(), names)
-        is_of_credential = is_log_in_failure(failure_text(external_secret, warning)[0])
-        holder = credential_of(live.store or {}) if is_of_credential else ""
         # What this machine could not check is no cause of the operator's: the report says it apart.
-        causes = tuple(each for each in (said, holder, *values.faults) if each)
-        return causes, self._next_try(warning["moment"], warning["count"]) if warning is not None else None
+        evidence = tuple(each for each in (said, *values.faults) if each)
+        # As long as its store object is not ready, nothing is tried of an ExternalSecret.
+        tried = live.store_warning or warning
+        return evidence, self._next_try(tried["moment"], tried["count"]) if tried is not None else None
 
     def _next_try(self, said: str, count: int) -> int:
         pause = min(_LONGEST_PAUSE, 2 ** min(max(0, count - 1), _MOST_DOUBLED))

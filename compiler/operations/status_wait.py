@@ -18,6 +18,7 @@ from compiler.cluster.view import (
     ClusterView,
     Live,
     LiveObject,
+    RefusedWriteError,
     child,
     clock,
     moment_of,
@@ -362,6 +363,13 @@ class StatusReading:
             try:
                 # A report at the end says that no other one was asked for.
                 self.forced.extend(force_sync(snapshot, str(int(time.time())), lambda: self.is_over))
+            except RefusedWriteError as error:
+                if self.options.on_denied is None:
+                    judge.refused_write = str(error)
+                else:
+                    self.options.on_denied(error)
+                if wait is not None:
+                    wait.is_forced = False
             except ClusterError as error:
                 if self.options.on_denied is None or error.permission is None:
                     raise

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from kubernetes.client import ApiClient
 
 from compiler.cluster import client
-from compiler.cluster.client import KubernetesCluster, keep_used_fields
+from compiler.cluster.client import KubernetesCluster
+from compiler.cluster.fields import keep_used_fields
 from compiler.cluster.lists import ListError
 from compiler.cluster.view import ClusterError
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.client import KubernetesCluster, keep_used_fields
+from compiler.cluster.client import KubernetesCluster
+from compiler.cluster.fields import keep_used_fields
 from compiler.cluster.lists import TYPES, require_form
 from compiler.cluster.verify import OPTIONAL as VERIFY
 from compiler.cluster.verify import verify_cluster

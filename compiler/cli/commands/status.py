@@ -83,6 +83,7 @@ EXAMPLES = (
     "platform-secrets status staging",
     "platform-secrets status staging --offline",
     "platform-secrets status staging --cluster --context staging-admin",
+    "platform-secrets status staging --offline --cluster",
     "platform-secrets status staging --wait --timeout 15m",
     "platform-secrets status staging jira --wait --force-sync",
     "platform-secrets status staging --rbac",
@@ -101,7 +102,7 @@ _OF_ONE = ("wait", "force_sync", "cluster", "rbac", "only")
 def configure(parser: Parser) -> None:
     parser.add_argument("environments", metavar="ENV", nargs="*", help="the environments; all by default")
     parser.add_secrets("of one environment, only these secrets")
-    parser.add_flag("--offline", "report from the files alone, and contact no store")
+    parser.add_flag("--offline", "contact no store: report from the files, and with --cluster from the cluster")
     parser.add_cluster(
         "also look at the objects in the cluster, of one environment", implied_by=("--wait", "--force-sync")
     )

@@ -50,6 +50,9 @@ _WORDS = {
     ClusterState.MISSING_KEY: "lacks keys",
     ClusterState.NOT_REFRESHED: "sync pending",
     ClusterState.SILENT: "operator off?",
+    ClusterState.WEBHOOK_REFUSED: "write refused",
+    ClusterState.STORE_LOG_IN: "log-in refused",
+    ClusterState.STORE_NOT_READY: "store failing",
 }
 
 

@@ -409,7 +409,7 @@ INCIDENTS = (
         20,
         "webhook down",
         Scene.stop_webhook,
-        "operator-down",
+        "webhook-down",
         ("external-secrets-webhook",),
         coarser=frozenset({"older-value"}),
     ),
@@ -445,22 +445,10 @@ INCIDENTS = (
 )
 
 # What the program does not say or mend yet, by the incident, and why.
-_DEPLOYMENTS = "the operator's Deployments are not read"
-_STORE = "the store object's events are not read"
 _LINE = "no line can be pasted that mends it"
 PENDING: Mapping[str, str] = {
-    "05-operator-scaled-to-0": _DEPLOYMENTS,
-    "05-operator-crashes": _DEPLOYMENTS,
-    "07-client-secret-of-the-operator-wrong": _STORE,
-    "09-secret-id-destroyed": _STORE,
-    "09-role-locked": _STORE,
-    "10-store-object-deleted": _LINE,
     "11-store-object-deleted-and-the-other-store-sealed": _LINE,
-    "20-webhook-down": _DEPLOYMENTS,
-    "20-webhook-with-a-bad-certificate": "a refused write is told by its status alone",
-    "25-KV-version-1-said-of-a-2": _LINE,
 }
 PENDING_WITHOUT: Mapping[str, str] = {
     "19-wrong-context-with-an-operator": "where the store object may not be read, it is told as not deployed",
-    "20-webhook-with-a-bad-certificate": "a refused write is told by its status alone",
 }

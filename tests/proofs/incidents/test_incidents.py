@@ -169,8 +169,7 @@ def _lines(done: Done, before: str) -> Iterator[str]:
     """The lines to paste of a screen, or the words in the place of one."""
     for each in done.out.splitlines() + done.err.splitlines():
         if (found := re.search(rf"(?:^\s*|; |, )(?:{before}): (.*)", each)) is not None:
-            words = found[1].split("`")[1] if found[1].startswith("`") else found[1]
-            yield words.rpartition(", then: ")[2] if f", then: {_OWN}" in words else words
+            yield found[1].split("`")[1] if found[1].startswith("`") else found[1]
 
 
 def _carry_out(scene: Scene, incident: Incident, line: str) -> Done | None:
@@ -178,6 +177,9 @@ def _carry_out(scene: Scene, incident: Incident, line: str) -> Done | None:
     acts = [act for form, act in incident.others.items() if re.search(form, line)]
     for act in acts:
         act(scene)
+    if f", then: {_OWN}" in line:
+        # What people do first, in words, and the line behind it.
+        line = line.rpartition(", then: ")[2]
     if line.startswith(_OWN):
         done = scene.run(*line.split()[1:])
         return done if "usage" not in done.err else pytest.fail(done.err)

@@ -167,7 +167,7 @@ def _condition(found: dict[str, Any], **changes: str) -> None:
 def test_a_missing_object_is_the_only_thing_said_of_it() -> None:
     assert states(AZURE[SLACK], live(SLACK, external_secret=None)) == [ClusterState.ABSENT]
     assert states(AZURE[SLACK], live(SLACK, secret=None)) == [ClusterState.NO_TARGET]
-    assert states(AZURE[SLACK], live(SLACK, store=None)) == [ClusterState.STORE]
+    assert states(AZURE[SLACK], live(SLACK, store=None)) == [ClusterState.STORE_MISSING]
     assert states(AZURE[SLACK], live(SLACK, secret=None, has_secrets=False)) == []
     assert states(AZURE[SLACK], live(SLACK, store=None, has_store=False)) == []
 
@@ -229,7 +229,7 @@ def test_a_store_object_that_leads_elsewhere_is_a_lack() -> None:
     (reason,) = problems(AZURE[SLACK], live(SLACK, store=elsewhere))
     said = 'leads to another store than "azure": its `vaultUrl` leads to "other.vault.azure.net", not'
     assert (reason.state, reason.message) == (
-        ClusterState.STORE,
+        ClusterState.STORE_ELSEWHERE,
         f'the ClusterSecretStore "azure-keyvault-store" {said} "myvault.vault.azure.net"',
     )
     assert unknowns(AZURE[SLACK], live(SLACK, store=elsewhere)) == ()

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.client import keep_used_fields
+from compiler.cluster.fields import keep_used_fields
 from compiler.cluster.pods import (
     Pod,
     SecretRead,

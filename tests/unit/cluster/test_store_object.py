@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from compiler.cluster.problem import ClusterState
 from compiler.cluster.store_object import (
     allows_namespace,
     controller_of,
@@ -119,7 +120,6 @@ def test_a_secret_store_serves_its_own_namespace() -> None:
         ),
         (written(), vault(path="kv"), 'its `path` is "kv", not "secret"'),
         (written(), vault(path=None), 'its `path` is "", not "secret"'),
-        (written(), vault(version="v1"), 'its `version` is "v1", not "v2"'),
         (written(), vault(namespace="team"), 'its `namespace` is "team", not ""'),
         (written(vault_namespace="team"), vault(), 'its `namespace` is "", not "team"'),
         # Whatever the host may be.
@@ -134,6 +134,19 @@ def test_a_store_that_leads_elsewhere_is_a_lack(own: Store, live: dict[str, Any]
     assert lack.mend.endswith("that of the cluster: kubectl get clustersecretstore a-store -o yaml")
     assert identity_problem(own, live, "agents") == lack
     assert list(store_unknowns(own, live, "agents")) == []
+
+
+def test_a_store_that_says_another_version_alone_is_mended_by_a_line() -> None:
+    (problem,) = store_problems(written(), vault(version="v1"), "agents")
+    assert (problem.state, problem.message) == (
+        ClusterState.STORE_VERSION,
+        'the ClusterSecretStore "a-store" leads to another store than "own": its `version` is "v1", not "v2"',
+    )
+    change = '{"spec": {"provider": {"vault": {"version": "v2"}}}}'
+    assert problem.mend == f"kubectl patch clustersecretstore a-store --type merge -p '{change}'"
+    for other in (vault(path="kv", version="v1"), vault("http://10.0.0.7:8200", "kv", version="v1")):
+        (problem,) = store_problems(written(), other, "agents")
+        assert problem.state is ClusterState.STORE_ELSEWHERE
 
 
 @pytest.mark.parametrize(
@@ -190,22 +203,26 @@ def test_three_forms_of_a_services_name_are_one(server: str) -> None:
 def test_a_store_that_is_missing_or_not_ready_says_its_reason() -> None:
     (missing,) = store_problems(written(kind="SecretStore"), None, "agents")
     assert missing.message == 'the SecretStore "a-store" is not in the cluster'
-    assert missing.mend == "kubectl -n agents get secretstore a-store"
+    assert (missing.state, missing.mend) == (ClusterState.STORE_MISSING, "apply it (kubectl apply -f …)")
+    (rendered,) = store_problems(written(rendered=True), None, "agents")
+    assert rendered.mend == "deploy the chart again"
     assert list(store_unknowns(written(), None, "agents")) == []
     (unchecked,) = store_problems(written(), {**vault(), "status": {}}, "agents")
     assert unchecked.message.endswith("has not been checked by the operator yet")
     broken = {"type": "Ready", "status": "False", "reason": "InvalidProviderConfig", "message": "s3ntinel"}
     (failing,) = store_problems(written(), {**vault(), "status": {"conditions": [broken]}}, "agents")
     assert failing.message == 'the ClusterSecretStore "a-store" is not ready: InvalidProviderConfig'
-    assert (failing.has_cause, failing.mend) == (True, "kubectl describe clustersecretstore a-store")
+    assert (failing.state, failing.mend) == (
+        ClusterState.STORE_NOT_READY,
+        "kubectl describe clustersecretstore a-store",
+    )
 
 
 def test_a_store_that_is_being_deleted_is_not_ready_although_its_condition_says_so() -> None:
     leaving = {**vault(), "metadata": {"name": "a-store", "deletionTimestamp": "2026-11-28T07:00:00Z"}}
     (lack,) = store_problems(written(), leaving, "agents")
     assert lack.message == 'the ClusterSecretStore "a-store" is being deleted'
-    # Its message says nothing of that.
-    assert (lack.has_cause, lack.mend) == (False, "kubectl describe clustersecretstore a-store")
+    assert lack.mend == "kubectl describe clustersecretstore a-store"
 
 
 def test_a_store_that_is_closed_to_the_namespace_is_a_lack_and_one_that_cannot_be_judged_a_doubt() -> None:
@@ -229,15 +246,15 @@ SECRET_KEY = {"name": "azure-sp", "namespace": "eso", "key": "k"}
     [
         (
             {"azurekv": {"authSecretRef": {"clientId": SECRET_KEY, "clientSecret": SECRET_KEY}}},
-            'the operator\'s credential is the key "k" of the Secret "eso/azure-sp"',
+            'key "k" of the Secret "eso/azure-sp"',
         ),
         (
             {"vault": {"auth": {"appRole": {"secretRef": {"name": "role", "key": "id"}}}}},
-            'the operator\'s credential is the key "id" of the Secret "role"',
+            'key "id" of the Secret "role"',
         ),
-        ({"azurekv": {"authType": "WorkloadIdentity", "serviceAccountRef": {"name": "eso"}}}, ""),
-        ({}, ""),
+        ({"azurekv": {"authType": "WorkloadIdentity", "serviceAccountRef": {"name": "eso"}}}, None),
+        ({}, None),
     ],
 )
-def test_the_secret_with_the_operators_credential_is_named(provider: dict[str, Any], words: str) -> None:
+def test_the_secret_with_the_operators_credential_is_named(provider: dict[str, Any], words: str | None) -> None:
     assert credential_of({"metadata": {}, "spec": {"provider": provider}}) == words

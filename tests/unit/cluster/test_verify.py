@@ -94,6 +94,9 @@ class Fake:
     errors: dict[str, ClusterError] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
+    def operator_deployments(self) -> tuple[dict[str, Any], ...]:
+        return ()
+
     def store_object(self, kind: str, name: str, namespace: str) -> Any:  # noqa: ANN401 - as the API has it
         self._ask(f"{kind} {name} {namespace}")
         return self.stores.get(name)
@@ -110,9 +113,9 @@ class Fake:
         self._ask(f"namespace {namespace}")
         return {"metadata": {"name": namespace, "labels": {}}}
 
-    def warnings(self, namespace: str) -> dict[str, Any]:
+    def warnings(self, namespace: str, kind: str = "ExternalSecret") -> dict[str, Any]:
         self._ask(f"events {namespace}")
-        return self.events
+        return self.events if kind == "ExternalSecret" else {}
 
     def _ask(self, what: str) -> None:
         self.asked.append(what)

@@ -25,6 +25,9 @@ class Counted:
         self.errors: dict[str, ClusterError] = {}
         self.selector: dict[str, Any] = {}
 
+    def operator_deployments(self) -> tuple[dict[str, Any], ...]:
+        return ()
+
     def store_object(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
         self._ask(f"{kind} {namespace}/{name}")
         return {"spec": {"conditions": [self.selector]}}

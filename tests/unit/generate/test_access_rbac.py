@@ -41,6 +41,8 @@ def test_a_role_a_namespace_and_a_cluster_role_for_what_lies_in_none(roles: list
         ("Role", "agents", "platform-secrets-consumers"),
         ("ClusterRole", None, "platform-secrets-cluster"),
         ("ClusterRole", None, "platform-secrets-status"),
+        ("Role", "default", "platform-secrets-status-stores"),
+        ("Role", "external-secrets", "platform-secrets-status-operator"),
         ("ClusterRole", None, "platform-secrets-retire"),
     ]
 
@@ -133,7 +135,7 @@ def test_rotate_asks_for_nothing_beyond_its_roles(world: World, roles: list[dict
     assert {each for each in beyond if (SPACE, *each[1:]) not in allowed} == set()
     # The lists that go through all namespaces.
     assert {(resource, verb) for space, _, resource, verb in asked if space is None and verb == "list"} == {
-        (kind, "list") for kind in KINDS
+        (kind, "list") for kind in (*KINDS, "deployments")
     }
 
 

@@ -183,7 +183,11 @@ def trouble(
 ) -> Advice:
     """What comes next where jira alone has these problems."""
     contexts = "kubectl config get-contexts"
-    mends = {ClusterState.SILENT: OPERATOR, ClusterState.STORE: DESCRIBE, ClusterState.WRONG_CLUSTER: contexts}
+    mends = {
+        ClusterState.SILENT: OPERATOR,
+        ClusterState.STORE_NOT_READY: DESCRIBE,
+        ClusterState.WRONG_CLUSTER: contexts,
+    }
     live = LiveState(tuple(ClusterProblem(each, "a", mends.get(each, "")) for each in problems), **more)
     return advice(seen(moving(world, jira=values or StoreFindings()), jira=live), asked or StepContext(("--cluster",)))
 
@@ -239,10 +243,10 @@ MOVED = f"{MOVE}secrets: {{jira: {{store: azure}}}}\n"
 BACK = "platform-secrets cutover prod jira --back --to vault --cluster"
 
 
-HEALS = {ClusterState.STORE: DESCRIBE}
+HEALS = {ClusterState.STORE_NOT_READY: DESCRIBE}
 
 
-@pytest.mark.parametrize("state", [ClusterState.NOT_READY, ClusterState.RETAINED, ClusterState.STORE])
+@pytest.mark.parametrize("state", [ClusterState.NOT_READY, ClusterState.RETAINED, ClusterState.STORE_NOT_READY])
 @pytest.mark.parametrize("asked", [StepContext(("--cluster",)), WAITED, FORCED])
 def test_what_heals_comes_before_a_way_back_to_an_equal_store_whose_object_is_ready(
     world: World, state: ClusterState, asked: StepContext
@@ -263,7 +267,7 @@ def test_where_the_other_store_is_not_equal_the_operator_tries_again_once(world:
     other = StoreFindings(Likeness.DIFFERENT)
     assert trouble(world, ClusterState.NOT_READY, values=other) == Advice((FORCE,))
     assert trouble(world, ClusterState.NOT_READY, values=other, asked=FORCED) == Advice((VERIFY,))
-    assert trouble(world, ClusterState.STORE, values=other) == Advice((DESCRIBE,))
+    assert trouble(world, ClusterState.STORE_NOT_READY, values=other) == Advice((DESCRIBE,))
 
 
 CLOSED = StoreFindings(Likeness.NO_ACCESS, closed=("no answer",), helps=("log in, then run again",), other_holds=True)

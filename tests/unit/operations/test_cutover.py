@@ -336,6 +336,9 @@ class Standing:
         status = {"conditions": [{"type": "Ready", "status": "True"}]}
         self._azure = {"kind": "ClusterSecretStore", "spec": {"provider": provider}, "status": status}
 
+    def operator_deployments(self) -> tuple[dict[str, Any], ...]:
+        return ()
+
     def store_object(self, _kind: str, name: str, _namespace: str) -> dict[str, Any] | None:
         return self._azure if name == "azure-store" else None
 

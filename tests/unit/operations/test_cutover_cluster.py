@@ -36,6 +36,9 @@ class RecordedCluster:
         self.refused: dict[str, ClusterError] = {}
         self.asked: list[str] = []
 
+    def operator_deployments(self) -> tuple[dict[str, Any], ...]:
+        return ()
+
     def store_object(self, kind: str, name: str, namespace: str) -> Mapping[str, Any] | None:
         self._ask("store")
         assert (kind, namespace) == ("ClusterSecretStore", NAMESPACE)
@@ -120,7 +123,7 @@ def test_a_recorded_cluster_opens_the_gate_and_is_asked_once(cluster: RecordedCl
 @pytest.mark.parametrize(
     ("change", "message", "mend"),
     [
-        (lambda stores: stores.clear(), "is not in the cluster", "kubectl get clustersecretstore azure-keyvault-store"),
+        (lambda stores: stores.clear(), "is not in the cluster", "apply it (kubectl apply -f …)"),
         (
             lambda stores: stores["azure-keyvault-store"].pop("status"),
             "has not been checked by the operator yet",

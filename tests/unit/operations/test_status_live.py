@@ -217,7 +217,7 @@ def test_what_this_machine_may_not_read_says_nothing_of_the_operator(world: Worl
 def test_a_store_that_leads_elsewhere_is_a_lack_and_one_that_may_a_note(world: World) -> None:
     world.platform.store("vault-store", {"fake": {}})
     seen = world.live_state()
-    assert (seen.state, "leads to another store" in seen.problems[0].message) == (ClusterState.STORE, True)
+    assert (seen.state, "leads to another store" in seen.problems[0].message) == (ClusterState.STORE_ELSEWHERE, True)
     world.platform.store("vault-store", {"vault": {"server": "http://10.0.0.7:8200", "path": "secret"}})
     seen = world.live_state()
     (note,) = seen.notes
@@ -229,7 +229,7 @@ def test_a_store_that_is_being_deleted_is_a_lack(world: World) -> None:
     found["metadata"]["deletionTimestamp"] = "2026-11-28T07:00:00Z"
     world.platform.double.put("clustersecretstores", found)
     seen = world.live_state()
-    assert seen.state is ClusterState.STORE
+    assert seen.state is ClusterState.STORE_NOT_READY
     assert seen.problems[0].message == 'the ClusterSecretStore "vault-store" is being deleted'
 
 
@@ -264,8 +264,11 @@ def test_each_collection_is_listed_once_and_each_store_asked_once(world: World) 
         "externalsecrets",
         "secrets",
         "pods",
+        "deployments",
         "vault-store",
     ]
+    assert world.double.asked[3].path == "/apis/apps/v1/deployments"
+    assert world.double.asked[3].query["labelSelector"].startswith("app.kubernetes.io/name in (external-secrets,")
     assert all(each.method == "GET" for each in world.double.asked)
 
 
@@ -355,7 +358,7 @@ def test_the_labels_of_a_namespace_are_asked_for_where_a_store_selects_by_them(w
     world.platform.store("vault-store", conditions=[{"namespaceSelector": {"matchLabels": {"a": "b"}}}])
     world.double.put("namespaces", {"metadata": {"name": SPACE, "labels": {"a": "c"}}})
     made = world.snapshot()
-    assert states(made) == {"github": ["store"], "jira": ["store"]}
+    assert states(made) == {"github": ["store-closed"], "jira": ["store-closed"]}
     world.double.put("namespaces", {"metadata": {"name": SPACE, "labels": {"a": "b"}}})
     assert states(world.snapshot()) == {"github": [], "jira": []}
 
@@ -678,3 +681,110 @@ def test_each_version_that_was_read_is_known_by_its_store(world: World) -> None:
         ("JIRA_TOKEN", "azure", "agents-jira"),
         ("JIRA_URL", "azure", "agents-jira"),
     ]
+
+
+def test_a_dead_operator_keeps_every_secret_that_it_serves_from_being_in_effect(world: World) -> None:
+    world.platform.run_operator("", 0)
+    seen = world.live_state()
+    assert [each.state for each in seen.problems] == [ClusterState.OPERATOR_DOWN]
+    # What it leaves undone while it is down is no second problem, and nothing is tried again.
+    asked = datetime.now(UTC) - timedelta(minutes=10)
+    world.refreshed(asked - timedelta(days=3), **{"force-sync": str(int(asked.timestamp()))})
+    world.platform.fail(SPACE, JIRA, "connection refused")
+    seen = world.live_state()
+    assert [each.state for each in seen.problems] == [ClusterState.OPERATOR_DOWN, ClusterState.NOT_READY]
+    assert seen.next_try is None
+
+
+def test_whether_the_operator_runs_is_not_asked_without_the_right(world: World) -> None:
+    world.platform.run_operator("", 0)
+    world.double.refused["list deployments"] = 403
+    seen = world.live_state()
+    assert (seen.state, seen.notes) == (ClusterState.IN_EFFECT, ())
+    assert seen.not_asked == ("whether the operator runs: you are not allowed to list deployments",)
+    # Nobody needs it for a wait.
+    assert world.snapshot().is_whole
+
+
+def test_a_webhook_that_is_down_is_the_problem_of_what_a_write_mends_and_a_note_for_the_rest(world: World) -> None:
+    world.platform.run_operator("-webhook", 0)
+    seen = world.live_state()
+    assert (seen.state, len(seen.notes)) == (ClusterState.IN_EFFECT, 1)
+    world.written(datetime.now(UTC) + timedelta(days=1))
+    states = world.judge().every(world.snapshot())
+    assert [each.state for each in states["jira"].problems] == [ClusterState.WEBHOOK_DOWN, ClusterState.OLDER_VALUE]
+    # Said once.
+    assert [each.notes for each in states.values()] == [(), ()]
+    world.platform.fail(SPACE, JIRA, "connection refused")
+    assert world.live_state().state is ClusterState.NOT_READY
+
+
+ROLE = {"name": "vault-approle", "key": "secretid", "namespace": "external-secrets"}
+
+
+def fail_store(world: World, message: str, *, is_ready: bool = False, **log_in: object) -> None:
+    """The operator says so of jira's store object, which it calls ready or not."""
+    found = world.double.get("clustersecretstores", "", "vault-store")["spec"]["provider"]["vault"]
+    world.platform.store("vault-store", {"vault": {**found, "auth": log_in}}, ready=is_ready)
+    if not is_ready:
+        world.double.warn("default", "vault-store", message, kind="ClusterSecretStore", count=60)
+
+
+def test_a_refused_log_in_to_a_store_is_said_once_with_its_credential(world: World) -> None:
+    said = "URL: PUT http://v/v1/auth/approle/login Code: 400. Errors: * invalid role or secret ID"
+    fail_store(world, said, appRole={"roleId": "r", "secretRef": ROLE})
+    world.platform.fail(SPACE, JIRA, 'ClusterSecretStore "vault-store" is not ready')
+    seen = world.live_state()
+    problem = next(each for each in seen.problems if each.state is ClusterState.STORE_LOG_IN)
+    credential = 'the key "secretid" of the Secret "external-secrets/vault-approle"'
+    words = 'the operator cannot log in to the store "vault": invalid role or secret ID (HTTP 400)'
+    assert problem.message == f"{words}; its credential is {credential}"
+    assert problem.mend == f"put a valid credential into {credential}"
+    # By the 60 failures of the store object, not by the first one of the secret.
+    assert seen.next_try == 420
+    assert [
+        each.query["fieldSelector"] for each in world.double.asked if each.path == "/api/v1/namespaces/default/events"
+    ] == ["involvedObject.kind=ClusterSecretStore,type=Warning"]
+
+
+@pytest.mark.parametrize(
+    ("log_in", "is_locked"),
+    [({"appRole": {"roleId": "r", "secretRef": ROLE}}, True), ({"kubernetes": {"role": "r"}}, False)],
+)
+def test_after_a_denied_log_in_a_role_may_be_locked(world: World, log_in: dict[str, Any], *, is_locked: bool) -> None:
+    fail_store(world, "auth/approle/login Code: 403. Errors: * permission denied", **log_in)
+    problem = next(each for each in world.live_state().problems if each.state is ClusterState.STORE_LOG_IN)
+    assert ("may be locked for 15 min" in problem.message) is is_locked
+    assert ("`vault read sys/locked-users`" in problem.mend) is is_locked
+    shown = "kubectl get clustersecretstore vault-store -o yaml"
+    assert (shown in problem.mend) is not is_locked
+
+
+def test_a_log_in_that_a_store_object_is_not_checked_for_is_said_of_the_store_too(world: World) -> None:
+    fail_store(world, "", is_ready=True, appRole={"roleId": "r", "secretRef": ROLE})
+    world.platform.fail(SPACE, JIRA, f"AADSTS7000222: {VALUE}")
+    seen = world.live_state()
+    assert [each.state for each in seen.problems] == [ClusterState.STORE_LOG_IN, ClusterState.NOT_READY]
+    assert "AADSTS7000222 (the client secret has expired)" in seen.problems[0].message
+    assert VALUE not in repr(seen)
+
+
+def test_why_a_store_is_not_ready_is_not_asked_without_the_right(world: World) -> None:
+    fail_store(world, "connection refused")
+    assert "InvalidProviderConfig: connection refused" in repr(world.live_state().problems)
+    # An event about an earlier object of that name is not about this one.
+    event = {**world.double.get("clustersecretstores", "", "vault-store")}
+    event["metadata"] = {"name": "vault-store", "uid": "another"}
+    world.double.put("clustersecretstores", event)
+    assert "connection refused" not in repr(world.live_state().problems)
+    world.double.refused["list events"] = 403
+    seen = world.live_state()
+    assert "the operator's warnings about the store: you are not allowed to list events in default" in seen.not_asked
+
+
+def test_offline_the_cluster_is_judged_and_what_the_stores_hold_is_not_asked(world: World) -> None:
+    world.platform.fail(SPACE, JIRA, "connection refused")
+    seen = StatusJudge(world.status()).every(world.snapshot())
+    assert (seen["jira"].state, seen["github"].state) == (ClusterState.NOT_READY, ClusterState.IN_EFFECT)
+    assert all(each.not_asked == ("what the stores hold: --offline",) for each in seen.values())
+    assert world.bench.vault.reads == world.bench.azure.reads == []

@@ -300,7 +300,7 @@ def test_forced_it_waits_for_the_operators_next_success(world: World) -> None:
 def test_a_store_that_gets_ready_is_noticed(world: World) -> None:
     world.platform.store("vault-store", ready=False)
     waited, told = followed(world, lambda: world.platform.store("vault-store"))
-    assert (waited.end, told[0]["jira"]) == (WaitEnd.IN_EFFECT, "store")
+    assert (waited.end, told[0]["jira"]) == (WaitEnd.IN_EFFECT, "store-not-ready")
 
 
 def lists(world: World, plural: str) -> int:
@@ -791,3 +791,43 @@ def test_none_is_asked_for_once_it_is_over(world: World) -> None:
     assert list(force_sync(state, "17", is_over)) == ["github"]
     assert (mark(world, GITHUB), mark(world, JIRA)) == ("17", None)
     assert asked == ["patch externalsecrets in agents"] * 2
+
+
+WEBHOOK = (
+    'Internal error occurred: failed calling webhook "validate.externalsecret.external-secrets.io": failed to call '
+    'webhook: Post "https://s3ntinel.svc:443/": tls: x509: certificate signed by unknown authority'
+)
+
+
+def test_a_write_that_a_webhook_refuses_is_a_problem_with_its_mend(world: World) -> None:
+    world.double.refused["patch externalsecrets"], world.double.said["patch externalsecrets"] = 500, WEBHOOK
+    options = StatusOptions(("jira",), is_forced=True)
+    status = read_status(world.bench.environment(), options, world.bench.live(), world.view, lambda _s, _l: None)
+    (row,) = status.rows
+    assert row.live is not None
+    (problem,) = row.live.problems
+    assert (row.state, status.forced) == (ClusterState.WEBHOOK_REFUSED, ())
+    name = '"validate.externalsecret.external-secrets.io"'
+    assert problem.message == (
+        f"the API server refused the write: the operator's webhook {name} cannot be called: "
+        "x509: certificate signed by unknown authority"
+    )
+    restart = "kubectl -n external-secrets rollout restart deployment/external-secrets-cert-controller"
+    assert problem.mend == restart
+    # Where its Deployment has no pods, these come first.
+    world.platform.run_operator("-webhook", 0)
+    status = read_status(world.bench.environment(), options, world.bench.live(), world.view, lambda _s, _l: None)
+    assert "scale deployment/external-secrets-webhook" in repr(status.rows[0].live)
+    waiting = StatusOptions(("jira",), seconds=5, is_forced=True)
+    status = read_status(world.bench.environment(), waiting, world.bench.live(), world.view, lambda _s, _l: None)
+    assert status.waited is not None
+    assert status.waited.end is WaitEnd.FAILED
+
+
+def test_after_a_write_of_this_machine_a_refused_request_is_a_note(world: World) -> None:
+    world.double.refused["patch externalsecrets"], world.double.said["patch externalsecrets"] = 500, WEBHOOK
+    told: list[ClusterError] = []
+    options = StatusOptions(("jira",), seconds=5, is_forced=True, on_denied=told.append)
+    status = read_status(world.bench.environment(), options, world.bench.live(), world.view, lambda _s, _l: None)
+    assert status.rows[0].state is not ClusterState.WEBHOOK_REFUSED
+    assert "x509" in str(told[0])

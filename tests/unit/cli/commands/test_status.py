@@ -225,7 +225,7 @@ def test_a_value_that_the_operator_has_not_read_yet_is_older_in_the_secret(
 
 def test_the_roles_are_printed_and_nothing_asked(status: Callable[..., Done], ends: Ends) -> None:
     done = status("dev", "--rbac")
-    assert (done.code, done.out.count("kind: Role\n"), done.out.count("kind: ClusterRole\n")) == (0, 4, 3)
+    assert (done.code, done.out.count("kind: Role\n"), done.out.count("kind: ClusterRole\n")) == (0, 6, 3)
     assert ends.vault.calls == []
 
 
