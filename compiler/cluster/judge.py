@@ -441,7 +441,8 @@ def _of_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
     else:
         yield from foreign_secret(manifest, secret)
     present = keys_of(secret)
-    if missing := [key for key in wanted_keys(manifest.object) if key not in present]:
+    wanted = wanted_keys(manifest.object) if manifest.listed is None else manifest.listed
+    if missing := [key for key in wanted if key not in present]:
         message = f"the Secret {title} lacks {list_names(missing)}{skips}"
         yield ClusterProblem(ClusterState.MISSING_KEY, message, _DEPLOY, evidence="the Secrets lack keys")
     for manager, keys, time, is_newer in foreign_writers(live) if (owners or not is_owned) and has_synced else ():

@@ -73,7 +73,7 @@ def secrets_of(environment: Environment) -> EnvironmentSecrets:
 
 
 def keys_of(secret: Secret) -> frozenset[str]:
-    """The keys of the Secret that an environment's secret makes."""
+    """The keys of the Secret that an environment's secret makes; it may have more of one that `takes_all`."""
     return frozenset(secret.target_keys)
 
 
@@ -287,7 +287,8 @@ def _missing(own: EnvironmentSecrets, name: Name, key: str, asking: Readers, mea
     is_optional, secret = all(each.optional for _, each in asking), own.secrets.get(name)
     wants = required_keys((each for each, _ in asking), is_optional=is_optional)
     message = f"{wants} {quote(key)} of the Secret {quote(name[1])}, which lacks it"
-    severity, related = NOTE if is_optional else None, places(asking, of_key=True)
+    is_open = secret is not None and secret.takes_all
+    severity, related = NOTE if is_optional or is_open else None, places(asking, of_key=True)
     match = closest(key, meant)
     likely = f"did you mean {quote(match)}?" if match is not None else ""
     if secret is None:
@@ -296,7 +297,10 @@ def _missing(own: EnvironmentSecrets, name: Name, key: str, asking: Readers, mea
         way_out = likely or "correct the chart's values, or the reference"
         return Finding(message, place, way_out, related, brief=True, severity=severity)
     known = secret.entry.keys.get(key)
-    if known is not None:
+    if is_open:
+        message = f"{wants} {quote(key)} of the Secret {quote(name[1])}, which has it if the store does"
+        way_out = f"list it in the keys of {quote(secret.id)}, so that `verify` looks for it"
+    elif known is not None:
         way_out = _in_other_variant(known)
     else:
         way_out = f"add the key to {quote(secret.id)} in the catalogue, or correct the reference"

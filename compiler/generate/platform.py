@@ -280,7 +280,8 @@ def _mount(made: _Mounted, row: Row, secret: Secret, release: str) -> None:
         made.notes.append(f"{secret.id}: {row['note']}")
     if "wants" in row and (key := row["wants"]["key"]) not in keys:
         path = row["wants"]["with"]
-        lacks = f"CAIPE reads {quote(key)} of {quote(secret.id)}, which lacks it: add its variant to `use`"
+        lacks = f"CAIPE reads {quote(key)} of {quote(secret.id)}, which "
+        lacks += "does not list it: add it to `keys`" if secret.takes_all else "lacks it: add its variant to `use`"
         made.wanting[f"with `{path}` {lacks}"] = path
     for path in row.get("name", ()):
         made.put(path, target)

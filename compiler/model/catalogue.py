@@ -124,6 +124,8 @@ class Entry:
     template: Mapping[str, str] = field(default_factory=dict)
     creation_policy: str = OWNER
     deletion_policy: str = RETAIN
+    # Every property of the remote secret is fetched; `keys` has those that must be there.
+    extract: bool = False
     # It lies behind the log-in that guards a store: a failed move could lock out whoever repairs it.
     guards: bool = False
 

@@ -50,6 +50,8 @@ METADATA: Final = {
 }
 # The values of `fetch`: one read for each key, which is the default, or one for each secret.
 PER_KEY, BUNDLE = "perKey", "bundle"
+# In a values file, that of an entry with `extract: true`.
+EXTRACT = "extract"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,6 +142,11 @@ class Secret:
     node: Node  # its merged mapping in the environment
 
     @property
+    def takes_all(self) -> bool:
+        """Whether the Kubernetes Secret has every property of the remote secret: only the store knows them all."""
+        return self.fetch == EXTRACT and not self.entry.template
+
+    @property
     def template(self) -> Mapping[str, str]:
         """The text of each key of the Kubernetes Secret; empty where it has the fetched keys.
 
@@ -151,7 +158,7 @@ class Secret:
 
     @property
     def target_keys(self) -> tuple[str, ...]:
-        """The keys of the Kubernetes Secret."""
+        """The keys of the Kubernetes Secret; of one that `takes_all`, those that must be there."""
         return tuple(self.entry.template) or tuple(item.key.name for item in self.keys)
 
     def source_key(self, made: str) -> SecretKey | None:

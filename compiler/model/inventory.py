@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from compiler.model.catalogue import UNLIMITED, CatalogueKey, Entry, Lifetime
-from compiler.model.environment import BUNDLE, Environment, MoveProgress, Secret, Store, other_store, progress_of
+from compiler.model.environment import PER_KEY, Environment, MoveProgress, Secret, Store, other_store, progress_of
 from compiler.model.store import Place, place_in, remote_of
 
 if TYPE_CHECKING:
@@ -36,13 +36,19 @@ class Cell:
     holder: str | None = None  # the entry that has the value where `from` names another key
     lifetime: Lifetime = UNLIMITED
     in_use: bool = True  # False for a key of a variant that the environment does not use
-    by_name: bool = False  # a template takes it by its name from `dataFrom.extract`
+    fetch: str = PER_KEY
     serving: Store | None = None  # the store that the secret reads
     environment: str | None = None  # None for a values file
     source: str | None = None  # the store that a copy could come from, where there is just one
     has_variants: bool = False  # the environment may use other keys in its place
     own: str | None = None  # the name of the secret's own remote secret in the store, where it has one
     skips_missing: bool = False  # the operator leaves the key out where its remote secret is not found, and says Ready
+    takes_all: bool = False  # the Kubernetes Secret has all other properties of the remote secret, too
+
+    @property
+    def by_name(self) -> bool:
+        """Whether it is found by its name in what is extracted."""
+        return self.fetch != PER_KEY
 
     @property
     def is_elsewhere(self) -> bool:
@@ -168,13 +174,14 @@ class Inventory:
             key.origin.entry.id if key.origin is not None else None,
             key.lifetime,
             in_use,
-            secret is not None and secret.fetch == BUNDLE,
+            secret.fetch if secret is not None else PER_KEY,
             secret.store if secret is not None else None,
             self._environment.name,
             source,
             bool(key.value_key.variants),
             _own_remote(secret, store) if secret is not None else None,
             entry.skips_missing,
+            secret is not None and secret.takes_all,
         )
 
     def ends(self, secret: Secret) -> tuple[Store, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compiler.model.catalogue import OWNER, RETAIN
-from compiler.model.environment import BUNDLE, PER_KEY, is_template_field, pass_text
+from compiler.model.environment import BUNDLE, EXTRACT, PER_KEY, is_template_field, pass_text
 from compiler.model.facts import (
     ALLOW_EMPTY,
     ANNOTATION,
@@ -174,6 +174,8 @@ _METADATA = {
 }
 # Without a template External Secrets Operator copies all labels and annotations of an ExternalSecret to its Secret.
 _COPIES, _OWN, _COPIED = "secret metadata", "its own", "copied from the ExternalSecret"
+# The remote secret of which all is fetched, and the keys of the Secret that has all of it.
+_FETCHED, _KEYS, _ALL_KEYS = "fetched", "keys", "every property"
 # What the chart prints where a values file says nothing, and empty for what it then does not print.
 _POLICIES = {"creationPolicy": OWNER, "deletionPolicy": RETAIN}
 _DEFAULTED = {"externalSecret": "", "type": "", **_POLICIES}
@@ -224,8 +226,12 @@ def outlines_of_values(data: ValuesData | None) -> Outlines:
         fields = {name: _text(secret.get(name, "")) for name in ("refreshInterval", "syncWave", "fetch")}
         fields |= {name: _text(secret.get(name, own)) for name, own in _DEFAULTED.items()}
         if isinstance(texts := secret.get("templateData"), dict):
+            # With a template of its own, what is extracted is no more than a bundle.
+            fields["fetch"] = BUNDLE if fields["fetch"] == EXTRACT else fields["fetch"]
             keys = {key: _place_behind(text, key, fetched) for key, text in texts.items()}
             fields |= _fetch_fields(fetched, keys, secret.get("remoteKey") if fields["fetch"] == BUNDLE else None)
+        elif fields["fetch"] == EXTRACT:
+            keys, fields = {}, {**fields, _FETCHED: _text(secret.get("remoteKey", ""))}
         fields["store"] = _store(store if isinstance(store, dict) else {})
         fields |= {"partOf": _text(data.get(PART_OF_VALUE, PART_OF)), _COPIES: _OWN}
         for member, kind in _METADATA.items():
@@ -247,6 +253,8 @@ def outlines_of_manifests(manifests: Iterable[Any]) -> Outlines:
         fields, fetched = _manifest_fields(metadata, spec, template), dict(_manifest_keys(spec, template))
         keys = {key: _place_behind(text, key, fetched) for key, text in (template.get("data") or {}).items()} or fetched
         extracts = [(each.get("extract") or {}).get("key", "") for each in spec.get("dataFrom") or ()]
+        if fields["fetch"] == EXTRACT:
+            fields[_FETCHED] = _text(extracts[0])
         fields |= _fetch_fields(fetched, keys, extracts[0] if extracts else None)
         found[_text(metadata.get("namespace", "")), name] = SecretOutline(fields, keys)
     return found
@@ -260,7 +268,7 @@ def _place_behind(text: object, key: str, fetched: Mapping[str, _Place]) -> _Pla
 def _fetch_fields(fetched: Mapping[str, _Place], keys: Mapping[str, _Place], bundle: object) -> _Fields:
     """The fetched keys that are not the Secret's, each with its place; a bundle fetches all of a remote secret."""
     if bundle is not None:
-        return {"fetched": _text(bundle)} if any(fetched.get(key) != at for key, at in keys.items()) else {}
+        return {_FETCHED: _text(bundle)} if any(fetched.get(key) != at for key, at in keys.items()) else {}
     return {f"fetched {key}": place_text(at) for key, at in fetched.items() if keys.get(key) != at}
 
 
@@ -270,7 +278,7 @@ def _manifest_fields(metadata: Mapping[str, Any], spec: Mapping[str, Any], templ
     return {
         "refreshInterval": _text(spec.get("refreshInterval", "")),
         "syncWave": _text(annotations.pop(ANNOTATION, "")),
-        "fetch": BUNDLE if spec.get("dataFrom") else PER_KEY,
+        "fetch": PER_KEY if not spec.get("dataFrom") else BUNDLE if template.get("data") else EXTRACT,
         "externalSecret": _text(name) if target.get("name", name) != name else "",
         "type": _text(template.get("type") or ""),
         **{each: _text(target.get(each) or _DEFAULTED[each]) for each in _POLICIES},
@@ -311,8 +319,12 @@ def compare(before: Outlines, after: Outlines) -> tuple[SecretChange, ...]:
 
 
 def _compare_secret(title: str, old: SecretOutline, new: SecretOutline) -> SecretChange:
-    both = [key for key in old.keys if key in new.keys]
     names = dict.fromkeys((*old.fields, *new.fields))
+    is_open = EXTRACT in (old.fields.get("fetch"), new.fields.get("fetch"))
+    if is_open and (old.keys or new.keys):
+        # Only the store says which keys the Secret gets or loses.
+        names[_KEYS] = None
+        old, new = (SecretOutline({**each.fields, _KEYS: _key_text(each)}, {}) for each in (old, new))
     return SecretChange(
         title=title,
         kind="changed",
@@ -320,8 +332,8 @@ def _compare_secret(title: str, old: SecretOutline, new: SecretOutline) -> Secre
         keys_removed=tuple(key for key in old.keys if key not in new.keys),
         keys_moved=tuple(
             (key, place_text(old.keys[key]), place_text(new.keys[key]))
-            for key in both
-            if old.keys[key] != new.keys[key]
+            for key in old.keys
+            if key in new.keys and old.keys[key] != new.keys[key]
         ),
         fields=tuple(
             (name, old.fields.get(name, ""), new.fields.get(name, ""))
@@ -329,6 +341,10 @@ def _compare_secret(title: str, old: SecretOutline, new: SecretOutline) -> Secre
             if old.fields.get(name, "") != new.fields.get(name, "")
         ),
     )
+
+
+def _key_text(outline: SecretOutline) -> str:
+    return ", ".join(outline.keys) or _ALL_KEYS
 
 
 def place_text(place: tuple[str, str | None]) -> str:
@@ -366,6 +382,8 @@ class Manifest:
     store: Store
     object: Mapping[str, Any]
     span: Span  # the line of the environment that asks for it
+    # The keys that must be there, of a Secret that has every property; None where the object names all.
+    listed: tuple[str, ...] | None = None
 
     @property
     def namespace(self) -> str:
@@ -400,6 +418,7 @@ def manifests_of(environment: Environment, only: Collection[str] = ()) -> dict[s
             secret.store,
             _render_external_secret(values[EXTERNAL_SECRETS][name], part_of, defaults),
             secret.node.key_span,
+            secret.target_keys if secret.takes_all else None,
         )
         for name, secret in environment.secrets.items()
         if secret.store is not None and (not only or name in only)
@@ -434,9 +453,10 @@ def _render_external_secret(values: _PlainMap, part_of: str, defaults: _PlainMap
         template["type"] = values["type"]
     if values["fetch"] == BUNDLE:
         template["data"] = {key: pass_text(key) for key in values["keys"]}
-        source: _PlainMap = {"dataFrom": [{"extract": {"key": values["remoteKey"], **defaults}}]}
+    if values["fetch"] == PER_KEY:
+        source: _PlainMap = {"data": [*_render_data(values, defaults)]}
     else:
-        source = {"data": [*_render_data(values, defaults)]}
+        source = {"dataFrom": [{"extract": {"key": values["remoteKey"], **defaults}}]}
     if "templateData" in values:
         template["data"] = dict(values["templateData"])
     policies = {each: values.get(each, _DEFAULTED[each]) for each in _POLICIES}

@@ -22,7 +22,7 @@ from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.store import Sameness, compare_servers
 from compiler.operations.references import cells_to_read, with_own_count
-from compiler.operations.verify import KeyStatus, Verification, compare_keys, verify, versions_of
+from compiler.operations.verify import KeyStatus, Verification, compare_keys, compare_unlisted, verify, versions_of
 from compiler.stores.secret_value import Comparer
 from compiler.text.wording import command_line, list_names, pluralize, quote, repeat_option
 
@@ -335,6 +335,8 @@ def check_equal_values(
             message = f"{quote(switch.secret)} is equal in {between}: {pluralize(len(keys), 'key')}"
             yield Check(About.COMPARED, Verdict.PASSED, message)
         yield from _differences(switch, keys, accepted, request, writer_of, stores)
+        if switch.before.takes_all:
+            yield from _check_unlisted(switch, keys)
     yield from _check_uncompared(found.keys, request)
 
 
@@ -381,6 +383,26 @@ def _differences(
             run = run_of_later(*versions, writer_of)
             undo = [f"to take back what {run.command} wrote: {run.undo} --apply"] if run is not None else []
             yield Check(About.COMPARED, Verdict.REFUSED, message, accept, (copy, *undo))
+
+
+def _check_unlisted(switch: Switch, keys: Sequence[KeyStatus]) -> Iterator[Check]:
+    """Whether the keys that the Secret has beside the listed ones are the same in both stores."""
+    there, here = ({e.cell.key: e for e in side if e is not None} for side in (keys, [e.present for e in keys]))
+    found = compare_unlisted(there, here, Comparer())
+    of, source, to = quote(switch.secret), quote(switch.source.id), quote(switch.destination.id)
+    copy, over = (_migrate(switch, (switch.secret,), *more) for more in ((), ("--on-conflict", "overwrite")))
+    for likeness, what, mend in (
+        (Likeness.MISSING, f"the Secret of {of} would lose keys, which are in {source} and not in {to}", copy),
+        (Likeness.ONLY_THERE, f"the Secret of {of} would get keys, which are in {to} and not in {source}", ""),
+        (Likeness.DIFFERENT, f"values of {of} differ in {to} and {source}", over),
+    ):
+        if names := found.get(likeness):
+            way_out = mend or f"remove them from {quote(keys[0].cell.remote_key)} in {to}"
+            yield Check(About.COMPARED, Verdict.REFUSED, f"{what}: {list_names(names, len(names))}", way_out)
+    if found.keys() == {Likeness.EQUAL}:
+        count = pluralize(len(found[Likeness.EQUAL]), "other key")
+        message = f"{of} has the same keys that are not listed in {source} and {to}: {count}"
+        yield Check(About.COMPARED, Verdict.PASSED, message)
 
 
 def _check_uncompared(keys: Sequence[KeyStatus], request: CutoverRequest) -> Iterator[Check]:

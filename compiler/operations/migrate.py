@@ -63,9 +63,11 @@ class Migration:
         found = {cell.value: _step_of(cell, there) for cell, there in rows}
         self._steps = [step for name, step in found.items() if step.source is not None or name in self._used]
         self._mains = _mains_of(rows)
+        # Their Secrets have every property, so none may be left behind.
+        self._whole = frozenset(cell.secret for cell, _ in rows if cell.takes_all)
         # The places that any key of the catalogue has: no extra property lies there, or takes one in the destination.
         self._known = _locations(inventory, self._sources.values())
-        self._taken = _locations(inventory, (to,)) if options.all_properties else frozenset()
+        self._taken = _locations(inventory, (to,)) if options.all_properties or self._whole else frozenset()
         self._limits = {to.id: inventory.limits(to)}
 
     def plan(self, run: Run | None = None) -> Plan:
@@ -83,9 +85,9 @@ class Migration:
         seen = Observation({**origins, to.id: destination}, names)
         steps = [_judge_step(step, self._way_to_add(step), to, seen, options) for step in self._steps]
         extras = list(_extras(self._mains, self._known, seen))
-        if options.all_properties:
-            judged = (_judge_step(step, "", to, seen, options) for step in extras)
-            steps += [_unless_taken(step, self._taken) for step in judged if step is not None]
+        moved = [step for step in extras if options.all_properties or step.secret in self._whole]
+        judged = (_judge_step(step, self._way_to_fill(step), to, seen, options) for step in moved)
+        steps += [_unless_taken(step, self._taken) for step in judged if step is not None]
         draft = Plan(
             command=COMMAND,
             environment=self._environment,
@@ -110,6 +112,10 @@ class Migration:
         others = "choose variants without it, or " if has_variants else ""
         put = command_line("put", self._environment, step.secret, "--store", step.source.store)
         return f"{others}set it in the source: {put}"
+
+    def _way_to_fill(self, extra: Step) -> str:
+        """How to mend a property that is a key of a Secret without being listed; empty for any other."""
+        return "remove it from the source, or give it a value there" if extra.secret in self._whole else ""
 
 
 def _step_of(cell: Cell, there: Cell) -> Step:

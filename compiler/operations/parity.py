@@ -111,8 +111,10 @@ def _external_secret(environment: PlainMap, secret: PlainMap, entry: PlainMap, c
     }
     keys = references(environment, secret, entry, catalogue, store)
     defaults = _defaults(environment.get("externalSecretsOperator", "2.9"))
-    if secret.get("fetch", environment.get("fetch")) == "bundle":
-        template["data"] = {key: _pass_text(key) for key in keys}
+    fetch = "extract" if entry.get("extract") else secret.get("fetch", environment.get("fetch"))
+    if fetch in ("bundle", "extract"):
+        if fetch == "bundle":
+            template["data"] = {key: _pass_text(key) for key in keys}
         (remote,) = {place["key"] for place in keys.values() if place is not None}
         source: PlainMap = {"dataFrom": [{"extract": {"key": remote, **defaults}}]}
     else:

@@ -11,7 +11,7 @@ from compiler.live.stores import AddressError, secret_named, store_named
 from compiler.live.versions import lasting_command
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Span
-from compiler.model.environment import BUNDLE, Environment, Store
+from compiler.model.environment import EXTRACT, PER_KEY, Environment, Store
 from compiler.model.inventory import Cell, Inventory
 from compiler.model.provider import Provider, Spec
 from compiler.model.store import DEFAULT_MOUNT, Place
@@ -86,19 +86,19 @@ def cells_of_values(document: Document, environ: Mapping[str, str], secrets: Seq
 
 
 def _cells(secret_id: str, node: Node, store: Store) -> Iterator[Cell]:
-    by_name, skips = node.text("fetch") == BUNDLE, node.get("deletionPolicy") is not None
-    remote = node.text("remoteKey") or ""
+    fetch, remote = node.text("fetch") or PER_KEY, node.text("remoteKey") or ""
+    skips, takes_all = node.get("deletionPolicy") is not None, fetch == EXTRACT and node.get("templateData") is None
 
-    def cell(key: str, place: Place, at: Span, *, by_name: bool = False) -> Cell:
-        at_both, value = (at, node.key_span), (secret_id, key)
-        return Cell(secret_id, key, store, place, *at_both, value, by_name=by_name, serving=store, skips_missing=skips)
+    def cell(key: str, place: Place, at: Span, fetch: str) -> Cell:
+        own = Cell(secret_id, key, store, place, at, node.key_span, (secret_id, key), serving=store, fetch=fetch)
+        return replace(own, skips_missing=skips, takes_all=takes_all)
 
     for item in node.nearest("keys").items:
         if isinstance(item.value, str):
-            yield cell(item.value, Place(remote, item.value), item.span, by_name=by_name)
+            yield cell(item.value, Place(remote, item.value), item.span, fetch)
     data = node.get("data")
     for key, its in (data.children if data is not None else {}).items():
-        yield cell(key, Place(its.text("key") or "", its.text("property")), its.key_span)
+        yield cell(key, Place(its.text("key") or "", its.text("property")), its.key_span, PER_KEY)
 
 
 def _store(kind: str, name: str, node: Node, root: Node, environ: Mapping[str, str]) -> Store:

@@ -68,6 +68,7 @@ from compiler.operations.verify import (
     KeyStatus,
     Verification,
     compare_keys,
+    compare_unlisted,
     dates_by_key,
     verify,
     versions_of,
@@ -193,7 +194,8 @@ def _values(
     helps = [each.help for status in unread for each in status.found if each.rule in CLOSED and each.help is not None]
     likeness, keys = _likeness(here, there, comparer)
     different = keys[Likeness.DIFFERENT]
-    versions = versions_of(here[different[0]], there[different[0]], stores) if different and there is not None else None
+    first = different[0] if different else ""
+    versions = versions_of(here[first], there[first], stores) if there is not None and {first} <= here.keys() else None
     return StoreFindings(
         likeness,
         different,
@@ -260,6 +262,9 @@ def _likeness(
     for key, status in here.items():
         if (likeness := compare_keys(there.get(key), status, comparer)) in keys:
             keys[likeness] += (key,)
+    for likeness, names in compare_unlisted(there, here, comparer).items():
+        if likeness in keys:
+            keys[likeness] += names
     return next((each for each in _GRAVEST if keys[each]), Likeness.EQUAL), keys
 
 
@@ -488,7 +493,7 @@ class StatusJudge:
             (*changes.notes, *unknown, *notes, *_clock_note(manifest.store, values.ahead)),
             refresh_time(live.external_secret or {}),
             look_commands(pods or (), namespace),
-            unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest.object))),
+            unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest.object))) if manifest.listed is None else (),
             tuple(dict.fromkeys(map(owner_of, pods))) if pods is not None else None,
             self._unproven_store(manifest, live),
             unknown,

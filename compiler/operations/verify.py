@@ -17,7 +17,7 @@ from compiler.live.observation import Likeness, Readings, compare_held, is_of_st
 from compiler.live.stores import AddressError, LiveStores, with_server
 from compiler.live.versions import StoredVersion, version_of
 from compiler.model.diagnostic import Diagnostic, Related, Severity
-from compiler.model.environment import Environment, Secret, Store
+from compiler.model.environment import BUNDLE, EXTRACT, Environment, Secret, Store
 from compiler.model.inventory import Cell
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
 from compiler.model.store import Sameness, StoreIdentity, compare_servers, remote_places
@@ -53,7 +53,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _NAME = r"(?:[^\\.|*?#@!{\[]|\\.)+"
 _NAMES, _PATH = re.compile(_NAME, re.DOTALL), re.compile(rf"{_NAME}(?:\.{_NAME})*", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-# The longest name of a Secret's key, in bytes.
+# As the API server validates the name of a Secret's key.
+_SECRET_KEY = re.compile(r"(?!\.\.?\Z|\.\.)[-._a-zA-Z0-9]+", re.ASCII)
+# The longest one, in bytes.
 _LONGEST = 253
 
 
@@ -100,10 +102,11 @@ def _find(properties: Mapping[str, SecretValue], path: str) -> SecretValue | Non
     return members.get(last)
 
 
-def extract(remote: RemoteSecret) -> RemoteSecret:
+def extract(remote: RemoteSecret, *, takes_all: bool = False) -> RemoteSecret:
     """What `dataFrom.extract` makes of it: in a property's name, what no Secret's key can have becomes `_`.
 
-    Raises InvalidReferenceError where the operator then refuses all of it, whichever keys are wanted.
+    Raises InvalidReferenceError where the operator then refuses all of it, whichever keys are wanted; for a Secret that
+    `takes_all`, also where the API server does, as letters of other alphabets stay as they are.
     """
     found: dict[str, SecretValue] = {}
     names: dict[str, str] = {}
@@ -113,9 +116,15 @@ def extract(remote: RemoteSecret) -> RemoteSecret:
             raise InvalidReferenceError(f"its properties {quote(names[key])} and {quote(name)} become one key")
         if len(key.encode()) > _LONGEST:
             raise InvalidReferenceError(f"the name of a property is longer than {_LONGEST} bytes")
+        if takes_all and not _SECRET_KEY.fullmatch(key):
+            raise InvalidReferenceError(f"its property {quote(name)} cannot be a key of a Secret")
         found[key], names[key] = value, name
     return replace(remote, properties=found)
 
+
+# What cannot be done to a remote secret that is read as a whole, and what can be in its place, by `fetch`.
+_AS_A_WHOLE = {BUNDLE: "fetched as a bundle", EXTRACT: "extracted"}
+_INSTEAD = {BUNDLE: "`fetch: perKey`", EXTRACT: "leave out `extract`, and list each key that the Secret is to have"}
 
 EXPIRES_WITHIN = timedelta(days=30)
 
@@ -291,6 +300,29 @@ def compare_keys(there: KeyStatus | None, here: KeyStatus | None, comparer: Comp
     return compare_held(new, old, comparer)
 
 
+def compare_unlisted(
+    there: Mapping[str, KeyStatus], here: Mapping[str, KeyStatus], comparer: Comparer
+) -> dict[Likeness, tuple[str, ...]]:
+    """How the properties compare that are keys of a Secret without being listed; empty where a store gave none.
+
+    Both are the listed keys of one secret, by name: in another store, and in the one in use.
+    """
+    remotes = [next((each.remote for each in side.values() if each.remote is not None), None) for side in (there, here)]
+    new, old = (remote.properties if remote is not None else {} for remote in remotes)
+    if None in remotes or not all(each.cell.takes_all for each in here.values()):
+        return {}
+    found: dict[Likeness, tuple[str, ...]] = {}
+    for name in dict.fromkeys((*old, *new)):
+        if name not in here:
+            # Also a blank value is a key of the Secret.
+            in_both, is_old = name in old and name in new, name in old
+            one_sided = Likeness.MISSING if is_old else Likeness.ONLY_THERE
+            equal = in_both and comparer.same(old[name], new[name])
+            likeness = (Likeness.EQUAL if equal else Likeness.DIFFERENT) if in_both else one_sided
+            found[likeness] = (*found.get(likeness, ()), name)
+    return found
+
+
 def versions_of(one: KeyStatus, other: KeyStatus, stores: LiveStores) -> tuple[StoredVersion, StoredVersion] | None:
     """The versions of both stores that hold a key; None where one was not read."""
     if one.remote is None or other.remote is None:
@@ -349,15 +381,16 @@ def _names(
 
 def _of_values(asking: Sequence[Cell], remote: RemoteSecret, keys: Mapping[Cell, KeyStatus]) -> Iterator[Found]:
     """What is wrong with what each key resolves to; notes that in `keys`."""
-    bundled, not_json = [each for each in asking if each.by_name], list[Cell]()
-    bundle = remote
-    try:
-        bundle = extract(remote) if bundled else remote
-    except InvalidReferenceError as error:
-        # The operator refuses all of it; the values are judged all the same.
-        message = f'"{remote.name}" cannot be fetched as a bundle: {error}'
-        for group in _by_holder(bundled):
-            yield group, of_remote("unusable-bundle", group, message, "rename or remove it; or `fetch: perKey`")
+    bundle, not_json = remote, list[Cell]()
+    for bundled in _group_cells((each for each in asking if each.by_name), lambda each: (each.fetch, each.takes_all)):
+        fetch = bundled[0].fetch
+        try:
+            bundle = extract(remote, takes_all=bundled[0].takes_all)
+        except InvalidReferenceError as error:
+            # The operator refuses all of it; the values are judged all the same.
+            message = f'"{remote.name}" cannot be {_AS_A_WHOLE[fetch]}: {error}'
+            for group in _by_holder(bundled):
+                yield group, of_remote("unusable-bundle", group, message, f"rename or remove it; or {_INSTEAD[fetch]}")
     for same in _of_one_value(asking):
         first = same[0]
         try:
@@ -376,7 +409,8 @@ def _of_values(asking: Sequence[Cell], remote: RemoteSecret, keys: Mapping[Cell,
             yield from _judge_dotted(same, remote, value)
     for group in _by_holder(not_json):
         message = f'"{remote.name}" is not a JSON object with unique names'
-        yield group, of_remote("not-json", group, message, "store one, or mark the key `whole: true`")
+        way_out = "leave out `extract` and mark" if group[0].fetch == EXTRACT else "mark"
+        yield group, of_remote("not-json", group, message, f"store one, or {way_out} the key `whole: true`")
 
 
 def _judge_dotted(same: Sequence[Cell], remote: RemoteSecret, value: SecretValue) -> Iterator[Found]:

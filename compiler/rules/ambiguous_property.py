@@ -47,7 +47,8 @@ _HELP = "use at most 253 letters, digits, _ and -, no - first; `property` gives 
 @rule("ambiguous-property", WARNING, CATALOGUE, waivable=True)
 def check(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
-        for key in entry.keys.values():
+        # What is extracted is found by its name.
+        for key in entry.keys.values() if not entry.extract else ():
             # A key that takes its value from another has no property of its own.
             if not key.is_taken and (key.remote or not _FORM.fullmatch(key.name)):
                 yield from _judge(entry, key)

@@ -15,7 +15,7 @@ Read less often; the annotation `force-sync` refreshes at once after a rotation:
 
 import math
 
-from compiler.model.environment import BUNDLE
+from compiler.model.environment import PER_KEY
 from compiler.model.facts import duration_text
 from compiler.rules.api import ENVIRONMENT, WARNING, Environment, Finding, Findings, Node, Secret, Store, rule
 
@@ -66,4 +66,4 @@ def _over_budget(environment: Environment) -> Findings:
 
 
 def _reads(secret: Secret) -> int:
-    return 1 if secret.fetch == BUNDLE else len(secret.keys)
+    return len(secret.keys) if secret.fetch == PER_KEY else 1

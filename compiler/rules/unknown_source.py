@@ -49,4 +49,8 @@ def _judge(catalogue: Catalogue, entry: Entry, key: CatalogueKey) -> Findings:
     elif source[1] not in holder.keys:
         related = (Related(f'"{holder.id}" is defined here', holder.node.key_span),)
         message = f"{quote(holder.id)} has no key {quote(source[1])}"
-        yield Finding(message, node, help=suggest(source[1], holder.keys, "keys"), related=related, scope=scope)
+        way_out = suggest(source[1], holder.keys, "keys")
+        if holder.extract:
+            listed = f"list it in the keys of {quote(holder.id)}, if the store has it"
+            way_out = f"{way_out}; or {listed}" if way_out is not None else listed
+        yield Finding(message, node, help=way_out, related=related, scope=scope)

@@ -22,7 +22,7 @@ from compiler.model.catalogue import (
 )
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Source, extent
-from compiler.model.environment import METADATA, PER_KEY, Environment, Secret, SecretKey, Store, lacks_base
+from compiler.model.environment import EXTRACT, METADATA, PER_KEY, Environment, Secret, SecretKey, Store, lacks_base
 from compiler.model.facts import MAX_BYTES, MAX_RESOLVED, ORDINARY_VALUES, PART_OF, most_values, parse_duration
 from compiler.model.store import DEFAULT_MOUNT, place_in, remote_of
 from compiler.stores.registry import PROVIDERS, provider_of, suggest_store
@@ -178,6 +178,7 @@ def _entry(name: str, node: Node) -> Entry:
         template=node.text_map("template", "data"),
         creation_policy=node.text("creationPolicy") or OWNER,
         deletion_policy=node.text("deletionPolicy") or RETAIN,
+        extract=node.nearest("extract").value is True,
         guards=node.nearest("guards").value is True,
     )
 
@@ -435,7 +436,7 @@ class Resolver:
             namespace=_text(own.get("namespace") or top.get("namespace")),
             refresh=parse_duration(_text(refresh_node) or ""),
             refresh_node=refresh_node,
-            fetch=_text(own.get("fetch") or top.get("fetch")) or PER_KEY,
+            fetch=EXTRACT if entry.extract else _text(own.get("fetch") or top.get("fetch")) or PER_KEY,
             remote=store.prefix + remote if store is not None and remote is not None else None,
             labels=labels,
             annotations=_over(texts["annotations"], own.get("annotations")),

@@ -197,7 +197,7 @@ def test_templates_decide_nothing() -> None:
     code = re.sub(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", "", text, flags=re.DOTALL)
     actions = re.findall(r"\{\{-?\s*(.*?)\s*-?\}\}", code)
     empty = "if not (or .Values.externalSecrets .Values.clusterSecretStores .Values.secretStores .Values.allowEmpty)"
-    conditions = {empty, "if $secret.templateData", 'if eq $secret.fetch "bundle"'}
+    conditions = {empty, "if $secret.templateData", 'if ne $secret.fetch "perKey"'}
     assert {action for action in actions if action.startswith("if")} == conditions
     (refusal,) = [action for action in actions if action.startswith("fail ")]
     actions.remove(refusal)

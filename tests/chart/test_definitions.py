@@ -38,7 +38,7 @@ def test_external_secrets_are_accepted_and_stored_as_printed(
     operator = definition(f"externalsecret-{minor}")
     samples = (*rendered("mixed", *options(minor)), *rendered("templates", *options(minor)))
     secrets = [each for each in samples if each["kind"] == "ExternalSecret"]
-    assert len(secrets) == 6
+    assert len(secrets) == 7
     for secret in secrets:
         assert operator.refusals(secret) == []
         assert operator.stored(secret) == secret

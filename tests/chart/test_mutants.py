@@ -209,8 +209,8 @@ MUTANTS: dict[str, tuple[str, ...]] = {
         SECRET,
         "    template:\n      engineVersion",
         '    {{- if eq $secret.fetch "bundle" }}\n    template:\n      engineVersion',
-        "      {{- end }}\n  {{- if eq",
-        "      {{- end }}\n    {{- end }}\n  {{- if eq",
+        "      {{- end }}\n  {{- if ne",
+        "      {{- end }}\n    {{- end }}\n  {{- if ne",
     ),
     "a template with data per key": (
         SECRET,

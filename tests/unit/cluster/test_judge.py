@@ -543,6 +543,15 @@ def test_a_secret_of_another_type_is_said_before_what_it_causes() -> None:
     assert states(typed, as_deployed(typed, external_secret=failing, has_type=False)) == [ClusterState.OTHER_TYPE]
 
 
+def test_of_what_is_extracted_the_listed_keys_must_be_there() -> None:
+    extracted = replace(AZURE[SLACK], listed=("SLACK_TEAM_ID", "OTHER"))
+    (found,) = problems(extracted, live(SLACK))
+    assert (found.state, found.message) == (
+        ClusterState.MISSING_KEY,
+        'the Secret "ai-platform-engineering/agent-slack-secrets" lacks "OTHER"',
+    )
+
+
 def test_keys_that_are_left_out_are_said_to_be_by_the_deletion_policy() -> None:
     merging = with_target(AZURE[SLACK], deletionPolicy="Delete")
     lacking = copy.deepcopy(SECRETS[SLACK])

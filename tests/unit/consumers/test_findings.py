@@ -280,6 +280,17 @@ def key_of(name: str, key: str, more: str = "") -> str:
     return deployment(f"env: [{{name: A, valueFrom: {{secretKeyRef: {{name: {name}, key: {key}{more}}}}}}}]")
 
 
+def test_whether_what_is_extracted_has_a_key_only_its_store_tells(bench: Bench) -> None:
+    bench.change("catalogue", "\n  jira:\n", "\n  jira:\n    extract: true\n")
+    found = bench.one("missing-consumed-key", key_of("agent-jira-secrets", "JIRA_MORE"))
+    assert found.severity is Severity.NOTE
+    assert found.message.endswith(
+        'needs "JIRA_MORE" of the Secret "agent-jira-secrets", which has it if the store does'
+    )
+    assert found.help == 'list it in the keys of "jira", so that `verify` looks for it'
+    assert not bench.of("missing-consumed-key", key_of("agent-jira-secrets", "JIRA_TOKEN"))
+
+
 def test_a_key_that_the_environment_lacks_is_found_at_both_places(bench: Bench) -> None:
     text = key_of("agent-jira-secrets", "JIRA_TOKN")
     found = bench.one("missing-consumed-key", text)

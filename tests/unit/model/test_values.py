@@ -310,6 +310,39 @@ def test_a_bundle_is_one_outline_too() -> None:
     assert found["ai", "agent"].keys == {"A": ("p/agent", "A"), "B": ("p/agent", "B")}
 
 
+EXTRACTED: dict[str, ValuesData] = {
+    **{name: value for name, value in SECRET.items() if name != "data"},
+    "fetch": "extract",
+    "keys": ["A", "B"],
+}
+
+
+def test_what_is_extracted_is_one_outline_whatever_keys_are_listed() -> None:
+    rendered = manifest(dataFrom=[{"extract": {"key": "p/agent"}}])
+    found = outlines_of_manifests([rendered])
+    assert found == outlines_of_values({"externalSecrets": {"agent": EXTRACTED}})
+    assert found == outlines_of_values({"externalSecrets": {"agent": {**EXTRACTED, "keys": ["B"]}}})
+    assert found["ai", "agent"].keys == {}
+    # With a template of its own it is no more than a bundle with that one.
+    own: dict[str, ValuesData] = {"templateData": {"A": "{{ .A }}", "X": "{{ .B }}"}, "keys": ["A"]}
+    extract, bundle = (
+        outlines_of_values({"externalSecrets": {"agent": {**EXTRACTED, **own, "fetch": fetch}}})
+        for fetch in ("extract", "bundle")
+    )
+    assert extract == bundle
+
+
+def test_between_listed_keys_and_all_of_them_none_is_said_to_be_removed() -> None:
+    (to_all,) = changed(fetch="extract", keys=["TOKEN"], data={})
+    assert (to_all.keys_added, to_all.keys_removed, to_all.keys_moved) == ((), (), ())
+    assert {("fetch", "perKey", "extract"), ("fetched", "", "p/agent")} <= set(to_all.fields)
+    assert ("keys", "TOKEN, URL, KEY", "every property") in to_all.fields
+    all_of_it = outlines_of_values({"externalSecrets": {"agent": EXTRACTED}})
+    elsewhere = outlines_of_values({"externalSecrets": {"agent": {**EXTRACTED, "remoteKey": "p/b"}}})
+    (moved,) = compare(all_of_it, elsewhere)
+    assert moved.fields == (("fetched", "p/agent", "p/b"),)
+
+
 def test_a_label_of_the_users_own_below_the_charts_name_counts() -> None:
     rendered = manifest(data=DATA)
     rendered["metadata"]["labels"]["app.kubernetes.io/version"] = "1"

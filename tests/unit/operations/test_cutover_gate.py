@@ -519,3 +519,54 @@ def test_a_key_that_was_left_out_comes_back_with_a_switch(
     before = SimpleNamespace(entry=SimpleNamespace(skips_missing=skips))
     switch: Any = SimpleNamespace(environment=SimpleNamespace(name="dev"), secret="github", before=before)
     assert effect_of(found, switch) == effect
+
+
+@pytest.fixture
+def extracting(bench: Bench) -> Bench:
+    text = bench.text("catalogue")
+    assert text.count("\n  jira:\n") == 1
+    bench.write("catalogue", text.replace("\n  jira:\n", "\n  jira:\n    extract: true\n"))
+    return bench
+
+
+def jira(**more: str) -> dict[str, SecretValue]:
+    return secrets(JIRA_TOKEN="t-2", JIRA_URL="https://jira", **more)
+
+
+def test_the_gate_wants_the_keys_that_are_not_listed_too(extracting: Bench) -> None:
+    extracting.vault.hold("agents/jira", jira(SAME="s", LOST="x", CHANGED="old"))
+    extracting.azure.hold("agents-jira", jira(SAME="s", CHANGED="new", SURPLUS="y"))
+    found = extracting.to_azure("jira")
+    assert found.is_refused
+    assert of(found, "compared")[1:] == [
+        (
+            "refused",
+            'the Secret of "jira" would lose keys, which are in "vault" and not in "azure": "LOST"',
+            f"{MIGRATE} --apply",
+        ),
+        (
+            "refused",
+            'the Secret of "jira" would get keys, which are in "azure" and not in "vault": "SURPLUS"',
+            'remove them from "agents-jira" in "azure"',
+        ),
+        (
+            "refused",
+            'values of "jira" differ in "azure" and "vault": "CHANGED"',
+            f"{MIGRATE} --on-conflict overwrite --apply",
+        ),
+    ]
+
+
+def test_equal_keys_that_are_not_listed_open_the_gate(extracting: Bench) -> None:
+    extracting.vault.hold("agents/jira", jira(SAME="s"))
+    extracting.azure.hold("agents-jira", jira(SAME="s"))
+    found = extracting.to_azure("jira")
+    assert not found.is_refused
+    assert of(found, "compared")[1:] == [
+        ("passed", '"jira" has the same keys that are not listed in "vault" and "azure": 1 other key', None)
+    ]
+
+
+def test_without_extract_other_properties_are_nobodys_keys(bench: Bench) -> None:
+    bench.azure.hold("agents-jira", jira(SURPLUS="y"))
+    assert not bench.to_azure("jira").is_refused

@@ -383,3 +383,25 @@ def test_a_store_is_not_copied_into_itself_and_an_unknown_one_is_named(
     assert same.value.help == "name another one with --from"
     with pytest.raises(Refusal):
         migration(environment, "azur", None, options)
+
+
+def extracting(environment: Environment) -> Environment:
+    """The environment with an entry whose Secret has every property of its remote secret."""
+    entry = replace(environment.catalogue.entries["jira"], extract=True)
+    secrets = {**environment.secrets, "jira": replace(environment.secrets["jira"], entry=entry, fetch="extract")}
+    catalogue = replace(environment.catalogue, entries={**environment.catalogue.entries, "jira": entry})
+    return replace(environment, catalogue=catalogue, secrets=secrets)
+
+
+def test_of_what_is_extracted_every_property_is_moved(environment: Environment, ends: Ends) -> None:
+    ends.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u", MORE="x", EMPTY="")
+    ends.vault.seed("agents/github", GITHUB_TOKEN="t", NOTES="n")
+    found = plan(extracting(environment), ends)
+    steps = {step.key: step for step in found.steps}
+    assert (steps["MORE"].kind, steps["EMPTY"].kind) == (Kind.CREATE, Kind.REFUSE)
+    assert steps["EMPTY"].remedy == "remove it from the source, or give it a value there"
+    assert "NOTES" not in steps
+    ends.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u", MORE="x")
+    (write,) = [each for each in puts(plan(extracting(environment), ends)) if each.name == "agents-jira"]
+    assert not isinstance(write.content, SecretValue)
+    assert set(write.content) == {"JIRA_TOKEN", "JIRA_URL", "MORE"}

@@ -316,6 +316,13 @@ def test_each_key_is_asked_for_at_its_own_place_and_line() -> None:
 def test_a_bundle_is_found_by_name() -> None:
     found = cells_of_values(load(fetch="bundle"), {}, ["github"])
     assert [each.by_name for each in found] == [True, True, False, False]
+    assert not any(each.takes_all for each in found)
+
+
+def test_what_is_extracted_is_found_by_name_and_has_more_keys() -> None:
+    found = cells_of_values(load(fetch="extract"), {}, ["github"])
+    assert [each.by_name for each in found] == [True, True, False, False]
+    assert all(each.takes_all for each in found)
 
 
 def test_a_rendered_store_says_where_it_is() -> None:

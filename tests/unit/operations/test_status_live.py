@@ -458,6 +458,21 @@ def test_another_value_is_different_by_its_key(world: World) -> None:
     assert jira.faults == ()
 
 
+def test_of_what_is_extracted_the_keys_that_are_not_listed_count_too(world: World) -> None:
+    bench = world.bench
+    bench.write("catalogue", bench.text("catalogue").replace("\n  jira:\n", "\n  jira:\n    extract: true\n"))
+    both = {"JIRA_TOKEN": "t-2", "JIRA_URL": "https://jira"}
+    bench.vault.hold("agents/jira", secrets(**both, LOST="x", SAME="s", CHANGED="old"))
+    bench.azure.hold("agents-jira", secrets(**both, SAME="s", CHANGED="new"))
+    jira = read(world).values["jira"]
+    assert (jira.different, jira.missing, jira.versions) == (("CHANGED",), ("LOST",), None)
+    bench.azure.hold("agents-jira", secrets(**both, LOST="x", SAME="s", CHANGED="old"))
+    assert read(world).values["jira"].likeness is Likeness.EQUAL
+    # Only the store tells whether a pod reads a key that it does not have.
+    world.platform.pod(SPACE, "jira", JIRA, ready=False, waiting="CreateContainerConfigError", key="JIRA_USER")
+    assert world.live_state().unlisted == ()
+
+
 @pytest.mark.parametrize("blank", ["", "\t"])
 def test_a_blank_value_is_no_other_value(world: World, blank: str) -> None:
     world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN=blank, JIRA_URL="https://jira"))

@@ -374,14 +374,14 @@ def test_a_property_that_is_not_evaluated_is_said_at_its_key() -> None:
 
 def test_a_bundle_fails_for_properties_that_no_key_asks_for() -> None:
     held = {"github": '{"TOKEN": "x1", "A B": "y", "A_B": "z"}'}
-    (diagnostic,) = run(held, replace(asked(), by_name=True), asked("ID", wanted="A_B"))[0].diagnostics
+    (diagnostic,) = run(held, replace(asked(), fetch="bundle"), asked("ID", wanted="A_B"))[0].diagnostics
     assert (diagnostic.rule, diagnostic.span) == ("unusable-bundle", at(2))
     assert diagnostic.message.startswith(
         '"github" cannot be fetched as a bundle: its properties "A B" and "A_B" become'
     )
     assert [related.key for related in diagnostic.related] == ["TOKEN"]
     # The operator finds a property by the name that it gives it.
-    assert rules({"github": '{"MY TOKEN": "x1"}'}, replace(asked(wanted="MY_TOKEN"), by_name=True)) == []
+    assert rules({"github": '{"MY TOKEN": "x1"}'}, replace(asked(wanted="MY_TOKEN"), fetch="bundle")) == []
 
 
 def test_who_asked_may_stay_unknown() -> None:
@@ -833,3 +833,40 @@ def test_a_bundle_has_the_names_that_keys_can_have(provider: Provider, name: str
 def test_a_bundle_is_refused_for_a_property_that_nobody_asks_for(provider: Provider, text: str, why: str) -> None:
     with pytest.raises(InvalidReferenceError, match=f"^{why}$"):
         extract(stored(provider, text))
+
+
+def extracted(key: str = "TOKEN", *, takes_all: bool = True) -> Cell:
+    return replace(asked(key, wanted=key), fetch="extract", takes_all=takes_all)
+
+
+def test_what_is_extracted_needs_its_listed_keys_and_names_that_a_secret_can_have() -> None:
+    assert rules({"github": '{"TOKEN": "x1", "tls.crt": "y", "A B": "z"}'}, extracted(), extracted("tls.crt")) == []
+    for held in ("{}", '{"OTHER": "x1"}'):
+        (missing,) = run({"github": held}, extracted())[0].diagnostics
+        assert (missing.rule, missing.message[:11]) == ("missing-property", '"TOKEN" of ')
+    for name, why in (
+        ("schl\u00fcssel", 'its property "schl\u00fcssel" cannot be a key of a Secret'),
+        ("..", 'its property ".." cannot be a key of a Secret'),
+        ("", 'its property "" cannot be a key of a Secret'),
+    ):
+        held = f'{{"TOKEN": "x1", "{name}": "z"}}'
+        (diagnostic,) = run({"github": held}, extracted())[0].diagnostics
+        assert (diagnostic.rule, diagnostic.message[:45]) == (
+            "unusable-bundle",
+            f'"github" cannot be extracted: {why}'[:45],
+        )
+        assert why in diagnostic.message
+        assert diagnostic.help is not None
+        assert "leave out `extract`" in diagnostic.help
+        # The entry's own template names what the Secret gets.
+        assert rules({"github": held}, extracted(takes_all=False)) == []
+    (twice,) = run({"github": '{"TOKEN": "x1", "A B": "y", "A_B": "z"}'}, extracted())[0].diagnostics
+    assert twice.message.startswith('"github" cannot be extracted: its properties "A B" and "A_B" become one key')
+
+
+def test_what_is_extracted_is_a_json_object() -> None:
+    (diagnostic,) = run({"github": "no object"}, extracted())[0].diagnostics
+    assert (diagnostic.rule, diagnostic.help) == (
+        "not-json",
+        "store one, or leave out `extract` and mark the key `whole: true`",
+    )

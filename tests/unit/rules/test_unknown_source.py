@@ -31,3 +31,11 @@ def test_leaves_alone_what_leads_somewhere_or_may_have_been_left_out(judge: Judg
     assert not judge(check, TAKING)
     assert not judge(check, TAKING.replace("github/GITHUB_TOKEN", "ci/CI_TOKEN"))
     assert not judge(check, TAKING.replace("github/GITHUB_TOKEN", "github/NONE") + "colour: red\n")
+
+
+def test_a_key_of_what_is_extracted_is_to_be_listed(judge: Judge) -> None:
+    text = TAKING.replace("github/GITHUB_TOKEN", "aws/ACCOUNT")
+    found = judge(check, text.replace("    target: agent-aws-secrets\n", "    target: a\n    extract: true\n"))
+    ending = '; or list it in the keys of "aws", if the store has it'
+    assert [(each or "").endswith(ending) for each in found.helps] == [True]
+    assert [(each or "").endswith(ending) for each in judge(check, text).helps] == [False]
