@@ -15,6 +15,7 @@ from compiler.cluster.problem import FAILING, OF_PODS, OF_STORE, UNDEPLOYED, Clu
 from compiler.cluster.store_object import log_in_problem, store_problems, store_unknowns
 from compiler.cluster.view import (
     CERTIFICATES,
+    DATA_HASH,
     EVENTS,
     NAME_LABEL,
     WEBHOOK,
@@ -65,7 +66,6 @@ _DELETE_TYPED = (
 )
 _STORE_FIELD, _TEMPLATES = ("secretStoreRef",), (("template",), ("manifest",))
 
-
 # With no other ones the Secret has the value of the store.
 _OF_NEW_VALUE = OF_PODS | {ClusterState.REPLACED, ClusterState.DATA_CHANGED}
 # What the operator does not do while it is down.
@@ -104,6 +104,8 @@ class Evidence:
     now: datetime
     # When the store in use got the newest value of the secret; None where that is not known.
     written: datetime | None = None
+    # What the operator notes beside a Secret with the values of the store in use; None where that is not known.
+    data_hash: str | None = None
     # Whether a value of the second in which the operator read it counts as read.
     in_same_second: bool = True
     # Whether this run asked the operator to synchronise, after it had read the stores.
@@ -535,7 +537,10 @@ def _of_times(
     if found is None or ClusterState.DELETED in states:
         return
     # What was asked for after the stores were read and is answered was read since, whatever the clocks say.
-    if not states & _NOT_READ and not (evidence.is_forced and is_answered(found)):
+    # Nor do they count where the operator notes of the Secret what it notes of these values.
+    noted = child(live.secret or {}, "metadata", "annotations").get(DATA_HASH)
+    is_held = noted is not None and noted == evidence.data_hash
+    if not states & _NOT_READ and not is_held and not (evidence.is_forced and is_answered(found)):
         yield from older_value(
             found, evidence.written, manifest.target_title, now, in_same_second=evidence.in_same_second
         )

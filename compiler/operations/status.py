@@ -49,6 +49,7 @@ class StoreFindings:
     # Of the values, by key; these and `newest` by this machine's clock.
     dates: Mapping[str, datetime] = field(default_factory=dict)
     ahead: timedelta = timedelta()  # by how much the store's clock is ahead of this machine's, where that matters
+    data_hash: str | None = None  # what the operator notes beside a Secret of these values; None where one is not known
     side: FailureSide = FailureSide.UNCLEAR  # whose failure it is that the store did not say
     fault_by: str = "missing-secret"  # the rule of the first of `faults`
     fault_helps: tuple[str, ...] = ()  # what to do about these

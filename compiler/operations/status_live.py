@@ -74,7 +74,7 @@ from compiler.operations.verify import (
     versions_of,
 )
 from compiler.stores.errors import FailureSide, StoreError
-from compiler.stores.secret_value import Comparer
+from compiler.stores.secret_value import Comparer, operator_hash
 from compiler.text.wording import ACCEPT_STORE, quote, repeat_option, shell_line
 
 if TYPE_CHECKING:
@@ -216,6 +216,7 @@ def _values(
             for key, status in here.items()
         },
         dates=dates_by_key(here.values()),
+        data_hash=_data_hash(here),
         fault_by=fault_by,
         fault_helps=tuple(dict.fromkeys(each.help for each in faults if each.rule == fault_by and each.help)),
         closed_by=closed_by,
@@ -239,6 +240,11 @@ def _versions_read(statuses: Iterable[KeyStatus], stores: LiveStores) -> Iterato
 
 def _dates(statuses: Mapping[str, KeyStatus]) -> list[datetime]:
     return [each.date for each in statuses.values() if each.date is not None]
+
+
+def _data_hash(here: Mapping[str, KeyStatus]) -> str | None:
+    values = {key: status.value for key, status in here.items() if status.value is not None and status.is_sound}
+    return operator_hash(values) if len(values) == len(here) else None
 
 
 def _unset(here: Mapping[str, KeyStatus]) -> tuple[str, ...]:
@@ -455,12 +461,12 @@ class StatusJudge:
     ) -> LiveState:
         """The live state of a secret, with the `changes` since the run began; see Evidence. Raises ClusterError."""
         manifest, view, values = snapshot.manifests[secret], snapshot.view, self.rows[secret].values
-        namespace, name, root = manifest.namespace, manifest.target, self._root
-        live, pods = view.live(manifest), snapshot.pods(manifest)
+        namespace, name, live, pods = manifest.namespace, manifest.target, view.live(manifest), snapshot.pods(manifest)
         starts = judge_starts(pods or (), live.secret, values.dates, self._now(), changes.data)
         evidence = Evidence(
             self._now(),
             values.newest,
+            values.data_hash,
             in_same_second=not self._follows_write,
             is_forced=is_forced,
             newest_sign=snapshot.newest_sign,
@@ -471,7 +477,7 @@ class StatusJudge:
             changes=changes.problems,
             pods=tuple(pod_problems(pods or (), namespace, view.by_name(SECRETS, namespace))),
             restarts=() if changes.is_expected else starts.problems,
-            origin=lambda each: self._deployment(snapshot, root).origin(each) if root is not None else None,
+            origin=lambda each: self._deployment(snapshot, self._root).origin(each) if self._root is not None else None,
         )
         every = problems(manifest, live, evidence)
         states, unknown = {each.state for each in every}, unknowns(manifest, live)

@@ -4,6 +4,7 @@ Two values are compared by a keyed hash, and the JSON object of a remote secret 
 every other byte kept.
 """
 
+import hashlib
 import hmac
 import json
 import os
@@ -156,6 +157,18 @@ class Comparer:
     def _digest(self, secret: SecretValue) -> bytes:
         text = secret.reveal().encode("utf-8", "surrogatepass")
         return hmac.digest(self.__key, secret.kind.encode() + b":" + text, "sha256")
+
+
+def operator_hash(values: Mapping[str, SecretValue]) -> str | None:
+    """What External Secrets Operator notes beside a Secret with this data: SHA3-224 of the map as Go prints it.
+
+    None where a value is no string. Who compares it learns nothing that the operator's note does not give away.
+    """
+    if not values or not all(each.is_string for each in values.values()):
+        return None
+    data = {key: values[key].reveal().encode("utf-8", "surrogatepass") for key in sorted(values)}
+    text = " ".join(f"{key}:[{' '.join(map(str, value))}]" for key, value in data.items())
+    return hashlib.sha3_224(f"map[{text}]".encode()).hexdigest()
 
 
 class Trait(StrEnum):

@@ -385,6 +385,21 @@ def test_a_store_whose_clock_is_wrong_is_named_and_its_dates_read_by_ours(
     assert live.notes[0].startswith(f'the clock of the store "vault" is {word} this machine')
 
 
+def test_a_secret_with_the_data_of_the_store_is_in_effect_whatever_dates_say(world: World) -> None:
+    now = datetime.now(UTC)
+    world.written(now - timedelta(minutes=5))
+    world.refreshed(now - timedelta(minutes=20))
+    assert [each.state for each in world.live_state().problems] == [ClusterState.OLDER_VALUE]
+    (held,) = [row.values.data_hash for row in with_values(world.status(), world.bench.live())[0].rows[1:]]
+    assert held is not None
+    world.platform.sync(SPACE, JIRA, held)
+    world.refreshed(now - timedelta(minutes=20))
+    assert world.live_state().problems == ()
+    world.platform.sync(SPACE, JIRA, "0" * len(held))
+    world.refreshed(now - timedelta(minutes=20))
+    assert [each.state for each in world.live_state().problems] == [ClusterState.OLDER_VALUE]
+
+
 def test_pods_from_before_a_value_need_a_restart_without_an_earlier_look(world: World) -> None:
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     world.platform.pod(SPACE, "mcp-jira", JIRA, started=start)
