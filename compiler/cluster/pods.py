@@ -7,8 +7,9 @@ from enum import StrEnum
 from operator import itemgetter
 from typing import Any
 
-from compiler.cluster.judge import CLOCKS, operator_write_time
+from compiler.cluster.judge import operator_write_time
 from compiler.cluster.problem import ClusterProblem, ClusterState
+from compiler.cluster.times import CLOCKS
 from compiler.cluster.view import (
     CONTAINERS,
     LiveObject,

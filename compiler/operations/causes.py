@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from compiler.cluster.judge import operator_pods
 from compiler.cluster.messages import without_age
 from compiler.cluster.problem import FAILING, OF_STORE, ClusterProblem, ClusterState
+from compiler.cluster.times import operator_pods
 from compiler.live.observation import Likeness
 from compiler.model.environment import Environment, shorten
 from compiler.model.facts import short_duration

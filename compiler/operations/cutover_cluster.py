@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from compiler.cluster.judge import CLOCKS, Evidence, empty_cluster, last_read_before, problems, unknowns, wrong_cluster
+from compiler.cluster.judge import Evidence, empty_cluster, problems, unknowns, wrong_cluster
 from compiler.cluster.operator import read_operator
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.store_object import (
@@ -19,6 +19,7 @@ from compiler.cluster.store_object import (
     store_problems,
     store_unknowns,
 )
+from compiler.cluster.times import CLOCKS, last_read_before
 from compiler.cluster.view import (
     NAMESPACES,
     OPERATOR,

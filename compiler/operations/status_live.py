@@ -13,7 +13,7 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.cluster.judge import CLOCKS, Evidence, empty_cluster, is_immutable, problems, unknowns, waits_for_a_change
+from compiler.cluster.judge import Evidence, empty_cluster, is_immutable, problems, unknowns, waits_for_a_change
 from compiler.cluster.messages import describe_failure
 from compiler.cluster.operator import read_operator
 from compiler.cluster.pods import (
@@ -28,6 +28,7 @@ from compiler.cluster.pods import (
 )
 from compiler.cluster.problem import FAILING, OF_PODS, UNDEPLOYED, ClusterProblem, ClusterState
 from compiler.cluster.store_object import store_problems, store_unknowns
+from compiler.cluster.times import CLOCKS
 from compiler.cluster.view import (
     DATA_HASH,
     EVENTS,

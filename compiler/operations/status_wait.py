@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compiler.cluster.judge import is_immutable, is_own, last_read_before, problems
+from compiler.cluster.judge import is_immutable, is_own, problems
 from compiler.cluster.pods import Pod
 from compiler.cluster.problem import OF_PODS, ClusterProblem, ClusterState
+from compiler.cluster.times import last_read_before
 from compiler.cluster.view import (
     ClusterError,
     ClusterView,

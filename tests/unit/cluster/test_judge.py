@@ -13,14 +13,12 @@ from compiler.cluster.judge import (
     Evidence,
     foreign_writers,
     is_own,
-    last_read_before,
-    older_value,
-    operator_inactivity,
     problems,
     unknowns,
     waits_for_a_change,
 )
 from compiler.cluster.problem import ClusterState
+from compiler.cluster.times import last_read_before, older_value, operator_inactivity
 from compiler.cluster.view import (
     Live,
     clock,

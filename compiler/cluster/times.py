@@ -1,0 +1,101 @@
+"""Judges by the operator's times whether it has read the newest value, and whether it handles an ExternalSecret."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from compiler.cluster.problem import ClusterProblem, ClusterState
+from compiler.cluster.view import LiveObject, child, clock, moment_of, refresh_time, sign_of, sync_request_time
+from compiler.model.facts import parse_duration, short_duration
+from compiler.text.wording import quote, shell_line
+
+# The clocks of this machine, the stores and the cluster may differ by so much.
+CLOCKS = timedelta(minutes=5)
+# The operator takes a request at once, unless it has many others before it.
+_ANSWER = timedelta(minutes=1)
+# Its times are whole seconds, and its clock is not the API server's.
+_SAME = timedelta(seconds=2)
+_SILENT = "the operator seems not to run: it leaves the ExternalSecrets alone"
+_BEHIND = "the operator is behind with the ExternalSecrets: it handles others"
+# These never refresh by themselves.
+_UNTIMED = frozenset({"CreatedOnce", "OnChange"})
+
+
+def operator_pods() -> str:
+    """The line that shows whether the operator runs, by the label that its chart gives its pods."""
+    return shell_line("kubectl", "get", "pods", "-A", "-l", "app.kubernetes.io/name=external-secrets")
+
+
+def last_read_before(
+    external_secret: LiveObject, written: datetime | None, *, in_same_second: bool = True
+) -> datetime | None:
+    """When the operator last read a value, where that was before it was `written`; else None.
+
+    The operator's times are whole seconds: a value of the same second counts as read, or not, by `in_same_second`.
+    """
+    refreshed = refresh_time(external_secret)
+    if refreshed is None or written is None:
+        return None
+    second = written.replace(microsecond=0)
+    is_read = second < refreshed or (second == refreshed and in_same_second)
+    return None if is_read else refreshed
+
+
+def older_value(
+    external_secret: LiveObject, written: datetime | None, title: str, now: datetime, *, in_same_second: bool = True
+) -> Iterator[ClusterProblem]:
+    """Whether the Secret `title` may hold an earlier value than the one that was `written`; see `last_read_before`."""
+    read = last_read_before(external_secret, written, in_same_second=in_same_second)
+    if read is None or written is None:
+        return
+    times = f"written {clock(written, now)}, the operator last read it {clock(read, now)}"
+    message = f"the Secret {quote(title)} may hold an earlier value: {times}"
+    common = "the Secrets may hold earlier values: the operator has not read the store since they were written"
+    yield ClusterProblem(ClusterState.OLDER_VALUE, message, evidence=common)
+
+
+def operator_inactivity(
+    external_secret: LiveObject,
+    title: str,
+    now: datetime,
+    failed: datetime | None = None,
+    newest: datetime | None = None,
+) -> Iterator[ClusterProblem]:
+    """Whether the operator leaves the ExternalSecret `title` alone: a request unanswered, or a refresh overdue.
+
+    `failed` is when the newest warning about it was repeated; `newest` is the newest sign of any ExternalSecret.
+    """
+    known = (sign_of(external_secret), failed)
+    sign = max(filter(None, known), default=None)
+    newest = max(filter(None, (*known, newest)), default=None)
+    asked = sync_request_time(external_secret)
+    if asked is not None and (sign is None or sign < asked - _SAME):
+        request = f"asked at {clock(asked, now)} to synchronise {quote(title)}"
+        if now - asked > _ANSWER and (newest is None or newest < asked - _SAME):
+            message = f"the operator seems not to run: it was {request}, and did not"
+            yield ClusterProblem(ClusterState.SILENT, message, operator_pods(), evidence=_SILENT)
+        else:
+            message = f"the operator was {request}, and has not yet"
+            yield ClusterProblem(ClusterState.NOT_REFRESHED, message, evidence=_BEHIND)
+        return
+    yield from _overdue(external_secret, title, now, sign, newest)
+
+
+def _overdue(
+    external_secret: LiveObject, title: str, now: datetime, sign: datetime | None, newest: datetime | None
+) -> Iterator[ClusterProblem]:
+    spec = child(external_secret, "spec")
+    interval = parse_duration(str(spec.get("refreshInterval") or ""))
+    since = sign or moment_of(child(external_secret, "metadata").get("creationTimestamp"))
+    if interval is None or since is None or spec.get("refreshPolicy") in _UNTIMED:
+        return
+    every = timedelta(seconds=min(interval, timedelta.max.total_seconds() / 4))
+    allowed = every + max(every, CLOCKS)
+    if now - since <= allowed:
+        return
+    pace = f"since {clock(since, now)}, although its interval is {short_duration(interval)}"
+    message = f"has not handled {quote(title)} {pace}"
+    if newest is not None and now - newest <= allowed:
+        yield ClusterProblem(ClusterState.NOT_REFRESHED, f"the operator {message}", evidence=_BEHIND)
+    else:
+        message = f"the operator seems not to run: it {message}"
+        yield ClusterProblem(ClusterState.SILENT, message, operator_pods(), evidence=_SILENT)
