@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from compiler.model.catalogue import DELETE, ORPHAN, OWNER, RETAIN
 from compiler.model.document import Node, Span
 from compiler.model.facts import ANNOTATION, parse_duration
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
@@ -19,6 +20,7 @@ from compiler.rules.api import Finding
 from compiler.rules.unused_setting import RENDERED_ONLY
 from compiler.stages.load import provider_objects
 from compiler.stores.registry import PROVIDERS, provider_called
+from compiler.text.go_template import OPENING, TemplateNames, read_template
 from compiler.text.wording import quote
 
 # A setting of a store; the pairs of a map.
@@ -45,11 +47,10 @@ _Only = Mapping[tuple[str, ...], Sequence[object]]
 _SPEC, _TARGET, _TEMPLATE = ("spec",), ("spec", "target"), ("spec", "target", "template")
 _ONLY: _Only = {
     (*_SPEC, "refreshPolicy"): ("Periodic",),
-    (*_TARGET, "creationPolicy"): ("Owner",),
-    (*_TARGET, "deletionPolicy"): ("Retain",),
+    (*_TARGET, "creationPolicy"): (OWNER, ORPHAN),
+    (*_TARGET, "deletionPolicy"): (RETAIN, DELETE, "Merge"),
     (*_TARGET, "immutable"): (False,),
     (*_TARGET, "manifest", "kind"): ("Secret",),
-    (*_TEMPLATE, "type"): ("Opaque",),
     (*_TEMPLATE, "engineVersion"): ("v2",),
     (*_TEMPLATE, "mergePolicy"): ("Replace",),
     (*_TEMPLATE, "templateFrom"): (),
@@ -137,7 +138,10 @@ _OF_TOOLS = frozenset(
 _WAVE = re.compile(r"-?[0-9]{1,5}", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9]{1,24}")
 # `{{ .name }}`, which gives a key another name and no other value.
-_RENAMED = re.compile(r"\{\{-?\s*\.([A-Za-z0-9_]+)\s*(?:\|\s*toString\s*)?-?\}\}")
+# or `{{ index . "name" }}`.
+_RENAMED = re.compile(
+    r"\{\{-?\s*(?:\.([A-Za-z0-9_]+)|index\s+\.\s+\"([A-Za-z0-9._-]+)\")\s*(?:\|\s*toString\s*)?-?\}\}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +194,15 @@ class FoundSecret:
     # the object's, without those that tools set, as `own_annotations`
     own_labels: Mapping[str, str] = field(default_factory=dict)
     own_annotations: Mapping[str, str] = field(default_factory=dict)
+    # What its entry says of it beside keys and places, where that is not the usual: type, policies, the object's name.
+    said: Mapping[str, str] = field(default_factory=dict)
+    # The text of each of its keys; empty where these are `keys`, which are those that are fetched.
+    template: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def made_count(self) -> int:
+        """How many keys it has."""
+        return len(self.template or self.keys)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -320,8 +333,12 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
     data, extracts, reasons = _references(document, namespace, stores)
     reasons = [*_unsupported_fields(document, _ONLY), *_unread_fields(document, _EXTERNAL_SECRET_FIELDS), *reasons]
     template, keys = document.get(*_TEMPLATE, "data"), [*data.values()]
-    if template is not None:
+    texts: Mapping[str, str] = {}
+    if template is not None and all(_renamed(each) is not None for each in template.children.values()):
         keys, found = _rename_keys(template, data, extracts)
+        reasons += found
+    elif template is not None:
+        keys, texts, found = _keep_texts(document, template, data, extracts)
         reasons += found
     elif len(extracts) > 1:
         reasons.append(Finding("`dataFrom` has several sources", extracts[1].at, _LEAVE))
@@ -336,9 +353,68 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
     refresh = document.get(*_SPEC, "refreshInterval")
     if refresh is not None and parse_duration(str(refresh.value)) is None:
         reasons.append(Finding("its `refreshInterval` never reads a value again", refresh.span, _LEAVE))
-    secret = FoundSecret(namespace, target, tuple(keys), bare.at, refresh=str(refresh.value) if refresh else None)
+    secret = FoundSecret(
+        namespace,
+        target,
+        tuple(keys),
+        bare.at,
+        refresh=str(refresh.value) if refresh else None,
+        said=_unusual(document, bare.name, target),
+        template=texts,
+    )
     secret, found = _with_metadata(secret, document)
     return replace(bare, secrets=(secret,), reasons=(*reasons, *found))
+
+
+# What the operator does where a field says nothing.
+_USUAL = {"type": "Opaque", "creationPolicy": OWNER, "deletionPolicy": RETAIN}
+
+
+def _unusual(document: Node, name: str, target: str) -> dict[str, str]:
+    """The words of an entry for what an object says of its Secret, where that is not the usual."""
+    found = {
+        "externalSecret": name if name != target else None,
+        "type": document.text(*_TEMPLATE, "type"),
+        **{each: document.text(*_TARGET, each) for each in ("creationPolicy", "deletionPolicy")},
+    }
+    return {word: text for word, text in found.items() if text is not None and text != _USUAL.get(word)}
+
+
+def _keep_texts(
+    document: Node, template: Node, data: Mapping[str, FoundKey], extracts: Sequence[FoundKey]
+) -> tuple[list[FoundKey], dict[str, str], list[Finding]]:
+    """The fetched keys and the texts of a template that writes more than values as they are."""
+    reasons: list[Finding] = []
+    # The first version of the engine has another syntax, and was the usual one before v1beta1.
+    if (document.text("apiVersion") or "").endswith("/v1alpha1") and document.text(*_TEMPLATE, "engineVersion") is None:
+        reasons.append(
+            Finding("its template is of engine v1", template.key_span, "write `engineVersion: v2`, and check it")
+        )
+    texts, keys = dict[str, str](), dict(data)
+    for name, node in template.children.items():
+        if not isinstance(node.value, str):
+            reasons.append(Finding(f"the template's {quote(name)} is no text", node.key_span, "put it in quotes"))
+            continue
+        texts[name] = node.value
+        read = read_template(node.value) if OPENING in node.value else TemplateNames({}, {}, ())
+        wanted = [key for key in read.keys if key not in keys]
+        if wanted and not extracts:
+            message = f"nothing is read for {quote(wanted[0])} of the template's {quote(name)}"
+            reasons.append(Finding(message, node.key_span))
+        elif extracts and (read.unread or read.reads_all):
+            message = f"what the template's {quote(name)} reads of its `dataFrom` is not known"
+            reasons.append(Finding(message, node.key_span, "name each key under `data`"))
+        elif extracts:
+            keys |= {key: _assume_property(extracts[0], key, key) for key in wanted}
+    if len(extracts) > 1:
+        reasons.append(Finding("`dataFrom` has several sources", extracts[1].at, _LEAVE))
+    return [*keys.values()], texts, reasons
+
+
+def _renamed(node: Node) -> str | None:
+    """The fetched key that a text of a template is the value of, as it is; None for any other text."""
+    found = _RENAMED.fullmatch(node.value.strip()) if isinstance(node.value, str) else None
+    return found[1] or found[2] if found is not None else None
 
 
 def _with_metadata(secret: FoundSecret, document: Node) -> tuple[FoundSecret, list[Finding]]:
@@ -430,14 +506,11 @@ def _rename_keys(
     keys: list[FoundKey] = []
     reasons: list[Finding] = []
     for name, node in template.children.items():
-        renamed = _RENAMED.fullmatch(node.value.strip()) if isinstance(node.value, str) else None
-        if renamed is None:
-            message = f"the template writes text of its own into {quote(name)}"
-            reasons.append(Finding(message, node.key_span, "store the finished text as one value"))
-        elif renamed[1] in data:
-            keys.append(data[renamed[1]]._replace(name=name))
+        renamed = _renamed(node) or ""
+        if renamed in data:
+            keys.append(data[renamed]._replace(name=name))
         elif len(extracts) == 1:
-            keys.append(_assume_property(extracts[0], name, renamed[1]))
+            keys.append(_assume_property(extracts[0], name, renamed))
         else:
             reasons.append(Finding(f"nothing is read for the template's {quote(name)}", node.key_span))
     return keys, reasons

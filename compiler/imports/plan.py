@@ -23,7 +23,7 @@ from compiler.imports.forms import (
     setting_of,
 )
 from compiler.imports.sources import ImportTarget, store_kind
-from compiler.model.catalogue import Entry
+from compiler.model.catalogue import OWNER, RETAIN, Entry
 from compiler.model.diagnostic import Severity
 from compiler.model.document import Node, Span
 from compiler.model.environment import Secret, Store
@@ -280,6 +280,10 @@ class _Drafting:
             if secret.wave not in (None, entry.sync_wave):
                 message = f"its sync wave is {secret.wave}, and that of {quote(entry.id)} is {entry.sync_wave}"
                 return Finding(message, secret.at, "give both one sync wave")
+            differing = _find_difference(entry, secret)
+            if differing is not None:
+                message = f"its {differing} is not that of {quote(entry.id)} in the catalogue"
+                return Finding(message, secret.at, "make them agree, or leave the object as it is")
             listed = self.here.secret_nodes.get(entry.id)
             if listed is not None and listed.nearest("enabled").value is False:
                 return Finding(f"the environment has {quote(entry.id)} disabled", secret.at, "remove `enabled: false`")
@@ -433,6 +437,19 @@ def _changes(node: Node, source: SourceStore) -> dict[str, _Setting | bool]:
     return found
 
 
+def _find_difference(entry: Entry, secret: FoundSecret) -> str | None:
+    """The first field of what is made in which an entry is unlike a found Secret."""
+    said = {
+        "type": entry.type,
+        "creationPolicy": entry.creation_policy if entry.creation_policy != OWNER else None,
+        "deletionPolicy": entry.deletion_policy if entry.deletion_policy != RETAIN else None,
+    }
+    if entry.type == "Opaque":
+        said["type"] = None
+    unlike = (word for word, text in said.items() if text != secret.said.get(word))
+    return next(unlike, "template" if entry.template != secret.template else None)
+
+
 def _fit(
     entry: Entry, secret: FoundSecret, store: PlannedStore, listed: Node | None
 ) -> tuple[str | None, tuple[Edit, ...]] | Finding:
@@ -497,6 +514,7 @@ def _entry_lines(each: PlannedSecret) -> Iterator[str]:
     provider, remote = each.store.source.provider.id, _main_remote(each.found, each.store)
     yield f"{scalar(each.id)}:"
     yield f"  target: {scalar(each.found.name)}"
+    yield from (f"  {word}: {scalar(text)}" for word, text in each.found.said.items())
     if remote is not None:
         yield f"  remote: {in_braces({provider: remote})}"
     yield f"  syncWave: {NEW_SECRET_WAVE if each.found.wave is None else each.found.wave}"
@@ -504,6 +522,10 @@ def _entry_lines(each: PlannedSecret) -> Iterator[str]:
     for key in each.found.keys:
         own = _own_place(key, each.store, remote)
         yield f"    {scalar(key.name)}: {in_braces(own, ('remote', provider)) if own else '{}'}"
+    if each.found.template:
+        yield "  template:"
+        yield "    data:"
+        yield from (f"      {scalar(key)}: {scalar(text)}" for key, text in each.found.template.items())
 
 
 def _store_lines(each: PlannedStore) -> Iterator[str]:

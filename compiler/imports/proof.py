@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from compiler.imports.forms import FoundObject
 from compiler.imports.plan import ImportPlan
+from compiler.model.catalogue import OWNER, RETAIN
 from compiler.model.document import Span
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import ANNOTATION
@@ -33,19 +34,26 @@ Proof = dict[str, Counts]
 def prove(plan: ImportPlan, lost: Sequence[Span] = ()) -> Proof:
     """The proof of a plan; `lost` are the places of objects that nobody read. Raises Refusal where it fails."""
     environment = _find_environment(plan)
-    old, new = dict(_old_places(plan.objects)), dict(_new_places(environment)) if environment is not None else {}
+    old = dict(_old_places(plan.objects))
+    new = dict(_new_places(environment, old)) if environment is not None else {}
     wrong = [name for name, place in old.items() if name not in new or not _is_same(place, new[name])]
     new_keys = {name for name in new if name[:2] in {each[:2] for each in old}}
     wrong += sorted(new_keys - old.keys())
     lost_metadata = [*_find_lost_metadata(plan.objects, environment)]
-    for names, what in ((wrong, "read {} where the manifests do"), (lost_metadata, "keep {} of the manifests")):
+    other = [*_find_other_secrets(plan, environment)]
+    for names, what in (
+        (wrong, "read {} where the manifests do"),
+        (lost_metadata, "keep {} of the manifests"),
+        (other, "make Secrets as the manifests do in {}"),
+    ):
         if names:
             details = "".join(f"  {namespace}/{secret}: {name}\n" for namespace, secret, name in names)
             missing = what.format(pluralize(len(names), "key" if names is wrong else "field"))
             message = f"the compiled environment would not {missing}"
             raise Refusal("found", message, "nothing was written; report this with the lines above", details)
     found, refused = _counts(plan.objects), _counts([each for each in plan.objects if each.reasons])
-    taken = Counts(len(plan.objects) - refused.objects, len(old))
+    made = sum(secret.made_count for each in plan.objects for secret in each.secrets_to_take)
+    taken = Counts(len(plan.objects) - refused.objects, made)
     if lost or found != Counts(taken.objects + refused.objects, taken.keys + refused.keys):
         message = f"found {found.keys} keys, but took {taken.keys} and refused {refused.keys}"
         details = "".join(f"  {each.where}\n" for each in lost)
@@ -73,7 +81,7 @@ def _find_environment(plan: ImportPlan) -> Environment | None:
 def _counts(objects: Sequence[FoundObject]) -> Counts:
     keys = 0
     for each in objects:
-        keys += each.counted if each.counted is not None else sum(len(secret.keys) for secret in each.secrets_to_take)
+        keys += each.counted if each.counted is not None else sum(secret.made_count for secret in each.secrets_to_take)
     return Counts(len(objects), keys)
 
 
@@ -87,14 +95,19 @@ def _old_places(objects: Iterable[FoundObject]) -> Iterator[tuple[_Name, _Place]
                 yield (secret.namespace, secret.name, key.name), place
 
 
-def _new_places(environment: Environment) -> Iterator[tuple[_Name, _Place]]:
-    """What the operator would read for the ExternalSecrets as the chart renders them."""
+def _new_places(environment: Environment, old: Iterable[_Name]) -> Iterator[tuple[_Name, _Place]]:
+    """What the operator would read for the ExternalSecrets as the chart renders them, of bundles for `old` keys."""
+    wanted: dict[tuple[str, str], list[str]] = {}
+    for namespace, secret, key in old:
+        wanted.setdefault((namespace, secret), []).append(key)
     for manifest in manifests_of(environment).values():
         spec: Any = manifest.object["spec"]
         target = spec["target"]
         references = [(item["secretKey"], item["remoteRef"]) for item in spec.get("data", ())]
         for source in spec.get("dataFrom", ()):
-            references += [(key, {**source["extract"], "property": key}) for key in target["template"]["data"]]
+            # It fetches every property; which of them the Secret has is compared with its template.
+            fetched = wanted.get((manifest.namespace, target["name"]), ())
+            references += [(key, {**source["extract"], "property": key}) for key in fetched]
         for key, reference in references:
             yield (manifest.namespace, target["name"], key), _place(manifest.store, reference)
 
@@ -117,6 +130,37 @@ def _find_lost_metadata(objects: Iterable[FoundObject], environment: Environment
         ):
             if not wanted.items() <= there.get(name, {}).items():
                 yield secret.namespace, secret.name, f"metadata.{name}"
+
+
+def _find_other_secrets(plan: ImportPlan, environment: Environment | None) -> Iterator[_Name]:
+    """The Secrets that would have another type, text or policy, or be made by an object of another name."""
+    manifests = manifests_of(environment).values() if environment is not None else ()
+    made = {(each.namespace, each.target): each for each in manifests}
+    # An entry that was there before has a name of its own, and the Secret is handed over.
+    new = {(each.found.namespace, each.found.name) for each in plan.secrets if each.entry is None}
+    for found, secret in ((each, secret) for each in plan.objects for secret in each.secrets_to_take):
+        manifest = made.get((secret.namespace, secret.name))
+        if manifest is None:
+            continue
+        target: Any = manifest.object["spec"]["target"]
+        texts = target["template"].get("data", {})
+        names = {key.name for key in secret.keys}
+        keeps = texts == secret.template if secret.template else not texts or set(texts) == names
+        said = {
+            "type": target["template"].get("type", "Opaque"),
+            **{each: target[each] for each in ("creationPolicy", "deletionPolicy")},
+        }
+        usual = {"type": "Opaque", "creationPolicy": OWNER, "deletionPolicy": RETAIN}
+        yield from (
+            (secret.namespace, secret.name, word)
+            for word, text in said.items()
+            if text != secret.said.get(word, usual[word])
+        )
+        if not keeps:
+            yield secret.namespace, secret.name, "template"
+        is_new = found.kind == "ExternalSecret" and (secret.namespace, secret.name) in new
+        if is_new and manifest.name != found.name:
+            yield secret.namespace, secret.name, "metadata.name"
 
 
 def _place(store: Store, reference: Any) -> _Place:  # noqa: ANN401 - a part of a manifest

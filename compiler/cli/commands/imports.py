@@ -235,9 +235,15 @@ def _equal_keys(form: str, plan: ImportPlan, proof: Proof) -> int:
 def _owners(plan: ImportPlan) -> dict[str, list[str]]:
     """The Secrets that belong to another object than the ExternalSecret of their own name, which will make them."""
     found: dict[str, list[str]] = {}
+    names = {
+        id(each.found): each.entry.external_secret
+        if each.entry
+        else each.found.said.get("externalSecret", each.found.name)
+        for each in plan.secrets
+    }
     for each in plan.objects:
         for secret in each.secrets_to_take if each.namespace else ():
-            if (each.kind, each.name) != ("ExternalSecret", secret.name):
+            if (each.kind, each.name) != ("ExternalSecret", names.get(id(secret)) or secret.name):
                 found.setdefault(each.title, []).append(secret.name)
     return found
 

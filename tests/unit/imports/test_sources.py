@@ -9,7 +9,7 @@ import pytest
 from compiler.imports.forms import Stores, read_object
 from compiler.imports.sources import OPTIONAL, parse_stores
 from compiler.model.document import Node
-from compiler.model.values import manifests_of
+from compiler.model.values import Manifest, manifests_of
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.stages.load import load_manifests
@@ -28,7 +28,7 @@ KEY = "data: [{secretKey: A, remoteRef: {key: a, property: A}}]"
     [
         f"kind: Secret\napiVersion: v1\nmetadata: {{name: a, namespace: b}}\ndata: {{A: {SENTINEL}}}\n",
         f"kind: Secret\napiVersion: v1\nmetadata: {{name: a, namespace: b}}\nstringData:\n  A: |\n    {SENTINEL}\n",
-        STORE + external_secret("a", f"target: {{template: {{data: {{A: {SENTINEL}}}}}}}\n{KEY}"),
+        STORE + external_secret("a", f"target: {{template: {{data: {{A: 'https://u:{SENTINEL}@h'}}}}}}\n{KEY}"),
         STORE + external_secret("a", f"target: {{creationPolicy: {SENTINEL}-x}}\n{KEY}"),
         STORE + external_secret("a", f"refreshInterval: {SENTINEL}\n{KEY}"),
         f"a: [{SENTINEL}\n",
@@ -39,6 +39,14 @@ def test_no_text_of_a_file_that_may_be_a_value_is_shown(bring: Bring, text: str)
     for form in ("text", "json", "sarif", "github", "junit"):
         done = bring(text, "--format", form, "--apply")
         assert done.code == 1
+        assert SENTINEL not in done.out + done.err
+
+
+def test_a_text_of_a_template_is_kept_and_not_shown(bring: Bring) -> None:
+    text = STORE + external_secret("a", f"target: {{template: {{data: {{A: '{SENTINEL} {{{{ .A }}}}'}}}}}}\n{KEY}")
+    for form in ("text", "json", "sarif"):
+        done = bring(text, "--format", form)
+        assert done.code == 0, done
         assert SENTINEL not in done.out + done.err
 
 
@@ -140,8 +148,8 @@ TARGET = "target: {name: a, template: {metadata: {labels: {team: shop}}}}"
 @pytest.mark.parametrize(
     ("spec", "field"),
     [
-        (f"target: {{deletionPolicy: Delete}}\n{KEY}", "target.deletionPolicy: Delete"),
-        (f"target: {{creationPolicy: Orphan}}\n{KEY}", "target.creationPolicy: Orphan"),
+        (f"target: {{creationPolicy: Merge}}\n{KEY}", "target.creationPolicy: Merge"),
+        (f"target: {{template: {{mergePolicy: Merge}}}}\n{KEY}", "target.template.mergePolicy: Merge"),
         (f"target: {{template: {{metadata: {{finalizers: [a]}}}}}}\n{KEY}", "target.template.metadata.finalizers"),
         (f"target: {{manifest: {{kind: Secret, name: x}}}}\n{KEY}", "target.manifest.name"),
         (KEY.replace("property: A", "property: A, conversionStrategy: Other"), "conversionStrategy: Other"),
@@ -344,3 +352,58 @@ def test_an_object_that_is_nested_too_deeply_is_named(cluster: FakeCluster, brin
     cluster.objects[f"{ESO}/externalsecrets"]["items"][0]["spec"]["x"] = deep
     done = bring_live()
     assert (done.code, "ExternalSecret shop/db is nested too deeply" in done.err) == (3, True)
+
+
+def manifest_of(project: Path) -> Manifest:
+    found = compile_project(project, ["dev"]).project
+    assert found is not None
+    (manifest,) = manifests_of(found.environments[0]).values()
+    return manifest
+
+
+def test_an_object_is_taken_with_its_name_type_policies_and_template(bring: Bring, project: Path) -> None:
+    text = """
+target:
+  name: registry
+  deletionPolicy: Delete
+  template:
+    type: kubernetes.io/dockerconfigjson
+    data:
+      .dockerconfigjson: '{"auths": {"ghcr.io": {"auth": "{{ .A | b64enc }}"}}}'
+"""
+    done = bring(STORE + external_secret("pull", f"{text.strip()}\n{KEY}"), "--apply")
+    assert done.code == 0, done
+    assert "hand it over" not in done.out
+    manifest = manifest_of(project)
+    assert (manifest.name, manifest.target) == ("pull", "registry")
+    target = manifest.object["spec"]["target"]
+    assert (target["deletionPolicy"], target["creationPolicy"]) == ("Delete", "Owner")
+    assert target["template"]["type"] == "kubernetes.io/dockerconfigjson"
+    assert target["template"]["data"] == {".dockerconfigjson": '{"auths": {"ghcr.io": {"auth": "{{ .A | b64enc }}"}}}'}
+    assert [each["secretKey"] for each in manifest.object["spec"]["data"]] == ["A"]
+    # Once more nothing is to do, and what has become another is refused.
+    again = bring(STORE + external_secret("pull", f"{text.strip()}\n{KEY}"))
+    assert "nothing to write" in again.out
+    other = bring(STORE + external_secret("pull", f"{text.strip().replace('Delete', 'Merge')}\n{KEY}"))
+    assert 'its deletionPolicy is not that of "registry" in the catalogue' in other.err
+
+
+def test_a_template_of_an_extract_is_taken_by_the_properties_that_it_reads(bring: Bring, project: Path) -> None:
+    template = """target: {template: {data: {URL: 'https://{{ .host }}:{{ index . "tls.port" }}', PORT: "5432"}}}"""
+    done = bring(STORE + external_secret("a", f"{template}\ndataFrom: [{{extract: {{key: a}}}}]"), "--apply")
+    assert done.code == 0, done
+    manifest = manifest_of(project)
+    read = {each["secretKey"]: each["remoteRef"]["property"] for each in manifest.object["spec"]["data"]}
+    assert read == {"host": "host", "tls.port": "tls.port"}
+    text = template.replace("{{ .host }}", "{{ range $k, $v := . }}{{ $v }}{{ end }}")
+    unknown = bring(STORE + external_secret("b", f"{text}\ndataFrom: [{{extract: {{key: a}}}}]"))
+    assert "reads of its `dataFrom` is not known" in unknown.err
+
+
+def test_a_template_of_engine_1_is_refused_and_an_older_object_taken(bring: Bring) -> None:
+    old = external_secret("a", f"target: {{template: {{data: {{A: 'x-{{{{ .A }}}}'}}}}}}\n{KEY}").replace(
+        "/v1", "/v1alpha1", 1
+    )
+    assert "its template is of engine v1" in bring(STORE + old).err
+    plain = external_secret("a", KEY).replace("/v1", "/v1alpha1", 1)
+    assert bring(STORE + plain).code == 0
