@@ -272,7 +272,8 @@ class Stores:
             return found._replace(at=reference.nearest("name").span)
         if found is None:
             message = f"its store {quote(name)} is not among what was read"
-            return Finding(message, reference.span, "add the store's manifest, or give --store NAME=PROVIDER")
+            lines = (f"`{STORE_OPTION} {name}={each.id} {each.option} URL`" for each in PROVIDERS.values())
+            return Finding(message, reference.span, f"add the store's manifest, or {' or '.join(lines)}")
         return found if own is not None else replace(found, kind=kind, name=name)
 
     def default_store(self, provider: Provider, settings: Mapping[str, str], at: Span) -> SourceStore:
@@ -331,7 +332,13 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
     bare = bare_object(document, namespace)
     target = document.text(*_TARGET, "name") or bare.name
     data, extracts, reasons = _references(document, namespace, stores)
-    reasons = [*_unsupported_fields(document, _ONLY), *_unread_fields(document, _EXTERNAL_SECRET_FIELDS), *reasons]
+    named = (("metadata", "name"), (*_TARGET, "name"), (*_SPEC, "secretStoreRef", "name"))
+    reasons = [
+        *(finding for path in named for finding in _find_tokens(document.get(*path))),
+        *_unsupported_fields(document, _ONLY),
+        *_unread_fields(document, _EXTERNAL_SECRET_FIELDS),
+        *reasons,
+    ]
     template, keys = document.get(*_TEMPLATE, "data"), [*data.values()]
     texts: Mapping[str, str] = {}
     if template is not None and all(_renamed(each) is not None for each in template.children.values()):
@@ -485,7 +492,7 @@ def _reference(document: Node, item: Node, remote: Node, namespace: str, stores:
     generator = item.get("sourceRef", "generatorRef")
     if generator is not None:
         return [Finding("generators are not supported", generator.key_span, _LEAVE)]
-    reasons = [*_unsupported_fields(remote, _ONLY_OF_REFERENCE)]
+    reasons = [*_unsupported_fields(remote, _ONLY_OF_REFERENCE), *_find_tokens(remote.get("key"))]
     named = item.get("sourceRef", "storeRef") or document.get(*_SPEC, "secretStoreRef")
     key = remote.text("key")
     if named is None or key is None:
@@ -498,6 +505,18 @@ def _reference(document: Node, item: Node, remote: Node, namespace: str, stores:
     if isinstance(place, Finding):
         return [*reasons, place]
     return reasons or FoundKey("", *place, remote.text("property"), at)
+
+
+_TOKEN = re.compile(r"<[A-Za-z][A-Za-z0-9_.:#/ -]*>")
+
+
+def _find_tokens(node: Node | None) -> Iterator[Finding]:
+    """What is to be filled in first in a text of a template for manifests."""
+    if node is not None and isinstance(node.value, str):
+        for token in dict.fromkeys(_TOKEN.findall(node.value)):
+            yield Finding(
+                f"{quote(token)} stands for a text that is not there yet", node.span, f"fill in {token} first"
+            )
 
 
 def _rename_keys(

@@ -4,6 +4,7 @@ It never reads a Secret's value, and shows no text that may be one.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -41,6 +42,13 @@ from compiler.text.wording import command_line, pluralize, shell_line, suggest
 
 _REFERENCES = ("secretStoreRef", "storeRef")
 _HELD = ("data", "stringData")
+# What argocd-vault-plugin replaces in a manifest.
+_PLACEHOLDER = re.compile(r"<[^<>]+>")
+# Kinds that hold or move secrets, and that no form reads.
+HOLDING = frozenset(
+    {"Secret", "SealedSecret", "VaultStaticSecret", "VaultDynamicSecret", "VaultPKISecret", "SecretProviderClass"}
+    | {"ExternalSecret", "PushSecret", "ClusterPushSecret", "AzureKeyVaultSecret", "InfisicalSecret", "OnePasswordItem"}
+)
 # Kinds that are refused as such. Who may not list them is not told of them.
 _OTHERS = {"clusterexternalsecrets": "ClusterExternalSecret", "pushsecrets": "PushSecret"}
 OPTIONAL = frozenset({SECRETS, *_OTHERS})
@@ -133,6 +141,10 @@ class Findings:
     lost: list[Span] = field(default_factory=list)
     diagnostics: tuple[Diagnostic, ...] = ()
     is_whole: bool = True
+    broken: list[Diagnostic] = field(default_factory=list)  # why documents that name no object of the form are no YAML
+    others: Counter[str] = field(default_factory=Counter)  # documents of other kinds
+    placed: int = 0  # how many objects name no namespace, and get `namespace`
+    namespace: str = ""
 
 
 def _take_documents(
@@ -140,6 +152,7 @@ def _take_documents(
 ) -> None:
     """Add the objects of the form; one without a namespace is in `default`."""
     every = [(each, each.text("metadata", "namespace") or default) for each in documents]
+    found.namespace = default
     for each, inside in every:
         stores.take(each, inside)
     for each, inside in every:
@@ -147,11 +160,44 @@ def _take_documents(
         known = ObjectIndex()
         take(each, known, inside)
         made = [one for every in known.made.values() for one in every]
+        if read is None and not any(one.kind == KINDS[form] for one in made) and each.text("kind") not in STORES:
+            found.others[each.text("kind") or "without a kind"] += 1
         if read is not None:
+            found.placed += each.text("metadata", "namespace") is None
             keys = [one.keys for one in made if one.keys is not None]
             found.objects.append(replace(read, counted=sum(map(len, keys)) if len(keys) == len(made) else None))
         elif any(one.kind == KINDS[form] for one in made):
             found.lost.append(each.span)
+
+
+def _keep_objects(kept: list[Node], document: Node) -> None:
+    kept.extend(objects_in(document))
+
+
+_DIVIDER, _BROKEN = re.compile(r"^---(?=\s|$)", re.MULTILINE), "document"
+
+
+def _read_parts(
+    found: Findings, form: str, shown: str, text: str, piped: Sequence[str]
+) -> tuple[list[Node], tuple[Diagnostic, ...]]:
+    """The documents of a file of which one is broken: that one is refused alone, if it is an object of the form."""
+    kept: list[Node] = []
+    diagnostics: tuple[Diagnostic, ...] = ()
+    starts = [0, *(match.start() for match in _DIVIDER.finditer(text))]
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        # Empty lines in front keep the numbers of its lines.
+        part, own = "\n" * text.count("\n", 0, start) + text[start:end], list[Node]()
+        is_whole, said = read_documents([(shown, part)], partial(_keep_objects, own), piped)
+        if is_whole:
+            kept += own
+            diagnostics += said
+        elif f"kind: {KINDS[form]}" in part:
+            reasons = [Finding(each.message, each.span, each.help) for each in said]
+            found.objects.append(FoundObject(_BROKEN, "", shown, said[0].span, reasons=tuple(reasons)))
+        else:
+            found.others["that is no YAML"] += 1
+            found.broken += said
+    return kept, diagnostics
 
 
 def read_sources(
@@ -160,15 +206,24 @@ def read_sources(
     """The objects of `form` in the manifests of `paths`; `namespace` is that of objects without one. Raises Refusal."""
     documents: list[Node] = []
     piped = ("import", form, STDIN, "--environment", here.name)
-    is_whole, diagnostics = read_documents(read_files(paths), lambda each: documents.extend(objects_in(each)), piped)
-    found = Findings(diagnostics=diagnostics, is_whole=is_whole)
+    found = Findings()
+    for shown, text in read_files(paths):
+        kept: list[Node] = []
+        is_whole, diagnostics = read_documents([(shown, text)], partial(_keep_objects, kept), piped)
+        if not is_whole:
+            kept, diagnostics = _read_parts(found, form, shown, text, piped)
+        documents += kept
+        found.diagnostics += diagnostics
     known = Stores({**named, **here.known_stores()})
     _take_documents(found, form, documents, namespace or here.namespace, known, _unknown_names)
-    if not found.objects and is_whole:
+    if not found.objects and found.broken:
+        # Nothing else is there: what is wrong with it is all that can be said.
+        return replace(found, diagnostics=(*found.diagnostics, *found.broken), is_whole=False)
+    if not found.objects:
         raise Refusal(
             "cannot run", f"{', '.join(paths)} has no object of the form {form}", "check the form and the files"
         )
-    homeless = [each for each in found.objects if not each.namespace]
+    homeless = [each for each in found.objects if not each.namespace and each.kind != _BROKEN]
     if homeless:
         message = f"{pluralize(len(homeless), 'object')} without a namespace, such as {homeless[0].at.where}"
         raise Refusal("usage", message, "give --namespace")
@@ -245,6 +300,8 @@ def _secret_with_values(document: Node, namespace: str) -> FoundObject | None:
     """A Secret's manifest, whose values nothing may take from a file."""
     held = next((found for member in _HELD if (found := document.get(member)) is not None and found.children), None)
     if (document.text("apiVersion"), document.text("kind")) != ("v1", "Secret") or held is None:
+        return None
+    if all(_PLACEHOLDER.fullmatch(str(each.value).strip()) for each in held.children.values()):
         return None
     help_text = "remove the file, replace the values, which are exposed, and set the new ones with `put`"
     return bare_object(document, namespace).refuse(Finding("it holds values in the clear", held.key_span, help_text))

@@ -13,19 +13,29 @@ from compiler.cli.terminal.interrupts import interruption
 from compiler.cluster.view import connect_cluster
 from compiler.consumers.look import read_files
 from compiler.edit.new_project import check_name, write_new
-from compiler.imports.forms import ENV_EXAMPLE, FORMS, STORE_NAMES
+from compiler.imports.forms import ENV_EXAMPLE, FORMS, STORE_NAMES, FoundObject
 from compiler.imports.plan import ImportPlan, PlannedSecret, plan_import, plan_names
 from compiler.imports.proof import Counts, Proof, prove, prove_names
-from compiler.imports.sources import OPTIONAL, open_target, parse_stores, read_cluster, read_names, read_sources
+from compiler.imports.sources import (
+    HOLDING,
+    OPTIONAL,
+    Findings,
+    open_target,
+    parse_stores,
+    read_cluster,
+    read_names,
+    read_sources,
+)
 from compiler.imports.store_names import StoreContents, contents_lines, read_contents
 from compiler.live.readers import readers_of
 from compiler.live.stores import open_stores_for_reading, store_named
 from compiler.model.diagnostic import Diagnostic
 from compiler.refusal import Refusal
 from compiler.render.content import Line, members
+from compiler.rules.api import Finding
 from compiler.rules.live_rules import NOT_IMPORTED
 from compiler.stores.registry import PROVIDERS
-from compiler.text.wording import command_line, pieces_of, pluralize
+from compiler.text.wording import command_line, pieces_of, pluralize, quote
 
 DESCRIPTION = """Reads how other tools' files define secrets, never their values, and writes that into an environment
 and the catalogue. Shows the plan first.
@@ -98,7 +108,8 @@ def run(invocation: Invocation) -> int:
         nothing = import_content(given.form, None, None, applied=False)
         return invocation.findings(found.diagnostics, name, content=nothing)
     plan = plan_import(here, found.objects)
-    return _finish(invocation, name, plan, partial(prove, plan, found.lost), found.diagnostics)
+    lines = [*_other_lines(found)]
+    return _finish(invocation, name, plan, partial(prove, plan, found.lost), found.diagnostics, lines)
 
 
 def _check_form(given: Namespace) -> None:
@@ -153,6 +164,7 @@ def _finish(
     plan: ImportPlan,
     prove: Callable[[], Proof],
     found: Sequence[Diagnostic] = (),
+    before: Sequence[Line] = (),
     contents: StoreContents | None = None,
 ) -> int:
     """Shows the plan and its proof, and writes its files where that is asked for."""
@@ -166,21 +178,40 @@ def _finish(
         with interruption("writing is all-or-nothing"):
             write_new(plan.outputs, invocation.root)
     content = import_content(given.form, plan, proof, applied=applies, contents=contents)
-    before = contents_lines(contents) if contents is not None else ()
+    before = [*before, *(contents_lines(contents) if contents is not None else ())]
     code = invocation.findings(diagnostics, name, content=content, least=OK if plan.secrets else FOUND)
     invocation.summary([*before, *import_lines(given.form, plan, proof), *_ending(plan, given.apply)])
     return code
 
 
 def _refusals(plan: ImportPlan) -> list[Diagnostic]:
-    found = [
-        NOT_IMPORTED.diagnostic(reason._replace(message=f"{each.title} is refused: {reason.message}", brief=True))
-        for each in plan.objects
-        for reason in each.reasons
-    ]
-    # Each key of an object says the same of the store that they share.
-    once = {(each.span.path, each.span.start, each.message): each for each in found}
-    return sorted(once.values(), key=lambda each: (each.span.path, each.span.start))
+    """Why objects are not taken; what is true of many is said once, at the first of them."""
+    alike: dict[tuple[str, str | None], dict[FoundObject, list[Finding]]] = {}
+    for each in plan.objects:
+        for reason in each.reasons:
+            alike.setdefault((reason.message, reason.help), {}).setdefault(each, []).append(reason)
+    found: dict[tuple[str, int, str], Diagnostic] = {}
+    for refused in alike.values():
+        first, reasons = next(iter(refused.items()))
+        others = f" and {len(refused) - 1} more are" if len(refused) > 1 else " is"
+        for reason in reasons[:1] if len(refused) > 1 else reasons:
+            said = reason._replace(message=f"{first.title}{others} refused: {reason.message}", brief=True)
+            told = NOT_IMPORTED.diagnostic(said)
+            # Each key of an object says the same of the store that they share.
+            found.setdefault((told.span.path, told.span.start, told.message), told)
+    return sorted(found.values(), key=lambda each: (each.span.path, each.span.start))
+
+
+def _other_lines(found: Findings) -> Iterator[str]:
+    """What else was read, and which namespace objects get that name none."""
+    if found.placed and found.namespace:
+        yield f"{pluralize(found.placed, 'object')} without a namespace: {quote(found.namespace)}"
+    if found.others:
+        held = {kind: count for kind, count in found.others.items() if kind in HOLDING}
+        plain = [f"{kind} {count}" for kind, count in found.others.most_common() if kind not in HOLDING]
+        secret = f"{', '.join(f'{kind} {count}' for kind, count in held.items())} hold or move secrets" if held else ""
+        told = "; ".join(filter(None, (", ".join(plain), secret)))
+        yield f"{pluralize(sum(found.others.values()), 'other document')}: {told}"
 
 
 def _ending(plan: ImportPlan, is_applied: bool) -> Sequence[Line]:  # noqa: FBT001 - a parsed option

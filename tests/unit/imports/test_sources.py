@@ -407,3 +407,47 @@ def test_a_template_of_engine_1_is_refused_and_an_older_object_taken(bring: Brin
     assert "its template is of engine v1" in bring(STORE + old).err
     plain = external_secret("a", KEY).replace("/v1", "/v1alpha1", 1)
     assert bring(STORE + plain).code == 0
+
+
+def test_a_broken_document_is_refused_alone_and_foreign_ones_are_counted(bring: Bring) -> None:
+    broken = "---\nkind: ExternalSecret\nmetadata: {name: [\n"
+    foreign = "".join(
+        f"---\nkind: {kind}\nmetadata: {{name: x}}\n" for kind in ("Deployment", "Deployment", "SealedSecret")
+    )
+    done = bring(STORE + external_secret("a", KEY) + broken + foreign + "---\n{{ .Values.x }}\n")
+    assert done.code == 0, done
+    assert "secret a: shop/a with A" in done.out
+    assert "in.yaml:14:18: " in done.err
+    assert 'document "in.yaml" is refused' in done.err
+    assert "4 other documents: Deployment 2, that is no YAML 1; SealedSecret 1 hold or move secrets" in done.out
+
+
+def test_what_many_objects_lack_is_said_once_with_the_way_out(bring: Bring) -> None:
+    done = bring("".join(external_secret(name, KEY).replace("backend", "elsewhere") for name in "abc"))
+    assert done.err.count("is not among what was read") == 1
+    assert 'ExternalSecret "a" and 2 more are refused: its store "elsewhere"' in done.err
+    assert "`--store elsewhere=vault --server URL`" in done.err
+    taken = bring(
+        "".join(external_secret(name, KEY).replace("backend", "elsewhere") for name in "abc"),
+        *("--store", "elsewhere=vault", "--server", "https://vault.example.com"),
+    )
+    assert taken.code == 0, taken
+
+
+def test_a_token_of_a_template_is_to_be_filled_in_first(bring: Bring) -> None:
+    done = bring(STORE + external_secret("a", KEY.replace("key: a", "key: clusters/<CLUSTER_NAME>/a")))
+    assert '"<CLUSTER_NAME>" stands for a text that is not there yet' in done.err
+    assert "fill in <CLUSTER_NAME> first" in done.err
+
+
+def test_placeholders_of_another_tool_are_no_values(bring: Bring) -> None:
+    head = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: shop}\n"
+    secret = f"{head}stringData: {{A: '<path:secret/data/a#A>'}}\n"
+    done = bring(STORE + external_secret("a", KEY) + secret)
+    assert (done.code, "values in the clear" in done.err) == (0, False)
+    assert "Secret 1 hold or move secrets" in done.out
+
+
+def test_an_object_without_a_namespace_names_the_one_it_gets(bring: Bring) -> None:
+    done = bring(STORE + external_secret("a", KEY).replace(", namespace: shop", ""))
+    assert '1 object without a namespace: "p"' in done.out
