@@ -21,7 +21,7 @@ from compiler.rules.unused_setting import RENDERED_ONLY
 from compiler.stages.load import provider_objects
 from compiler.stores.registry import PROVIDERS, provider_called
 from compiler.text.go_template import OPENING, TemplateNames, read_template
-from compiler.text.wording import quote
+from compiler.text.wording import quote, shell_line
 
 # A setting of a store; the pairs of a map.
 Setting = str | bool | tuple[tuple[str, str], ...]
@@ -330,6 +330,9 @@ def _group(document: Node) -> str:
 def _external_secret(document: Node, namespace: str, stores: Stores, key_names: KeyNames) -> FoundObject:
     """An ExternalSecret of the operator, v1 or v1beta1."""
     bare = bare_object(document, namespace)
+    if document.get("spec") is None:
+        way_out = f"render it first: `{shell_line('kubectl', 'kustomize', 'OVERLAY')}`"
+        return bare.refuse(Finding("it has no `spec`, as a patch of Kustomize", bare.at, way_out))
     target = document.text(*_TARGET, "name") or bare.name
     data, extracts, reasons = _references(document, namespace, stores)
     named = (("metadata", "name"), (*_TARGET, "name"), (*_SPEC, "secretStoreRef", "name"))
@@ -495,7 +498,7 @@ def _reference(document: Node, item: Node, remote: Node, namespace: str, stores:
     reasons = [*_unsupported_fields(remote, _ONLY_OF_REFERENCE), *_find_tokens(remote.get("key"))]
     named = item.get("sourceRef", "storeRef") or document.get(*_SPEC, "secretStoreRef")
     key = remote.text("key")
-    if named is None or key is None:
+    if named is None or not key:
         return [*reasons, Finding("it lacks a store or a remote key", item.span)]
     store = stores.store_named(named, namespace)
     if isinstance(store, Finding):

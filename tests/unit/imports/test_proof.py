@@ -107,3 +107,32 @@ def test_an_object_that_nobody_took_ends_the_import(
     with pytest.raises(Refusal) as raised:
         prove(plan, lost)
     assert raised.value.details == "  in.yaml:2:1\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "template", "word"),
+    [
+        ({"deletionPolicy": "Delete"}, {}, "deletionPolicy"),
+        ({"creationPolicy": "Orphan"}, {}, "creationPolicy"),
+        ({"type": "kubernetes.io/tls"}, {}, "type"),
+        ({}, {"A": "x-{{ .A }}"}, "template"),
+    ],
+)
+def test_a_secret_that_would_be_made_in_another_way_ends_the_import(
+    planned: tuple[ImportPlan, Findings], said: dict[str, str], template: dict[str, str], word: str
+) -> None:
+    plan, _ = planned
+    first, *others = plan.objects
+    (secret,) = first.secrets
+    other = replace(first, secrets=(replace(secret, said=said, template=template),))
+    with pytest.raises(Refusal, match="would not make Secrets as the manifests do in 1 field") as raised:
+        prove(replace(plan, objects=(other, *others)))
+    assert raised.value.details == f"  shop/a: {word}\n"
+
+
+def test_an_external_secret_of_another_name_ends_the_import(planned: tuple[ImportPlan, Findings]) -> None:
+    plan, _ = planned
+    first, *others = plan.objects
+    with pytest.raises(Refusal) as raised:
+        prove(replace(plan, objects=(replace(first, name="other"), *others)))
+    assert raised.value.details == "  shop/a: metadata.name\n"
