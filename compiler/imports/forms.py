@@ -9,31 +9,32 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from compiler.imports.found_stores import (
+    OPERATOR,
+    STORES,
+    SourceStore,
+    Stores,
+    group_of,
+)
 from compiler.model.catalogue import DELETE, ORPHAN, OWNER, RETAIN
 from compiler.model.document import Node, Span
 from compiler.model.facts import ANNOTATION, parse_duration
-from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
+from compiler.model.provider import InvalidReferenceError, UnprovenReferenceError
 from compiler.model.values import CHART_LABELS
 from compiler.rules.api import Finding
-from compiler.rules.unused_setting import RENDERED_ONLY
 from compiler.stages.load import provider_objects
-from compiler.stores.registry import PROVIDERS, provider_called
+from compiler.stores.registry import provider_called
 from compiler.text.go_template import OPENING, TemplateNames, read_template
 from compiler.text.wording import quote, shell_line
 
-# A setting of a store; the pairs of a map.
-Setting = str | bool | tuple[tuple[str, str], ...]
-STORE_OPTION = "--store"
-CLUSTER_STORE, OWN_STORE = "ClusterSecretStore", "SecretStore"
-STORES = (CLUSTER_STORE, OWN_STORE)
 # The kind whose objects are read in each form.
 KINDS: Mapping[str, str] = {"external-secrets": "ExternalSecret", "secret-provider-class": "SecretProviderClass"}
 ENV_EXAMPLE, STORE_NAMES = "env-example", "store"
 FORMS = (*KINDS, ENV_EXAMPLE, STORE_NAMES)
 # The API groups of the operator, its generators, kubernetes-external-secrets (no longer maintained) and the CSI driver.
-_OPERATOR, _GENERATORS = "external-secrets.io", "generators.external-secrets.io"
+_GENERATORS = "generators.external-secrets.io"
 _FORMER_OPERATOR, _CSI_DRIVER = "kubernetes-client.io", "secrets-store.csi.x-k8s.io"
 _LEAVE = "leave the object as it is, and list its Secret under `madeElsewhere` of the environment"
 _UNSUPPORTED = {
@@ -144,30 +145,6 @@ _RENAMED = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SourceStore:
-    """A store that found keys are read from; equal for all that lead to one."""
-
-    kind: str  # empty for a store of `--store`
-    name: str  # of its object; empty for a form that names none
-    provider: Provider
-    # Those of an environment's store, as far as they are found; Vault's mount where a path says it.
-    settings: tuple[tuple[str, Setting], ...] = ()
-    at: Span | None = field(default=None, compare=False)
-
-    @property
-    def address(self) -> str | None:
-        return self.text(self.provider.address)
-
-    def text(self, name: str) -> str | None:
-        """That setting, where it is a text."""
-        found = dict(self.settings).get(name)
-        return found if isinstance(found, str) else None
-
-    def with_setting(self, name: str, value: str) -> SourceStore:
-        return replace(self, settings=tuple({**dict(self.settings), name: value}.items()))
-
-
 class FoundKey(NamedTuple):
     """A key of a Secret and its place."""
 
@@ -200,7 +177,7 @@ class FoundSecret:
     template: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def made_count(self) -> int:
+    def key_count(self) -> int:
         """How many keys it has."""
         return len(self.template or self.keys)
 
@@ -236,80 +213,15 @@ class FoundObject:
 KeyNames = Callable[[str, str, Span], frozenset[str] | Finding]
 
 
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """The stores that objects name."""
-
-    known: Mapping[tuple[str, str], SourceStore]  # those of the environment and `--store`, by kind and name
-    found: dict[tuple[str, str, str], SourceStore | Finding] = field(default_factory=dict)  # those among the manifests
-
-    def take(self, document: Node, namespace: str) -> None:
-        """Add the document, where it is a ClusterSecretStore or SecretStore."""
-        kind = document.text("kind") or ""
-        if kind not in STORES or _group(document) != _OPERATOR:
-            return
-        name = document.text("metadata", "name") or ""
-        fields, at = document.nearest("spec", "provider"), document.nearest("metadata", "name").span
-        provider = next((each for each in PROVIDERS.values() if each.id in fields.children), None)
-        found: SourceStore | Finding
-        if provider is None:
-            known = ", ".join(each.title for each in PROVIDERS.values())
-            found = Finding(f"the store {quote(name)} is of another provider", fields.span, f"supported are {known}")
-        else:
-            written = {key: each.plain_data() for key, each in fields.members_at(provider.id).items()}
-            found = SourceStore(kind, name, provider, _settings_of(provider, written), at)
-            if provider.read_spec(written).version not in (None, "v2"):
-                line = fields.nearest(provider.id, "version").span
-                found = Finding(f"the store {quote(name)} has version 1 of the KV engine", line, "upgrade the engine")
-        self.found[kind, namespace if kind == OWN_STORE else "", name] = found
-
-    def store_named(self, reference: Node, namespace: str) -> SourceStore | Finding:
-        """The store that a reference names."""
-        kind, name = reference.text("kind") or OWN_STORE, reference.text("name") or ""
-        own = self.found.get((kind, namespace if kind == OWN_STORE else "", name))
-        found = own or self.known.get((kind, name)) or self.known.get(("", name))
-        if isinstance(found, Finding):
-            return found._replace(at=reference.nearest("name").span)
-        if found is None:
-            message = f"its store {quote(name)} is not among what was read"
-            lines = (f"`{STORE_OPTION} {name}={each.id} {each.option} URL`" for each in PROVIDERS.values())
-            return Finding(message, reference.span, f"add the store's manifest, or {' or '.join(lines)}")
-        return found if own is not None else replace(found, kind=kind, name=name)
-
-    def default_store(self, provider: Provider, settings: Mapping[str, str], at: Span) -> SourceStore:
-        """The store of a form that names no object of the operator: the one of `--store`, where that has one."""
-        given = next((each for (kind, _), each in self.known.items() if not kind and each.provider is provider), None)
-        address = [(key, text) for key, text in given.settings if key == provider.address] if given is not None else []
-        every = tuple((dict(address) | dict(settings)).items())
-        return SourceStore(CLUSTER_STORE, given.name if given is not None else "", provider, every, at)
-
-
-def setting_of(data: object) -> Setting | None:
-    """What was read, as a setting."""
-    if isinstance(data, Mapping):
-        return tuple((name, text) for name, text in data.items() if isinstance(text, str))
-    return data if isinstance(data, str | bool) else None
-
-
-def _settings_of(provider: Provider, fields: Mapping[str, Any]) -> tuple[tuple[str, Setting], ...]:
-    """The settings of an environment's store that the operator's fields of one mean, where it is not rendered."""
-    spec = provider.read_spec(fields)
-    found: dict[str, Setting | None] = {provider.address: spec.url.rstrip("/") if spec.url else None}
-    if provider.has_mounts:
-        found |= {"mount": spec.mount.strip("/") if spec.mount else None, "vaultNamespace": spec.namespace}
-    found |= {name: setting_of(fields[name]) for name in provider.others if name in fields.keys() - RENDERED_ONLY}
-    return tuple((name, value) for name, value in found.items() if value)
-
-
 def read_object(form: str, document: Node, namespace: str, stores: Stores, key_names: KeyNames) -> FoundObject | None:
     """The object as its form is read, None where it is of another form."""
-    group, kind = _group(document), document.text("kind") or ""
+    group, kind = group_of(document), document.text("kind") or ""
     if form == "secret-provider-class":
         is_class = kind == KINDS[form] and group == _CSI_DRIVER
         return _secret_provider_class(document, namespace, stores) if is_class else None
     if kind == KINDS[form] and group == _FORMER_OPERATOR:
         return _former_external_secret(document, namespace, stores)
-    if group not in (_OPERATOR, _GENERATORS) or kind in STORES:
+    if group not in (OPERATOR, _GENERATORS) or kind in STORES:
         return None
     if kind != KINDS[form]:
         message, way_out = "it is not an ExternalSecret", _UNSUPPORTED.get(kind, _LEAVE)
@@ -321,10 +233,6 @@ def bare_object(document: Node, namespace: str) -> FoundObject:
     """The object without what it makes."""
     name, at = document.text("metadata", "name") or "", document.nearest("metadata", "name").span
     return FoundObject(document.text("kind") or "", namespace, name, at)
-
-
-def _group(document: Node) -> str:
-    return (document.text("apiVersion") or "").partition("/")[0]
 
 
 def _external_secret(document: Node, namespace: str, stores: Stores, key_names: KeyNames) -> FoundObject:
@@ -344,7 +252,7 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
     ]
     template, keys = document.get(*_TEMPLATE, "data"), [*data.values()]
     texts: Mapping[str, str] = {}
-    if template is not None and all(_renamed(each) is not None for each in template.children.values()):
+    if template is not None and all(_read_name(each) is not None for each in template.children.values()):
         keys, found = _rename_keys(template, data, extracts)
         reasons += found
     elif template is not None:
@@ -369,7 +277,7 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
         tuple(keys),
         bare.at,
         refresh=str(refresh.value) if refresh else None,
-        said=_unusual(document, bare.name, target),
+        said=_read_words(document, bare.name, target),
         template=texts,
     )
     secret, found = _with_metadata(secret, document)
@@ -380,7 +288,7 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
 _USUAL = {"type": "Opaque", "creationPolicy": OWNER, "deletionPolicy": RETAIN}
 
 
-def _unusual(document: Node, name: str, target: str) -> dict[str, str]:
+def _read_words(document: Node, name: str, target: str) -> dict[str, str]:
     """The words of an entry for what an object says of its Secret, where that is not the usual."""
     found = {
         "externalSecret": name if name != target else None,
@@ -421,7 +329,7 @@ def _keep_texts(
     return [*keys.values()], texts, reasons
 
 
-def _renamed(node: Node) -> str | None:
+def _read_name(node: Node) -> str | None:
     """The fetched key that a text of a template is the value of, as it is; None for any other text."""
     found = _RENAMED.fullmatch(node.value.strip()) if isinstance(node.value, str) else None
     return found[1] or found[2] if found is not None else None
@@ -528,7 +436,7 @@ def _rename_keys(
     keys: list[FoundKey] = []
     reasons: list[Finding] = []
     for name, node in template.children.items():
-        renamed = _renamed(node) or ""
+        renamed = _read_name(node) or ""
         if renamed in data:
             keys.append(data[renamed]._replace(name=name))
         elif len(extracts) == 1:

@@ -12,16 +12,8 @@ from typing import NamedTuple
 from compiler.edit.new_entry import SecretRequest, new_secret
 from compiler.edit.new_project import Draft, address_scalar, compile_drafts, new_draft
 from compiler.edit.yaml_edit import Edit, add_members, apply_edits, apply_splices, in_braces
-from compiler.imports.forms import (
-    OWN_STORE,
-    STORE_OPTION,
-    FoundKey,
-    FoundObject,
-    FoundSecret,
-    Setting,
-    SourceStore,
-    setting_of,
-)
+from compiler.imports.forms import FoundKey, FoundObject, FoundSecret
+from compiler.imports.found_stores import OWN_STORE, STORE_OPTION, Setting, SourceStore, setting_of
 from compiler.imports.sources import ImportTarget, store_kind
 from compiler.model.catalogue import OWNER, RETAIN, Entry
 from compiler.model.diagnostic import Severity

@@ -52,7 +52,7 @@ def prove(plan: ImportPlan, lost: Sequence[Span] = ()) -> Proof:
             message = f"the compiled environment would not {missing}"
             raise Refusal("found", message, "nothing was written; report this with the lines above", details)
     found, refused = _counts(plan.objects), _counts([each for each in plan.objects if each.reasons])
-    made = sum(secret.made_count for each in plan.objects for secret in each.secrets_to_take)
+    made = sum(secret.key_count for each in plan.objects for secret in each.secrets_to_take)
     taken = Counts(len(plan.objects) - refused.objects, made)
     if lost or found != Counts(taken.objects + refused.objects, taken.keys + refused.keys):
         message = f"found {found.keys} keys, but took {taken.keys} and refused {refused.keys}"
@@ -81,7 +81,7 @@ def _find_environment(plan: ImportPlan) -> Environment | None:
 def _counts(objects: Sequence[FoundObject]) -> Counts:
     keys = 0
     for each in objects:
-        keys += each.counted if each.counted is not None else sum(secret.made_count for secret in each.secrets_to_take)
+        keys += each.counted if each.counted is not None else sum(secret.key_count for secret in each.secrets_to_take)
     return Counts(len(objects), keys)
 
 

@@ -14,18 +14,8 @@ from compiler.cluster.view import EXTERNAL_SECRETS, SECRETS, ClusterError, Clust
 from compiler.consumers.look import SHOWN_STDIN, STDIN, read_documents, read_files
 from compiler.consumers.readers import ObjectIndex, objects_in, take
 from compiler.edit.new_project import environment_text, option_span
-from compiler.imports.forms import (
-    KINDS,
-    OWN_STORE,
-    STORE_OPTION,
-    STORES,
-    FoundObject,
-    KeyNames,
-    SourceStore,
-    Stores,
-    bare_object,
-    read_object,
-)
+from compiler.imports.forms import KINDS, FoundObject, KeyNames, bare_object, read_object
+from compiler.imports.found_stores import OWN_STORE, STORE_OPTION, STORES, SourceStore, Stores
 from compiler.model.catalogue import Entry
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.document import Document, Node, Source, Span, extent

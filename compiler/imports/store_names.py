@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import partial
 
-from compiler.imports.forms import FoundKey, FoundObject, FoundSecret, SourceStore
+from compiler.imports.forms import FoundKey, FoundObject, FoundSecret
+from compiler.imports.found_stores import SourceStore
 from compiler.imports.sources import ImportTarget, store_kind
 from compiler.live.observation import ask_many
 from compiler.live.readers import ReadIndex

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from compiler.imports.forms import Stores, read_object
+from compiler.imports.forms import read_object
+from compiler.imports.found_stores import Stores
 from compiler.imports.sources import OPTIONAL, parse_stores
 from compiler.model.document import Node
 from compiler.model.values import Manifest, manifests_of

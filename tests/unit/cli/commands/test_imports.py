@@ -4,7 +4,8 @@ import pytest
 
 from compiler.cli.commands import imports
 from compiler.cli.commands.imports import import_content, import_lines
-from compiler.imports.forms import FoundKey, FoundSecret, SourceStore
+from compiler.imports.forms import FoundKey, FoundSecret
+from compiler.imports.found_stores import SourceStore
 from compiler.imports.plan import ImportPlan, PlannedSecret, PlannedStore
 from compiler.imports.proof import Counts
 from compiler.model.document import Source, Span
