@@ -5,7 +5,7 @@ What a switch must leave as it was is compared with what was there when the run 
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from compiler.cluster.view import (
     child,
     clock,
     moment_of,
+    ready_of,
     refresh_time,
     writers,
 )
@@ -190,8 +191,10 @@ class Wait:
         self.states: States = {}
         # Whether this run asked the operator to synchronise: what it did before does not count then.
         self.is_forced = is_forced
-        self._judge = judge
-        self._snapshot = snapshot
+        # By secret, the store object that is not ready: the operator is asked to synchronise the secret once it is.
+        self.held: Mapping[str, str] = {}
+        self.judge = judge
+        self.snapshot = snapshot
         self._clock = clock
         self._baselines = {
             secret: baseline_of(manifest, snapshot.view.live(manifest), snapshot.pods(manifest), judge.rows[secret])
@@ -212,7 +215,7 @@ class Wait:
         """
         end = (self._clock() if since is None else since) + seconds
         error, is_proven, took = None, False, 0.0
-        self._judge_round(self._snapshot)
+        self._judge_round(self.snapshot)
         while True:
             left = end - self._clock()
             tell(self.states, left)
@@ -241,13 +244,13 @@ class Wait:
             return WaitEnd.FAILED
         lacking = {problem.state for each in self.states.values() for problem in each.problems}
         if not lacking:
-            is_proven = self._snapshot.is_whole and not any(each.unproven for each in self.states.values())
+            is_proven = self.snapshot.is_whole and not any(each.unproven for each in self.states.values())
             return WaitEnd.IN_EFFECT if is_proven else WaitEnd.UNPROVEN
         return WaitEnd.FAILED if lacking == {ClusterState.RESTART} else None
 
     def _facts(self) -> dict[str, tuple[object, ...]]:
         """What two rounds have in common where nothing that counts has changed between them."""
-        manifests, data_of_secret = self._snapshot.manifests, self._snapshot.data_of
+        manifests, data_of_secret = self.snapshot.manifests, self.snapshot.data_of
         return {
             secret: ({each.state for each in found.problems}, data_of_secret(manifests[secret]))
             for secret, found in self.states.items()
@@ -255,7 +258,7 @@ class Wait:
 
     def _read_round(self) -> None:
         """Read the next round; pods are listed where they are waited for, where a Secret changed, and before an end."""
-        last = self._snapshot
+        last = self.snapshot
         waiting = {
             last.manifests[secret].namespace
             for secret, found in self.states.items()
@@ -270,8 +273,11 @@ class Wait:
             manifest = snapshot.manifests[secret]
             live, needs_refresh = snapshot.view.live(manifest), self.is_forced or before.saw
             changes = changes_since(before, manifest, live, snapshot.pods(manifest), needs_refresh=needs_refresh)
-            states[secret] = self._judge.live_state(snapshot, secret, changes, is_forced=self.is_forced)
-        self._snapshot, self.states = snapshot, states
+            if secret in self.held:
+                note = f"the operator is not asked to synchronise before {self.held[secret]} is ready"
+                changes = replace(changes, notes=(*changes.notes, note))
+            states[secret] = self.judge.live_state(snapshot, secret, changes, is_forced=self.is_forced)
+        self.snapshot, self.states = snapshot, states
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,22 +367,7 @@ class StatusReading:
         # Made before anything is changed: what it sees now is what it compares with.
         self.wait = wait = Wait(judge, snapshot, is_forced=is_forced) if seconds is not None else None
         if is_forced:
-            try:
-                # A report at the end says that no other one was asked for.
-                self.forced.extend(force_sync(snapshot, str(int(time.time())), lambda: self.is_over))
-            except RefusedWriteError as error:
-                if self.options.on_denied is None:
-                    judge.refused_write = str(error)
-                else:
-                    self.options.on_denied(error)
-                if wait is not None:
-                    wait.is_forced = False
-            except ClusterError as error:
-                if self.options.on_denied is None or error.permission is None:
-                    raise
-                self.options.on_denied(error)
-                if wait is not None:
-                    wait.is_forced = False
+            self._force(judge, snapshot, tuple(snapshot.manifests))
         if wait is None or seconds is None:
             if self.status.environment.cluster is None:
                 self.status = replace(self.status, cluster_id=_read_id(snapshot.view))
@@ -384,10 +375,38 @@ class StatusReading:
         waited = wait.until(seconds, self._tell_round, self.begun)
         return self._result(waited.states, waited)
 
+    def _force(self, judge: StatusJudge, snapshot: Snapshot, secrets: Sequence[str]) -> None:
+        """Ask the operator to synchronise; a wait asks once a store's object is ready, as before that it only fails."""
+        wait = self.wait
+        if wait is not None:
+            unready = unready_stores(snapshot)
+            wait.held = {each: unready[each] for each in secrets if each in unready}
+            secrets = [each for each in secrets if each not in unready]
+        try:
+            # A report at the end says that no other one was asked for.
+            self.forced.extend(force_sync(snapshot, str(int(time.time())), lambda: self.is_over, secrets))
+        except RefusedWriteError as error:
+            if self.options.on_denied is None:
+                judge.refused_write = str(error)
+            else:
+                self.options.on_denied(error)
+        except ClusterError as error:
+            if self.options.on_denied is None or error.permission is None:
+                raise
+            self.options.on_denied(error)
+        else:
+            return
+        if wait is not None:
+            wait.is_forced, wait.held = False, {}
+
     def _tell_round(self, states: States, left: float) -> None:
         # Once the reading is over its report is printed.
-        if not self.is_over:
-            self.tell(states, left)
+        if self.is_over:
+            return
+        self.tell(states, left)
+        if self.wait is not None and self.wait.held and left > 0:
+            # What the operator has synchronised by itself meanwhile is not asked for.
+            self._force(self.wait.judge, self.wait.snapshot, [each for each in self.wait.held if states[each].problems])
 
     def end(self, seconds: float) -> Status:
         """End the reading before it has ended by itself; `seconds` are what it was given."""
@@ -441,13 +460,26 @@ def read_status(
         return reading.end(options.seconds)
 
 
-def force_sync(snapshot: Snapshot, mark: str, is_over: Callable[[], bool] = lambda: False) -> Iterator[str]:
+def unready_stores(snapshot: Snapshot) -> dict[str, str]:
+    """By secret, its store object in words, where that is known not to be ready, or not to be there."""
+    found = dict[str, str]()
+    for secret, manifest in snapshot.manifests.items():
+        live, store = snapshot.view.live(manifest), manifest.store
+        if live.has_store and ready_of(live.store or {}).get("status") != "True":
+            found[secret] = f"the {store.kind} {quote(store.name)}"
+    return found
+
+
+def force_sync(
+    snapshot: Snapshot, mark: str, is_over: Callable[[], bool] = lambda: False, only: Iterable[str] | None = None
+) -> Iterator[str]:
     """Set the annotation to `mark` on each ExternalSecret that is there and ours; yields each one's secret when it is.
 
-    Once it `is_over`, none is asked for any more. Raises ClusterError.
+    Once it `is_over`, none is asked for any more; `only` are the secrets, all for None. Raises ClusterError.
     """
     view = snapshot.view
-    for secret, manifest in snapshot.manifests.items():
+    for secret in snapshot.manifests if only is None else only:
+        manifest = snapshot.manifests[secret]
         found = view.external_secrets(manifest.namespace).get(manifest.name)
         if found is None or not is_own(found, manifest):
             continue

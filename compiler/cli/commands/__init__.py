@@ -49,4 +49,4 @@ FIRST_STEPS = {
     "cutover ENV all --to STORE": "switch to it, after checks",
 }
 # Whatever the symptom is.
-INCIDENT = {"status ENV --cluster": "say what is wrong, and what mends it"}
+INCIDENT = {"status ENV --cluster": "say what is wrong, and what to do"}

@@ -170,7 +170,8 @@ def outcome_lines(outcome: Outcome) -> Iterator[Line]:
 
 def in_cluster_lines(outcome: Outcome, times: RefreshTimes, missing: str | None) -> Iterator[Line]:
     """When the cluster gets the values, and a command to have it now; `missing` is what that command needs."""
-    secrets = times.of({(each.store, each.name) for each in outcome.results if each.state is State.DONE})
+    # What was recovered and is as it should be was not there for the operator before.
+    secrets = times.of({(each.store, each.name) for each in outcome.results if each.state in _FINE})
     if not secrets:
         return
     only = repeat_option("--only", secrets) if len(secrets) <= _FEW else []

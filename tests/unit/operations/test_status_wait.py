@@ -443,6 +443,56 @@ def test_forced_and_waited_for(world: World) -> None:
     assert all(row.state is ClusterState.IN_EFFECT for row in found.rows)
 
 
+def test_the_operator_is_asked_once_the_store_object_is_ready(world: World) -> None:
+    world.refreshed(datetime.now(UTC) - timedelta(minutes=5))
+    world.platform.store("vault-store", ready=False)
+    told: list[tuple[str | None, tuple[str, ...]]] = []
+
+    def tell(seen: Mapping[str, LiveState], _left: float) -> None:
+        told.append((mark(world, JIRA), seen["jira"].notes))
+        if len(told) == 2:
+            world.platform.store("vault-store")
+        if mark(world, JIRA) is not None:
+            world.platform.sync(SPACE, JIRA)
+
+    options = StatusOptions(("jira",), seconds=PATIENCE, is_forced=True)
+    found = read_status(world.bench.environment(), options, world.bench.live(), world.view, tell)
+    assert found.waited is not None
+    assert (found.waited.end, found.forced, found.rows[0].live and found.rows[0].live.notes) == (
+        WaitEnd.IN_EFFECT,
+        ("jira",),
+        (),
+    )
+    waits = 'the operator is not asked to synchronise before the ClusterSecretStore "vault-store" is ready'
+    assert [each for each in told if each[0] is None][:2] == [(None, (waits,))] * 2
+    assert told[-1][0] is not None
+
+
+def test_a_store_object_that_stays_unready_has_nothing_asked_for(world: World) -> None:
+    world.double.delete("clustersecretstores", "", "vault-store")
+    options = StatusOptions(("jira",), seconds=1, is_forced=True)
+    found = read_status(world.bench.environment(), options, world.bench.live(), world.view, lambda _states, _left: None)
+    assert (found.waited and found.waited.end, found.forced, mark(world, JIRA)) == (WaitEnd.TIME_UP, (), None)
+    # Who may not read it, and who does not wait, asks at once.
+    assert looked(world, StatusOptions(("jira",), is_forced=True)).forced == ("jira",)
+    world.double.refused["get clustersecretstores"] = 403
+    found = read_status(world.bench.environment(), options, world.bench.live(), world.view, lambda _states, _left: None)
+    assert found.forced == ("jira",)
+
+
+def test_what_the_operator_did_by_itself_meanwhile_is_not_asked_for(world: World) -> None:
+    world.refreshed(datetime.now(UTC) - timedelta(minutes=5))
+    world.platform.store("vault-store", ready=False)
+
+    def tell(_seen: Mapping[str, LiveState], _left: float) -> None:
+        world.platform.sync(SPACE, JIRA)
+        world.platform.store("vault-store")
+
+    options = StatusOptions(("jira",), seconds=PATIENCE, is_forced=True)
+    found = read_status(world.bench.environment(), options, world.bench.live(), world.view, tell)
+    assert (found.waited and found.waited.end, found.forced, mark(world, JIRA)) == (WaitEnd.IN_EFFECT, (), None)
+
+
 class Hung:
     """A look at a world in which somebody does not answer."""
 

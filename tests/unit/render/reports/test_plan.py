@@ -278,8 +278,12 @@ def test_after_a_write_it_says_when_the_cluster_has_it_and_how_to_take_it_back()
 def test_what_the_environment_does_not_read_from_that_store_changes_nothing_in_the_cluster() -> None:
     ended = outcome_of(WriteResult("azure", "jira", State.DONE, "v2"))
     assert told(in_cluster_lines(ended, RefreshTimes({"jira": 60}, {"jira": [("vault", "jira")]}, {}), None)) == []
+
+
+def test_what_was_recovered_and_is_as_it_should_be_is_new_to_the_operator() -> None:
     kept = outcome_of(WriteResult("azure", "jira", State.KEPT, "v2"))
-    assert told(in_cluster_lines(kept, RefreshTimes({"jira": 60}, {"jira": [("azure", "jira")]}, {}), None)) == []
+    (line,) = told(in_cluster_lines(kept, RefreshTimes({"jira": 60}, {"jira": [("azure", "jira")]}, {}), None))
+    assert line.endswith("to have it now: platform-secrets status prod --only jira --wait --force-sync")
     assert told(undo_lines(kept)) == []
 
 
