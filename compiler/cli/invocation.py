@@ -18,7 +18,7 @@ from compiler.model.diagnostic import Severity
 from compiler.model.files import foreign_part, leads_out
 from compiler.refusal import Refusal, system_reason
 from compiler.stages.resolve import STORE_OPTION, STORE_VARIABLE, Outside, outside_of
-from compiler.text.wording import BLANK, PROGRAM, command_line, name_project, project_to_name, shell_line
+from compiler.text.wording import BLANK, PROGRAM, command_line, name_context, name_project, project_to_name, shell_line
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -199,6 +199,7 @@ def invoke(name: str, module: str, arguments: Sequence[str], root: str | None = 
     parsed = parser.parse(arguments)
     root = parsed.root if parsed.root is not None else root
     name_project(root)
+    name_context(getattr(parsed, "context", None))
     invocation = Invocation(name, parsed, parser, root, parsed.debug or is_debug)
     for shown, file in parser.files_to_write(parsed).items():
         if leads_out(invocation.root, Path(file)):

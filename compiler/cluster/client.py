@@ -51,7 +51,7 @@ from compiler.model.files import IN_POD, NamedFileError, as_file, kubeconfigs, s
 from compiler.model.store import show_url
 from compiler.stores.http import ReplyTooLargeError, StrictResponse, silence
 from compiler.stores.pacing import within
-from compiler.text.wording import PROGRAM, quote, shell_line, suggest
+from compiler.text.wording import PROGRAM, kubectl_line, quote, shell_line, suggest
 
 T = TypeVar("T")
 _TIMEOUT = (5, 30)  # seconds to connect and to read
@@ -68,7 +68,6 @@ _FORBIDDEN, _UNAUTHORISED, _NOT_FOUND, _GONE = 403, 401, 404, 410
 _FINE = 200
 # As much of an answer that refuses is looked through for words.
 _LARGEST_REFUSAL = 64 * 1024
-_WEBHOOK_PODS = shell_line("kubectl", "get", "pods", "-A", "-l", f"{NAME_LABEL}={WEBHOOK}")
 _NO_TLS = "its certificate is not trusted, or it does not speak TLS"
 _NO_KUBERNETES = "what answers there is not Kubernetes, or the log-in program failed"
 # Each of the first three is one of the next in urllib3.
@@ -282,7 +281,8 @@ class KubernetesCluster:
             if failure := webhook_failure(content[:_LARGEST_REFUSAL].decode(errors="replace")):
                 is_write = method != "GET"
                 what = "the API server refused the write" if is_write else "it cannot convert its objects"
-                raise (RefusedWriteError if is_write else ClusterError)(f"{what}: {failure}", _WEBHOOK_PODS)
+                line = kubectl_line("get", "pods", "-A", "-l", f"{NAME_LABEL}={WEBHOOK}")
+                raise (RefusedWriteError if is_write else ClusterError)(f"{what}: {failure}", line)
             raise client.ApiException(status=reply.status)
         return reply
 

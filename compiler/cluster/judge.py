@@ -38,7 +38,7 @@ from compiler.cluster.view import (
 )
 from compiler.model.catalogue import ORPHAN, RETAIN
 from compiler.model.values import Manifest
-from compiler.text.wording import list_names, pluralize, quote, shell_line
+from compiler.text.wording import kubectl_line, list_names, pluralize, quote, shell_line
 
 _Path = tuple[str | int, ...]
 # By this label the chart knows its own; its first value is what an object has that was deployed before another was set.
@@ -174,8 +174,8 @@ def _mend_webhook(operator: Operator | None) -> str:
     # It writes the certificate and tells the API server of it when it starts.
     for each in operator.parts(CERTIFICATES) if operator is not None else ():
         namespace, name = place_of(each)
-        return shell_line("kubectl", "-n", namespace, "rollout", "restart", f"deployment/{name}")
-    return shell_line("kubectl", "get", "pods", "-A", "-l", f"{NAME_LABEL}={WEBHOOK}")
+        return kubectl_line("-n", namespace, "rollout", "restart", f"deployment/{name}")
+    return kubectl_line("get", "pods", "-A", "-l", f"{NAME_LABEL}={WEBHOOK}")
 
 
 def _of_log_in(

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterator
 from datetime import datetime
 
 from compiler.cluster.view import LiveObject, child, moment_of, ready_of, writers
-from compiler.text.wording import list_names, quote, shell_line
+from compiler.text.wording import kubectl_line, list_names, quote
 
 # More than any event or condition has.
 _LONGEST = 32 * 1024
@@ -189,7 +189,7 @@ def describe_failure(
     where, name = str(metadata.get("namespace")), str(metadata.get("name"))
     if not text:
         return ""
-    line = shell_line("kubectl", "-n", where, "describe", "externalsecret", name)
+    line = kubectl_line("-n", where, "describe", "externalsecret", name)
     return _age(moment, now) + (find_words(text, names) or f"its message is not shown here: {line}")
 
 

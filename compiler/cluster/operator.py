@@ -15,7 +15,7 @@ from compiler.cluster.view import (
     child,
     container_states,
 )
-from compiler.text.wording import quote, shell_line
+from compiler.text.wording import kubectl_line, quote
 
 # Why a container does not run, of the kubelet's words those that are shown.
 _CRASHES = ("CrashLoopBackOff", "Error", "OOMKilled")
@@ -73,9 +73,9 @@ class Operator:
     def _describe(self, deployment: LiveObject, state: ClusterState, who: str) -> ClusterProblem:
         namespace, name = place_of(deployment)
         title, count = quote(f"{namespace}/{name}"), _replicas(deployment)
-        kubectl = ("kubectl", "-n", namespace)
+        where = ("-n", namespace)
         if count == 0:
-            mend = shell_line(*kubectl, "scale", f"deployment/{name}", "--replicas=1")
+            mend = kubectl_line(*where, "scale", f"deployment/{name}", "--replicas=1")
             return ClusterProblem(state, f"{who} is down: its Deployment {title} is scaled to 0 pods", mend)
         message = f"{who} is down: 0 of {count} pods of its Deployment {title} are ready"
         for pod in self.pods.get((namespace, name), ()):
@@ -84,8 +84,8 @@ class Operator:
                 of_container = ("-c", container) if len(container_states(pod)) > 1 else ()
                 logs = ("logs", of_pod, *of_container, "--previous")
                 words = logs if reason in _CRASHES else ("describe", "pod", of_pod)
-                return ClusterProblem(state, f"{message} ({reason})", shell_line(*kubectl, *words))
-        return ClusterProblem(state, message, shell_line(*kubectl, "describe", f"deployment/{name}"))
+                return ClusterProblem(state, f"{message} ({reason})", kubectl_line(*where, *words))
+        return ClusterProblem(state, message, kubectl_line(*where, "describe", f"deployment/{name}"))
 
 
 def read_operator(view: ClusterView) -> Operator:

@@ -22,7 +22,7 @@ from compiler.cluster.view import (
     ready_of,
 )
 from compiler.model.document import Span
-from compiler.text.wording import list_names, quote, shell_line
+from compiler.text.wording import kubectl_line, list_names, quote
 
 PlainMap = Mapping[str, Any]
 Path = tuple[str | int, ...]
@@ -255,7 +255,7 @@ def unlisted_keys(pods: Iterable[Pod], secret: str, wanted: Container[str]) -> t
 
 def look_commands(pods: Iterable[Pod], namespace: str) -> tuple[str, ...]:
     """The line that shows why the first pod is not ready; none where all are."""
-    lines = (shell_line("kubectl", "-n", namespace, "describe", "pod", pod.name) for pod in pods if not pod.is_ready)
+    lines = (kubectl_line("-n", namespace, "describe", "pod", pod.name) for pod in pods if not pod.is_ready)
     return tuple(lines)[:1]
 
 
@@ -362,5 +362,5 @@ def restart_commands(pods: Iterable[Pod], namespace: str) -> tuple[str, ...]:
         kind, name = owner_of(pod)
         restarts = kind in ("Deployment", "StatefulSet", "DaemonSet")
         words = ("rollout", "restart", f"{kind.lower()}/{name}") if restarts else ("delete", "pod", pod.name)
-        lines[shell_line("kubectl", "-n", namespace, *words)] = None
+        lines[kubectl_line("-n", namespace, *words)] = None
     return tuple(lines)

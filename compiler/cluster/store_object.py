@@ -11,7 +11,7 @@ from compiler.model.environment import Store
 from compiler.model.provider import UNKNOWN
 from compiler.model.store import Sameness, compare_stores, parse_address
 from compiler.stores.registry import live_identity
-from compiler.text.wording import BLANK, quote, shell_line
+from compiler.text.wording import BLANK, kubectl_line, quote, shell_line
 
 # The operator's own name for itself where nothing else is set.
 _DEFAULT_CONTROLLER = "default"
@@ -31,12 +31,10 @@ def store_problems(
 
     `labelled` is the namespace's object, and `warning` the newest one about the store object, if they were read.
     """
-    subject, describe = _subject(store), kubectl_line("describe", store, namespace)
+    subject, describe = _subject(store), store_object_line("describe", store, namespace)
     if live is None:
         # The chart makes it, or people do, by a file that is not in the project.
-        how = (
-            "deploy the chart again" if store.rendered else f"apply it ({shell_line('kubectl', 'apply', '-f', BLANK)})"
-        )
+        how = "deploy the chart again" if store.rendered else f"apply it ({kubectl_line('apply', '-f', BLANK)})"
         yield ClusterProblem(ClusterState.STORE_MISSING, f"{subject} is not in the cluster", how)
         return
     if child(live, "metadata").get("deletionTimestamp"):
@@ -71,7 +69,7 @@ def log_in_problem(store: Store, live: LiveObject, namespace: str, said: str) ->
         message += f"; its credential is the {credential}"
         mend = f"put a valid credential into the {credential}"
     else:
-        shown = f"{kubectl_line('get', store, namespace)} -o yaml"
+        shown = f"{store_object_line('get', store, namespace)} -o yaml"
         mend = f"correct the role or identity that it logs in by, which {shown} shows"
     log_ins = child(live, "spec", "provider", store.provider.id, "auth")
     if is_denied_log_in(said) and not _LOCKED_LOG_INS.isdisjoint(log_ins):
@@ -91,7 +89,7 @@ def store_unknowns(
     if allows_namespace(live, namespace, labelled) is None:
         allows = f"{_subject(store)} allows the namespace {quote(namespace)}"
         message = f"whether {allows} depends on what cannot be read here"
-        yield ClusterProblem(ClusterState.STORE_CLOSED, message, kubectl_line("get", store, namespace))
+        yield ClusterProblem(ClusterState.STORE_CLOSED, message, store_object_line("get", store, namespace))
 
 
 def identity_problem(store: Store, live: LiveObject, namespace: str) -> ClusterProblem | None:
@@ -106,9 +104,9 @@ def identity_problem(store: Store, live: LiveObject, namespace: str) -> ClusterP
     is_alike = compare_stores(wanted, found._replace(version=wanted.version)) is not Sameness.ANOTHER
     if is_alike and found.provider is wanted.provider:
         change = json.dumps({"spec": {"provider": {store.provider.id: {"version": store.identity.version}}}})
-        mend = kubectl_line("patch", store, namespace, "--type", "merge", "-p", change)
+        mend = store_object_line("patch", store, namespace, "--type", "merge", "-p", change)
         return ClusterProblem(ClusterState.STORE_VERSION, message, mend)
-    shown = f"{kubectl_line('get', store, namespace)} -o yaml"
+    shown = f"{store_object_line('get', store, namespace)} -o yaml"
     mend = f"correct the address that is wrong; that of the cluster: {shown}"
     return ClusterProblem(ClusterState.STORE_ELSEWHERE, message, mend)
 
@@ -124,10 +122,10 @@ def sameness_of(store: Store, live: LiveObject) -> Sameness:
     return compare_stores(store.identity._replace(has_namespaces=True), found)
 
 
-def kubectl_line(verb: str, store: Store, namespace: str, *options: str) -> str:
+def store_object_line(verb: str, store: Store, namespace: str, *options: str) -> str:
     """The line that shows, or changes, the live object of `store`."""
     where = ["-n", namespace] if store.kind == "SecretStore" else []
-    return shell_line("kubectl", *where, verb, store.kind.lower(), store.name, *options)
+    return kubectl_line(*where, verb, store.kind.lower(), store.name, *options)
 
 
 def _subject(store: Store) -> str:
@@ -160,7 +158,7 @@ def _address(store: Store, live: LiveObject) -> str:
 
 def _unproven_store(store: Store, live: LiveObject, namespace: str) -> ClusterProblem:
     message = f"whether {_subject(store)} leads to the store {quote(store.id)} is not proven"
-    shown = f"{kubectl_line('get', store, namespace)} -o yaml"
+    shown = f"{store_object_line('get', store, namespace)} -o yaml"
     if live_identity(live).provider is UNKNOWN:
         mend = f"leave one in its `namespace` and `headers`: {shown}"
         return ClusterProblem(ClusterState.STORE_ELSEWHERE, f"{message}: it has two namespaces", mend, is_unproven=True)

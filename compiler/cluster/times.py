@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import LiveObject, child, clock, moment_of, refresh_time, sign_of, sync_request_time
 from compiler.model.facts import parse_duration, short_duration
-from compiler.text.wording import quote, shell_line
+from compiler.text.wording import kubectl_line, quote
 
 # The clocks of this machine, the stores and the cluster may differ by so much.
 CLOCKS = timedelta(minutes=5)
@@ -22,7 +22,7 @@ _UNTIMED = frozenset({"CreatedOnce", "OnChange"})
 
 def operator_pods() -> str:
     """The line that shows whether the operator runs, by the label that its chart gives its pods."""
-    return shell_line("kubectl", "get", "pods", "-A", "-l", "app.kubernetes.io/name=external-secrets")
+    return kubectl_line("get", "pods", "-A", "-l", "app.kubernetes.io/name=external-secrets")
 
 
 def last_read_before(

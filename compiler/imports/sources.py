@@ -28,7 +28,7 @@ from compiler.refusal import Refusal
 from compiler.rules.api import Finding
 from compiler.stages.resolve import Outside, catalogue_of, merge
 from compiler.stores.registry import PROVIDERS, provider_of
-from compiler.text.wording import command_line, pluralize, shell_line, suggest
+from compiler.text.wording import command_line, kubectl_line, pluralize, shell_line, suggest
 
 _REFERENCES = ("secretStoreRef", "storeRef")
 _HELD = ("data", "stringData")
@@ -275,7 +275,7 @@ def _live_names(view: ClusterView, namespace: str, name: str, at: Span) -> froze
     secret = (view.by_name(SECRETS, namespace) or {}).get(name)
     if secret is not None and (names := keys_of(secret)):
         return names
-    line = shell_line("kubectl", "--namespace", namespace, "get", "secret", name, "-o", _NAMES_ALONE)
+    line = kubectl_line("--namespace", namespace, "get", "secret", name, "-o", _NAMES_ALONE)
     message = "the Secret's metadata does not name the keys that its `dataFrom` gives it"
     return Finding(message, at, f"`{line}` prints their names; name each under `data`")
 

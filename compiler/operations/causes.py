@@ -26,6 +26,7 @@ from compiler.text.wording import (
     MOST_OF_A_LINE,
     PROGRAM,
     command_line,
+    kubectl_line,
     list_names,
     quote,
     repeat_option,
@@ -291,7 +292,7 @@ def _silent(status: Status, asked: StepContext) -> str:
     if not status.is_asked:
         return command_line("verify", status.environment.name, *asked.only)
     row = next(row for row in status.rows if row.live is None)
-    return shell_line("kubectl", *asked.context, "-n", row.secret.namespace or "default", "get", "externalsecrets")
+    return kubectl_line("-n", row.secret.namespace or "default", "get", "externalsecrets")
 
 
 Mend = Callable[[ClusterProblem, Sequence[Row], Status, StepContext], NextStep]

@@ -15,7 +15,7 @@ from compiler.cluster.store_object import (
     allows_namespace,
     controller_of,
     identity_problem,
-    kubectl_line,
+    store_object_line,
     store_problems,
     store_unknowns,
 )
@@ -203,7 +203,9 @@ class ClusterGate:
         store, known = switch.destination, {"default", *([controller_of(present)] if present is not None else [])}
         if live is not None and (other := controller_of(live)) not in known:
             message = f"the {store.kind} {quote(store.name)} belongs to another controller, {quote(other)}"
-            yield ClusterProblem(ClusterState.STORE_ELSEWHERE, message, kubectl_line("get", store, switch.namespace))
+            yield ClusterProblem(
+                ClusterState.STORE_ELSEWHERE, message, store_object_line("get", store, switch.namespace)
+            )
 
 
 def _mend(problem: ClusterProblem, environment: Environment, secrets: Sequence[str], request: CutoverRequest) -> str:

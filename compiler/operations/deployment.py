@@ -17,7 +17,7 @@ from compiler.model.environment import Environment
 from compiler.model.values import Manifest, find_values, nest, specs_of_values, values_of
 from compiler.pipeline import VALUES_FOLDER, read_values_file
 from compiler.stages.emit import values_text
-from compiler.text.wording import project_to_name, shell_line
+from compiler.text.wording import helm_line, project_to_name, shell_line
 
 # Of more files than these nobody waits for the comparison.
 _MOST_FILES = 100
@@ -71,7 +71,7 @@ class Deployment:
         ((space, name),) = releases
         folder = f"{root}/" if (root := project_to_name()) else ""
         words = ("--namespace", space, "--values", f"{folder}{self._file}")
-        return (shell_line("helm", "upgrade", name, f"{folder}{VALUES_FOLDER}", *words),)
+        return (helm_line("upgrade", name, f"{folder}{VALUES_FOLDER}", *words),)
 
     @property
     def _file(self) -> str:

@@ -76,7 +76,7 @@ from compiler.operations.verify import (
 )
 from compiler.stores.errors import FailureSide, StoreError
 from compiler.stores.secret_value import Comparer, operator_hash
-from compiler.text.wording import ACCEPT_STORE, quote, repeat_option, shell_line
+from compiler.text.wording import ACCEPT_STORE, kubectl_line, quote, repeat_option
 
 if TYPE_CHECKING:
     from compiler.operations.deployment import Deployment
@@ -488,7 +488,7 @@ class StatusJudge:
         next_try = None if states & _STOPPED or waits_for_a_change(live, manifest.name) else next_try
         helps, notes = _restart_lines(starts, every, is_expected=changes.is_expected)
         if values.is_sound and _needs_deletion(live, states):
-            helps = (shell_line("kubectl", "-n", namespace, "delete", "secret", name),)
+            helps = (kubectl_line("-n", namespace, "delete", "secret", name),)
         notes += snapshot.notes(manifest, live, is_fine=not every)
         return LiveState(
             every,

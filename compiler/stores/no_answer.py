@@ -15,7 +15,7 @@ from compiler.model.files import NamedFileError, as_file, show_file
 from compiler.model.store import is_loopback, service_of
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.http import ConnectionDeniedError, UnknownHostError
-from compiler.text.wording import shell_line
+from compiler.text.wording import kubectl_line
 
 _NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
 # What http.client says where a proxy answers a CONNECT with another status than 200.
@@ -97,7 +97,7 @@ def _unknown_host(problem: UnknownHostError, server: Server, place: StoreLocatio
     remedy = f"correct {server.setting}, or join the network that knows the name (VPN, DNS)"
     if service := service_of(host):
         reason = f"the host name {host} does not resolve here: it is the cluster's own"
-        forward = shell_line("kubectl", "port-forward", "-n", service[1], f"svc/{service[0]}", str(server.port))
+        forward = kubectl_line("port-forward", "-n", service[1], f"svc/{service[0]}", str(server.port))
         remedy = f"forward its port (`{forward}`) and set VAULT_ADDR={server.scheme}://127.0.0.1:{server.port}"
     elif server.unresolved is not None:
         why, way_out = server.unresolved

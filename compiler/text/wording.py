@@ -128,6 +128,9 @@ NOT_THE_SAME = "--not-the-same"
 ACCEPT_STORE = "--accept-store"
 BLANK = "…"
 _ROOT: Final[ContextVar[str | None]] = ContextVar("the project's folder, as the command was given it", default=None)
+_CONTEXT: Final[ContextVar[str | None]] = ContextVar(
+    "the kubeconfig's context, as the command was given it", default=None
+)
 
 
 def name_project(root: str | None) -> None:
@@ -138,6 +141,11 @@ def name_project(root: str | None) -> None:
 def project_to_name() -> str | None:
     """The folder that command lines name; None where the project is found from here."""
     return _ROOT.get()
+
+
+def name_context(context: str | None) -> None:
+    """Let every line of kubectl and helm from here on name this context of the kubeconfig; None for the current one."""
+    _CONTEXT.set(context)
 
 
 def command_line(*words: str) -> str:
@@ -156,6 +164,21 @@ def shell_line(*words: str) -> str:
     import shlex  # noqa: PLC0415 - only where one is printed
 
     return " ".join(word if word == BLANK else shlex.quote(word) for word in words)
+
+
+def kubectl_line(*words: str) -> str:
+    """The line that runs kubectl with `words` on the cluster that this command asks, quoted for a shell."""
+    return _cluster_line("kubectl", "--context", words)
+
+
+def helm_line(*words: str) -> str:
+    """As `kubectl_line`, for Helm."""
+    return _cluster_line("helm", "--kube-context", words)
+
+
+def _cluster_line(program: str, option: str, words: Sequence[str]) -> str:
+    context = _CONTEXT.get()
+    return shell_line(program, *([option, context] if context is not None else []), *words)
 
 
 def install_line(extra: str | None = None) -> str:

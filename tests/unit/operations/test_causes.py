@@ -66,7 +66,7 @@ def test_what_the_cluster_has_not_told_in_time_is_waited_for_before_the_next_ste
     in_vain = StepContext(options, has_waited=True)
     assert next_step(status, in_vain).commands == ("platform-secrets verify prod",)
     asked = replace(status, is_asked=True)
-    assert next_step(asked, in_vain).commands == ("kubectl --context there -n agents get externalsecrets",)
+    assert next_step(asked, in_vain).commands == ("kubectl -n agents get externalsecrets",)
 
 
 def test_the_next_step_of_the_move(world: World) -> None:

@@ -11,8 +11,11 @@ from compiler.text.wording import (
     closest,
     command_line,
     first_difference,
+    helm_line,
     install_line,
+    kubectl_line,
     list_names,
+    name_context,
     name_project,
     name_versions,
     pieces_of,
@@ -85,6 +88,16 @@ def test_it_names_the_projects_folder_where_the_command_was_given_one() -> None:
 
     assert copy_context().run(named, "my project") == "platform-secrets --root 'my project' explain prod 'a b'"
     assert copy_context().run(named, None) == "platform-secrets explain prod 'a b'"
+
+
+def test_a_line_about_the_cluster_names_its_context_where_the_command_was_given_one() -> None:
+    def lines(context: str | None) -> list[str]:
+        name_context(context)
+        return [kubectl_line("get", "pods"), helm_line("upgrade", "a", "chart"), shell_line("bao", "status")]
+
+    named = ["kubectl --context 'my one' get pods", "helm --kube-context 'my one' upgrade a chart", "bao status"]
+    assert copy_context().run(lines, "my one") == named
+    assert copy_context().run(lines, None) == ["kubectl get pods", "helm upgrade a chart", "bao status"]
 
 
 def test_a_line_of_another_program_is_quoted() -> None:

@@ -146,6 +146,25 @@ def test_an_environment_without_a_pin_is_offered_one_that_is_then_held(
     assert run("status", "dev", "--cluster").code == 3
 
 
+@pytest.mark.parametrize("lacks", ["operator", "store"])
+@pytest.mark.parametrize("command", ["status", "verify"])
+def test_a_line_about_the_cluster_names_the_context_that_was_given(
+    command: str, lacks: str, double: ApiDouble, project: Path, run: Callable[..., Done]
+) -> None:
+    if lacks == "operator":
+        LivePlatform(double).run_operator(count=0)
+    else:
+        found = compile_project(project, ["dev"]).project
+        assert found is not None
+        for store in found.environments[0].stores.values():
+            double.delete("clustersecretstores", "", store.name)
+    given, plain = run(command, "dev", "--cluster", "--context", "here"), run(command, "dev", "--cluster")
+    text = given.out + given.err
+    assert "kubectl --context here " in text
+    assert "kubectl " not in text.replace("kubectl --context here ", "")
+    assert "kubectl --context" not in plain.out + plain.err
+
+
 @pytest.mark.parametrize("status", [403, 500, 404])
 def test_what_cannot_be_read_is_not_offered_and_stops_nothing(
     status: int, double: ApiDouble, project: Path, run: Callable[..., Done]
