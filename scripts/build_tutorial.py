@@ -70,12 +70,13 @@ STAND_INS = (
     (re.compile(r"\bvault-cluster-[0-9a-f]{8}\b"), "vault-cluster-1a2b3c4d"),
     (re.compile(r"\bafter [0-9]+ seconds$", re.MULTILINE), "after 5 seconds"),
     (
-        re.compile(r'^cluster: context "here", server http://127\.0\.0\.1:[0-9]+', re.MULTILINE),
-        'cluster: context "prod-admin", server https://prod.example.com:6443',
+        re.compile(r'\bcontext "here", server http://127\.0\.0\.1:[0-9]+'),
+        'context "prod-admin", server https://prod.example.com:6443',
     ),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "5b1d0c3e-7f2a-4d61-9b08-2c6e8a1f4d73"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\+00:00"), "2025-01-31T12:00:00+00:00"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} UTC"), "2025-01-31 12:00:00 UTC"),
+    (re.compile(r"(?<= )(?:[0-9]{4}-[0-9]{2}-[0-9]{2} )?[0-9]{2}:[0-9]{2} UTC in "), "12:00 UTC in "),
 )
 SEEN = re.compile(f"[a-z0-9-]+: (?:{'|'.join(word_of(state) for state in ClusterState)})\n")
 # A third of the time of Helm is Go's, which collects garbage on as many threads as there are cores.
@@ -157,7 +158,16 @@ def replace_changing(text: str, key_vault: str, openbao: str) -> str:
     rests = sorted(lines[index].partition(" ")[2] for index in progress)
     for index, count, rest in zip(progress, counts, rests, strict=True):
         lines[index] = f"{count} {rest}"
-    return "".join(_drop_between(lines))
+    return "".join(_drop_between(list(_sort_writes(lines))))
+
+
+def _sort_writes(lines: Sequence[str]) -> Iterator[str]:
+    """Puts what was written of late in the order of its text: within a second, `status` has it in either."""
+    for is_write, group in groupby(lines, key=lambda each: each.startswith("written in the last 24 h: ")):
+        if is_write:
+            yield from sorted(group)
+            continue
+        yield from group
 
 
 def _drop_between(lines: Sequence[str]) -> Iterator[str]:

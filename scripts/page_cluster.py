@@ -46,6 +46,7 @@ class PageCluster:
         self._key_vault, self._openbao = key_vault, openbao
         self.double = ApiDouble()
         self.platform = LivePlatform(self.double)
+        self.platform.run_operator()
         self._later: list[threading.Thread] = []
         # When a Secret was first given its data.
         self._changed: dict[str, str] = {}

@@ -61,8 +61,8 @@ def name_versions(versions: Sequence[str]) -> str:
     return f"version {versions[0]}" if len(versions) == 1 else f"versions {', '.join(versions)}"
 
 
-# A list longer than this helps nobody; the reader is sent to the reference instead.
-_SHORT_LIST = 18
+# A list longer than this helps nobody; that of an environment's keys, which are 19, does.
+_SHORT_LIST = 20
 # No name of anything is longer; comparing costs time in proportion to the length.
 _LONGEST_WORD = 253
 

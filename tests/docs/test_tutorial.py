@@ -76,7 +76,7 @@ def test_a_platform_of_ones_own_is_made_by_commands_alone() -> None:
 def test_the_way_back_is_gone_with_and_without_the_store_that_is_left_and_for_every_secret() -> None:
     page = RECOVERY.read_text("utf-8")
     before, _, after = page.partition("### Everything back")
-    for symptom in ("slack   azure  -     vault: equal  0d   -        not ready", "  refused    ", "not compared: "):
+    for symptom in ("slack   azure  -     vault: equal  0d   -        forbidden", "  refused    ", "not compared: "):
         assert symptom in before, symptom
     assert before.count("all are in effect") == after.count("all are in effect") == 1
     assert "$ platform-secrets cutover prod all --back --to vault --apply" in after
@@ -180,6 +180,15 @@ def test_an_address_without_its_scheme_and_the_time_that_a_drill_took_are_made_s
     text = "nothing listens at 127.0.0.1:5\nprod-20261125-130630.age\nback after 12 seconds\n"
     shown = "nothing listens at 127.0.0.1:8200\nprod-20250131-120000.age\nback after 5 seconds\n"
     assert replace_changing(text, "https://localhost:4", "http://127.0.0.1:5") == shown
+
+
+def test_the_cluster_and_what_was_written_of_late_are_made_steady() -> None:
+    where, recent = 'cluster: context "here", server http://127.0.0.1:5012', "written in the last 24 h: "
+    text = f'{where}\n{recent}b/K 23:59 UTC in "vault"\n{recent}a/K 2026-11-25 00:00 UTC in "vault"\nb\na\n'
+    shown = 'cluster: context "prod-admin", server https://prod.example.com:6443'
+    assert replace_changing(text, KEY_VAULT, OPENBAO) == (
+        f'{shown}\n{recent}a/K 12:00 UTC in "vault"\n{recent}b/K 12:00 UTC in "vault"\nb\na\n'
+    )
 
 
 def test_what_marks_a_stand_in_is_as_long_as_it() -> None:

@@ -169,8 +169,8 @@ def test_help_suggests_lists_or_says_nothing() -> None:
     assert suggest("gihub", SECRETS, "secrets") == 'did you mean "github"?'
     assert suggest("zzz", ["pat", "app"], "variants") == 'the variants are "pat", "app"'
     assert suggest("zzz", [], "variants") == "there are no variants"
-    assert suggest("zzz", [f"secret-{n}" for n in range(19)], "secrets") is None
-    assert suggest("zzz", (f"s{n}" for n in range(18)), "secrets") is not None
+    assert suggest("zzz", [f"secret-{n}" for n in range(21)], "secrets") is None
+    assert suggest("zzz", (f"s{n}" for n in range(20)), "secrets") is not None
 
 
 def test_help_never_repeats_the_word_that_was_written() -> None:
