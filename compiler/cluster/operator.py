@@ -46,6 +46,10 @@ class Operator:
         """The problem that every operator of the store is down; None where one runs, or nobody knows."""
         return next(self._down(self.controllers(store, namespace), ClusterState.OPERATOR_DOWN, "the operator"), None)
 
+    def runs(self, store: LiveObject | None, namespace: str) -> bool | None:
+        """Whether an operator of the store runs; None where its Deployments may not be listed, or none is found."""
+        return self.problem(store, namespace) is None if self.controllers(store, namespace) else None
+
     def webhook_problem(self) -> ClusterProblem | None:
         """The problem that no webhook of the operator runs, so that what is written is refused."""
         return next(self._down(self.parts(WEBHOOK), ClusterState.WEBHOOK_DOWN, "the operator's webhook"), None)

@@ -101,6 +101,9 @@ class LiveState:
     is_other_ready: bool | None = None  # the object of its other store; None where nothing made that worth a look
     deploys: tuple[str, ...] = ()  # the lines that deploy the values file, where it is not and they are known
 
+    operator_runs: bool | None = None  # whether one that serves its store does; None where nobody knows
+    store_ready: bool | None = None  # whether its store object is and leads there; None where it may not be read
+
     @property
     def state(self) -> ClusterState:
         return self.problems[0].state if self.problems else ClusterState.IN_EFFECT

@@ -55,7 +55,7 @@ def test_a_collector_takes_every_metric_that_the_alerts_ask_for(promtool: str, t
         DueKey("jira", f"KEY_{number}", "vault", 'the "best" team', has_limit=True, age=age)
         for number, age in enumerate(ages)
     )
-    broken = LiveState((ClusterProblem(ClusterState.NOT_READY, "no"),), pods=1)
+    broken = LiveState((ClusterProblem(ClusterState.NOT_READY, "no"),), pods=1, operator_runs=True, store_ready=False)
     rows = tuple(replace(row, keys=keys if row.secret.id == "jira" else (), live=broken) for row in status.rows)
     found = replace(status, rows=rows, is_asked=True, is_live=True)
     text = "".join(f"{line}\n" for line in metrics([found], now))

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from compiler.cluster.problem import ClusterState
 from compiler.live.ages import AgeState
+from compiler.operations.causes import find_causes
 from compiler.operations.due import values_of
 from compiler.operations.status import Status
 
@@ -26,6 +27,8 @@ _HELP = {
     "platform_secrets_run_timestamp_seconds": "When the stores of the environment were last asked",
     "platform_secret_in_effect": "1 where the cluster runs on what the files and stores say, else 0",
     "platform_secret_cause": "1 for what keeps a secret from being in effect, by the code that status gives as cause",
+    "platform_secrets_operator_up": "1 where the operator that serves the stores runs, else 0",
+    "platform_secrets_store_object_ready": "1 where a store object is ready and leads to its store, else 0",
     "platform_secret_restart_needed": "1 where pods run on an old value until they are restarted, else 0",
     "platform_secrets_cluster_look_timestamp_seconds": "When the cluster was last asked",
 }
@@ -69,13 +72,24 @@ def _of_stores(status: Status) -> Iterator[tuple[str, dict[str, str], float]]:
 
 def _of_cluster(status: Status) -> Iterator[tuple[str, dict[str, str], float]]:
     """What the cluster says, by the names of gauges; nothing where it was not asked."""
+    if not status.is_live:
+        return
+    stores = {row.secret.id: row.store.id for row in status.rows}
+    for cause in find_causes(status):
+        for secret in cause.secrets:
+            labels = {"secret": secret, "store": stores[secret], "cause": cause.code}
+            yield "platform_secret_cause", labels, 1
+    looked = [(row.store.id, row.live) for row in status.rows if row.live is not None]
+    if runs := [live.operator_runs for _, live in looked if live.operator_runs is not None]:
+        yield "platform_secrets_operator_up", {}, all(runs)
+    for store in dict.fromkeys(store for store, _ in looked):
+        if ready := [live.store_ready for name, live in looked if name == store and live.store_ready is not None]:
+            yield "platform_secrets_store_object_ready", {"store": store}, all(ready)
     for row in status.rows:
         if row.live is None:
             continue
         labels = {"secret": row.secret.id, "store": row.store.id}
         yield "platform_secret_in_effect", labels, not row.has_problem
-        if row.has_problem:
-            yield "platform_secret_cause", {**labels, "cause": row.state}, 1
         if row.live.pods is not None:
             yield "platform_secret_restart_needed", {"secret": row.secret.id}, row.has(ClusterState.RESTART)
 

@@ -137,7 +137,7 @@ def test_what_every_argument_takes_is_known() -> None:
         if action.nargs != 0 and not action.choices
     }
     files = {"FILE", "DIR", "PATH", "CHART", "OLD"}
-    words = {"URL", "TEXT", "REV", "VERSION", "DAYS", "DURATION", "PARTS", "NAME", "LAYER", "STORE", "PATTERN"}
+    words = {"URL", "TEXT", "REV", "VERSION", "DAYS", "DURATION", "PARTS", "NAME", "LAYER", "STORE", "PATTERN", "TYPE"}
     completed = {"ENV", "OTHER", "SECRET", "KEY", "ID", "METHOD", "RUN"}
     assert {each for each, _ in takes if "=" not in each} == files | words | completed
 

@@ -90,7 +90,7 @@ def test_what_was_not_asked_is_absent_and_not_0(world: World) -> None:
     stores = {name for name, found in samples(asked(world.status())).items() if found}
     assert stores == {"platform_secrets_store_up", "platform_secrets_run_timestamp_seconds"}
     live = replace(world.status(), is_live=True)
-    rows = tuple(replace(row, live=LiveState(pods=None)) for row in live.rows)
+    rows = tuple(replace(row, live=LiveState(pods=None, operator_runs=None, store_ready=None)) for row in live.rows)
     cluster = {name for name, found in samples(replace(live, rows=rows)).items() if found}
     assert cluster == {"platform_secret_in_effect", "platform_secrets_cluster_look_timestamp_seconds"}
 
@@ -100,7 +100,7 @@ def test_pods_on_an_old_value_and_open_rotations_are_counted_where_they_were_ask
     github, jira = status.rows
     old = LiveState((ClusterProblem(ClusterState.RESTART, "restart needed"),), pods=2)
     rows = (replace(github, live=LiveState(pods=1)), replace(jira, live=old, rotations=("run-1", "run-2")))
-    found = samples(replace(status, rows=rows))
+    found = samples(replace(status, rows=rows, is_live=True))
     assert [(labels["secret"], value) for labels, value in found["platform_secret_restart_needed"]] == [
         ("github", 0),
         ("jira", 1),
@@ -108,6 +108,18 @@ def test_pods_on_an_old_value_and_open_rotations_are_counted_where_they_were_ask
     assert [(labels["secret"], value) for labels, value in found["platform_secret_open_rotations"]] == [("jira", 2)]
     silent = replace(jira, values=replace(jira.values, closed=("it is sealed",)))
     assert samples(replace(status, rows=(silent,)))["platform_secret_open_rotations"] == []
+
+
+def test_the_operator_and_a_store_object_are_0_where_one_secret_finds_them_down(world: World) -> None:
+    status = replace(world.status(), is_live=True)
+    github, jira = status.rows
+    rows = (
+        replace(github, live=LiveState(operator_runs=True, store_ready=True)),
+        replace(jira, live=LiveState(operator_runs=False, store_ready=None)),
+    )
+    found = samples(replace(status, rows=rows))
+    assert found["platform_secrets_operator_up"] == [({"environment": "prod"}, 0)]
+    assert found["platform_secrets_store_object_ready"] == [({"environment": "prod", "store": "vault"}, 1)]
 
 
 HOSTILE = ['a"b', "a\\b", "a\nb", '"} 1\n# EOF\nforged{x="', "x" * 500, "é漢\u2028\x00\x1b[31m", "\\n", ""]
