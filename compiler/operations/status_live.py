@@ -26,7 +26,7 @@ from compiler.cluster.pods import (
     pods_by_secret,
     unlisted_keys,
 )
-from compiler.cluster.problem import FAILING, OF_PODS, OF_STORE, UNDEPLOYED, ClusterProblem, ClusterState
+from compiler.cluster.problem import FAILING, OF_PODS, UNDEPLOYED, ClusterProblem, ClusterState
 from compiler.cluster.store_object import store_problems, store_unknowns
 from compiler.cluster.times import CLOCKS
 from compiler.cluster.view import (
@@ -506,8 +506,6 @@ class StatusJudge:
             unknown,
             self._is_other_ready(view, secret, namespace) if every else None,
             self._deploy_lines(snapshot, states),
-            snapshot.operator.runs(live.store, namespace),
-            not states & OF_STORE if live.has_store else None,
         )
 
     def _deployment(self, snapshot: Snapshot, root: Path) -> Deployment:
