@@ -7,7 +7,7 @@ every key.
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from compiler.cluster.messages import failure_text, is_denied_read, is_log_in_failure
 from compiler.cluster.operator import Operator, place_of
@@ -24,6 +24,7 @@ from compiler.cluster.view import (
     ClusterView,
     Live,
     LiveObject,
+    application_of,
     child,
     controllers_of,
     is_answered,
@@ -33,6 +34,7 @@ from compiler.cluster.view import (
     ready_of,
     ready_reason,
     refresh_time,
+    release_of,
     wanted_keys,
     writers,
 )
@@ -61,6 +63,8 @@ _DELETE_TYPED = (
     "deploy the newest values, then delete the Secret, and the operator makes it of that type: pods that run keep what "
     "they have read, and those that start meanwhile wait for it"
 )
+# Two that undo each other do so with each synchronisation.
+_TURNS = timedelta(hours=1)
 _STORE_FIELD, _TEMPLATES = ("secretStoreRef",), (("template",), ("manifest",))
 
 # With no other ones the Secret has the value of the store.
@@ -92,6 +96,7 @@ class DeployedSource:
     environment: str = ""  # whose values file has the live spec
     namespace: str = ""  # in which it is live instead
     owner: str = ""  # the Application, or the values file, that applies its own spec
+    application: str = ""  # the one that applies the environment's, where that is known and there is such an owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +233,9 @@ def _specify(problem: ClusterProblem, manifest: Manifest, live: Live, evidence: 
         what, state = f"the environment {quote(origin.environment)}", ClusterState.OTHER_ENVIRONMENT
         said, common = f"it is that of {what}", f"the live ExternalSecrets are those of {what}"
     elif origin.owner:
-        said, state = f"{quote(origin.owner)} applies another one", ClusterState.OTHER_OWNER
-        common = f"{quote(origin.owner)} applies other ExternalSecrets of these names"
+        than = f" than {quote(origin.application)}" if origin.application else ""
+        said, state = f"{quote(origin.owner)} applies another one{than}", ClusterState.OTHER_OWNER
+        common = f"{quote(origin.owner)} applies other ExternalSecrets of these names{than}"
     elif origin.namespace:
         said, state = f"it is in the namespace {quote(origin.namespace)}", ClusterState.OTHER_NAMESPACE
         common = f"the ExternalSecrets are in the namespace {quote(origin.namespace)}"
@@ -392,7 +398,21 @@ def _difference(compiled: LiveObject, found: LiveObject) -> str:
     if changes:
         time, manager = max(changes)
         words += f"; changed by {quote(manager)} at {time}"
+        near = [each for each in _spec_writers(found) if _are_near(each[0], time)]
+        others = {name: when for when, name in sorted(near) if name != manager}
+        words += "".join(f", and {quote(name)} wrote the spec at {when}" for name, when in others.items())
     return words
+
+
+def _are_near(one: str, other: str) -> bool:
+    """Whether two that write at these times may undo each other; what was written long before was taken over."""
+    moments = moment_of(one), moment_of(other)
+    return moments[0] is not None and moments[1] is not None and abs(moments[0] - moments[1]) <= _TURNS
+
+
+def _spec_writers(found: LiveObject) -> list[tuple[str, str]]:
+    """When each manager last wrote the spec of an object, and its name."""
+    return [(time, manager) for time, manager, _ in writers(found, "f:spec")]
 
 
 def _differences(wanted: object, found: object, path: _Path = ()) -> Iterator[tuple[_Path, object, object]]:
@@ -457,8 +477,18 @@ def _of_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
 def foreign_external_secret(manifest: Manifest, found: LiveObject) -> Iterator[ClusterProblem]:
     """The problem that another one than this chart manages a live ExternalSecret."""
     if not is_own(found, manifest):
-        message = f"the ExternalSecret {quote(manifest.title)} is not managed by this chart"
+        message = f"the ExternalSecret {quote(manifest.title)} is not managed by this chart{_applier_of(found)}"
         yield ClusterProblem(ClusterState.FOREIGN, f"{message}; deploying would overwrite it", AGREE)
+
+
+def _applier_of(found: LiveObject) -> str:
+    """Who applies an object, as its annotations or else its newest writer say; empty where nothing does."""
+    if application := application_of(found):
+        return f" but by the Application {quote(application)}"
+    if release := release_of(found):
+        return f" but by the Helm release {quote('/'.join(release))}"
+    time, manager = max(_spec_writers(found), default=("", ""))
+    return f" but by {quote(manager)}, which wrote it at {time}" if manager else ""
 
 
 def foreign_secret(manifest: Manifest, secret: LiveObject) -> Iterator[ClusterProblem]:

@@ -224,6 +224,10 @@ rules:
   - apiGroups: [""]
     resources: ["namespaces"]
     verbs: ["get"]
+  # Optional: in which other namespace the ExternalSecrets are, where none is in its own.
+  - apiGroups: ["external-secrets.io"]
+    resources: ["externalsecrets"]
+    verbs: ["list"]
   # Whether the operator runs: its Deployments are found by their label, in whatever namespace they are.
   - apiGroups: ["apps"]
     resources: ["deployments"]

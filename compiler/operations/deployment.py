@@ -49,9 +49,10 @@ class Deployment:
             is_others, named = True, None
         if is_others:
             self._rivals.add(owner)
-        return DeployedSource(
-            self._file, self._is_stale, named or "", owner=(owner or "another one") if is_others else ""
-        )
+        if not is_others:
+            return DeployedSource(self._file, self._is_stale, named or "")
+        own = "".join(self._own_applications - {owner})
+        return DeployedSource(self._file, self._is_stale, owner=owner or "another one", application=own)
 
     def lines(self, *, replaces_file: bool = False) -> tuple[str, ...]:
         """The lines that deploy the values file, where exactly one Application or release is known to; else none.

@@ -119,6 +119,58 @@ def test_what_is_live_in_place_of_what_was_compiled_is_said(
     )
 
 
+def test_all_who_write_the_spec_in_turn_are_named() -> None:
+    changed = copy.deepcopy(EXTERNAL_SECRETS[SLACK])
+    changed["spec"]["refreshInterval"] = "7m"
+    fields: Any = {"f:spec": {"f:refreshInterval": {}}}
+    changed["metadata"]["managedFields"] = [
+        {"manager": "helm", "time": "2026-11-26T08:50:00Z", "fieldsV1": fields},
+        {"manager": "argocd-controller", "time": "2026-11-26T08:52:00Z", "fieldsV1": fields},
+        {"manager": "helm", "time": "2026-11-26T08:40:00Z", "fieldsV1": fields},
+        # That one was taken over.
+        {"manager": "kubectl-create", "time": "2026-11-26T07:50:00Z", "fieldsV1": fields},
+        {"manager": "kubectl-label", "time": "2026-11-26T08:59:00Z", "fieldsV1": {"f:metadata": {}}},
+    ]
+    found = problems(AZURE[SLACK], live(SLACK, external_secret=changed))
+    (first,) = [each for each in found if each.state is ClusterState.OTHER_SPEC]
+    assert first.message.endswith(
+        '; changed by "argocd-controller" at 2026-11-26T08:52:00Z, and "helm" wrote the spec at 2026-11-26T08:50:00Z'
+    )
+
+
+@pytest.mark.parametrize(
+    ("annotations", "manager", "said"),
+    [
+        (
+            {"argocd.argoproj.io/tracking-id": "legacy:external-secrets.io/ExternalSecret:{title}"},
+            "argocd-controller",
+            'but by the Application "legacy"',
+        ),
+        # It was copied by hand from another one.
+        (
+            {"argocd.argoproj.io/tracking-id": "legacy:external-secrets.io/ExternalSecret:a/b"},
+            "kubectl-create",
+            'but by "kubectl-create", which wrote it at 2026-11-26T08:50:00Z',
+        ),
+        (
+            {"meta.helm.sh/release-namespace": "tools", "meta.helm.sh/release-name": "old"},
+            "helm",
+            'but by the Helm release "tools/old"',
+        ),
+        ({}, "", "by this chart;"),
+    ],
+)
+def test_who_manages_a_foreign_one_is_named(annotations: dict[str, str], manager: str, said: str) -> None:
+    foreign = copy.deepcopy(EXTERNAL_SECRETS[SLACK])
+    title = f"{foreign['metadata']['namespace']}/{SLACK}"
+    foreign["metadata"] |= {"labels": {}, "annotations": {k: v.format(title=title) for k, v in annotations.items()}}
+    fields = {"manager": manager, "time": "2026-11-26T08:50:00Z", "fieldsV1": {"f:spec": {"f:data": {}}}}
+    foreign["metadata"]["managedFields"] = [fields] if manager else []
+    found = problems(AZURE[SLACK], live(SLACK, external_secret=foreign))
+    (first,) = [each for each in found if each.state is ClusterState.FOREIGN]
+    assert said in first.message
+
+
 def test_the_generation_is_compared_whole() -> None:
     changed = copy.deepcopy(EXTERNAL_SECRETS[SLACK])
     changed["status"]["syncedResourceVersion"] = "41-f1030cd0"

@@ -17,6 +17,7 @@ from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, 
 from tests.unit.cli.conftest import ROOT
 
 SLACK = "agent-slack-secrets"
+APPLIED = ' but by "argocd-controller", which wrote it at 2026-11-26T00:50:05Z'
 TITLE = f'"{NAMESPACE}/{SLACK}"'
 NAMED = Outside(addresses={providers.KEY_VAULT: "myvault"})
 VERIFY = "platform-secrets verify dev slack --cluster"
@@ -284,7 +285,7 @@ def test_a_store_that_selects_by_labels_is_judged_by_those_of_the_namespace(
         (lambda found: found.pop(SLACK), f"there is no ExternalSecret {TITLE} in the cluster", True),
         (
             lambda found: found[SLACK]["metadata"].pop("labels"),
-            f"the ExternalSecret {TITLE} is not managed by this chart; deploying would overwrite it",
+            f"the ExternalSecret {TITLE} is not managed by this chart{APPLIED}; deploying would overwrite it",
             True,
         ),
         (

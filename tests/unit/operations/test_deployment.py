@@ -90,7 +90,7 @@ def test_another_application_than_that_of_the_others_is_the_owner(deployed: Worl
     track(deployed, GITHUB, "platform")
     track(deployed, JIRA, "legacy")
     change(deployed, JIRA, refreshInterval="7m0s")
-    assert origin(deployed) == DeployedSource(FILE, owner="legacy")
+    assert origin(deployed) == DeployedSource(FILE, owner="legacy", application="platform")
     # The other one is not deployed in place of ours.
     found = look(deployed)
     found.origin(manifests_for(deployed.status())["jira"])
