@@ -84,7 +84,13 @@ def _by_manager(fields: _Shape) -> _Shape:
 
 
 _SYNCED: _Shape = {"conditions": _CONDITIONS, "refreshTime": str, "syncedResourceVersion": str}
-_WRITTEN = _by_manager({"f:spec": dict, "f:metadata": {"f:annotations": {f"f:{FORCE_SYNC}": {}}}})
+_WRITTEN = _by_manager(
+    {
+        "f:spec": dict,
+        "f:metadata": {"f:annotations": {f"f:{FORCE_SYNC}": {}}},
+        "f:status": {"f:refreshTime": {}},
+    }
+)
 # Only the names of keys of its data, by who wrote them. In another annotation kubectl notes the whole Secret.
 _SECRET: Mapping[str, _Shape] = {
     "metadata": {

@@ -9,8 +9,8 @@ from typing import Any
 
 from compiler.cluster.judge import operator_write_time
 from compiler.cluster.problem import ClusterProblem, ClusterState
-from compiler.cluster.times import CLOCKS
 from compiler.cluster.view import (
+    CLOCKS,
     CONTAINERS,
     LiveObject,
     child,

@@ -4,12 +4,20 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from compiler.cluster.problem import ClusterProblem, ClusterState
-from compiler.cluster.view import LiveObject, child, clock, moment_of, refresh_time, sign_of, sync_request_time
+from compiler.cluster.view import (
+    CLOCKS,
+    LiveObject,
+    child,
+    clock,
+    moment_of,
+    refresh_time,
+    refresh_times,
+    sign_of,
+    sync_request_time,
+)
 from compiler.model.facts import parse_duration, short_duration
 from compiler.text.wording import kubectl_line, quote
 
-# The clocks of this machine, the stores and the cluster may differ by so much.
-CLOCKS = timedelta(minutes=5)
 # The operator takes a request at once, unless it has many others before it.
 _ANSWER = timedelta(minutes=1)
 # Its times are whole seconds, and its clock is not the API server's.
@@ -40,10 +48,34 @@ def last_read_before(
     return None if is_read else refreshed
 
 
+def clock_ahead(external_secret: LiveObject, now: datetime) -> str:
+    """How far the operator's clock is ahead, and of which; empty where it is not."""
+    refreshed, noted = refresh_times(external_secret)
+    if refreshed is None:
+        return ""
+    if noted is not None and refreshed - noted > CLOCKS:
+        return f"the operator's clock is {_minutes(refreshed - noted)} ahead of the API server's"
+    if refreshed - now > CLOCKS:
+        return f"the operator's clock is at least {_minutes(refreshed - now)} ahead of this machine's"
+    return ""
+
+
+def _minutes(ahead: timedelta) -> str:
+    return short_duration(round(ahead / timedelta(minutes=1)) * 60)
+
+
 def older_value(
     external_secret: LiveObject, written: datetime | None, title: str, now: datetime, *, in_same_second: bool = True
 ) -> Iterator[ClusterProblem]:
     """Whether the Secret `title` may hold an earlier value than the one that was `written`; see `last_read_before`."""
+    refreshed = refresh_time(external_secret)
+    if written is not None and refreshed is not None and refreshed - now > CLOCKS:
+        # It says nothing, as the time of its read has not come yet.
+        why = clock_ahead(external_secret, now)
+        message = f"whether the Secret {quote(title)} holds the newest value is not known: {why}"
+        common = "whether the Secrets hold the newest values is not known: the operator's clock is ahead"
+        yield ClusterProblem(ClusterState.OLDER_VALUE, message, evidence=common)
+        return
     read = last_read_before(external_secret, written, in_same_second=in_same_second)
     if read is None or written is None:
         return

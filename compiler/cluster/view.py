@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -37,6 +37,8 @@ APPLIED = ("argocd.argoproj.io/hook", "argocd.argoproj.io/sync-wave", "helm.sh/h
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 # Every cluster has it from its first start, and its UID is taken for the cluster's.
 _SYSTEM = "kube-system"
+# The clocks of this machine, the stores and the cluster may differ by so much.
+CLOCKS = timedelta(minutes=5)
 _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
@@ -505,8 +507,18 @@ def clock(when: datetime, now: datetime) -> str:
 
 
 def refresh_time(external_secret: LiveObject) -> datetime | None:
-    """When the operator began its last success."""
-    return moment_of(child(external_secret, "status").get("refreshTime"))
+    """When the operator began its last success; where its clock is ahead of the API server's, when it noted that."""
+    refreshed, noted = refresh_times(external_secret)
+    is_ahead = refreshed is not None and noted is not None and refreshed - noted > CLOCKS
+    return noted if is_ahead else refreshed
+
+
+def refresh_times(external_secret: LiveObject) -> tuple[datetime | None, datetime | None]:
+    """When the operator began its last success by its own clock, and when it noted that by the API server's."""
+    every = writers(external_secret, "f:status")
+    noted = (moment_of(time) for time, _, fields in every if "f:refreshTime" in fields)
+    refreshed = moment_of(child(external_secret, "status").get("refreshTime"))
+    return refreshed, max(filter(None, noted), default=None)
 
 
 def sync_request_time(external_secret: LiveObject) -> datetime | None:

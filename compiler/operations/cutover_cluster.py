@@ -19,8 +19,9 @@ from compiler.cluster.store_object import (
     store_problems,
     store_unknowns,
 )
-from compiler.cluster.times import CLOCKS, last_read_before
+from compiler.cluster.times import last_read_before
 from compiler.cluster.view import (
+    CLOCKS,
     NAMESPACES,
     OPERATOR,
     OPERATOR_PODS,

@@ -28,8 +28,9 @@ from compiler.cluster.pods import (
 )
 from compiler.cluster.problem import FAILING, OF_PODS, UNDEPLOYED, ClusterProblem, ClusterState
 from compiler.cluster.store_object import store_problems, store_unknowns
-from compiler.cluster.times import CLOCKS
+from compiler.cluster.times import clock_ahead
 from compiler.cluster.view import (
+    CLOCKS,
     DATA_HASH,
     EVENTS,
     EXTERNAL_SECRETS,
@@ -163,8 +164,10 @@ def _by_own_clock(values: StoreFindings, store: Store, stores: LiveStores) -> St
     return replace(values, newest=values.newest - drift, dates=dates, ahead=ahead)
 
 
-def _clock_note(store: Store, ahead: timedelta) -> Iterator[str]:
-    """What is said of a store whose clock is wrong."""
+def _clock_notes(store: Store, ahead: timedelta, live: Live, now: datetime) -> Iterator[str]:
+    """What is said of a store or an operator whose clock is wrong."""
+    if operators := clock_ahead(live.external_secret or {}, now):
+        yield operators
     if ahead:
         amount = short_duration(round(abs(ahead) / timedelta(minutes=1)) * 60)
         side = "ahead of" if ahead > timedelta() else "behind"
@@ -497,7 +500,7 @@ class StatusJudge:
             helps,
             (*snapshot.not_asked(namespace), *(() if self._status.is_asked else (_NO_STORES,))),
             len(pods) if pods is not None else None,
-            (*changes.notes, *unknown, *notes, *_clock_note(manifest.store, values.ahead)),
+            (*changes.notes, *unknown, *notes, *_clock_notes(manifest.store, values.ahead, live, self._now())),
             refresh_time(live.external_secret or {}),
             look_commands(pods or (), namespace),
             unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest.object))) if manifest.listed is None else (),

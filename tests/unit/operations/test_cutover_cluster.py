@@ -363,7 +363,10 @@ LATE = READ + timedelta(hours=10)
 
 def read_at(cluster: RecordedCluster, when: datetime, *names: str) -> None:
     for name in names:
-        cluster.external_secrets[name]["status"]["refreshTime"] = f"{when:%Y-%m-%dT%H:%M:%SZ}"
+        found = cluster.external_secrets[name]
+        found["status"]["refreshTime"] = f"{when:%Y-%m-%dT%H:%M:%SZ}"
+        for entry in found["metadata"]["managedFields"]:
+            entry["time"] = found["status"]["refreshTime"]
 
 
 @pytest.mark.parametrize(("is_back", "verdict", "after"), [(False, "refused", []), (True, "noted", ["passed"])])
