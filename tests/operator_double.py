@@ -181,11 +181,12 @@ class OperatorDouble:
                 found: LiveObject = json.loads(reply.read())
                 return found
         except urllib.error.HTTPError as error:
-            status = error.code
+            status, reason = error.code, error.reason
             error.close()
         except OSError:
             raise _ReadError("dial tcp: connect: connection refused") from None
-        raise _ReadError("Secret does not exist" if status == 404 else f"GET {url.partition('?')[0]}: {status}")
+        said = f"GET {url.partition('?')[0]}\nRESPONSE {status}: {status} {reason}"  # as the SDK of Azure says it
+        raise _ReadError("Secret does not exist" if status == 404 else said)
 
     def _write(self, found: LiveObject, data: dict[str, str], misdeed: Misdeed | None) -> bool:
         namespace, target = found["metadata"]["namespace"], found["spec"]["target"]["name"]
