@@ -76,6 +76,8 @@ STAND_INS = (
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "5b1d0c3e-7f2a-4d61-9b08-2c6e8a1f4d73"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\+00:00"), "2025-01-31T12:00:00+00:00"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} UTC"), "2025-01-31 12:00:00 UTC"),
+    (re.compile(r"\bstarted [0-9]{2}(?::[0-9]{2}){2},"), "started 12:00:00,"),
+    (re.compile(r"\b(changed|put at) [0-9]{2}(?::[0-9]{2}){2} UTC"), r"\g<1> 12:00:05 UTC"),
     (re.compile(r"(?<= )(?:[0-9]{4}-[0-9]{2}-[0-9]{2} )?[0-9]{2}:[0-9]{2} UTC in "), "12:00 UTC in "),
 )
 SEEN = re.compile(f"[a-z0-9-]+: (?:{'|'.join(word_of(state) for state in ClusterState)})\n")
