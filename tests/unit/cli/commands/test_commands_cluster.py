@@ -231,7 +231,7 @@ def test_a_cluster_that_has_nothing_of_the_environment_may_be_another_ones(
         f'nothing of "dev" is there, no ExternalSecret and none of its stores: context "here", server {empty.url}'
     )
     assert f"cause[wrong-cluster]: is this the right cluster? {asked_for}" in done.out
-    assert "then: kubectl config get-contexts" in done.out
+    assert "next: kubectl config get-contexts" in done.out
     assert "deploy" not in done.out
     assert f'if it is, add to environments/dev.yaml: cluster: {{id: "{ID}"}}' in done.out
     (cause,) = run("status", "dev", "--cluster", "--format", "json").report["environments"][0]["causes"]
