@@ -149,6 +149,7 @@ LIVE = [
     ("backup", "dev", "x.age"),
     ("restore", "dev", "x"),
     ("runs", "dev", "--stores"),
+    ("import", "store", "vault", "--environment", "dev"),
 ]
 
 
