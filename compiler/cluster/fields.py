@@ -18,6 +18,7 @@ from compiler.cluster.view import (
     OPERATOR,
     PODS,
     SECRETS,
+    STORES,
     LiveObject,
     child,
 )
@@ -160,6 +161,15 @@ _SHAPES: dict[str, Mapping[str, _Shape]] = {
     **{
         plural: {"kind": str, "metadata": _METADATA, "spec": spec, "status": {"conditions": _CONDITIONS}}
         for plural, spec in _SPECS.items()
+    },
+    **{
+        plural: {
+            "kind": str,
+            "metadata": {**_METADATA, "managedFields": _by_manager({"f:spec": dict})},
+            "spec": _STORE,
+            "status": {"conditions": _CONDITIONS},
+        }
+        for plural in STORES.values()
     },
     EXTERNAL_SECRETS: {
         "metadata": {**_METADATA, "annotations": _TEXTS, "managedFields": _WRITTEN},

@@ -20,7 +20,6 @@ from compiler.cluster.view import (
     EVENTS,
     NAME_LABEL,
     WEBHOOK,
-    ClusterName,
     ClusterView,
     Live,
     LiveObject,
@@ -116,8 +115,8 @@ class Evidence:
     newest_sign: datetime | None = None
     # Where the warnings about one that fails are read: without them nobody knows whether it is still tried.
     view: ClusterView | None = None
-    # What may be another cluster, as it has nothing of the environment; None where it has.
-    empty_cluster: ClusterName | None = None
+    # The question whether the cluster is the environment's; None where something of that is there.
+    wrong_cluster: ClusterProblem | None = None
     # The operator's Deployments: without them its work alone shows whether it runs.
     operator: Operator | None = None
     # Why the API server took no write of this run; empty where it did, or none was tried.
@@ -136,8 +135,8 @@ def problems(manifest: Manifest, live: Live, evidence: Evidence | None = None) -
 
     Raises ClusterError.
     """
-    if evidence is not None and evidence.empty_cluster is not None:
-        return (wrong_cluster(manifest, evidence.empty_cluster),)
+    if evidence is not None and evidence.wrong_cluster is not None:
+        return (evidence.wrong_cluster,)
     objects = tuple(_of_external_secret(manifest, live))
     if live.external_secret is not None and live.has_secrets:
         objects += tuple(_of_secret(manifest, live))
@@ -193,37 +192,37 @@ def _of_log_in(
     found, view = live.external_secret, evidence.view
     if found is None or view is None or live.store is None or ClusterState.NOT_READY not in states or states & OF_STORE:
         return
-    said, _ = failure_text(found, view.warning(found))
+    said, _ = failure_text(found, view.warning(found), live.store)
     if is_log_in_failure(said):
         yield log_in_problem(manifest.store, live.store, manifest.namespace, said)
 
 
-def empty_cluster(view: ClusterView, manifests: Collection[Manifest]) -> ClusterName | None:
-    """The cluster, where it has none of these ExternalSecrets, no other of the chart, and none of their stores.
+def wrong_cluster(view: ClusterView, manifests: Collection[Manifest]) -> ClusterProblem | None:
+    """The question whether the cluster is the environment's, as nothing of that is there, as far as may be read.
 
-    None for one that is proven to be the environment's, and where stores may not be read.
+    That is none of these ExternalSecrets, no other of the chart, and none of their stores. None for a cluster that is
+    proven to be the environment's.
     """
     spaces = dict.fromkeys(each.namespace for each in manifests)
     others = [each for space in spaces for each in view.external_secrets(space).values()]
     if view.is_pinned or any(is_own(other, each) for other in others for each in [*manifests][:1]):
         return None
-    every = map(view.live, manifests)
-    is_empty = all(live.external_secret is None and live.store is None and live.has_store for live in every)
-    return view.name if is_empty else None
-
-
-def wrong_cluster(manifest: Manifest, name: ClusterName) -> ClusterProblem:
-    """The question whether the cluster is the environment's, as nothing of that is there."""
-    what = f"nothing of {quote(manifest.store.environment)} is there, no ExternalSecret and none of its stores"
-    line = shell_line("kubectl", "config", "get-contexts") if name.context is not None else ""
-    return ClusterProblem(ClusterState.WRONG_CLUSTER, f"is this the right cluster? {what}: {name}", line)
+    every = [view.live(each) for each in manifests]
+    if not every or any(live.external_secret is not None or live.store is not None for live in every):
+        return None
+    environment = quote(next(iter(manifests)).store.environment)
+    what = f"nothing of {environment} is there, no ExternalSecret and none of its stores"
+    if not all(live.has_store for live in every):
+        what = f"no ExternalSecret of {environment} is there, and whether its stores are there was not asked"
+    line = shell_line("kubectl", "config", "get-contexts") if view.name.context is not None else ""
+    return ClusterProblem(ClusterState.WRONG_CLUSTER, f"is this the right cluster? {what}: {view.name}", line)
 
 
 def _specify(problem: ClusterProblem, manifest: Manifest, live: Live, evidence: Evidence) -> ClusterProblem:
     """The problem with the exact cause, where the files or the operator's warning tell it."""
     found, view = live.external_secret, evidence.view
     if problem.state is ClusterState.NOT_READY and not problem.mend and found is not None and view is not None:
-        is_denied = is_denied_read(failure_text(found, view.warning(found))[0])
+        is_denied = is_denied_read(failure_text(found, view.warning(found), live.store)[0])
         return _refuse_operator(problem, manifest) if is_denied else problem
     is_undeployed = problem.state in (ClusterState.ABSENT, ClusterState.OTHER_SPEC)
     origin = evidence.origin(manifest) if is_undeployed else None
@@ -320,6 +319,12 @@ def is_immutable(live: Live) -> bool:
         return False
     said = condition.get("reason") == _IMMUTABLE or str(condition.get("message") or "").startswith(_NOT_UPDATED)
     return said or any("f:immutable" in fields for _, _, fields in writers(live.secret))
+
+
+def is_deployed_and_ready(manifest: Manifest, view: ClusterView) -> bool:
+    """Whether the live ExternalSecret is the compiled one, and the operator calls it ready."""
+    found = view.external_secrets(manifest.namespace).get(manifest.name, {})
+    return found.get("spec") == manifest.object.get("spec") and ready_of(found).get("status") == "True"
 
 
 def _of_external_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:

@@ -178,13 +178,17 @@ def is_denied_log_in(said: str) -> bool:
 
 
 def describe_failure(
-    external_secret: LiveObject, warning: LiveObject | None, now: datetime, names: Container[str] = ()
+    external_secret: LiveObject,
+    warning: LiveObject | None,
+    now: datetime,
+    names: Container[str] = (),
+    store: LiveObject | None = None,
 ) -> str:
     """What the newest warning about an ExternalSecret says in listed words, with its age; else what its condition says.
 
     Where neither has any, the line that shows them.
     """
-    text, moment = failure_text(external_secret, warning)
+    text, moment = failure_text(external_secret, warning, store)
     metadata = child(external_secret, "metadata")
     where, name = str(metadata.get("namespace")), str(metadata.get("name"))
     if not text:
@@ -193,13 +197,16 @@ def describe_failure(
     return _age(moment, now) + (find_words(text, names) or f"its message is not shown here: {line}")
 
 
-def failure_text(external_secret: LiveObject, warning: LiveObject | None) -> tuple[str, datetime | None]:
+def failure_text(
+    external_secret: LiveObject, warning: LiveObject | None, store: LiveObject | None
+) -> tuple[str, datetime | None]:
     """The text that says why an ExternalSecret fails, which is not to be shown, and when a warning said it."""
     moment = moment_of(warning["moment"]) if warning is not None else None
-    changed = moment_of(max((time for time, _, _ in writers(external_secret, "f:spec")), default=None))
+    changes = (time for each in (external_secret, store) for time, _, _ in writers(each, "f:spec"))
+    changed = moment_of(max(changes, default=None))
     is_before = moment is not None and changed is not None and moment < changed
     if warning is None or is_before or not warning["message"].strip():
-        # A warning of the spec before is not about this one.
+        # A warning of the spec before, or of the store object as it was, is not about what is there now.
         return str(ready_of(external_secret).get("message") or "").strip(), None
     return warning["message"], moment
 

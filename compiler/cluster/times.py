@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from math import ceil
 
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import (
@@ -26,6 +27,9 @@ _SILENT = "the operator seems not to run: it leaves the ExternalSecrets alone"
 _BEHIND = "the operator is behind with the ExternalSecrets: it handles others"
 # These never refresh by themselves.
 _UNTIMED = frozenset({"CreatedOnce", "OnChange"})
+# The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
+_LONGEST_PAUSE = 7 * 60
+_MOST_DOUBLED = 9
 
 
 def operator_pods() -> str:
@@ -131,3 +135,13 @@ def _overdue(
     else:
         message = f"the operator seems not to run: it {message}"
         yield ClusterProblem(ClusterState.SILENT, message, operator_pods(), evidence=_SILENT)
+
+
+def next_try(said: str, count: int, now: datetime) -> int:
+    """Within how many seconds the operator tries again what has failed `count` times, the last as a warning `said`."""
+    pause, moment = min(_LONGEST_PAUSE, 2 ** min(max(0, count - 1), _MOST_DOUBLED)), moment_of(said)
+    if moment is None:
+        return _LONGEST_PAUSE
+    since = (now - moment).total_seconds()
+    # Where clocks differ, the longest pause is all that is known.
+    return ceil(pause - since) if 0 <= since < pause else _LONGEST_PAUSE

@@ -9,7 +9,6 @@ from types import MappingProxyType
 from compiler.cluster.judge import (
     AGREE,
     Evidence,
-    empty_cluster,
     foreign_external_secret,
     foreign_secret,
     problems,
@@ -120,8 +119,8 @@ def verify_cluster(
     pods_in = cache(lambda namespace: pods_by_secret(view.objects(PODS, namespace) or (), names))
     try:
         found += _check_stores(expected, other, view)
-        if (name := empty_cluster(view, expected)) is not None:
-            return (_finding("not-in-cluster", expected[0], wrong_cluster(expected[0], name)),)
+        if (question := wrong_cluster(view, expected)) is not None:
+            return (_finding("not-in-cluster", expected[0], question),)
         operator = read_operator(view)
         for each in expected:
             live = view.live(each)
@@ -189,7 +188,7 @@ def _check_external_secret(
     if problem is None:
         return
     if problem.state in FAILING and (found := live.external_secret) is not None:
-        said = describe_failure(found, view.warning(found), evidence.now, wanted_names(each.object))
+        said = describe_failure(found, view.warning(found), evidence.now, wanted_names(each.object), live.store)
         problem = replace(problem, message=f"{problem.message}: {said}" if said else problem.message)
     yield _finding(_RULES[problem.state], each, problem)
 

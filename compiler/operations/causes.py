@@ -247,7 +247,10 @@ def next_step(status: Status, asked: StepContext | None = None) -> NextStep:
         # Its time was up before all had answered: whether the last step is in effect is not known.
         return NextStep((_silent(status, asked) if asked.has_waited else _wait_line(status.rows, status, asked),))
     restarts = [line for row in status.rows if row.live is not None for line in row.live.helps]
-    return NextStep(tuple(dict.fromkeys((*restarts, *move_lines(status, asked), *next_rotation(status)))))
+    # What mended some secrets does not lead into a move while others of the environment are not in effect.
+    fails_beside = any(row.live is not None and row.live.fails_beside for row in status.rows)
+    moves = () if fails_beside else move_lines(status, asked)
+    return NextStep(tuple(dict.fromkeys((*restarts, *moves, *next_rotation(status)))))
 
 
 def _merge(causes: tuple[Cause, ...]) -> NextStep:
@@ -367,9 +370,10 @@ def _grant(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: 
     return NextStep((grants, _wait_line(rows, status, asked, "--force-sync")), first)
 
 
-def _mend_by_hand(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
-    """What a person does first, then the line that has the operator try at once."""
-    return NextStep((_wait_line(rows, status, asked, "--force-sync"),), problem.mend)
+def _mend_store(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    """What mends the store object, then the line that has the operator try at once: its failures are of before."""
+    forces = _wait_line(rows, status, asked, "--force-sync")
+    return NextStep((problem.mend, forces)) if _is_line(problem.mend) else NextStep((forces,), problem.mend)
 
 
 def _own_lines(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
@@ -420,7 +424,7 @@ _MENDS: dict[ClusterState, Mend] = {
         ),
         _force,
     ),
-    **dict.fromkeys((ClusterState.STORE_LOG_IN, ClusterState.STORE_MISSING), _mend_by_hand),
+    **dict.fromkeys(OF_STORE - {ClusterState.STORE_NOT_READY}, _mend_store),
     ClusterState.NOT_SYNCED: _wait,
     ClusterState.PODS: _of_pods,
 }

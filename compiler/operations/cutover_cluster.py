@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from compiler.cluster.judge import Evidence, empty_cluster, problems, unknowns, wrong_cluster
+from compiler.cluster.judge import Evidence, problems, unknowns, wrong_cluster
 from compiler.cluster.operator import read_operator
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.store_object import (
@@ -72,8 +72,7 @@ class ClusterGate:
             if each.cluster is not None and each.name != request.environment:
                 self._view.require(each.cluster)
         manifests = [manifests_of(each.environment, [each.secret])[each.secret] for each in switches]
-        if (name := empty_cluster(self._view, manifests)) is not None:
-            question = wrong_cluster(manifests[0], name)
+        if (question := wrong_cluster(self._view, manifests)) is not None:
             yield Check(About.CLUSTER, Verdict.REFUSED, question.message, question.mend or None)
             return
         pinned = all(each.cluster is not None for each in environments)

@@ -59,7 +59,7 @@ class Deployment:
 
         With `replaces_file` the Application has another one so far.
         """
-        live = [*self._live(), *self._elsewhere.values()]
+        live = [*self._live(), *self.elsewhere.values()]
         applications = dict.fromkeys(name for name in map(application_of, live) if name and name not in self._rivals)
         releases = dict.fromkeys(filter(None, map(release_of, live)))
         if len(applications) == 1:
@@ -136,11 +136,11 @@ class Deployment:
         return specs_of_values(values[1]) if values is not None else ()
 
     def _other_namespace(self, manifest: Manifest) -> str:
-        found = self._elsewhere.get(manifest.title)
+        found = self.elsewhere.get(manifest.title)
         return str(child(found, "metadata").get("namespace")) if found is not None else ""
 
     @cached_property
-    def _elsewhere(self) -> Mapping[str, LiveObject]:
+    def elsewhere(self) -> Mapping[str, LiveObject]:
         """By the titles of ours, what bears the same name and our chart's label in another namespace.
 
         Only looked for where nothing of the environment is where it should be.

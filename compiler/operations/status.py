@@ -99,6 +99,8 @@ class LiveState:
     unproven: str = ""
     doubts: tuple[str, ...] = ()  # the notes that say what nobody can tell
     is_other_ready: bool | None = None  # the object of its other store; None where nothing made that worth a look
+    # The secrets of the environment, by id, that were not asked about and are not deployed or not ready.
+    fails_beside: tuple[str, ...] = ()
     deploys: tuple[str, ...] = ()  # the lines that deploy the values file, where it is not and they are known
 
     operator_runs: bool | None = None  # whether one that serves its store does; None where nobody knows

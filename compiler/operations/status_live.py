@@ -13,7 +13,15 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.cluster.judge import Evidence, empty_cluster, is_immutable, problems, unknowns, waits_for_a_change
+from compiler.cluster.judge import (
+    Evidence,
+    is_deployed_and_ready,
+    is_immutable,
+    problems,
+    unknowns,
+    waits_for_a_change,
+    wrong_cluster,
+)
 from compiler.cluster.messages import describe_failure
 from compiler.cluster.operator import read_operator
 from compiler.cluster.pods import (
@@ -28,7 +36,7 @@ from compiler.cluster.pods import (
 )
 from compiler.cluster.problem import FAILING, OF_PODS, UNDEPLOYED, ClusterProblem, ClusterState
 from compiler.cluster.store_object import store_problems, store_unknowns
-from compiler.cluster.times import clock_ahead
+from compiler.cluster.times import clock_ahead, next_try
 from compiler.cluster.view import (
     CLOCKS,
     DATA_HASH,
@@ -41,7 +49,6 @@ from compiler.cluster.view import (
     SECRETS,
     STORE_EVENTS,
     STORES,
-    ClusterName,
     ClusterView,
     Live,
     LiveObject,
@@ -61,7 +68,7 @@ from compiler.model.diagnostic import Severity
 from compiler.model.environment import Store
 from compiler.model.facts import short_duration
 from compiler.model.inventory import Cell
-from compiler.model.values import Manifest
+from compiler.model.values import Manifest, manifests_of
 from compiler.operations.references import VALUE_RULES, cells_to_read, with_own_count
 from compiler.operations.status import LiveState, Row, Status, StoreFindings
 from compiler.operations.verify import (
@@ -77,14 +84,11 @@ from compiler.operations.verify import (
 )
 from compiler.stores.errors import FailureSide, StoreError
 from compiler.stores.secret_value import Comparer, operator_hash
-from compiler.text.wording import ACCEPT_STORE, kubectl_line, quote, repeat_option
+from compiler.text.wording import ACCEPT_STORE, command_line, kubectl_line, list_names, quote, repeat_option
 
 if TYPE_CHECKING:
     from compiler.operations.deployment import Deployment
 
-# The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
-_LONGEST_PAUSE = 7 * 60
-_MOST_DOUBLED = 9
 # What `status` goes on without, and says so. Without ExternalSecrets it ends once all that is missing is known.
 OPTIONAL = frozenset(
     {EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, NAMESPACES, OPERATOR, OPERATOR_PODS, STORE_EVENTS, *STORES.values()}
@@ -343,9 +347,9 @@ class Snapshot:
         return (*left_out, *refused)
 
     @cached_property
-    def empty_cluster(self) -> ClusterName | None:
-        """See `empty_cluster` of the judge."""
-        return empty_cluster(self.view, self.manifests.values())
+    def wrong_cluster(self) -> ClusterProblem | None:
+        """See `wrong_cluster` of the judge."""
+        return wrong_cluster(self.view, self.manifests.values())
 
     @cached_property
     def newest_sign(self) -> datetime | None:
@@ -443,6 +447,7 @@ class StatusJudge:
         self._follows_write = follows_write
         self._root = root
         self._deployed: Deployment | None = None
+        self._beside: tuple[Snapshot, tuple[str, ...]] | None = None
         self._context = context
         self._now = now
         # Why the API server took no write of this run; empty where it did, or none was tried.
@@ -475,7 +480,7 @@ class StatusJudge:
             is_forced=is_forced,
             newest_sign=snapshot.newest_sign,
             view=view,
-            empty_cluster=snapshot.empty_cluster,
+            wrong_cluster=self._wrong_cluster(snapshot),
             operator=snapshot.operator,
             refused_write=self.refused_write,
             changes=changes.problems,
@@ -485,14 +490,12 @@ class StatusJudge:
         )
         every = problems(manifest, live, evidence)
         states, unknown = {each.state for each in every}, unknowns(manifest, live)
-        # A failure of the old spec is not what keeps the new one from being in effect.
-        fails = bool(states & FAILING) and not states & UNDEPLOYED
-        said, next_try = self._evidence(snapshot, secret, live) if fails else ((), None)
-        next_try = None if states & _STOPPED or waits_for_a_change(live, manifest.name) else next_try
+        said, next_try = self._evidence(snapshot, secret, live, states)
         helps, notes = _restart_lines(starts, every, is_expected=changes.is_expected)
         if values.is_sound and _needs_deletion(live, states):
             helps = (kubectl_line("-n", namespace, "delete", "secret", name),)
-        notes += snapshot.notes(manifest, live, is_fine=not every)
+        beside = self._fails_beside(snapshot) if not every else ()
+        notes += (*snapshot.notes(manifest, live, is_fine=not every and not beside), *self._note_beside(beside))
         return LiveState(
             every,
             said,
@@ -508,8 +511,37 @@ class StatusJudge:
             self._unproven_store(manifest, live),
             unknown,
             self._is_other_ready(view, secret, namespace) if every else None,
+            beside,
             self._deploy_lines(snapshot, states),
         )
+
+    def _wrong_cluster(self, snapshot: Snapshot) -> ClusterProblem | None:
+        question, root = snapshot.wrong_cluster, self._root
+        # What is in another namespace shows whose cluster it is.
+        is_elsewhere = question is not None and root is not None and self._deployment(snapshot, root).elsewhere
+        return None if is_elsewhere else question
+
+    @cached_property
+    def _others(self) -> tuple[Manifest, ...]:
+        """What the secrets of the environment must have in the cluster that were not asked about."""
+        environment = self._status.environment
+        others = [name for name, each in environment.secrets.items() if each.store and name not in self.rows]
+        return tuple(manifests_of(environment, others).values()) if others else ()
+
+    def _fails_beside(self, snapshot: Snapshot) -> tuple[str, ...]:
+        if self._beside is None or self._beside[0] is not snapshot:
+            # No more is read than for those that were asked about.
+            every = [each for each in self._others if each.namespace in snapshot.namespaces]
+            failing = (each.secret for each in every if not is_deployed_and_ready(each, snapshot.view))
+            self._beside = snapshot, tuple(failing)
+        return self._beside[1]
+
+    def _note_beside(self, failing: Sequence[str]) -> Iterator[str]:
+        if failing:
+            name = self._status.environment.name
+            line = command_line("status", name, "--cluster", *self._context)
+            others = f"{list_names(failing)} of {quote(name)}"
+            yield f"not asked about here, and not deployed or not ready: {others}; `{line}` shows why"
 
     def _deployment(self, snapshot: Snapshot, root: Path) -> Deployment:
         from compiler.operations.deployment import Deployment  # noqa: PLC0415 - only where something is not deployed
@@ -539,25 +571,23 @@ class StatusJudge:
         is_accepted = store.id in self._status.accepted
         return store.id if not is_accepted and any(each.is_unproven for each in found) else ""
 
-    def _evidence(self, snapshot: Snapshot, secret: str, live: Live) -> tuple[tuple[str, ...], int | None]:
+    def _evidence(
+        self, snapshot: Snapshot, secret: str, live: Live, states: set[ClusterState]
+    ) -> tuple[tuple[str, ...], int | None]:
+        # A failure of the old spec is not what keeps the new one from being in effect.
+        if not states & FAILING or states & UNDEPLOYED:
+            return (), None
         values, external_secret = self.rows[secret].values, live.external_secret or {}
         warning = snapshot.view.warning(external_secret)
         names = wanted_names(snapshot.manifests[secret].object)
-        said = describe_failure(external_secret, warning, self._now(), names)
+        said = describe_failure(external_secret, warning, self._now(), names, live.store)
         # What this machine could not check is no cause of the operator's: the report says it apart.
         evidence = tuple(each for each in (said, *values.faults) if each)
         # As long as its store object is not ready, nothing is tried of an ExternalSecret.
         tried = live.store_warning or warning
-        return evidence, self._next_try(tried["moment"], tried["count"]) if tried is not None else None
-
-    def _next_try(self, said: str, count: int) -> int:
-        pause = min(_LONGEST_PAUSE, 2 ** min(max(0, count - 1), _MOST_DOUBLED))
-        moment = moment_of(said)
-        if moment is None:
-            return _LONGEST_PAUSE
-        since = (self._now() - moment).total_seconds()
-        # Where clocks differ, the longest pause is all that is known.
-        return ceil(pause - since) if 0 <= since < pause else _LONGEST_PAUSE
+        if states & _STOPPED or waits_for_a_change(live, snapshot.manifests[secret].name):
+            tried = None
+        return evidence, next_try(tried["moment"], tried["count"], self._now()) if tried is not None else None
 
 
 def accept_store(stores: Iterable[str]) -> str:

@@ -273,8 +273,9 @@ class Scene:
                     **changes,
                 }
             }
-        made = {"kind": "ClusterSecretStore", "metadata": {"name": STORES[store]}, "spec": {"provider": provider}}
-        self.cluster.put("clustersecretstores", made)
+        spec = {"provider": provider}
+        metadata = {"name": STORES[store], "managedFields": [_manager("kubectl", spec)]}
+        self.cluster.put("clustersecretstores", {"kind": "ClusterSecretStore", "metadata": metadata, "spec": spec})
 
     def run_operator(self, part: str = PARTS[0], *, replicas: int = 1, crashes: bool = False) -> None:
         """Its Deployments with so many pods of this part; one that crashes has them not ready."""

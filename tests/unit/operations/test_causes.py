@@ -239,6 +239,23 @@ def test_what_the_secret_lacks_is_made_by_a_synchronisation(world: World, state:
     assert trouble(world, state, asked=FORCED) == Advice((VERIFY,))
 
 
+@pytest.mark.parametrize("state", [ClusterState.STORE_VERSION, ClusterState.STORE_CLOSED, ClusterState.STORE_ELSEWHERE])
+def test_after_its_store_object_is_corrected_a_secret_is_synchronised(world: World, state: ClusterState) -> None:
+    line = "kubectl patch clustersecretstore vault"
+    for mend, expected in ((line, Advice((line, FORCE))), ("correct it", Advice((FORCE,), "correct it"))):
+        failing = LiveState((ClusterProblem(state, "a", mend), ClusterProblem(ClusterState.FORBIDDEN, "b")))
+        status = seen(moving(world, jira=StoreFindings()), jira=failing)
+        assert advice(status, StepContext(("--cluster",))) == expected
+
+
+def test_no_move_comes_next_while_a_secret_that_was_not_asked_about_fails(world: World) -> None:
+    equal = moving(world, github=StoreFindings(Likeness.EQUAL))
+    only = replace(equal, rows=tuple(row for row in equal.rows if row.secret.id == "jira"))
+    asked = StepContext(("--cluster",), ("jira",))
+    assert next_step(seen(only), asked).commands == ("platform-secrets cutover prod --next --cluster",)
+    assert next_step(seen(only, jira=LiveState(fails_beside=("github",))), asked).commands == ()
+
+
 MOVED = f"{MOVE}secrets: {{jira: {{store: azure}}}}\n"
 BACK = "platform-secrets cutover prod jira --back --to vault --cluster"
 

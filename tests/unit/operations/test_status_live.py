@@ -6,11 +6,12 @@ import pytest
 
 from compiler.cluster.judge import problems
 from compiler.cluster.problem import ClusterState
+from compiler.cluster.times import next_try
 from compiler.cluster.view import ClusterError, ClusterView
 from compiler.live.observation import Likeness
 from compiler.model.environment import other_store, progress_of
 from compiler.model.facts import short_duration
-from compiler.operations.status import Status, StoreFindings, from_files
+from compiler.operations.status import LiveState, Status, StoreFindings, from_files, manifests_for
 from compiler.operations.status_live import (
     Snapshot,
     StatusJudge,
@@ -161,10 +162,8 @@ def test_a_pod_that_reads_what_the_environment_does_not_have_is_told_by_its_key(
     assert world.live_state().unlisted == ()
 
 
-def test_a_warning_without_a_moment_leaves_the_longest_pause(world: World) -> None:
-    world.platform.fail(SPACE, JIRA, "no")
-    judge = world.judge()
-    assert judge._next_try("", 1) == judge._next_try("no date", 1) == 420
+def test_a_warning_without_a_moment_leaves_the_longest_pause() -> None:
+    assert next_try("", 1, datetime.now(UTC)) == next_try("no date", 1, datetime.now(UTC)) == 420
 
 
 def test_where_the_operator_hides_the_cause_verifys_finding_says_it(world: World) -> None:
@@ -838,3 +837,37 @@ def test_offline_the_cluster_is_judged_and_what_the_stores_hold_is_not_asked(wor
     assert (seen["jira"].state, seen["github"].state) == (ClusterState.NOT_READY, ClusterState.IN_EFFECT)
     assert all(each.not_asked == ("what the stores hold: --offline",) for each in seen.values())
     assert world.bench.vault.reads == world.bench.azure.reads == []
+
+
+def test_other_secrets_of_the_environment_that_fail_are_named_beside_those_that_were_asked_about(world: World) -> None:
+    status = from_files(world.bench.environment(), ["jira"])
+
+    def seen(**objects: Any) -> LiveState:  # noqa: ANN401 - fields of the other ExternalSecret
+        found = world.double.get("externalsecrets", SPACE, GITHUB)
+        world.double.put("externalsecrets", {**found, **objects})
+        return StatusJudge(status, ("--context", "there")).every(Snapshot(world.view(), manifests_for(status)))["jira"]
+
+    found = world.double.get("externalsecrets", SPACE, GITHUB)
+    assert (seen().fails_beside, seen().notes) == ((), ())
+    failed = seen(status={"conditions": [{"type": "Ready", "status": "False"}]})
+    line = "platform-secrets status prod --cluster --context there"
+    note = f'not asked about here, and not deployed or not ready: "github" of "prod"; `{line}` shows why'
+    assert (failed.state, failed.fails_beside, failed.notes) == (ClusterState.IN_EFFECT, ("github",), (note,))
+    assert seen(spec={**found["spec"], "refreshInterval": "1m"}, status=found["status"]).fails_beside == ("github",)
+    assert seen(spec=found["spec"]).fails_beside == ()
+    world.double.delete("externalsecrets", SPACE, GITHUB)
+    made = StatusJudge(status).live_state(Snapshot(world.view(), manifests_for(status)), "jira")
+    assert made.fails_beside == ("github",)
+    # Whose own row says so is not beside the others.
+    assert world.live_state().fails_beside == ()
+
+
+def test_a_failure_of_before_the_store_object_was_changed_is_not_what_it_says_now(world: World) -> None:
+    world.platform.fail(SPACE, JIRA, "cannot read secret data from Vault: Code: 403. Errors: * permission denied")
+    assert world.live_state().state is ClusterState.FORBIDDEN
+    found = world.double.get("clustersecretstores", "", "vault-store")
+    writer = {"manager": "kubectl-patch", "time": "2099-01-01T00:00:00Z", "fieldsV1": {"f:spec": {"f:provider": {}}}}
+    found["metadata"]["managedFields"] = [writer]
+    world.double.put("clustersecretstores", found)
+    assert world.live_state().state is ClusterState.NOT_READY
+    assert "permission denied" not in repr(world.live_state())

@@ -263,8 +263,10 @@ def test_one_object_of_the_environment_or_its_id_is_enough_to_know_the_cluster(
     (project / "environments/dev.yaml").write_text("secrets:\n  github: {}\n", "utf-8")
     LivePlatform(empty).store("vault-secret-store", {"vault": {"server": "https://vault"}})
     assert "right cluster" not in run("status", "dev", "--cluster").out
-    # Nobody knows whether there is a store that may not be read.
+    # Nobody knows whether there is a store that may not be read: the question comes before any word of deploying.
     empty.delete("clustersecretstores", "", "vault-secret-store")
-    assert "right cluster" in run("status", "dev", "--cluster").out
+    assert "none of its stores" in run("status", "dev", "--cluster").out
     empty.refused["get clustersecretstores"] = 403
-    assert "right cluster" not in run("status", "dev", "--cluster").out
+    done = run("status", "dev", "--cluster")
+    assert 'no ExternalSecret of "dev" is there, and whether its stores are there was not asked' in done.out
+    assert ("not asked: the store: " in done.out, "deploy" in done.out) == (True, False)
