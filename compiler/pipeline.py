@@ -83,7 +83,7 @@ def compile_project(
     wanted = library.select(names)
     document = library.catalogue()
     if document is None:
-        return _result(None, library.diagnostics, notes)
+        return _result(None, library.diagnostics, notes, library.documents())
     catalogue = catalogue_of(document)
     diagnostics += checker.catalogue(catalogue)
     resolver, environments = Resolver(catalogue), list[Environment]()
@@ -112,7 +112,7 @@ def compile_project(
     unread = library.unread_files(values.keys() - set(library.names))
     project = Project(catalogue, tuple(environments), library.names, values, unread)
     diagnostics += checker.project(project)
-    return _result(project, [*library.diagnostics, *diagnostics], notes)
+    return _result(project, [*library.diagnostics, *diagnostics], notes, library.documents())
 
 
 def compile_edited(
@@ -151,14 +151,30 @@ def _notes(top: Document) -> Iterable[str]:
         yield f"{node.source.path} gives the vaultUrl of the store {quote(name)}"
 
 
-def _result(project: Project | None, diagnostics: Iterable[Diagnostic], from_outside: Iterable[str]) -> Result:
+def _result(
+    project: Project | None,
+    diagnostics: Iterable[Diagnostic],
+    from_outside: Iterable[str],
+    documents: Iterable[Document],
+) -> Result:
     seen: dict[tuple[str, str, int, str], Diagnostic] = {}
     for diagnostic in diagnostics:
         seen.setdefault((diagnostic.span.path, diagnostic.rule, diagnostic.span.start, diagnostic.message), diagnostic)
     ordered = sorted(seen.values(), key=lambda each: (each.span.path, each.span.start))
+    if ordered and (texts := tuple(_template_texts(documents))):
+        # What one diagnostic conceals is concealed in the lines of all.
+        ordered[0] = ordered[0]._replace(conceals=(*ordered[0].conceals, *texts))
     # Each environment without a vaultUrl gets the one Key Vault that the variable names.
     notes = (note if count == 1 else f"{note} in {count} environments" for note, count in Counter(from_outside).items())
     return Result(project, tuple(ordered), tuple(notes))
+
+
+def _template_texts(documents: Iterable[Document]) -> Iterator[Span]:
+    """The texts of templates without an action, any of which may be a value of a store: no line shows them."""
+    for document in documents:
+        for entry in document.root.members_at("secrets").values():
+            texts = entry.members_at("template", "data").values()
+            yield from (each.span for each in texts if isinstance(each.value, str) and "{{" not in each.value)
 
 
 _BY_SCOPE = {scope: tuple(rule for rule in RULES if rule.scope is scope) for scope in Scope}
