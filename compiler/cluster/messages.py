@@ -113,11 +113,9 @@ _GENERAL = (
     "unable to create client",
     "unable to validate store",
 )
-_PATTERNS = (
-    # With a name in their midst.
-    (re.compile(r"property \S{1,300} does not exist", re.IGNORECASE), "property does not exist"),
-    (re.compile(r"Store \S{1,300} is not ready"), "the store is not ready"),
-)
+# With a name in their midst.
+_NO_PROPERTY = re.compile(r"property \S{1,300} does not exist", re.IGNORECASE)
+_STORE_NOT_READY = re.compile(r"Store \S{1,300} is not ready")
 _LOG_IN = re.compile(
     r"AADSTS[0-9]|invalid (?:role|secret) ?(?:or secret )?id|invalid vault credentials|unable to log in|oauth2"
     r"|auth/[\w./-]{1,200}/login|refresh the token|acquire a? ?token|authentication failed",
@@ -246,7 +244,10 @@ def _entra(text: str) -> Iterator[str]:
 def _specific(text: str) -> Iterator[str]:
     low = text.casefold()
     yield from (word for word in _WORDS if word.casefold() in low)
-    yield from (word for pattern, word in _PATTERNS if pattern.search(text))
+    if _NO_PROPERTY.search(text):
+        yield "property does not exist"
+    if _STORE_NOT_READY.search(text):
+        yield "the store is not ready"
 
 
 def _age(moment: datetime | None, now: datetime) -> str:

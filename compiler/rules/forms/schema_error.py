@@ -34,7 +34,7 @@ _WORDS = frozenset({"base", "name", "provider", "key", "description", "value", *
 # The keys of an environment that are no map of names.
 SETTINGS = frozenset(
     {
-        *("extends", "namespace", "store", "refreshInterval", "fetch", "externalSecretsOperator"),
+        *("extends", "namespace", "store", "refreshInterval", "fetch", "externalSecretsOperator", "cluster"),
         *("secrets", "stores", "moves", "madeElsewhere", "partOf", "argocdProject", "subchart", "waive"),
         *("labels", "annotations", "secretLabels", "secretAnnotations"),
     }

@@ -91,7 +91,7 @@ def test_of_what_a_message_names_only_the_names_of_the_manifest_are_shown() -> N
 
 
 def _own_words() -> list[str]:
-    general = [*messages._WORDS, *messages._GENERAL, *(word for _, word in messages._PATTERNS)]
+    general = [*messages._WORDS, *messages._GENERAL, "property does not exist", "the store is not ready"]
     return sorted(general, key=len, reverse=True)
 
 

@@ -30,7 +30,7 @@ def test_a_status_is_measured_in_a_process_of_its_own(tmp_path: Path, monkeypatc
     figures = measure_all(tmp_path, 3, 5)
     assert [figure.budget.unit for figure in figures] == ["s", "s", "MiB", ""]
     assert all(figure.value > 0 for figure in figures)
-    assert figures[-1].value == 3 + 3
+    assert figures[-1].value == 3 + 4
 
 
 def test_the_page_and_the_exit_code_tell_what_is_missed(

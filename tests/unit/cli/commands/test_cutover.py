@@ -148,6 +148,9 @@ def cluster(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         items = [as_compiled(each, manifests[name]) for name, each in by_name("externalsecrets-list").items()]
         for each in items:
             each["status"]["refreshTime"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            # The API server notes when the operator wrote that.
+            for noted in each["metadata"]["managedFields"]:
+                noted["time"] = each["status"]["refreshTime"]
         fake.objects[f"{ESO}/namespaces/{NAMESPACE}/externalsecrets"] = {"items": items}
         fake.objects[f"/api/v1/namespaces/{NAMESPACE}/secrets"] = recorded("secrets-metadata-list")
         written = {store.name: store for store in compiled.environments[0].stores.values()}
