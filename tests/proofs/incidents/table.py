@@ -443,7 +443,3 @@ INCIDENTS = (
     ),
     Incident(25, "in another namespace", _deploy_elsewhere, "other-namespace", ("agents-test",)),
 )
-
-# What the program does not say or mend yet, by the incident, and why.
-PENDING: Mapping[str, str] = {}
-PENDING_WITHOUT: Mapping[str, str] = {}

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.faulty_key_vault import FaultyKeyVault, Limits, VaultOptions
 from tests.openbao_servers import await_kv
 from tests.proofs.incidents.others import carry_out
 from tests.proofs.incidents.scene import FastClock, PlayedCluster, Scene
-from tests.proofs.incidents.table import INCIDENTS, PENDING, PENDING_WITHOUT, STATUS, Incident
+from tests.proofs.incidents.table import INCIDENTS, STATUS, Incident
 
 # As many lines as people paste before they ask somebody.
 MOST = 4
@@ -74,13 +74,7 @@ def scene(
         made.close()
 
 
-def _cases(pending: Mapping[str, str]) -> list[object]:
-    """Every incident; one that is `pending` fails until its reason is gone, and then its mark has to go."""
-
-    def marks(each: Incident) -> list[pytest.MarkDecorator]:
-        return [pytest.mark.xfail(strict=True, reason=pending[each.id])] if each.id in pending else []
-
-    return [pytest.param(each, marks=marks(each), id=each.id) for each in INCIDENTS]
+EVERY = pytest.mark.parametrize("incident", INCIDENTS, ids=[each.id for each in INCIDENTS])
 
 
 def test_every_incident_is_played() -> None:
@@ -97,7 +91,7 @@ def test_a_platform_that_is_well_is_said_to_be(scene: Scene) -> None:
     assert (done.code, "not asked: " in done.out) == (0, True), done
 
 
-@pytest.mark.parametrize("incident", _cases(PENDING))
+@EVERY
 def test_the_first_command_names_the_cause_and_its_lines_mend_it(scene: Scene, incident: Incident) -> None:
     incident.happens(scene)
     done = scene.run(*incident.command, *scene.options)
@@ -113,7 +107,7 @@ def test_the_first_command_names_the_cause_and_its_lines_mend_it(scene: Scene, i
     assert scene.defects() == [], "\n".join(pasted)
 
 
-@pytest.mark.parametrize("incident", _cases(PENDING_WITHOUT))
+@EVERY
 def test_without_the_optional_rights_nothing_is_claimed_that_was_not_asked(scene: Scene, incident: Incident) -> None:
     incident.happens(scene)
     scene.refuse(*OPTIONAL)
