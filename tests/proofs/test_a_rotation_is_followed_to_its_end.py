@@ -71,6 +71,8 @@ class Cluster:
         pod = self.double.get("pods", SPACE, name)
         pod["metadata"]["creationTimestamp"] = f"{when:%Y-%m-%dT%H:%M:%SZ}"
         pod["metadata"]["uid"] = f"{name}-{when.timestamp()}"
+        for container in pod["status"]["containerStatuses"]:
+            container["state"] = {"running": {"startedAt": f"{when:%Y-%m-%dT%H:%M:%SZ}"}}
         self.double.put("pods", pod)
 
     def work(self) -> None:

@@ -124,7 +124,7 @@ def test_a_way_back_to_where_nothing_was_needs_the_store_that_is_left(filled: Wo
 
 def test_a_key_that_only_the_other_store_holds_is_copied_by_the_line_that_status_prints(filled: World) -> None:
     filled.put("agents/jira", {"JIRA_URL": "https://elsewhere"})
-    line = filled.run("status", "prod").out.splitlines()[-1]
+    line = filled.run("status", "prod").out.splitlines()[-1].strip()
     words = "--to vault --from azure --only jira --on-conflict skip"
     assert line == f"next: platform-secrets --root {filled.root} migrate prod {words}"
     # The key with another value is a conflict, and stays.
