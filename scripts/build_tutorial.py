@@ -163,9 +163,20 @@ def replace_changing(text: str, key_vault: str, openbao: str) -> str:
     return "".join(_drop_between(list(_sort_writes(lines))))
 
 
+# What `status` says by whole seconds of a pod and a Secret that the pages make within one.
+_TIMED = re.compile(
+    r"(?:note|[a-z0-9-]+): (?:pods that read it may hold an earlier value|restart needed: Deployment "
+    r"|the Secret \"[^\"]+\" took the value put at ).*|  help: kubectl -n \S+ rollout restart .*"
+)
+
+
 def _sort_writes(lines: Sequence[str]) -> Iterator[str]:
-    """Puts what was written of late in the order of its text: within a second, `status` has it in either."""
-    for is_write, group in groupby(lines, key=lambda each: each.startswith("written in the last 24 h: ")):
+    """Puts what was written of late in the order of its text: within a second, `status` has it in either.
+
+    Leaves out what depends on which second it is.
+    """
+    untimed = (each for each in lines if not _TIMED.match(each))
+    for is_write, group in groupby(untimed, key=lambda each: each.startswith("written in the last 24 h: ")):
         if is_write:
             yield from sorted(group)
             continue
