@@ -22,7 +22,6 @@ from compiler.operations.verify import (
     KeyStatus,
     ReadStore,
     Verification,
-    shared_values,
     values_written,
     verify,
     verify_access,
@@ -144,6 +143,8 @@ def _shared_values(
     """What is found of values that keys share, and of reading the `others`; whether all of these answered."""
     if environment is None or invocation.arguments.shared_with is None:
         return (), True
+    from compiler.operations.shared_values import shared_values  # noqa: PLC0415 - few ask for it
+
     shared, unproven, answered = shared_values(environment, found, others, stores)
     invocation.note(*unproven)
     return shared, answered
