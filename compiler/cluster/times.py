@@ -7,6 +7,7 @@ from math import ceil
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import (
     CLOCKS,
+    Live,
     LiveObject,
     child,
     clock,
@@ -62,6 +63,16 @@ def clock_ahead(external_secret: LiveObject, now: datetime) -> str:
     if refreshed - now > CLOCKS:
         return f"the operator's clock is at least {_minutes(refreshed - now)} ahead of this machine's"
     return ""
+
+
+def clock_notes(store: str, ahead: timedelta, live: Live, now: datetime) -> Iterator[str]:
+    """What is said of an operator whose clock is wrong, or of the `store`, which is so far ahead of this machine."""
+    if operators := clock_ahead(live.external_secret or {}, now):
+        yield operators
+    if ahead:
+        side = "ahead of" if ahead > timedelta() else "behind"
+        drift = f"the clock of the store {quote(store)} is {_minutes(abs(ahead))} {side} this machine's"
+        yield f"{drift}; its dates are compared without that"
 
 
 def _minutes(ahead: timedelta) -> str:

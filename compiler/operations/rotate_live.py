@@ -27,7 +27,7 @@ from compiler.model.values import manifests_of
 from compiler.operations.put import Target
 from compiler.operations.status import States, Status, WaitEnd
 from compiler.operations.status_live import OPTIONAL, accept_store
-from compiler.operations.status_wait import Connect, StatusOptions, Tell, key_write_time, read_status
+from compiler.operations.status_wait import Connect, StatusOptions, Tell, key_write_time, read_status, unready_store
 from compiler.refusal import Refusal
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import list_names
@@ -221,12 +221,17 @@ def wait_for_pods(look: Callable[[], OldPods], seconds: float, tell: Callable[[O
 
 
 def force_others(view: ClusterView, readings: Readings) -> tuple[str, ...]:
-    """Have what lies beside the environment synchronised too; returns what is not allowed, in words."""
+    """Have what lies beside the environment synchronised too; returns what is not asked, and why."""
     denied = dict[str, None]()
     for (namespace, name), is_own in readings.items():
         if is_own:
             continue
         try:
+            found = view.external_secrets(namespace).get(name, {})
+            if store := unready_store(view, namespace, found):
+                held = f"{namespace}/{name} is not asked to synchronise, as {store} is not ready"
+                denied[f"{held}: once it is, it gets the value at its own refreshInterval"] = None
+                continue
             view.force_sync(namespace, name, str(int(time.time())))
         except ClusterError as error:
             if error.permission is not None:

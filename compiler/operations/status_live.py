@@ -36,7 +36,7 @@ from compiler.cluster.pods import (
 )
 from compiler.cluster.problem import FAILING, OF_PODS, UNDEPLOYED, ClusterProblem, ClusterState
 from compiler.cluster.store_object import store_problems, store_unknowns
-from compiler.cluster.times import clock_ahead, next_try
+from compiler.cluster.times import clock_notes, next_try
 from compiler.cluster.view import (
     CLOCKS,
     DATA_HASH,
@@ -66,7 +66,6 @@ from compiler.live.stores import AddressError, LiveStores
 from compiler.live.versions import StoredVersion, version_of
 from compiler.model.diagnostic import Severity
 from compiler.model.environment import Store
-from compiler.model.facts import short_duration
 from compiler.model.inventory import Cell
 from compiler.model.values import Manifest, manifests_of
 from compiler.operations.references import VALUE_RULES, cells_to_read, with_own_count
@@ -166,17 +165,6 @@ def _by_own_clock(values: StoreFindings, store: Store, stores: LiveStores) -> St
     drift = timedelta(seconds=ceil(ahead.total_seconds()) + 1)
     dates = {key: date - drift for key, date in values.dates.items()}
     return replace(values, newest=values.newest - drift, dates=dates, ahead=ahead)
-
-
-def _clock_notes(store: Store, ahead: timedelta, live: Live, now: datetime) -> Iterator[str]:
-    """What is said of a store or an operator whose clock is wrong."""
-    if operators := clock_ahead(live.external_secret or {}, now):
-        yield operators
-    if ahead:
-        amount = short_duration(round(abs(ahead) / timedelta(minutes=1)) * 60)
-        side = "ahead of" if ahead > timedelta() else "behind"
-        drift = f"the clock of the store {quote(store.id)} is {amount} {side} this machine's"
-        yield f"{drift}; its dates are compared without that"
 
 
 def _side(failure: StoreError | AddressError | None, *, is_replaced: bool) -> FailureSide:
@@ -452,6 +440,8 @@ class StatusJudge:
         self._now = now
         # Why the API server took no write of this run; empty where it did, or none was tried.
         self.refused_write = ""
+        # By secret, the store object that is not ready: the operator is asked to synchronise the secret once it is.
+        self.held: Mapping[str, str] = {}
 
     def every(self, snapshot: Snapshot) -> Mapping[str, LiveState]:
         """The live state of each secret, by id. Raises ClusterError."""
@@ -496,6 +486,7 @@ class StatusJudge:
             helps = (kubectl_line("-n", namespace, "delete", "secret", name),)
         beside = self._fails_beside(snapshot) if not every else ()
         notes += (*snapshot.notes(manifest, live, is_fine=not every and not beside), *self._note_beside(beside))
+        notes += tuple(clock_notes(manifest.store.id, values.ahead, live, self._now()))
         return LiveState(
             every,
             said,
@@ -503,7 +494,7 @@ class StatusJudge:
             helps,
             (*snapshot.not_asked(namespace), *(() if self._status.is_asked else (_NO_STORES,))),
             len(pods) if pods is not None else None,
-            (*changes.notes, *unknown, *notes, *_clock_notes(manifest.store, values.ahead, live, self._now())),
+            (*changes.notes, *self._note_held(secret), *unknown, *notes),
             refresh_time(live.external_secret or {}),
             look_commands(pods or (), namespace),
             unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest.object))) if manifest.listed is None else (),
@@ -514,6 +505,10 @@ class StatusJudge:
             beside,
             self._deploy_lines(snapshot, states),
         )
+
+    def _note_held(self, secret: str) -> Iterator[str]:
+        if secret in self.held:
+            yield f"the operator is not asked to synchronise before {self.held[secret]} is ready"
 
     def _wrong_cluster(self, snapshot: Snapshot) -> ClusterProblem | None:
         question, root = snapshot.wrong_cluster, self._root

@@ -15,6 +15,7 @@ from compiler.cluster.pods import Pod
 from compiler.cluster.problem import OF_PODS, ClusterProblem, ClusterState
 from compiler.cluster.times import last_read_before
 from compiler.cluster.view import (
+    STORES,
     ClusterError,
     ClusterView,
     Live,
@@ -191,8 +192,6 @@ class Wait:
         self.states: States = {}
         # Whether this run asked the operator to synchronise: what it did before does not count then.
         self.is_forced = is_forced
-        # By secret, the store object that is not ready: the operator is asked to synchronise the secret once it is.
-        self.held: Mapping[str, str] = {}
         self.judge = judge
         self.snapshot = snapshot
         self._clock = clock
@@ -273,9 +272,6 @@ class Wait:
             manifest = snapshot.manifests[secret]
             live, needs_refresh = snapshot.view.live(manifest), self.is_forced or before.saw
             changes = changes_since(before, manifest, live, snapshot.pods(manifest), needs_refresh=needs_refresh)
-            if secret in self.held:
-                note = f"the operator is not asked to synchronise before {self.held[secret]} is ready"
-                changes = replace(changes, notes=(*changes.notes, note))
             states[secret] = self.judge.live_state(snapshot, secret, changes, is_forced=self.is_forced)
         self.snapshot, self.states = snapshot, states
 
@@ -376,12 +372,10 @@ class StatusReading:
         return self._result(waited.states, waited)
 
     def _force(self, judge: StatusJudge, snapshot: Snapshot, secrets: Sequence[str]) -> None:
-        """Ask the operator to synchronise; a wait asks once a store's object is ready, as before that it only fails."""
-        wait = self.wait
-        if wait is not None:
-            unready = unready_stores(snapshot)
-            wait.held = {each: unready[each] for each in secrets if each in unready}
-            secrets = [each for each in secrets if each not in unready]
+        """Ask the operator to synchronise, but for secrets whose store object is not ready: that would only fail."""
+        wait, unready = self.wait, unready_stores(snapshot)
+        judge.held = {each: unready[each] for each in secrets if each in unready}
+        secrets = [each for each in secrets if each not in unready]
         try:
             # A report at the end says that no other one was asked for.
             self.forced.extend(force_sync(snapshot, str(int(time.time())), lambda: self.is_over, secrets))
@@ -397,16 +391,16 @@ class StatusReading:
         else:
             return
         if wait is not None:
-            wait.is_forced, wait.held = False, {}
+            wait.is_forced, judge.held = False, {}
 
     def _tell_round(self, states: States, left: float) -> None:
         # Once the reading is over its report is printed.
         if self.is_over:
             return
         self.tell(states, left)
-        if self.wait is not None and self.wait.held and left > 0:
+        if self.wait is not None and (held := self.wait.judge.held) and left > 0:
             # What the operator has synchronised by itself meanwhile is not asked for.
-            self._force(self.wait.judge, self.wait.snapshot, [each for each in self.wait.held if states[each].problems])
+            self._force(self.wait.judge, self.wait.snapshot, [each for each in held if states[each].problems])
 
     def end(self, seconds: float) -> Status:
         """End the reading before it has ended by itself; `seconds` are what it was given."""
@@ -462,12 +456,24 @@ def read_status(
 
 def unready_stores(snapshot: Snapshot) -> dict[str, str]:
     """By secret, its store object in words, where that is known not to be ready, or not to be there."""
-    found = dict[str, str]()
-    for secret, manifest in snapshot.manifests.items():
-        live, store = snapshot.view.live(manifest), manifest.store
-        if live.has_store and ready_of(live.store or {}).get("status") != "True":
-            found[secret] = f"the {store.kind} {quote(store.name)}"
-    return found
+    found = (
+        (secret, unready_store(snapshot.view, manifest.namespace, manifest.object))
+        for secret, manifest in snapshot.manifests.items()
+    )
+    return {secret: store for secret, store in found if store}
+
+
+def unready_store(view: ClusterView, namespace: str, external_secret: LiveObject) -> str:
+    """The store object of an ExternalSecret in words, where it is known not to be ready or there; else empty."""
+    reference = child(external_secret, "spec", "secretStoreRef")
+    kind, name = str(reference.get("kind") or "SecretStore"), str(reference.get("name") or "")
+    if kind not in STORES or not name:
+        return ""
+    found = view.store(kind, name, namespace)
+    if ready_of(found or {}).get("status") == "True":
+        return ""
+    is_unknown = found is None and view.has_refused(STORES[kind], namespace if kind == "SecretStore" else "")
+    return "" if is_unknown else f"the {kind} {quote(name)}"
 
 
 def force_sync(

@@ -131,6 +131,13 @@ def test_a_value_does_not_die_on_the_word_of_a_store_that_may_be_another(world: 
 def test_who_may_not_have_other_readers_synchronised_is_told(world: World) -> None:
     world.double.put("externalsecrets", {**world.double.get("externalsecrets", SPACE, JIRA), "metadata": OTHER})
     readings = {**OWN, ("other", "copy"): False}
+    world.platform.store("vault-store", ready=False)
+    (said,) = force_others(world.view(), readings)
+    assert said.startswith(
+        'other/copy is not asked to synchronise, as the ClusterSecretStore "vault-store" is not ready'
+    )
+    assert "force-sync" not in world.double.get("externalsecrets", "other", "copy")["metadata"].get("annotations", {})
+    world.platform.store("vault-store")
     assert force_others(world.view(), readings) == ()
     world.double.refused["patch externalsecrets"] = 403
     (said,) = force_others(world.view(), readings)

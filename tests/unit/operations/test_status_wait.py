@@ -473,8 +473,13 @@ def test_a_store_object_that_stays_unready_has_nothing_asked_for(world: World) -
     options = StatusOptions(("jira",), seconds=1, is_forced=True)
     found = read_status(world.bench.environment(), options, world.bench.live(), world.view, lambda _states, _left: None)
     assert (found.waited and found.waited.end, found.forced, mark(world, JIRA)) == (WaitEnd.TIME_UP, (), None)
-    # Who may not read it, and who does not wait, asks at once.
-    assert looked(world, StatusOptions(("jira",), is_forced=True)).forced == ("jira",)
+    # Without a wait it is looked at once, and what mends it is said.
+    found = looked(world, StatusOptions(("jira",), is_forced=True))
+    assert (found.forced, found.rows[0].state, mark(world, JIRA)) == ((), ClusterState.STORE_MISSING, None)
+    waits = 'the operator is not asked to synchronise before the ClusterSecretStore "vault-store" is ready'
+    assert found.rows[0].live is not None
+    assert waits in found.rows[0].live.notes
+    # Who may not read it asks at once.
     world.double.refused["get clustersecretstores"] = 403
     found = read_status(world.bench.environment(), options, world.bench.live(), world.view, lambda _states, _left: None)
     assert found.forced == ("jira",)
