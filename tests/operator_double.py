@@ -10,6 +10,7 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -19,11 +20,20 @@ from compiler.cluster.store_object import allows_namespace
 from compiler.cluster.view import ready_of
 from tests.api_double import Change
 from tests.cluster_double import ClusterDouble
-from tests.proofs.eso_reference import NotThereError, key_vault_name, of_key_vault, of_vault, vault_path
+from tests.proofs.eso_reference import NotThereError, as_text, key_vault_name, of_key_vault, of_vault, vault_path
+from tests.secret_maker import (
+    SecretError,
+    convert_keys,
+    creation_policy,
+    data_of,
+    deletion_policy,
+    digest,
+    secret_of,
+    target_of,
+)
 
 LiveObject = dict[str, Any]
 
-DATA_HASH = "reconcile.external-secrets.io/data-hash"
 _FAILED = "could not get secret data from provider"
 
 
@@ -40,8 +50,16 @@ class Misdeed(StrEnum):
     REPAIRED = "repaired"  # the same, and the operator has repaired it before anybody reads the value
 
 
-class _ReadError(Exception):
+class _ReadError(SecretError):
     """A store does not give what a reference names; its text is that of the event."""
+
+
+class _NotFoundError(_ReadError):
+    """There is no such remote secret; with deletionPolicy Delete or Merge the reference is skipped."""
+
+
+class _NothingLeftError(Exception):
+    """The stores have given no value: by deletionPolicy the Secret stays as it is, or goes."""
 
 
 class OperatorDouble:
@@ -93,6 +111,8 @@ class OperatorDouble:
                 self._drop_owned(change.object)
             else:
                 self._reconcile(change.namespace, name)
+        elif change.plural == "secrets" and change.type == "DELETED":
+            self._make_again(change.namespace, name)
         elif change.plural == "clustersecretstores" and change.type != "DELETED":
             self._validate(name)
         elif change.plural == "pods" and change.type == "ADDED":
@@ -116,17 +136,22 @@ class OperatorDouble:
         if misdeed is Misdeed.OLD_READY:
             return
         begun = _now()
+        reason, message = "SecretSynced", "secret synced"
         try:
-            data = self._data(found)
-        except _ReadError as error:
+            is_new = self._write(found, self._data(found), misdeed)
+            self._event(found, "Normal", *(("Created", "secret created") if is_new else ("Updated", "secret updated")))
+        except SecretError as error:
             self._event(found, "Warning", "UpdateFailed", str(error))
             self._tell(found, _conditions(found, "SecretSyncedError", _FAILED))
             return
-        is_new = self._write(found, data, misdeed)
-        self._event(found, "Normal", *(("Created", "secret created") if is_new else ("Updated", "secret updated")))
+        except _NothingLeftError:
+            message = "secret retained due to DeletionPolicy=Retain"
+            if deletion_policy(found) == "Delete":
+                reason, message = "SecretDeleted", "secret deleted due to DeletionPolicy=Delete"
+                self._drop_owned(found)
         synced = {
-            **_conditions(found, "SecretSynced", "secret synced"),
-            "binding": {"name": found["spec"]["target"]["name"]},
+            **_conditions(found, reason, message),
+            "binding": {"name": target_of(found)},
             "refreshTime": begun,
             "syncedResourceVersion": f"{found['metadata']['generation']}-{mark.partition('-')[2]}",
         }
@@ -146,20 +171,29 @@ class OperatorDouble:
             raise _ReadError(f"could not get ClusterSecretStore {reference['name']}, err: not found or not ready")
         if allows_namespace(store, namespace) is not True:
             raise _ReadError(f"using ClusterSecretStore {reference['name']} is not allowed from namespace {namespace}")
-        data: dict[str, str] = {}
-        for at, each in enumerate(spec.get("data") or ()):
+        fetched = self._fetch(store, found)
+        if fetched or (policy := deletion_policy(found)) == "Merge":
+            return data_of(found, fetched)
+        if policy == "Delete" and creation_policy(found) != "Owner":
+            raise SecretError(f"unable to delete secret {target_of(found)}: creationPolicy=Orphan is not Owner")
+        raise _NothingLeftError
+
+    def _fetch(self, store: LiveObject, found: LiveObject) -> dict[str, str]:
+        """Every value, of whole secrets first; with Delete and Merge without the remote secrets that are not there."""
+        passed_over = (_NotFoundError,) if deletion_policy(found) != "Retain" else ()
+        fetched: dict[str, str] = {}
+        for each in found["spec"].get("dataFrom") or ():
+            with suppress(*passed_over):
+                whole = json.loads(self._one(store, each["extract"]["key"], None))
+                fetched |= convert_keys({name: as_text(value) for name, value in whole.items()})
+        for at, each in enumerate(found["spec"].get("data") or ()):
             remote = each["remoteRef"]
             try:
-                data[each["secretKey"]] = self._one(store, remote["key"], remote.get("property"))
+                with suppress(*passed_over):
+                    fetched[each["secretKey"]] = self._one(store, remote["key"], remote.get("property"))
             except _ReadError as error:
                 raise _ReadError(f"error processing spec.data[{at}] (key: {remote['key']}), err: {error}") from None
-        for each in spec.get("dataFrom") or ():
-            data.update(json.loads(self._one(store, each["extract"]["key"], None)))
-        if template := spec["target"].get("template", {}).get("data"):
-            if missing := [key for key in template if key not in data]:
-                raise _ReadError(f'could not apply template: map has no entry for key "{missing[0]}"')
-            data = {key: data[key] for key in template}
-        return data
+        return fetched
 
     def _one(self, store: LiveObject, key: str, wanted: str | None) -> str:
         provider = store["spec"]["provider"]
@@ -186,14 +220,14 @@ class OperatorDouble:
         except OSError:
             raise _ReadError("dial tcp: connect: connection refused") from None
         said = f"GET {url.partition('?')[0]}\nRESPONSE {status}: {status} {reason}"  # as the SDK of Azure says it
-        raise _ReadError("Secret does not exist" if status == 404 else said)
+        raise _NotFoundError("Secret does not exist") if status == 404 else _ReadError(said)
 
     def _write(self, found: LiveObject, data: dict[str, str], misdeed: Misdeed | None) -> bool:
-        namespace, target = found["metadata"]["namespace"], found["spec"]["target"]["name"]
+        namespace, target = found["metadata"]["namespace"], target_of(found)
         old = self._cluster.everything("secrets").get((namespace, target))
         if misdeed is Misdeed.OTHER_VALUE:
             data = {key: f"{value}." for key, value in data.items()}
-        new = _secret(found, data)
+        new = secret_of(found, data, old)
         self._cluster.data[namespace, target] = data
         if old is None:
             self._cluster.put("secrets", new)
@@ -211,7 +245,7 @@ class OperatorDouble:
             if misdeed is Misdeed.DELETED:
                 new["metadata"]["uid"] = old["metadata"]["uid"]
         elif misdeed is Misdeed.EMPTIED:
-            self._cluster.put("secrets", _secret(found, {}))
+            self._cluster.put("secrets", secret_of(found, {}, old))
         elif misdeed is Misdeed.RESTART:
             self._restart_readers(namespace, target)
         # Equal data and labels make no write, and so no event on the Secret.
@@ -220,10 +254,19 @@ class OperatorDouble:
         return False
 
     def _drop_owned(self, gone: LiveObject) -> None:
-        at = (gone["metadata"].get("namespace", ""), gone["spec"]["target"]["name"])
-        secret = self._cluster.everything("secrets").get(at)
-        if secret is not None and secret["metadata"]["ownerReferences"][0]["uid"] == gone["metadata"]["uid"]:
+        at = (gone["metadata"].get("namespace", ""), target_of(gone))
+        owners = self._cluster.everything("secrets").get(at, {}).get("metadata", {}).get("ownerReferences") or ()
+        if any(each["uid"] == gone["metadata"]["uid"] for each in owners):
             self._cluster.delete("secrets", *at)
+
+    def _make_again(self, namespace: str, target: str) -> None:
+        """A Secret that somebody deletes; an orphan's is made again at the next refresh only."""
+        if (namespace, target) in self._cluster.everything("secrets"):
+            return
+        for (space, name), found in self._cluster.everything("externalsecrets").items():
+            if (space, target_of(found)) == (namespace, target) and creation_policy(found) != "Orphan":
+                self._done.pop((space, name), None)
+                self._reconcile(space, name)
 
     def _event(self, found: LiveObject, kind: str, reason: str, message: str) -> None:
         metadata = found["metadata"]
@@ -284,36 +327,6 @@ def reference_of(store: LiveObject) -> str:
     return json.dumps(named, sort_keys=True)
 
 
-def _secret(found: LiveObject, data: dict[str, str]) -> LiveObject:
-    metadata, target = found["metadata"], found["spec"]["target"]
-    template = target.get("template", {}).get("metadata", {})
-    ours = {
-        "reconcile.external-secrets.io/created-by": _digest(f"{metadata['namespace']}/{metadata['name']}"),
-        "reconcile.external-secrets.io/managed": "true",
-    }
-    keys: LiveObject = {".": {}, **{f"f:{key}": {} for key in sorted(data)}} if data else {}
-    return {
-        "type": target.get("template", {}).get("type", "Opaque"),
-        "metadata": {
-            "name": target["name"],
-            "namespace": metadata["namespace"],
-            "labels": {**template.get("labels", {}), **ours},
-            "annotations": {**template.get("annotations", {}), DATA_HASH: _digest(json.dumps(data, sort_keys=True))},
-            "ownerReferences": [
-                {"kind": "ExternalSecret", "name": metadata["name"], "uid": metadata["uid"], "controller": True}
-            ],
-            "managedFields": [
-                {
-                    "manager": f"externalsecrets.external-secrets.io/{metadata['name']}",
-                    "operation": "Update",
-                    "fieldsType": "FieldsV1",
-                    "fieldsV1": {"f:data": keys, "f:type": {}},
-                }
-            ],
-        },
-    }
-
-
 def _written_by(manager: str, secret: LiveObject, key: str) -> LiveObject:
     """The Secret after somebody else has written a key, which is that manager's field from then on."""
     metadata = json.loads(json.dumps(secret["metadata"]))
@@ -324,7 +337,8 @@ def _written_by(manager: str, secret: LiveObject, key: str) -> LiveObject:
 
 
 def _is_alike(old: LiveObject, new: LiveObject) -> bool:
-    return all(old["metadata"].get(name) == new["metadata"].get(name) for name in ("labels", "annotations"))
+    compared = ("labels", "annotations", "ownerReferences")
+    return all(old["metadata"].get(name) == new["metadata"].get(name) for name in compared)
 
 
 def _conditions(found: LiveObject, reason: str, message: str) -> LiveObject:
@@ -339,11 +353,7 @@ def _mark(found: LiveObject) -> str:
     """What a reconcile is of: the generation, and a hash of labels and annotations."""
     metadata = found["metadata"]
     told = [metadata.get("labels"), metadata.get("annotations")]
-    return f"{metadata['generation']}-{_digest(json.dumps(told, sort_keys=True))}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha3_224(text.encode()).hexdigest()
+    return f"{metadata['generation']}-{digest(json.dumps(told, sort_keys=True))}"
 
 
 def _now() -> str:

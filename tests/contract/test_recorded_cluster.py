@@ -19,9 +19,9 @@ from compiler.cluster.view import ClusterError, is_synced, keys_of, ready_of, re
 from scripts.end_to_end.run_cluster import RunCluster, WatchEndedError
 from tests.api_double import RECORDINGS, TOKEN
 from tests.cluster_double import ClusterDouble
-from tests.operator_double import DATA_HASH
 from tests.platform_double import KEY_VAULT_STORE, VAULT_STORE, Platform, platform
 from tests.recorded_cluster import NAMESPACE, by_name, recorded, watched
+from tests.secret_maker import DATA_HASH
 
 Ask = Callable[[RunCluster, ClusterDouble], object]
 

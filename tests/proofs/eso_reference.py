@@ -40,10 +40,10 @@ def key_vault_name(key: str) -> str:
 def of_vault(data: dict[str, object], wanted: str | None) -> str:
     """Literal names come first, then paths; Go prints the data with sorted names before either."""
     if wanted is None:
-        return _text(dict(sorted(data.items())))
+        return as_text(dict(sorted(data.items())))
     if wanted in data:
-        return _text(data[wanted])
-    return _text(gjson(json.dumps(data, sort_keys=True), wanted))
+        return as_text(data[wanted])
+    return as_text(gjson(json.dumps(data, sort_keys=True), wanted))
 
 
 def of_key_vault(value: str, wanted: str | None) -> str:
@@ -51,11 +51,11 @@ def of_key_vault(value: str, wanted: str | None) -> str:
     if wanted is None:
         return value
     try:
-        return _text(gjson(value, wanted))
+        return as_text(gjson(value, wanted))
     except NotThereError:
         if "." not in wanted:
             raise
-    return _text(gjson(value, wanted.replace(".", r"\.")))
+    return as_text(gjson(value, wanted.replace(".", r"\.")))
 
 
 def gjson(document: str, path: str) -> object:
@@ -81,7 +81,7 @@ def gjson(document: str, path: str) -> object:
     return found
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
     """A string as it is; what is none as JSON, and a null as nothing: only strings are kept byte for byte."""
     if isinstance(value, str):
         return value

@@ -12,10 +12,19 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 
-from tests import operator_double
 from tests.cluster_double import ClusterDouble
-from tests.operator_double import _FAILED, LiveObject, OperatorDouble, _conditions, _mark, _now, _ReadError
+from tests.operator_double import (
+    _FAILED,
+    LiveObject,
+    OperatorDouble,
+    _conditions,
+    _mark,
+    _NotFoundError,
+    _now,
+    _ReadError,
+)
 from tests.proofs.eso_reference import NotThereError, key_vault_name, of_key_vault, of_vault, vault_path
+from tests.secret_maker import DATA_HASH, SecretError, secret_of
 
 _VALIDATED = "store validated"
 _WRONG_SECRET = (
@@ -94,7 +103,7 @@ class PlayedOperator(OperatorDouble):
         begun = _now()
         try:
             self._write_secret(found, self._data(found))
-        except _ReadError as error:
+        except SecretError as error:
             self._warn(found, "ExternalSecret", namespace, "UpdateFailed", str(error))
             self._tell(found, _conditions(found, "SecretSyncedError", _FAILED))
             return
@@ -141,7 +150,7 @@ class PlayedOperator(OperatorDouble):
             if found.get("warnings"):
                 # The client takes an answer with warnings for one with data, and finds none in it.
                 raise _ReadError(f'cannot find secret data for key: "{wanted}"')
-            raise _ReadError("Secret does not exist")
+            raise _NotFoundError("Secret does not exist")
         if status != 200:
             raise _ReadError(f"cannot read secret data from Vault: {_vault_error('GET', vault, path, status, found)}")
         return of_vault(found["data"]["data"] if is_second else found["data"], wanted)
@@ -172,7 +181,7 @@ class PlayedOperator(OperatorDouble):
         if self.is_throttled:
             status, found = 429, {"error": {"code": "Throttled", "message": "Too many requests"}}
         if status == 404:
-            raise _ReadError("Secret does not exist")
+            raise _NotFoundError("Secret does not exist")
         begin = "keyvault.BaseClient#GetSecret: Failure "
         if status == 0:
             where = urllib.parse.urlsplit(url).netloc
@@ -223,20 +232,13 @@ class PlayedOperator(OperatorDouble):
     def _write_secret(self, found: LiveObject, data: dict[str, str]) -> None:
         """The Secret, by its owner alone, with the time of its last change and the operator's own hash."""
         namespace, target = found["metadata"]["namespace"], found["spec"]["target"]["name"]
-        new, old = operator_double._secret(found, data), self._cluster.everything("secrets").get((namespace, target))
-        owners = list((old or {}).get("metadata", {}).get("ownerReferences") or ())
-        if any(each["name"] != found["metadata"]["name"] for each in owners):
-            message = f"target is owned by another ExternalSecret: {owners[0]['name']}"
-            raise _ReadError(message)
-        new["metadata"]["annotations"][operator_double.DATA_HASH] = hash_of(data)
+        old = self._cluster.everything("secrets").get((namespace, target))
+        new = secret_of(found, data, old)
+        new["metadata"]["annotations"][DATA_HASH] = hash_of(data)
         (manager,) = new["metadata"]["managedFields"]
         manager["time"] = _now()
         is_edited = old is not None and len(old["metadata"]["managedFields"]) > 1
-        if (
-            old is not None
-            and not is_edited
-            and old["metadata"]["annotations"].get(operator_double.DATA_HASH) == hash_of(data)
-        ):
+        if old is not None and not is_edited and old["metadata"]["annotations"].get(DATA_HASH) == hash_of(data):
             return
         self._cluster.data[namespace, target] = data
         self._cluster.put("secrets", new)

@@ -10,7 +10,7 @@ from scripts.end_to_end.keeper import Keeper
 from scripts.end_to_end.run_cluster import RunCluster
 from scripts.end_to_end.watching import Failed, Listed
 from tests.api_double import ApiDouble
-from tests.operator_double import DATA_HASH
+from tests.secret_maker import DATA_HASH
 
 
 @pytest.fixture
