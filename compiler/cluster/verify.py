@@ -39,7 +39,7 @@ from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Store
 from compiler.model.values import Manifest
 from compiler.rules.api import Finding
-from compiler.rules.live_rules import BY_ID
+from compiler.rules.listed_rules import BY_ID
 from compiler.text.wording import ACCEPT_STORE, quote
 
 # By secret and store, by id: when each of its values was written, by key, as far as that is known.

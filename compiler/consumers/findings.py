@@ -17,7 +17,7 @@ from compiler.model.facts import parse_minor
 from compiler.pipeline import Checker
 from compiler.rules import shadowed_variable, unused_waiver
 from compiler.rules.api import NOTE, Finding, places_below, waiver
-from compiler.rules.live_rules import BY_ID, CONSUMER_RULES
+from compiler.rules.listed_rules import BY_ID, CONSUMER_RULES
 from compiler.text.wording import closest, command_line, list_names, quote
 
 # The workloads that read a Secret, each with how.

@@ -18,7 +18,7 @@ from compiler.model.store import DEFAULT_MOUNT, Place
 from compiler.model.values import subchart_of
 from compiler.refusal import Refusal
 from compiler.rules.api import Finding
-from compiler.rules.live_rules import BY_ID
+from compiler.rules.listed_rules import BY_ID
 from compiler.rules.missing_remote import way_out
 from compiler.stages.files import read_text
 from compiler.stages.load import load_text

@@ -10,7 +10,7 @@ from compiler.model.store import Sameness, StoreIdentity, compare_servers, remot
 from compiler.operations.references import cells_to_read
 from compiler.operations.verify import Verification, verify
 from compiler.rules.api import Finding, waiver
-from compiler.rules.live_rules import BY_ID
+from compiler.rules.listed_rules import BY_ID
 from compiler.stores.secret_value import Comparer, Mark, Trait, traits
 from compiler.text.wording import quote
 

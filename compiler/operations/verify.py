@@ -29,7 +29,7 @@ from compiler.operations.references import (
     value_diagnostics,
 )
 from compiler.rules.api import Finding
-from compiler.rules.live_rules import BY_ID
+from compiler.rules.listed_rules import BY_ID
 from compiler.stores.errors import Code, StoreError
 from compiler.stores.interface import Attributes, Cluster, Identity, RemoteSecret, Role, SecretReader
 from compiler.stores.secret_value import (

@@ -5,8 +5,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from compiler.rules.api import Rule
-from compiler.rules.input_rules import INPUT_RULES
-from compiler.rules.live_rules import CONSUMER_RULES, LIVE_RULES, NOT_IMPORTED
+from compiler.rules.listed_rules import CONSUMER_RULES, INPUT_RULES, LIVE_RULES, NOT_IMPORTED
 from compiler.stores.registry import PROVIDERS
 
 

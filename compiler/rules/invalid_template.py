@@ -78,7 +78,7 @@ def check(environment: Environment) -> Findings:
 
 def _judge(entry: Entry) -> Findings:
     """What is wrong with the texts in every environment."""
-    from compiler.text.template_functions import functions_of, versions_of  # noqa: PLC0415 - few entries have any
+    from compiler.text.go_template import functions_of, versions_of  # noqa: PLC0415 - few entries have any
 
     scope = ("secrets", entry.id)
     for made, read, node in _texts(entry):
@@ -97,7 +97,7 @@ def _judge(entry: Entry) -> Findings:
 
 
 def _of_version(environment: Environment, entry: Entry) -> Findings:
-    from compiler.text.template_functions import functions_of, versions_of  # noqa: PLC0415
+    from compiler.text.go_template import functions_of, versions_of  # noqa: PLC0415
 
     operator = parse_minor(environment.operator or "")
     if operator is None:

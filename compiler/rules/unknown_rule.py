@@ -15,7 +15,7 @@ Write the rule's id as `platform-secrets rules` lists it, or, for a rule that ma
 from collections.abc import Mapping
 
 from compiler.rules.api import DOCUMENT, ERROR, Document, Finding, Findings, Node, places_below, quote, rule
-from compiler.rules.live_rules import CONSUMER_RULES, LIVE_RULES
+from compiler.rules.listed_rules import CONSUMER_RULES, LIVE_RULES
 from compiler.text.wording import closest, command_line
 
 

@@ -7,8 +7,7 @@ import yaml
 
 from compiler.model.facts import ValuesData
 from compiler.stages.emit import values_text
-from compiler.text.go_template import read_template
-from compiler.text.template_functions import functions_of
+from compiler.text.go_template import functions_of, read_template
 from tests.conftest import Helm
 
 # Every action that is read, what is only printed, and what a quoted text could lose on its way.

@@ -11,7 +11,7 @@ import yaml
 from compiler.model.values import find_values, outlines_of_manifests, outlines_of_values
 from compiler.operations.parity import parent_chart
 from compiler.rules import ALL_RULES
-from compiler.rules.live_rules import CONSUMER_RULES, LIVE_RULES, NOT_IMPORTED
+from compiler.rules.listed_rules import CONSUMER_RULES, LIVE_RULES, NOT_IMPORTED
 from tests.conftest import CHART, Helm
 from tests.golden.cases import HERE, cases, compile_case
 from tests.golden.conftest import Expectation

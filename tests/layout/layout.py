@@ -16,7 +16,7 @@ _NAMELESS = frozenset({"utils", "helpers", "common", "manager", "core", "misc", 
 _IMPORTED = re.compile(r"^from (compiler(?:\.\w+)*) import ([\w, ]+)$", re.MULTILINE)
 _WITHOUT_TEST = frozenset({"__init__.py"})
 # What stands beside the rules and is none.
-_NO_RULES = frozenset({"__init__", "api", "input_rules", "live_rules"})
+_NO_RULES = frozenset({"__init__", "api", "listed_rules"})
 
 # What conceals, and the rooms and modules that may: the forms themselves, the outlet, the excerpts of source lines, and
 # the page, which is a file.

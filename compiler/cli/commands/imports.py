@@ -33,7 +33,7 @@ from compiler.model.diagnostic import Diagnostic
 from compiler.refusal import Refusal
 from compiler.render.content import Line, members
 from compiler.rules.api import Finding
-from compiler.rules.live_rules import NOT_IMPORTED
+from compiler.rules.listed_rules import NOT_IMPORTED
 from compiler.stores.registry import PROVIDERS
 from compiler.text.wording import command_line, pieces_of, pluralize, quote
 

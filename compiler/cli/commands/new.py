@@ -15,7 +15,7 @@ from compiler.cli.parser import EXPOSED, IF_EXPOSED, REPEATABLE, Parser, flag, m
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.edit.chart import VALUES, ShippedFile, new_chart, plan_upgrade, replacements
-from compiler.edit.new_entry import SecretRequest, StoreRequest, new_secret, new_store
+from compiler.edit.new_entry import FORMS, SecretForm, SecretRequest, StoreRequest, find_form, new_secret, new_store
 from compiler.edit.new_project import (
     IGNORE_FILE,
     IGNORED,
@@ -27,7 +27,6 @@ from compiler.edit.new_project import (
     new_project,
     write_new,
 )
-from compiler.edit.secret_forms import FORMS, SecretForm, find_form
 from compiler.edit.yaml_edit import listing
 from compiler.operations.diff import unified_lines
 from compiler.pipeline import Result

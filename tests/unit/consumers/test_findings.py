@@ -17,7 +17,7 @@ from compiler.consumers.readers import Made, Workload
 from compiler.model.diagnostic import MOST_OF_A_KIND, Severity
 from compiler.model.document import Source, Span
 from compiler.rules.api import Finding
-from compiler.rules.live_rules import BY_ID
+from compiler.rules.listed_rules import BY_ID
 from tests.unit.conftest import TAKERS
 from tests.unit.consumers.conftest import BOTH, Bench, deployment, gathered, last
 

@@ -6,18 +6,32 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.edit.new_entry import Names, SecretRequest, StoreRequest, _entry_lines, names_of, new_secret, new_store
+from compiler.edit.new_entry import (
+    FORMS,
+    Names,
+    SecretRequest,
+    StoreRequest,
+    _entry_lines,
+    find_form,
+    names_of,
+    new_secret,
+    new_store,
+)
 from compiler.edit.new_project import write_new
 from compiler.edit.yaml_edit import add_members, apply_splices
 from compiler.model.document import Document
+from compiler.model.environment import pass_text
 from compiler.pipeline import Result, compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.rules import incomplete_auth
 from compiler.stages.load import load_text
 from compiler.stores.registry import PROVIDERS
+from compiler.text.go_template import read_template
 from tests.platforms import CATALOGUE, write_agents_project
 
 NAMING = '\nnaming: {target: "{name}-{secret}", vault: "{namespace}/{secret}", azurekv: "{namespace}-{secret}"}\n'
+# Of pull secrets.
+SERVERS = ("ghcr.io", "registry.example.com:5000", "https://index.docker.io/v1/", "example.azurecr.io/team")
 
 
 @pytest.fixture
@@ -582,3 +596,28 @@ def test_an_input_with_errors_is_left_alone(small_root: Path) -> None:
     (small_root / "environments/base.yaml").write_text("stores: [\n", "utf-8")
     message, _ = refusal(small_root, wanted_store("vault", "kubernetes"))
     assert message == "the input has errors"
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_form_fetches_what_its_texts_need_and_no_more(name: str) -> None:
+    form = find_form(name, "ghcr.io" if name == "dockerconfigjson" else None)
+    texts = [read_template(text) for text in form.data.values()]
+    assert not any(each.mistake or each.unread for each in texts)
+    needed = {key for each in texts for key in each.keys}
+    assert not form.data or needed == form.keys.keys()
+    assert find_form(form.type, "ghcr.io" if name == "dockerconfigjson" else None) == form
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_registry_is_named_as_docker_does(server: str) -> None:
+    assert f'"{server}": ' in find_form("dockerconfigjson", server).data[".dockerconfigjson"]
+
+
+@pytest.mark.parametrize("server", ["", 'a"b', "a b", "{{ .x }}", "-a", "ghcr.io\n", "http://x", "a:123456"])
+def test_what_is_not_a_registry_is_refused(server: str) -> None:
+    with pytest.raises(Refusal, match="--server is not the name of a registry"):
+        find_form("dockerconfigjson", server)
+
+
+def test_keys_of_a_certificate_need_no_property_with_a_dot() -> None:
+    assert find_form("tls", None).data == {"tls.crt": pass_text("certificate"), "tls.key": pass_text("private_key")}

@@ -37,7 +37,7 @@ from compiler.refusal import Refusal
 from compiler.render.content import CommandRun, show
 from compiler.render.formats import render_text
 from compiler.rules import ALL_RULES
-from compiler.rules.live_rules import BY_ID
+from compiler.rules.listed_rules import BY_ID
 from compiler.stages.emit import values_text
 from compiler.stages.load import load_text
 from compiler.stores import errors

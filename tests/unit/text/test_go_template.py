@@ -1,7 +1,6 @@
 import pytest
 
-from compiler.text.go_template import read_template
-from compiler.text.template_functions import functions_of, versions_of
+from compiler.text.go_template import functions_of, read_template, versions_of
 
 
 @pytest.mark.parametrize(

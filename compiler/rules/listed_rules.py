@@ -1,18 +1,47 @@
-"""Lists the rules that `verify`, `consumers` and `import` report. Their pages are files of `pages`."""
+"""Lists the rules that have no module, as stages and commands report them. Their pages are files of `pages`."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from compiler.rules.api import ERROR, NOTE, WARNING, Rule, Scope
+from compiler.rules.api import ERROR, INPUT, NOTE, WARNING, Rule, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from compiler.model.diagnostic import Severity
 
-_ERRORS = (
+_INPUT_ERRORS = (
+    "unreadable-file",
+    "too-large",
+    "invalid-encoding",
+    "empty-file",
+    "control-character",
+    "tab-indentation",
+    "invalid-yaml",
+    "duplicate-key",
+    "forbidden-yaml",
+    "non-string-key",
+    "unknown-key",
+    "wrong-type",
+    "invalid-value",
+    "contradictory-source",
+    "unknown-layer",
+    "ambiguous-layer",
+    "layer-cycle",
+    "layer-conflict",
+    "invalid-environment-name",
+    "conflicting-vault-url",
+    "unwritable-output",
+    "foreign-output",
+    "stale-values",
+    "stale-output",
+    "unproven-output",
+    "unproven-chart",
+    "unconfined-chart",
+)
+_LIVE_ERRORS = (
     "no-answer",
     "unauthenticated",
     "forbidden",
@@ -39,7 +68,7 @@ _ERRORS = (
     "missing-target-key",
     "restart-needed",
 )
-_WARNINGS = (
+_LIVE_WARNINGS = (
     "nested-property",
     "surrounding-white-space",
     "manifest-value",
@@ -53,8 +82,7 @@ _WARNINGS = (
     "foreign-external-secret",
     "unproven-store",
 )
-_NOTES = ("older-spec", "unknown-access")
-
+_LIVE_NOTES = ("older-spec", "unknown-access")
 _CONSUMER_ERRORS = ("unmade-secret", "missing-consumed-key", "doubly-made-secret")
 _CONSUMER_WARNINGS = ("unread-secret", "needed-by-hook", "unusable-variable", "wrong-mounted-by", "repeated-key")
 
@@ -67,11 +95,16 @@ def _live_rules(severity: Severity, ids: tuple[str, ...]) -> Iterator[Rule]:
     return (Rule(each, severity, Scope.LIVE, waivable=each in _WAIVABLE) for each in ids)
 
 
+# For what loading, validating, merging and writing find.
+INPUT_RULES: tuple[Rule, ...] = (
+    *(Rule(each, ERROR, INPUT) for each in _INPUT_ERRORS),
+    Rule("unconfirmed-prune", WARNING, INPUT),
+)
 # For what `verify` finds in live stores and the cluster.
 LIVE_RULES: tuple[Rule, ...] = (
-    *_live_rules(ERROR, _ERRORS),
-    *_live_rules(WARNING, _WARNINGS),
-    *_live_rules(NOTE, _NOTES),
+    *_live_rules(ERROR, _LIVE_ERRORS),
+    *_live_rules(WARNING, _LIVE_WARNINGS),
+    *_live_rules(NOTE, _LIVE_NOTES),
 )
 # For what `consumers` finds about what pods read.
 CONSUMER_RULES: tuple[Rule, ...] = (
@@ -80,4 +113,5 @@ CONSUMER_RULES: tuple[Rule, ...] = (
 )
 # For what `import` refuses.
 NOT_IMPORTED = Rule("not-imported", WARNING, Scope.LIVE)
+# Those that commands on live stores and clusters report, and `import`.
 BY_ID: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in (*LIVE_RULES, *CONSUMER_RULES, NOT_IMPORTED)})
