@@ -16,7 +16,6 @@ from typing import Any
 
 from azure.core.credentials import AccessToken
 
-from compiler.demo.certificates import CertificateAuthority
 from compiler.demo.key_vault_state import (
     KeyVaultState,
     Phase,
@@ -35,6 +34,7 @@ from compiler.demo.local_key_vault import (
     DEFAULT_CALLER,
     RESOURCE,
     SERVER_NAMES,
+    CertificateAuthority,
     LocalKeyVault,
     RequestKind,
     Throttle,

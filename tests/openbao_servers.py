@@ -19,7 +19,7 @@ from typing import Any, Self
 import pytest
 
 from compiler.demo import local_openbao
-from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.local_key_vault import CertificateAuthority
 from compiler.demo.local_openbao import LocalOpenBao, LocalOpenBaoError, free_port
 
 _AUDIT = "audit.log"

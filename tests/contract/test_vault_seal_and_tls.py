@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.local_key_vault import CertificateAuthority
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.stores.errors import Code, ConflictError, StoreError
 from compiler.stores.interface import SecretWriter, StoreOptions

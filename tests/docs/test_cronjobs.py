@@ -19,7 +19,7 @@ import yaml
 from kubernetes import client
 from pyrage import decrypt, x25519  # type: ignore[import-untyped]
 
-from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.local_key_vault import CertificateAuthority
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.generate.access import access_text, rbac
 from compiler.operations.backup import decode

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.local_key_vault import CertificateAuthority
 from compiler.live.stores import LiveStores
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress

@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 
-from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.local_key_vault import CertificateAuthority
 from tests.own_process import OwnProcesses
 
 ROOT = Path(__file__).resolve().parents[2]

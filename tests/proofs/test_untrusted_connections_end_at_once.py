@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.local_key_vault import CertificateAuthority
 from tests.commands import Done
 from tests.faulty_gateway import FaultyGateway, GatewayFault
 from tests.faulty_key_vault import Fault as KeyVaultFault

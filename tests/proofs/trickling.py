@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.local_key_vault import CertificateAuthority
 from tests.commands import Done
 from tests.proofs.conftest import World
 from tests.trickling_gateway import Tls, TricklingGateway

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.local_key_vault import CertificateAuthority
 from compiler.imports.sources import open_target
 from compiler.refusal import Refusal
 from tests.commands import Done, run_command

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.local_key_vault import CertificateAuthority
 from compiler.rules.secret_in_config import check
 from compiler.stages.load import load_text
 from tests.unit.rules.conftest import BASE, CATALOGUE, Judge

@@ -12,7 +12,7 @@ from threading import Event, Thread
 
 import pytest
 
-from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.local_key_vault import CertificateAuthority
 from compiler.model.store import Address
 from compiler.stores import http
 from compiler.stores.http import (

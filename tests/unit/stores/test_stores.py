@@ -12,7 +12,7 @@ from typing import Self
 
 import pytest
 
-from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.local_key_vault import CertificateAuthority
 from compiler.model.store import Address, StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import Code, StoreError

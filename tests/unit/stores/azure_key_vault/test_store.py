@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
-from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.local_key_vault import CertificateAuthority
 from compiler.live.observation import is_of_store
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.client import SdkReply, VaultTransport

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.local_key_vault import CertificateAuthority
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, StoreError
 from compiler.stores.http import Transport

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.local_key_vault import CertificateAuthority
 from compiler.stores.vault.rules.invalid_ca_bundle import check
 from tests.unit.rules.conftest import Judge
 
