@@ -1,7 +1,7 @@
-"""Defines the error that ends a command: why the command cannot run, the way out, and the kind of failure.
+"""Defines how a command ends: its exit code, and the error that says why it cannot run, and the way out.
 
-Only `cli/main.py` prints it, and knows the exit code of its kind. A failure that code must tell from others has an
-exception class of its own.
+Only `cli/main.py` prints that error. A failure that code must tell from others has an exception class of its own.
+Scripts and CI rely on the exit codes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,28 @@ if TYPE_CHECKING:
     # usage: the command line asks for what does not exist or does not go together. cannot run: it is right, and
     # something that the command needs is missing, unreachable or not permitted. found: the input itself is not fit.
     Kind = Literal["usage", "cannot run", "found"]
+
+
+OK = 0
+# Diagnostics of error severity (with `--strict` warnings too), a stale file, or a difference.
+FOUND = 1
+USAGE = 2
+# Unreachable, no permission, a program that is missing, or a defect of this one.
+COULD_NOT_RUN = 3
+# A part is done, and the same command goes on from there.
+INCOMPLETE = 4
+INTERRUPTED = 130
+
+MEANINGS = {
+    OK: "success",
+    FOUND: "errors in the input, a stale file, differences, or a plan that is blocked",
+    USAGE: "the command line is wrong",
+    COULD_NOT_RUN: "could not run: something is unreachable, not permitted or missing",
+    INCOMPLETE: "incomplete; run the same command again to continue",
+    INTERRUPTED: "interrupted",
+}
+# The code of a command that ends with a refusal, by the refusal's kind.
+OF_REFUSAL = {"usage": USAGE, "cannot run": COULD_NOT_RUN, "found": FOUND}
 
 
 class Refusal(Exception):  # noqa: N818 - it is what the rest of the code calls it, and no subclass ends otherwise

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from compiler.start import leave_no_core  # noqa: E402 - a script is run by path
+from compiler.__main__ import leave_no_core  # noqa: E402 - a script is run by path
 from scripts.bench_projects import generate, generate_catalogue, generate_manifests  # noqa: E402
 
 PAGE = ROOT / "docs/reference/performance.md"

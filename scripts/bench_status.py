@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from compiler.start import leave_no_core  # noqa: E402
+from compiler.__main__ import leave_no_core  # noqa: E402
 from scripts.bench import MEBIBYTE, Budget, Figure, parser_of, report, table  # noqa: E402
 from scripts.bench_projects import compile_prod, generate_catalogue  # noqa: E402
 from tests.api_double import ApiDouble  # noqa: E402 - the double that the tests trust

@@ -27,6 +27,7 @@ from pyrage.x25519 import Identity  # type: ignore[import-untyped]
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from compiler.__main__ import leave_no_core  # noqa: E402
 from compiler.change.apply import apply_plan  # noqa: E402
 from compiler.change.journal import identity_of, new_id, new_run  # noqa: E402
 from compiler.change.plan import Options, Outcome, State  # noqa: E402
@@ -38,7 +39,6 @@ from compiler.operations.migrate import Migration  # noqa: E402
 from compiler.operations.references import cells_to_read  # noqa: E402
 from compiler.operations.retire import Retirement  # noqa: E402
 from compiler.operations.verify import verify  # noqa: E402
-from compiler.start import leave_no_core  # noqa: E402
 from compiler.stores.http import Transport  # noqa: E402
 from compiler.stores.interface import open_store  # noqa: E402
 from compiler.stores.secret_value import SecretValue  # noqa: E402

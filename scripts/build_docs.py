@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from compiler.cli import exit_codes  # noqa: E402 - found only with the path above
 from compiler.cli.commands import COMMANDS  # noqa: E402
 from compiler.cli.invocation import parser_of  # noqa: E402
 from compiler.project_files import Library  # noqa: E402
+from compiler.refusal import MEANINGS  # noqa: E402 - found only with the path above
 from compiler.rules import ALL_RULES  # noqa: E402
 from compiler.stages.resolve import catalogue_of  # noqa: E402
 from compiler.stages.validate import read_schema  # noqa: E402
@@ -95,7 +95,7 @@ def commands_page(shell: PageShell) -> str:
 
 def exit_codes_page() -> str:
     lines = ["# Exit codes", "", GENERATED, "", "The same for every command.", "", "| code | meaning |", "|---|---|"]
-    lines += [f"| {code} | {meaning} |" for code, meaning in exit_codes.MEANINGS.items()]
+    lines += [f"| {code} | {meaning} |" for code, meaning in MEANINGS.items()]
     return "\n".join(lines) + "\n"
 
 

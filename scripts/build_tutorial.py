@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from compiler.__main__ import leave_no_core  # noqa: E402
 from compiler.change.run_files import caller  # noqa: E402
 from compiler.cluster.problem import ClusterState  # noqa: E402
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
 from compiler.demo.servers import list_demos, stop_kept  # noqa: E402
 from compiler.render.reports.status import word_of  # noqa: E402
-from compiler.start import leave_no_core  # noqa: E402
 from scripts.build_docs import settle  # noqa: E402
 from scripts.page_cluster import PageCluster  # noqa: E402
 from scripts.page_shell import page_shell  # noqa: E402

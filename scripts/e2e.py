@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from compiler.__main__ import leave_no_core  # noqa: E402
 from compiler.cli.main import main as run_command  # noqa: E402 - a script is run by path
 from compiler.cluster.view import ClusterError  # noqa: E402
 from compiler.refusal import Refusal  # noqa: E402
-from compiler.start import leave_no_core  # noqa: E402
 from scripts.end_to_end.room import HelmError  # noqa: E402
 from scripts.end_to_end.setting import MissingError, setting_of  # noqa: E402
 from scripts.end_to_end.walk import BrokenPromiseError, CannotStartError, Walk  # noqa: E402

@@ -12,14 +12,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from compiler.cli.exit_codes import COULD_NOT_RUN, USAGE
+from compiler.__main__ import run_program
 from compiler.cli.invocation import project_folder
 from compiler.cli.main import main
 from compiler.pipeline import compile_project
 from compiler.project_files import Library
-from compiler.refusal import Refusal
+from compiler.refusal import COULD_NOT_RUN, USAGE, Refusal
 from compiler.stages.resolve import outside_of
-from compiler.start import run_program
 from compiler.stores.azure_key_vault.provider import PROVIDER
 
 

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 
-from compiler.start import leave_no_core
+from compiler.__main__ import leave_no_core
 from tests.faulty_key_vault import FaultyKeyVault, Limits, Policy, VaultOptions
 
 

@@ -25,10 +25,9 @@ import pytest
 
 from compiler.cli import main as program
 from compiler.cli.commands import COMMANDS
-from compiler.cli.exit_codes import USAGE
 from compiler.cli.invocation import parser_of
 from compiler.project_files import BASE, Library, ProjectNames
-from compiler.refusal import Refusal
+from compiler.refusal import USAGE, Refusal
 from compiler.rules import ALL_RULES
 from compiler.text.wording import BLANK, PROGRAM
 

@@ -1,28 +1,29 @@
-"""Runs one command: parses its arguments, opens its project, and prints what it found in the format asked for."""
+"""Runs one command: parses its arguments, opens its project, prints what it found, and ends in order after a signal."""
 
 from __future__ import annotations
 
 import gc
 import os
+import signal
+import threading
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
-from compiler.cli.exit_codes import FOUND, OK, code_of
 from compiler.cli.parser import Parser, see_all
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, orderly_termination
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.model.diagnostic import Severity
 from compiler.model.files import foreign_part, leads_out
-from compiler.refusal import Refusal, system_reason
+from compiler.refusal import COULD_NOT_RUN, FOUND, INTERRUPTED, OK, Refusal, follows_interrupt, system_reason
 from compiler.stages.resolve import STORE_OPTION, STORE_VARIABLE, Outside, outside_of
 from compiler.text.wording import BLANK, PROGRAM, command_line, name_context, name_project, project_to_name, shell_line
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from compiler.change.journal import RunHistory
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from compiler.operations.cutover_gate import DeleterOf
     from compiler.pipeline import Result
     from compiler.render.content import CommandRun, Line
+
 
 _MARK = "environments"
 _WITHOUT_PROJECT = frozenset({"completion", "demo", "rules"})
@@ -252,6 +254,14 @@ def _how_many(named: Sequence[str]) -> str:
     return f"but {len(set(named))} are named" if named else "but none is named, which means all"
 
 
+def code_of(diagnostics: Collection[Diagnostic], *, is_strict: bool = False, is_answered: bool = True) -> int:
+    """The exit code of a command that found `diagnostics`; `is_strict` counts warnings too."""
+    if not is_answered:
+        return COULD_NOT_RUN
+    grave = {Severity.ERROR, Severity.WARNING} if is_strict else {Severity.ERROR}
+    return FOUND if any(each.severity in grave for each in diagnostics) else OK
+
+
 def report(
     diagnostics: Sequence[Diagnostic],
     run: CommandRun | None = None,
@@ -376,3 +386,108 @@ def refusals() -> Iterator[None]:
     else:
         return
     raise failure from None
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def signals_to_handle() -> tuple[signal.Signals, ...]:
+    """Those of SIGNALS that end a command: whoever starts it with `nohup` wants it to outlive the terminal."""
+    return tuple(each for each in SIGNALS if each != signal.SIGHUP or signal.getsignal(each) is not signal.SIG_IGN)
+
+
+@contextmanager
+def orderly_termination() -> Iterator[None]:
+    """While the block runs, the first signal unwinds it, and further ones do not interrupt that."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is _interrupt:
+        # Signals are the main thread's.
+        yield
+        return
+    before = {number: signal.signal(number, _interrupt) for number in signals_to_handle()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def was_interrupted() -> bool:
+    """Whether a signal came in an orderly block, also where a callback of the interpreter lost its exception."""
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+
+def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    # A second exception in the middle of the first one's clean-up would end as a complaint of whatever was cleaned up.
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+_STANDARD_ERROR = 2
+NOTHING_WRITTEN: Final = "nothing was written"
+GOES_ON: Final = "run the same command again to continue"
+# What an interrupt leaves behind at this moment.
+LEFT_BEHIND: Final[ContextVar[str]] = ContextVar("what an interrupt leaves behind", default=NOTHING_WRITTEN)
+
+
+@contextmanager
+def stoppable() -> Iterator[threading.Event]:
+    """Sets the event at the first signal; the second one raises, the third one ends the process.
+
+    Only the main thread gets signals: in another one the event is never set.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.getsignal(number) for number in signals_to_handle()}
+
+    def first(_number: int, _frame: object) -> None:
+        stop.set()
+        _handle(second)
+        _say("\nstopping: requests in progress are finished first\n")
+
+    def second(_number: int, _frame: object) -> NoReturn:
+        _handle(_third)
+        raise KeyboardInterrupt
+
+    _handle(first)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _third(_number: int, _frame: object) -> NoReturn:
+    _say(f"interrupted; {GOES_ON}\n")
+    os._exit(INTERRUPTED)
+
+
+def _handle(handler: Callable[[int, object], None]) -> None:
+    for number in signals_to_handle():
+        signal.signal(number, handler)
+
+
+def _say(line: str) -> None:
+    # Not through `sys.stderr`: the signal may come in the middle of a write to it, which must not be entered twice.
+    with suppress(OSError):
+        os.write(_STANDARD_ERROR, line.encode())
+
+
+@contextmanager
+def interruption(said: str) -> Iterator[None]:
+    """Lets an interrupt say `said`, also after the block, until another block says something else.
+
+    What leaves the block is a KeyboardInterrupt, also where a lock complained of one.
+    """
+    LEFT_BEHIND.set(said)
+    try:
+        yield
+    except Exception as error:
+        if not follows_interrupt(error):
+            raise
+    else:
+        return
+    raise KeyboardInterrupt

@@ -6,9 +6,8 @@ from contextvars import Context
 
 from compiler import __version__
 from compiler.cli.commands import COMMANDS, FIRST_STEPS, GROUPS, INCIDENT
-from compiler.cli.exit_codes import COULD_NOT_RUN, INTERRUPTED, OF_REFUSAL, OK
 from compiler.cli.terminal.outlet import outlets, standard_error, standard_output
-from compiler.refusal import Refusal, describe_defect
+from compiler.refusal import COULD_NOT_RUN, INTERRUPTED, OF_REFUSAL, OK, Refusal, describe_defect
 from compiler.text.wording import PROGRAM
 
 TYPE_CHECKING = False  # not from typing: `--help` is to start at once
@@ -37,7 +36,7 @@ def _run_reporting_errors(argv: Sequence[str]) -> int:
         missing = _missing_package(error)
         return _defect(error, is_debug=is_debug) if missing is None or is_debug else _show_refusal(missing)
     except KeyboardInterrupt:
-        from compiler.cli.terminal.interrupts import LEFT_BEHIND  # noqa: PLC0415 - only where it is needed
+        from compiler.cli.invocation import LEFT_BEHIND  # noqa: PLC0415 - only where it is needed
 
         standard_error().show([f"interrupted; {LEFT_BEHIND.get()}"])
         return INTERRUPTED

@@ -10,17 +10,26 @@ from typing import Any
 
 from compiler.change.apply import Change, carry_out
 from compiler.change.plan import WRITING, End, OnConflict, Options, Outcome, Plan, State, WriteResult
-from compiler.cli.exit_codes import INCOMPLETE, code_of_run
-from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores, refusals, tell_waiting
+from compiler.cli.invocation import (
+    GOES_ON,
+    NOTHING_WRITTEN,
+    Invocation,
+    files_alone,
+    interruption,
+    live_environments,
+    open_stores,
+    refusals,
+    stoppable,
+    tell_waiting,
+)
 from compiler.cli.parser import own_arguments
 from compiler.cli.terminal.dialogue import Progress
-from compiler.cli.terminal.interrupts import GOES_ON, NOTHING_WRITTEN, interruption, stoppable
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.files import missing_for_cluster
 from compiler.model.inventory import Inventory, RefreshTimes
-from compiler.refusal import describe_defect
+from compiler.refusal import FOUND, INCOMPLETE, INTERRUPTED, OK, describe_defect
 from compiler.render.reports.plan import (
     explain_block,
     in_cluster_lines,
@@ -225,3 +234,14 @@ def _words(invocation: Invocation) -> tuple[str, ...]:
         words += [word for value in values for word in ([shown, value] if is_option else [value])]
         words += [shown] if given is True else []
     return tuple(words)
+
+
+def code_of_run(outcome: Outcome) -> int:
+    """The exit code of a writing command or an undo; never 0 where something is left out or stops its plan."""
+    if outcome.interrupted:
+        return INTERRUPTED
+    is_partial = (outcome.end is End.APPLIED and bool(outcome.plan.left_out)) or bool(outcome.plan.unsettled)
+    if is_partial or outcome.is_incomplete:
+        return INCOMPLETE
+    is_found = outcome.end in {End.BLOCKED, End.CHANGED} or not outcome.plan.is_clean
+    return FOUND if is_found or outcome.has_differences else OK

@@ -14,9 +14,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO
 
+from compiler.__main__ import open_streams
 from compiler.cli.main import main
 from compiler.live.stores import LiveStores
-from compiler.start import open_streams
 from tests.golden.cases import cases, compile_case
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Ends
 

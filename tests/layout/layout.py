@@ -24,7 +24,7 @@ _CONCEALING = frozenset({"conceal", "printable"})
 _MAY_CONCEAL = ("text/", "cli/terminal/contents.py", "render/content.py", "render/reports/page.py")
 # A local server is a program of its own, and the streams are what the outlet stands before.
 # The first module tells an older Python before it imports anything.
-_MAY_PRINT = ("__main__.py", "demo/", "cli/terminal/outlet.py", "start.py")
+_MAY_PRINT = ("__main__.py", "demo/", "cli/terminal/outlet.py")
 
 # The files of a new project, which know no caller, and a format.
 _SAY_NO_ROOT = frozenset({"edit/new_project.py", "operations/backup.py"})

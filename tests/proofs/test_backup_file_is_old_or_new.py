@@ -11,7 +11,7 @@ from typing import IO, Self
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
-from compiler.cli.terminal.interrupts import orderly_termination
+from compiler.cli.invocation import orderly_termination
 from compiler.operations.age_file import write_private
 from compiler.refusal import Refusal
 from tests.own_process import OwnProcesses

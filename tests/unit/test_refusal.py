@@ -2,8 +2,17 @@ import json
 
 import pytest
 
-from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OF_REFUSAL, USAGE
-from compiler.refusal import Refusal, describe_defect, follows_interrupt, system_reason
+from compiler import refusal
+from compiler.refusal import (
+    COULD_NOT_RUN,
+    FOUND,
+    OF_REFUSAL,
+    USAGE,
+    Refusal,
+    describe_defect,
+    follows_interrupt,
+    system_reason,
+)
 
 
 def test_a_refusal_holds_what_is_shown() -> None:
@@ -11,6 +20,11 @@ def test_a_refusal_holds_what_is_shown() -> None:
     assert (refused.kind, refused.message, refused.help, refused.details) == ("cannot run", "no", "do this", "a\nb")
     assert str(refused) == "no"
     assert (Refusal("usage", "no").help, Refusal("usage", "no").details) == (None, "")
+
+
+def test_every_code_has_its_meaning() -> None:
+    codes = {value for name, value in vars(refusal).items() if name.isupper() and isinstance(value, int)}
+    assert codes == refusal.MEANINGS.keys() == {0, 1, 2, 3, 4, 130}
 
 
 def test_every_kind_has_its_exit_code() -> None:

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from compiler.change.plan import Step
-from compiler.cli.exit_codes import FOUND, OK
-from compiler.cli.invocation import Invocation, live_environments, open_stores, refusals
+from compiler.cli.invocation import Invocation, interruption, live_environments, open_stores, refusals
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format
 from compiler.cli.terminal.dialogue import ask_hidden, is_terminal, read_file
-from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
 from compiler.live.stores import LiveStores, secret_named
 from compiler.model.environment import Environment
@@ -28,7 +26,7 @@ from compiler.operations.age_file import (
     write_private,
 )
 from compiler.operations.backup import Backup, Gathered, encode, gather, keys_by_secret
-from compiler.refusal import Refusal
+from compiler.refusal import FOUND, OK, Refusal
 from compiler.render.content import Line, members
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import BLANK, command_line, pluralize, quote

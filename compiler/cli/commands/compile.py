@@ -6,9 +6,8 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
-from compiler.cli.invocation import outside
+from compiler.cli.invocation import NOTHING_WRITTEN, interruption, outside
 from compiler.cli.parser import add_all, add_format, see_all
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.operations.values_files import ValuesOutcome, note_unmade_stores, write_values_files
 from compiler.pipeline import VALUES_FOLDER, compile_project

@@ -6,11 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from compiler.cli.commands import COMMANDS
-from compiler.cli.exit_codes import OK
 from compiler.cli.invocation import Invocation, known_project, parser_of
 from compiler.cli.parser import Parser
 from compiler.cli.terminal.outlet import standard_output
-from compiler.refusal import Refusal
+from compiler.refusal import OK, Refusal
 from compiler.stores.registry import PROVIDERS
 from compiler.text.wording import PROGRAM
 

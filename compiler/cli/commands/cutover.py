@@ -6,10 +6,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from compiler.change.run_files import run_lock
-from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
 from compiler.cli.invocation import (
+    NOTHING_WRITTEN,
     Invocation,
     files_alone,
+    interruption,
     live_environments,
     open_stores,
     past_runs,
@@ -18,13 +19,13 @@ from compiler.cli.invocation import (
     working_folder,
 )
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format, context_of
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_output
 from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment
 from compiler.model.files import missing_for_cluster
 from compiler.operations.cutover import Cutover, commit, plan_cutover, refuse_contradictions, write
 from compiler.operations.cutover_gate import CutoverRequest, Mode
+from compiler.refusal import COULD_NOT_RUN, FOUND, OK
 from compiler.render.reports.cutover import cutover_content, end_lines, head_lines, values_lines
 
 if TYPE_CHECKING:

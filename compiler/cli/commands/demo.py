@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from compiler.cli.exit_codes import INTERRUPTED, OK
-from compiler.cli.invocation import Invocation, refusals
+from compiler.cli.invocation import Invocation, interruption, refusals, was_interrupted
 from compiler.cli.main import main
 from compiler.cli.parser import Parser
 from compiler.cli.terminal.dialogue import is_terminal
-from compiler.cli.terminal.interrupts import interruption, was_interrupted
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.demo.servers import (
     EXPORTS,
@@ -27,7 +25,7 @@ from compiler.demo.servers import (
     stop_kept,
 )
 from compiler.demo.story import CHAPTERS, PLATFORM, ShownCommand, write_project, write_values
-from compiler.refusal import Refusal
+from compiler.refusal import INTERRUPTED, OK, Refusal
 from compiler.render.content import Painted, Style
 from compiler.text.wording import command_line, quote, shell_line
 

@@ -3,13 +3,12 @@
 from argparse import Namespace
 from pathlib import Path
 
-from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, outside, require_sound
 from compiler.cli.parser import DIFF_FORMATS, Parser, add_format
 from compiler.model.facts import MAX_MANIFEST_BYTES
 from compiler.operations.diff import Side, compare_sides, side_of_content, side_of_environment
 from compiler.pipeline import compile_project
-from compiler.refusal import Refusal, system_reason
+from compiler.refusal import FOUND, OK, Refusal, system_reason
 from compiler.render.reports.changes import comparison_data, comparison_lines, markdown
 
 DESCRIPTION = """Compares Secrets, keys, their remote places, stores, their addresses and settings of two environments,

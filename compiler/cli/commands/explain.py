@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from compiler.cli.exit_codes import FOUND, code_of
-from compiler.cli.invocation import Invocation, outside, report_errors, tell_notes
+from compiler.cli.invocation import Invocation, code_of, outside, report_errors, tell_notes
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format
 from compiler.operations.explain import Explanation, explain
 from compiler.pipeline import compile_project
+from compiler.refusal import FOUND
 from compiler.render.content import Line, members
 
 DESCRIPTION = """Shows where each value of an environment comes from: the line that sets it, what it overrides, what a

@@ -8,10 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from compiler.cli.exit_codes import FOUND, OK, code_of
-from compiler.cli.invocation import Invocation, report, require_sound
+from compiler.cli.invocation import NOTHING_WRITTEN, Invocation, code_of, interruption, report, require_sound
 from compiler.cli.parser import FORMATS, REPEATABLE, Parser, flag, member_of, option
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.consumers.look import look_at_chart
 from compiler.generate.access import FORMS as ACCESS_FORMS
@@ -31,7 +29,7 @@ from compiler.helm import VARIABLE, chart_at, find_helms
 from compiler.model.diagnostic import Diagnostic
 from compiler.model.facts import object_name_problem
 from compiler.pipeline import compile_project
-from compiler.refusal import Refusal
+from compiler.refusal import FOUND, OK, Refusal
 from compiler.render.reports.consumers import lines, platform_content
 from compiler.stores.interface import Role
 from compiler.text.wording import PROGRAM, shell_line

@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from compiler.cli.exit_codes import FOUND, OK
-from compiler.cli.invocation import Invocation, files_alone, live_environments, open_stores
+from compiler.cli.invocation import Invocation, files_alone, interruption, live_environments, open_stores
 from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, member_of
-from compiler.cli.terminal.interrupts import interruption
 from compiler.cluster.view import connect_cluster
 from compiler.consumers.look import read_files
 from compiler.edit.new_project import check_name, write_new
@@ -30,7 +28,7 @@ from compiler.imports.store_names import StoreContents, contents_lines, read_con
 from compiler.live.readers import readers_of
 from compiler.live.stores import open_stores_for_reading, store_named
 from compiler.model.diagnostic import Diagnostic
-from compiler.refusal import Refusal
+from compiler.refusal import FOUND, OK, Refusal
 from compiler.render.content import Line, members
 from compiler.rules.api import Finding
 from compiler.rules.listed_rules import NOT_IMPORTED

@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from compiler import __version__
-from compiler.cli.exit_codes import FOUND, OK
-from compiler.cli.invocation import InputError, Invocation, by_compile, report, working_folder
+from compiler.cli.invocation import (
+    NOTHING_WRITTEN,
+    InputError,
+    Invocation,
+    by_compile,
+    interruption,
+    report,
+    working_folder,
+)
 from compiler.cli.parser import EXPOSED, IF_EXPOSED, REPEATABLE, Parser, flag, member_of, option
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.edit.chart import VALUES, ShippedFile, new_chart, plan_upgrade, replacements
 from compiler.edit.new_entry import FORMS, SecretForm, SecretRequest, StoreRequest, find_form, new_secret, new_store
@@ -31,7 +37,7 @@ from compiler.edit.yaml_edit import listing
 from compiler.operations.diff import unified_lines
 from compiler.pipeline import Result
 from compiler.project_files import BASE, FOLDER
-from compiler.refusal import Refusal
+from compiler.refusal import FOUND, OK, Refusal
 from compiler.stages.files import Output
 from compiler.stores.registry import PROVIDERS, STORE_OPTIONS
 from compiler.text.credential import CONCEALED

@@ -3,13 +3,13 @@
 import os
 from pathlib import Path
 
-from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import Invocation, outside, report_errors, require_sound
 from compiler.cli.parser import Parser
 from compiler.cli.terminal.outlet import standard_output
 from compiler.helm import RELEASE, VARIABLE, find_chart, find_helms, render
 from compiler.operations.age_file import write_private
 from compiler.pipeline import compile_project
+from compiler.refusal import FOUND, OK
 
 DESCRIPTION = """Compiles an environment in a temporary folder, renders it with `helm template` and prints the
 manifests. No values file is written.

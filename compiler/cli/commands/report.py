@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from compiler.cli.exit_codes import OK
 from compiler.cli.invocation import Invocation, live_environments
 from compiler.cli.parser import Parser
 from compiler.cli.terminal.contents import text_of
@@ -16,7 +15,7 @@ from compiler.operations.age_file import write_private
 from compiler.operations.causes import next_of_secrets, next_step
 from compiler.operations.report import ADDRESSES, LARGEST, OWNERS, merge_reports, read_report
 from compiler.operations.status import StepContext, from_files
-from compiler.refusal import Refusal
+from compiler.refusal import OK, Refusal
 from compiler.render.content import as_json
 from compiler.render.reports.page import matrix_markdown, report_page
 from compiler.render.reports.status import status_data

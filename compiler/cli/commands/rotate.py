@@ -13,11 +13,9 @@ from compiler.change.journal import Run
 from compiler.change.plan import End, Options, Outcome, Plan, RotationPhase, State
 from compiler.cli.commands.put import add_values, is_asked, refuse_values, tell_of, values_of
 from compiler.cli.commands.status import TIMEOUT, Waiting, timeout_seconds
-from compiler.cli.exit_codes import FOUND, INCOMPLETE, OF_REFUSAL, OK
-from compiler.cli.invocation import Invocation
+from compiler.cli.invocation import Invocation, interruption
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_store, add_format, add_writing, context_of
 from compiler.cli.running import RunOutput, of_undo, writing
-from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
 from compiler.cluster.view import connect_cluster
 from compiler.live.stores import LiveStores
@@ -29,7 +27,7 @@ from compiler.operations.rotate_live import DISABLE_FIRST, ClusterAccess, OldPod
 from compiler.operations.status import WaitEnd
 from compiler.operations.status_wait import StatusOptions, Tell
 from compiler.operations.take_over import LostRotation, PlaceState, find_lost_rotation, take_over_rotation
-from compiler.refusal import Refusal
+from compiler.refusal import FOUND, INCOMPLETE, OF_REFUSAL, OK, Refusal
 from compiler.render.content import Line
 from compiler.render.reports.status import live_lines, wait_lines
 from compiler.stores.errors import ConflictError

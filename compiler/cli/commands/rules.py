@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from compiler.cli.exit_codes import OK
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format
-from compiler.refusal import Refusal
+from compiler.refusal import OK, Refusal
 from compiler.render.content import members
 from compiler.rules import ALL_RULES
 from compiler.rules.api import Rule

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from compiler.cli.exit_codes import COULD_NOT_RUN, OK
 from compiler.cli.invocation import Invocation
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format
 from compiler.cli.running import open_live
 from compiler.model.facts import short_age
 from compiler.operations.runs import PastWrites, list_runs, list_stored
+from compiler.refusal import COULD_NOT_RUN, OK
 from compiler.render.content import Line, Painted, Style
 from compiler.text.wording import list_names, pluralize
 

@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
 from compiler.cli.invocation import (
+    NOTHING_WRITTEN,
     Invocation,
     files_alone,
     has_journal,
+    interruption,
     known_project,
     live_environments,
     open_stores,
@@ -30,7 +31,6 @@ from compiler.cli.parser import (
     context_of,
     days,
 )
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cluster.messages import without_age
 from compiler.cluster.problem import ClusterState
@@ -43,7 +43,7 @@ from compiler.operations.status import LiveState, RecentWrite, States, Status, S
 from compiler.operations.status_live import OPTIONAL
 from compiler.operations.status_wait import StatusOptions, read_status
 from compiler.project_files import ProjectNames
-from compiler.refusal import Refusal
+from compiler.refusal import COULD_NOT_RUN, FOUND, INCOMPLETE, OK, Refusal
 from compiler.render.reports.status import (
     closed_lines,
     due_lines,

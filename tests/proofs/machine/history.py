@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from compiler.cli.exit_codes import USAGE
+from compiler.refusal import USAGE
 from tests.proofs.machine.ages import Ages
 from tests.proofs.machine.platform import KILLED, BrokenError
 from tests.proofs.machine.rotations import can_rotate, check_others, check_over, check_tags

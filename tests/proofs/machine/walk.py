@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pyrage import x25519  # type: ignore[import-untyped]
 
-from compiler.cli.exit_codes import INCOMPLETE
+from compiler.refusal import INCOMPLETE
 from tests.proofs.machine.commands import COMMANDS, Asked, Hand, by_hand, closing, going_on, taking
 from tests.proofs.machine.faults import OF_LINES, OF_WRITES, STOPS, Fault
 from tests.proofs.machine.history import History, Ran

@@ -11,6 +11,7 @@ import pytest
 from compiler.cli.commands import COMMANDS
 from compiler.cli.invocation import (
     InputError,
+    code_of,
     command,
     invoke,
     live_environments,
@@ -396,3 +397,29 @@ def test_a_check_ignores_the_variable_and_says_so(
     monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "azure")
     assert outside(None, named, ignores_variable=True).store is None
     assert capsys.readouterr().err.startswith("note: AI_PLATFORM_SECRET_STORE is ignored")
+
+
+ERROR, WARNING, NOTE = (Diagnostic("r", severity, "m", Span(Source("a.yaml"))) for severity in Severity)
+
+
+@pytest.mark.parametrize(
+    ("found", "is_strict", "code"),
+    [
+        ((), False, 0),
+        ((), True, 0),
+        ((WARNING,), False, 0),
+        ((WARNING,), True, 1),
+        ((WARNING, ERROR), False, 1),
+        ((ERROR,), True, 1),
+        ((NOTE,), False, 0),
+        ((NOTE, NOTE), True, 0),
+        ((NOTE, WARNING), True, 1),
+    ],
+)
+def test_an_error_is_1_and_a_warning_where_that_is_asked(
+    found: tuple[Diagnostic, ...],
+    is_strict: bool,  # noqa: FBT001
+    code: int,
+) -> None:
+    assert code_of(found, is_strict=is_strict) == code
+    assert code_of(found, is_strict=is_strict, is_answered=False) == 3

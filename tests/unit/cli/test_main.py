@@ -12,7 +12,7 @@ import pytest
 import compiler
 from compiler.cli import invocation
 from compiler.cli.commands import COMMANDS
-from compiler.cli.terminal.interrupts import interruption
+from compiler.cli.invocation import interruption
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 

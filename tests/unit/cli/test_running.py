@@ -14,7 +14,7 @@ import pytest
 
 from compiler.change.plan import End, Kind, Outcome, Plan, State, Step, WriteResult
 from compiler.change.run_files import run_lock
-from compiler.cli.running import RunOutput
+from compiler.cli.running import RunOutput, code_of_run
 from compiler.cli.terminal.dialogue import Progress
 from compiler.live.stores import ServerFacts
 from compiler.stores.errors import Action, Code, StoreError
@@ -649,3 +649,44 @@ def test_the_question_names_the_server_that_a_variable_leads_to(
     said = "VAULT_ADDR replaces http://v of prod; this Vault is c1"
     assert output().agrees(replace(plan("a"), served={"azure": ServerFacts(said=said)}))
     assert capsys.readouterr().err == f"Write 1 key to prod ({said})? [y/N] "
+
+
+@pytest.mark.parametrize(
+    ("found", "is_clean", "code"),
+    [
+        (outcome(State.DONE, State.KEPT), True, 0),
+        (outcome(State.DONE), False, 1),
+        (outcome(State.DONE, State.CONFLICT), True, 1),
+        (outcome(State.UNVERIFIED), True, 1),
+        (outcome(State.CONFLICT, State.FAILED), True, 4),
+        (outcome(State.PENDING), True, 4),
+        (outcome(State.DONE, defect=KeyError()), True, 4),
+        (outcome(State.DONE, unrecorded="the disk is full"), True, 4),
+        (outcome(State.DONE, unaudited=(unaudited_line("azure", "a", "v1"),)), True, 4),
+        (outcome(State.DONE, State.PENDING, interrupted=True), True, 130),
+    ],
+)
+def test_the_exit_code_says_how_a_run_ended(found: Outcome, is_clean: bool, code: int) -> None:  # noqa: FBT001
+    assert code_of_run(found if is_clean else replace(found, plan=plan_of(steps=(REFUSED,)))) == code
+
+
+@pytest.mark.parametrize(("end", "code"), [(End.APPLIED, 4), (End.SHOWN, 0), (End.NOTHING, 0)])
+def test_a_run_that_leaves_something_to_the_next_one_is_incomplete(end: End, code: int) -> None:
+    left = replace(plan("a"), left_out=(("azure", "b"),))
+    assert code_of_run(Outcome(left, end)) == code
+
+
+@pytest.mark.parametrize(
+    ("end", "is_clean", "code"),
+    [
+        (End.SHOWN, True, 0),
+        (End.SHOWN, False, 1),
+        (End.NOTHING, True, 0),
+        (End.NOTHING, False, 1),
+        (End.DECLINED, True, 0),
+        (End.BLOCKED, False, 1),
+        (End.CHANGED, True, 1),
+    ],
+)
+def test_the_exit_code_says_whether_a_plan_can_be_written(end: End, is_clean: bool, code: int) -> None:  # noqa: FBT001
+    assert code_of_run(Outcome(plan("a") if is_clean else plan_of(steps=(REFUSED,)), end)) == code

@@ -9,7 +9,7 @@ from types import FrameType
 import pytest
 
 import compiler
-from compiler.cli.terminal.interrupts import GOES_ON, NOTHING_WRITTEN
+from compiler.cli.invocation import GOES_ON, NOTHING_WRITTEN
 from tests.commands import Done
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Writing, journal, with_few_secrets
 
@@ -22,7 +22,6 @@ _WATCHED = {
         "cli/invocation.py",
         "cli/running.py",
         *(f"cli/commands/{name}.py" for name in ("migrate", "put", "restore")),
-        "cli/terminal/interrupts.py",
         "change/apply.py",
         "change/undo.py",
         "live/stores.py",

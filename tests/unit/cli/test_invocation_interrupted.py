@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.cli.terminal.interrupts import (
+from compiler.cli.invocation import (
     LEFT_BEHIND,
     SIGNALS,
     interruption,
@@ -20,7 +20,7 @@ from compiler.cli.terminal.interrupts import (
     was_interrupted,
 )
 
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize("second", SIGNALS)
@@ -136,7 +136,7 @@ def test_the_complaint_of_a_lock_that_an_interrupt_broke_is_that_interrupt() -> 
 def test_a_third_signal_ends_the_process_where_it_stands() -> None:
     program = """
 import signal
-from compiler.cli.terminal.interrupts import stoppable
+from compiler.cli.invocation import stoppable
 with stoppable():
     signal.raise_signal(signal.SIGINT)
     try:
