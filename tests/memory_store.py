@@ -20,8 +20,8 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import (
     Attributes,
+    Changes,
     Cluster,
-    Content,
     Dropped,
     Identity,
     Listing,
@@ -32,6 +32,7 @@ from compiler.stores.interface import (
     Use,
     VersionStates,
     Written,
+    with_changes,
     with_tags,
 )
 from compiler.stores.secret_value import NotAnObjectError, SecretValue, change_object, read_object, write_object
@@ -175,7 +176,7 @@ class MemoryStore:
         return None if self.denied is None else tuple(each for each in self.denied if each.name in uses)
 
     def check(
-        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, content: Changes, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
         del base, attributes
         named = () if isinstance(content, SecretValue) else content
@@ -186,14 +187,13 @@ class MemoryStore:
         )
 
     def write(
-        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, content: Changes, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
         if isinstance(content, SecretValue):
             return self._write("write", name, {}, content, base, attributes)
         if self.has_texts and not self.is_vault:
             return self._write("write", name, {}, _text_after(content, base), base, attributes)
-        properties = {**(base.properties if base is not None else {}), **content}
-        return self._write("write", name, properties, None, base, attributes)
+        return self._write("write", name, with_changes(base, content), None, base, attributes)
 
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
         return self._write("restore", base.name, earlier.properties, earlier.whole, base, earlier.attributes)
@@ -362,10 +362,9 @@ class MemoryStore:
             self.deleted.discard(name)
 
 
-def _text_after(changes: Mapping[str, SecretValue], base: RemoteSecret | None) -> SecretValue:
-    if base is None or base.whole is None:
-        return SecretValue(write_object(changes))
-    return SecretValue(change_object(base.whole.reveal(), changes))
+def _text_after(changes: Mapping[str, SecretValue | None], base: RemoteSecret | None) -> SecretValue:
+    text = base.whole.reveal() if base is not None and base.whole is not None else "{}"
+    return SecretValue(change_object(text, changes))
 
 
 def _object_of(whole: SecretValue) -> tuple[Mapping[str, SecretValue], bool]:

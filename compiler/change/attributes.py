@@ -265,7 +265,7 @@ def rewrite_missing_expiry(draft: Plan, stores: Mapping[str, Store], readings: R
 
     steps = tuple(
         replace(step, kind=Kind.UPDATE, reason="its expiry date is set")
-        if step.kind is Kind.KEEP and step.place.store in stores and lacks_date(step)
+        if step.kind is Kind.KEEP and step.value is not None and step.place.store in stores and lacks_date(step)
         else step
         for step in draft.steps
     )

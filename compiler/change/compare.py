@@ -147,7 +147,7 @@ def _group_writes(plan: Plan, readings: Readings) -> Plan:
 def _groups(steps: Sequence[Step], stores: Mapping[str, SecretWriter]) -> dict[tuple[str, str], list[int]]:
     groups: dict[tuple[str, str], list[int]] = {}
     for index, step in enumerate(steps):
-        if step.destination is not None and step.value is not None:
+        if step.destination is not None and step.is_change:
             address = stores[step.destination.store].address
             # Two spellings of one name are one write.
             name = address.provider.remote_name(step.destination.name)
@@ -173,9 +173,7 @@ def _refuse_contradictions(steps: list[Step], members: Sequence[int]) -> None:
 
 def _put(steps: Sequence[Step], reading: Reading, tags: Mapping[str, str]) -> Put:
     place = steps[0].place
-    changes = {
-        step.place.property: step.value for step in steps if step.place.property is not None and step.value is not None
-    }
+    changes = {step.place.property: step.value for step in steps if step.place.property is not None and step.is_change}
     whole = steps[0].value
     put = Put(place.store, place.name, tuple(steps), content=changes if changes or whole is None else whole)
     if isinstance(reading, RemoteSecret):

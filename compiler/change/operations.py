@@ -18,6 +18,7 @@ from compiler.stores.interface import (
     VALIDITY_DAYS,
     VALUE_SINCE,
     Attributes,
+    Changes,
     Content,
     RemoteSecret,
     SecretReader,
@@ -25,6 +26,7 @@ from compiler.stores.interface import (
     StoreState,
     Use,
     Written,
+    with_changes,
 )
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import name_versions
@@ -146,7 +148,7 @@ class Operation(ABC):
 class NewVersion(Operation):
     """A write that makes a new version: what goes beside its value."""
 
-    content: Content = field(default_factory=dict)  # what it sets
+    content: Changes = field(default_factory=dict)  # what it sets, and takes away
     attributes: Attributes | None = None  # what comes along with that; None where it comes alone
     since: str | None = None  # the tag `value-since` that it gets
     aged: tuple[Aged, ...] = ()  # the keys with a limit that it has
@@ -194,7 +196,7 @@ class NewVersion(Operation):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Put(NewVersion):
-    """Sets values in a remote secret, and recovers it first where it is soft-deleted."""
+    """Sets values in a remote secret or takes properties away, and recovers it first where it is soft-deleted."""
 
     recover: bool = False  # it is soft-deleted: `base` is read after its recovery
     deleted: str | None = None  # the version that is deleted, where the store says which
@@ -204,6 +206,8 @@ class Put(NewVersion):
     def kind(self) -> Kind:
         if self.recover:
             return Kind.RECOVER
+        if any(step.kind is Kind.REMOVE for step in self.steps):
+            return Kind.REMOVE
         return Kind.CREATE if self.base is None else Kind.UPDATE
 
     @property
@@ -213,9 +217,7 @@ class Put(NewVersion):
 
     @property
     def expected_content(self) -> Content:
-        if isinstance(self.content, SecretValue) or self.base is None:
-            return self.content
-        return {**self.base.properties, **self.content}
+        return self.content if isinstance(self.content, SecretValue) else with_changes(self.base, self.content)
 
     def uses(self) -> frozenset[Use]:
         own = NewVersion.uses(self)
@@ -247,7 +249,11 @@ class Put(NewVersion):
         if isinstance(self.content, SecretValue):
             return replace(left, content={}) if is_same(base, self.content) else left
         comparer = Comparer()
-        content = {key: value for key, value in self.content.items() if not holds(base, key, value, comparer)}
+        content = {
+            key: value
+            for key, value in self.content.items()
+            if value is not None and not holds(base, key, value, comparer)
+        }
         return replace(left, content=content)
 
     @property

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     CREATE = "create"  # the destination has no such remote secret
     UPDATE = "update"  # it has one, and this key is added to it or replaced in it
     RECOVER = "recover"  # it is soft-deleted: it is recovered, and then the key is set where it differs
+    REMOVE = "remove"  # a new version lacks the property
     DELETE = "delete"  # the remote secret is soft-deleted, never purged
     KEEP = "keep"  # the destination is as it should be already
     CONFLICT = "conflict"  # it holds another value for the key
@@ -43,7 +44,7 @@ class RotationPhase(StrEnum):
     CLOSED = "closed"  # a person said that the old value is revoked
 
 
-WRITING = frozenset({Kind.CREATE, Kind.UPDATE, Kind.RECOVER, Kind.DELETE})
+WRITING = frozenset({Kind.CREATE, Kind.UPDATE, Kind.RECOVER, Kind.REMOVE, Kind.DELETE})
 
 
 class OnConflict(StrEnum):
@@ -126,6 +127,11 @@ class Step:
     # Only while it is planned: what it would write, and the remote secret that the value comes from.
     value: SecretValue | None = field(default=None, repr=False, compare=False)
     origin: RemoteSecret | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it has a value to set, or takes a property away."""
+        return self.value is not None or self.kind is Kind.REMOVE
 
     @property
     def remedies(self) -> tuple[str, ...]:

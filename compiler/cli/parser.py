@@ -456,8 +456,12 @@ def add_writing(
     apply_help: str = "write; without it, only show the plan",
     deletes: bool = False,
     recovers: bool = True,
+    removes: Sequence[str] = (),
 ) -> None:
-    """Adds the options of every command that writes to stores, after its own, which `--undo` does not take."""
+    """Adds the options of every command that writes to stores, after its own, which `--undo` does not take.
+
+    With the options `removes` it takes something away, too.
+    """
     if recovers and not deletes:
         parser.add_flag("--recover", "recover deleted secrets in the store first")
     parser.add_flag("--apply", apply_help)
@@ -470,7 +474,7 @@ def add_writing(
         "treat STORE (as the plan names it) as a different store, so that the deletion is allowed; repeatable",
     )
     if not deletes:
-        parser.require(NOT_THE_SAME, "--undo")
+        parser.require(NOT_THE_SAME, "--undo", *removes)
     add_accept_cluster(parser)
     parser.add_written_file("--audit", "append a line to this file for each write")
     parser.add_flag("--verbose", "also show unchanged keys")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler.change.apply import Change, carry_out
-from compiler.change.plan import WRITING, End, OnConflict, Options, Outcome, Plan, State, WriteResult
+from compiler.change.plan import WRITING, End, Kind, OnConflict, Options, Outcome, Plan, State, WriteResult
 from compiler.cli.invocation import (
     GOES_ON,
     NOTHING_WRITTEN,
@@ -73,8 +73,11 @@ class RunOutput:
     def agrees(self, plan: Plan) -> bool:
         from compiler.cli.terminal.dialogue import confirm  # noqa: PLC0415 - `put` alone asks
 
-        keys = pluralize(sum(step.kind in WRITING for step in plan.steps), "key")
+        written = [step.kind for step in plan.steps if step.kind in WRITING]
+        keys = pluralize(len(written), "key")
         where = f" ({'; '.join(plan.store_notes)})" if plan.store_notes else ""
+        if Kind.REMOVE in written:
+            return confirm(f"Remove {keys} from {', '.join(plan.stores)} for {plan.environment}{where}?")
         return confirm(f"Write {keys} to {plan.environment}{where}?")
 
     @contextmanager

@@ -5,7 +5,7 @@ remote secret is kept if anything may read it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -62,6 +62,7 @@ class Reader:
     is_proven: bool  # False where it may be another store
     property: str | None = None
     loses: str = ""  # the Secret that loses the keys of a remote secret which is not found; empty where it keeps them
+    takes_all: bool = False  # its Secret has every property as a key
 
 
 class ReadIndex:
@@ -98,9 +99,11 @@ class ReadIndex:
         """Record, before what a reader reads, that its Secret loses the keys of what is not found."""
         self._losing[reader] = secret
 
-    def add(self, places: Iterable[str], reader: str, store: str, prop: str | None = None) -> None:
+    def add(
+        self, places: Iterable[str], reader: str, store: str, prop: str | None = None, *, takes_all: bool = False
+    ) -> None:
         """Record who reads a name that may mean each of these places, in a registered store."""
-        found = self._reader(reader, store, prop)
+        found = replace(self._reader(reader, store, prop), takes_all=takes_all)
         for place in places:
             self._at.setdefault(place, {})[found] = None
 
@@ -125,7 +128,7 @@ class ReadIndex:
                     reader = f"{environment.name}/{secret.id}"
                     if secret.entry.skips_missing:
                         self.add_loss(reader, f"{secret.namespace}/{secret.entry.target}")
-                    self.add(places[name], reader, label, prop)
+                    self.add(places[name], reader, label, prop, takes_all=secret.takes_all and prop is None)
         return self
 
     def _reader(self, reader: str, store: str, prop: str | None) -> Reader:

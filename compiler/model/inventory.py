@@ -96,7 +96,10 @@ class Read(NamedTuple):
 
 
 def reads_of(environment: Environment, store: Store | None = None) -> Iterator[Read]:
-    """What the operator reads for an environment: of all its stores, or of one."""
+    """What the operator reads for an environment: of all its stores, or of one.
+
+    Of a secret that `takes_all`, that is each listed key, and all of the remote secret.
+    """
     for secret in environment.secrets.values():
         serving = secret.store
         if serving is None or (store is not None and serving is not store):
@@ -104,6 +107,8 @@ def reads_of(environment: Environment, store: Store | None = None) -> Iterator[R
         for item in secret.keys:
             if item.place is not None:
                 yield Read(secret, serving, item.place)
+        if secret.takes_all and secret.remote is not None:
+            yield Read(secret, serving, Place(secret.remote, None))
 
 
 class RefreshTimes(NamedTuple):
@@ -146,7 +151,7 @@ class Inventory:
         """The cell of the same key of the same secret in another store."""
         secret = self._environment.secrets[cell.secret]
         place = place_in(store, secret.entry, secret.entry.keys[cell.key], self._said)
-        return replace(cell, store=store, place=place, own=_own_remote(secret, store))
+        return replace(cell, store=store, place=place, own=own_remote(secret, store))
 
     def _row(self, secret: Secret, store: Store) -> Iterator[Cell]:
         used, source = {item.key.name for item in secret.keys}, self._source_of(secret, store)
@@ -179,7 +184,7 @@ class Inventory:
             self._environment.name,
             source,
             bool(key.value_key.variants),
-            _own_remote(secret, store) if secret is not None else None,
+            own_remote(secret, store) if secret is not None else None,
             entry.skips_missing,
             secret is not None and secret.takes_all,
         )
@@ -294,6 +299,7 @@ class Inventory:
         return [store.id for store in environment.stores.values() if store.addresses and store.id in named]
 
 
-def _own_remote(secret: Secret, store: Store) -> str | None:
+def own_remote(secret: Secret, store: Store) -> str | None:
+    """The name of a secret's own remote secret in a store, prefix included; None where the catalogue gives it none."""
     remote = remote_of(secret.entry, store.provider.id, secret.node)
     return store.prefix + remote if remote is not None else None

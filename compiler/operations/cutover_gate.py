@@ -20,11 +20,12 @@ from compiler.live.versions import (
 )
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Environment, Secret, Store
-from compiler.model.store import Sameness, compare_servers
+from compiler.model.inventory import Inventory, own_remote, reads_of
+from compiler.model.store import Place, Sameness, compare_servers
 from compiler.operations.references import cells_to_read, with_own_count
 from compiler.operations.verify import KeyStatus, Verification, compare_keys, compare_unlisted, verify, versions_of
 from compiler.stores.secret_value import Comparer
-from compiler.text.wording import command_line, list_names, pluralize, quote, repeat_option
+from compiler.text.wording import command_line, list_names, pluralize, quote, repeat_option, suggest
 
 # The run of this project that deleted a remote secret, by the store's absolute address and the secret's name.
 DeleterOf = Callable[[str, str], PastRun | None]
@@ -50,7 +51,7 @@ class CutoverRequest:
     mode: Mode
     secrets: tuple[str, ...] = ()
     to: str | None = None
-    accepted: tuple[str, ...] = ()  # keys that may differ between the stores, as KEY or SECRET/KEY
+    accepted: tuple[str, ...] = ()  # keys that may differ between the stores, as KEY or SECRET/KEY; unlisted ones too
     ending: tuple[str, ...] = ()  # secrets whose version in the new store may delete itself
     without_comparison: bool = False
     with_dependants: bool = False
@@ -336,7 +337,7 @@ def check_equal_values(
             yield Check(About.COMPARED, Verdict.PASSED, message)
         yield from _differences(switch, keys, accepted, request, writer_of, stores)
         if switch.before.takes_all:
-            yield from _check_unlisted(switch, keys)
+            yield from _check_unlisted(switch, keys, accepted, request)
     yield from _check_uncompared(found.keys, request)
 
 
@@ -368,9 +369,7 @@ def _differences(
             yield Check(About.COMPARED, Verdict.NOTED, f"accepted: {what}: {list_names(taken, len(taken))}")
         if left:
             message = f"{what}: {list_names(left, len(left))}"
-            all_accepted = (*sorted(accepted), *((switch.secret, key) for key in left))
-            accepting = replace(request, accepted=tuple(map("/".join, all_accepted))).again()
-            accept = f"to accept those of {there}: {accepting}"
+            accept = f"to accept those of {there}: {_accept(request, accepted, switch, left)}"
             first, versions = found[0], None
             if first.likeness is Likeness.DIFFERENT and first.present is not None:
                 versions = versions_of(first, first.present, stores)
@@ -385,24 +384,60 @@ def _differences(
             yield Check(About.COMPARED, Verdict.REFUSED, message, accept, (copy, *undo))
 
 
-def _check_unlisted(switch: Switch, keys: Sequence[KeyStatus]) -> Iterator[Check]:
+def _accept(request: CutoverRequest, accepted: Iterable[tuple[str, str]], switch: Switch, keys: Iterable[str]) -> str:
+    """The line that also accepts what the new store has of these keys."""
+    pairs = (*sorted(accepted), *((switch.secret, key) for key in keys))
+    return replace(request, accepted=tuple(map("/".join, pairs))).again()
+
+
+def _check_unlisted(
+    switch: Switch, keys: Sequence[KeyStatus], accepted: frozenset[tuple[str, str]], request: CutoverRequest
+) -> Iterator[Check]:
     """Whether the keys that the Secret has beside the listed ones are the same in both stores."""
     there, here = ({e.cell.key: e for e in side if e is not None} for side in (keys, [e.present for e in keys]))
     found = compare_unlisted(there, here, Comparer())
     of, source, to = quote(switch.secret), quote(switch.source.id), quote(switch.destination.id)
-    copy, over = (_migrate(switch, (switch.secret,), *more) for more in ((), ("--on-conflict", "overwrite")))
-    for likeness, what, mend in (
-        (Likeness.MISSING, f"the Secret of {of} would lose keys, which are in {source} and not in {to}", copy),
-        (Likeness.ONLY_THERE, f"the Secret of {of} would get keys, which are in {to} and not in {source}", ""),
-        (Likeness.DIFFERENT, f"values of {of} differ in {to} and {source}", over),
+    for likeness, what in (
+        (Likeness.MISSING, f"the Secret of {of} would lose keys, which are in {source} and not in {to}"),
+        (Likeness.ONLY_THERE, f"the Secret of {of} would get keys, which are in {to} and not in {source}"),
+        (Likeness.DIFFERENT, f"values of {of} differ in {to} and {source}"),
     ):
-        if names := found.get(likeness):
-            way_out = mend or f"remove them from {quote(keys[0].cell.remote_key)} in {to}"
-            yield Check(About.COMPARED, Verdict.REFUSED, f"{what}: {list_names(names, len(names))}", way_out)
+        names = found.get(likeness, ())
+        taken = [each for each in names if (switch.secret, each) in accepted]
+        if taken:
+            yield Check(About.COMPARED, Verdict.NOTED, f"accepted: {what}: {list_names(taken, len(taken))}")
+        if left := [name for name in names if name not in taken]:
+            message = f"{what}: {list_names(left, len(left))}"
+            accept = f"to accept that: {_accept(request, accepted, switch, left)}"
+            mends = (*_mend_unlisted(switch, likeness, left), accept)
+            yield Check(About.COMPARED, Verdict.REFUSED, message, mends[0], mends[1:])
+    known = {*here, *(name for names in found.values() for name in names)}
+    for secret, name in sorted(accepted):
+        if found and secret == switch.secret and name not in known:
+            message = f"--accept-differences names {quote(name)}, which is no key of {of} in {source} or {to}"
+            unlisted = sorted(known - here.keys())
+            yield Check(About.COMPARED, Verdict.REFUSED, message, suggest(name, unlisted, "keys that are not listed"))
     if found.keys() == {Likeness.EQUAL}:
         count = pluralize(len(found[Likeness.EQUAL]), "other key")
         message = f"{of} has the same keys that are not listed in {source} and {to}: {count}"
         yield Check(About.COMPARED, Verdict.PASSED, message)
+
+
+def _mend_unlisted(switch: Switch, likeness: Likeness, names: Sequence[str]) -> Iterator[str]:
+    """The lines that make keys the same that are not listed; none where another secret has what would have to go."""
+    if likeness is Likeness.MISSING:
+        yield _migrate(switch, (switch.secret,))
+    elif likeness is Likeness.DIFFERENT:
+        yield _migrate(switch, (switch.secret,), "--on-conflict", "overwrite")
+    elif (remote := own_remote(switch.before, switch.destination)) is not None:
+        places = Inventory(switch.environment).places(switch.destination)
+        reads = tuple(reads_of(switch.environment, switch.destination))
+        if not any(
+            Place(remote, name) in places or any(each.is_at(switch.destination.id, remote, name) for each in reads)
+            for name in names
+        ):
+            words = (*repeat_option("--remove", names), "--store", switch.destination.id, "--apply")
+            yield f"to remove them there: {command_line('put', switch.environment.name, switch.secret, *words)}"
 
 
 def _check_uncompared(keys: Sequence[KeyStatus], request: CutoverRequest) -> Iterator[Check]:

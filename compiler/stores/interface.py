@@ -16,8 +16,10 @@ from compiler.stores.pacing import Clock, Limiter, Quotas, Retrier, RetryPolicy,
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import install_line
 
-# Values to set in a remote secret by their properties, or its whole value.
+# What a remote secret holds: values by their properties, or its whole value.
 Content = Mapping[str, SecretValue] | SecretValue
+# What a write sets in it; None takes a property away.
+Changes = Mapping[str, SecretValue | None] | SecretValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,12 @@ def with_tags(tags: Mapping[str, str], changes: Mapping[str, str | None]) -> dic
     """Return `tags` with `changes`, where None takes one away."""
     merged = {**tags, **changes}
     return {name: text for name, text in merged.items() if text is not None}
+
+
+def with_changes(base: RemoteSecret | None, changes: Mapping[str, SecretValue | None]) -> dict[str, SecretValue]:
+    """Return the properties of `base`, if there is one, after `changes`."""
+    merged = {**(base.properties if base is not None else {}), **changes}
+    return {name: value for name, value in merged.items() if value is not None}
 
 
 class StoreState(StrEnum):
@@ -288,14 +296,16 @@ class SecretWriter(SecretReader, Protocol):
         """What the caller may do with these names beyond `uses`; empty for nothing, None where it does not say."""
 
     def check(
-        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, content: Changes, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
         """Return why `write` with the same arguments would be refused, without any request."""
 
     def write(
-        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, content: Changes, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
         """Sets the properties in `content` and keeps every other one of `base` and its bytes, or sets the whole value.
+
+        A property whose value is None is taken away.
 
         The new version carries `attributes`, or those of `base` when None. A base that is no JSON object is a
         StoreError, malformed-document; a store of documents (Vault) refuses a whole value.

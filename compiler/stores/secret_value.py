@@ -280,34 +280,41 @@ class NotAnObjectError(ValueError):
     """The text is no JSON object, or one that readers disagree on (a name twice). It carries no part of the text."""
 
 
-# A member's name and value, and where the value's token begins and ends in the text.
-_Member = tuple[str, SecretValue, int, int]
+# A member's name and value, and where in the text its name, the value's token and what follows that begin.
+_Member = tuple[str, SecretValue, int, int, int]
 
 
 def read_object(text: str) -> dict[str, SecretValue]:
     """Return the top level of a JSON object in its order; raise NotAnObjectError for anything else."""
-    return {name: value for name, value, _, _ in _members(text)}
+    return {name: value for name, value, *_ in _members(text)}
 
 
-def change_object(text: str, changes: Mapping[str, SecretValue]) -> str:
+def change_object(text: str, changes: Mapping[str, SecretValue | None]) -> str:
     """`text` with the values of `changes` in place of the old ones, and new properties before the last brace.
 
-    Every other byte stays, white space and order and number forms included. Raises NotAnObjectError.
+    A property whose value is None goes, with its comma. Every other byte stays, white space and order and number forms
+    included. Raises NotAnObjectError.
     """
-    left = dict(changes)
+    left = {name: value for name, value in changes.items() if value is not None}
     pieces: list[str] = []
-    position = 0
-    for name, _, start, end in _members(text):
+    position, members = 0, list(_members(text))
+    kept_end: int | None = None  # of the last member that stays
+    for number, (name, _, begin, start, end) in enumerate(members):
+        if name in changes and name not in left:
+            cut_at = begin if kept_end is None else kept_end
+            pieces.append(text[position:cut_at])
+            is_last = number + 1 == len(members)
+            position = end if kept_end is not None or is_last else members[number + 1][2]
+            continue
         if (value := left.pop(name, None)) is not None:
             pieces += (text[position:start], token(value))
             position = end
+        kept_end = end
     rest = text[position:]
     if left:
-        brace = rest.rindex("}")
-        body = rest[:brace].rstrip(" \t\n\r")
-        is_empty = not pieces and body.lstrip(" \t\n\r") == "{"
+        body = rest[: rest.rindex("}")].rstrip(" \t\n\r")
         added = ", ".join(f"{json.dumps(name, ensure_ascii=False)}: {token(value)}" for name, value in left.items())
-        rest = f"{body}{'' if is_empty else ', '}{added}{rest[len(body) :]}"
+        rest = f"{body}{'' if kept_end is None else ', '}{added}{rest[len(body) :]}"
     pieces.append(rest)
     return "".join(pieces)
 
@@ -337,13 +344,14 @@ def _parse(text: str) -> Iterator[_Member]:
         while True:
             if text[position] != '"':
                 _refuse()
-            name, position = _DECODER.raw_decode(text, position)
+            begin = position
+            name, position = _DECODER.raw_decode(text, begin)
             if name in seen:
                 _refuse()
             seen.add(name)
             start = _expect(text, position, ":")
             value, position = _value(text, start)
-            yield name, value, start, position
+            yield name, value, begin, start, position
             position = _skip(text, position)
             if text[position] == "}":
                 break

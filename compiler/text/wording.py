@@ -156,7 +156,7 @@ def command_line(*words: str) -> str:
 
 def repeat_option(option: str, values: Iterable[str]) -> list[str]:
     """The words that give an option once with each of `values`."""
-    return [word for value in values for word in (option, value)]
+    return [word for value in values for word in ((option, value) if value[:1] != "-" else (f"{option}={value}",))]
 
 
 def shell_line(*words: str) -> str:

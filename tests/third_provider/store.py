@@ -8,7 +8,7 @@ from typing import Final
 
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, StoreError
-from compiler.stores.interface import Attributes, Content, Identity, Problem, RemoteSecret, StoreOptions, Written
+from compiler.stores.interface import Attributes, Changes, Identity, Problem, RemoteSecret, StoreOptions, Written
 from compiler.stores.secret_value import UNWRITABLE, SecretValue, traits
 from tests.memory_store import MemoryStore
 
@@ -35,18 +35,18 @@ class ShelfStore(MemoryStore):
         return Identity(self._owner, "card")
 
     def check(
-        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, content: Changes, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
         del base, attributes
         named = {None: content} if isinstance(content, SecretValue) else content
-        unfit = [key for key, value in named.items() if traits(value) & UNWRITABLE]
+        unfit = [key for key, value in named.items() if value is not None and traits(value) & UNWRITABLE]
         return (
             *(() if _NAME.fullmatch(name) else (Problem(Code.INVALID_NAME, name, "it is no name", "correct it"),)),
             *(Problem(Code.INVALID_VALUE, name, "it cannot be kept", "correct it", key) for key in unfit),
         )
 
     def write(
-        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, content: Changes, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
         self._require_sound(name, self.check(name, content, base))
         return super().write(name, content, base, attributes)

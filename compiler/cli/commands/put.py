@@ -49,6 +49,9 @@ Kubernetes Secrets, or KEY=value lines whose keys belong to one secret each.
 --expires sets the expiry date in a Key Vault, in place of the one that a store with requireExpiry gets from the
 catalogue's limits. The plan shows the date.
 
+--remove takes a key out of a secret with `extract: true` where no pod may read it: one that the catalogue does not
+list, in a store that does not serve the secret. The new version keeps all else; --undo writes the one before again.
+
 --format json prints one object with the keys, what was written and the versions, and does not ask."""
 EXAMPLES = (
     "platform-secrets put dev github",
@@ -59,6 +62,7 @@ EXAMPLES = (
     "platform-secrets put prod jira --from-file app.env --map ATLASSIAN_TOKEN=JIRA_TOKEN --apply",
     "platform-secrets put prod --all --from-file secrets.json --apply",
     "platform-secrets put prod jira ATLASSIAN_TOKEN --store azure --expires 90d",
+    "platform-secrets put prod datadog --remove OLD_TOKEN --store azure",
     "platform-secrets put prod --undo 20250131-120000-4fa1c2 --apply",
 )
 
@@ -78,13 +82,17 @@ def configure(parser: Parser) -> None:
         "KEY=NAME",
         "take this key from that name of the input (with --all also SECRET/KEY=NAME), and no other; repeatable",
     )
+    parser.add_repeatable(
+        "--remove", "KEY", "take this key, which the catalogue does not list, out of an extracted secret; repeatable"
+    )
     parser.exclude("--all", "SECRET", "KEY")
     for option in ("--all", "--map"):
         parser.require(option, "--stdin", "--from-file")
     parser.add_option(
         "--expires", "DAYS", "expiry date in a Key Vault: days ahead such as 90d, or a date such as 2031-01-31"
     )
-    add_writing(parser, apply_help="write without asking")
+    add_writing(parser, apply_help="write without asking", removes=("--remove",))
+    parser.exclude("--remove", "KEY", "--all", "--stdin", "--from-file", "--expires", "--recover")
     add_format(parser, REPORT_FORMATS)
 
 
@@ -112,6 +120,12 @@ def _answer(invocation: Invocation, environment: Environment, options: Options) 
         message = "give either a secret or a run with --undo"
         raise Refusal("usage", message, suggest("", environment.secrets, "secrets"))
     target = target_of(environment, arguments.secret, (*arguments.keys, *names), arguments.store)
+    if arguments.remove:
+        from compiler.operations.removal import removal  # noqa: PLC0415 - `put` mostly sets values
+
+        standard_error().note(*explain_unserved([target]))
+        change = removal(target, arguments.remove, replace(options, asks=is_asked(arguments)))
+        return change, _describe_target(target, ())
     if arguments.expires is not None:
         options = replace(options, expires=_expires(arguments.expires, target.store))
     shared = tell_of(target)

@@ -65,6 +65,7 @@ _STYLES = {
     Kind.REFUSE: Style.RED,
     Kind.MISSING: Style.RED,
     Kind.DELETE: Style.RED,
+    Kind.REMOVE: Style.RED,
     Kind.CREATE: Style.GREEN,
     Kind.UPDATE: Style.YELLOW,
     Kind.RECOVER: Style.YELLOW,

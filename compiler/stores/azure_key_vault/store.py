@@ -42,7 +42,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import (
     Attributes,
-    Content,
+    Changes,
     Identity,
     Listing,
     Problem,
@@ -56,7 +56,7 @@ from compiler.stores.interface import (
     with_tags,
 )
 from compiler.stores.pacing import Quotas, RequestClass, one_operation
-from compiler.stores.secret_value import NotAnObjectError, SecretValue, change_object, is_blank, write_object
+from compiler.stores.secret_value import NotAnObjectError, SecretValue, change_object, is_blank
 
 KEY_VAULT_QUOTAS: Final[Quotas] = {RequestClass.CREATE: MOST_CREATES, RequestClass.OTHER: MOST_TRANSACTIONS}
 JSON_CONTENT_TYPE: Final = "application/json"
@@ -107,13 +107,13 @@ class AzureKeyVaultStore:
         """Key Vault has no question for what the caller may do."""
 
     def check(
-        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, content: Changes, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
         named = ((None, content),) if isinstance(content, SecretValue) else content.items()
         problems = (
             *name_problems(name),
             *_managed_problems(base),
-            *(problem for prop, value in named for problem in value_problems(name, value, prop)),
+            *(each for prop, value in named if value is not None for each in value_problems(name, value, prop)),
             *attribute_problems(name, _attributes(content, base, attributes)),
         )
         try:
@@ -123,7 +123,7 @@ class AzureKeyVaultStore:
 
     @one_operation
     def write(
-        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, content: Changes, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
         self._raise_first(name, self.check(name, content, base, attributes))
         value = SecretValue(_change_value(content, base))
@@ -531,17 +531,17 @@ def _creation_time(bundle: Bundle) -> float:
     return created.timestamp() if created is not None else 0.0
 
 
-def _change_value(content: Content, base: RemoteSecret | None) -> str:
+def _change_value(content: Changes, base: RemoteSecret | None) -> str:
     if isinstance(content, SecretValue):
         return content.reveal()
     if base is None or is_blank(base.whole):
-        return write_object(content)
+        return change_object("{}", content)
     if base.whole is None or not base.is_object:
         raise NotAnObjectError
     return change_object(base.whole.reveal(), content)
 
 
-def _attributes(content: Content, base: RemoteSecret | None, attributes: Attributes | None) -> Attributes:
+def _attributes(content: Changes, base: RemoteSecret | None, attributes: Attributes | None) -> Attributes:
     if attributes is None and base is not None:
         return base.attributes
     wanted = attributes or Attributes()

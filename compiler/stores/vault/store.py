@@ -25,8 +25,8 @@ from compiler.stores.interface import (
     ROTATION_BY,
     VALUE_SINCE,
     Attributes,
+    Changes,
     Cluster,
-    Content,
     Dropped,
     Identity,
     Listing,
@@ -38,6 +38,7 @@ from compiler.stores.interface import (
     Use,
     VersionStates,
     Written,
+    with_changes,
     with_tags,
 )
 from compiler.stores.pacing import one_operation
@@ -69,7 +70,7 @@ _MOST_TAGS, _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 64, 128, 512
 
 
 def problems_of_write(
-    name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None
+    name: str, content: Changes, base: RemoteSecret | None, attributes: Attributes | None
 ) -> Iterator[Problem]:
     """Go through the problems of setting `content` over `base`."""
     if problem := name_problem(name):
@@ -82,6 +83,8 @@ def problems_of_write(
         yield Problem(Code.INVALID_VALUE, name, "no keys are given", "name a key")
     sound = True
     for key, value in content.items():
+        if value is None:
+            continue
         if problem := property_problem(key):
             yield Problem(Code.INVALID_NAME, name, problem, "rename it", key)
             sound = False
@@ -89,7 +92,7 @@ def problems_of_write(
             what = ", ".join(sorted(bad))
             yield Problem(Code.INVALID_VALUE, name, f'the value of "{key}" cannot be stored: {what}', "correct it", key)
             sound = False
-    document = {**(base.properties if base is not None else {}), **content}
+    document = with_changes(base, content)
     if sound and _is_too_large(document):
         yield Problem(
             Code.TOO_LARGE, name, f"the document is larger than {_LARGEST_DOCUMENT} bytes", "split the secret"
@@ -161,19 +164,19 @@ class VaultStore:
         return self._connection.ask(lambda: self._connection.questions.excess_access(uses))
 
     def check(
-        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, content: Changes, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
         return tuple(problems_of_write(name, content, base, attributes))
 
     @one_operation
     def write(
-        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, content: Changes, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
         self._require_sound(name, problems_of_write(name, content, base, attributes))
-        before = base.properties if base is not None else {}
         tags = base.attributes.tags if base is not None else {}
         changes = content if not isinstance(content, SecretValue) else {}
-        return self._put_tagged(name, {**before, **changes}, base, attributes.tags if attributes is not None else tags)
+        properties = with_changes(base, changes)
+        return self._put_tagged(name, properties, base, attributes.tags if attributes is not None else tags)
 
     @one_operation
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:

@@ -15,7 +15,7 @@ from compiler.stores.interface import (
     ROTATION_BY,
     VALUE_SINCE,
     Attributes,
-    Content,
+    Changes,
     Dropped,
     Problem,
     RemoteSecret,
@@ -84,7 +84,7 @@ class Shelf(MemoryStore):
         return Dropped((versions[0].version,), KEEPS)
 
     def check(
-        self, name: str, content: Content, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, content: Changes, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
         if not self.is_vault or not isinstance(content, SecretValue):
             return super().check(name, content, base, attributes)

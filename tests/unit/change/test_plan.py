@@ -83,6 +83,7 @@ def test_its_words_are_those_of_the_output_the_journal_and_the_audit_file() -> N
         "create": True,
         "update": True,
         "recover": True,
+        "remove": True,
         "delete": True,
         "keep": False,
         "conflict": False,

@@ -51,6 +51,11 @@ class Bench:
         assert old in text
         self.write(name, text.replace(old, new))
 
+    def add_entry(self, *lines: str) -> None:
+        """Give the catalogue an entry that no environment has."""
+        entry = ("  other:", "target: other-secrets", "syncWave: -49", *lines)
+        self.write("catalogue", self.text("catalogue").rstrip() + "\n" + "\n    ".join(entry) + "\n")
+
     def environment(self, name: str = "prod") -> Environment:
         result = compile_project(self.root, [name], OUTSIDE)
         assert not result.failed, [each.message for each in result.diagnostics]

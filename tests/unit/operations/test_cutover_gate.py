@@ -35,6 +35,7 @@ from tests.memory_store import secrets
 from tests.unit.operations.cutover_bench import Bench, said
 
 MIGRATE = "platform-secrets migrate prod --to azure --only jira"
+PUT = "platform-secrets put prod jira"
 
 
 def of(cutover: Cutover, about: str) -> list[tuple[str, str, str | None]]:
@@ -547,13 +548,53 @@ def test_the_gate_wants_the_keys_that_are_not_listed_too(extracting: Bench) -> N
         (
             "refused",
             'the Secret of "jira" would get keys, which are in "azure" and not in "vault": "SURPLUS"',
-            'remove them from "agents-jira" in "azure"',
+            f"to remove them there: {PUT} --remove SURPLUS --store azure --apply",
         ),
         (
             "refused",
             'values of "jira" differ in "azure" and "vault": "CHANGED"',
             f"{MIGRATE} --on-conflict overwrite --apply",
         ),
+    ]
+
+
+def more(found: Cutover) -> list[tuple[str, ...]]:
+    return [check.more for check in found.checks if check.about is About.COMPARED and check.more]
+
+
+def test_a_key_that_is_not_listed_is_accepted_by_its_name(extracting: Bench) -> None:
+    extracting.vault.hold("agents/jira", jira(LOST="x", CHANGED="old"))
+    extracting.azure.hold("agents-jira", jira(CHANGED="new", **{"-odd": "y"}))
+    accept = "to accept that: platform-secrets cutover prod jira --to azure --accept-differences"
+    found = extracting.to_azure("jira")
+    assert more(found) == [(f"{accept} jira/LOST",), (f"{accept} jira/-odd",), (f"{accept} jira/CHANGED",)]
+    assert f"{PUT} --remove=-odd --store azure --apply" in str(found.checks)
+    found = extracting.to_azure("jira", accepted=("jira/LOST", "CHANGED"))
+    assert more(found) == [(f"{accept} jira/CHANGED jira/LOST jira/-odd",)]
+    noted = [message for verdict, message, _ in of(found, "compared") if verdict == "noted"]
+    assert [message[:9] for message in noted] == ["accepted:", "accepted:"]
+    assert not extracting.to_azure("jira", accepted=("jira/LOST", "CHANGED", "jira/-odd")).is_refused
+
+
+def test_a_key_that_no_store_has_is_not_accepted(extracting: Bench) -> None:
+    extracting.vault.hold("agents/jira", jira(LOST="x"))
+    extracting.azure.hold("agents-jira", jira(LOST="x"))
+    found = extracting.to_azure("jira", accepted=("jira/LOSTT", "jira/LOST", "JIRA_URL"))
+    message = '--accept-differences names "LOSTT", which is no key of "jira" in "vault" or "azure"'
+    assert ("refused", message, 'did you mean "LOST"?') in of(found, "compared")
+    # Of an entry that lists all its keys, the files know that.
+    with pytest.raises(Refusal, match='names "github/LOST", which is not a key of the secrets to switch'):
+        extracting.to_azure("jira", "github", accepted=("github/LOST",))
+
+
+def test_what_another_secret_has_there_is_not_offered_to_be_removed(extracting: Bench) -> None:
+    extracting.add_entry("remote: {azurekv: agents-jira}", "keys: {O: {}}")
+    extracting.vault.hold("agents/jira", jira())
+    extracting.azure.hold("agents-jira", jira(O="y"))
+    found = extracting.to_azure("jira")
+    accept = "to accept that: platform-secrets cutover prod jira --to azure --accept-differences jira/O"
+    assert of(found, "compared")[1:] == [
+        ("refused", 'the Secret of "jira" would get keys, which are in "azure" and not in "vault": "O"', accept)
     ]
 
 

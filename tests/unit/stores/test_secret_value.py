@@ -179,6 +179,30 @@ def test_a_property_is_added_to_objects_of_every_size(text: str, changed: str) -
     assert change_object(text, {"k": SecretValue("v")}) == changed
 
 
+@pytest.mark.parametrize(
+    ("text", "names", "changed"),
+    [
+        ('{ "a" : 1 , "b":2,\n "c": 3 }', "a", '{ "b":2,\n "c": 3 }'),
+        ('{ "a" : 1 , "b":2,\n "c": 3 }', "b", '{ "a" : 1,\n "c": 3 }'),
+        ('{ "a" : 1 , "b":2,\n "c": 3 }', "c", '{ "a" : 1 , "b":2 }'),
+        ('{ "a" : 1 , "b":2,\n "c": 3 }', "ab", '{ "c": 3 }'),
+        ('{ "a" : 1 , "b":2,\n "c": 3 }', "bc", '{ "a" : 1 }'),
+        ('{ "a" : 1 , "b":2,\n "c": 3 }', "abc", "{  }"),
+        ('{"a":1}', "x", '{"a":1}'),
+    ],
+)
+def test_a_property_goes_with_its_comma(text: str, names: str, changed: str) -> None:
+    assert change_object(text, dict.fromkeys(names)) == changed
+
+
+def test_what_goes_and_what_comes_are_one_change() -> None:
+    text = '{"a": 1.50, "b": "old", "c": 3}'
+    assert change_object(text, {"a": None, "b": SecretValue("new"), "d": SecretValue("x")}) == (
+        '{"b": "new", "c": 3, "d": "x"}'
+    )
+    assert change_object('{"a": 1}', {"a": None, "d": SecretValue("x")}) == '{"d": "x"}'
+
+
 @given(OBJECTS, STRINGS, st.sampled_from([None, 2]), st.booleans())
 def test_changing_means_what_updating_a_dictionary_means(
     document: dict[str, object],
@@ -187,9 +211,11 @@ def test_changing_means_what_updating_a_dictionary_means(
     ascii_only: bool,  # noqa: FBT001 - Hypothesis gives it
 ) -> None:
     text = json.dumps(document, indent=indent, ensure_ascii=ascii_only)
-    changed = change_object(text, {name: SecretValue(value) for name, value in changes.items()})
-    assert json.loads(changed) == {**document, **changes}
-    for name in document.keys() - changes.keys():
+    gone = {*[*document][:: len(changes) + 1]}
+    written: dict[str, SecretValue | None] = {name: SecretValue(value) for name, value in changes.items()}
+    changed = change_object(text, {**dict.fromkeys(gone), **written})
+    assert json.loads(changed) == {name: each for name, each in document.items() if name not in gone} | changes
+    for name in document.keys() - changes.keys() - gone:
         assert token(read_object(changed)[name]) == token(read_object(text)[name])
 
 

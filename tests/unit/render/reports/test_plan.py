@@ -430,6 +430,7 @@ def test_a_plan_is_one_object_with_everything_in_it() -> None:
             "create": 0,
             "update": 0,
             "recover": 0,
+            "remove": 0,
             "delete": 0,
             "keep": 0,
             "conflict": 0,

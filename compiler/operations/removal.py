@@ -1,0 +1,127 @@
+"""Plans a `put --remove`: a new version of an extracted remote secret without properties that no Secret has as keys.
+
+With `extract: true` every property becomes a key, so a surplus one in the store that a secret is to move to would reach
+pods. A key that the catalogue lists, or that pods may read, is never taken away.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import partial
+
+from compiler.change.apply import Change
+from compiler.change.compare import plan_change
+from compiler.change.journal import Run, identity_of
+from compiler.change.plan import Kind, Location, Options, Plan, Step
+from compiler.live.observation import Reading, read_many
+from compiler.live.readers import Reader, read_by, readers_of, way_out
+from compiler.model.environment import EXTRACT, Environment
+from compiler.model.inventory import Inventory, own_remote
+from compiler.model.store import way_to_place
+from compiler.operations.put import COMMAND, Target, explain_unserved
+from compiler.refusal import Refusal
+from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError
+from compiler.stores.interface import RemoteSecret, Use
+from compiler.text.wording import command_line, list_names, quote, shell_line, suggest
+
+
+def removal(target: Target, names: Sequence[str], options: Options) -> Change:
+    """The removal of the properties `names` from the remote secret of `target` in its store, in one write.
+
+    Raises AddressError, and Refusal for an entry without `extract`, a store without a place for it and a listed key.
+    """
+    secret, store, names = target.secret, target.store, tuple(dict.fromkeys(names))
+    if secret.fetch != EXTRACT:
+        message = f"{quote(secret.id)} has no `extract: true`: its Secret has no other keys than the listed ones"
+        raise Refusal("usage", message, "take a key out of its `keys` in the catalogue; --remove is for unlisted keys")
+    remote = own_remote(secret, store)
+    if remote is None:
+        message = f"{quote(secret.id)} has no place in {quote(store.id)}"
+        raise Refusal("found", message, f"{way_to_place(secret.id, store.provider)}; nothing was written")
+    _refuse_listed(target, remote, names)
+    addresses = {store.id: options.stores.address(store).absolute}
+    identity = identity_of(COMMAND, target.environment.name, addresses, {"secret": secret.id, "remove": sorted(names)})
+    steps = tuple(Step(secret.id, name, Kind.REMOVE, None, Location(store.id, remote, name)) for name in names)
+    told = tuple(explain_unserved([target]))
+    draft = Plan(COMMAND, target.environment.name, options=options, steps=steps, unserved=told)
+    return Change(identity, partial(_plan, draft, target), options)
+
+
+def _refuse_listed(target: Target, remote: str, names: Collection[str]) -> None:
+    """Raises Refusal for a key of the catalogue that lies there, of this entry or of another one."""
+    store = target.store
+    way = "take it out of `keys` in the catalogue first; --remove is for unlisted keys"
+    for name in names:
+        if name in target.secret.entry.keys:
+            message = f"the catalogue lists the key {quote(name)} of {quote(target.secret.id)}"
+            raise Refusal("usage", message, way)
+    for cell in Inventory(target.environment).every(store):
+        if cell.place is None or cell.remote_name != store.provider.remote_name(remote):
+            continue
+        if cell.property is None or cell.property in names:
+            what = f"property {quote(cell.property)}" if cell.property is not None else "whole value"
+            message = f"the {what} of {quote(remote)} is the key {quote(cell.key)} of {quote(cell.secret)}"
+            raise Refusal("usage", message, way)
+
+
+def _plan(draft: Plan, target: Target, run: Run | None) -> Plan:
+    """The plan of `draft`, without a writing request; `run` is the unfinished run that it resumes.
+
+    Raises AddressError, the StoreError of a store that cannot be used at all, and Refusal where it is not known what
+    the environments read.
+    """
+    store, options, remote = target.store, draft.options, draft.steps[0].place.name
+    opened = options.stores.open(store)
+    opened.expect({remote: {Use.UPDATE}})
+    readings = read_many([(opened, remote)], 1)
+    readers = _readers(target, remote, options)
+    is_planned = run is not None and (store.id, remote) in run.entries
+    steps = tuple(
+        _judge(step, readings[opened, remote], target, readers, is_planned=is_planned) for step in draft.steps
+    )
+    draft = replace(draft, stores={store.id: opened}, steps=_keep_one(steps, readings[opened, remote], target))
+    limits = {store.id: Inventory(target.environment).limits(store)}
+    plan = plan_change(draft, readings, run, used={store.id: store}, limits=limits)
+    return replace(plan, who={store.id: opened.whoami().subject}) if plan.writes else plan
+
+
+def _readers(target: Target, remote: str, options: Options) -> tuple[Reader, ...]:
+    """Who has each property to remove as a key of a Secret, in all environments of the project."""
+    every: tuple[Environment, ...] = (target.environment, *options.environments())
+    own = tuple({each.name: each for each in every}.values())
+    readers = readers_of(target.store, own, options.stores, None, options.not_the_same)
+    readers.check_excluded()
+    return readers.of(remote)
+
+
+def _judge(step: Step, reading: Reading, target: Target, readers: Collection[Reader], *, is_planned: bool) -> Step:
+    """What is to be done with a property; kept where the run that is resumed took it away."""
+    store, name = quote(target.store.id), step.key
+    if found := [each for each in readers if each.takes_all or each.property in (None, name)]:
+        reason = read_by(found, "pods may read it: it is a key of the Secret of")
+        return step.refuse(reason, "; ".join(filter(None, (_SWITCH_FIRST, way_out(found)))))
+    if isinstance(reading, NotFoundError):
+        return step.refuse(f"{store} has no such secret", "--store names another store")
+    if isinstance(reading, SoftDeletedError):
+        words = target.store.provider.recover_words(target.store, reading.place.store, step.place.name, reading.version)
+        return step.refuse(reading.reason, f"to recover it first: {shell_line(*words)}" if words else reading.remedy)
+    if isinstance(reading, StoreError):
+        return step.refuse(f"it cannot be read: {reading.reason}", reading.remedy)
+    if name in reading.properties:
+        return step
+    if is_planned:
+        return replace(step, kind=Kind.KEEP)
+    unlisted = [each for each in reading.properties if each not in target.secret.entry.keys]
+    return step.refuse(f"{store} has no such key there", suggest(name, unlisted, "keys that are not listed") or "")
+
+
+_SWITCH_FIRST = "let another store serve it first (`cutover`)"
+
+
+def _keep_one(steps: tuple[Step, ...], reading: Reading, target: Target) -> tuple[Step, ...]:
+    """The steps, refused where they would leave nothing: a remote secret without properties makes no Secret."""
+    removed = {step.key for step in steps if step.kind is Kind.REMOVE}
+    if not removed or not isinstance(reading, RemoteSecret) or reading.properties.keys() - removed:
+        return steps
+    line = command_line("retire", target.environment.name, target.secret.id, "--store", target.store.id)
+    reason = f"{list_names(removed)} is all that it holds"
+    return tuple(step.refuse(reason, f"to delete it whole: {line}") for step in steps)

@@ -1,0 +1,183 @@
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from compiler.change.apply import carry_out
+from compiler.change.plan import End, Kind, Options, Outcome, Plan, State
+from compiler.model.environment import Environment
+from compiler.operations.put import target_of
+from compiler.operations.removal import removal
+from compiler.refusal import Refusal
+from compiler.stores.errors import DisabledError
+from compiler.stores.interface import Attributes, Problem
+from compiler.stores.secret_value import SecretValue
+from tests.memory_store import MemoryStore
+from tests.unit.changes import Listening
+from tests.unit.operations.cutover_bench import Bench
+
+NAME, SURPLUS = "agents-jira", {"SURPLUS": "s"}
+LISTED = {"JIRA_TOKEN": "t-2", "JIRA_URL": "https://jira"}
+
+
+@pytest.fixture
+def extracting(bench: Bench) -> Bench:
+    bench.change("catalogue", "\n  jira:\n", "\n  jira:\n    extract: true\n")
+    hold(bench.azure, NAME, LISTED | SURPLUS)
+    hold(bench.vault, "agents/jira", LISTED | SURPLUS)
+    return bench
+
+
+def hold(store: MemoryStore, name: str, values: Mapping[str, str], **attributes: Any) -> None:  # noqa: ANN401 - fields
+    kept = {key: SecretValue(value) for key, value in values.items()}
+    store._add(name, kept, None, Attributes(**attributes))
+
+
+def options_of(bench: Bench, **more: Any) -> Options:  # noqa: ANN401 - fields of Options
+    environments: Callable[[], list[Environment]] = lambda: [bench.environment()]  # noqa: E731
+    return Options(**{"root": bench.root, "stores": bench.live(), "environments": environments, **more})
+
+
+def planned(bench: Bench, *names: str, of: str = "jira", store: str | None = "azure", **more: Any) -> Plan:  # noqa: ANN401
+    target = target_of(bench.environment(), of, (), store)
+    return removal(target, names, options_of(bench, **more)).plan(None)
+
+
+def applied(bench: Bench, *names: str, **more: Any) -> Outcome:  # noqa: ANN401 - fields of Options
+    target = target_of(bench.environment(), "jira", (), "azure")
+    return carry_out(removal(target, names, options_of(bench, applies=True, **more)), Listening())
+
+
+def refused(bench: Bench, *names: str, **more: Any) -> tuple[str, str]:  # noqa: ANN401 - fields of Options
+    plan = planned(bench, *names, **more)
+    assert not plan.writes
+    ((reason, remedy),) = {(step.reason, step.remedy) for step in plan.steps if step.kind is Kind.REFUSE}
+    return reason, remedy
+
+
+def test_a_new_version_lacks_the_property_and_keeps_all_else(extracting: Bench) -> None:
+    hold(extracting.azure, NAME, LISTED | SURPLUS | {"KEPT": "k"}, tags={"owner": "them"}, content_type="x")
+    plan = planned(extracting, "SURPLUS", "SURPLUS")
+    assert [(step.secret, step.key, step.kind, str(step.destination)) for step in plan.steps] == [
+        ("jira", "SURPLUS", Kind.REMOVE, "azure:agents-jira#SURPLUS")
+    ]
+    assert (plan.who, plan.unserved) == (
+        {"azure": "tester"},
+        ('no pod of prod reads "jira" from "azure": "vault" serves it',),
+    )
+    outcome = applied(extracting, "SURPLUS")
+    assert (outcome.end, [each.state for each in outcome.results]) == (End.APPLIED, [State.DONE])
+    assert extracting.azure.shown(NAME) == LISTED | {"KEPT": "k"}
+    newest = extracting.azure.held[NAME].attributes
+    assert (newest.tags, newest.content_type) == ({"owner": "them"}, "x")
+
+
+def test_the_journal_and_what_resumes_it_name_the_keys(extracting: Bench) -> None:
+    target = target_of(extracting.environment(), "jira", (), "azure")
+    change = removal(target, ["B", "A"], options_of(extracting))
+    assert (change.identity["secret"], change.identity["remove"]) == ("jira", ["A", "B"])
+    (write,) = planned(extracting, "SURPLUS").writes
+    fields = write.journal_fields()
+    assert (fields["kind"], [key["kind"] for key in fields["keys"]]) == ("remove", ["remove"])
+
+
+@pytest.mark.parametrize(
+    ("secret", "name", "message", "way_out"),
+    [
+        ("github", "SURPLUS", '"github" has no `extract: true`', "take a key out of its `keys`"),
+        ("jira", "JIRA_URL", 'the catalogue lists the key "JIRA_URL" of "jira"', "take it out of `keys`"),
+    ],
+)
+def test_what_is_listed_is_not_taken_away(
+    extracting: Bench, secret: str, name: str, message: str, way_out: str
+) -> None:
+    with pytest.raises(Refusal) as found:
+        planned(extracting, name, of=secret)
+    assert str(found.value).startswith(message)
+    assert str(found.value.help).startswith(way_out)
+
+
+@pytest.mark.parametrize(
+    ("keys", "what"),
+    [("{SURPLUS: {}}", 'property "SURPLUS"'), ("{O: {remote: {azurekv: {whole: true}}}}", "whole value")],
+)
+def test_a_key_of_another_entry_is_not_taken_away(extracting: Bench, keys: str, what: str) -> None:
+    extracting.add_entry("remote: {azurekv: agents-jira}", f"keys: {keys}")
+    with pytest.raises(Refusal, match=f'the {what} of "agents-jira" is the key ".+" of "other"'):
+        planned(extracting, "SURPLUS")
+
+
+def test_a_store_without_a_place_for_the_secret_is_refused(extracting: Bench) -> None:
+    extracting.change("catalogue", "{vault: agents/jira, azurekv: agents-jira}", "{vault: agents/jira}")
+    with pytest.raises(Refusal, match='"jira" has no place in "azure"') as found:
+        planned(extracting, "SURPLUS")
+    assert str(found.value.help).startswith("add `azurekv: NAME` under `remote`")
+
+
+def test_a_key_that_pods_may_read_stays(extracting: Bench) -> None:
+    reason, remedy = refused(extracting, "SURPLUS", store=None)
+    assert reason == 'pods may read it: it is a key of the Secret of "prod/jira"'
+    assert remedy == "let another store serve it first (`cutover`)"
+    assert refused(extracting, "SURPLUS", store="vault") == (reason, remedy)
+    # Another environment counts too.
+    other = replace(extracting.environment(), name="dev")
+    moved = replace(
+        other,
+        secrets={**other.secrets, "jira": replace(other.secrets["jira"], store=other.stores["azure"], remote=NAME)},
+    )
+    reason, _ = refused(extracting, "SURPLUS", environments=lambda: [moved])
+    assert reason == 'pods may read it: it is a key of the Secret of "dev/jira"'
+
+
+def test_a_key_that_is_not_there_is_answered_with_the_near_one(extracting: Bench) -> None:
+    assert refused(extracting, "SURPLU") == ('"azure" has no such key there', 'did you mean "SURPLUS"?')
+    # What the catalogue lists is not offered.
+    assert refused(extracting, "JIRA_TOKE") == ('"azure" has no such key there', 'the only one is "SURPLUS"')
+    del extracting.azure.versions[NAME]
+    assert refused(extracting, "SURPLUS")[0] == '"azure" has no such secret'
+
+
+def test_what_is_deleted_disabled_or_no_object_is_told_with_the_way_out(extracting: Bench) -> None:
+    line = (
+        "to recover it first: az keyvault secret recover --id https://agents.vault.azure.net/deletedsecrets/agents-jira"
+    )
+    extracting.azure.deleted.add(NAME)
+    reason, remedy = refused(extracting, "SURPLUS")
+    assert (reason, remedy) == ("it is soft-deleted", line)
+    extracting.azure.deleted.clear()
+    error = DisabledError(extracting.azure.place(NAME), "read", "it is disabled", "enable it")  # type: ignore[arg-type]
+    extracting.azure.failures["read", NAME] = error
+    assert refused(extracting, "SURPLUS") == ("it cannot be read: it is disabled", "enable it")
+
+
+def test_what_would_leave_nothing_is_retired_instead(extracting: Bench) -> None:
+    hold(extracting.azure, NAME, SURPLUS)
+    reason, remedy = refused(extracting, "SURPLUS")
+    assert reason == '"SURPLUS" is all that it holds'
+    assert remedy == "to delete it whole: platform-secrets retire prod jira --store azure"
+
+
+def test_whoever_may_not_write_is_told_before_anything_is_sent(extracting: Bench) -> None:
+    extracting.azure.denied = (Problem("forbidden", NAME, "you may not write it", "get a role"),)
+    assert refused(extracting, "SURPLUS") == ("you may not write it", "get a role")
+    assert extracting.azure.writes == []
+
+
+def test_a_run_that_was_stopped_after_its_write_finds_it_done(
+    extracting: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_arguments: object) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr("compiler.change.run_log.RunLog.record_version", die)
+    stopped = applied(extracting, "SURPLUS")
+    assert [each.state for each in stopped.results] == [State.FAILED]
+    assert extracting.azure.shown(NAME) == LISTED
+    monkeypatch.undo()
+    resumed = applied(extracting, "SURPLUS")
+    assert (resumed.run, resumed.count(State.PENDING, State.FAILED)) == (stopped.run, 0)
+    assert [step.kind for step in resumed.plan.steps] == [Kind.KEEP]
+    assert len(extracting.azure.versions[NAME]) == 3
+    # It is over: the same again is no repetition of it.
+    assert applied(extracting, "SURPLUS").end is End.BLOCKED
