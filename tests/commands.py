@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,11 @@ class Done:
         """The ids of the diagnostics, in the order of the text output."""
         lines = [line for line in self.err.splitlines() if "error[" in line or "warning[" in line]
         return [line.partition("[")[2].partition("]")[0] for line in lines]
+
+
+# What the fixtures `run` and `edit` give: a command in this process, and a text replaced in a file of the project.
+RunCommand = Callable[..., Done]
+EditFile = Callable[[str, str, str], None]
 
 
 def run_command(capsys: pytest.CaptureFixture[str], *argv: str | Path) -> Done:

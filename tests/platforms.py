@@ -1,6 +1,10 @@
-"""Example platforms: the texts of a base environment, and projects written into a folder."""
+"""Example platforms: the texts of a base environment, projects written into a folder, and compiled ones."""
 
 from pathlib import Path
+from typing import Any
+
+from compiler.model.environment import Environment, Project
+from compiler.pipeline import compile_project
 
 VAULT = 'name: vault-store, server: "https://vault.example.com"'
 AZURE = 'name: azure-store, vaultUrl: "https://platform.vault.azure.net"'
@@ -29,6 +33,19 @@ def write_project(root: Path, **environments: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode())
     return root
+
+
+def project_of(root: Path, *names: str, may_fail: bool = False, **more: Any) -> Project:  # noqa: ANN401
+    """The compiled project in `root`, or its environments `names`; an error fails the test, unless one is expected."""
+    result = compile_project(root, names, **more)
+    assert may_fail or not result.failed, [each.message for each in result.diagnostics]
+    assert result.project is not None, [each.message for each in result.diagnostics]
+    return result.project
+
+
+def environment_of(root: Path, name: str = "prod", **more: Any) -> Environment:  # noqa: ANN401
+    """One environment of the project in `root`."""
+    return project_of(root, name, **more).environments[0]
 
 
 # The smallest project that has nothing to be said against: one secret with one key, and two stores.

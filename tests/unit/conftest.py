@@ -9,10 +9,9 @@ import pytest
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.store import StoreAddress
-from compiler.pipeline import compile_project
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from tests.memory_store import MemoryStore
-from tests.platforms import write_agents_project
+from tests.platforms import project_of, write_agents_project
 from tests.refusals import refusal
 from tests.unit.changes import Listening
 
@@ -49,18 +48,15 @@ def taking(root: Path, secrets: str = "board: {}, report: {}") -> Environment:
     """`prod` of a project in which two more secrets may take values, written below `root`."""
     write_agents_project(root, entries=TAKERS)
     (root / "environments/prod.yaml").write_text(f"secrets: {{{secrets}}}\n", "utf-8")
-    result = compile_project(root)
-    assert not result.failed, result.diagnostics
-    assert result.project is not None
-    return result.project.environments[0]
+    return project_of(root).environments[0]
 
 
 @dataclass
 class Stores:
     """The stores of the project: `live` opens them, `vault` and `azure` are what it opens."""
 
-    vault: MemoryStore | None = None
-    azure: MemoryStore | None = None
+    vault: MemoryStore = field(init=False)
+    azure: MemoryStore = field(init=False)
     live: LiveStores = field(init=False)
 
     def failure(self, kind: type[StoreError] | Code, name: str) -> StoreError:
@@ -71,10 +67,7 @@ class Stores:
 def environment(tmp_path: Path) -> Environment:
     """`prod`, which reads Vault and has a Key Vault beside it."""
     write_agents_project(tmp_path, entries=_VAULT_ONLY)
-    result = compile_project(tmp_path)
-    assert not result.failed, result.diagnostics
-    assert result.project is not None
-    return result.project.environments[0]
+    return project_of(tmp_path).environments[0]
 
 
 @pytest.fixture

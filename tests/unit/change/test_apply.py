@@ -69,10 +69,7 @@ def test_writes_are_made_read_back_and_noted(tmp_path: Path, apply: Callable[...
 
 @pytest.mark.parametrize(("go_on", "state"), [(False, State.PENDING), (True, State.DONE)])
 def test_a_failure_stops_what_has_not_begun_unless_asked_to_go_on(
-    tmp_path: Path,
-    apply: Callable[..., Outcome],
-    go_on: bool,  # noqa: FBT001
-    state: State,
+    tmp_path: Path, apply: Callable[..., Outcome], state: State, *, go_on: bool
 ) -> None:
     store, failed = MemoryStore(), threading.Event()
 
@@ -168,11 +165,7 @@ class TestADefect:
 
     @pytest.mark.parametrize(("method", "stored"), [("write", False), ("read", True)])
     def test_the_run_gets_its_end_and_can_go_on(
-        self,
-        tmp_path: Path,
-        apply: Callable[..., Outcome],
-        method: str,
-        stored: bool,  # noqa: FBT001
+        self, tmp_path: Path, apply: Callable[..., Outcome], method: str, *, stored: bool
     ) -> None:
         store = MemoryStore()
         self.break_at(store, method, "n1")

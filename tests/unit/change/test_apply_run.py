@@ -112,11 +112,7 @@ def test_what_changed_while_a_person_was_asked_is_shown_again_and_not_written(
 @pytest.mark.parametrize("asks", [True, False])
 @pytest.mark.parametrize("applies", [True, False])
 def test_what_stops_a_plan_or_leaves_nothing_to_do_is_not_applied_and_nobody_is_asked(
-    change: Callable[..., Change],
-    tmp_path: Path,
-    listening: Listening,
-    applies: bool,  # noqa: FBT001
-    asks: bool,  # noqa: FBT001
+    change: Callable[..., Change], tmp_path: Path, listening: Listening, *, applies: bool, asks: bool
 ) -> None:
     for plan, end in ((plan_of(steps=(REFUSED,)), End.BLOCKED), (plan_of(), End.NOTHING)):
         made = change(plan=lambda found=plan: found, applies=applies and not asks, asks=asks)
@@ -379,11 +375,7 @@ def retired(bench: Bench, *, applies: bool = False, asks: bool = False) -> Chang
 @pytest.mark.parametrize("command", [moved, retired])
 @pytest.mark.parametrize("goes_on", [False, True])
 def test_what_was_read_before_the_lock_is_read_anew_under_it(
-    bench: Bench,
-    watch: Watch,
-    listening: Listening,
-    command: Callable[..., Change],
-    goes_on: bool,  # noqa: FBT001
+    bench: Bench, watch: Watch, listening: Listening, command: Callable[..., Change], *, goes_on: bool
 ) -> None:
     if command is moved:
         bench.vault.versions.clear()

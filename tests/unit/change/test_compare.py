@@ -267,9 +267,7 @@ def test_a_name_whose_versions_are_destroyed_is_asked_for_as_an_update() -> None
     ],
 )
 def test_a_new_secret_takes_over_what_lies_beside_the_one_it_comes_from(
-    found: dict[str, Any],
-    whole: bool,  # noqa: FBT001
-    kept: bool,  # noqa: FBT001
+    found: dict[str, Any], *, whole: bool, kept: bool
 ) -> None:
     (write,) = puts(planned(memory(), step_of("A", whole=whole, origin=origin(**found))))
     taken = Attributes(**{**found, **({} if whole else {"content_type": None})})
@@ -312,10 +310,7 @@ def note_kinds(plan: Plan) -> list[NoteKind]:
     ],
 )
 def test_what_a_new_secret_will_not_have_and_what_is_out_of_date_is_noted(
-    provider: Provider,
-    attributes: Attributes,
-    whole: bool,  # noqa: FBT001
-    expected: list[NoteKind],
+    provider: Provider, attributes: Attributes, expected: list[NoteKind], *, whole: bool
 ) -> None:
     source = RemoteSecret("source", "1", {}, attributes)
     plan = planned(memory(provider), step_of("A", whole=whole, origin=source))
@@ -514,7 +509,6 @@ def test_each_remote_secret_is_read_once_and_each_store_says_who_calls(
     assert [write.target for write in plan.writes] == [("azure", "remote"), ("vault", "jira")]
     assert (plan.command, plan.who) == ("restore", {"vault": "tester", "azure": "tester"})
     assert plan.destinations["vault"] != plan.destinations["azure"]
-    assert stores.azure is not None
     assert stores.azure.reads == ["remote"]
     assert stores.azure.expected == {"remote": {Use.CREATE, Use.UPDATE}}
     given(stores, environment, *steps, options=Options(recover=True))
@@ -522,7 +516,6 @@ def test_each_remote_secret_is_read_once_and_each_store_says_who_calls(
 
 
 def test_a_store_that_was_asked_nothing_is_not_asked_who_calls(environment: Environment, stores: Stores) -> None:
-    assert stores.vault is not None
     stores.vault.failures["read", "a/../b"] = stores.failure(Code.INVALID_NAME, "a/../b")
     plan = given(stores, environment, step_of("A", place="vault:a/../b"))
     assert (plan.who, kinds(plan)) == ({}, [Kind.REFUSE])
@@ -532,7 +525,6 @@ def test_a_store_that_was_asked_nothing_is_not_asked_who_calls(environment: Envi
 def test_what_cannot_be_read_is_refused_with_the_way_out_beside_the_others(
     environment: Environment, stores: Stores, kind: type[StoreError]
 ) -> None:
-    assert stores.vault is not None
     stores.vault.failures["read", "jira"] = stores.failure(kind, "jira")
     plan = given(stores, environment, step_of("X", place="vault:first"), step_of("A", place="vault:jira"))
     assert [(step.kind, step.remedy) for step in plan.steps] == [(Kind.CREATE, ""), (Kind.REFUSE, "do something")]
@@ -541,7 +533,6 @@ def test_what_cannot_be_read_is_refused_with_the_way_out_beside_the_others(
 
 
 def test_a_store_that_does_not_answer_ends_the_plan(environment: Environment, stores: Stores) -> None:
-    assert stores.vault is not None
     stores.vault.failures["read", "jira"] = stores.failure(Code.UNAVAILABLE, "jira")
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         given(stores, environment, step_of("A", place="vault:jira"))

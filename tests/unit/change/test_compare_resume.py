@@ -115,9 +115,7 @@ def test_what_is_no_write_stays_as_it_is() -> None:
     ],
 )
 def test_a_write_that_was_stored_and_not_noted_becomes_the_runs(
-    known: RunEntry,
-    stands: str | None,
-    adopted: bool,  # noqa: FBT001
+    known: RunEntry, stands: str | None, *, adopted: bool
 ) -> None:
     left = narrow_to_run(plan((step("a", Kind.KEEP),)), run(a=known), {A: stands} if stands else {})
     assert left.stored == ({A: stands} if adopted else {})
@@ -203,8 +201,7 @@ def test_what_is_there_again_as_it_was_meant_is_left_and_nobodys() -> None:
 
 @pytest.mark.parametrize(("command", "is_given"), [("put", True), ("restore", True), ("migrate", False)])
 def test_a_given_value_that_differs_from_what_the_run_wrote_is_a_conflict_of_its_keys_alone(
-    command: str,
-    is_given: bool,  # noqa: FBT001
+    command: str, *, is_given: bool
 ) -> None:
     same, other = replace(step("a", Kind.KEEP), key="SAME"), replace(step("a"), key="OTHER")
     wanted = replace(plan((same, other), replace(write("a", "v2"), steps=(other,))), command=command)

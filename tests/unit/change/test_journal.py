@@ -587,11 +587,7 @@ def test_a_run_of_two_stores_tells_the_same_name_apart(tmp_path: Path) -> None:
     ],
 )
 def test_how_far_a_secret_came(
-    tmp_path: Path,
-    lines: list[tuple[str, dict[str, Any]]],
-    before: str | None,
-    after: str | None,
-    is_open: bool,  # noqa: FBT001
+    tmp_path: Path, lines: list[tuple[str, dict[str, Any]]], before: str | None, after: str | None, *, is_open: bool
 ) -> None:
     begin(tmp_path).close()
     added = [

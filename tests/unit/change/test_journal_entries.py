@@ -200,11 +200,7 @@ def test_a_plan_is_whole_with_as_many_writes_as_it_says(writes: int, *, is_plann
     ],
 )
 def test_a_step_tells_how_far_a_write_came(
-    lines: list[dict[str, Any]],
-    state: str,
-    before: str | None,
-    after: str | None,
-    maybe_stored: bool,  # noqa: FBT001
+    lines: list[dict[str, Any]], state: str, before: str | None, after: str | None, *, maybe_stored: bool
 ) -> None:
     entry = run_of(*lines).entries[A]
     assert (entry.state, entry.before, entry.after, entry.maybe_stored) == (state, before, after, maybe_stored)

@@ -97,11 +97,7 @@ def test_each_write_is_a_line_that_says_who_what_when_where_and_for_which_run(
 @pytest.mark.parametrize("error", [None, DisabledError, Code.UNAVAILABLE])
 @pytest.mark.parametrize("is_there", [True, False])
 def test_what_the_journal_alone_says_is_written_only_where_the_store_knows_it(
-    tmp_path: Path,
-    journal: RunLog,
-    update: Put,
-    error: type[StoreError] | Code | None,
-    is_there: bool,  # noqa: FBT001
+    tmp_path: Path, journal: RunLog, update: Put, error: type[StoreError] | Code | None, *, is_there: bool
 ) -> None:
     with closing(RunLog(journal.run)) as killed:
         killed.start(update)
@@ -160,9 +156,7 @@ def test_an_undo_says_nothing_of_what_its_run_began(tmp_path: Path, journal: Run
 
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_deletion_that_an_undo_finds_is_written_only_where_the_store_knows_what_it_deleted(
-    tmp_path: Path,
-    journal: RunLog,
-    is_there: bool,  # noqa: FBT001
+    tmp_path: Path, journal: RunLog, *, is_there: bool
 ) -> None:
     plan = stored("one", "two") if is_there else stored()
     with AuditLog(tmp_path / "audit") as audit, closing(UndoLog(journal.run, audit)) as undo:
@@ -176,10 +170,7 @@ def test_a_deletion_that_an_undo_finds_is_written_only_where_the_store_knows_wha
 @pytest.mark.parametrize("has_file", [True, False])
 @pytest.mark.parametrize("is_audited", [True, False])
 def test_what_a_part_without_the_runs_audit_file_writes_is_owed_to_it(
-    tmp_path: Path,
-    journal: RunLog,
-    has_file: bool,  # noqa: FBT001
-    is_audited: bool,  # noqa: FBT001
+    tmp_path: Path, journal: RunLog, *, has_file: bool, is_audited: bool
 ) -> None:
     journal.run.is_audited = is_audited
     with AuditLog(tmp_path / "audit") as audit, closing(RunLog(journal.run, audit if has_file else None)) as log:
@@ -258,11 +249,7 @@ class TestAnUndo:
 
     @pytest.mark.parametrize("has_file", [True, False])
     def test_it_is_announced_with_what_it_replaces_and_owed_to_the_audit_file(
-        self,
-        tmp_path: Path,
-        journal: RunLog,
-        update: Put,
-        has_file: bool,  # noqa: FBT001
+        self, tmp_path: Path, journal: RunLog, update: Put, *, has_file: bool
     ) -> None:
         with AuditLog(tmp_path / "audit") as audit:
             UndoLog(journal.run, audit if has_file else None).start(update)
@@ -272,10 +259,7 @@ class TestAnUndo:
 
     @pytest.mark.parametrize("is_restored", [True, False])
     def test_the_version_that_put_something_back_is_noted_and_a_deletion_has_none(
-        self,
-        tmp_path: Path,
-        journal: RunLog,
-        is_restored: bool,  # noqa: FBT001
+        self, tmp_path: Path, journal: RunLog, *, is_restored: bool
     ) -> None:
         earlier = RemoteSecret("a", "v1", {}, Attributes())
         write = Restore(*A, base=earlier, earlier=earlier) if is_restored else Delete(*A, base=earlier)

@@ -623,7 +623,6 @@ def reading(environment: Environment, store: str, name: str = "prod") -> Environ
 
 @pytest.fixture
 def azure(stores: Stores) -> MemoryStore:
-    assert stores.azure is not None
     stores.azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u")
     return stores.azure
 

@@ -316,9 +316,7 @@ def test_what_a_run_owes_the_audit_file_is_told_before_a_part_of_it_is_undone(tm
     ],
 )
 def test_what_an_earlier_undo_owes_the_audit_file_is_told_once_there_is_one(
-    tmp_path: Path,
-    earlier: Call,
-    is_stored: bool,  # noqa: FBT001
+    tmp_path: Path, earlier: Call, *, is_stored: bool
 ) -> None:
     store = two_versions()
     if is_stored:
@@ -331,14 +329,12 @@ def test_what_an_earlier_undo_owes_the_audit_file_is_told_once_there_is_one(
 
 @pytest.fixture
 def azure(stores: Stores) -> MemoryStore:
-    assert stores.azure is not None
     return stores.azure
 
 
 @pytest.fixture
 def run_id(environment: Environment, stores: Stores, tmp_path: Path, listening: Listening) -> str:
     """A finished migration of one secret into the Key Vault."""
-    assert stores.vault is not None
     stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
     setting = Options(root=tmp_path, stores=stores.live, applies=True)
     ended = carry_out(migration(environment, "azure", None, replace(setting, only=("jira",))), listening)
@@ -468,7 +464,6 @@ def test_a_store_that_the_environment_has_no_more_is_named(
 def test_what_changed_since_stays_and_the_rest_is_taken_back(
     environment: Environment, stores: Stores, azure: MemoryStore, tmp_path: Path, listening: Listening
 ) -> None:
-    assert stores.vault is not None
     stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
     stores.vault.seed("agents/github", GITHUB_TOKEN="t")
     setting = Options(root=tmp_path, stores=stores.live, applies=True)
@@ -506,7 +501,6 @@ def test_a_run_that_a_newer_one_wrote_over_is_left_to_that_one(
     *,
     applies: bool,
 ) -> None:
-    assert stores.vault is not None
     stores.vault.seed("agents/jira", JIRA_TOKEN="newer", JIRA_URL="u")
     options = Options(("jira",), on_conflict=OnConflict.OVERWRITE, root=tmp_path, stores=stores.live, applies=True)
     newer = carry_out(migration(environment, "azure", None, options), listening)
@@ -550,7 +544,6 @@ def test_a_store_that_fails_once_does_not_keep_the_rest_from_being_undone(
     listening: Listening,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert stores.vault is not None
     stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
     stores.vault.seed("agents/github", GITHUB_TOKEN="t")
     setting = Options(root=tmp_path, stores=stores.live, applies=True)
@@ -638,7 +631,6 @@ def test_a_run_that_an_earlier_release_was_stopped_in_goes_on_and_is_undone(
     tmp_path: Path,
     listening: Listening,
 ) -> None:
-    assert stores.vault is not None
     first_format({"type": "step", "name": "agents-github", "state": "started", "before": None})
     stores.vault.seed("agents/jira", JIRA_TOKEN="t")
     stores.vault.seed("agents/github", GITHUB_TOKEN="t")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from compiler.live.stores import LiveStores
-from tests.commands import Done, run_command
+from tests.commands import Done, RunCommand, run_command
 from tests.lying_cluster import LyingCluster
 from tests.unit.cli.two_ends import KEY, VAULT, WRITING, Ends, Writing, journal
 
@@ -100,13 +100,13 @@ def lying(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LyingClus
 
 
 @pytest.fixture(params=WRITING)
-def writing(request: pytest.FixtureRequest, project: Path, ends: Ends, run: Callable[..., Done]) -> Writing:
+def writing(request: pytest.FixtureRequest, project: Path, ends: Ends, run: RunCommand) -> Writing:
     """Each command that writes to stores, in turn."""
     return Writing(request.param, project, ends, run)
 
 
 @pytest.fixture
-def migrate(project: Path, run: Callable[..., Done], ends: Ends) -> Writing:
+def migrate(project: Path, run: RunCommand, ends: Ends) -> Writing:
     """Copies one secret into the Key Vault."""
     return Writing("migrate", project, ends, run)
 

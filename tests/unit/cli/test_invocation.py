@@ -32,7 +32,7 @@ from compiler.render.content import CommandRun
 from compiler.stages.resolve import Outside
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from tests import providers
-from tests.commands import Done, invocation_of
+from tests.commands import EditFile, RunCommand, invocation_of
 from tests.faulty_gateway import QuietHandler
 from tests.refusals import is_refused
 
@@ -118,7 +118,7 @@ def server() -> Iterator[Asked]:
 
 
 @pytest.fixture
-def below(project: Path, edit: Callable[[str, str, str], None], server: Asked, monkeypatch: pytest.MonkeyPatch) -> Path:
+def below(project: Path, edit: EditFile, server: Asked, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of another user's in a folder like `/tmp`; the working folder is below that one."""
     if os.geteuid() != 0:
         pytest.skip("only root can give a file to another user")
@@ -157,7 +157,7 @@ LIVE = [
 @pytest.mark.parametrize("is_here", [False, True], ids=["above", "here"])
 @pytest.mark.parametrize("words", LIVE, ids=lambda words: words[0])
 def test_no_credential_goes_where_a_strangers_project_says(
-    run: Callable[..., Done],
+    run: RunCommand,
     below: Path,
     server: Asked,
     monkeypatch: pytest.MonkeyPatch,
@@ -179,7 +179,7 @@ def test_no_credential_goes_where_a_strangers_project_says(
 
 @pytest.mark.parametrize("folder", [".", ".."])
 def test_whoever_names_it_means_it(
-    run: Callable[..., Done], below: Path, server: Asked, monkeypatch: pytest.MonkeyPatch, folder: str
+    run: RunCommand, below: Path, server: Asked, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
     monkeypatch.chdir(below.parent if folder == "." else below)
     run("--root", folder, "verify", "dev")
@@ -187,7 +187,7 @@ def test_whoever_names_it_means_it(
 
 
 def test_whoever_calls_sudo_works_in_a_project_of_their_own(
-    run: Callable[..., Done], below: Path, server: Asked, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, below: Path, server: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(below.parent)
     for uid, is_own in (("54322", False), ("-1", False), ("54321", True)):
@@ -200,7 +200,7 @@ def test_whoever_calls_sudo_works_in_a_project_of_their_own(
 
 
 def test_what_others_may_write_in_the_working_folder_gets_no_credential(
-    run: Callable[..., Done], below: Path, server: Asked, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, below: Path, server: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(below.parent)
     for path in (Path("environments"), *Path("environments").iterdir()):
@@ -212,9 +212,7 @@ def test_what_others_may_write_in_the_working_folder_gets_no_credential(
     assert "help: if it is meant, name it: `platform-secrets --root . …`" in done.err
 
 
-def test_what_sends_nothing_goes_on_with_a_note(
-    run: Callable[..., Done], below: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_sends_nothing_goes_on_with_a_note(run: RunCommand, below: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     note = f'note: the project was found in "{below.parent}", and "{below.parent}/environments" belongs to another user'
     told = (("explain", "dev"), ("status", "dev", "--offline"), ("runs", "dev"), ("compile", "dev", "--out", "own"))
     for words in told:
@@ -255,7 +253,7 @@ def test_a_run_without_errors_tells_what_came_from_outside(project: Path, capsys
 
 
 def test_errors_are_shown_without_the_warnings(
-    project: Path, capsys: pytest.CaptureFixture[str], edit: Callable[[str, str, str], None]
+    project: Path, capsys: pytest.CaptureFixture[str], edit: EditFile
 ) -> None:
     edit("environments/dev.yaml", "use: [openai]", "usr: [openai]")
     result = compile_project(project, ["dev"])
@@ -298,7 +296,7 @@ def test_formats_for_programs_have_every_finding(
 
 
 def test_text_goes_to_standard_error_and_other_formats_to_standard_output(
-    project: Path, capsys: pytest.CaptureFixture[str], edit: Callable[[str, str, str], None]
+    project: Path, capsys: pytest.CaptureFixture[str], edit: EditFile
 ) -> None:
     edit("environments/dev.yaml", "use: [openai]", "usr: [openai]")
     diagnostics = compile_project(project, ["dev"]).diagnostics
@@ -321,7 +319,7 @@ def test_an_environment_is_what_its_files_say_and_the_variable_is_said_to_be_ign
 
 
 def test_the_errors_of_an_environment_are_shown_and_end_the_command(
-    project: Path, edit: Callable[[str, str, str], None], capsys: pytest.CaptureFixture[str]
+    project: Path, edit: EditFile, capsys: pytest.CaptureFixture[str]
 ) -> None:
     edit("environments/dev.yaml", "global:", "globl:")
     with pytest.raises(InputError):
@@ -330,7 +328,7 @@ def test_the_errors_of_an_environment_are_shown_and_end_the_command(
 
 
 def test_several_environments_or_all_are_compiled_at_once(
-    project: Path, edit: Callable[[str, str, str], None], capsys: pytest.CaptureFixture[str]
+    project: Path, edit: EditFile, capsys: pytest.CaptureFixture[str]
 ) -> None:
     invocation = invocation_of()
     assert [each.name for each in live_environments([], invocation)] == ["dev", "prod", "staging"]

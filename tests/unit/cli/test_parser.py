@@ -4,7 +4,6 @@ import argparse
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 
 import pytest
 
@@ -13,7 +12,7 @@ from compiler.cli.commands import COMMANDS
 from compiler.cli.invocation import parser_of
 from compiler.cli.parser import Parser, add_format
 from compiler.refusal import Refusal
-from tests.commands import Done
+from tests.commands import RunCommand
 from tests.leaks import leaks
 
 
@@ -110,7 +109,7 @@ def test_the_programs_own_help_fits_in_80_columns() -> None:
     ],
 )
 def test_the_help_of_a_kind_has_its_own_options_and_examples_alone(
-    run: Callable[..., Done], words: tuple[str, ...], own: tuple[str, ...], foreign: tuple[str, ...]
+    run: RunCommand, words: tuple[str, ...], own: tuple[str, ...], foreign: tuple[str, ...]
 ) -> None:
     done = run(*words, "--help")
     assert (done.code, done.err) == (0, "")
@@ -262,7 +261,7 @@ def test_a_file_to_write_is_known_by_its_argument(parser: Parser) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[f"--{SENTINEL}"], ["--format", SENTINEL], ["--quiet=" + SENTINEL]])
-def test_what_looks_like_a_credential_is_not_repeated(run: Callable[..., Done], arguments: list[str]) -> None:
+def test_what_looks_like_a_credential_is_not_repeated(run: RunCommand, arguments: list[str]) -> None:
     done = run("compile", *arguments)
     assert (done.code, done.out) == (2, "")
     assert not leaks(done.err, SENTINEL)

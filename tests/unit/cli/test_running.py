@@ -19,7 +19,7 @@ from compiler.cli.terminal.dialogue import Progress
 from compiler.live.stores import ServerFacts
 from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import Problem
-from tests.commands import Done, invocation_of
+from tests.commands import Done, EditFile, RunCommand, invocation_of
 from tests.memory_store import MemoryStore
 from tests.unit.changes import outcome_of, plan_of, unaudited_line, write_of
 from tests.unit.cli.two_ends import AZURE, KEY, WRITING, Ends, Writing, journal, journals, lines
@@ -135,10 +135,7 @@ def test_a_resumed_run_that_is_stopped_by_another_writer_ends(writing: Writing, 
 
 @pytest.mark.parametrize("noted", [True, False])
 @pytest.mark.parametrize("writing", ["put", "restore"], indirect=True)
-def test_another_value_than_the_run_has_written_is_a_conflict(
-    writing: Writing,
-    noted: bool,  # noqa: FBT001
-) -> None:
+def test_another_value_than_the_run_has_written_is_a_conflict(writing: Writing, *, noted: bool) -> None:
     assert writing.over("--apply").code == 0
     # As if the run had been killed: before its end, or before it could note the version either.
     kept = [line for line in journal(writing.project).read_text("utf-8").splitlines() if '"end"' not in line]
@@ -208,7 +205,7 @@ class TestADeletedSecret:
         ends.azure.seed(AZURE, **{KEY: "old"}, OTHER="theirs")
         ends.azure.deleted.add(AZURE)
 
-    def test_the_refusal_prints_the_command_that_recovers_it(self, writing: Writing, run: Callable[..., Done]) -> None:
+    def test_the_refusal_prints_the_command_that_recovers_it(self, writing: Writing, run: RunCommand) -> None:
         refused = writing.over("--apply", "--audit", "an audit file")
         assert refused.code == 1, refused.err
         assert (writing.ends.azure.deleted, writing.ends.azure.writes) == ({AZURE}, [])
@@ -229,7 +226,7 @@ class TestADeletedSecret:
         assert [line["action"] for line in audit] == ["recover", "update"]
 
     def test_the_command_is_for_the_same_project(
-        self, writing: Writing, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+        self, writing: Writing, run: RunCommand, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.chdir(tmp_path)
         files = {name: f"project/{name}" for name in ("dev.age", "key", "value")}
@@ -257,11 +254,7 @@ class TestAnotherRun:
 
     @pytest.mark.parametrize("undone", [False, True])
     def test_after_ten_seconds_nothing_is_written(
-        self,
-        writing: Writing,
-        done: str,
-        monkeypatch: pytest.MonkeyPatch,
-        undone: bool,  # noqa: FBT001
+        self, writing: Writing, done: str, monkeypatch: pytest.MonkeyPatch, *, undone: bool
     ) -> None:
         writing.has("newer")
         now, written = [0.0], len(writing.ends.azure.writes)
@@ -303,12 +296,7 @@ class TestADefect:
         assert (again.code, "resuming run" in again.err) == (0, True)
 
     @pytest.mark.parametrize("first", [True, False])
-    def test_debug_shows_the_way_there_and_no_text(
-        self,
-        writing: Writing,
-        run: Callable[..., Done],
-        first: bool,  # noqa: FBT001
-    ) -> None:
+    def test_debug_shows_the_way_there_and_no_text(self, writing: Writing, run: RunCommand, *, first: bool) -> None:
         words = (*writing.words, "--apply", "--quiet")
         found = run("--debug", *words) if first else run(*words, "--debug")
         assert "compiler/change/apply.py" in found.err
@@ -380,7 +368,7 @@ def test_what_was_replaced_is_there_again(writing: Writing) -> None:
     ("command", "options"), [(command, each) for command, options in NOT_FOR_UNDO.items() for each in options]
 )
 def test_it_takes_no_option_that_it_would_not_heed(
-    run: Callable[..., Done], project: Path, ends: Ends, command: str, options: tuple[str, ...]
+    run: RunCommand, project: Path, ends: Ends, command: str, options: tuple[str, ...]
 ) -> None:
     writing = Writing(command, project, ends, run)
     assert writing("--apply").code == 0
@@ -411,9 +399,7 @@ def test_it_refuses_what_changed_since_and_exits_1(writing: Writing, done: str) 
     assert writing.ends.azure.deleted == set()
 
 
-def test_another_commands_run_is_refused_with_the_line_to_use(
-    writing: Writing, done: str, run: Callable[..., Done]
-) -> None:
+def test_another_commands_run_is_refused_with_the_line_to_use(writing: Writing, done: str, run: RunCommand) -> None:
     line = f"platform-secrets {writing.name} dev --undo {done}"
     for other in WRITING:
         found = run(other, "dev", "--undo", done)
@@ -424,7 +410,7 @@ def test_another_commands_run_is_refused_with_the_line_to_use(
 
 
 def test_the_line_to_use_is_for_the_same_project(
-    writing: Writing, done: str, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    writing: Writing, done: str, run: RunCommand, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     other = next(name for name in WRITING if name != writing.name)
@@ -436,7 +422,7 @@ def test_the_line_to_use_is_for_the_same_project(
 
 
 def test_it_is_for_the_runs_environment_and_place(
-    writing: Writing, done: str, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    writing: Writing, done: str, run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform-staging")
     found = run(writing.name, "staging", "--undo", done)
@@ -449,7 +435,7 @@ def test_it_is_for_the_runs_environment_and_place(
 
 @pytest.mark.parametrize("newer", WRITING)
 def test_runs_on_one_secret_are_undone_newest_first_whichever_commands_they_are_of(
-    writing: Writing, done: str, newer: str, project: Path, ends: Ends, run: Callable[..., Done]
+    writing: Writing, done: str, newer: str, project: Path, ends: Ends, run: RunCommand
 ) -> None:
     other = Writing(newer, project, ends, run)
     other.has("newer")
@@ -497,9 +483,7 @@ def test_a_failure_is_incomplete_and_the_same_command_goes_on(writing: Writing, 
     assert undone == ["started", "failed", "started", "done"]
 
 
-def test_a_store_that_the_environment_has_no_more_is_named(
-    writing: Writing, done: str, edit: Callable[[str, str, str], None]
-) -> None:
+def test_a_store_that_the_environment_has_no_more_is_named(writing: Writing, done: str, edit: EditFile) -> None:
     edit("environments/base.yaml", "  azure:", "  elsewhere:")
     found = writing.undo(done, "--apply")
     assert (found.code, 'has no store "azure"' in found.err) == (2, True)

@@ -16,7 +16,7 @@ from pyrage import x25519  # type: ignore[import-untyped]
 from compiler.operations.age_file import encrypt_to
 from compiler.operations.backup import Backup, encode
 from compiler.stores.secret_value import SecretValue
-from tests.commands import Done
+from tests.commands import EditFile, RunCommand
 from tests.unit.cli.two_ends import Ends, journal, lines, with_few_secrets
 
 pytestmark = pytest.mark.heavy
@@ -89,7 +89,7 @@ class Bench:
 
     project: Path
     ends: Ends
-    run: Callable[..., Done]
+    run: RunCommand
     disk: Disk
     audit: Path
 
@@ -134,14 +134,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(
-    project: Path,
-    ends: Ends,
-    run: Callable[..., Done],
-    edit: Callable[[str, str, str], None],
-    disk: Disk,
-    tmp_path: Path,
-) -> Bench:
+def bench(project: Path, ends: Ends, run: RunCommand, edit: EditFile, disk: Disk, tmp_path: Path) -> Bench:
     ends.vault.seed("ai-platform-engineering/argocd-secret", **VALUES)
     edit("environments/catalogue.yaml", *(f"{{{more}description: Argo CD API token" for more in ("", REMOTE)))
     (project / "values.json").write_text(json.dumps(VALUES), "utf-8")
@@ -158,11 +151,7 @@ def bench(
 
 @pytest.mark.parametrize(("command", "function", "files", "once"), TRIED)
 def test_the_same_command_once_more_completes_the_audit_wherever_the_disk_was_full(
-    bench: Bench,
-    command: str,
-    function: str,
-    files: str,
-    once: bool,  # noqa: FBT001
+    bench: Bench, command: str, function: str, files: str, *, once: bool
 ) -> None:
     bench.disk.function = function
     room, failed, lacked = 0, True, 0

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from compiler.stores.interface import ROTATION, ROTATION_BY
-from tests.commands import Done
+from tests.commands import EditFile, RunCommand
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Ends, Writing, journal, lines
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -51,7 +51,7 @@ def recorded(project: Path) -> Callable[[str], Recorded]:
 
 
 @pytest.fixture
-def retiring(edit: Callable[[str, str, str], None]) -> None:
+def retiring(edit: EditFile) -> None:
     edit("environments/dev.yaml", "    use: [openai]", "    use: [openai]\n  github: {store: azure}")
     edit("environments/staging.yaml", "  jira:\n", "  github:\n")
 
@@ -142,7 +142,7 @@ def rotated(recorded: Callable[[str], Recorded], ends: Ends) -> Recorded:
     return found
 
 
-def test_a_rotation_goes_on_and_is_closed(rotated: Recorded, run: Callable[..., Done], ends: Ends) -> None:
+def test_a_rotation_goes_on_and_is_closed(rotated: Recorded, run: RunCommand, ends: Ends) -> None:
     refused = run("put", "dev", "github", KEY, "--from-file", "audit", "--apply")
     assert (refused.code, f"the rotation {rotated.run} of it, started " in refused.out) == (1, True)
     assert " by ada@laptop, is under way" in refused.out.replace("\n            ", " ")
@@ -156,7 +156,7 @@ def test_a_rotation_goes_on_and_is_closed(rotated: Recorded, run: Callable[..., 
     assert ends.vault.shown(VAULT) == {KEY: "new"}
 
 
-def test_a_rotation_is_undone(rotated: Recorded, run: Callable[..., Done], ends: Ends) -> None:
+def test_a_rotation_is_undone(rotated: Recorded, run: RunCommand, ends: Ends) -> None:
     done = run("rotate", "dev", "--undo", rotated.run, "--apply", "--audit", "audit")
     assert (done.code, ends.vault.shown(VAULT)) == (0, {KEY: "token"})
     assert ends.vault.held[VAULT].attributes.tags == {}
@@ -166,7 +166,7 @@ def test_a_rotation_is_undone(rotated: Recorded, run: Callable[..., Done], ends:
 @pytest.mark.usefixtures("retiring")
 @pytest.mark.parametrize("name", ["retired", "retired-unrecorded"])
 def test_a_retirement_is_completed_and_undone(
-    recorded: Callable[[str], Recorded], run: Callable[..., Done], ends: Ends, name: str
+    recorded: Callable[[str], Recorded], run: RunCommand, ends: Ends, name: str
 ) -> None:
     found = recorded(name)
     ends.azure.seed(AZURE, **{KEY: "token"})

@@ -1,7 +1,7 @@
 """Both stores of the shipped project in memory, the commands that write to them, and the journals of these."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from compiler.model.store import StoreAddress
 from compiler.operations.age_file import encrypt_to
 from compiler.operations.backup import Backup, encode
 from compiler.stores.secret_value import SecretValue
-from tests.commands import Done
+from tests.commands import Done, RunCommand
 from tests.memory_store import MemoryStore
 from tests.platforms import base_text, write_project
 
@@ -66,7 +66,7 @@ class Writing:
     name: str
     project: Path
     ends: Ends
-    run: Callable[..., Done]
+    run: RunCommand
 
     def __post_init__(self) -> None:
         self._identity = x25519.Identity.generate()

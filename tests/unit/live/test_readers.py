@@ -20,10 +20,11 @@ from compiler.live.readers import (
     way_out,
 )
 from compiler.model.store import StoreIdentity, remote_places
-from compiler.pipeline import compile_project, plan_values, write_values
+from compiler.pipeline import plan_values, write_values
 from compiler.refusal import Refusal
 from compiler.stages.resolve import Outside
 from tests import providers
+from tests.platforms import project_of
 from tests.unit.operations.retire_bench import Bench, bench
 
 __all__ = ["bench"]
@@ -151,9 +152,7 @@ def test_an_address_that_comes_from_outside_completes_an_environment(bench: Benc
 def test_a_values_file_that_is_behind_or_strange_keeps_everything(bench: Bench) -> None:
     chart = bench.root / "chart"
     chart.mkdir()
-    result = compile_project(bench.root)
-    assert result.project is not None
-    files, _ = plan_values(result.project, chart, "chart", bench.root)
+    files, _ = plan_values(project_of(bench.root), chart, "chart", bench.root)
     write_values(files, bench.root)
     assert [each.name for each in every_environment(bench.root, Outside())] == ["prod"]
     bench.write("prod", "store: vault\n")

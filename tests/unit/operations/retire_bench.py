@@ -14,10 +14,9 @@ from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.store import StoreAddress
 from compiler.operations.retire import Retirement, retire
-from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from tests.memory_store import MemoryStore
-from tests.platforms import write_agents_project
+from tests.platforms import environment_of, write_agents_project
 
 
 @dataclass
@@ -43,10 +42,7 @@ class Bench:
         path.write_text(text.replace(old, new), "utf-8")
 
     def environment(self, name: str = "prod") -> Environment:
-        result = compile_project(self.root, [name], self.outside)
-        assert not result.failed, [each.message for each in result.diagnostics]
-        assert result.project is not None
-        return result.project.environments[0]
+        return environment_of(self.root, name, outside=self.outside)
 
     def live(self) -> LiveStores:
         return LiveStores(self.environ, self._open)

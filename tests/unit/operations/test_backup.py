@@ -35,7 +35,6 @@ from tests.unit.conftest import Stores, taking
 
 @pytest.fixture
 def filled(stores: Stores) -> Stores:
-    assert stores.vault is not None
     stores.vault.hold("agents/github", {"GITHUB_TOKEN": SecretValue("t")})
     stores.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("t"), "JIRA_URL": SecretValue("u")})
     return stores
@@ -56,7 +55,6 @@ def test_all_secrets_are_read_once_each(environment: Environment, filled: Stores
     assert gathered.backup.time.endswith("+00:00")
     assert gathered.lacking == ()
     assert gathered.left_out == ()
-    assert filled.vault is not None
     assert sorted(filled.vault.reads) == ["agents/github", "agents/jira"]
     assert filled.vault.writes == []
 
@@ -64,12 +62,10 @@ def test_all_secrets_are_read_once_each(environment: Environment, filled: Stores
 def test_only_the_named_secrets_are_read(environment: Environment, filled: Stores) -> None:
     gathered = gather(environment, ("jira",), filled.live)
     assert gathered.backup.secrets == ("jira",)
-    assert filled.vault is not None
     assert filled.vault.reads == ["agents/jira"]
 
 
 def test_keys_of_variants_not_in_use_are_taken_along_and_not_missed(environment: Environment, filled: Stores) -> None:
-    assert filled.vault is not None
     filled.vault.hold("agents/github", {"GITHUB_TOKEN": SecretValue("t"), "GITHUB_APP_ID": SecretValue("7")})
     gathered = gather(environment, ("github",), filled.live)
     assert sorted(gathered.backup.values) == [("github", "GITHUB_APP_ID"), ("github", "GITHUB_TOKEN")]
@@ -77,7 +73,6 @@ def test_keys_of_variants_not_in_use_are_taken_along_and_not_missed(environment:
 
 
 def test_a_whole_value_is_the_whole_text(environment: Environment, stores: Stores) -> None:
-    assert stores.azure is not None
     github = replace(environment.secrets["github"], store=environment.stores["azure"])
     stores.azure.hold("agents-github", {"GITHUB_TOKEN": SecretValue("t")})
     stores.azure.hold("github-app-key", {"odd": SecretValue("x")}, '{"odd": "x"}')
@@ -87,7 +82,6 @@ def test_a_whole_value_is_the_whole_text(environment: Environment, stores: Store
 
 
 def test_what_is_in_use_and_not_there_is_missing(environment: Environment, filled: Stores) -> None:
-    assert filled.vault is not None
     filled.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("t")})
     del filled.vault.versions["agents/github"]
     gathered = gather(environment, (), filled.live)
@@ -99,7 +93,6 @@ def test_what_is_in_use_and_not_there_is_missing(environment: Environment, fille
 
 
 def test_what_could_not_be_restored_is_not_taken_for_saved(environment: Environment, filled: Stores) -> None:
-    assert filled.vault is not None
     filled.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("5", JsonKind.NUMBER), "JIRA_URL": SecretValue(" ")})
     gathered = gather(environment, ("jira",), filled.live)
     assert lacking(gathered) == {
@@ -112,7 +105,6 @@ def test_what_could_not_be_restored_is_not_taken_for_saved(environment: Environm
 def test_a_secret_that_cannot_be_read_is_told_and_a_dead_store_ends_all(
     environment: Environment, filled: Stores
 ) -> None:
-    assert filled.vault is not None
     filled.vault.failures["read", "agents/jira"] = filled.failure(DisabledError, "agents/jira")
     assert lacking(gather(environment, (), filled.live)) == {
         "JIRA_TOKEN": "it is refused; do something",
@@ -124,7 +116,6 @@ def test_a_secret_that_cannot_be_read_is_told_and_a_dead_store_ends_all(
 
 
 def test_properties_outside_the_catalogue_are_left_out_and_told(environment: Environment, filled: Stores) -> None:
-    assert filled.vault is not None
     filled.vault.hold("agents/github", {"GITHUB_TOKEN": SecretValue("t"), "NOTES": SecretValue("n")})
     gathered = gather(environment, (), filled.live)
     assert gathered.left_out == (("agents/github", "NOTES"),)
@@ -135,7 +126,6 @@ def test_properties_outside_the_catalogue_are_left_out_and_told(environment: Env
 def test_keys_of_other_secrets_in_the_same_remote_are_no_strangers(
     sharing: Environment, stores: Stores, only: tuple[str, ...]
 ) -> None:
-    assert stores.vault is not None
     names = ("GITHUB_TOKEN", "GITHUB_APP_ID", "JIRA_TOKEN", "JIRA_URL", "ONLY", "NOTES")
     stores.vault.hold("agents/shared", {name: SecretValue(name) for name in names})
     gathered = gather(sharing, only, stores.live)
@@ -161,7 +151,6 @@ def test_a_part_is_enough_only_where_a_part_will_do(environment: Environment, st
     with pytest.raises(Refusal) as caught:
         gather(environment, (), stores.live).is_enough(is_partial=True)
     assert (caught.value.kind, caught.value.help) == ("usage", "`platform-secrets verify prod` shows what they hold")
-    assert stores.vault is not None
     stores.vault.hold("agents/github", {"GITHUB_TOKEN": SecretValue("t")})
     some = gather(environment, (), stores.live)
     assert (some.is_enough(is_partial=False), some.is_enough(is_partial=True)) == (False, True)
@@ -170,7 +159,6 @@ def test_a_part_is_enough_only_where_a_part_will_do(environment: Environment, st
 
 def test_a_value_that_several_secrets_have_is_backed_up_once(tmp_path: Path, filled: Stores) -> None:
     environment = taking(tmp_path / "project")
-    assert filled.vault is not None
     filled.vault.hold("agents/board", {"OWN": SecretValue("o")})
     gathered = gather(environment, (), filled.live)
     assert sorted(gathered.backup.values) == [
@@ -405,8 +393,6 @@ def test_into_an_empty_store_all_is_created_where_the_catalogue_says(
     assert kinds(ended.plan) == dict.fromkeys(("GITHUB_APP_KEY", "GITHUB_TOKEN", "JIRA_TOKEN"), Kind.CREATE)
     assert ended.end is End.APPLIED
     assert [result.state for result in ended.results] == [State.DONE] * 3
-    assert stores.azure is not None
-    assert stores.vault is not None
     whole = stores.azure.held["github-app-key"].whole
     assert whole is not None
     assert whole.reveal() == "pem"
@@ -417,7 +403,6 @@ def test_into_an_empty_store_all_is_created_where_the_catalogue_says(
 def test_a_deleted_secret_is_restored_where_that_is_asked_and_else_named_with_the_command(
     environment: Environment, stores: Stores, tmp_path: Path, listening: Listening
 ) -> None:
-    assert stores.vault is not None
     stores.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("old"), "KEPT": SecretValue("k")})
     stores.vault.deleted.add("agents/jira")
     refused = changing(environment, stores, Options(("jira",), words=("restore", "prod"))).plan(None)
@@ -456,7 +441,6 @@ def test_the_same_backup_with_the_same_options_is_the_same_run(environment: Envi
 def test_another_value_in_the_store_is_what_was_said(
     environment: Environment, stores: Stores, on_conflict: OnConflict, kind: Kind, written: list[str]
 ) -> None:
-    assert stores.vault is not None
     stores.vault.hold("agents/github", {"GITHUB_TOKEN": SecretValue("t")})
     stores.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("newer")})
     plan = planned(environment, stores, on_conflict)
@@ -497,7 +481,6 @@ def test_what_has_no_place_any_more_is_refused_by_name(environment: Environment,
 
 
 def test_what_the_store_refuses_is_refused_before_anything_is_written(environment: Environment, stores: Stores) -> None:
-    assert stores.vault is not None
     stores.vault.failures["read", "agents/jira"] = stores.failure(SoftDeletedError, "agents/jira")
     plan = planned(environment, stores)
     assert kinds(plan)["JIRA_TOKEN"] is Kind.REFUSE
@@ -532,7 +515,6 @@ def test_only_what_the_backup_holds_can_be_asked_for(environment: Environment) -
 @pytest.fixture
 def cut_off(environment: Environment, stores: Stores, tmp_path: Path, listening: Listening) -> Change:
     """A restoring of two remote secrets into the Key Vault, of which the first was written and the other was not."""
-    assert stores.azure is not None
     stores.azure.failures["write", "agents-jira"] = stores.failure(Code.UNAVAILABLE, "agents-jira")
     change = changing(environment, stores, Options(), environment.stores["azure"], root=tmp_path)
     ended = carry_out(change, listening)
@@ -545,7 +527,6 @@ def cut_off(environment: Environment, stores: Stores, tmp_path: Path, listening:
 def test_a_restoring_that_was_cut_off_goes_on_with_what_is_left(
     cut_off: Change, stores: Stores, tmp_path: Path, listening: Listening
 ) -> None:
-    assert stores.azure is not None
     ended = carry_out(cut_off, listening)
     assert kinds(ended.plan)["JIRA_TOKEN"] is Kind.CREATE
     assert (ended.end, stores.azure.writes[-1], len(listening.resumed)) == (End.APPLIED, "agents-jira", 1)
@@ -557,7 +538,6 @@ def test_another_value_than_the_run_restored_is_a_conflict_by_its_key(
     cut_off: Change, environment: Environment, stores: Stores, tmp_path: Path, listening: Listening
 ) -> None:
     # A backup of the same moment with another value: the run may not cover what it wrote itself.
-    assert stores.azure is not None
     backup = replace(
         RESTORED_BACKUP, values={**RESTORED_BACKUP.values, ("github", "GITHUB_APP_KEY"): SecretValue("other")}
     )

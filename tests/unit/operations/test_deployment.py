@@ -10,7 +10,7 @@ from compiler.cluster.judge import DeployedSource
 from compiler.operations.deployment import Deployment
 from compiler.operations.status import manifests_for
 from compiler.operations.values_files import write_values_files
-from compiler.pipeline import compile_project
+from tests.platforms import project_of
 from tests.unit.operations.status_world import GITHUB, JIRA, SPACE, World
 
 FILE = "chart/values-prod.yaml"
@@ -26,9 +26,7 @@ def deployed(world: World) -> World:
 
 
 def write(world: World) -> None:
-    result = compile_project(world.bench.root, [])
-    assert result.project is not None
-    assert not write_values_files(result.project, world.bench.root, ()).failed
+    assert not write_values_files(project_of(world.bench.root), world.bench.root, ()).failed
 
 
 def look(world: World) -> Deployment:

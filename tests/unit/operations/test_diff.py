@@ -17,14 +17,14 @@ from compiler.operations.diff import (
     side_of_environment,
     stale_values,
 )
-from compiler.pipeline import ValuesFile, compile_project, plan_values
+from compiler.pipeline import ValuesFile, plan_values
 from compiler.refusal import Refusal
 from compiler.render.content import show
 from compiler.stages.emit import read_values, values_tree
 from compiler.stages.files import Output
 from tests.conftest import Helm
 from tests.pace import allowed
-from tests.platforms import BASE, CATALOGUE, write_project
+from tests.platforms import BASE, CATALOGUE, environment_of, project_of, write_project
 
 ROOT = Path(__file__).resolve().parents[3]
 VALUES = ROOT / "tests" / "chart" / "values"
@@ -35,8 +35,7 @@ def side_of_text(text: str) -> Side:
 
 
 def test_values_written_from_an_environment_mean_the_same(tmp_path: Path) -> None:
-    project = compile_project(ROOT).project
-    assert project is not None
+    project = project_of(ROOT)
     files, _ = plan_values(project, tmp_path, "", tmp_path)
     for environment, file in zip(project.environments, files, strict=True):
         side = side_of_environment(environment)
@@ -154,9 +153,7 @@ spec:
 
 @pytest.mark.parametrize("text", [VALUES_FILE, MANIFESTS])
 def test_what_the_chart_has_no_place_for_is_never_shown(text: str) -> None:
-    project = compile_project(ROOT, ["dev"]).project
-    assert project is not None
-    found = differences(side_of_text(text), side_of_environment(project.environments[0]))
+    found = differences(side_of_text(text), side_of_environment(environment_of(ROOT, "dev")))
     assert "…" in str(found)
     assert SENTINEL not in str(found)
 
@@ -219,9 +216,7 @@ NAMES = ("ClusterSecretStore/vault-store", "ClusterSecretStore/azure-store")
 
 def addresses(folder: Path, prod: str) -> Mapping[str, str] | None:
     write_project(folder, base=BASE, catalogue=CATALOGUE, prod=prod)
-    project = compile_project(folder, ["prod"]).project
-    assert project is not None
-    return side_of_environment(project.environments[0]).addresses
+    return side_of_environment(environment_of(folder)).addresses
 
 
 @pytest.mark.parametrize(

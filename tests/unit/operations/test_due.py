@@ -16,11 +16,10 @@ from compiler.operations.status import Status
 from compiler.operations.status_live import with_values
 from compiler.operations.status_wait import with_ages
 from compiler.operations.verify import verify
-from compiler.pipeline import compile_project
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import ROTATION, Attributes, RemoteSecret, SecretWriter
 from tests.memory_store import MemoryStore, secrets
-from tests.platforms import write_agents_project
+from tests.platforms import environment_of, write_agents_project
 from tests.unit.operations.status_world import World
 
 # Which keys need a new value and by when, of what the stores in use hold.
@@ -179,9 +178,7 @@ class SharedKey:
         text = catalogue.read_text("utf-8").replace("{description: Token}", "{description: Token, rotate: 90d}")
         catalogue.write_text(text, "utf-8")
         (root / "environments/prod.yaml").write_text("secrets: {bot: {}}\n", "utf-8")
-        result = compile_project(root, ["prod"])
-        assert result.project is not None, [each.message for each in result.diagnostics]
-        self.environment: Environment = result.project.environments[0]
+        self.environment: Environment = environment_of(root)
         self.references: tuple[Cell, ...] = cells_to_read(self.environment)[0]
         self.stores: dict[str, MemoryStore] = {}
 

@@ -6,10 +6,9 @@ import pytest
 from compiler.model.document import Node, Source, Span
 from compiler.model.environment import Environment
 from compiler.operations.explain import Explanation, explain, format_place, format_value
-from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.stages.load import load_text
-from tests.platforms import write_project
+from tests.platforms import environment_of, write_project
 
 CATALOGUE = """
 secrets:
@@ -55,9 +54,7 @@ labels: null
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
     write_project(tmp_path, catalogue=CATALOGUE.lstrip(), base=BASE.lstrip(), dev=DEV.lstrip())
-    project = compile_project(tmp_path, ["dev"]).project
-    assert project is not None
-    return project.environments[0]
+    return environment_of(tmp_path, "dev", may_fail=True)
 
 
 def _one(environment: Environment, path: str) -> Explanation:
@@ -120,9 +117,7 @@ def test_labels_and_annotations_of_a_secret_are_told_with_the_map_that_they_are_
         "secrets: {plain: {secretLabels: {team: s}, secretAnnotations: {own: b}}}\n",
         "utf-8",
     )
-    project = compile_project(tmp_path, ["dev"]).project
-    assert project is not None
-    (dev,) = project.environments
+    dev = environment_of(tmp_path, "dev", may_fail=True)
     found = {row.path.removeprefix("secrets.plain."): row for row in explain(dev, "secrets.plain")}
     told = {path: (row.value, row.origin, row.note) for path, row in found.items() if path[:5] in ("label", "secre")}
     assert told == {
@@ -161,9 +156,7 @@ def test_variants_that_nobody_chose(environment: Environment) -> None:
 
 def test_all_variants_is_a_default(environment: Environment, tmp_path: Path) -> None:
     (tmp_path / "environments/dev.yaml").write_text("{}\n", "utf-8")
-    project = compile_project(tmp_path, ["dev"]).project
-    assert project is not None
-    every = _one(project.environments[0], "secrets.every.use")
+    every = _one(environment_of(tmp_path, "dev", may_fail=True), "secrets.every.use")
     assert (every.value, every.origin) == ("[x, y]", "default")
 
 
@@ -240,9 +233,7 @@ secrets:
 
 def _environment(root: Path, text: str) -> Environment:
     write_project(root, catalogue=KEY_CATALOGUE.lstrip(), base=KEY_BASE.lstrip(), dev=text.lstrip())
-    project = compile_project(root, ["dev"]).project
-    assert project is not None
-    return project.environments[0]
+    return environment_of(root, "dev", may_fail=True)
 
 
 def _paths(environment: Environment, path: str) -> list[tuple[str, str | None]]:
@@ -452,9 +443,7 @@ def test_what_a_secret_is_made_of_is_told(tmp_path: Path) -> None:
     said = "    target: agent-jira-secrets\n"
     more = "    type: Opaque\n    deletionPolicy: Merge\n    template: {data: {URL: '{{ .ATLASSIAN_API_URL }}'}}\n"
     catalogue.write_text(catalogue.read_text("utf-8").replace(said, said + more), "utf-8")
-    project = compile_project(tmp_path, ["dev"]).project
-    assert project is not None
-    rows = {row.path: row.value for row in explain(project.environments[0], "secrets.jira")}
+    rows = {row.path: row.value for row in explain(environment_of(tmp_path, "dev", may_fail=True), "secrets.jira")}
     assert rows["secrets.jira.type"] == "Opaque"
     assert rows["secrets.jira.deletionPolicy"] == "Merge"
     assert rows["secrets.jira.template.data.URL"] == "{{ .ATLASSIAN_API_URL }}"

@@ -345,7 +345,6 @@ def test_a_value_that_several_secrets_have_goes_one_way(tmp_path: Path, ends: En
 def test_a_migration_is_planned_between_the_named_stores(
     environment: Environment, stores: Stores, tmp_path: Path
 ) -> None:
-    assert stores.vault is not None
     stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
     options = Options(("jira",), root=tmp_path, stores=stores.live)
     change = migration(environment, "azure", None, options)

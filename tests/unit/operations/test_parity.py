@@ -25,10 +25,9 @@ from compiler.operations.parity import (
     references,
     targets,
 )
-from compiler.pipeline import compile_project
 from compiler.stages.emit import read_values
 from tests.conftest import Helm as Installed
-from tests.platforms import base_text, write_project
+from tests.platforms import base_text, project_of, write_project
 
 ROOT = Path(__file__).resolve().parents[3]
 HELMS = (Helm(Path("helm4"), "4.3"), Helm(Path("helm3"), "3.22"))
@@ -53,10 +52,7 @@ def project(tmp_path: Path) -> Project:
     write_project(tmp_path, catalogue=CATALOGUE, one=ENVIRONMENT)
     (tmp_path / "chart").mkdir()
     (tmp_path / "chart/Chart.yaml").write_text("name: platform-secrets\n")
-    result = compile_project(tmp_path)
-    assert result.project is not None
-    assert not result.failed, [each.message for each in result.diagnostics]
-    return result.project
+    return project_of(tmp_path)
 
 
 @pytest.fixture
@@ -160,16 +156,13 @@ def test_what_is_no_yaml_is_a_diagnostic(project: Project, tmp_path: Path, rende
 
 @pytest.mark.heavy
 def test_the_shipped_environments_are_proven(helms: tuple[Installed, ...]) -> None:
-    result = compile_project(ROOT)
-    assert result.project is not None
-    assert prove(result.project, ROOT / "chart", [helm_at(Path(helm.path)) for helm in helms]) == ()
+    assert prove(project_of(ROOT), ROOT / "chart", [helm_at(Path(helm.path)) for helm in helms]) == ()
 
 
 def test_the_table_counts_each_shipped_secret() -> None:
-    result = compile_project(ROOT)
-    assert result.project is not None
-    catalogue: Any = result.project.catalogue.document.root.plain_data()
-    for environment in result.project.environments:
+    project = project_of(ROOT)
+    catalogue: Any = project.catalogue.document.root.plain_data()
+    for environment in project.environments:
         data: Any = environment.root.plain_data()
         assert len(expected_manifests(data, catalogue)) == len(environment.secrets)
 
@@ -178,9 +171,7 @@ def nested(tmp_path: Path, name: str = "secrets") -> Project:
     (tmp_path / "environments").mkdir(exist_ok=True)
     (tmp_path / "environments/catalogue.yaml").write_text(CATALOGUE)
     (tmp_path / "environments/one.yaml").write_text(f"{ENVIRONMENT}subchart: {name}\n")
-    result = compile_project(tmp_path)
-    assert result.project is not None
-    return result.project
+    return project_of(tmp_path, may_fail=True)
 
 
 def test_a_subchart_is_proven_through_a_parent(tmp_path: Path, helms: tuple[Installed, ...]) -> None:

@@ -32,7 +32,6 @@ from compiler.operations.references import (
     way_out_of,
     with_own_count,
 )
-from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.render.content import CommandRun, show
 from compiler.render.formats import render_text
@@ -46,7 +45,7 @@ from compiler.stores.errors import Action, DisabledError, NotFoundError, SoftDel
 from compiler.stores.interface import Attributes, RemoteSecret, StoreOptions
 from compiler.stores.secret_value import JsonKind, SecretValue
 from tests import providers
-from tests.platforms import base_text, write_project
+from tests.platforms import base_text, project_of, write_project
 from tests.refusals import refusal
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -78,9 +77,7 @@ PROD = base_text(
 def compiled(folder: Path, fetch: str = "perKey", prod: str = PROD) -> Environment:
     shutil.copytree(ROOT / "schemas", folder / "schemas")
     write_project(folder, catalogue=CATALOGUE, prod=prod % fetch)
-    project = compile_project(folder).project
-    assert project is not None
-    return project.environments[0]
+    return project_of(folder, may_fail=True).environments[0]
 
 
 def test_every_key_asks_its_own_store_at_the_lines_of_the_input(tmp_path: Path) -> None:

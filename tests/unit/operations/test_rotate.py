@@ -46,8 +46,6 @@ def options(tmp_path: Path, stores: Stores) -> Options:
 
 
 def ends(stores: Stores) -> tuple[MemoryStore, MemoryStore]:
-    assert stores.vault is not None
-    assert stores.azure is not None
     return stores.vault, stores.azure
 
 

@@ -10,7 +10,7 @@ from compiler.model.document import Source, Span
 from compiler.model.environment import Project
 from compiler.operations.values_files import ValuesOutcome, note_unmade_stores, prune, write_values_files
 from compiler.pipeline import compile_project
-from tests.platforms import write_agents_project
+from tests.platforms import project_of, write_agents_project
 
 WARNING = Diagnostic("some-rule", Severity.WARNING, "look", Span(Source("environments/prod.yaml")))
 ERROR = Diagnostic("some-rule", Severity.ERROR, "no", Span(Source("environments/prod.yaml")))
@@ -22,8 +22,7 @@ def _project(tmp_path: Path) -> None:
 
 
 def done(root: Path, found: Sequence[Diagnostic] = (), **options: Any) -> ValuesOutcome:  # noqa: ANN401
-    project = compile_project(root).project
-    assert project is not None
+    project = project_of(root)
     return write_values_files(project, root, found, **options)
 
 
@@ -78,8 +77,7 @@ def test_files_without_an_environment_go_with_what_was_said_of_them(tmp_path: Pa
 @pytest.mark.usefixtures("_project")
 def test_a_store_is_said_to_be_made_elsewhere_once(tmp_path: Path) -> None:
     written = done(tmp_path)
-    project = compile_project(tmp_path).project
-    assert project is not None
+    project = project_of(tmp_path)
     note = note_unmade_stores(project, written.files, tmp_path)
     (store,) = project.environments[0].stores_in_use()
     assert note.startswith(
@@ -95,8 +93,7 @@ def test_the_stores_that_nobody_makes_are_in_one_note_and_not_again_for_the_next
     (tmp_path / "environments/qa.yaml").write_text("secrets: {jira: {store: azure}}\n", "utf-8")
 
     def note(name: str) -> str:
-        project = compile_project(tmp_path, [name]).project
-        assert project is not None
+        project = project_of(tmp_path, name)
         return note_unmade_stores(project, write_values_files(project, tmp_path, ()).files, tmp_path)
 
     assert note("qa") == (
@@ -129,9 +126,7 @@ def project(tmp_path: Path) -> Project:
     for name in ("base", "dev", "catalogue"):
         text = (ROOT / f"environments/{name}.yaml").read_text("utf-8")
         (tmp_path / f"environments/{name}.yaml").write_text(text, "utf-8")
-    found = compile_project(tmp_path).project
-    assert found is not None
-    return found
+    return project_of(tmp_path)
 
 
 def test_only_our_own_regular_files_go(project: Project, tmp_path: Path) -> None:
@@ -184,7 +179,6 @@ def test_an_old_file_for_a_parent_chart_is_ours_too(project: Project, tmp_path: 
 def test_values_stay_whose_environment_was_moved(project: Project, tmp_path: Path) -> None:
     (tmp_path / "environments/eu").mkdir()
     (tmp_path / "environments/eu/old.yaml").write_text("", "utf-8")
-    moved = compile_project(tmp_path).project
-    assert moved is not None
+    moved = project_of(tmp_path)
     assert prune(moved, tmp_path)[0] == ()
     assert (tmp_path / "chart/values-old.yaml").is_file()

@@ -14,7 +14,7 @@ from compiler.cli.commands.restore import _identities as identities
 from compiler.operations.backup import Backup, Gathered
 from compiler.refusal import Refusal
 from compiler.stores.secret_value import SecretValue
-from tests.commands import Done
+from tests.commands import RunCommand
 
 VALUES = {("jira", "ATLASSIAN_TOKEN"): SecretValue("s3ntinel")}
 
@@ -40,13 +40,13 @@ def public() -> str:
     return str(x25519.Identity.generate().to_public())
 
 
-def test_a_recipient_is_all_it_takes(holds: Callable[..., None], run: Callable[..., Done], public: str) -> None:
+def test_a_recipient_is_all_it_takes(holds: Callable[..., None], run: RunCommand, public: str) -> None:
     done = run("backup", "dev", "dev.age", "--recipient", public)
     assert (done.code, done.out, done.err) == (0, "dev.age: written, dev, 1 secret, 1 key\n", "")
 
 
 def test_secrets_stand_behind_the_file_or_beside_a_folder(
-    run: Callable[..., Done], project: Path, monkeypatch: pytest.MonkeyPatch, public: str
+    run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch, public: str
 ) -> None:
     asked: list[tuple[str, ...]] = []
     backup = Backup("dev", "2026-01-02T03:04:05+00:00", VALUES, ())
@@ -68,7 +68,7 @@ def test_secrets_stand_behind_the_file_or_beside_a_folder(
 
 
 def test_a_secret_in_the_place_of_the_file_does_not_save_all(
-    holds: Callable[..., None], run: Callable[..., Done], project: Path, public: str
+    holds: Callable[..., None], run: RunCommand, project: Path, public: str
 ) -> None:
     done = run("backup", "dev", "jira", "slack", "--recipient", public)
     assert (done.code, (project / "jira").exists()) == (2, False)
@@ -76,16 +76,14 @@ def test_a_secret_in_the_place_of_the_file_does_not_save_all(
     assert run("backup", "dev", "./jira", "--recipient", public).code == 0
 
 
-def test_a_file_of_recipients_will_do(
-    holds: Callable[..., None], run: Callable[..., Done], project: Path, public: str
-) -> None:
+def test_a_file_of_recipients_will_do(holds: Callable[..., None], run: RunCommand, project: Path, public: str) -> None:
     (project / "ops.pub").write_text(f"# ops\n{public}\n", "utf-8")
     assert run("backup", "dev", "dev.age", "--recipients-file", "ops.pub").code == 0
     assert (project / "dev.age").read_bytes().startswith(b"age-encryption.org/v1\n-> X25519 ")
 
 
 def test_the_passphrase_of_the_variables_file_will_do(
-    holds: Callable[..., None], run: Callable[..., Done], project: Path, monkeypatch: pytest.MonkeyPatch
+    holds: Callable[..., None], run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project / "pass").write_text("correct horse battery\n", "utf-8")
     monkeypatch.setenv("PLATFORM_SECRETS_PASSPHRASE_FILE", "pass")
@@ -107,7 +105,7 @@ def test_the_passphrase_of_the_variables_file_will_do(
 
 
 def test_what_is_missing_stops_it_or_is_told(
-    holds: Callable[..., None], run: Callable[..., Done], project: Path, public: str
+    holds: Callable[..., None], run: RunCommand, project: Path, public: str
 ) -> None:
     holds(
         VALUES,
@@ -123,16 +121,14 @@ def test_what_is_missing_stops_it_or_is_told(
     assert "note: a/b: EXTRA: left out, not in the catalogue\n" in done.err
 
 
-def test_an_empty_backup_is_none(holds: Callable[..., None], run: Callable[..., Done], public: str) -> None:
+def test_an_empty_backup_is_none(holds: Callable[..., None], run: RunCommand, public: str) -> None:
     holds({})
     done = run("backup", "dev", "dev.age", "--recipient", public)
     assert done.code == 2
     assert "there is nothing to back up" in done.err
 
 
-def test_a_wrong_command_line_is_told(
-    holds: Callable[..., None], run: Callable[..., Done], project: Path, public: str
-) -> None:
+def test_a_wrong_command_line_is_told(holds: Callable[..., None], run: RunCommand, project: Path, public: str) -> None:
     (project / "there.age").write_bytes(b"old")
     for arguments, code, message in (
         (("dev", "x.age", "--recipient", public, "--only", "jirra"), 2, 'did you mean "jira"?'),
@@ -151,12 +147,7 @@ def test_a_wrong_command_line_is_told(
 
 @pytest.mark.parametrize(("partial", "code"), [(True, 0), (False, 1)])
 def test_a_program_gets_one_object_without_a_value(
-    holds: Callable[..., None],
-    run: Callable[..., Done],
-    project: Path,
-    public: str,
-    partial: bool,  # noqa: FBT001
-    code: int,
+    holds: Callable[..., None], run: RunCommand, project: Path, public: str, code: int, *, partial: bool
 ) -> None:
     lacking = Step(
         "jira",
@@ -197,7 +188,7 @@ def test_a_program_gets_one_object_without_a_value(
 
 
 def test_a_folder_gets_a_new_file_by_the_time_that_no_run_replaces(
-    holds: Callable[..., None], run: Callable[..., Done], project: Path, public: str
+    holds: Callable[..., None], run: RunCommand, project: Path, public: str
 ) -> None:
     (project / "backups").mkdir()
     done = run("backup", "dev", "--out-dir", "backups", "--recipient", public)
@@ -213,7 +204,7 @@ def test_a_folder_gets_a_new_file_by_the_time_that_no_run_replaces(
 
 
 def test_the_report_names_the_new_file_also_where_none_was_written(
-    holds: Callable[..., None], run: Callable[..., Done], project: Path, public: str
+    holds: Callable[..., None], run: RunCommand, project: Path, public: str
 ) -> None:
     (project / "backups").mkdir()
     done = run("backup", "dev", "--out-dir", "backups", "--recipient", public, "--format", "json")
@@ -227,7 +218,7 @@ def test_the_report_names_the_new_file_also_where_none_was_written(
 
 
 def test_a_file_or_a_folder_is_needed_and_never_both(
-    holds: Callable[..., None], run: Callable[..., Done], project: Path, tmp_path: Path, public: str
+    holds: Callable[..., None], run: RunCommand, project: Path, tmp_path: Path, public: str
 ) -> None:
     (project / "backups").mkdir()
     (project / "out").symlink_to(tmp_path)
@@ -248,11 +239,12 @@ def test_a_file_or_a_folder_is_needed_and_never_both(
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_file_of_the_same_second_stays_where_there_are_no_hard_links(
     holds: Callable[..., None],
-    run: Callable[..., Done],
+    run: RunCommand,
     project: Path,
     monkeypatch: pytest.MonkeyPatch,
     public: str,
-    is_there: bool,  # noqa: FBT001
+    *,
+    is_there: bool,
 ) -> None:
     file = project / "dev-20260102-030405.age"
 

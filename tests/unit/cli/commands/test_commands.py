@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ from compiler.cli.commands import COMMANDS, FIRST_STEPS, GROUPS, INCIDENT
 from compiler.cli.invocation import parser_of
 from compiler.cli.main import help_text
 from compiler.text.wording import PROGRAM
-from tests.commands import Done
+from tests.commands import RunCommand
 
 
 def test_each_file_of_commands_is_in_the_table_and_in_the_help() -> None:
@@ -38,7 +37,7 @@ def test_the_first_steps_are_seven_lines_that_their_commands_take() -> None:
 
 
 def test_the_steps_after_the_demo_make_values_files(
-    run: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     _, first, second, *_ = FIRST_STEPS

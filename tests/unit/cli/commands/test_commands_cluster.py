@@ -4,16 +4,16 @@ A new command that asks a cluster belongs in ASKING.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from compiler.live.stores import LiveStores
-from compiler.pipeline import compile_project
 from tests.api_double import ApiDouble
-from tests.commands import Done
+from tests.commands import RunCommand
 from tests.live_platform import LivePlatform
+from tests.platforms import environment_of
 from tests.unit.cli.two_ends import KEY, Ends
 
 ID, OTHER = "0f7e5ad2-3c41-4b69-9d3e-2a1b6c8d9e01", "9c3b1a77-5e2d-4f08-8a61-7b0c4d2e5f12"
@@ -48,9 +48,7 @@ def double(project: Path, ends: Ends, monkeypatch: pytest.MonkeyPatch) -> Iterat
     (project / "token").chmod(0o600)
     with ApiDouble() as cluster:
         monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig(project)))
-        found = compile_project(project, ["dev"]).project
-        assert found is not None
-        LivePlatform(cluster).run(found.environments[0])
+        LivePlatform(cluster).run(environment_of(project, "dev"))
         cluster.put("namespaces", {"metadata": {"name": "kube-system", "uid": ID}})
         cluster.asked.clear()
         yield cluster
@@ -76,7 +74,7 @@ def paths(double: ApiDouble) -> list[str]:
 
 @pytest.mark.parametrize("words", ASKING, ids=" ".join)
 def test_another_cluster_is_asked_for_its_id_alone(
-    words: tuple[str, ...], double: ApiDouble, ends: Ends, project: Path, run: Callable[..., Done]
+    words: tuple[str, ...], double: ApiDouble, ends: Ends, project: Path, run: RunCommand
 ) -> None:
     pin(project, OTHER)
     before = (project / "environments/dev.yaml").read_bytes()
@@ -91,7 +89,7 @@ def test_another_cluster_is_asked_for_its_id_alone(
 
 @pytest.mark.parametrize("words", ASKING, ids=" ".join)
 def test_the_cluster_that_the_environment_names_is_asked_after_its_id(
-    words: tuple[str, ...], double: ApiDouble, project: Path, run: Callable[..., Done]
+    words: tuple[str, ...], double: ApiDouble, project: Path, run: RunCommand
 ) -> None:
     pin(project, ID)
     done = run(*words)
@@ -102,7 +100,7 @@ def test_the_cluster_that_the_environment_names_is_asked_after_its_id(
 
 @pytest.mark.parametrize("words", ASKING, ids=" ".join)
 def test_a_cluster_whose_id_may_not_be_read_is_refused_with_the_right_that_is_missing(
-    words: tuple[str, ...], double: ApiDouble, ends: Ends, project: Path, run: Callable[..., Done]
+    words: tuple[str, ...], double: ApiDouble, ends: Ends, project: Path, run: RunCommand
 ) -> None:
     pin(project, ID)
     double.refused["get namespaces"] = 403
@@ -115,7 +113,7 @@ def test_a_cluster_whose_id_may_not_be_read_is_refused_with_the_right_that_is_mi
 
 @pytest.mark.parametrize("found", [None, "uid-7", 7], ids=str)
 def test_a_cluster_without_an_id_is_not_the_one_that_the_environment_names(
-    found: object, double: ApiDouble, project: Path, run: Callable[..., Done]
+    found: object, double: ApiDouble, project: Path, run: RunCommand
 ) -> None:
     pin(project, ID)
     double.delete("namespaces", "", "kube-system")
@@ -129,7 +127,7 @@ def test_a_cluster_without_an_id_is_not_the_one_that_the_environment_names(
 
 
 def test_an_environment_without_a_pin_is_offered_one_that_is_then_held(
-    double: ApiDouble, project: Path, run: Callable[..., Done]
+    double: ApiDouble, project: Path, run: RunCommand
 ) -> None:
     done = run("status", "dev", "--cluster")
     assert done.out.splitlines()[0] == f'cluster: context "here", server {double.url}'
@@ -149,14 +147,12 @@ def test_an_environment_without_a_pin_is_offered_one_that_is_then_held(
 @pytest.mark.parametrize("lacks", ["operator", "store"])
 @pytest.mark.parametrize("command", ["status", "verify"])
 def test_a_line_about_the_cluster_names_the_context_that_was_given(
-    command: str, lacks: str, double: ApiDouble, project: Path, run: Callable[..., Done]
+    command: str, lacks: str, double: ApiDouble, project: Path, run: RunCommand
 ) -> None:
     if lacks == "operator":
         LivePlatform(double).run_operator(count=0)
     else:
-        found = compile_project(project, ["dev"]).project
-        assert found is not None
-        for store in found.environments[0].stores.values():
+        for store in environment_of(project, "dev").stores.values():
             double.delete("clustersecretstores", "", store.name)
     given, plain = run(command, "dev", "--cluster", "--context", "here"), run(command, "dev", "--cluster")
     text = given.out + given.err
@@ -167,7 +163,7 @@ def test_a_line_about_the_cluster_names_the_context_that_was_given(
 
 @pytest.mark.parametrize("status", [403, 500, 404])
 def test_what_cannot_be_read_is_not_offered_and_stops_nothing(
-    status: int, double: ApiDouble, project: Path, run: Callable[..., Done]
+    status: int, double: ApiDouble, project: Path, run: RunCommand
 ) -> None:
     double.refused["get namespaces"] = status
     done = run("status", "dev", "--cluster", "--format", "json")
@@ -177,7 +173,7 @@ def test_what_cannot_be_read_is_not_offered_and_stops_nothing(
     assert "refuse another cluster" not in run("status", "dev", "--cluster").out
 
 
-def test_a_pin_of_another_form_is_an_error_at_its_place(project: Path, run: Callable[..., Done]) -> None:
+def test_a_pin_of_another_form_is_an_error_at_its_place(project: Path, run: RunCommand) -> None:
     pin(project, "prod-cluster")
     done = run("compile", "dev")
     assert done.code == 1
@@ -186,7 +182,7 @@ def test_a_pin_of_another_form_is_an_error_at_its_place(project: Path, run: Call
 
 
 def test_a_dependant_that_runs_in_another_cluster_is_not_switched_by_what_this_one_says(
-    double: ApiDouble, project: Path, run: Callable[..., Done]
+    double: ApiDouble, project: Path, run: RunCommand
 ) -> None:
     pin(project, ID)
     (project / "environments/canary.yaml").write_text("extends: [dev]\n", "utf-8")
@@ -198,9 +194,7 @@ def test_a_dependant_that_runs_in_another_cluster_is_not_switched_by_what_this_o
     assert (project / "environments/dev.yaml").read_text("utf-8").startswith("secrets:\n  github: {}\n")
 
 
-def test_a_switch_and_a_check_name_the_cluster_that_no_environment_names(
-    double: ApiDouble, run: Callable[..., Done]
-) -> None:
+def test_a_switch_and_a_check_name_the_cluster_that_no_environment_names(double: ApiDouble, run: RunCommand) -> None:
     asked = f'context "here", server {double.url}'
     done = run("cutover", "dev", "github", "--to", "azure", "--cluster")
     assert f"note       the cluster is not named by the environment: {asked}" in done.out
@@ -222,9 +216,7 @@ def empty(request: pytest.FixtureRequest, double: ApiDouble) -> ApiDouble:
     return double
 
 
-def test_a_cluster_that_has_nothing_of_the_environment_may_be_another_ones(
-    empty: ApiDouble, run: Callable[..., Done]
-) -> None:
+def test_a_cluster_that_has_nothing_of_the_environment_may_be_another_ones(empty: ApiDouble, run: RunCommand) -> None:
     done = run("status", "dev", "--cluster")
     assert (done.code, "wrong cluster?" in done.out) == (1, True)
     asked_for = (
@@ -242,9 +234,7 @@ def test_a_cluster_that_has_nothing_of_the_environment_may_be_another_ones(
     assert (gate.code, "refused    is this the right cluster?" in gate.out) == (1, True)
 
 
-def test_without_a_right_to_its_id_the_environments_cluster_is_not_named(
-    empty: ApiDouble, run: Callable[..., Done]
-) -> None:
+def test_without_a_right_to_its_id_the_environments_cluster_is_not_named(empty: ApiDouble, run: RunCommand) -> None:
     empty.refused["get namespaces"] = 403
     done = run("status", "dev", "--cluster")
     assert "if it is, install chart/values-dev.yaml there" in done.out
@@ -252,7 +242,7 @@ def test_without_a_right_to_its_id_the_environments_cluster_is_not_named(
 
 
 def test_one_object_of_the_environment_or_its_id_is_enough_to_know_the_cluster(
-    empty: ApiDouble, project: Path, run: Callable[..., Done]
+    empty: ApiDouble, project: Path, run: RunCommand
 ) -> None:
     pin(project, ID)
     done = run("status", "dev", "--cluster")

@@ -2,14 +2,13 @@
 
 import os
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from compiler.cli.commands import COMMANDS
 from compiler.cli.invocation import command
-from tests.commands import Done
+from tests.commands import RunCommand
 from tests.conftest import Helm
 from tests.platform.charts import write_chart
 
@@ -23,7 +22,7 @@ DIFFERS = {"platform-secrets diff dev prod", "platform-secrets diff prod --store
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_runs(
     example: str,
-    run: Callable[..., Done],
+    run: RunCommand,
     project: Path,
     tmp_path: Path,
     helms: tuple[Helm, ...],

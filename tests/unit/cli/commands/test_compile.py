@@ -1,20 +1,20 @@
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from compiler import helm
 from compiler.model.diagnostic import Diagnostic
 from compiler.operations import parity
+from tests.commands import EditFile, RunCommand
 
 _CONFLUENCE = "CONFLUENCE_API_TOKEN, CONFLUENCE_USERNAME, CONFLUENCE_URL"
 _SLACK = "SLACK_BOT_TOKEN, SLACK_APP_TOKEN, SLACK_SIGNING_SECRET, SLACK_CLIENT_SECRET, SLACK_TEAM_ID"
 SENTINEL = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
 
 
-def test_one_environment_is_written_and_then_left_alone(run: Callable[..., Any], project: Path) -> None:
+def test_one_environment_is_written_and_then_left_alone(run: RunCommand, project: Path) -> None:
     done = run("compile", "prod")
     assert done.code == 0
     assert done.err == (
@@ -31,9 +31,7 @@ def test_one_environment_is_written_and_then_left_alone(run: Callable[..., Any],
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
-def test_changes_are_told_in_words(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
-) -> None:
+def test_changes_are_told_in_words(run: RunCommand, project: Path, edit: EditFile) -> None:
     run("compile", "dev")
     edit("environments/base.yaml", "  slack: {}\n", "")
     edit("environments/base.yaml", "  jira: {}\n", "  jira: {}\n  confluence: {}\n")
@@ -51,18 +49,14 @@ def test_changes_are_told_in_words(
     ]
 
 
-def test_without_the_annotation_nobody_is_asked(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
-) -> None:
+def test_without_the_annotation_nobody_is_asked(run: RunCommand, project: Path, edit: EditFile) -> None:
     edit("environments/base.yaml", "Prune=confirm,", "")
     run("compile", "dev")
     edit("environments/base.yaml", "  slack: {}\n", "")
     assert "confirm-deletion" not in run("compile", "dev").out
 
 
-def test_one_error_and_nothing_is_written(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
-) -> None:
+def test_one_error_and_nothing_is_written(run: RunCommand, project: Path, edit: EditFile) -> None:
     edit("environments/staging.yaml", "jira:", "jirra:")
     done = run("compile")
     assert (done.code, done.out) == (1, "")
@@ -72,15 +66,13 @@ def test_one_error_and_nothing_is_written(
     assert not list((project / "chart").glob("values-*.yaml"))
 
 
-def test_an_unknown_environment_is_a_usage_error(run: Callable[..., Any], project: Path) -> None:
+def test_an_unknown_environment_is_a_usage_error(run: RunCommand, project: Path) -> None:
     done = run("compile", "prd")
     assert (done.code, done.out) == (2, "")
     assert done.err == 'error: there is no environment "prd"\nhelp: did you mean "prod"?\n'
 
 
-def test_strict_changes_the_code_for_warnings(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
-) -> None:
+def test_strict_changes_the_code_for_warnings(run: RunCommand, project: Path, edit: EditFile) -> None:
     edit("environments/dev.yaml", "    use: [openai]\n", "    refreshInterval: 1h\n")
     done = run("compile", "dev")
     assert done.code == 0
@@ -89,7 +81,7 @@ def test_strict_changes_the_code_for_warnings(
     assert run("compile", "prod", "--strict").code == 0
 
 
-def test_quiet_says_nothing_but_diagnostics(run: Callable[..., Any], project: Path) -> None:
+def test_quiet_says_nothing_but_diagnostics(run: RunCommand, project: Path) -> None:
     done = run("compile", "prod", "--quiet", "--store", "vault")
     assert (done.code, done.out, done.err) == (0, "", "")
 
@@ -108,7 +100,7 @@ def forty(project: Path) -> Path:
     return project
 
 
-def test_of_very_many_findings_and_files_the_first_are_told(run: Callable[..., Any], forty: Path) -> None:
+def test_of_very_many_findings_and_files_the_first_are_told(run: RunCommand, forty: Path) -> None:
     done = run("compile")
     assert done.code == 0
     assert done.err.count("warning[shared-place]") == 20
@@ -119,14 +111,14 @@ def test_of_very_many_findings_and_files_the_first_are_told(run: Callable[..., A
     assert run("compile", "--check").out.endswith("\n20 more files up to date; `--all` shows them\n")
 
 
-def test_with_all_every_finding_and_file_is_told(run: Callable[..., Any], forty: Path) -> None:
+def test_with_all_every_finding_and_file_is_told(run: RunCommand, forty: Path) -> None:
     done = run("compile", "--all")
     assert done.err.count("warning[shared-place]") == 39
     assert len(done.out.splitlines()) == 40
     assert "not shown" not in done.err
 
 
-def test_a_file_with_changes_is_always_told(run: Callable[..., Any], forty: Path) -> None:
+def test_a_file_with_changes_is_always_told(run: RunCommand, forty: Path) -> None:
     run("compile")
     last = forty / "environments/e39.yaml"
     last.write_text(last.read_text("utf-8") + "refreshInterval: 2h\n", "utf-8")
@@ -137,7 +129,7 @@ def test_a_file_with_changes_is_always_told(run: Callable[..., Any], forty: Path
 
 @pytest.mark.parametrize("options", [(), ("--check",)], ids=["written", "checked"])
 def test_of_the_changes_of_a_file_the_first_are_shown_and_with_all_every_one(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None], options: tuple[str, ...]
+    run: RunCommand, project: Path, edit: EditFile, options: tuple[str, ...]
 ) -> None:
     run("compile", "dev")
     values = project / "chart/values-dev.yaml"
@@ -157,7 +149,7 @@ def test_of_the_changes_of_a_file_the_first_are_shown_and_with_all_every_one(
     assert (len(done.out) < 5_000, "more lines; `--all` shows them" in done.out) == (True, True)
 
 
-def test_of_very_many_files_that_differ_the_first_are_shown(run: Callable[..., Any], forty: Path) -> None:
+def test_of_very_many_files_that_differ_the_first_are_shown(run: RunCommand, forty: Path) -> None:
     assert forty.is_dir()
     done = run("compile", "--check")
     assert (done.code, done.out.count(": stale, 7 secrets"), done.out.count("\n@@ ")) == (1, 20, 20)
@@ -165,14 +157,14 @@ def test_of_very_many_files_that_differ_the_first_are_shown(run: Callable[..., A
     assert run("compile", "--check", "--all").out.count("\n@@ ") == 40
 
 
-def test_check_passes_where_all_is_fresh(run: Callable[..., Any], project: Path) -> None:
+def test_check_passes_where_all_is_fresh(run: RunCommand, project: Path) -> None:
     run("compile")
     done = run("compile", "--check")
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[0] == "chart/values-dev.yaml: up to date, 7 secrets, 21 keys"
 
 
-def test_check_names_an_edited_file_of_the_chart(run: Callable[..., Any], project: Path) -> None:
+def test_check_names_an_edited_file_of_the_chart(run: RunCommand, project: Path) -> None:
     run("compile")
     assert run("compile", "--check").err == ""
     (project / "chart/templates/external-secret.yaml").write_text("mine\n", "utf-8")
@@ -188,9 +180,7 @@ def test_check_names_an_edited_file_of_the_chart(run: Callable[..., Any], projec
     assert "changed by hand, or not from a release" not in run("compile").err
 
 
-def test_check_shows_what_is_stale_and_writes_nothing(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
-) -> None:
+def test_check_shows_what_is_stale_and_writes_nothing(run: RunCommand, project: Path, edit: EditFile) -> None:
     run("compile")
     edit("chart/values-dev.yaml", 'refreshInterval: "1h0m0s"', f'refreshInterval: "{SENTINEL}"')
     before = (project / "chart/values-dev.yaml").read_bytes()
@@ -205,7 +195,7 @@ def test_check_shows_what_is_stale_and_writes_nothing(
     assert (project / "chart/values-dev.yaml").read_bytes() == before
 
 
-def test_check_finds_a_missing_file(run: Callable[..., Any], project: Path) -> None:
+def test_check_finds_a_missing_file(run: RunCommand, project: Path) -> None:
     done = run("compile", "prod", "--check", "--format", "json")
     assert done.code == 1
     (diagnostic,) = json.loads(done.out)["diagnostics"]
@@ -214,10 +204,7 @@ def test_check_finds_a_missing_file(run: Callable[..., Any], project: Path) -> N
 
 
 def test_a_check_takes_an_address_that_the_files_leave_open_as_the_compile_does(
-    run: Callable[..., Any],
-    project: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    edit: Callable[[str, str, str], None],
+    run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch, edit: EditFile
 ) -> None:
     auth = "auth: {workloadIdentity: {serviceAccount: {name: eso, namespace: eso}}}"
     rendered = f"{{render: true, conditions: {{namespaces: [ai-platform-engineering]}}, {auth}}}"
@@ -231,7 +218,7 @@ def test_a_check_takes_an_address_that_the_files_leave_open_as_the_compile_does(
     assert '-        vaultUrl: "https://agents.vault.azure.net"' in run("compile", "dev", "--check").out
 
 
-def test_a_check_ignores_the_variable(run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_ignores_the_variable(run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("compile")
     monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "vault")
     done = run("compile", "--check")
@@ -240,7 +227,7 @@ def test_a_check_ignores_the_variable(run: Callable[..., Any], project: Path, mo
 
 
 def test_the_variable_moves_one_environment_and_says_so(
-    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "vault-secret-store")
     done = run("compile", "prod")
@@ -254,7 +241,7 @@ def test_the_variable_moves_one_environment_and_says_so(
 
 @pytest.mark.parametrize("form", ["json", "github", "sarif", "junit"])
 def test_formats_for_programs_have_standard_output_to_themselves(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None], form: str
+    run: RunCommand, project: Path, edit: EditFile, form: str
 ) -> None:
     edit("environments/dev.yaml", "    use: [openai]\n", "    refreshInterval: 1h\n")
     done = run("compile", "dev", "--format", form)
@@ -264,7 +251,7 @@ def test_formats_for_programs_have_standard_output_to_themselves(
     assert "values-dev.yaml" not in done.out
 
 
-def test_another_folder_is_made_and_filled(run: Callable[..., Any], project: Path) -> None:
+def test_another_folder_is_made_and_filled(run: RunCommand, project: Path) -> None:
     done = run("compile", "prod", "--out", "trial/deep")
     assert (done.code, done.out) == (0, "trial/deep/values-prod.yaml: written, 7 secrets, 22 keys\n")
     assert (project / "trial/deep/values-prod.yaml").is_file()
@@ -272,7 +259,7 @@ def test_another_folder_is_made_and_filled(run: Callable[..., Any], project: Pat
 
 
 @pytest.mark.parametrize("folder", ["file/below", "/proc/nothing"])
-def test_an_output_folder_that_cannot_be_made(run: Callable[..., Any], project: Path, folder: str) -> None:
+def test_an_output_folder_that_cannot_be_made(run: RunCommand, project: Path, folder: str) -> None:
     (project / "file").write_text("", "utf-8")
     done = run("compile", "prod", "--out", folder)
     assert (done.code, done.out) == (1, "")
@@ -280,7 +267,7 @@ def test_an_output_folder_that_cannot_be_made(run: Callable[..., Any], project: 
     assert done.err.endswith("nothing was written\n")
 
 
-def test_a_foreign_file_is_kept(run: Callable[..., Any], project: Path) -> None:
+def test_a_foreign_file_is_kept(run: RunCommand, project: Path) -> None:
     (project / "chart/values-prod.yaml").write_text("replicas: 3\n", "utf-8")
     done = run("compile")
     assert done.code == 1
@@ -289,7 +276,7 @@ def test_a_foreign_file_is_kept(run: Callable[..., Any], project: Path) -> None:
     assert not (project / "chart/values-dev.yaml").exists()
 
 
-def test_prune_removes_our_own_orphans_only(run: Callable[..., Any], project: Path) -> None:
+def test_prune_removes_our_own_orphans_only(run: RunCommand, project: Path) -> None:
     (project / "chart/values-old.yaml").write_text("# Compiled from nowhere\n", "utf-8")
     done = run("compile")
     assert "warning[orphan-values]" in done.err
@@ -305,7 +292,7 @@ def test_prune_removes_our_own_orphans_only(run: Callable[..., Any], project: Pa
     assert (project / "chart/values-theirs.yaml").exists()
 
 
-def test_a_check_fails_for_our_own_file_without_environment(run: Callable[..., Any], project: Path) -> None:
+def test_a_check_fails_for_our_own_file_without_environment(run: RunCommand, project: Path) -> None:
     assert run("compile").code == 0
     (project / "chart/values-theirs.yaml").write_text("a: 1\n", "utf-8")
     done = run("compile", "--check")
@@ -322,9 +309,7 @@ def test_a_check_fails_for_our_own_file_without_environment(run: Callable[..., A
     assert (project / "chart/values-prod.yaml").is_file()
 
 
-def test_nothing_is_pruned_after_an_error(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
-) -> None:
+def test_nothing_is_pruned_after_an_error(run: RunCommand, project: Path, edit: EditFile) -> None:
     (project / "chart/values-old.yaml").write_text("# Compiled from nowhere\n", "utf-8")
     edit("environments/staging.yaml", "jira:", "jirra:")
     assert run("compile", "--prune").code == 1
@@ -335,17 +320,13 @@ def test_nothing_is_pruned_after_an_error(
     "arguments",
     [("prod", "--prune"), ("--prune", "--check"), ("--prune", "--out", "x"), ("--store", "azure"), ("--helm", "x")],
 )
-def test_what_does_not_go_together_is_refused(
-    run: Callable[..., Any], project: Path, arguments: tuple[str, ...]
-) -> None:
+def test_what_does_not_go_together_is_refused(run: RunCommand, project: Path, arguments: tuple[str, ...]) -> None:
     done = run("compile", *arguments)
     assert (done.code, done.out) == (2, "")
     assert not list((project / "chart").glob("values-*.yaml"))
 
 
-def test_parity_without_a_helm_could_not_run(
-    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parity_without_a_helm_could_not_run(run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     done = run("compile", "prod", "--parity")
     assert (done.code, done.out) == (3, "")
@@ -353,9 +334,7 @@ def test_parity_without_a_helm_could_not_run(
     assert not (project / "chart/values-prod.yaml").exists()
 
 
-def test_what_parity_finds_stops_the_writing(
-    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_parity_finds_stops_the_writing(run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from compiler.model.diagnostic import Severity  # noqa: PLC0415
     from compiler.model.document import Source, Span  # noqa: PLC0415
 
@@ -388,12 +367,7 @@ def _interrupt(*_given: object, **_named: object) -> None:
     ],
 )
 def test_an_interrupt_says_what_was_written(
-    run: Callable[..., Any],
-    project: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    where: str,
-    arguments: Sequence[str],
-    said: str,
+    run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch, where: str, arguments: Sequence[str], said: str
 ) -> None:
     assert run("compile").code == 0
     assert (project / "chart/values-prod.yaml").exists()
@@ -402,9 +376,7 @@ def test_an_interrupt_says_what_was_written(
     assert (done.code, done.err) == (130, f"interrupted; {said}\n")
 
 
-def test_a_switch_to_a_parent_chart_is_told_and_checked(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
-) -> None:
+def test_a_switch_to_a_parent_chart_is_told_and_checked(run: RunCommand, project: Path, edit: EditFile) -> None:
     run("compile", "dev")
     edit("environments/dev.yaml", "secrets:\n", "subchart: platform\nsecrets:\n")
     done = run("compile", "dev", "--check")

@@ -4,14 +4,14 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from compiler.edit.new_project import project_files
 from compiler.model.files import is_temporary
-from tests.commands import Done
+from tests.commands import RunCommand
 from tests.own_process import COMPILE, OwnProcesses, processes_with
 from tests.platforms import BASE, CATALOGUE
 
@@ -57,7 +57,7 @@ SAID = "interrupted; either all values files were written or none; run the comma
 class Folder:
     """The project's chart folder, with what it holds before and after the compile that is interrupted."""
 
-    def __init__(self, project: Path, run: Callable[..., Done], processes: OwnProcesses) -> None:
+    def __init__(self, project: Path, run: RunCommand, processes: OwnProcesses) -> None:
         self.project, self.run, self.path = project, run, project / "chart"
         self._processes = processes
         # Small inputs: a compile is then what it does to the folder, more than the reading of a catalogue.
@@ -105,7 +105,7 @@ def own_processes() -> Iterator[OwnProcesses]:
 
 
 @pytest.fixture
-def folder(project: Path, run: Callable[..., Done], own_processes: OwnProcesses) -> Folder:
+def folder(project: Path, run: RunCommand, own_processes: OwnProcesses) -> Folder:
     return Folder(project, run, own_processes)
 
 

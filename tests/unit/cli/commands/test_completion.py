@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,13 +13,14 @@ from compiler.cli.invocation import parser_of
 from compiler.imports.forms import FORMS
 from compiler.rules import ALL_RULES
 from compiler.stores.registry import PROVIDERS
+from tests.commands import EditFile, RunCommand
 from tests.own_process import ANY, program_with
 
 ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture
-def names(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+def names(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
     """What may come after the words."""
 
     def complete(words: str) -> list[str]:
@@ -63,7 +63,7 @@ def test_what_may_come_next_is_named(
 
 
 def test_names_come_from_files_with_errors_too_and_none_is_code(
-    names: Callable[[str], list[str]], edit: Callable[[str, str, str], None]
+    names: Callable[[str], list[str]], edit: EditFile
 ) -> None:
     edit("environments/prod.yaml", "secrets:\n", 'secrets:\n  "$(id)": {}\n  "`id`": {}\n  my-own: 3\n  a b: {}\n')
     assert names("put prod") == [*SECRETS, "my-own"]
@@ -149,13 +149,13 @@ def test_outside_a_project_there_is_nothing_to_complete(
     assert names("put") == []
 
 
-def test_a_shell_must_be_named(run: Callable[..., Any]) -> None:
+def test_a_shell_must_be_named(run: RunCommand) -> None:
     assert run("completion").code == 2
     assert run("completion", "tcsh").code == 2
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_command_and_option_is_in_the_script(run: Callable[..., Any], shell: str) -> None:
+def test_every_command_and_option_is_in_the_script(run: RunCommand, shell: str) -> None:
     script = run("completion", shell).out
     assert all(name in script for name in COMMANDS)
     assert "parity" in script
@@ -163,7 +163,7 @@ def test_every_command_and_option_is_in_the_script(run: Callable[..., Any], shel
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_shell_takes_the_script(run: Callable[..., Any], shell: str) -> None:
+def test_the_shell_takes_the_script(run: RunCommand, shell: str) -> None:
     program = shutil.which(shell)
     if program is None:
         pytest.skip(f"{shell} is not installed")

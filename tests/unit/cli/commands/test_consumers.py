@@ -1,14 +1,13 @@
 import io
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scripts.bench_projects import generate_manifests
-from tests.commands import Done
+from tests.commands import EditFile, RunCommand
 from tests.fake_cluster import ESO, FakeCluster
 from tests.pace import allowed
 
@@ -50,7 +49,7 @@ def manifests(project: Path) -> Path:
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_every_format_names_both_places_and_no_value(run: Callable[..., Done], manifests: Path, form: str) -> None:
+def test_every_format_names_both_places_and_no_value(run: RunCommand, manifests: Path, form: str) -> None:
     done = run("consumers", "dev", "--manifests", manifests.name, "--format", form)
     assert done.code == 1
     shown = done.err if form == "text" else done.out
@@ -62,7 +61,7 @@ def test_every_format_names_both_places_and_no_value(run: Callable[..., Done], m
         assert secret not in done.out + done.err
 
 
-def test_people_are_told_who_reads_what(run: Callable[..., Done], manifests: Path) -> None:
+def test_people_are_told_who_reads_what(run: RunCommand, manifests: Path) -> None:
     done = run("consumers", "dev", "--manifests", manifests.name)
     *first, last = done.out.splitlines()
     assert first == ['github: "agent-github-secrets" is read by Deployment "agent"']
@@ -71,24 +70,19 @@ def test_people_are_told_who_reads_what(run: Callable[..., Done], manifests: Pat
     assert run("consumers", "dev", "--manifests", manifests.name, "--quiet").out == ""
 
 
-def test_only_errors_fail_but_strictly_warnings_too(
-    run: Callable[..., Done], manifests: Path, edit: Callable[[str, str, str], None]
-) -> None:
+def test_only_errors_fail_but_strictly_warnings_too(run: RunCommand, manifests: Path, edit: EditFile) -> None:
     edit("environments/dev.yaml", "secrets:", "madeElsewhere: {unmade: the administrators}\nsecrets:")
     assert run("consumers", "dev", "--manifests", manifests.name).code == 0
     assert run("consumers", "dev", "--manifests", manifests.name, "--strict").code == 1
 
 
-def test_empty_standard_input_is_no_manifest(
-    run: Callable[..., Done], project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert project.is_dir()
+def test_empty_standard_input_is_no_manifest(run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
     done = run("consumers", "dev", "--manifests", "-")
     assert (done.code, done.err.splitlines()[0]) == (3, "error: there is no manifest in <stdin>")
 
 
-def test_an_upgrade_is_shown_as_commands_to_paste(run: Callable[..., Done], manifests: Path, project: Path) -> None:
+def test_an_upgrade_is_shown_as_commands_to_paste(run: RunCommand, manifests: Path, project: Path) -> None:
     old = MANIFESTS.replace("agent-github-secrets", "agent-jira-secrets").replace("name: unmade, key: K", "name: x")
     (project / "old.yaml").write_text(old, "utf-8")
     done = run("consumers", "dev", "--manifests", manifests.name, "--since", "old.yaml")
@@ -107,17 +101,16 @@ def test_an_upgrade_is_shown_as_commands_to_paste(run: Callable[..., Done], mani
 
 
 def test_the_project_that_was_named_is_named_in_what_is_to_paste(
-    run: Callable[..., Done], manifests: Path, project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: RunCommand, manifests: Path, project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     done = run("--root", "project", "consumers", "dev", "--manifests", manifests, "--since", manifests)
     assert done.code == 1
     assert "`platform-secrets --root project new secret NAME --target unmade --key KEY --into dev`" in done.err
     assert "the upgrade needs no other Secrets" in done.out
-    assert project.is_dir()
 
 
-def test_an_environment_with_errors_is_not_judged(run: Callable[..., Done], manifests: Path, project: Path) -> None:
+def test_an_environment_with_errors_is_not_judged(run: RunCommand, manifests: Path, project: Path) -> None:
     (project / "environments/dev.yaml").write_text("secrets: {gihub: {}}\n", "utf-8")
     done = run("consumers", "dev", "--manifests", manifests.name, "--format", "json")
     assert (done.code, [each["rule"] for each in done.report["diagnostics"]]) == (
@@ -139,16 +132,15 @@ def test_an_environment_with_errors_is_not_judged(run: Callable[..., Done], mani
     ],
 )
 def test_what_does_not_go_together_is_refused(
-    run: Callable[..., Done], project: Path, words: tuple[str, ...], said: str
+    run: RunCommand, project: Path, words: tuple[str, ...], said: str
 ) -> None:
-    assert project.is_dir()
     done = run("consumers", "dev", *words)
     assert (done.code, done.out) == (2, "")
     assert f"error: {said}" in done.err
 
 
 def test_the_live_cluster_is_looked_at(
-    run: Callable[..., Done], project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     pods: dict[str, Any] = {
         "containers": [{"name": "a", "envFrom": [{"secretRef": {"name": "agent-github-secrets"}}], "args": [SENTINEL]}]
@@ -171,7 +163,6 @@ def test_the_live_cluster_is_looked_at(
         cluster.refused["/deployments"] = 403
         refused = run("consumers", "dev", "--cluster")
         assert (refused.code, "you are not allowed to list deployments" in refused.err) == (3, True)
-    assert project.is_dir()
 
 
 @pytest.mark.heavy

@@ -4,7 +4,7 @@ import re
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from compiler.cli.commands import demo
 from compiler.demo import story
 from compiler.demo.servers import list_demos
 from compiler.demo.story import CHAPTERS, Chapter, ShownCommand
-from tests.commands import Done
+from tests.commands import RunCommand
 from tests.own_process import ANY, OwnProcesses, processes_with
 
 
@@ -44,7 +44,7 @@ def values(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_the_story_is_told_by_real_commands_and_shows_no_value(
-    run: Callable[..., Done], values: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, values: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VAULT_NAMESPACE", "another")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
@@ -71,7 +71,7 @@ def test_the_story_is_told_by_real_commands_and_shows_no_value(
 
 
 def test_a_command_that_ends_otherwise_ends_the_story(
-    run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: RunCommand, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(demo, "CHAPTERS", (Chapter("One", "text", (ShownCommand(("compile", "dev")),)),))
     done = run("demo")
@@ -81,7 +81,7 @@ def test_a_command_that_ends_otherwise_ends_the_story(
 
 
 def test_what_is_kept_is_reached_by_the_variables_of_a_private_file(
-    run: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VAULT_NAMESPACE", "another")
     first, second = run("demo", "--keep"), run("demo", "--keep")
@@ -120,7 +120,7 @@ def test_what_is_kept_is_reached_by_the_variables_of_a_private_file(
 
 
 def test_no_demo_is_kept_where_others_may_write(
-    run: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = tmp_path / "state/platform-secrets/demos"
     state.mkdir(parents=True)
@@ -142,9 +142,7 @@ def shell_variables(script: str) -> dict[str, str]:
     return dict(each.split("=", 1) for each in done.stdout.split("\0") if each)
 
 
-def test_a_keep_that_fails_leaves_nothing(
-    run: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_keep_that_fails_leaves_nothing(run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -154,9 +152,7 @@ def test_a_keep_that_fails_leaves_nothing(
     assert list((tmp_path / "state/platform-secrets/demos").iterdir()) == []
 
 
-def test_enter_goes_on_and_is_waited_for_on_a_terminal_alone(
-    run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_enter_goes_on_and_is_waited_for_on_a_terminal_alone(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "is_terminal", lambda: True)
     monkeypatch.setattr("compiler.cli.terminal.outlet.Outlet.isatty", lambda _: True)
     monkeypatch.setattr(demo, "CHAPTERS", CHAPTERS[:1] * 2)

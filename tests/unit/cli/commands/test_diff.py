@@ -2,11 +2,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from tests.commands import EditFile, RunCommand
 
 ROOT = Path(__file__).resolve().parents[4]
 _GROUP = "ai-platform-engineering"
@@ -14,7 +14,7 @@ _JIRA = "ATLASSIAN_TOKEN, ATLASSIAN_EMAIL, ATLASSIAN_API_URL, ATLASSIAN_VERIFY_S
 SENTINEL = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
 
 
-def test_environments_are_compared_by_meaning(run: Callable[..., Any], project: Path) -> None:
+def test_environments_are_compared_by_meaning(run: RunCommand, project: Path) -> None:
     done = run("diff", "dev", "staging")
     assert (done.code, done.err) == (1, "")
     assert done.out.splitlines() == [
@@ -26,12 +26,12 @@ def test_environments_are_compared_by_meaning(run: Callable[..., Any], project: 
     assert run("diff", "dev", "dev").out == "from dev to dev: no differences\n"
 
 
-def test_the_order_of_the_names_is_the_direction(run: Callable[..., Any], project: Path) -> None:
+def test_the_order_of_the_names_is_the_direction(run: RunCommand, project: Path) -> None:
     assert "added AZURE_OPENAI_API_KEY" in run("diff", "dev", "prod").out
     assert "removed AZURE_OPENAI_API_KEY" in run("diff", "prod", "dev").out
 
 
-def test_an_environment_on_another_store(run: Callable[..., Any], project: Path) -> None:
+def test_an_environment_on_another_store(run: RunCommand, project: Path) -> None:
     done = run("diff", "prod", "--store", "vault", "--format", "json")
     data = json.loads(done.out)
     assert done.code == 1
@@ -40,9 +40,7 @@ def test_an_environment_on_another_store(run: Callable[..., Any], project: Path)
     assert run("diff", "prod", "--store", "azure").code == 0
 
 
-def test_two_vaults_of_one_name_are_a_difference(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
-) -> None:
+def test_two_vaults_of_one_name_are_a_difference(run: RunCommand, project: Path, edit: EditFile) -> None:
     prod = (project / "environments/prod.yaml").read_text("utf-8")
     (project / "environments/dr.yaml").write_text(prod.replace("ai-platform-prod", "ai-platform-dr"), "utf-8")
     done = run("diff", "prod", "dr")
@@ -59,7 +57,7 @@ def test_two_vaults_of_one_name_are_a_difference(
     assert run("diff", "prod", "dr").out == "from prod to dr: no differences\n"
 
 
-def test_a_file_without_addresses_is_said_not_to_tell_them(run: Callable[..., Any], project: Path) -> None:
+def test_a_file_without_addresses_is_said_not_to_tell_them(run: RunCommand, project: Path) -> None:
     run("compile", "prod")
     done = run("diff", "prod", "--against", "chart/values-prod.yaml")
     assert (done.code, done.out.splitlines()[0]) == (0, "from chart/values-prod.yaml to prod: no differences")
@@ -71,7 +69,7 @@ def test_a_file_without_addresses_is_said_not_to_tell_them(run: Callable[..., An
     ] == ["ClusterSecretStore/azure-keyvault-store"]
 
 
-def test_a_values_file(run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]) -> None:
+def test_a_values_file(run: RunCommand, project: Path, edit: EditFile) -> None:
     run("compile", "prod")
     assert run("diff", "prod", "--against", "chart/values-prod.yaml").code == 0
     edit("chart/values-prod.yaml", 'syncWave: "-50"', 'syncWave: "-40"')
@@ -79,15 +77,13 @@ def test_a_values_file(run: Callable[..., Any], project: Path, edit: Callable[[s
     assert (done.code, done.out.splitlines()[-2]) == (1, "    syncWave: -40 -> -50")
 
 
-def test_markdown_is_a_table(run: Callable[..., Any], project: Path) -> None:
+def test_markdown_is_a_table(run: RunCommand, project: Path) -> None:
     out = run("diff", "dev", "staging", "--format", "markdown").out
     assert out.startswith("### `dev` → `staging`\n\n| | what | details |\n|---|---|---|\n| changed | `ai-platform")
     assert "No differences." in run("diff", "dev", "dev", "--format", "markdown").out
 
 
-def test_what_came_from_outside_is_said_once(
-    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_came_from_outside_is_said_once(run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "agents")
     done = run("diff", "dev", "--store", "azure")
     assert done.err.splitlines() == [
@@ -114,13 +110,13 @@ def test_standard_input(project: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [("prod",), ("prod", "dev", "--store", "vault"), ("prod", "--store", "vault", "--against", "x")]
 )
-def test_one_thing_to_compare_with(run: Callable[..., Any], project: Path, arguments: tuple[str, ...]) -> None:
+def test_one_thing_to_compare_with(run: RunCommand, project: Path, arguments: tuple[str, ...]) -> None:
     done = run("diff", *arguments)
     assert (done.code, done.out) == (2, "")
 
 
 def test_the_variable_does_not_move_two_environments(
-    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "azure")
     assert run("diff", "dev", "prod").code == 2
@@ -134,7 +130,7 @@ def test_the_variable_does_not_move_two_environments(
     ],
 )
 def test_a_file_that_cannot_be_compared(
-    run: Callable[..., Any], project: Path, content: bytes | None, code: int, reason: str
+    run: RunCommand, project: Path, content: bytes | None, code: int, reason: str
 ) -> None:
     if content is not None:
         (project / "other.yaml").write_bytes(content)
@@ -146,7 +142,7 @@ def test_a_file_that_cannot_be_compared(
 
 @pytest.mark.parametrize("arguments", [("dev", "prod"), ("dev", "--store", "azure")])
 def test_errors_come_before_a_comparison(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None], arguments: tuple[str, ...]
+    run: RunCommand, project: Path, edit: EditFile, arguments: tuple[str, ...]
 ) -> None:
     edit("environments/dev.yaml", "secrets:\n", "secrets:\n  gihub: {}\n")
     done = run("diff", *arguments)
@@ -154,7 +150,7 @@ def test_errors_come_before_a_comparison(
     assert "error[unknown-secret]" in done.err
 
 
-def test_nothing_foreign_that_looks_like_a_credential_is_shown(run: Callable[..., Any], project: Path) -> None:
+def test_nothing_foreign_that_looks_like_a_credential_is_shown(run: RunCommand, project: Path) -> None:
     manifest = {
         "kind": "ExternalSecret",
         "metadata": {"name": SENTINEL, "namespace": SENTINEL, "labels": {SENTINEL: SENTINEL}},
@@ -167,7 +163,7 @@ def test_nothing_foreign_that_looks_like_a_credential_is_shown(run: Callable[...
         assert SENTINEL not in done.out + done.err
 
 
-def test_a_nested_values_file(run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]) -> None:
+def test_a_nested_values_file(run: RunCommand, project: Path, edit: EditFile) -> None:
     run("compile", "dev")
     edit("environments/dev.yaml", "secrets:\n", "subchart: platform\nsecrets:\n")
     switched = ["  changed the values file", "    subchart: (none) -> platform"]

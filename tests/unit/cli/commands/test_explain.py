@@ -1,14 +1,14 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from tests.commands import EditFile, RunCommand
 
 SENTINEL = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
 
 
-def test_every_value_has_its_place(run: Callable[..., Any], project: Path) -> None:
+def test_every_value_has_its_place(run: RunCommand, project: Path) -> None:
     done = run("explain", "prod")
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
@@ -19,19 +19,19 @@ def test_every_value_has_its_place(run: Callable[..., Any], project: Path) -> No
     assert "secrets.github.use: [pat]  environments/catalogue.yaml:47:10  (from the catalogue)" in lines
 
 
-def test_a_key_is_explained_by_the_lines_that_decide(run: Callable[..., Any], project: Path) -> None:
+def test_a_key_is_explained_by_the_lines_that_decide(run: RunCommand, project: Path) -> None:
     out = run("explain", "staging", "jira/ATLASSIAN_TOKEN").out.splitlines()
     assert out[0].startswith("jira/ATLASSIAN_TOKEN: ai-platform-engineering-jira[ATLASSIAN_TOKEN]  ")
     assert out[1] == "secrets.jira.store: azure  environments/staging.yaml:10:12"
 
 
-def test_a_key_that_is_not_in_use(run: Callable[..., Any], project: Path) -> None:
+def test_a_key_that_is_not_in_use(run: RunCommand, project: Path) -> None:
     done = run("explain", "staging", "github/GITHUB_APP_ID")
     assert done.out.startswith("github/GITHUB_APP_ID: not in use  environments/catalogue.yaml:")
     assert "(it belongs to the variant app; in use: pat)" in done.out
 
 
-def test_a_removed_value_is_told(run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]) -> None:
+def test_a_removed_value_is_told(run: RunCommand, project: Path, edit: EditFile) -> None:
     edit("environments/dev.yaml", "secrets:\n", "secrets:\n  slack: null\n")
     done = run("explain", "dev", "secrets.slack")
     assert done.out == (
@@ -39,7 +39,7 @@ def test_a_removed_value_is_told(run: Callable[..., Any], project: Path, edit: C
     )
 
 
-def test_json_holds_the_same(run: Callable[..., Any], project: Path) -> None:
+def test_json_holds_the_same(run: RunCommand, project: Path) -> None:
     data = json.loads(run("explain", "prod", "store", "--format", "json").out)
     assert data == {
         "format": 1,
@@ -59,9 +59,7 @@ def test_json_holds_the_same(run: Callable[..., Any], project: Path) -> None:
     }
 
 
-def test_what_came_from_outside_is_named(
-    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_came_from_outside_is_named(run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "vault")
     done = run("explain", "prod", "store")
     assert done.out.splitlines() == [
@@ -72,15 +70,13 @@ def test_what_came_from_outside_is_named(
     assert "note: AI_PLATFORM_SECRET_STORE chooses" in done.err
 
 
-def test_an_unknown_path_is_told_the_nearest(run: Callable[..., Any], project: Path) -> None:
+def test_an_unknown_path_is_told_the_nearest(run: RunCommand, project: Path) -> None:
     done = run("explain", "prod", "secrets.github.ues")
     assert (done.code, done.out) == (2, "")
     assert 'help: did you mean "secrets.github.use"?' in done.err
 
 
-def test_what_looks_like_a_credential_is_not_shown(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
-) -> None:
+def test_what_looks_like_a_credential_is_not_shown(run: RunCommand, project: Path, edit: EditFile) -> None:
     edit("environments/dev.yaml", "secrets:\n", f"annotations: {{token: {SENTINEL}}}\nsecrets:\n")
     for form in ("text", "json"):
         done = run("explain", "dev", "annotations", "--format", form)
@@ -88,15 +84,13 @@ def test_what_looks_like_a_credential_is_not_shown(
         assert "annotations.token" in done.out
 
 
-def test_what_can_be_explained_is_explained_despite_errors(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
-) -> None:
+def test_what_can_be_explained_is_explained_despite_errors(run: RunCommand, project: Path, edit: EditFile) -> None:
     edit("environments/dev.yaml", "secrets:\n", "secrets:\n  gihub: {}\n")
     done = run("explain", "dev", "store")
     assert (done.code, done.out) == (1, "store: vault  environments/base.yaml:4:8\n")
     assert "error[unknown-secret]" in done.err
 
 
-def test_without_a_catalogue_there_is_nothing_to_explain(run: Callable[..., Any], project: Path) -> None:
+def test_without_a_catalogue_there_is_nothing_to_explain(run: RunCommand, project: Path) -> None:
     (project / "environments/catalogue.yaml").unlink()
     assert run("explain", "dev").code == 1

@@ -1,11 +1,11 @@
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from compiler.generate.argocd import health_patch
+from tests.commands import EditFile, RunCommand
 
 
 @pytest.mark.parametrize(
@@ -22,38 +22,36 @@ from compiler.generate.argocd import health_patch
     ],
 )
 def test_what_does_not_go_together_is_refused(
-    run: Callable[..., Any], project: Path, words: tuple[str, ...], message: str
+    run: RunCommand, project: Path, words: tuple[str, ...], message: str
 ) -> None:
-    del project
     done = run("generate", *words)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"error: {message}")
     assert "help: " in done.err
 
 
-def test_an_unknown_target_is_refused(run: Callable[..., Any], project: Path) -> None:
-    del project
+def test_an_unknown_target_is_refused(run: RunCommand, project: Path) -> None:
     assert run("generate", "helm").code == 2
 
 
 ASKED = ("generate", "argocd", "prod", "--form", "application", "--repo", "https://git.example.com/a.git")
 
 
-def test_without_a_folder_all_is_printed(run: Callable[..., Any], project: Path) -> None:
+def test_without_a_folder_all_is_printed(run: RunCommand, project: Path) -> None:
     done = run(*ASKED)
     assert (done.code, done.err) == (0, "")
     assert [each["kind"] for each in yaml.safe_load_all(done.out)] == ["AppProject", "Application"]
     assert sorted(each.name for each in project.iterdir()) == ["chart", "environments"]
 
 
-def test_files_are_written_and_told(run: Callable[..., Any], project: Path) -> None:
+def test_files_are_written_and_told(run: RunCommand, project: Path) -> None:
     done = run(*ASKED, "--out", "argocd/")
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == ["argocd/00-project.yaml: written", "argocd/application-prod.yaml: written"]
     assert (project / "argocd/application-prod.yaml").is_file()
 
 
-def test_a_check_needs_a_folder_and_ends_with_1(run: Callable[..., Any], project: Path) -> None:
+def test_a_check_needs_a_folder_and_ends_with_1(run: RunCommand, project: Path) -> None:
     done = run(*ASKED, "--check")
     assert (done.code, done.err.splitlines()[0]) == (2, "error: --check needs --out")
     done = run(*ASKED, "--check", "--out", "argocd")
@@ -63,7 +61,7 @@ def test_a_check_needs_a_folder_and_ends_with_1(run: Callable[..., Any], project
     assert not (project / "argocd").exists()
 
 
-def test_what_cannot_be_written_is_told(run: Callable[..., Any], project: Path) -> None:
+def test_what_cannot_be_written_is_told(run: RunCommand, project: Path) -> None:
     (project / "argocd").mkdir()
     (project / "argocd/00-project.yaml").write_text("mine: 1\n", "utf-8")
     done = run(*ASKED, "--out", "argocd")
@@ -74,7 +72,7 @@ def test_what_cannot_be_written_is_told(run: Callable[..., Any], project: Path) 
 
 
 def test_what_another_form_has_left_fails_a_check_and_is_told_when_it_is_written(
-    run: Callable[..., Any], project: Path
+    run: RunCommand, project: Path
 ) -> None:
     former = tuple("applicationset" if each == "application" else each for each in ASKED)
     assert run(*former, "--out", "argocd").code == 0
@@ -88,7 +86,7 @@ def test_what_another_form_has_left_fails_a_check_and_is_told_when_it_is_written
     assert run(*ASKED, "--out", "argocd", "--check").code == 0
 
 
-def test_files_are_not_written_among_the_environments(run: Callable[..., Any], project: Path) -> None:
+def test_files_are_not_written_among_the_environments(run: RunCommand, project: Path) -> None:
     done = run(*ASKED, "--out", "environments")
     assert (done.code, done.out) == (2, "")
     assert done.err.splitlines() == [
@@ -98,9 +96,7 @@ def test_files_are_not_written_among_the_environments(run: Callable[..., Any], p
     assert not (project / "environments/00-project.yaml").exists()
 
 
-def test_names_are_those_that_the_project_says_and_else_as_ever(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
-) -> None:
+def test_names_are_those_that_the_project_says_and_else_as_ever(run: RunCommand, project: Path, edit: EditFile) -> None:
     named = [each["metadata"]["name"] for each in yaml.safe_load_all(run(*ASKED).out)]
     assert named == ["platform-secrets", "platform-secrets-prod"]
     edit("environments/base.yaml", "namespace:", "argocdProject: shop-secrets\nnamespace:")
@@ -122,7 +118,7 @@ def test_names_are_those_that_the_project_says_and_else_as_ever(
 
 
 def test_files_with_other_names_than_before_come_with_the_lines_of_the_hand_over(
-    run: Callable[..., Any], project: Path
+    run: RunCommand, project: Path
 ) -> None:
     """Without them Argo CD would refuse the new Application for good."""
     assert run(*ASKED, "--out", "argocd").code == 0
@@ -139,9 +135,8 @@ def test_files_with_other_names_than_before_come_with_the_lines_of_the_hand_over
 
 
 def test_a_namespace_that_nothing_makes_is_told_where_files_are_made(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
+    run: RunCommand, project: Path, edit: EditFile
 ) -> None:
-    del project
     edit("environments/base.yaml", "slack: {}", "slack: {namespace: chat}")
     note = 'note: prod: no Application of these makes the namespace "chat"; create it first, or the sync fails'
     for words in ((), ("--out", "argocd")):
@@ -150,18 +145,14 @@ def test_a_namespace_that_nothing_makes_is_told_where_files_are_made(
     assert run(*ASKED, "--out", "argocd", "--check").err == ""
 
 
-def test_an_error_of_the_input_stops_it(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
-) -> None:
-    del project
+def test_an_error_of_the_input_stops_it(run: RunCommand, project: Path, edit: EditFile) -> None:
     edit("environments/prod.yaml", "store: azure", "store: azur")
     done = run(*ASKED)
     assert (done.code, done.out) == (1, "")
     assert "unknown-store" in done.rules
 
 
-def test_the_patch_is_printed_alone_and_says_how_to_apply_it(run: Callable[..., Any], project: Path) -> None:
-    del project
+def test_the_patch_is_printed_alone_and_says_how_to_apply_it(run: RunCommand, project: Path) -> None:
     done = run("generate", "argocd-health")
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[1] == (
@@ -170,7 +161,7 @@ def test_the_patch_is_printed_alone_and_says_how_to_apply_it(run: Callable[..., 
     assert yaml.safe_load(done.out) == yaml.safe_load(health_patch())
 
 
-def test_no_project_is_needed(run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_project_is_needed(run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert run("generate", "argocd-health").code == 0
 
@@ -207,7 +198,7 @@ def against(project: Path) -> Callable[[str], tuple[str, ...]]:
     return made
 
 
-def test_values_are_printed_and_notes_stand_beside(run: Callable[..., Any], project: Path) -> None:
+def test_values_are_printed_and_notes_stand_beside(run: RunCommand, project: Path) -> None:
     done = run(*PLATFORM)
     assert done.code == 0
     assert yaml.safe_load(done.out)["mcp-jira"]["mcpSecrets"]["secretName"] == "agent-jira-secrets"
@@ -216,15 +207,14 @@ def test_values_are_printed_and_notes_stand_beside(run: Callable[..., Any], proj
     assert run(*PLATFORM).out == done.out
 
 
-def test_an_unknown_version_is_warned_of_on_standard_error(run: Callable[..., Any], project: Path) -> None:
-    del project
+def test_an_unknown_version_is_warned_of_on_standard_error(run: RunCommand, project: Path) -> None:
     done = run("generate", "platform", "prod", "--chart-version", "9.0.0")
     assert done.code == 0
     assert done.err.startswith("warning: CAIPE's chart 9.0.0 is newer than any that is known")
     assert "warning" not in done.out
 
 
-def test_a_file_is_written_kept_and_checked(run: Callable[..., Any], project: Path) -> None:
+def test_a_file_is_written_kept_and_checked(run: RunCommand, project: Path) -> None:
     words = (*PLATFORM, "--release", "two", "--under", "caipe", "--out", "platform/prod.yaml")
     done = run(*words, "--check")
     assert (done.code, done.rules, done.out) == (1, ["stale-output"], "platform/prod.yaml: stale\n")
@@ -240,7 +230,7 @@ def test_a_file_is_written_kept_and_checked(run: Callable[..., Any], project: Pa
     assert run(*words, "--check").code == 1
 
 
-def test_somebody_elses_file_stays(run: Callable[..., Any], project: Path) -> None:
+def test_somebody_elses_file_stays(run: RunCommand, project: Path) -> None:
     (project / "prod.yaml").write_text("mine: 1\n", "utf-8")
     done = run(*PLATFORM, "--out", "prod.yaml")
     assert (done.code, done.rules, done.out) == (1, ["foreign-output"], "")
@@ -267,9 +257,8 @@ def test_somebody_elses_file_stays(run: Callable[..., Any], project: Path) -> No
     ],
 )
 def test_what_does_not_go_together_is_refused_for_a_platform(
-    run: Callable[..., Any], project: Path, words: tuple[str, ...], message: str
+    run: RunCommand, project: Path, words: tuple[str, ...], message: str
 ) -> None:
-    del project
     done = run("generate", "platform", *words)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"error: {message}")
@@ -277,7 +266,7 @@ def test_what_does_not_go_together_is_refused_for_a_platform(
 
 @pytest.mark.parametrize(("name", "code"), [("agent-jira-secrets", 0), ("mcp-jira-secret", 1)])
 def test_a_chart_is_held_against_the_environment(
-    run: Callable[..., Any], against: Callable[[str], tuple[str, ...]], name: str, code: int
+    run: RunCommand, against: Callable[[str], tuple[str, ...]], name: str, code: int
 ) -> None:
     done = run(*PLATFORM, *against(name))
     assert done.code == code
@@ -289,7 +278,7 @@ def test_a_chart_is_held_against_the_environment(
     assert (told.code, told.report["exitCode"], told.report["chartVersion"]) == (code, code, "0.6.0")
 
 
-def test_warnings_fail_strictly_alone(run: Callable[..., Any], against: Callable[[str], tuple[str, ...]]) -> None:
+def test_warnings_fail_strictly_alone(run: RunCommand, against: Callable[[str], tuple[str, ...]]) -> None:
     words = (*PLATFORM, *against("agent-jira-secrets"))
     for strict, code in (((), 0), (("--strict",), 1)):
         done = run(*words, *strict, "--format", "json")
@@ -298,7 +287,7 @@ def test_warnings_fail_strictly_alone(run: Callable[..., Any], against: Callable
 
 
 def test_a_newer_version_than_any_known_fails_no_check_of_the_chart_itself(
-    run: Callable[..., Any], against: Callable[[str], tuple[str, ...]], edit: Callable[[str, str, str], None]
+    run: RunCommand, against: Callable[[str], tuple[str, ...]], edit: EditFile
 ) -> None:
     edit("environments/prod.yaml", "store: azure", "store: azure\nwaive: {unread-secret: so}")
     newer = tuple("9.0.0" if each == "0.6.0" else each for each in PLATFORM)
@@ -307,7 +296,7 @@ def test_a_newer_version_than_any_known_fails_no_check_of_the_chart_itself(
 
 
 def test_a_stale_file_is_an_error_though_the_chart_is_content(
-    run: Callable[..., Any], against: Callable[[str], tuple[str, ...]]
+    run: RunCommand, against: Callable[[str], tuple[str, ...]]
 ) -> None:
     done = run(*PLATFORM, *against("agent-jira-secrets"), "--out", "prod.yaml", "--check", "--format", "json")
     assert (done.code, done.report["exitCode"], done.report["summary"]["errors"]) == (1, 1, 0)
@@ -315,7 +304,7 @@ def test_a_stale_file_is_an_error_though_the_chart_is_content(
 
 
 def test_a_chart_that_leads_elsewhere_is_refused(
-    run: Callable[..., Any], project: Path, against: Callable[[str], tuple[str, ...]]
+    run: RunCommand, project: Path, against: Callable[[str], tuple[str, ...]]
 ) -> None:
     words = against("agent-jira-secrets")
     (project / "caipe/more").symlink_to("/etc/hostname")
@@ -327,10 +316,7 @@ def test_a_chart_that_leads_elsewhere_is_refused(
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_an_error_of_the_input_stops_it_for_a_platform(
-    run: Callable[..., Any],
-    against: Callable[[str], tuple[str, ...]],
-    edit: Callable[[str, str, str], None],
-    form: str,
+    run: RunCommand, against: Callable[[str], tuple[str, ...]], edit: EditFile, form: str
 ) -> None:
     edit("environments/prod.yaml", "store: azure", "store: azur")
     done = run(*PLATFORM, *against("agent-jira-secrets"), "--format", form)
@@ -356,15 +342,14 @@ ACCESS = ("generate", "access", "prod", "--for", "reader", "--form", "hcl", "--s
     ],
 )
 def test_access_that_cannot_be_generated_is_refused(
-    run: Callable[..., Any], project: Path, words: tuple[str, ...], message: str
+    run: RunCommand, project: Path, words: tuple[str, ...], message: str
 ) -> None:
-    del project
     done = run(*words)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"error: {message}")
 
 
-def test_access_is_printed_written_and_checked(run: Callable[..., Any], project: Path) -> None:
+def test_access_is_printed_written_and_checked(run: RunCommand, project: Path) -> None:
     printed = run(*ACCESS)
     assert printed.code == 0
     assert printed.out.startswith("# Generated by `platform-secrets generate access`. Do not edit; run:\n")
@@ -378,7 +363,7 @@ def test_access_is_printed_written_and_checked(run: Callable[..., Any], project:
     assert run(*ACCESS, "--check", "--out", "policies/reader.hcl").code == 1
 
 
-def test_an_environment_with_an_error_gets_no_access(run: Callable[..., Any], project: Path) -> None:
+def test_an_environment_with_an_error_gets_no_access(run: RunCommand, project: Path) -> None:
     path = project / "environments/prod.yaml"
     path.write_text(path.read_text("utf-8") + "nonsense: 1\n", "utf-8")
     done = run(*ACCESS, "--out", "policies/reader.hcl")

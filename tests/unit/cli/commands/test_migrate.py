@@ -1,34 +1,31 @@
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.commands import Done
+from tests.commands import EditFile, RunCommand
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Ends, Writing
 
 
-def test_a_destination_is_named(run: Callable[..., Done], project: Path) -> None:
+def test_a_destination_is_named(run: RunCommand, project: Path) -> None:
     found = run("migrate", "dev")
     assert (found.code, "give either the store with --to or a run with --undo" in found.err) == (2, True)
     assert "help: add --to vault or --to azure" in found.err
 
 
-def test_an_environment_with_errors_is_not_migrated(
-    migrate: Writing, edit: Callable[[str, str, str], None], ends: Ends
-) -> None:
+def test_an_environment_with_errors_is_not_migrated(migrate: Writing, edit: EditFile, ends: Ends) -> None:
     edit("environments/dev.yaml", "global:", "globl:")
     assert migrate().code == 1
     assert ends.azure.calls == ends.vault.calls == []
 
 
 @pytest.mark.parametrize("store", ["--to", "--from"])
-def test_an_unknown_store_is_a_usage_error(run: Callable[..., Done], project: Path, ends: Ends, store: str) -> None:
+def test_an_unknown_store_is_a_usage_error(run: RunCommand, project: Path, ends: Ends, store: str) -> None:
     given = {"--to": "azure", store: "azur"}
     found = run("migrate", "dev", *(word for option in given.items() for word in option))
     assert (found.code, 'did you mean "azure"?' in found.err) == (2, True)
 
 
-def test_a_store_is_not_copied_into_itself(run: Callable[..., Done], project: Path, ends: Ends) -> None:
+def test_a_store_is_not_copied_into_itself(run: RunCommand, project: Path, ends: Ends) -> None:
     found = run("migrate", "dev", "--to", "azure", "--from", "azure")
     assert (found.code, 'error: --from and --to both name the store "azure"' in found.err) == (2, True)
     assert ends.azure.calls == []
@@ -43,7 +40,7 @@ def test_a_blank_source_replaces_no_value_whatever_is_asked(migrate: Writing, en
         assert ends.azure.shown(AZURE) == {KEY: "good"}
 
 
-def test_a_conflict_beside_a_blank_value_advises_no_copy_back(run: Callable[..., Done], ends: Ends) -> None:
+def test_a_conflict_beside_a_blank_value_advises_no_copy_back(run: RunCommand, ends: Ends) -> None:
     name = "ai-platform-engineering{}argocd{}"
     values = {"ARGOCD_TOKEN": "a", "ARGOCD_API_URL": "b", "ARGOCD_VERIFY_SSL": "true"}
     ends.vault.seed(name.format("/", "-secret"), **values)
@@ -67,7 +64,7 @@ def test_what_stops_a_plan_is_not_applied(migrate: Writing, ends: Ends) -> None:
 
 @pytest.mark.parametrize("named", [("github",), ("--only", "github"), ("github", "--only", "github")])
 def test_secrets_are_named_behind_the_environment_or_by_only(
-    run: Callable[..., Done], project: Path, ends: Ends, named: tuple[str, ...]
+    run: RunCommand, project: Path, ends: Ends, named: tuple[str, ...]
 ) -> None:
     done = run("migrate", "dev", *named, "--to", "azure")
     assert (done.code, "plan: 1 key to create" in done.out) == (0, True), done
@@ -76,7 +73,7 @@ def test_secrets_are_named_behind_the_environment_or_by_only(
     assert (with_undo.code, "--undo cannot be combined with SECRET" in with_undo.err) == (2, True)
 
 
-def test_a_line_with_secrets_goes_on_as_one_with_only(migrate: Writing, run: Callable[..., Done], ends: Ends) -> None:
+def test_a_line_with_secrets_goes_on_as_one_with_only(migrate: Writing, run: RunCommand, ends: Ends) -> None:
     ends.azure.seed(AZURE, **{KEY: "theirs"})
     refused = run("migrate", "dev", "github", "--to", "azure", "--apply")
     assert "migrate dev --to azure --only github --on-conflict overwrite --apply" in refused.out

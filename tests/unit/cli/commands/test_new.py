@@ -1,13 +1,12 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from compiler.pipeline import compile_project
 from compiler.project_files import Library
 from compiler.stages.resolve import catalogue_of
+from tests.commands import EditFile, RunCommand
+from tests.platforms import environment_of
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -17,14 +16,14 @@ def _all_files(root: Path) -> dict[str, bytes]:
 
 
 def test_what_comes_next_is_for_the_same_project(
-    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project.parent)
     done = run("new", "environment", "qa", "--root", "project")
     assert done.out.endswith(", then run platform-secrets --root project compile qa\n")
 
 
-def test_an_environment_compiles_at_once(run: Callable[..., Any], project: Path) -> None:
+def test_an_environment_compiles_at_once(run: RunCommand, project: Path) -> None:
     before = _all_files(project)
     done = run("new", "environment", "prod-eu", "--extends", "prod")
     assert (done.code, done.err) == (0, "")
@@ -64,7 +63,7 @@ def test_an_environment_compiles_at_once(run: Callable[..., Any], project: Path)
     ],
 )
 def test_what_exists_or_has_no_form_is_refused(
-    run: Callable[..., Any], project: Path, arguments: tuple[str, ...], reason: str
+    run: RunCommand, project: Path, arguments: tuple[str, ...], reason: str
 ) -> None:
     before = _all_files(project)
     done = run("new", *arguments)
@@ -74,14 +73,14 @@ def test_what_exists_or_has_no_form_is_refused(
 
 
 def test_a_name_that_is_none_is_refused_before_a_project_is_looked_for(
-    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for kind in ("environment", "secret", "store"):
         assert run("new", kind, "Not a name").err.startswith(f"error: the {kind}'s name is invalid\n")
 
 
-def test_a_secret_is_added_and_every_byte_kept(run: Callable[..., Any], project: Path) -> None:
+def test_a_secret_is_added_and_every_byte_kept(run: RunCommand, project: Path) -> None:
     before = _all_files(project)
     old = before.pop("environments/catalogue.yaml")
     done = run("new", "secret", "grafana", "--key", "GRAFANA_TOKEN", "--key", "GRAFANA_URL")
@@ -108,7 +107,7 @@ def test_a_secret_is_added_and_every_byte_kept(run: Callable[..., Any], project:
         assert f"  {line}\n" in added
 
 
-def test_a_secret_is_listed_at_once(run: Callable[..., Any], project: Path) -> None:
+def test_a_secret_is_listed_at_once(run: RunCommand, project: Path) -> None:
     old = (project / "environments/staging.yaml").read_text("utf-8")
     done = run("new", "secret", "grafana", "--key", "GRAFANA_TOKEN", "--into", "staging", "--description", "Dashboards")
     assert (done.code, done.err) == (0, "")
@@ -121,7 +120,7 @@ def test_a_secret_is_listed_at_once(run: Callable[..., Any], project: Path) -> N
     assert run("compile", "staging").out == "chart/values-staging.yaml: written, 8 secrets, 22 keys\n"
 
 
-def test_a_secret_is_listed_in_a_namespace_of_its_own(run: Callable[..., Any], project: Path) -> None:
+def test_a_secret_is_listed_in_a_namespace_of_its_own(run: RunCommand, project: Path) -> None:
     done = run("new", "secret", "portal", "--key", "NEXTAUTH_SECRET", "--namespace", "portal")
     assert done.out.splitlines()[-1] == (
         "next: write `portal: {namespace: portal}` under `secrets:` of environments/base.yaml, or of one environment"
@@ -130,7 +129,7 @@ def test_a_secret_is_listed_in_a_namespace_of_its_own(run: Callable[..., Any], p
     assert "  blog: {namespace: blog}\n" in (project / "environments/staging.yaml").read_text("utf-8")
 
 
-def test_a_file_that_lists_the_secret_already_is_named(run: Callable[..., Any], project: Path) -> None:
+def test_a_file_that_lists_the_secret_already_is_named(run: RunCommand, project: Path) -> None:
     with (project / "environments/staging.yaml").open("a", encoding="utf-8") as file:
         file.write("  grafana: {}\n")
     done = run("new", "secret", "grafana", "--key", "K", "--into", "staging")
@@ -156,7 +155,7 @@ def test_a_file_that_lists_the_secret_already_is_named(run: Callable[..., Any], 
     ],
 )
 def test_a_secret_is_asked_for_as_it_can_be_made(
-    run: Callable[..., Any], project: Path, arguments: tuple[str, ...], said: str
+    run: RunCommand, project: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     before = _all_files(project)
     done = run("new", "secret", "pay", *arguments)
@@ -167,7 +166,7 @@ def test_a_secret_is_asked_for_as_it_can_be_made(
     assert "aHVudGVy" not in done.err
 
 
-def test_a_secret_that_a_rule_refuses_is_not_written(run: Callable[..., Any], project: Path) -> None:
+def test_a_secret_that_a_rule_refuses_is_not_written(run: RunCommand, project: Path) -> None:
     before = _all_files(project)
     done = run("new", "secret", "grafana", "--azurekv", "a_b", "--key", "A B")
     assert (done.code, done.out) == (1, "")
@@ -179,9 +178,7 @@ def test_a_secret_that_a_rule_refuses_is_not_written(run: Callable[..., Any], pr
 
 
 @pytest.mark.parametrize("text", ["tarket:", "{nam}"])
-def test_a_damaged_catalogue_is_left_alone(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None], text: str
-) -> None:
+def test_a_damaged_catalogue_is_left_alone(run: RunCommand, project: Path, edit: EditFile, text: str) -> None:
     edit("environments/catalogue.yaml", {"tarket:": "target:", "{nam}": "{secret}"}[text], text)
     before = _all_files(project)
     done = run("new", "secret", "grafana", "--key", "K")
@@ -190,21 +187,19 @@ def test_a_damaged_catalogue_is_left_alone(
     assert _all_files(project) == before
 
 
-def test_a_catalogue_in_braces_is_left_alone(run: Callable[..., Any], project: Path) -> None:
+def test_a_catalogue_in_braces_is_left_alone(run: RunCommand, project: Path) -> None:
     (project / "environments/catalogue.yaml").write_text("secrets: {}\n", "utf-8")
     done = run("new", "secret", "grafana", "--key", "K", "--target", "t", "--vault", "v")
     assert (done.code, "help: remove the line" in done.err) == (2, True)
 
 
-def test_a_change_of_the_naming_renames_nothing(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
-) -> None:
+def test_a_change_of_the_naming_renames_nothing(run: RunCommand, project: Path, edit: EditFile) -> None:
     assert run("compile").code == 0
     edit("environments/catalogue.yaml", "agent-{secret}-secrets", "other-{secret}")
     assert run("compile", "--check").code == 0
 
 
-def test_a_project_compiles_at_once(run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_project_compiles_at_once(run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "Web Shop"
     done = run("new", "project", folder)
     assert (done.code, done.err) == (0, "")
@@ -222,7 +217,7 @@ def test_a_project_compiles_at_once(run: Callable[..., Any], tmp_path: Path, mon
     assert 'remoteKey: "web-shop/db"' in (folder / "chart/values-dev.yaml").read_text("utf-8")
 
 
-def test_a_project_inside_another_is_warned_of(run: Callable[..., Any], project: Path) -> None:
+def test_a_project_inside_another_is_warned_of(run: RunCommand, project: Path) -> None:
     done = run("new", "project", project / "shop")
     assert done.code == 0
     assert f'warning: this project is inside the project in "{project}", and shares nothing with it\n' in done.err
@@ -233,7 +228,7 @@ def test_a_project_inside_another_is_warned_of(run: Callable[..., Any], project:
 
 
 @pytest.mark.parametrize("folder", ["environments", "environments/shop"])
-def test_no_project_is_made_in_the_environments_of_another(run: Callable[..., Any], project: Path, folder: str) -> None:
+def test_no_project_is_made_in_the_environments_of_another(run: RunCommand, project: Path, folder: str) -> None:
     before = sorted(project.rglob("*"))
     done = run("new", "project", folder)
     assert (done.code, done.out, sorted(project.rglob("*"))) == (2, "", before)
@@ -247,9 +242,7 @@ def test_no_project_is_made_in_the_environments_of_another(run: Callable[..., An
     assert run("new", "project", project.parent / "environments").code == 0
 
 
-def test_a_project_here_is_not_to_be_entered(
-    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_project_here_is_not_to_be_entered(run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / "README.md").write_text("mine\n", "utf-8")
     monkeypatch.chdir(tmp_path)
@@ -262,7 +255,7 @@ def test_a_project_here_is_not_to_be_entered(
     assert (tmp_path / "README.md").read_text("utf-8") == "mine\n"
 
 
-def test_a_project_is_what_it_is_told(run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_project_is_what_it_is_told(run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     url = "https://shop-dev.vault.azure.net"
     done = run("new", "project", "--name", "shop", "--namespace", "web", "--store", "azurekv", "--vault-url", url)
@@ -290,7 +283,7 @@ def test_a_project_is_what_it_is_told(run: Callable[..., Any], tmp_path: Path, m
     ],
 )
 def test_a_project_that_is_told_something_wrong_is_not_made(
-    run: Callable[..., Any], tmp_path: Path, options: tuple[str, ...], code: int, said: str
+    run: RunCommand, tmp_path: Path, options: tuple[str, ...], code: int, said: str
 ) -> None:
     done = run("new", "project", tmp_path / "shop", *options)
     assert (done.code, done.out) == (code, "")
@@ -298,7 +291,7 @@ def test_a_project_that_is_told_something_wrong_is_not_made(
     assert not (tmp_path / "shop").exists() or not list((tmp_path / "shop").iterdir())
 
 
-def test_an_environment_has_its_store_and_its_address(run: Callable[..., Any], project: Path) -> None:
+def test_an_environment_has_its_store_and_its_address(run: RunCommand, project: Path) -> None:
     url = "https://ai-platform-qa.vault.azure.net"
     done = run("new", "environment", "qa", "--store", "azure", "--vault-url", url)
     assert (done.code, done.err) == (0, "")
@@ -317,7 +310,7 @@ def test_an_environment_has_its_store_and_its_address(run: Callable[..., Any], p
     assert "    server: https://vault.example.com\n" in (project / "environments/qb.yaml").read_text("utf-8")
 
 
-def test_an_address_that_no_store_can_have_is_not_written(run: Callable[..., Any], project: Path) -> None:
+def test_an_address_that_no_store_can_have_is_not_written(run: RunCommand, project: Path) -> None:
     before = _all_files(project)
     done = run("new", "environment", "qa", "--vault-url", "https://u:hunter22@x.vault.azure.net")
     assert (done.code, done.out, _all_files(project)) == (1, "", before)
@@ -326,7 +319,7 @@ def test_an_address_that_no_store_can_have_is_not_written(run: Callable[..., Any
 
 
 def test_a_project_has_its_chart_and_keeps_a_repositorys_own_ignore_file(
-    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "fresh"
     (folder / ".git").mkdir(parents=True)
@@ -339,7 +332,7 @@ def test_a_project_has_its_chart_and_keeps_a_repositorys_own_ignore_file(
     assert (folder / "chart/Chart.yaml").read_bytes() == (ROOT / "chart/Chart.yaml").read_bytes()
 
 
-def test_a_store_is_written_and_the_note_of_it_ends(run: Callable[..., Any], project: Path) -> None:
+def test_a_store_is_written_and_the_note_of_it_ends(run: RunCommand, project: Path) -> None:
     assert "this project does not make" in run("compile").err
     done = run("new", "store", "vault", "--auth", "kubernetes", "--role", "shop")
     assert (done.code, done.err) == (0, "")
@@ -364,7 +357,7 @@ def test_a_store_is_written_and_the_note_of_it_ends(run: Callable[..., Any], pro
     ],
 )
 def test_a_store_that_is_not_said_is_not_written(
-    run: Callable[..., Any], project: Path, words: tuple[str, ...], said: str
+    run: RunCommand, project: Path, words: tuple[str, ...], said: str
 ) -> None:
     before = _all_files(project)
     done = run("new", "store", "vault", *words)
@@ -373,7 +366,7 @@ def test_a_store_that_is_not_said_is_not_written(
     assert _all_files(project) == before
 
 
-def test_the_chart_is_added_to_a_project_without_one_and_never_replaced(run: Callable[..., Any], project: Path) -> None:
+def test_the_chart_is_added_to_a_project_without_one_and_never_replaced(run: RunCommand, project: Path) -> None:
     before = _all_files(project)
     done = run("new", "chart")
     assert (done.code, done.out) == (2, "")
@@ -385,19 +378,19 @@ def test_the_chart_is_added_to_a_project_without_one_and_never_replaced(run: Cal
     assert _all_files(project / "chart") == _all_files(project / "elsewhere")
 
 
-def test_a_folder_for_the_chart_that_cannot_be_made(run: Callable[..., Any], project: Path) -> None:
+def test_a_folder_for_the_chart_that_cannot_be_made(run: RunCommand, project: Path) -> None:
     (project / "chart").rename(project / "elsewhere")
     (project / "chart").write_text("", "utf-8")
     done = run("new", "chart")
     assert (done.code, "error: chart cannot be created: file exists" in done.err) == (3, True)
 
 
-def test_a_project_in_a_folder_that_cannot_be_made(run: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_project_in_a_folder_that_cannot_be_made(run: RunCommand, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", "utf-8")
     assert run("new", "project", tmp_path / "file").code == 3
 
 
-def test_an_environment_that_cannot_be_written(run: Callable[..., Any], project: Path) -> None:
+def test_an_environment_that_cannot_be_written(run: RunCommand, project: Path) -> None:
     # A link to nowhere is something that exists, and no file may be made through it.
     (project / "environments/qa.yaml").symlink_to("/nowhere/at/all")
     assert run("new", "environment", "qa").code == 2
@@ -412,7 +405,7 @@ def test_an_environment_that_cannot_be_written(run: Callable[..., Any], project:
     ],
 )
 def test_an_interrupt_says_what_was_written(
-    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch, where: str, said: str
+    run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch, where: str, said: str
 ) -> None:
     assert project
 
@@ -427,9 +420,7 @@ def test_an_interrupt_says_what_was_written(
 @pytest.mark.parametrize(
     "word", ["TOKEN", "TOKEN=hunter22secret", "=jira/TOKEN", "TOKEN=jira/", "TOKEN=Jira/T", "TOKEN=a/b/c"]
 )
-def test_what_may_be_a_value_in_place_of_another_key_is_not_shown(
-    project: Path, run: Callable[..., Any], word: str
-) -> None:
+def test_what_may_be_a_value_in_place_of_another_key_is_not_shown(project: Path, run: RunCommand, word: str) -> None:
     before = (project / "environments/catalogue.yaml").read_text("utf-8")
     done = run("new", "secret", "ui", "--from", word)
     assert (done.code, "--from is not of the form KEY=SECRET/KEY" in done.err) == (2, True)
@@ -437,7 +428,7 @@ def test_what_may_be_a_value_in_place_of_another_key_is_not_shown(
     assert (project / "environments/catalogue.yaml").read_text("utf-8") == before
 
 
-def test_a_key_with_another_keys_value_is_written_and_given_once(project: Path, run: Callable[..., Any]) -> None:
+def test_a_key_with_another_keys_value_is_written_and_given_once(project: Path, run: RunCommand) -> None:
     twice = ("--from", "TOKEN=jira/ATLASSIAN_TOKEN") * 2
     assert 'the key "TOKEN" is given twice' in run("new", "secret", "ui", *twice).err
     assert 'the key "TOKEN" is given twice' in run("new", "secret", "ui", *twice[:2], "--key", "TOKEN").err
@@ -461,24 +452,17 @@ def test_a_key_with_another_keys_value_is_written_and_given_once(project: Path, 
     ],
 )
 def test_a_typed_secret_has_its_keys_and_compiles_at_once(
-    project: Path,
-    run: Callable[..., Any],
-    words: tuple[str, ...],
-    type_: str,
-    made: tuple[str, ...],
-    fetched: tuple[str, ...],
+    project: Path, run: RunCommand, words: tuple[str, ...], type_: str, made: tuple[str, ...], fetched: tuple[str, ...]
 ) -> None:
     done = run("new", "secret", "typed", *words, "--into", "base")
     assert (done.code, done.err) == (0, "")
     assert "warning" not in run("compile").err
-    environment = compile_project(project, ["prod"]).project
-    assert environment is not None
-    secret = environment.environments[0].secrets["typed"]
+    secret = environment_of(project).secrets["typed"]
     assert (secret.entry.type, secret.target_keys) == (type_, made)
     assert tuple(item.key.name for item in secret.keys) == fetched
 
 
-def test_a_pull_secret_is_docker_s_own_configuration(project: Path, run: Callable[..., Any]) -> None:
+def test_a_pull_secret_is_docker_s_own_configuration(project: Path, run: RunCommand) -> None:
     assert (
         run("new", "secret", "pull", "--type", "dockerconfigjson", "--server", "https://index.docker.io/v1/").code == 0
     )
@@ -503,7 +487,7 @@ def test_a_pull_secret_is_docker_s_own_configuration(project: Path, run: Callabl
     ],
 )
 def test_a_typed_secret_is_asked_for_as_it_can_be_made(
-    project: Path, run: Callable[..., Any], words: tuple[str, ...], reason: str
+    project: Path, run: RunCommand, words: tuple[str, ...], reason: str
 ) -> None:
     before = _all_files(project)
     done = run("new", "secret", "typed", *words)
@@ -511,7 +495,7 @@ def test_a_typed_secret_is_asked_for_as_it_can_be_made(
     assert _all_files(project) == before
 
 
-def test_a_typed_secret_may_take_a_value_of_another(project: Path, run: Callable[..., Any]) -> None:
+def test_a_typed_secret_may_take_a_value_of_another(project: Path, run: RunCommand) -> None:
     taken = "password=github/GITHUB_PERSONAL_ACCESS_TOKEN"
     words = ("--type", "dockerconfigjson", "--server", "ghcr.io", "--from", taken, "--into", "base")
     assert run("new", "secret", "pull", *words).code == 0

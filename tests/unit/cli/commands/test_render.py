@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.commands import EditFile, RunCommand
 from tests.conftest import Helm
 
 _REFUSING = """#!/bin/sh
@@ -29,7 +30,7 @@ def _manifests(text: str) -> list[Any]:
 
 
 def test_manifests_are_printed_and_nothing_stays(
-    run: Callable[..., Any], project: Path, helm: Helm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, project: Path, helm: Helm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "temporary"
     folder.mkdir()
@@ -43,29 +44,27 @@ def test_manifests_are_printed_and_nothing_stays(
     assert not list((project / "chart").glob("values-*.yaml"))
 
 
-def test_another_store_and_release(run: Callable[..., Any], project: Path, helms: tuple[Helm, ...]) -> None:
+def test_another_store_and_release(run: RunCommand, project: Path, helms: tuple[Helm, ...]) -> None:
     done = run("render", "prod", "--helm", helms[-1].path, "--store", "vault", "--release", "other")
     assert done.err == 'note: --store chooses the store "vault"\n'
     assert {each["spec"]["secretStoreRef"]["name"] for each in _manifests(done.out)} == {"vault-secret-store"}
 
 
 def test_a_helm_on_the_path_is_found(
-    run: Callable[..., Any], project: Path, helms: tuple[Helm, ...], monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, project: Path, helms: tuple[Helm, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(Path(helms[-1].path).parent))
     assert run("render", "prod").code == 0
 
 
-def test_without_a_helm_it_could_not_run(
-    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_helm_it_could_not_run(run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     done = run("render", "prod")
     assert (done.code, done.out) == (3, "")
     assert "error: no Helm is installed\nhelp: put Helm 3 or 4 on PATH" in done.err
 
 
-def test_a_helm_that_refuses_is_quoted_without_credentials(run: Callable[..., Any], project: Path) -> None:
+def test_a_helm_that_refuses_is_quoted_without_credentials(run: RunCommand, project: Path) -> None:
     program = project / "helm"
     program.write_text(_REFUSING, "utf-8")
     program.chmod(0o755)
@@ -74,7 +73,7 @@ def test_a_helm_that_refuses_is_quoted_without_credentials(run: Callable[..., An
     assert done.err == "error: Helm 3.18 refuses the chart\n  token: …\n"
 
 
-def test_no_chart_and_no_helm_at_a_path(run: Callable[..., Any], project: Path) -> None:
+def test_no_chart_and_no_helm_at_a_path(run: RunCommand, project: Path) -> None:
     assert "there is no Helm at" in run("render", "prod", "--helm", "nowhere").err
     (project / "chart/Chart.yaml").unlink()
     done = run("render", "prod")
@@ -85,7 +84,7 @@ def test_no_chart_and_no_helm_at_a_path(run: Callable[..., Any], project: Path) 
     assert "add it with `platform-secrets new chart`, or" in run("render", "prod").err
 
 
-def test_no_helm_is_given_a_chart_that_leads_out_of_itself(run: Callable[..., Any], project: Path) -> None:
+def test_no_helm_is_given_a_chart_that_leads_out_of_itself(run: RunCommand, project: Path) -> None:
     program = project / "helm"
     program.write_text("#!/bin/sh\ntouch ran\necho v4.3\n", "utf-8")
     program.chmod(0o755)
@@ -102,7 +101,7 @@ def test_no_helm_is_given_a_chart_that_leads_out_of_itself(run: Callable[..., An
     assert not (project / "ran").exists()
 
 
-def test_errors_come_first(run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]) -> None:
+def test_errors_come_first(run: RunCommand, project: Path, edit: EditFile) -> None:
     edit("environments/dev.yaml", "secrets:\n", "secrets:\n  gihub: {}\n")
     done = run("render", "dev")
     assert (done.code, done.out) == (1, "")
@@ -112,7 +111,6 @@ def test_errors_come_first(run: Callable[..., Any], project: Path, edit: Callabl
 @pytest.fixture
 def printing(project: Path, tmp_path: Path) -> Callable[[str], Path]:
     """A Helm that prints two manifests and then the text, with the escapes of `printf`."""
-    assert project.is_dir()
 
     def made(text: str) -> Path:
         program = tmp_path / "helm"
@@ -127,7 +125,7 @@ def printing(project: Path, tmp_path: Path) -> Callable[[str], Path]:
     ("text", "number"), [("  ::add-mask::planted\\n", 6), ("a: |\\n\\t ::error file=x::planted\\n", 7)]
 )
 def test_a_runner_of_ci_is_given_no_command(
-    run: Callable[..., Any], printing: Callable[[str], Path], text: str, number: int
+    run: RunCommand, printing: Callable[[str], Path], text: str, number: int
 ) -> None:
     helm = printing(text)
     done = run("render", "prod", "--helm", helm)
@@ -144,7 +142,7 @@ def test_a_runner_of_ci_is_given_no_command(
 
 
 def test_a_file_is_replaced_and_a_link_is_not_followed(
-    run: Callable[..., Any], printing: Callable[[str], Path], project: Path
+    run: RunCommand, printing: Callable[[str], Path], project: Path
 ) -> None:
     helm = printing("")
     (project / "old.yaml").write_text("old", "utf-8")

@@ -1,5 +1,4 @@
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from compiler.operations.backup import Backup, encode
 from compiler.stores.interface import VALUE_SINCE
 from compiler.stores.secret_value import SecretValue
 from tests import providers
-from tests.commands import Done
+from tests.commands import Done, EditFile, RunCommand
 from tests.memory_store import MemoryStore
 from tests.unit.cli.two_ends import AZURE, KEY, Ends
 
@@ -46,16 +45,16 @@ def store(identity: object, monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     return made
 
 
-def restore(run: Callable[..., Done], *options: str) -> Done:
+def restore(run: RunCommand, *options: str) -> Done:
     return run("restore", "dev", "dev.age", "--identity", "key", *options)
 
 
-def test_either_a_backup_or_a_run_is_named(run: Callable[..., Done], project: Path) -> None:
+def test_either_a_backup_or_a_run_is_named(run: RunCommand, project: Path) -> None:
     done = run("restore", "dev")
     assert (done.code, "give either a backup file or a run with --undo\nhelp: " in done.err) == (2, True)
 
 
-def test_the_plan_is_shown_and_nothing_applied(store: MemoryStore, run: Callable[..., Done]) -> None:
+def test_the_plan_is_shown_and_nothing_applied(store: MemoryStore, run: RunCommand) -> None:
     done = restore(run)
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
@@ -83,12 +82,7 @@ def test_the_plan_is_shown_and_nothing_applied(store: MemoryStore, run: Callable
     ],
 )
 def test_a_program_gets_one_object_without_a_value(
-    store: MemoryStore,
-    run: Callable[..., Done],
-    held: str | None,
-    options: tuple[str, ...],
-    code: int,
-    applied: bool,  # noqa: FBT001
+    store: MemoryStore, run: RunCommand, held: str | None, options: tuple[str, ...], code: int, *, applied: bool
 ) -> None:
     if held is not None:
         store.seed(NAME, ATLASSIAN_TOKEN=held)
@@ -108,9 +102,7 @@ def test_a_program_gets_one_object_without_a_value(
     assert "s3ntinel" not in done.out
 
 
-def test_a_plan_that_is_blocked_says_how_to_go_on(
-    store: MemoryStore, run: Callable[..., Done], edit: Callable[[str, str, str], None]
-) -> None:
+def test_a_plan_that_is_blocked_says_how_to_go_on(store: MemoryStore, run: RunCommand, edit: EditFile) -> None:
     store.seed(NAME, ATLASSIAN_TOKEN="theirs")
     shown = restore(run, "--apply").out
     assert "to replace it:\n" in shown
@@ -123,7 +115,7 @@ def test_a_plan_that_is_blocked_says_how_to_go_on(
 
 
 def test_a_passphrase_opens_what_a_passphrase_closed(
-    store: MemoryStore, run: Callable[..., Done], project: Path, monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project / "pass").write_text("correct horse battery\n", "utf-8")
     (project / "pass").chmod(0o600)
@@ -145,7 +137,7 @@ def test_a_passphrase_opens_what_a_passphrase_closed(
 
 def test_what_cannot_be_opened_or_used_is_told(
     identity: Any,  # noqa: ANN401 - pyrage has no types
-    run: Callable[..., Done],
+    run: RunCommand,
     project: Path,
 ) -> None:
     done = run("restore", "dev", "dev.age")
@@ -170,14 +162,14 @@ def test_what_cannot_be_opened_or_used_is_told(
 
 @pytest.mark.parametrize("named", [("jira",), ("--only", "jira")])
 def test_secrets_are_named_behind_the_file_or_by_only(
-    run: Callable[..., Done], store: MemoryStore, named: tuple[str, ...]
+    run: RunCommand, store: MemoryStore, named: tuple[str, ...]
 ) -> None:
     assert restore(run, *named).code == 0
     other = restore(run, "github")
     assert (other.code, "github" in other.err) == (2, True)
 
 
-def test_a_secret_in_the_place_of_the_file_is_no_file(run: Callable[..., Done], store: MemoryStore) -> None:
+def test_a_secret_in_the_place_of_the_file_is_no_file(run: RunCommand, store: MemoryStore) -> None:
     done = run("restore", "dev", "jira", "dev.age", "--identity", "key")
     assert done.code == 2
     assert "did you mean `platform-secrets restore dev dev.age jira`? A file of that name is ./jira" in done.err
@@ -195,7 +187,7 @@ IDENTITY = "AGE-SECRET-KEY-1AEQS4YJT5VR4QZFHPF5EHDPN74F0N9KE4YLV735MRFK0F6CGPZ3S
     [("version-1", {VALUE_SINCE: "unknown"}), ("version-2", {VALUE_SINCE: "2026-10-01T00:00:00+00:00"})],
 )
 def test_a_recorded_backup_is_restored(
-    project: Path, run: Callable[..., Done], ends: Ends, version: str, tags: dict[str, str]
+    project: Path, run: RunCommand, ends: Ends, version: str, tags: dict[str, str]
 ) -> None:
     shutil.copy(RECORDED / f"{version}.age", project / "dev.age")
     (project / "key").write_text(f"{IDENTITY}\n", "utf-8")

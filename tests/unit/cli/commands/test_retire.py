@@ -11,7 +11,7 @@ from compiler.cli.terminal.contents import text_of
 from compiler.operations.retire import Retirement
 from compiler.render.content import as_json
 from scripts.build_docs import output_schemas
-from tests.commands import Done
+from tests.commands import Done, EditFile, RunCommand
 from tests.lying_cluster import PARTS, LyingCluster, Page
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Ends, journal, journals
 from tests.unit.operations.retire_bench import Bench, bench
@@ -20,14 +20,11 @@ __all__ = ["bench"]
 
 
 @pytest.fixture
-def retire(
-    run: Callable[..., Done], project: Path, ends: Ends, edit: Callable[[str, str, str], None]
-) -> Callable[..., Done]:
+def retire(run: RunCommand, project: Path, ends: Ends, edit: EditFile) -> Callable[..., Done]:
     """`dev` reads GitHub's token from its Key Vault, and both stores hold the same."""
     edit("environments/dev.yaml", "    use: [openai]", "    use: [openai]\n  github: {store: azure}")
     edit("environments/staging.yaml", "  jira:\n", "  github:\n")
     ends.azure.seed(AZURE, **{KEY: "token"})
-    assert project.is_dir()
     return lambda *options: run("retire", "dev", *options)
 
 
@@ -123,7 +120,7 @@ def test_it_is_not_applied_before_it_was_said_whether_a_cluster_reads_the_store(
 
 
 def test_a_store_that_is_said_to_be_another_stands_in_the_journal(
-    retire: Callable[..., Done], project: Path, edit: Callable[[str, str, str], None]
+    retire: Callable[..., Done], project: Path, edit: EditFile
 ) -> None:
     found = retire("--store", "vault", "github", "--without-cluster", "--apply", "--not-the-same", "staging/vault")
     assert (found.code, 'the store "staging/vault" is on the same server' in found.err) == (2, True)

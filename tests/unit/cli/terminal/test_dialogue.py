@@ -247,9 +247,7 @@ def test_a_terminal_gets_a_bar_with_rate_and_time_left_and_the_number_of_those_t
     assert text.endswith("\r\x1b[K")
 
 
-def test_a_bar_is_not_drawn_more_often_than_eyes_can_read_but_the_last_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_bar_is_not_drawn_more_often_than_eyes_can_read_but_the_last_time(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = on_terminal(monkeypatch)
     set_clock(monkeypatch, lambda: 5.0)
     progress = Progress(1000, quiet=False)

@@ -10,10 +10,9 @@ from compiler.consumers.findings import secrets_of
 from compiler.consumers.look import Look, UpgradeNeed
 from compiler.consumers.readers import ObjectIndex, Workload
 from compiler.generate.platform import PlatformValues
-from compiler.pipeline import compile_project
 from compiler.render.content import as_json
 from compiler.render.reports.consumers import consumers_content, lines, platform_content
-from tests.platforms import write_agents_project
+from tests.platforms import environment_of, write_agents_project
 
 READS = (
     SecretRead("agent-jira-secrets", "B", Way.ENV, optional=True),
@@ -27,9 +26,7 @@ NEED = UpgradeNeed("agents", "new", None, ("K",), is_optional=False, workloads=(
 @pytest.fixture
 def look(tmp_path: Path) -> Look:
     write_agents_project(tmp_path)
-    project = compile_project(tmp_path, ["prod"]).project
-    assert project is not None
-    return Look(secrets_of(project.environments[0]), ObjectIndex([AGENT]), ())
+    return Look(secrets_of(environment_of(tmp_path)), ObjectIndex([AGENT]), ())
 
 
 def told(look: Look) -> list[str]:
@@ -50,9 +47,7 @@ def test_secrets_of_namespaces_without_a_workload_are_counted_apart(look: Look, 
     live = replace(there, namespaces=frozenset({"agents", "other"}))
     assert told(live)[-1].endswith("1 workload looked at; 2 Secrets are in namespaces without a workload")
     (tmp_path / "environments/prod.yaml").write_text("secrets: {github: {namespace: web}}\n", "utf-8")
-    project = compile_project(tmp_path, ["prod"]).project
-    assert project is not None
-    apart = replace(look, own=secrets_of(project.environments[0]))
+    apart = replace(look, own=secrets_of(environment_of(tmp_path)))
     assert told(apart)[-1] == "prod: 1 of 1 Secret is read, 1 workload looked at; 1 Secret is in other namespaces"
 
 
@@ -110,9 +105,7 @@ def test_programs_get_every_secret_with_its_readers(look: Look) -> None:
 
 def test_programs_are_told_of_the_version_and_who_reads_what(tmp_path: Path) -> None:
     write_agents_project(tmp_path)
-    project = compile_project(tmp_path, ["prod"]).project
-    assert project is not None
-    look = Look(secrets_of(project.environments[0]), ObjectIndex(), ())
+    look = Look(secrets_of(environment_of(tmp_path)), ObjectIndex(), ())
     text = PlatformValues("a: 1\n", ("github",), ("a note",), ("newer", "lacks a key"), is_newer=True)
     told = as_json(platform_content("charts/caipe", "9.0.0", "caipe", look, text))
     assert told == {

@@ -252,10 +252,7 @@ def test_each_date_is_said_once_with_its_secrets_and_the_keys_that_were_due_befo
     ],
 )
 def test_why_a_plan_is_not_applied(
-    kinds: tuple[Kind, ...],
-    can_continue: bool,  # noqa: FBT001
-    on_conflict: OnConflict,
-    expected: str,
+    kinds: tuple[Kind, ...], on_conflict: OnConflict, expected: str, *, can_continue: bool
 ) -> None:
     plan = plan_of(steps=tuple(step("A", kind) for kind in kinds), options=Options(on_conflict=on_conflict))
     assert explain_block(plan, can_continue=can_continue) == expected
