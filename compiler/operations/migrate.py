@@ -1,6 +1,6 @@
 """Plans a migration: finds where every key comes from and goes to, reads both sides once and compares them."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from compiler.change.apply import Change
@@ -67,7 +67,8 @@ class Migration:
         self._whole = frozenset(cell.secret for cell, _ in rows if cell.takes_all)
         # The places that any key of the catalogue has: no extra property lies there, or takes one in the destination.
         self._known = _locations(inventory, self._sources.values())
-        self._taken = _locations(inventory, (to,)) if options.all_properties or self._whole else frozenset()
+        is_wide = options.all_properties or bool(self._whole)
+        self._taken = _origins(inventory, self._sources.values(), to) if is_wide else {}
         self._limits = {to.id: inventory.limits(to)}
 
     def plan(self, run: Run | None = None) -> Plan:
@@ -84,7 +85,7 @@ class Migration:
         names = [(place.store, place.name) for pair in pairs for place in pair if place is not None]
         seen = Observation({**origins, to.id: destination}, names)
         steps = [_judge_step(step, self._way_to_add(step), to, seen, options) for step in self._steps]
-        extras = list(_extras(self._mains, self._known, seen))
+        extras = list(_extras(self._mains, self._known, self._whole, self._steps, seen))
         moved = [step for step in extras if options.all_properties or step.secret in self._whole]
         judged = (_judge_step(step, self._way_to_fill(step), to, seen, options) for step in moved)
         steps += [_unless_taken(step, self._taken) for step in judged if step is not None]
@@ -134,6 +135,16 @@ def _locations(inventory: Inventory, stores: Iterable[Store]) -> frozenset[Locat
     return frozenset(Location(store.id, *place) for store in stores for place in inventory.places(store))
 
 
+def _origins(inventory: Inventory, sources: Iterable[Store], to: Store) -> dict[Location, set[Location | None]]:
+    """Where the key of the catalogue that has each place in `to` comes from; None of a key without a place there."""
+    found: dict[Location, set[Location | None]] = {}
+    for source in sources:
+        for cell, there in zip(inventory.every(source), inventory.every(to), strict=True):
+            if (place := location_of(to, there.place)) is not None:
+                found.setdefault(place, set()).add(location_of(source, cell.place))
+    return found
+
+
 # By secret: its own remote secret in its source and in the destination, which may have other properties.
 _Mains = Mapping[str, tuple[Location, Location]]
 
@@ -147,20 +158,24 @@ def _mains_of(rows: Iterable[tuple[Cell, Cell]]) -> _Mains:
 
 
 def _extras(
-    mains: Mapping[str, tuple[Location, Location]], named: Collection[Location], seen: Observation
+    mains: _Mains, named: Collection[Location], whole: Collection[str], steps: Sequence[Step], seen: Observation
 ) -> Iterator[Step]:
-    """The properties that no key names in each secret's own remote secret, as steps of their own."""
-    known = set(named)
+    """The properties that no key names in each secret's own remote secret, as steps of their own.
+
+    A Secret of `whole` has those of other entries too: they go along wherever no other step brings them.
+    """
+    known, moved = set(named), {(step.source, step.destination) for step in steps}
     for secret, (own, theirs) in mains.items():
         reading = seen.held[own.store, own.name]
         # Where a key is the whole value, apparent properties are a part of it.
         if isinstance(reading, StoreError) or own in known:
             continue
         for name in reading.properties:
-            place = replace(own, property=name)
-            if place not in known:
+            place, there = replace(own, property=name), replace(theirs, property=name)
+            if (place, there) not in moved and (secret in whole or place not in known):
                 known.add(place)
-                yield Step(secret, name, Kind.UPDATE, place, replace(theirs, property=name))
+                moved.add((place, there))
+                yield Step(secret, name, Kind.UPDATE, place, there)
 
 
 def _judge_step(step: Step, way_to_add: str, to: Store, seen: Observation, options: Options) -> Step | None:
@@ -181,8 +196,8 @@ def _judge_step(step: Step, way_to_add: str, to: Store, seen: Observation, optio
     return judged
 
 
-def _unless_taken(extra: Step, taken: Collection[Location]) -> Step:
-    if extra.value is None or extra.destination not in taken:
+def _unless_taken(extra: Step, taken: Mapping[Location, Collection[Location | None]]) -> Step:
+    if extra.value is None or extra.destination is None or set(taken.get(extra.destination, ())) <= {extra.source}:
         return extra
     # That key may not be part of this run, or its source may lack it: the extra's value would take its place.
     reason = "a key of the catalogue already has that place in the destination"

@@ -19,7 +19,7 @@ from compiler.stores.secret_value import SecretValue
 from tests import providers
 from tests.memory_store import MemoryStore
 from tests.refusals import is_refused
-from tests.unit.changes import puts
+from tests.unit.changes import keys_of, puts
 from tests.unit.conftest import Stores, taking
 
 
@@ -386,12 +386,13 @@ def test_a_store_is_not_copied_into_itself_and_an_unknown_one_is_named(
         migration(environment, "azur", None, options)
 
 
-def extracting(environment: Environment) -> Environment:
-    """The environment with an entry whose Secret has every property of its remote secret."""
-    entry = replace(environment.catalogue.entries["jira"], extract=True)
-    secrets = {**environment.secrets, "jira": replace(environment.secrets["jira"], entry=entry, fetch="extract")}
-    catalogue = replace(environment.catalogue, entries={**environment.catalogue.entries, "jira": entry})
-    return replace(environment, catalogue=catalogue, secrets=secrets)
+def extracting(environment: Environment, *names: str) -> Environment:
+    """The environment with entries, jira's by default, whose Secrets have every property of their remote secrets."""
+    entries, secrets = dict(environment.catalogue.entries), dict(environment.secrets)
+    for name in names or ("jira",):
+        entries[name] = replace(entries[name], extract=True)
+        secrets[name] = replace(secrets[name], entry=entries[name], fetch="extract")
+    return replace(environment, catalogue=replace(environment.catalogue, entries=entries), secrets=secrets)
 
 
 def test_of_what_is_extracted_every_property_is_moved(environment: Environment, ends: Ends) -> None:
@@ -406,3 +407,51 @@ def test_of_what_is_extracted_every_property_is_moved(environment: Environment, 
     (write,) = [each for each in puts(plan(extracting(environment), ends)) if each.name == "agents-jira"]
     assert not isinstance(write.content, SecretValue)
     assert set(write.content) == {"JIRA_TOKEN", "JIRA_URL", "MORE"}
+
+
+SHARED = {name: name.lower() for name in ("GITHUB_TOKEN", "JIRA_TOKEN", "JIRA_URL", "NOTES")}
+
+
+def test_one_of_several_secrets_that_share_what_is_extracted_brings_the_keys_of_the_others_too(
+    sharing: Environment, ends: Ends
+) -> None:
+    ends.vault.seed("agents/shared", **SHARED)
+    for names in (("jira",), ("jira", "github")):
+        found = plan(extracting(sharing, *names), ends, only=("jira",))
+        assert {step.key: (step.secret, step.kind) for step in found.steps} == dict.fromkeys(
+            SHARED, ("jira", Kind.CREATE)
+        )
+        (write,) = puts(found)
+        assert set(keys_of(write)) == {*SHARED}
+    # Without that, the keys of the others are left to them.
+    assert set(kinds(plan(sharing, ends, only=("jira",), all_properties=True))) == {"JIRA_TOKEN", "JIRA_URL", "NOTES"}
+    # All of them bring each key once.
+    found = plan(extracting(sharing, "jira", "github"), ends)
+    assert sorted(step.key for step in found.steps) == sorted(SHARED)
+
+
+def test_each_remote_secret_that_replaces_a_shared_one_gets_all_of_it(sharing: Environment, ends: Ends) -> None:
+    ends.vault.seed("agents/shared", **SHARED)
+    apart = extracting(sharing, "jira", "github")
+    entries = {
+        name: replace(entry, remote={**entry.remote, "azurekv": f"agents-{name}"})
+        for name, entry in apart.catalogue.entries.items()
+    }
+    secrets = {name: replace(secret, entry=entries[name]) for name, secret in apart.secrets.items()}
+    apart = replace(apart, catalogue=replace(apart.catalogue, entries=entries), secrets=secrets)
+    assert {write.name: set(keys_of(write)) for write in puts(plan(apart, ends))} == {
+        "agents-github": {*SHARED},
+        "agents-jira": {*SHARED},
+    }
+
+
+def test_what_is_extracted_takes_no_place_of_another_value(environment: Environment, ends: Ends) -> None:
+    entries = {
+        name: replace(entry, remote={**entry.remote, "azurekv": "agents-one"})
+        for name, entry in environment.catalogue.entries.items()
+    }
+    secrets = {name: replace(secret, entry=entries[name]) for name, secret in environment.secrets.items()}
+    one = replace(environment, catalogue=replace(environment.catalogue, entries=entries), secrets=secrets)
+    ends.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u", GITHUB_TOKEN="not GitHub's")
+    found = plan(extracting(one, "jira"), ends, only=("jira",))
+    assert kinds(found)["GITHUB_TOKEN"] is Kind.REFUSE
