@@ -37,9 +37,9 @@ from compiler.cluster.view import (
     wanted_keys,
     writers,
 )
-from compiler.model.catalogue import ORPHAN, RETAIN
+from compiler.model.catalogue import ORPHAN, PULL_TYPES, RETAIN
 from compiler.model.values import Manifest
-from compiler.text.wording import kubectl_line, list_names, pluralize, quote, shell_line
+from compiler.text.wording import asking_cluster, command_line, kubectl_line, list_names, pluralize, quote, shell_line
 
 _Path = tuple[str | int, ...]
 # By this label the chart knows its own; its first value is what an object has that was deployed before another was set.
@@ -58,10 +58,6 @@ _DELETE = "delete the Secret, and the operator makes it again; pods that run kee
 # of an immutable Secret up to 2.9. The only texts of it that are matched: nothing else in the status tells.
 _RETAINED = "secret retained due to DeletionPolicy=Retain"
 _NOT_UPDATED = "could not update secret, target is immutable"
-_DELETE_TYPED = (
-    "deploy the newest values, then delete the Secret, and the operator makes it of that type: pods that run keep what "
-    "they have read, and those that start meanwhile wait for it"
-)
 # Two that undo each other do so with each synchronisation.
 _TURNS = timedelta(hours=1)
 _STORE_FIELD, _TEMPLATES = ("secretStoreRef",), (("template",), ("manifest",))
@@ -361,11 +357,8 @@ def _of_condition(manifest: Manifest, live: Live, found: LiveObject) -> Iterator
             _DELETE,
             evidence="the Secrets are immutable: the operator cannot update them",
         )
-    elif not live.has_type:
-        kind = child(manifest.object, "spec", "target", "template").get("type")
-        message = f"the Secret {secret} is not of the type {quote(str(kind))}, and no type can be changed"
-        common = f"the Secrets are not of the type {quote(str(kind))}, and no type can be changed"
-        yield ClusterProblem(ClusterState.OTHER_TYPE, message, _DELETE_TYPED, evidence=common)
+    elif live.other_type is not None:
+        yield _of_type(manifest, live.other_type)
     elif why == _OTHER_OWNER:
         message = f"the ExternalSecret {title} is not ready: {why}: another owner has its Secret"
         yield ClusterProblem(ClusterState.NOT_READY, message, AGREE)
@@ -381,6 +374,26 @@ def _of_condition(manifest: Manifest, live: Live, found: LiveObject) -> Iterator
         yield ClusterProblem(
             ClusterState.NOT_READY, f"the ExternalSecret {title} is ready by {condition.get('reason')}"
         )
+
+
+def _of_type(manifest: Manifest, other: str) -> ClusterProblem:
+    """That the Secret has another type than the compiled one, and what its deletion means; `other` may be empty."""
+    wanted = str(child(manifest.object, "spec", "target", "template").get("type"))
+    has = f"of the type {quote(other)}, not {quote(wanted)}" if other else f"not of the type {quote(wanted)}"
+    moment = "at its next refresh" if is_orphan(manifest) else "at once"
+    waiting = "cannot pull their images until then" if wanted in PULL_TYPES else "wait for it"
+    effect = (
+        f"no type can be changed. Deleted, it is made again of that type {moment}: pods that run keep what they have "
+        f"read, and those that start meanwhile {waiting}"
+    )
+    mend = "deploy the newest values, then delete the Secret"
+    if manifest.environment:
+        status = command_line("status", manifest.environment, "--only", manifest.secret, *asking_cluster())
+        mend = f"for the line that deletes it, once the type is deployed: {status}"
+    message, common = (
+        f"{who} {has}, and {effect}" for who in (f"the Secret {quote(manifest.target_title)} is", "the Secrets are")
+    )
+    return ClusterProblem(ClusterState.OTHER_TYPE, message, mend, evidence=common)
 
 
 def _difference(compiled: LiveObject, found: LiveObject) -> str:

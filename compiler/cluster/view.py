@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from compiler.model.catalogue import SECRET_TYPES
 from compiler.model.values import Manifest
 from compiler.refusal import Refusal
 from compiler.text.wording import command_line, install_line, quote
@@ -87,7 +88,7 @@ class Live:
     namespace: LiveObject | None = None  # for stores that select by its labels
     has_secrets: bool = True  # False where Secrets were not asked for: then nothing is said of this one
     has_store: bool = True  # as for Secrets
-    has_type: bool = True  # False where the Secret is known to have another type than the manifest
+    other_type: str | None = None  # the Secret's type where it is not the manifest's; empty where only that is known
     store_warning: LiveObject | None = None  # the newest one about a store object that is not ready
 
 
@@ -261,14 +262,23 @@ class ClusterView:
         what = f"read events in {namespace}"
         return self._read_once(what, lambda: self._reader.warnings(namespace), EVENTS, namespace) or {}
 
-    def has_type(self, manifest: Manifest) -> bool:
-        """Whether the Secret of a manifest has its type, as far as that is known; asked where a type is written."""
+    def other_type(self, manifest: Manifest) -> str | None:
+        """The type of a manifest's Secret where it has another one, empty where that is none of `SECRET_TYPES`.
+
+        None where it has the manifest's, or that is not known; asked only where a type is written.
+        """
         kind, namespace = child(manifest.object, "spec", "target", "template").get("type"), manifest.namespace
         if kind is None or manifest.target not in (self.by_name(SECRETS, namespace) or {}):
-            return True
+            return None
+        of_type = self._names_of_type(namespace, kind)
+        if of_type is None or manifest.target in of_type:
+            return None
+        others = (each for each in SECRET_TYPES if each != kind)
+        return next((each for each in others if manifest.target in (self._names_of_type(namespace, each) or ())), "")
+
+    def _names_of_type(self, namespace: str, kind: str) -> frozenset[str] | None:
         what = f"list secrets in {namespace}"
-        found = self._read_once(what, lambda: self._reader.secrets_of_type(namespace, kind), SECRETS, namespace, kind)
-        return found is None or manifest.target in found
+        return self._read_once(what, lambda: self._reader.secrets_of_type(namespace, kind), SECRETS, namespace, kind)
 
     def store_warning(self, store: LiveObject | None) -> LiveObject | None:
         """The newest warning about a store object that is not ready; None where events may not be read."""
@@ -306,7 +316,7 @@ class ClusterView:
             self.labels_for(store, namespace),
             secrets is not None,
             store is not None or not self.has_refused(STORES[kind], namespace if kind == "SecretStore" else ""),
-            self.has_type(manifest),
+            self.other_type(manifest),
             self.store_warning(store),
         )
 

@@ -384,6 +384,7 @@ class Manifest:
     span: Span  # the line of the environment that asks for it
     # The keys that must be there, of a Secret that has every property; None where the object names all.
     listed: tuple[str, ...] | None = None
+    environment: str = ""  # empty where it is of a values file
 
     @property
     def namespace(self) -> str:
@@ -419,6 +420,7 @@ def manifests_of(environment: Environment, only: Collection[str] = ()) -> dict[s
             _render_external_secret(values[EXTERNAL_SECRETS][name], part_of, defaults),
             secret.node.key_span,
             secret.target_keys if secret.takes_all else None,
+            environment.name,
         )
         for name, secret in environment.secrets.items()
         if secret.store is not None and (not only or name in only)

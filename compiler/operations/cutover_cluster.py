@@ -166,8 +166,8 @@ class ClusterGate:
         evidence = Evidence(self._now, newest_sign=self._view.newest_sign(spaces), operator=operator)
         for each, manifest in zip(switches, going, strict=True):
             external_secret = self._view.external_secrets(manifest.namespace).get(manifest.name)
-            has_type = self._view.has_type(manifest)
-            live = Live(external_secret, None, None, has_secrets=False, has_store=False, has_type=has_type)
+            other_type = self._view.other_type(manifest)
+            live = Live(external_secret, None, None, has_secrets=False, has_store=False, other_type=other_type)
             every = problems(manifest, live, replace(evidence, written=written.get(each)))
             yield from [(each, problem) for state in states for problem in every if problem.state is state][:1]
 

@@ -148,6 +148,12 @@ def name_context(context: str | None) -> None:
     _CONTEXT.set(context)
 
 
+def asking_cluster() -> list[str]:
+    """The options by which a command asks the cluster that this one asks."""
+    context = _CONTEXT.get()
+    return ["--cluster", *(["--context", context] if context is not None else [])]
+
+
 def command_line(*words: str) -> str:
     """The line that runs this program with `words`, none a secret's value, in the same project, quoted for a shell."""
     root = _ROOT.get()

@@ -610,18 +610,48 @@ def as_deployed(manifest: Manifest, **changed: Any) -> Live:  # noqa: ANN401 - a
     return live(SLACK, **{"external_secret": {**EXTERNAL_SECRETS[SLACK], "spec": manifest.object["spec"]}, **changed})
 
 
-def test_a_secret_of_another_type_is_said_before_what_it_causes() -> None:
-    typed = with_target(AZURE[SLACK], type="kubernetes.io/tls")
+@pytest.mark.parametrize(
+    ("fields", "other", "said"),
+    [
+        (
+            {"type": "kubernetes.io/tls"},
+            "Opaque",
+            ('is of the type "Opaque", not "kubernetes.io/tls"', "at once", "wait for it"),
+        ),
+        ({"type": "kubernetes.io/tls"}, "", ('is not of the type "kubernetes.io/tls"', "at once", "wait for it")),
+        (
+            {"type": "kubernetes.io/dockerconfigjson", "creationPolicy": "Orphan"},
+            "Opaque",
+            ('not "kubernetes.io/dockerconfigjson"', "at its next refresh", "cannot pull their images until then"),
+        ),
+    ],
+)
+def test_a_secret_of_another_type_is_named_with_what_its_deletion_means(
+    fields: dict[str, str], other: str, said: tuple[str, str, str]
+) -> None:
+    typed = with_target(AZURE[SLACK], **fields)
     assert states(typed, as_deployed(typed)) == []
-    (found,) = problems(typed, as_deployed(typed, has_type=False))
+    (found,) = problems(typed, as_deployed(typed, other_type=other))
+    what, moment, waiting = said
     assert found.state is ClusterState.OTHER_TYPE
-    assert found.message.endswith('is not of the type "kubernetes.io/tls", and no type can be changed')
-    assert "delete the Secret" in found.mend
-    assert "pods that run keep what they have read" in found.mend
+    effect = f"Deleted, it is made again of that type {moment}: pods that run keep what they have read"
+    for message in (found.message, found.evidence):
+        assert all(each in message.replace("are", "is", 1) for each in (what, "no type can be changed", waiting))
+        assert effect in message
+    assert found.mend == (
+        "for the line that deletes it, once the type is deployed: platform-secrets status dev --only slack --cluster"
+    )
+    assert problems(replace(typed, environment=""), as_deployed(typed, other_type=other))[0].mend == (
+        "deploy the newest values, then delete the Secret"
+    )
+
+
+def test_another_type_is_said_before_what_it_causes() -> None:
+    typed = with_target(AZURE[SLACK], type="kubernetes.io/tls")
     failing = copy.deepcopy(as_deployed(typed).external_secret)
     assert failing is not None
     failing["status"]["conditions"] = [{"type": "Ready", "status": "False", "reason": "SecretSyncedError"}]
-    assert states(typed, as_deployed(typed, external_secret=failing, has_type=False)) == [ClusterState.OTHER_TYPE]
+    assert states(typed, as_deployed(typed, external_secret=failing, other_type="Opaque")) == [ClusterState.OTHER_TYPE]
 
 
 def test_of_what_is_extracted_the_listed_keys_must_be_there() -> None:

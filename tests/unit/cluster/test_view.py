@@ -200,21 +200,31 @@ def typed(kind: str, target: str = "a") -> Any:  # noqa: ANN401 - a manifest's s
 def test_the_type_of_a_secret_is_asked_for_once_and_only_where_one_is_written() -> None:
     reader = Counted()
     view: Any = ClusterView(cast("Any", reader))
-    assert view.has_type(typed(""))
+    assert view.other_type(typed("")) is None
     assert reader.asked == []
-    assert view.has_type(typed("kubernetes.io/tls"))
-    assert view.has_type(typed("kubernetes.io/tls"))
-    assert not view.has_type(typed("kubernetes.io/ssh-auth"))
-    assert reader.asked == [f"secrets {SPACE}", f"kubernetes.io/tls {SPACE}", f"kubernetes.io/ssh-auth {SPACE}"]
+    assert view.other_type(typed("kubernetes.io/tls")) is None
+    assert view.other_type(typed("kubernetes.io/tls")) is None
+    assert reader.asked == [f"secrets {SPACE}", f"kubernetes.io/tls {SPACE}"]
+    # Which one it has is asked type by type, in each namespace once.
+    assert view.other_type(typed("kubernetes.io/ssh-auth")) == "kubernetes.io/tls"
+    assert view.other_type(typed("kubernetes.io/basic-auth")) == "kubernetes.io/tls"
+    assert sorted(reader.asked) == sorted({*reader.asked})
     # One that is not there has none.
-    assert view.has_type(typed("kubernetes.io/ssh-auth", "b"))
+    assert view.other_type(typed("kubernetes.io/ssh-auth", "b")) is None
 
 
 def test_a_type_that_may_not_be_asked_for_is_not_another_one() -> None:
     reader = Counted()
     reader.errors["kubernetes.io/tls"] = ClusterError("no", "x", "list secrets in agents")
     view: Any = ClusterView(cast("Any", reader), optional=("secrets",))
-    assert view.has_type(typed("kubernetes.io/tls"))
+    assert view.other_type(typed("kubernetes.io/tls")) is None
+
+
+def test_a_type_of_somebodys_own_is_another_one_without_a_name() -> None:
+    reader: Any = Counted()
+    reader.secrets_of_type = lambda *_: frozenset()
+    view: Any = ClusterView(reader)
+    assert view.other_type(typed("kubernetes.io/tls")) == ""
 
 
 def test_the_keys_of_a_secret_are_those_of_its_template_if_it_has_any() -> None:

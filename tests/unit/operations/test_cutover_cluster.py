@@ -446,8 +446,10 @@ def test_a_value_that_was_read_or_that_another_store_serves_comes_with_no_switch
 def test_a_secret_that_cannot_get_its_type_is_not_switched(
     cluster: RecordedCluster, dev: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ClusterView, "has_type", lambda *_: False)
+    monkeypatch.setattr(ClusterView, "other_type", lambda *_: "Opaque")
     refused = [each for each in gate(cluster, dev, "slack") if str(each.verdict) == "refused"]
     assert len(refused) == 1
-    assert "and no type can be changed" in refused[0].message
+    assert 'is of the type "Opaque", not "None", and no type can be changed' in refused[0].message
+    line = "platform-secrets status dev --only slack --cluster"
+    assert refused[0].mend == f"for the line that deletes it, once the type is deployed: {line}"
     assert not [each for each in gate(cluster, dev, "slack", is_back=True) if str(each.verdict) == "refused"]

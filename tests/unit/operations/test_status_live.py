@@ -101,10 +101,11 @@ def test_by_its_reason_the_operator_has_given_up(world: World, reason: str, *, i
 def test_a_secret_of_another_type_is_deleted_once_its_type_is_deployed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ClusterView, "has_type", lambda *_: False)
+    monkeypatch.setattr(ClusterView, "other_type", lambda *_: "Opaque")
     seen = world.live_state()
     assert (seen.state, seen.is_final) == (ClusterState.OTHER_TYPE, True)
     assert seen.helps == (f"kubectl -n {SPACE} delete secret {JIRA}",)
+    assert "pods that run keep what they have read, and those that start" in seen.problems[0].message
     found = world.platform.double.get("externalsecrets", SPACE, JIRA)
     found["spec"]["refreshInterval"] = "5m0s"
     world.platform.double.put("externalsecrets", found)
