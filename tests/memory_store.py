@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
     Action,
+    Code,
     ConflictError,
     NotFoundError,
     SoftDeletedError,
+    StoreError,
     StoreLocation,
     VersionGoneError,
 )
@@ -102,6 +104,23 @@ class MemoryStore:
 
     def seed_whole(self, name: str, value: str) -> str:
         return self._add(name, {}, SecretValue(value), Attributes())
+
+    def unavailable(self, name: str) -> StoreError:
+        """What a call for the name raises while nobody answers at the address."""
+        return StoreError(self.place(name), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
+
+    def silence(self, method: str, name: str) -> None:
+        """From now on nobody answers that call for the name."""
+        self.failures[method, name] = self.unavailable(name)
+
+    def before_each(self, method: str, act: Callable[[str], object]) -> None:
+        """From now on `act` is called with the name ahead of each call of the method, and of no other."""
+
+        def before(called: str, name: str) -> None:
+            if called == method:
+                act(name)
+
+        self.before = before
 
     def read(self, name: str) -> RemoteSecret:
         self._called("read", name)

@@ -75,7 +75,7 @@ def test_a_failure_stops_what_has_not_begun_unless_asked_to_go_on(
 
     def before(method: str, name: str) -> None:
         if (method, name) == ("write", "a"):
-            raise StoreError(store.place(name), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
+            raise store.unavailable(name)
         if (method, name) == ("read", "b"):
             # Until the failure of the first is known, so that the third begins after it.
             assert failed.wait(10)
@@ -102,13 +102,9 @@ def test_what_is_stopped_before_it_begins_is_pending_and_not_in_the_journal(
     tmp_path: Path, apply: Callable[..., Outcome]
 ) -> None:
     store = MemoryStore()
-
-    def before(method: str, name: str) -> None:
-        if method == "write":
-            raise StoreError(store.place(name), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
-
-    store.before = before
     writes = [write_of(store, f"n{number}", A="1") for number in range(200)]
+    for write in writes:
+        store.silence("write", write.name)
     outcome = apply(store, plan_of(*writes), workers=1)
     assert (outcome.count(State.FAILED), outcome.count(State.PENDING)) == (1, 199)
     pending = {result.name for result in outcome.results if result.state is State.PENDING}
@@ -185,16 +181,14 @@ class TestADefect:
         store, both = MemoryStore(), threading.Barrier(2, timeout=10)
         broken = threading.Event()
 
-        def before(method: str, name: str) -> None:
-            if method != "write":
-                return
+        def before(name: str) -> None:
             both.wait()
             if name == "a":
                 broken.set()
                 raise KeyError
             assert broken.wait(10)
 
-        store.before = before
+        store.before_each("write", before)
         outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=2)
         assert [result.state for result in outcome.results] == [State.FAILED, State.DONE]
         assert entries_of(read_run(journal_path(tmp_path)))["b"].state == "done"
@@ -285,10 +279,8 @@ def test_as_many_secrets_are_written_at_once_as_there_are_workers_and_no_more(
     store, lock, full, at_once = MemoryStore(), threading.Lock(), threading.Event(), list[int]()
     running = 0
 
-    def before(method: str, _name: str) -> None:
+    def before(_name: str) -> None:
         nonlocal running
-        if method != "write":
-            return
         with lock:
             running += 1
             at_once.append(running)
@@ -300,7 +292,7 @@ def test_as_many_secrets_are_written_at_once_as_there_are_workers_and_no_more(
         with lock:
             running -= 1
 
-    store.before = before
+    store.before_each("write", before)
     options = {} if workers is None else {"workers": workers}
     outcome = apply(store, plan_of(*(write_of(store, f"n{n}", A="1") for n in range(writes))), **options)
     assert outcome.count(State.DONE) == writes
@@ -310,13 +302,12 @@ def test_as_many_secrets_are_written_at_once_as_there_are_workers_and_no_more(
 def test_of_two_defects_the_first_is_told(apply: Callable[..., Outcome]) -> None:
     store, both, told = MemoryStore(), threading.Barrier(2, timeout=10), threading.Event()
 
-    def before(method: str, name: str) -> None:
-        if method == "write":
-            both.wait()
-            assert name == "a" or told.wait(10)
-            raise KeyError(name)
+    def before(name: str) -> None:
+        both.wait()
+        assert name == "a" or told.wait(10)
+        raise KeyError(name)
 
-    store.before = before
+    store.before_each("write", before)
     outcome = apply(
         store,
         plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")),
@@ -348,9 +339,7 @@ def test_each_step_is_noted_with_the_version_it_saw_and_as_open_only_until_it_is
     store = MemoryStore()
     for name in ("done", "lost", "refused"):
         store.seed(name, A="old")
-    store.failures["write", "lost"] = StoreError(
-        store.place("lost"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE
-    )
+    store.silence("write", "lost")
     store.failures["write", "refused"] = NotFoundError(store.place("refused"), Action.WRITE, "no such", "look")
     writes = (write_of(store, name, A="1") for name in ("done", "lost", "refused", "new"))
     apply(store, plan_of(*writes), continue_on_error=True, workers=1)
@@ -438,12 +427,7 @@ def test_a_write_of_an_earlier_part_is_told_in_the_audit_file_with_what_it_rests
 
 def test_every_result_is_reported_however_long_it_takes(apply: Callable[..., Outcome]) -> None:
     store, seen = MemoryStore(), list[WriteResult]()
-
-    def before(method: str, _name: str) -> None:
-        if method == "write":
-            time.sleep(0.1)
-
-    store.before = before
+    store.before_each("write", lambda _name: time.sleep(0.1))
     writes = (write_of(store, name, A="1") for name in ("a", "b", "c"))
     outcome = apply(store, plan_of(*writes), workers=1, report=seen.append, stop=threading.Event())
     assert (outcome.run, tuple(seen)) == (RUN, outcome.results)
@@ -474,7 +458,7 @@ def test_a_run_over_two_stores_writes_each_where_it_belongs_and_ends_as_one(
     )
     plan = plan_of(*writes, stores={"azure": one, "vault": two}, command="restore")
     opened.append(begin_journal(tmp_path, RUN, plan, {}))
-    two.failures["write", "b"] = StoreError(two.place("b"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
+    two.silence("write", "b")
     outcome = apply_plan(plan, RunLog(opened[0].run), continue_on_error=True, workers=1)
     assert [(result.store, result.name, result.state, result.version) for result in outcome.results] == [
         ("azure", "a", State.DONE, "v1"),

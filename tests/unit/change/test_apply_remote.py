@@ -76,7 +76,7 @@ def test_a_version_that_the_store_says_is_not_as_sent_is_noted(
 def test_a_store_that_refuses_leaves_the_write_begun_and_not_written(
     tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
-    store.failures["write", "a"] = StoreError(PLACE, Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
+    store.silence("write", "a")
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         move(Put("azure", "a", (), secrets(NEW="n")))
     assert noted(tmp_path) == ("planned", None)
@@ -107,7 +107,7 @@ def test_a_recovery_is_on_the_disk_before_the_write_that_follows_it(
 ) -> None:
     deleted = store.seed("a", OLD="o")
     store.deleted.add("a")
-    store.failures["write", "a"] = StoreError(PLACE, Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
+    store.silence("write", "a")
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         move(Put("azure", "a", (), secrets(NEW="n"), recover=True, deleted=deleted))
     # Without it, the run that continues would not know that it may write over what is there again.
@@ -207,11 +207,7 @@ def test_what_is_not_as_meant_is_told_with_its_versions_and_the_way_out(
 def test_what_came_right_after_is_told_with_both_versions(
     store: MemoryStore, move: Callable[[Operation], WriteResult]
 ) -> None:
-    def before(method: str, name: str) -> None:
-        if method == "read":
-            store.hold(name, secrets(NEW="another"))
-
-    store.before = before
+    store.before_each("read", lambda name: store.hold(name, secrets(NEW="another")))
     assert move(Put("azure", "a", (), secrets(NEW="n"))) == WriteResult(
         "azure",
         "a",
@@ -262,13 +258,12 @@ def test_every_property_must_be_there_as_meant_and_no_other(
     store.hold("a", {name: MEANT[name] for name in ("OLD", "N")})
     write = Put("azure", "a", (), secrets(NEW="n"), base=store.held["a"])
 
-    def before(method: str, name: str) -> None:
-        if method == "read":
-            newest = store.versions[name].pop()
-            store.hold(name, changed)
-            assert store.versions[name][-1].version == newest.version
+    def before(name: str) -> None:
+        newest = store.versions[name].pop()
+        store.hold(name, changed)
+        assert store.versions[name][-1].version == newest.version
 
-    store.before = before
+    store.before_each("read", before)
     assert move(write).state is state
 
 
@@ -324,12 +319,11 @@ def test_what_somebody_wrote_right_after_a_deletion_is_theirs_and_no_lie(
 ) -> None:
     store.seed("a", KEY="x")
 
-    def before(method: str, name: str) -> None:
-        if method == "describe":
-            store.deleted.clear()
-            store.hold(name, secrets(KEY="theirs"))
+    def before(name: str) -> None:
+        store.deleted.clear()
+        store.hold(name, secrets(KEY="theirs"))
 
-    store.before = before
+    store.before_each("describe", before)
     result = move(deleting(store))
     assert (result.state, result.version, result.slipped) == (State.CONFLICT, "v1", ("v2",))
     assert result.reason == "another writer wrote version v2 right after version v1"
@@ -390,7 +384,7 @@ def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
         "restore": putting_back(store),
         "delete": deleting(store),
     }[kind]
-    store.failures[method, "a"] = StoreError(PLACE, Action.READ, "no answer", "wait", Code.UNAVAILABLE)
+    store.silence(method, "a")
     version = "v2" if kind == "delete" else "v3"
     reason = "it cannot be read back: no answer"
     assert move(write) == WriteResult("azure", "a", State.FAILED, version, (), "unavailable", reason, "wait")
@@ -546,7 +540,7 @@ def test_a_store_that_falls_silent_after_the_deletion_leaves_it_recorded_and_fai
 
     def before(method: str, name: str) -> None:
         if method == "version_states" and name in store.deleted:
-            raise StoreError(PLACE, Action.DESCRIBE, "no answer", "wait", Code.UNAVAILABLE)
+            raise store.unavailable(name)
 
     store.before = before
     result = delete_of_run(tmp_path, store, write)

@@ -13,7 +13,7 @@ import pytest
 from compiler.change import apply, undo
 from compiler.change.apply import Change, carry_out
 from compiler.change.journal import Run, find_unfinished, runs
-from compiler.change.plan import End, Kind, Options, Plan, State, Step
+from compiler.change.plan import End, Kind, Options, Outcome, Plan, State, Step
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import AuditError
 from compiler.change.undo import undo_run
@@ -21,7 +21,6 @@ from compiler.live.observation import Observation
 from compiler.live.stores import LiveStores, ServerFacts
 from compiler.operations.migrate import migration
 from compiler.refusal import Refusal
-from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import Cluster
 from tests.memory_store import MemoryStore
 from tests.unit.changes import Listening, begin_journal, plan_of, write_of
@@ -33,179 +32,162 @@ IDENTITY = {"command": "put"}
 REFUSED = Step("jira", "TOKEN", Kind.REFUSE, None, None, "why", "how")
 
 
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
+@dataclass
+class Scene:
+    """A command that sets A in the remote secret `a` of a store, for the project in `root`, and who hears of it."""
 
+    root: Path
+    listening: Listening
+    store: MemoryStore = field(default_factory=MemoryStore)
+    # The runs that its planning was narrowed to.
+    given: list[Run | None] = field(default_factory=list)
 
-@pytest.fixture
-def change(tmp_path: Path, store: MemoryStore) -> Callable[..., Change]:
-    """A command that sets A in the remote secret `a`; `given` are the runs that its planning was narrowed to."""
-
-    def made(
+    def run(
+        self,
+        plan: Plan | None = None,
         *,
-        plan: Callable[[], Plan] | None = None,
-        given: list[Run | None] | None = None,
         audit: Path | None = None,
         applies: bool = False,
         asks: bool = False,
         goes_on: bool = False,
-    ) -> Change:
+    ) -> Outcome:
         def planned(run: Run | None) -> Plan:
-            (given if given is not None else []).append(run)
-            found = plan() if plan is not None else plan_of(write_of(store, "a", A="1"), command="put")
-            return replace(found, stores={"azure": store}) if found.writes or found.stored else found
+            self.given.append(run)
+            found = plan if plan is not None else plan_of(write_of(self.store, "a", A="1"), command="put")
+            return replace(found, stores={"azure": self.store}) if found.writes or found.stored else found
 
-        setting = Options(root=tmp_path, applies=applies, asks=asks, continue_on_error=goes_on, audit=audit)
-        return Change(IDENTITY, planned, setting)
+        setting = Options(root=self.root, applies=applies, asks=asks, continue_on_error=goes_on, audit=audit)
+        return carry_out(Change(IDENTITY, planned, setting), self.listening)
 
-    return made
-
-
-def test_without_apply_the_plan_is_shown_and_nothing_is_left_behind(
-    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
-) -> None:
-    ended = carry_out(change(), listening)
-    assert (ended.end, ended.run, listening.shown) == (End.SHOWN, "", [ended.plan])
-    assert store.writes == []
-    assert list(tmp_path.iterdir()) == []
+    def run_unanswered(self, audit: Path | None = None) -> Outcome:
+        """A run whose write gets no answer, so that it is not finished."""
+        self.store.silence("write", "a")
+        return self.run(applies=True, audit=audit)
 
 
-def test_with_apply_it_is_written_noted_and_ended(
-    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
-) -> None:
-    ended = carry_out(change(applies=True), listening)
-    assert (ended.end, listening.shown) == (End.APPLIED, [ended.plan])
+@pytest.fixture
+def scene(tmp_path: Path, listening: Listening) -> Scene:
+    return Scene(tmp_path, listening)
+
+
+def test_without_apply_the_plan_is_shown_and_nothing_is_left_behind(scene: Scene) -> None:
+    ended = scene.run()
+    assert (ended.end, ended.run, scene.listening.shown) == (End.SHOWN, "", [ended.plan])
+    assert scene.store.writes == []
+    assert list(scene.root.iterdir()) == []
+
+
+def test_with_apply_it_is_written_noted_and_ended(scene: Scene) -> None:
+    ended = scene.run(applies=True)
+    assert (ended.end, scene.listening.shown) == (End.APPLIED, [ended.plan])
     assert [result.state for result in ended.results] == [State.DONE]
-    assert store.shown("a") == {"A": "1"}
-    (run,) = runs(tmp_path)
+    assert scene.store.shown("a") == {"A": "1"}
+    (run,) = runs(scene.root)
     assert (run.command, run.ended, run.identity, run.id) == ("put", "complete", IDENTITY, ended.run)
-    assert [result.name for result in listening.results] == ["a"]
+    assert [result.name for result in scene.listening.results] == ["a"]
 
 
-def test_a_person_decides_after_seeing_the_plan(
-    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
-) -> None:
-    listening.answer = False
-    ended = carry_out(change(asks=True), listening)
-    assert (ended.end, listening.asked, store.writes) == (End.DECLINED, [ended.plan], [])
-    listening.answer = True
-    assert carry_out(change(asks=True), listening).end is End.APPLIED
+def test_a_person_decides_after_seeing_the_plan(scene: Scene) -> None:
+    scene.listening.answer = False
+    ended = scene.run(asks=True)
+    assert (ended.end, scene.listening.asked, scene.store.writes) == (End.DECLINED, [ended.plan], [])
+    scene.listening.answer = True
+    assert scene.run(asks=True).end is End.APPLIED
     # Shown before the question, and not once more after it.
-    assert len(listening.shown) == 2
-    assert len(list(runs(tmp_path))) == 1
+    assert len(scene.listening.shown) == 2
+    assert len(list(runs(scene.root))) == 1
 
 
 def test_what_changed_while_a_person_was_asked_is_shown_again_and_not_written(
-    change: Callable[..., Change], store: MemoryStore, listening: Listening, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def agrees(_plan: Plan) -> bool:
-        store.seed("a", B="theirs")
+        scene.store.seed("a", B="theirs")
         return True
 
-    monkeypatch.setattr(listening, "agrees", agrees)
-    ended = carry_out(change(asks=True), listening)
-    assert (ended.end, store.writes, len(listening.shown)) == (End.CHANGED, [], 2)
-    assert listening.shown[1] is ended.plan
+    monkeypatch.setattr(scene.listening, "agrees", agrees)
+    ended = scene.run(asks=True)
+    assert (ended.end, scene.store.writes, len(scene.listening.shown)) == (End.CHANGED, [], 2)
+    assert scene.listening.shown[1] is ended.plan
 
 
 @pytest.mark.parametrize("asks", [True, False])
 @pytest.mark.parametrize("applies", [True, False])
 def test_what_stops_a_plan_or_leaves_nothing_to_do_is_not_applied_and_nobody_is_asked(
-    change: Callable[..., Change], tmp_path: Path, listening: Listening, *, applies: bool, asks: bool
+    scene: Scene, *, applies: bool, asks: bool
 ) -> None:
     for plan, end in ((plan_of(steps=(REFUSED,)), End.BLOCKED), (plan_of(), End.NOTHING)):
-        made = change(plan=lambda found=plan: found, applies=applies and not asks, asks=asks)
-        ended = carry_out(made, listening)
+        ended = scene.run(plan, applies=applies and not asks, asks=asks)
         assert (ended.end, ended.plan) == (end, plan)
-    assert listening.asked == []
-    assert list(runs(tmp_path)) == []
+    assert scene.listening.asked == []
+    assert list(runs(scene.root)) == []
 
 
-def test_what_can_be_written_in_spite_of_errors_is_where_that_was_asked(
-    change: Callable[..., Change], store: MemoryStore, listening: Listening
-) -> None:
-    plan = plan_of(write_of(store, "a", A="1"), steps=(REFUSED,))
-    assert carry_out(change(plan=lambda: plan, applies=True), listening).end is End.BLOCKED
-    assert carry_out(change(plan=lambda: plan, applies=True, goes_on=True), listening).end is End.APPLIED
-    assert store.writes == ["a"]
+def test_what_can_be_written_in_spite_of_errors_is_where_that_was_asked(scene: Scene) -> None:
+    plan = plan_of(write_of(scene.store, "a", A="1"), steps=(REFUSED,))
+    assert scene.run(plan, applies=True).end is End.BLOCKED
+    assert scene.run(plan, applies=True, goes_on=True).end is End.APPLIED
+    assert scene.store.writes == ["a"]
 
 
-def test_an_unfinished_run_is_gone_on_with_under_its_own_id(
-    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
-) -> None:
-    store.failures["write", "a"] = StoreError(store.place("a"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
-    first = carry_out(change(applies=True), listening)
+def test_an_unfinished_run_is_gone_on_with_under_its_own_id(scene: Scene) -> None:
+    first = scene.run_unanswered()
     assert first.is_incomplete
-    store.failures.clear()
-    given: list[Run | None] = []
-    again = carry_out(change(applies=True, given=given), listening)
-    assert (again.run, listening.resumed) == (first.run, [first.run])
-    assert [run.id if run is not None else None for run in given] == [first.run]
-    assert find_unfinished(tmp_path, IDENTITY) is None
+    scene.store.failures.clear()
+    scene.given.clear()
+    again = scene.run(applies=True)
+    assert (again.run, scene.listening.resumed) == (first.run, [first.run])
+    assert [run and run.id for run in scene.given] == [first.run]
+    assert find_unfinished(scene.root, IDENTITY) is None
 
 
 def test_another_server_that_was_accepted_for_an_unfinished_run_is_noted_before_it_continues(
-    change: Callable[..., Change],
-    tmp_path: Path,
-    store: MemoryStore,
-    listening: Listening,
-    monkeypatch: pytest.MonkeyPatch,
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.failures["write", "a"] = StoreError(store.place("a"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
-    carry_out(change(applies=True), listening)
+    scene.run_unanswered()
     accepted = {"azure": ServerFacts(Cluster("c2", ""), is_accepted=True)}
     monkeypatch.setattr(LiveStores, "servers", lambda *_given: accepted)
-    carry_out(change(applies=True), listening)
-    assert [run.clusters for run in runs(tmp_path)] == [{"azure": "c2"}]
+    scene.run(applies=True)
+    assert [run.clusters for run in runs(scene.root)] == [{"azure": "c2"}]
 
 
-def test_a_run_that_is_stopped_by_its_own_plan_has_ended(
-    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
-) -> None:
-    store.failures["write", "a"] = StoreError(store.place("a"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
-    carry_out(change(applies=True), listening)
-    assert find_unfinished(tmp_path, IDENTITY) is not None
+def test_a_run_that_is_stopped_by_its_own_plan_has_ended(scene: Scene) -> None:
+    scene.run_unanswered()
+    assert find_unfinished(scene.root, IDENTITY) is not None
     plan = plan_of(steps=(REFUSED,), stored={("azure", "a"): "7"})
-    ended = carry_out(change(plan=lambda: plan, applies=True), listening)
+    ended = scene.run(plan, applies=True)
     assert (ended.end, ended.run) == (End.BLOCKED, "")
-    assert find_unfinished(tmp_path, IDENTITY) is None
+    assert find_unfinished(scene.root, IDENTITY) is None
     # What it had stored without knowing it is known now, for its undo.
-    assert [run.entries["azure", "a"].after for run in runs(tmp_path)] == ["7"]
+    assert [run.entries["azure", "a"].after for run in runs(scene.root)] == ["7"]
 
 
-def test_a_run_that_is_stopped_tells_what_the_audit_file_still_lacks(
-    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
-) -> None:
-    store.failures["write", "a"] = StoreError(store.place("a"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
-    carry_out(change(applies=True, audit=tmp_path / "audit"), listening)
+def test_a_run_that_is_stopped_tells_what_the_audit_file_still_lacks(scene: Scene) -> None:
+    scene.run_unanswered(scene.root / "audit")
     plan = plan_of(steps=(REFUSED,), stored={("azure", "a"): "7"})
-    ended = carry_out(change(plan=lambda: plan, applies=True), listening)
+    ended = scene.run(plan, applies=True)
     assert ended.end is End.BLOCKED
     assert [each.version for each in ended.unaudited] == ["7"]
 
 
-def test_a_run_that_recovered_a_secret_is_not_over_before_the_audit_file_says_so(
-    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
-) -> None:
-    store.failures["write", "a"] = StoreError(store.place("a"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
-    carry_out(change(applies=True, audit=tmp_path / "audit"), listening)
-    store.seed("a", A="old")
+def test_a_run_that_recovered_a_secret_is_not_over_before_the_audit_file_says_so(scene: Scene) -> None:
+    scene.run_unanswered(scene.root / "audit")
+    scene.store.seed("a", A="old")
     # It was killed between the recovery and the line of it.
-    (journal,) = tmp_path.glob(".platform-secrets/runs/*.jsonl")
+    (journal,) = scene.root.glob(".platform-secrets/runs/*.jsonl")
     line = {"type": "step", "store": "azure", "name": "a"}
     begun = {**line, "state": "started", "before": None, "owes": True, "deleted": "v1"}
     with journal.open("a") as file:
         file.writelines(
             f"{json.dumps(each)}\n" for each in (begun, {**line, "state": "recovered", "version": "v1", "owes": True})
         )
-    plan = plan_of(steps=(REFUSED,), stores={"azure": store})
-    ended = carry_out(change(plan=lambda: plan, applies=True), listening)
+    plan = plan_of(steps=(REFUSED,), stores={"azure": scene.store})
+    ended = scene.run(plan, applies=True)
     assert [(each.action, each.version) for each in ended.unaudited] == [("recover", "v1")]
-    assert find_unfinished(tmp_path, IDENTITY) is not None
-    ended = carry_out(change(plan=lambda: plan, applies=True, audit=tmp_path / "audit"), listening)
-    assert (ended.run, find_unfinished(tmp_path, IDENTITY)) == ("", None)
-    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    assert find_unfinished(scene.root, IDENTITY) is not None
+    ended = scene.run(plan, applies=True, audit=scene.root / "audit")
+    assert (ended.run, find_unfinished(scene.root, IDENTITY)) == ("", None)
+    lines = [json.loads(line) for line in (scene.root / "audit").read_text("utf-8").splitlines()]
     # Whether the write that was to follow was sent, nobody knows.
     assert [(line["state"], line["action"], line["version"]) for line in lines[-2:]] == [
         ("written", "recover", "v1"),
@@ -214,48 +196,39 @@ def test_a_run_that_recovered_a_secret_is_not_over_before_the_audit_file_says_so
 
 
 @pytest.mark.parametrize("is_resumed", [False, True])
-def test_others_see_which_command_and_run_is_writing(
-    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening, *, is_resumed: bool
-) -> None:
+def test_others_see_which_command_and_run_is_writing(scene: Scene, *, is_resumed: bool) -> None:
     if is_resumed:
-        store.failures["write", "a"] = StoreError(store.place("a"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
-        carry_out(change(applies=True), listening)
-        store.failures.clear()
+        scene.run_unanswered()
+        scene.store.failures.clear()
     holders: list[str] = []
-    store.before = lambda _method, _name: holders.append((tmp_path / ".platform-secrets/lock").read_text("ascii"))
-    carry_out(change(applies=True), listening)
-    (run,) = runs(tmp_path)
+    scene.store.before = lambda _method, _name: holders.append(
+        (scene.root / ".platform-secrets/lock").read_text("ascii")
+    )
+    scene.run(applies=True)
+    (run,) = runs(scene.root)
     assert set(holders) == {f"put, run {run.id} (process {os.getpid()})\n"}
 
 
 @pytest.mark.parametrize("goes_on", [True, False])
-def test_a_failure_ends_the_rest_unless_that_was_asked_otherwise(
-    change: Callable[..., Change], store: MemoryStore, listening: Listening, *, goes_on: bool
-) -> None:
+def test_a_failure_ends_the_rest_unless_that_was_asked_otherwise(scene: Scene, *, goes_on: bool) -> None:
     names = [f"a{number}" for number in range(100)]
     for name in names:
-        store.failures["write", name] = StoreError(
-            store.place(name), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE
-        )
-    plan = plan_of(*(write_of(store, name, A="1") for name in names))
-    ended = carry_out(change(plan=lambda: plan, applies=True, goes_on=goes_on), listening)
+        scene.store.silence("write", name)
+    plan = plan_of(*(write_of(scene.store, name, A="1") for name in names))
+    ended = scene.run(plan, applies=True, goes_on=goes_on)
     assert (ended.count(State.PENDING) == 0) is goes_on
 
 
-def test_a_command_that_is_told_to_stop_starts_no_write(
-    change: Callable[..., Change], store: MemoryStore, listening: Listening
-) -> None:
-    listening.stop.set()
-    ended = carry_out(change(applies=True), listening)
-    assert (ended.interrupted, store.writes) == (True, [])
+def test_a_command_that_is_told_to_stop_starts_no_write(scene: Scene) -> None:
+    scene.listening.stop.set()
+    ended = scene.run(applies=True)
+    assert (ended.interrupted, scene.store.writes) == (True, [])
 
 
-def test_the_audit_file_has_the_caller_whom_planning_found(
-    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
-) -> None:
-    plan = plan_of(write_of(store, "a", A="1"), who={"azure": "ada"})
-    carry_out(change(plan=lambda: plan, applies=True, audit=tmp_path / "audit"), listening)
-    text = (tmp_path / "audit").read_text("utf-8")
+def test_the_audit_file_has_the_caller_whom_planning_found(scene: Scene) -> None:
+    plan = plan_of(write_of(scene.store, "a", A="1"), who={"azure": "ada"})
+    scene.run(plan, applies=True, audit=scene.root / "audit")
+    text = (scene.root / "audit").read_text("utf-8")
     assert '"who": "ada"' in text
     assert '"environment": "prod"' in text
 
@@ -265,43 +238,32 @@ def test_the_audit_file_has_the_caller_whom_planning_found(
     [(plan_of(steps=(REFUSED,)), End.BLOCKED, "conflict"), (plan_of(), End.APPLIED, "complete")],
 )
 def test_a_run_of_which_nothing_is_left_to_write_ends_without_a_question(
-    change: Callable[..., Change],
-    tmp_path: Path,
-    store: MemoryStore,
-    listening: Listening,
-    plan: Plan,
-    end: End,
-    state: str,
+    scene: Scene, plan: Plan, end: End, state: str
 ) -> None:
-    store.failures["write", "a"] = StoreError(store.place("a"), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
-    carry_out(change(applies=True), listening)
-    listening.shown.clear()
+    scene.run_unanswered()
+    scene.listening.shown.clear()
     # Otherwise whoever is asked would be shown the end of that run for ever.
-    given: list[Run | None] = []
-    assert carry_out(change(plan=lambda: plan, asks=True, given=given), listening).end is end
-    assert (listening.asked, listening.shown) == ([], [plan])
-    assert None not in given
-    assert [run.ended for run in runs(tmp_path)] == [state]
+    scene.given.clear()
+    assert scene.run(plan, asks=True).end is end
+    assert (scene.listening.asked, scene.listening.shown) == ([], [plan])
+    assert None not in scene.given
+    assert [run.ended for run in runs(scene.root)] == [state]
 
 
-def test_an_audit_file_that_cannot_be_opened_ends_it_before_a_journal_is_begun(
-    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
-) -> None:
+def test_an_audit_file_that_cannot_be_opened_ends_it_before_a_journal_is_begun(scene: Scene) -> None:
     with pytest.raises(AuditError):
-        carry_out(change(applies=True, audit=tmp_path), listening)
-    assert (list(runs(tmp_path)), store.writes) == ([], [])
-    assert carry_out(change(applies=True, audit=tmp_path / "audit"), listening).end is End.APPLIED
-    assert '"who": "tester"' in (tmp_path / "audit").read_text("utf-8")
+        scene.run(applies=True, audit=scene.root)
+    assert (list(runs(scene.root)), scene.store.writes) == ([], [])
+    assert scene.run(applies=True, audit=scene.root / "audit").end is End.APPLIED
+    assert '"who": "tester"' in (scene.root / "audit").read_text("utf-8")
 
 
-def test_a_second_writer_is_told_for_whom_it_waits(
-    change: Callable[..., Change], tmp_path: Path, listening: Listening, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_writer_is_told_for_whom_it_waits(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("compiler.change.apply.run_lock", partial(run_lock, patience=0.2))
-    with run_lock(tmp_path, "migrate, run one"), pytest.raises(Refusal, match="migrate, run one"):
-        carry_out(change(applies=True), listening)
-    assert len(listening.waited) == 1
-    assert "migrate, run one" in listening.waited[0]
+    with run_lock(scene.root, "migrate, run one"), pytest.raises(Refusal, match="migrate, run one"):
+        scene.run(applies=True)
+    assert len(scene.listening.waited) == 1
+    assert "migrate, run one" in scene.listening.waited[0]
 
 
 def test_a_command_writes_asks_and_goes_on_only_where_that_is_said(tmp_path: Path) -> None:
@@ -310,12 +272,12 @@ def test_a_command_writes_asks_and_goes_on_only_where_that_is_said(tmp_path: Pat
     assert list(map(str, End)) == ["shown", "blocked", "nothing", "undone", "stuck", "declined", "changed", "applied"]
 
 
-def test_no_descriptor_stays_open(change: Callable[..., Change], tmp_path: Path, listening: Listening) -> None:
+def test_no_descriptor_stays_open(scene: Scene) -> None:
     def open_descriptors() -> set[str]:
-        return {path.name for path in (tmp_path / "/proc/self/fd").iterdir()}
+        return {path.name for path in Path("/proc/self/fd").iterdir()}
 
     before = open_descriptors()
-    assert carry_out(change(applies=True, audit=tmp_path / "audit"), listening).end is End.APPLIED
+    assert scene.run(applies=True, audit=scene.root / "audit").end is End.APPLIED
     assert open_descriptors() <= before
 
 

@@ -274,7 +274,7 @@ def test_the_metadata_of_new_names_are_no_loss_where_they_may_not_be_read(vault:
 
 
 def test_a_store_that_is_gone_ends_the_plan(vault: MemoryStore) -> None:
-    gone = StoreError(vault.place("a"), Action.DESCRIBE, "no answer", "wait", Code.UNAVAILABLE)
+    gone = vault.unavailable("a")
     vault.failures["losses_of_write", "a"] = gone
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         losses_of([write("a"), write("b")], {"kv": vault})
@@ -306,7 +306,7 @@ def test_after_a_failure_nothing_more_is_asked_and_nothing_waited_for(vault: Mem
     def before(_method: str, name: str) -> None:
         if name == "a":
             assert begun.wait(10)
-            raise StoreError(vault.place("a"), Action.DESCRIBE, "no answer", "wait", Code.UNAVAILABLE)
+            raise vault.unavailable(name)
         begun.set()
         was_over.append(over.wait(5))
 

@@ -130,12 +130,7 @@ def test_what_was_not_put_back_has_no_line_that_says_so(
 ) -> None:
     store = two_versions()
     store.seed("b", A="x")
-
-    def before(called: str, _name: str) -> None:
-        if called == method:
-            raise raised
-
-    store.before = before
+    store.failures |= {(method, name): raised for name in "ab"}
     with AuditLog(tmp_path / "audit") as audit:
         undo(run_of(tmp_path, a=updated(), b=created()), store, audit)
     name = "a" if method == "restore" else "b"
@@ -160,12 +155,7 @@ def test_a_defect_ends_an_undo_with_what_is_done_told(tmp_path: Path) -> None:
     store = two_versions()
     store.seed("b", A="x")
     store.seed("c", A="x")
-
-    def before(method: str, name: str) -> None:
-        if (method, name) == ("soft_delete", "b"):
-            raise KeyError("s3ntinel")
-
-    store.before = before
+    store.failures["soft_delete", "b"] = KeyError("s3ntinel")
     outcome = undo(run_of(tmp_path, a=updated(), b=created(), c=created()), store)
     assert [result.state for result in outcome.results] == [State.DONE, State.FAILED, State.PENDING]
     assert isinstance(outcome.defect, KeyError)
@@ -189,12 +179,7 @@ def test_an_undo_that_was_stopped_notes_its_version_when_it_is_run_again(tmp_pat
 
 def test_a_writer_after_the_plan_of_the_undo_is_a_conflict(tmp_path: Path) -> None:
     store = two_versions()
-
-    def before(method: str, _name: str) -> None:
-        if method == "restore":
-            store.seed("a", A="theirs")
-
-    store.before = before
+    store.before_each("restore", lambda _name: store.seed("a", A="theirs"))
     assert undo(run_of(tmp_path, a=updated()), store).results[0].state is State.CONFLICT
     assert store.shown("a") == {"A": "theirs"}
 
@@ -202,12 +187,7 @@ def test_a_writer_after_the_plan_of_the_undo_is_a_conflict(tmp_path: Path) -> No
 def test_a_stop_finishes_the_step_and_leaves_the_rest_for_later(tmp_path: Path) -> None:
     store, stop = two_versions(), threading.Event()
     store.seed("b", A="x")
-
-    def before(method: str, _name: str) -> None:
-        if method == "restore":
-            stop.set()
-
-    store.before = before
+    store.before_each("restore", lambda _name: stop.set())
     outcome = undo(run_of(tmp_path, a=updated(), b=created()), store, stop=stop)
     assert outcome.interrupted
     assert [result.state for result in outcome.results] == [State.DONE, State.PENDING]
@@ -228,9 +208,7 @@ def test_each_result_says_why(tmp_path: Path) -> None:
     store = two_versions()
     store.seed("a", A="theirs")
     store.seed("b", A="x")
-    store.failures["soft_delete", "b"] = StoreError(
-        store.place("b"), Action.DELETE, "no answer", "wait", Code.UNAVAILABLE
-    )
+    store.silence("soft_delete", "b")
     outcome = undo(run_of(tmp_path, a=updated(), b=created()), store)
     assert outcome.results == (WriteResult("azure", "b", State.FAILED, None, (), "unavailable", "no answer", "wait"),)
     assert outcome.is_incomplete
@@ -284,7 +262,7 @@ def test_what_was_put_back_and_cannot_be_looked_at_is_compared_by_the_next_undo(
         store.seed("a", A="x")
     run = run_of(tmp_path, a=past)
     plan = plan_for(run, store)
-    store.failures[method, "a"] = StoreError(PLACE, Action.READ, "no answer", "wait", Code.UNAVAILABLE)
+    store.silence(method, "a")
     with closing(UndoLog(run)) as run_log:
         outcome = apply_plan(plan, run_log, continue_on_error=True)
     assert [result.state for result in outcome.results] == [State.FAILED]

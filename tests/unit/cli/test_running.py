@@ -3,7 +3,6 @@ import json
 import shlex
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from compiler.change.run_files import run_lock
 from compiler.cli.running import RunOutput, code_of_run
 from compiler.cli.terminal.dialogue import Progress
 from compiler.live.stores import ServerFacts
-from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import Problem
 from tests.commands import Done, EditFile, RunCommand, invocation_of
 from tests.memory_store import MemoryStore
@@ -25,20 +23,6 @@ from tests.unit.changes import outcome_of, plan_of, unaudited_line, write_of
 from tests.unit.cli.two_ends import AZURE, KEY, WRITING, Ends, Writing, journal, journals, lines
 
 # What the writing commands have in common, each of them tried.
-
-
-def at_the_write(ends: Ends, act: Callable[[str], object]) -> None:
-    """Before each write of the Key Vault, `act` is called with its name."""
-
-    def before(method: str, name: str) -> None:
-        if method == "write":
-            act(name)
-
-    ends.azure.before = before
-
-
-def undisturbed(ends: Ends) -> None:
-    ends.azure.before = lambda _method, _name: None
 
 
 @pytest.fixture
@@ -106,17 +90,14 @@ def test_what_a_store_would_refuse_is_not_sent(writing: Writing) -> None:
 
 
 def test_a_failure_is_incomplete_and_resumed_by_the_same_command(writing: Writing) -> None:
-    def refuse(name: str) -> None:
-        raise StoreError(writing.ends.azure.place(name), Action.WRITE, "no answer", "wait", Code.UNAVAILABLE)
-
-    at_the_write(writing.ends, refuse)
+    writing.ends.azure.silence("write", AZURE)
     found = writing("--apply")
     assert found.code == 4
     assert f"azure:{AZURE} failed: no answer\n  help: wait\n" in found.out
     # Why is said once.
     assert found.err.endswith(f"\n1/1 azure:{AZURE} failed\n")
     assert found.out.endswith("incomplete; run the same command again to continue\n")
-    undisturbed(writing.ends)
+    writing.ends.azure.failures.clear()
     run = journal(writing.project).stem
     again = writing("--apply", "--format", "json")
     assert (again.code, again.report["run"]) == (0, run)
@@ -167,7 +148,7 @@ def test_an_interrupt_says_how_to_go_on(writing: Writing, monkeypatch: pytest.Mo
 
 
 def test_a_conflict_at_the_write_exits_1(writing: Writing) -> None:
-    at_the_write(writing.ends, lambda name: writing.ends.azure.seed(name, **{KEY: "theirs"}))
+    writing.ends.azure.before_each("write", lambda name: writing.ends.azure.seed(name, **{KEY: "theirs"}))
     found = writing("--apply", "--quiet")
     assert (found.code, f"azure:{AZURE} conflict" in found.out) == (1, True)
     assert writing.ends.azure.shown(AZURE) == {KEY: "theirs"}
@@ -276,10 +257,7 @@ class TestADefect:
 
     @pytest.fixture(autouse=True)
     def broken(self, ends: Ends) -> None:
-        def broken(_name: str) -> None:
-            raise KeyError("s3ntinel")
-
-        at_the_write(ends, broken)
+        ends.azure.failures["write", AZURE] = KeyError("s3ntinel")
 
     def test_the_command_says_where_and_that_it_can_go_on(self, writing: Writing) -> None:
         found = writing("--apply", "--quiet")
@@ -291,7 +269,7 @@ class TestADefect:
         assert "s3ntinel" not in found.out + found.err
         assert lines(journal(writing.project))[-1]["state"] == "incomplete"
 
-        undisturbed(writing.ends)
+        writing.ends.azure.failures.clear()
         again = writing("--apply")
         assert (again.code, "resuming run" in again.err) == (0, True)
 
@@ -469,9 +447,7 @@ def test_what_another_command_noted_before_this_one_had_the_lock_counts(
 
 def test_a_failure_is_incomplete_and_the_same_command_goes_on(writing: Writing, done: str) -> None:
     store = writing.ends.azure
-    store.failures["soft_delete", AZURE] = StoreError(
-        store.place(AZURE), Action.DELETE, "no answer", "wait", Code.UNAVAILABLE
-    )
+    store.silence("soft_delete", AZURE)
     found = writing.undo(done, "--apply", "--quiet")
     assert (found.code, f"azure:{AZURE} failed: no answer" in found.out) == (4, True)
     store.failures.clear()

@@ -205,11 +205,7 @@ def test_those_who_need_every_store_get_each_name_of_each_store_once() -> None:
 
 def test_those_who_need_every_store_hear_of_a_dead_one_at_once() -> None:
     store, other = MemoryStore(), MemoryStore()
-
-    def dead(_method: str, name: str) -> None:
-        raise StoreError(store.place(name), Action.READ, "no answer", "wait", Code.UNAVAILABLE)
-
-    store.before = dead
+    store.silence("read", "0")
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         read_many([(each, str(number)) for number in range(50) for each in (store, other)], 8)
     assert store.calls == [("read", "0")]
@@ -451,8 +447,6 @@ def test_an_error_of_one_name_stands_for_it_and_one_of_the_store_is_raised() -> 
     denied = ForbiddenError(MEMORY_PLACE, Action.DESCRIBE, "no policy", "add one", permission="p")
     store.failures["version_states", "a"] = denied
     assert version_states([(store, "a"), (store, "b")]) == {(store, "a"): denied, (store, "b"): {}}
-    store.failures["version_states", "b"] = StoreError(
-        MEMORY_PLACE, Action.DESCRIBE, "no answer", "wait", Code.UNAVAILABLE
-    )
+    store.silence("version_states", "b")
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         version_states([(store, "a"), (store, "b")])
