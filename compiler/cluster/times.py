@@ -54,25 +54,25 @@ def last_read_before(
 
 
 def clock_ahead(external_secret: LiveObject, now: datetime) -> str:
-    """How far the operator's clock is ahead, and of which; empty where it is not."""
+    """How far the operator's clock is ahead of the API server's, by which it is `now`; empty where it is not."""
     refreshed, noted = refresh_times(external_secret)
     if refreshed is None:
         return ""
     if noted is not None and refreshed - noted > CLOCKS:
         return f"the operator's clock is {_minutes(refreshed - noted)} ahead of the API server's"
     if refreshed - now > CLOCKS:
-        return f"the operator's clock is at least {_minutes(refreshed - now)} ahead of this machine's"
+        return f"the operator's clock is at least {_minutes(refreshed - now)} ahead of the API server's"
     return ""
 
 
-def clock_notes(store: str, ahead: timedelta, live: Live, now: datetime) -> Iterator[str]:
-    """What is said of an operator whose clock is wrong, or of the `store`, which is so far ahead of this machine."""
+def clock_notes(store: str, ahead: timedelta, live: Live, now: datetime, cluster: timedelta) -> Iterator[str]:
+    """What is said of an operator whose clock is wrong, and of the `store` and the `cluster` ahead of this machine."""
     if operators := clock_ahead(live.external_secret or {}, now):
         yield operators
-    if ahead:
-        side = "ahead of" if ahead > timedelta() else "behind"
-        drift = f"the clock of the store {quote(store)} is {_minutes(abs(ahead))} {side} this machine's"
-        yield f"{drift}; its dates are compared without that"
+    for what, drift in ((f"the store {quote(store)}", ahead), ("the cluster", cluster)):
+        if drift:
+            side = "ahead of" if drift > timedelta() else "behind"
+            yield f"the clock of {what} is {_minutes(abs(drift))} {side} this machine's; its times count without that"
 
 
 def _minutes(ahead: timedelta) -> str:

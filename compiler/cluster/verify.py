@@ -37,6 +37,7 @@ from compiler.cluster.view import (
 )
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Store
+from compiler.model.facts import shift
 from compiler.model.values import Manifest
 from compiler.rules.api import Finding
 from compiler.rules.listed_rules import BY_ID
@@ -113,7 +114,7 @@ def verify_cluster(
 
     `other` is a store that is checked beside those in use.
     """
-    found, now = list[Diagnostic](), now or datetime.now(UTC)
+    found = list[Diagnostic]()
     sign_in = cache(lambda namespace: view.newest_sign((namespace,)))
     names = frozenset(each.name for each in expected)
     pods_in = cache(lambda namespace: pods_by_secret(view.objects(PODS, namespace) or (), names))
@@ -122,10 +123,12 @@ def verify_cluster(
         if (question := wrong_cluster(view, expected)) is not None:
             return (_finding("not-in-cluster", expected[0], question),)
         operator = read_operator(view)
+        now = (now or datetime.now(UTC)) + view.clock_ahead
         for each in expected:
             live = view.live(each)
             found += _check_owners(each, view.external_secrets(each.namespace).values(), live)
-            values = written.get((each.secret, each.store.id), {})
+            dates = written.get((each.secret, each.store.id), {})
+            values = {key: shift(date, view.clock_ahead) for key, date in dates.items()}
             starts = judge_starts(pods_in(each.namespace).get(each.name, ()), live.secret, values, now)
             # An older value is no finding, as the operator may still be about to read it; nor are pods that are not
             # ready, and whether one that fails is still tried: the finding says how old the failure is.

@@ -126,6 +126,12 @@ class ClusterView:
         """Which cluster it is, as the kubeconfig has it."""
         return self._reader.name
 
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far the API server's clock is ahead of this machine's, as its last answer said, where that matters."""
+        ahead = self._reader.clock_ahead
+        return ahead if abs(ahead) > CLOCKS else timedelta()
+
     def cluster_id(self) -> str | None:
         """The UID of the namespace kube-system; None where it has none in the form of Kubernetes."""
         with self.asks(f"read the namespace {_SYSTEM}"):
@@ -517,10 +523,12 @@ def clock(when: datetime, now: datetime) -> str:
 
 
 def refresh_time(external_secret: LiveObject) -> datetime | None:
-    """When the operator began its last success; where its clock is ahead of the API server's, when it noted that."""
+    """When the operator began its last success; where its clock is not the API server's, when it noted that."""
     refreshed, noted = refresh_times(external_secret)
-    is_ahead = refreshed is not None and noted is not None and refreshed - noted > CLOCKS
-    return noted if is_ahead else refreshed
+    if refreshed is None or noted is None or abs(refreshed - noted) <= CLOCKS:
+        return refreshed
+    # What it has noted since of a failure says nothing of a success.
+    return noted if refreshed > noted or ready_of(external_secret).get("status") == "True" else refreshed
 
 
 def refresh_times(external_secret: LiveObject) -> tuple[datetime | None, datetime | None]:

@@ -35,6 +35,7 @@ from compiler.cluster.view import (
 )
 from compiler.consumers.readers import readers_in
 from compiler.model.environment import Environment
+from compiler.model.facts import shift
 from compiler.model.values import manifests_of
 from compiler.operations.cutover_gate import About, Check, CutoverRequest, Switch, Verdict
 from compiler.text.wording import command_line, list_names, pluralize, quote, repeat_option
@@ -90,7 +91,8 @@ class ClusterGate:
         # Left out are pods, and the dates of the values, which are not read here.
         spaces = dict.fromkeys(each.namespace for each in manifests.values())
         operator = read_operator(self._view)
-        evidence = Evidence(self._now, newest_sign=self._view.newest_sign(spaces), operator=operator)
+        now = self._now + self._view.clock_ahead
+        evidence = Evidence(now, newest_sign=self._view.newest_sign(spaces), operator=operator)
         for name in secrets:
             live = self._view.live(manifests[name])
             if not live.has_secrets:
@@ -147,9 +149,10 @@ class ClusterGate:
         found: dict[Switch, str] = {}
         # What may not be read is among the checks.
         with suppress(ClusterError):
-            for each, put in written.items():
+            for each, date in written.items():
                 live = self._view.external_secrets(each.namespace).get(each.before.entry.external_secret, {})
                 serves = child(live, "spec", "secretStoreRef").get("name") == each.source.name
+                put = shift(date, self._view.clock_ahead)
                 if serves and (read := last_read_before(live, put)) is not None:
                     # Within these, clocks that differ may explain it.
                     found[each] = "takes" if put - read > CLOCKS else "may take"
@@ -163,12 +166,15 @@ class ClusterGate:
         going = [manifests[each.environment][each.secret] for each in switches]
         spaces = dict.fromkeys(each.namespace for each in going)
         operator = read_operator(self._view)
-        evidence = Evidence(self._now, newest_sign=self._view.newest_sign(spaces), operator=operator)
+        sign, ahead = self._view.newest_sign(spaces), self._view.clock_ahead
+        evidence = Evidence(self._now + ahead, newest_sign=sign, operator=operator)
         for each, manifest in zip(switches, going, strict=True):
             external_secret = self._view.external_secrets(manifest.namespace).get(manifest.name)
             other_type = self._view.other_type(manifest)
             live = Live(external_secret, None, None, has_secrets=False, has_store=False, other_type=other_type)
-            every = problems(manifest, live, replace(evidence, written=written.get(each)))
+            date = written.get(each)
+            put = shift(date, ahead) if date is not None else None
+            every = problems(manifest, live, replace(evidence, written=put))
             yield from [(each, problem) for state in states for problem in every if problem.state is state][:1]
 
     def _check_stores(self, switch: Switch, *, is_back: bool) -> Iterator[Check]:

@@ -14,6 +14,7 @@ from compiler.live.observation import Likeness
 from compiler.live.stores import secret_named
 from compiler.live.versions import PastRun, StoredVersion, WriterOf
 from compiler.model.environment import Environment, MoveProgress, Secret, Store, other_store, progress_of
+from compiler.model.facts import shift
 from compiler.model.inventory import Inventory
 from compiler.model.values import Manifest, manifests_of
 from compiler.operations.verify import KeyState
@@ -57,6 +58,11 @@ class StoreFindings:
     warnings: tuple[tuple[str, str], ...] = ()  # what is odd about the form of values that can be read, and a way out
     # The version of each key that was read, in the store in use and in the other one.
     stored: tuple[tuple[str, StoredVersion], ...] = ()
+
+    def shift_dates(self, by: timedelta) -> StoreFindings:
+        """The findings with the dates of values by another clock, which is so far ahead."""
+        dates = {key: shift(date, by) for key, date in self.dates.items()}
+        return replace(self, newest=shift(self.newest, by) if self.newest is not None else None, dates=dates)
 
     @property
     def is_sound(self) -> bool:

@@ -163,8 +163,7 @@ def _by_own_clock(values: StoreFindings, store: Store, stores: LiveStores) -> St
     if values.newest is None or abs(ahead) <= CLOCKS:
         return values
     drift = timedelta(seconds=ceil(ahead.total_seconds()) + 1)
-    dates = {key: date - drift for key, date in values.dates.items()}
-    return replace(values, newest=values.newest - drift, dates=dates, ahead=ahead)
+    return replace(values.shift_dates(-drift), ahead=ahead)
 
 
 def _side(failure: StoreError | AddressError | None, *, is_replaced: bool) -> FailureSide:
@@ -418,7 +417,8 @@ class StatusJudge:
     """Judges the secrets of one run.
 
     `context` are the options by which command lines name the cluster. With `follows_write` a read in the second of a
-    write may be of before it; `root` is the project's folder, where it is to be said what was deployed.
+    write may be of before it; `root` is the project's folder, where it is to be said what was deployed. The cluster's
+    clock is `ahead` of this machine's: all times are compared by that one.
     """
 
     def __init__(
@@ -429,15 +429,17 @@ class StatusJudge:
         *,
         follows_write: bool = False,
         root: Path | None = None,
+        ahead: timedelta = timedelta(),
     ) -> None:
-        self.rows = {row.secret.id: row for row in status.rows}
+        self.rows = {row.secret.id: replace(row, values=row.values.shift_dates(ahead)) for row in status.rows}
         self._status = status
         self._follows_write = follows_write
         self._root = root
         self._deployed: Deployment | None = None
         self._beside: tuple[Snapshot, tuple[str, ...]] | None = None
         self._context = context
-        self._now = now
+        self._now: Callable[[], datetime] = lambda: now() + ahead
+        self._ahead = ahead
         # Why the API server took no write of this run; empty where it did, or none was tried.
         self.refused_write = ""
         # By secret, the store object that is not ready: the operator is asked to synchronise the secret once it is.
@@ -486,7 +488,7 @@ class StatusJudge:
             helps = (kubectl_line("-n", namespace, "delete", "secret", name),)
         beside = self._fails_beside(snapshot) if not every else ()
         notes += (*snapshot.notes(manifest, live, is_fine=not every and not beside), *self._note_beside(beside))
-        notes += tuple(clock_notes(manifest.store.id, values.ahead, live, self._now()))
+        notes += tuple(clock_notes(manifest.store.id, values.ahead, live, self._now(), self._ahead))
         return LiveState(
             every,
             said,

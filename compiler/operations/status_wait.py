@@ -334,13 +334,15 @@ class StatusReading:
             # Not after the stores, which may be silent for a while: a wait compares with what is in the cluster now.
             snapshot = begin(lambda: Snapshot(view, manifests))
             self._read_stores()
+            found = snapshot(math.inf)
             judge = StatusJudge(
                 self.status,
                 self.options.context,
                 follows_write=self.options.on_denied is not None,
                 root=self.options.root,
+                ahead=view.clock_ahead,
             )
-            return self._read_cluster(judge, snapshot(math.inf))
+            return self._read_cluster(judge, found)
         except ClusterError as error:
             remedy = error.remedy
             if error.permission is not None:

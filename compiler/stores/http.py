@@ -15,6 +15,8 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http.client import (
     HTTP_PORT,
     HTTPS_PORT,
@@ -475,3 +477,16 @@ def _in_ascii(host: str) -> str:
     except UnicodeError:
         # There is no such name, as connecting will say.
         return host
+
+
+# A date is in whole seconds, and takes a while to get here; tokens would not work with clocks that are further apart.
+_NO_DRIFT, _MOST_DRIFT = timedelta(seconds=2), timedelta(days=1)
+
+
+def clock_drift(date: str | None) -> timedelta:
+    """How far a server whose answer has this `date` is ahead of this machine; zero where that is no clock's drift."""
+    try:
+        ahead = parsedate_to_datetime(date or "").astimezone(UTC) - datetime.now(UTC)
+    except (ValueError, OverflowError):
+        return timedelta()
+    return ahead if _NO_DRIFT <= abs(ahead) <= _MOST_DRIFT else timedelta()

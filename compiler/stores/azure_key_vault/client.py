@@ -8,8 +8,7 @@ import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from http.client import HTTPS_PORT, HTTPException
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -29,7 +28,16 @@ from compiler.stores.azure_key_vault.log_in import NoTokenError, shared_credenti
 from compiler.stores.azure_key_vault.provider import SECRET_NAME, cloud_of
 from compiler.stores.azure_key_vault.replies import Bundle, answer_of, bundle_of, error_of, unexpected_reply
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
-from compiler.stores.http import MOST_VALUES, HttpReply, Proxy, ReplyTooLargeError, Transport, parse_proxy, silence
+from compiler.stores.http import (
+    MOST_VALUES,
+    HttpReply,
+    Proxy,
+    ReplyTooLargeError,
+    Transport,
+    clock_drift,
+    parse_proxy,
+    silence,
+)
 from compiler.stores.interface import Attributes, Identity, Problem, StoreOptions
 from compiler.stores.no_answer import Server, authorities_of, no_answer, trusting
 from compiler.stores.pacing import acquire_within_deadline, note_answer
@@ -39,8 +47,6 @@ from compiler.stores.secret_value import UNWRITABLE, SecretValue, Trait, traits
 DEFAULT_AUTHORITIES: Final = DEFAULT_CA_BUNDLE_PATH
 _UNAUTHORISED = 401
 _SERVER_ERROR = 500
-# Tokens would not work with clocks that are further apart.
-_MOST_DRIFT = timedelta(days=1)
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -154,7 +160,7 @@ class VaultTransport(SdkTransport):
         if reply.status_code < _SERVER_ERROR:
             # Now: a credential may take longer than a first contact, and is asked after the vault's challenge.
             note_answer()
-            self.clock_ahead = _ahead(reply.headers.get("date"))
+            self.clock_ahead = clock_drift(reply.headers.get("date"))
         token = request.headers.get("Authorization")
         if reply.status_code == _UNAUTHORISED and token is not None:
             self._on_refused(str(token).partition(" ")[2])
@@ -181,15 +187,6 @@ def proxy_to(url: Url) -> Proxy | None:
         remedy = "correct it, or set NO_PROXY"
         raise StoreError(StoreLocation(place), Action.CONNECT, reason, remedy, Code.INVALID_NAME)
     return proxy
-
-
-def _ahead(told: str | None) -> timedelta:
-    """How far a server whose answer has this date is ahead of this machine; nothing where that is no clock's drift."""
-    try:
-        ahead = parsedate_to_datetime(told or "").astimezone(UTC) - datetime.now(UTC)
-    except (ValueError, OverflowError):
-        return timedelta()
-    return ahead if abs(ahead) <= _MOST_DRIFT else timedelta()
 
 
 CA_VARIABLE: Final = "AZURE_KEYVAULT_CACERT"

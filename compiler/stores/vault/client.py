@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from http import HTTPStatus
 from http.client import HTTP_PORT, HTTPS_PORT, HTTPException
 from typing import Any, Final, TypeVar
@@ -28,6 +29,7 @@ from compiler.stores.http import (
     Proxy,
     ReplyTooLargeError,
     Transport,
+    clock_drift,
     parse_proxy,
 )
 from compiler.stores.interface import Cluster, Identity, StoreOptions
@@ -145,6 +147,12 @@ class VaultConnection:
         self._in_trouble_until = 0.0
         self.deadlines = self._retrier.deadlines
         self.identity = Identity("unknown", self._login.method, source=self._login.token_source)
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far the server's clock is ahead of this machine's, as its last answer said."""
+        ahead: timedelta = self.client.adapter.clock_ahead
+        return ahead
 
     def close(self) -> None:
         self._retrier.close()
@@ -392,6 +400,7 @@ class JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no ty
     def __init__(self, transport: Transport, path: str, namespace: str | None) -> None:
         # Not hvac's own, which opens a session of requests.
         self.token, self.namespace = "", namespace
+        self.clock_ahead = timedelta()
         self._transport = transport
         self._path = path
 
@@ -436,6 +445,7 @@ class JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no ty
         if not is_trouble(reply.status):
             # Now: a log-in and the questions after it are one attempt, at whose end this would come too late.
             note_answer()
+            self.clock_ahead = clock_drift(reply.headers.get("Date"))
         if reply.status == HTTPStatus.NO_CONTENT:
             return None
         body = read_reply(reply.content)

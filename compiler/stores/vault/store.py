@@ -397,7 +397,7 @@ class VaultStore:
         return self._connection.identity
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self._connection.clock_ahead
 
     @one_operation
     def cluster(self) -> Cluster | None:

@@ -498,13 +498,19 @@ def test_where_the_operators_clock_is_ahead_the_time_counts_by_which_the_api_ser
     # Nor does it have answered what was asked for since.
     asked = {**found["metadata"], "annotations": {"force-sync": str(int(ago(minutes=5).timestamp()))}}
     assert not is_answered({**found, "metadata": asked})
+    # One that is behind: what it noted counts, but not of a failure.
+    late = wrote(made(ago(minutes=70)), ago(minutes=10))
+    late["status"]["conditions"] = [{"type": "Ready", "status": "True", "reason": "SecretSynced"}]
+    assert refresh_time(late) == ago(minutes=10)
+    late["status"]["conditions"] = [{"type": "Ready", "status": "False", "reason": "SecretSyncedError"}]
+    assert refresh_time(late) == ago(minutes=70)
     # A second or a minute is nobody's wrong clock.
     fine = wrote(made(ago(minutes=10)), ago(minutes=12))
     assert (clock_ahead(fine, NOW), refresh_time(fine)) == ("", ago(minutes=10))
 
 
 def test_a_read_that_is_still_to_come_is_no_sign_that_a_value_was_read() -> None:
-    why = "the operator's clock is at least 50m ahead of this machine's"
+    why = "the operator's clock is at least 50m ahead of the API server's"
     for found in (made(ago(minutes=-50)), wrote(made(ago(minutes=-50)), ago(minutes=-51))):
         assert clock_ahead(found, NOW) == why
         (problem,) = older_value(found, ago(minutes=9), TITLE, NOW)

@@ -2,8 +2,10 @@ import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 from functools import partial
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -831,3 +833,12 @@ def test_a_log_in_under_way_is_waited_for_no_longer_than_an_answer(vault: Script
     )
     assert caught.value.__suppress_context__
     assert vault.asked == []
+
+
+@pytest.mark.parametrize("hours", [1, -2, 0])
+def test_its_time_is_that_of_its_last_answer(vault: ScriptedVault, monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    there = (datetime.now(UTC) + timedelta(hours=hours)).timestamp()
+    monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", lambda *_: formatdate(there, usegmt=True))
+    store = vault.open()
+    store.read("github")
+    assert abs(store.now() - datetime.now(UTC) - timedelta(hours=hours)) < timedelta(minutes=1)
