@@ -312,6 +312,12 @@ class Parser(argparse.ArgumentParser):
         shown = [each for each in self._actions if each.help is not argparse.SUPPRESS and each.dest != "help"]
         return {_argument_name(action): action.dest for action in shown}
 
+    def values_of_options(self) -> dict[str, str]:
+        """What each option takes that takes a value, as its help names it."""
+        return {
+            option: str(each.metavar) for each in self._actions if each.nargs != 0 for option in each.option_strings
+        }
+
     def takes_value(self) -> dict[str, bool]:
         """Whether each option takes a value."""
         return {option: action.nargs != 0 for action in self._actions for option in action.option_strings}

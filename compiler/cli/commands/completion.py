@@ -65,7 +65,10 @@ def _print_names() -> None:
     # A shell that completes outside a project has nothing to offer, and no place for a message.
     project = ProjectNames(known_project())
     # Bash parts `--format=json` at the sign.
-    command, *given = [word for word in words if word != "="] or [""]
+    words = [word for word in words if word != "="]
+    while words and words[0] in _GLOBAL:
+        words = words[2 if words[0] == "--root" else 1 :]
+    command, *given = words or [""]
     if command not in COMMANDS:
         return
     parser = parser_of(command, COMMANDS[command][0])
@@ -138,23 +141,36 @@ complete -o default -F _platform_secrets {PROGRAM}
 
 
 def _zsh(options: dict[str, tuple[str, ...]]) -> str:
-    commands = "\n".join(f"    '{name}:{COMMANDS[name][1].replace(chr(39), '')}'" for name in options)
+    commands = "\n".join(f"    {_quote_for_zsh(f'{name}:{COMMANDS[name][1]}')}" for name in options)
     cases = "\n".join(f"    {name}) choices=({' '.join(given)}) ;;" for name, given in options.items())
     return f"""#compdef {PROGRAM}
 _platform_secrets() {{
-  local -a commands choices
+  local -a commands choices given
+  local current="$words[CURRENT]" name="" index
   commands=(
 {commands}
   )
-  if (( CURRENT == 2 )); then
-    _describe 'command' commands
+  for ((index = 2; index < CURRENT; index++)); do
+    if [[ "$words[index]" == --root ]]; then ((index++)); continue; fi
+    if [[ "$words[index]" != -* ]]; then name="$words[index]"; break; fi
+  done
+  if [[ -z "$name" ]]; then
+    if [[ "$words[CURRENT-1]" == --root ]]; then _files -/
+    elif [[ "$current" == -* ]]; then compadd -- {" ".join(_GLOBAL)}
+    else _describe 'command' commands
+    fi
     return
   fi
-  case "$words[2]" in
+  case "$name" in
 {cases}
   esac
-  if [[ "$words[CURRENT]" != -* ]]; then
-    choices=(${{(f)"$(print -rl -- "${{(@)words[2,CURRENT-1]}}" | {PROGRAM} completion --names 2>/dev/null)"}})
+  given=("${{(@)words[index,CURRENT-1]}}")
+  if [[ "$current" == --*=* ]]; then
+    given+=("${{current%%=*}}")
+    compset -P '*='
+  fi
+  if [[ "$current" != -* || "$current" == --*=* ]]; then
+    choices=(${{(f)"$(print -rl -- "$given[@]" | {PROGRAM} completion --names 2>/dev/null)"}})
   fi
   if (( $#choices )); then compadd -- $choices; else _files; fi
 }}
@@ -162,21 +178,53 @@ compdef _platform_secrets {PROGRAM}
 """
 
 
+def _quote_for_zsh(text: str) -> str:
+    """A text in single quotes as zsh takes it."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+# What an option takes that the shell knows itself.
+_FILES = frozenset({"FILE", "DIR", "PATH", "CHART"})
+_FISH = f"""# fish completion of {PROGRAM}
+function __platform_secrets_command -d 'Whether the line has this command, or any'
+  set -l words (commandline -opc)
+  set -e words[1]
+  while set -q words[1]
+    switch $words[1]
+      case --root
+        set -e words[1]
+      case '-*'
+      case '*'
+        test (count $argv) -eq 0 -o "$words[1]" = "$argv[1]"
+        return
+    end
+    set -e words[1]
+  end
+  return 1
+end
+function __platform_secrets_names -d 'What may come next'
+  set -l words (commandline -opc)
+  set -l current (commandline -ct)
+  string match -q -- '--*=*' "$current"; and set -a words (string split -m 1 = -- $current)[1]
+  printf '%s\\n' $words[2..-1] | {PROGRAM} completion --names 2>/dev/null
+end
+complete -c {PROGRAM} -f
+"""
+
+
 def _fish(options: dict[str, tuple[str, ...]]) -> str:
-    lines = [f"# fish completion of {PROGRAM}", f"complete -c {PROGRAM} -f"]
-    lines += [
-        f"complete -c {PROGRAM} -n __fish_use_subcommand -a {name} -d '{COMMANDS[name][1].replace(chr(39), '')}'"
-        for name in options
-    ]
-    lines += [
-        f"complete -c {PROGRAM} -n '__fish_seen_subcommand_from {name}' -l {option.removeprefix('--')}"
-        for name, given in options.items()
-        for option in given
-    ]
-    names = f"commandline -opc | tail -n +2 | {PROGRAM} completion --names 2>/dev/null"
-    lines += [
-        f"function __platform_secrets_names; {names}; end",
-        f"complete -c {PROGRAM} -n 'not __fish_use_subcommand' -a '(__platform_secrets_names)'",
-        f"complete -c {PROGRAM} -n 'not __fish_use_subcommand; and test -z \"$(__platform_secrets_names)\"' -F",
-    ]
-    return "\n".join(lines) + "\n"
+    begin, lines = f"complete -c {PROGRAM}", list[str]()
+    for option in _GLOBAL:
+        takes = " -r -F" if option == "--root" else ""
+        lines.append(f"{begin} -n 'not __platform_secrets_command' -l {option.removeprefix('--')}{takes}")
+    for name, given in options.items():
+        about = COMMANDS[name][1].replace("'", "\\'")
+        lines.append(f"{begin} -n 'not __platform_secrets_command' -a {name} -d '{about}'")
+        values = parser_of(name, COMMANDS[name][0]).values_of_options()
+        for option in given:
+            value = values.get(option)
+            takes = "" if value is None else " -r -F" if value in _FILES else " -x -a '(__platform_secrets_names)'"
+            lines.append(f"{begin} -n '__platform_secrets_command {name}' -l {option.removeprefix('--')}{takes}")
+    names = f"{begin} -n '__platform_secrets_command"
+    lines += [f"{names}' -a '(__platform_secrets_names)'", f'{names}; and test -z "$(__platform_secrets_names)"\' -F']
+    return _FISH + "\n".join(lines) + "\n"

@@ -3,7 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,7 @@ SECRETS = ["global", "argocd", "github", "jira", "pagerduty", "slack", "backstag
         ("", []),
         ("put", ["dev", "prod", "staging"]),
         ("put --store azure", ["dev", "prod", "staging"]),
+        ("--root . --debug put", ["dev", "prod", "staging"]),
         ("diff dev", ["prod", "staging"]),
         ("status dev", ["prod", "staging", *SECRETS]),
         ("status dev --only", SECRETS),
@@ -202,17 +203,71 @@ done
 """
 
 
-def test_bash_completes(project: Path) -> None:
-    bash = shutil.which("bash")
-    if bash is None:
-        pytest.skip("bash is not installed")
+def completing(shell: str, *arguments: str, lines: Iterable[str], **variables: str) -> list[str]:
+    """What a shell prints that gets the lines. It finds the program, and nothing that people have set up."""
+    found = shutil.which(shell)
+    if found is None:
+        pytest.skip(f"{shell} is not installed")
     with program_with((*ANY, "compiler.cli.commands.completion")) as program:
+        path = os.pathsep.join((str(program.parent), str(Path(found).parent), os.defpath))
         done = subprocess.run(
-            [bash, "-c", COMPLETING],
-            input="".join(f"{line}\n" for line in COMPLETED),
+            [found, *arguments],
+            input="".join(f"{line}\n" for line in lines),
             capture_output=True,
             text=True,
             check=True,
-            env={"PATH": f"{program.parent}:{os.defpath}"},
+            timeout=120,
+            env={"PATH": path, "HOME": str(Path.cwd()), "TERM": "dumb", **variables},
         )
-    assert dict(zip(COMPLETED, map(str.split, done.stdout.splitlines()), strict=True)) == COMPLETED
+    return done.stdout.splitlines()
+
+
+def test_bash_completes(project: Path) -> None:
+    assert project == Path.cwd()
+    found = completing("bash", "-c", COMPLETING, lines=COMPLETED)
+    assert dict(zip(COMPLETED, map(str.split, found), strict=True)) == COMPLETED
+
+
+# What bash leaves to its own reading of a line.
+WITH_SIGN = {"platform-secrets put prod --store=az": ["--store=azure"]}
+IN_FISH = """
+platform-secrets completion fish | source
+while read line
+  string split -f 1 \\t -- (complete -C "$line") | string join " "
+end
+true
+"""
+
+
+def test_fish_completes(project: Path) -> None:
+    assert project == Path.cwd()
+    lines = {**COMPLETED, **WITH_SIGN, "platform-secrets backup prod cha": ["chart/"]}
+    found = completing("fish", "--no-config", "-c", IN_FISH, lines=lines)
+    assert {line: sorted(words.split()) for line, words in zip(lines, found, strict=True)} == lines
+
+
+# A shell at a terminal gets each line, a tab, and a key by which it tells what the line is then.
+IN_ZSH = """
+zmodload zsh/zpty
+: > told
+zpty shell "zsh -f -i"
+zpty -w shell 'PS1=; autoload -Uz compinit; compinit -u -D; eval "$(platform-secrets completion zsh)"'
+zpty -w shell 'tell() { print -r -- "$BUFFER" >> told; BUFFER= }; zle -N tell; bindkey "^X" tell; print . >> told'
+typeset -i count=1
+while read -r line; do
+  while (( $(wc -l < told) < count )); do sleep 0.05; done
+  zpty -w -n shell "$line"$'\\t\\x18'
+  count+=1
+done
+while (( $(wc -l < told) < count )); do sleep 0.05; done
+zpty -d shell
+tail -n +2 told
+"""
+
+
+def test_zsh_completes(project: Path) -> None:
+    assert project == Path.cwd()
+    lines = {line: words for line, words in (COMPLETED | WITH_SIGN).items() if len(words) == 1}
+    found = completing("zsh", "-f", "-c", IN_ZSH, lines=lines)
+    completed = [f"{line.rpartition(' ')[0]} {word} " for line, (word,) in lines.items()]
+    assert found == completed
