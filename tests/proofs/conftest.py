@@ -102,6 +102,24 @@ class World:
         self.put("agents/github", {"GITHUB_TOKEN": "token-1"})
         self.put("agents/jira", {"JIRA_TOKEN": "token-2", "JIRA_URL": "https://jira.example.com"})
 
+    def declare(self, count: int) -> dict[str, str]:
+        """Give the entry `jira` so many keys, each in a remote secret of its own on both sides; return their values."""
+        keys = "".join(
+            f"      K{n}: {{description: d, remote: {{azurekv: {{name: k{n}}}, vault: {{name: many/k{n}}}}}}}\n"
+            for n in range(count)
+        )
+        catalogue = self.root / "environments/catalogue.yaml"
+        catalogue.write_text(catalogue.read_text("utf-8") + keys, "utf-8")
+        return {f"K{number}": f"value {number} é" for number in range(count)}
+
+    def spread(self, count: int) -> dict[str, str]:
+        """The same, with the values in Vault."""
+        values = self.declare(count)
+        self.fill()
+        for number, (key, value) in enumerate(values.items()):
+            self.put(f"many/k{number}", {key: value})
+        return values
+
     def ages(self, now: datetime | None = None, variables: dict[str, str] | None = None) -> dict[str, KeyAge]:
         """How old the keys are that `prod` reads, by their names."""
         result = compile_project(self.root, ["prod"])
@@ -142,8 +160,6 @@ def world(
     await_kv(openbao, mount)
     root = tmp_path / "project"
     write_agents_project(root, openbao.url, key_vault.url, mount=mount)
-    for name in ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "VAULT_ADDR", "VAULT_NAMESPACE"):
-        monkeypatch.delenv(name, raising=False)
     # Each command of a test trusts the same file.
     monkeypatch.setattr(key_vault_client, "trusting", lru_cache(trusting))
     variables = {"VAULT_TOKEN": openbao.token, **key_vault.environ()}

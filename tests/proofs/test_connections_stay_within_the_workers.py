@@ -9,7 +9,6 @@ from compiler.stores.interface import StoreOptions, open_store
 from tests import providers
 from tests.faulty_key_vault import Fault, FaultKind
 from tests.proofs.conftest import World, on_stores
-from tests.proofs.test_migration_survives_weather import spread
 from tests.proofs.trickling import behind_gateways
 from tests.trickling_gateway import TricklingGateway
 
@@ -42,7 +41,7 @@ def test_reading_many_secrets(world: World, provider: Provider, workers: int) ->
 
 
 def test_a_migration(world: World) -> None:
-    spread(world, ROUNDS * WORKERS)
+    world.spread(ROUNDS * WORKERS)
     world.azure.add_fault(LATE)
     with behind_gateways(world, pace=0) as ends:
         done = world.migrate("--apply", "--on-conflict", "overwrite")

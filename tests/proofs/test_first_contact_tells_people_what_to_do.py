@@ -55,6 +55,8 @@ class Bench:
     stack: ExitStack
     monkeypatch: pytest.MonkeyPatch
     clocks: dict[Provider, VirtualClock] = field(default_factory=dict)
+    # Servers whose connection cannot be trusted: what they hear is counted.
+    doubtful: list[FaultyGateway | FaultyKeyVault] = field(default_factory=list)
 
     def open(self, address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
         clock = self.clocks.setdefault(address.provider, VirtualClock())
@@ -93,11 +95,12 @@ class Bench:
 
         self.monkeypatch.setattr(socket, "getaddrinfo", look_up)
 
-    def tls(self, *names: str) -> tuple[str, str]:
+    def tls(self, *names: str, expired: bool = False) -> tuple[str, str]:
         """A server of an authority of its own, which the certificate names; its address and the authority's file."""
         authority = CertificateAuthority.create(self.folder)
-        made = authority.issue(names)
+        made = authority.issue(names, expired=expired)
         gateway = self.stack.enter_context(FaultyGateway(self.world.bao.url))
+        self.doubtful.append(gateway)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*made)
         gateway._server.socket = context.wrap_socket(gateway._server.socket, server_side=True)
@@ -116,8 +119,14 @@ class Bench:
         vault = self.stack.enter_context(FaultyKeyVault(options))
         if fault is not None:
             vault.add_fault(fault)
+        else:
+            self.doubtful.append(vault)
         self.key_vault_at(vault.url, **vault.environ())
         return vault
+
+    def heard(self) -> int:
+        """How many requests the servers got that cannot be trusted."""
+        return sum(len(each.seen if isinstance(each, FaultyGateway) else each.requests()) for each in self.doubtful)
 
 
 @pytest.fixture
@@ -163,6 +172,11 @@ def misnamed(bench: Bench) -> None:
     bench.vault_at(url, VAULT_CACERT=ca)
 
 
+def expired_certificate(bench: Bench) -> None:
+    url, ca = bench.tls("127.0.0.1", expired=True)
+    bench.vault_at(url, VAULT_CACERT=ca)
+
+
 def expired_token(bench: Bench) -> None:
     bench.token('path "sys/*" { capabilities = ["read"] }')
     bench.world.bao.call("POST", "auth/token/revoke", {"token": bench.world.variables["VAULT_TOKEN"]})
@@ -202,6 +216,13 @@ VAULTS: dict[str, tuple[Callable[[Bench], object], str, str, int]] = {
         0,
     ),
     "misnamed": (misnamed, "its certificate names another host", "correct VAULT_ADDR", 0),
+    "expired certificate": (expired_certificate, "its certificate has expired", "correct VAULT_ADDR", 0),
+    "http over a network": (
+        lambda bench: bench.vault_at("http://vault.example.com:8200"),
+        "plain http would send the token in the clear",
+        "use https, or set PLATFORM_SECRETS_ALLOW_HTTP=1 where the network is trusted",
+        0,
+    ),
     "http to TLS": (
         lambda bench: bench.vault_at(bench.raft.url.replace("https:", "http:")),
         "the server speaks TLS only",
@@ -328,6 +349,12 @@ KEY_VAULTS: dict[str, tuple[Callable[[Bench], object], str, str, int]] = {
         "correct vaultUrl",
         0,
     ),
+    "expired certificate": (
+        lambda bench: bench.other_key_vault(VaultOptions(expired_certificate=True)),
+        "its certificate has expired",
+        "correct vaultUrl",
+        0,
+    ),
     "TLS to http": (
         lambda bench: bench.key_vault_at(bench.world.bao.url.replace("http:", "https:")),
         "it does not speak TLS",
@@ -400,6 +427,7 @@ def test_a_vault(bench: Bench, failure: str, command: str) -> None:
     clock = bench.clocks.get(providers.VAULT)
     # What the sockets themselves take is not on this clock.
     assert seconds - 3 <= (0 if clock is None else clock.now()) <= seconds + 0.1
+    assert bench.heard() == 0
     # A store that is there is not waited for.
     assert bench.clocks.get(providers.KEY_VAULT, VirtualClock()).now() == 0
 
@@ -411,6 +439,7 @@ def test_a_key_vault(bench: Bench, failure: str, command: str) -> None:
     told(bench, OF_KEY_VAULT[command], reason, remedy)
     clock = bench.clocks.get(providers.KEY_VAULT)
     assert seconds - 3 <= (0 if clock is None else clock.now()) <= seconds + 0.1
+    assert bench.heard() == 0
     assert bench.clocks.get(providers.VAULT, VirtualClock()).now() == 0
 
 
@@ -423,3 +452,12 @@ def test_two_stores_that_are_not_reached_are_both_told_after_the_time_of_one(ben
     done = bench.world.run("verify", "prod")
     assert (done.code, done.rules) == (3, ["no-answer", "no-answer"])
     assert [round(clock.now()) for clock in bench.clocks.values()] == [9, 9]
+
+
+def test_a_key_vault_by_http_is_refused_before_anything_is_sent(bench: Bench) -> None:
+    with FaultyGateway(bench.world.bao.url) as gateway:
+        bench.key_vault_at(gateway.url)
+        for command in (OF_KEY_VAULT["verify"], OF_KEY_VAULT["migrate to"], COMMANDS["put"]):
+            done = bench.world.run(*command)
+            assert (done.code, done.rules[0]) == (1, "invalid-address"), done
+        assert gateway.seen == []

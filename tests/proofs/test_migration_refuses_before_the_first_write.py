@@ -115,27 +115,6 @@ def test_on_vault_too(world: World) -> None:
     assert world.get("agents/jira") == {"JIRA_TOKEN": "new", "JIRA_URL": "u"}
 
 
-def test_kv_version_1_a_wrong_mount_and_a_missing_namespace_are_named_and_nothing_is_written(
-    world: World,
-) -> None:
-    base = world.root / "environments/base.yaml"
-    original = base.read_text("utf-8")
-    world.bao.call("POST", f"sys/mounts/{world.mount}-v1", {"type": "kv", "options": {"version": "1"}})
-    mount = f"mount: {world.mount}"
-    causes = {
-        f"{mount}-v1": "version 1",
-        f"{mount}-none": "mount",
-        f"{mount}, vaultNamespace: nobody": "namespace",
-    }
-    for text, cause in causes.items():
-        base.write_text(original.replace(mount, text), "utf-8")
-        done = world.migrate("--apply")
-        assert done.code == 3, done
-        assert cause in done.err
-        assert "not found" not in done.err
-    assert world.azure_versions() == {}
-
-
 def test_two_properties_that_go_to_one_place_with_two_values_are_refused(world: World) -> None:
     catalogue = world.root / "environments/catalogue.yaml"
     one = catalogue.read_text("utf-8").replace("azurekv: agents-github", "azurekv: agents-jira")

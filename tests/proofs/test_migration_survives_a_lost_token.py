@@ -1,4 +1,4 @@
-"""A migration whose token ends in the middle is resumable, leaves no half item and writes once; tokens are renewed."""
+"""A migration whose token or right ends in the middle is resumable, leaves no half item and writes once."""
 
 import time
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ import pytest
 
 from compiler.model.provider import Provider
 from tests.faulty_gateway import FaultyGateway
+from tests.faulty_key_vault import Fault, FaultKind
 from tests.proofs.conftest import World
 from tests.proofs.interrupted_move import KEY_VAULT, MANY, MIDDLE, VAULT, incomplete, prepared, resumed, tripped
 
@@ -193,3 +194,18 @@ def test_a_log_in_that_is_refused_in_the_middle_is_tried_once_and_resumed_later(
         move.has_no_half_item()
         world.variables |= role.variables(secret_id_num_uses=99)
         resumed(move)
+
+
+def test_a_permission_that_is_gone_in_the_middle_is_resumable_and_leaves_no_half_item(world: World) -> None:
+    world.spread(12)
+    world.azure.add_fault(Fault(FaultKind.FORBID, method="PUT", times=None, after=5))
+    done = world.migrate("--apply")
+    assert done.code == 4
+    assert "incomplete; run the same command again to continue" in done.out
+    stored = world.azure_versions()
+    assert 0 < len(stored) < 14
+    world.azure.clear_faults()
+    assert world.migrate("--apply").code == 0
+    assert len(world.azure_versions()) == 14
+    assert all(len(versions) == 1 for versions in world.azure_versions().values())
+    assert len(world.journals()) == 1

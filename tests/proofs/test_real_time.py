@@ -3,40 +3,24 @@
 They take minutes by nature, and run in `make proofs`. The same proofs on virtual time are in `limits`.
 """
 
-import functools
 import json
-import os
 import random
-import shutil
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
-from compiler.change.apply import apply_plan
-from compiler.live.observation import Observation
-from compiler.live.stores import LiveStores
-from compiler.stores.interface import StoreOptions, open_store
 from compiler.stores.pacing import UNLIMITED
 from tests.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest
-from tests.faulty_key_vault import ClosableThrottle, Fault, FaultKind, FaultyKeyVault, Limits, VaultOptions
+from tests.faulty_key_vault import Fault, FaultKind
 from tests.openbao_servers import await_kv
 from tests.proofs.conftest import World, only_in_proofs
-from tests.proofs.limits.throttles import ASKED, Closing, most_in_any_window
-from tests.proofs.test_migration_survives_weather import declare, spread
 
 pytestmark = [pytest.mark.slow, only_in_proofs]
 
-ROOT = Path(__file__).resolve().parents[2]
 MANY = 2_000
-WORKERS = 16
 # 5 % resets, 5 % server errors, half of each after the request was handled, and jitter; the first that hits is it.
 STORM = (
     Fault(FaultKind.RESET, times=None, rate=0.026),
@@ -97,9 +81,9 @@ def test_in_real_time_2000_secrets_through_a_storm_are_verified_at_130_percent_o
     world: World, to: str
 ) -> None:
     if to == "azure":
-        values = spread(world, MANY)
+        values = world.spread(MANY)
     else:
-        values = declare(world, MANY)
+        values = world.declare(MANY)
         seed_key_vault(world, values)
     storm = Storm()
     options = ("--from", "vault" if to == "azure" else "azure", "--apply")
@@ -133,90 +117,8 @@ def test_in_real_time_2000_secrets_through_a_storm_are_verified_at_130_percent_o
     assert len(at_azure) <= 1.3 * ideal[1]
 
 
-def with_workers(world: World, workers: int) -> None:
-    """Let `migrate` run with so many instead of its own number."""
-
-    def opened(environ: dict[str, str]) -> LiveStores:
-        return LiveStores(environ, lambda address, env: open_store(address, env, StoreOptions(workers=workers)))
-
-    world.monkeypatch.setattr("compiler.cli.running.LiveStores", opened)
-    world.monkeypatch.setattr(
-        "compiler.operations.migrate.Observation", functools.partial(Observation, workers=workers)
-    )
-    world.monkeypatch.setattr("compiler.change.apply.apply_plan", functools.partial(apply_plan, workers=workers))
-
-
-def test_in_real_time_a_migration_of_1000_secrets_by_32_workers_stays_below_300_creates_in_any_10_seconds(
-    world: World,
-) -> None:
-    values = spread(world, 1_000)
-    with_workers(world, 32)
-    world.azure.throttle = ClosableThrottle()
-    done = world.migrate("--apply")
-    assert done.code == 0, done.out[-2000:] + done.err
-    assert_whole(world, "azure", values)
-    requests = world.azure.requests()
-    creates = [request.time for request in requests if request.authorised and request.kind == "create"]
-    assert len(creates) >= 1_000
-    assert most_in_any_window(creates) <= 300
-    assert sum(request.status == 429 for request in requests) < 0.05 * len(requests)
-    assert max(creates) - min(creates) < 60
-
-
-def project_beside(world: World, number: int, vault: FaultyKeyVault) -> Path:
-    """The same project, with another Key Vault."""
-    root = world.root.parent / f"project-{number}"
-    shutil.copytree(world.root, root)
-    base = root / "environments/base.yaml"
-    base.write_text(base.read_text("utf-8").replace(world.azure.url, vault.url), "utf-8")
-    return root
-
-
-def test_in_real_time_migrations_sit_out_throttling_of_30_seconds_whatever_retry_after_says(
-    world: World,
-) -> None:
-    values = spread(world, 60)
-    with ExitStack() as stack:
-        vaults: dict[str | None, FaultyKeyVault] = {}
-        runs: dict[str | None, Callable[[], subprocess.Popen[str]]] = {}
-        for number, asked in enumerate(ASKED):
-            options = VaultOptions(limits=Limits(None, None), throttle_retry_after=asked)
-            vaults[asked] = vault = stack.enter_context(FaultyKeyVault(options))
-            vault.throttle = Closing(20, 30)
-            root = project_beside(world, number, vault)
-            line = ("-m", "compiler", "--root", str(root), "migrate", "prod", "--to", "azure", "--apply", "--quiet")
-            environ = {"PATH": os.defpath, "HOME": str(root), "PYTHONPATH": str(ROOT)}
-            runs[asked] = functools.partial(
-                subprocess.Popen[str],
-                [sys.executable, *line],
-                env={**environ, **world.variables, **vault.environ()},
-                text=True,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-            )
-        # All at once: they wait more than they work.
-        begun = {asked: run() for asked, run in runs.items()}
-        for asked, process in begun.items():
-            said, _ = process.communicate(timeout=240)
-            assert process.returncode in {0, 4}, said
-            if process.returncode == 4:
-                again = runs[asked]()
-                said, _ = again.communicate(timeout=240)
-                assert again.returncode == 0, said
-        for asked, vault in vaults.items():
-            for number, (key, value) in enumerate(values.items()):
-                assert [json.loads(version.value) for version in vault.versions(f"k{number}")] == [{key: value}]
-            requests = vault.requests()
-            refused = [request.time for request in requests if request.status == 429]
-            assert requests[-1].time - refused[0] >= 30
-            assert 1 <= len(refused) <= 8 * WORKERS
-            # Each worker may have one request on the way when the first is told to wait, and begins no other.
-            after = [each.time for each in requests if refused[0] < each.time < refused[0] + ASKED[asked]]
-            assert len(after) <= WORKERS
-
-
 def test_in_real_time_a_vault_that_throttles_and_then_fails_for_30_seconds_is_sat_out(world: World) -> None:
-    values = declare(world, 100)
+    values = world.declare(100)
     seed_key_vault(world, values)
     writes = 0
     closed_at: float | None = None
@@ -261,7 +163,7 @@ def retry_after_of_a_refusal(world: World) -> str | None:
 
 @pytest.mark.parametrize("says_when", [False, True], ids=["without Retry-After", "with Retry-After"])
 def test_in_real_time_a_real_servers_own_rate_limit_is_kept_to(world: World, says_when: bool) -> None:  # noqa: FBT001
-    values = declare(world, 150)
+    values = world.declare(150)
     seed_key_vault(world, values)
     world.bao.call("POST", "sys/quotas/config", {"enable_rate_limit_response_headers": says_when})
     quota = f"sys/quotas/rate-limit/{world.mount}"

@@ -9,18 +9,6 @@ import pytest
 from tests.commands import Done, run_command
 
 ROOT = Path(__file__).resolve().parents[3]
-VARIABLES = (
-    "AI_PLATFORM_SECRET_STORE",
-    "AZURE_KEYVAULT_NAME",
-    "AZURE_KEYVAULT_CACERT",
-    "AZURE_KEYVAULT_TOKEN",
-    "AZURE_KEYVAULT_EMULATOR",
-    "VAULT_ADDR",
-    "VAULT_TOKEN",
-    "VAULT_NAMESPACE",
-    "VAULT_CACERT",
-)
-
 # Every entry with every variant of it; the shipped base has the others.
 EVERY_SECRET = """\
   global: {use: [azure-openai, openai, aws-bedrock]}
@@ -94,14 +82,6 @@ def key_by_key(secrets: str) -> str:
     for each in TAKING:
         secrets = secrets.replace(f"  {each}: {{", f"  {each}: {{fetch: perKey, ").replace(", }", "}")
     return secrets
-
-
-@pytest.fixture(autouse=True)
-def quiet_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    # No token of whoever runs the tests.
-    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 @pytest.fixture
