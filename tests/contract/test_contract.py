@@ -271,6 +271,9 @@ def test_names_that_leave_their_place_are_refused(store: SecretWriter) -> None:
         store.describe,
         store.recover,
         store.version_states,
+        lambda name: store.read_version(name, "1"),
+        lambda name: store.soft_delete(name, "1"),
+        lambda name: store.write(name, SecretValue("x"), None),
     )
     assert [
         name

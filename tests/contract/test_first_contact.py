@@ -1,7 +1,6 @@
 """A host that nobody reaches is told soon; one that has answered is waited for. The same for every adapter."""
 
 import socket
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,14 +17,6 @@ from tests.refusals import is_refused
 from tests.virtual_clock import VirtualClock
 
 
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """A port that refuses every connection, and that nobody else can take meanwhile."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield int(bound.getsockname()[1])
-
-
 def refused(provider: Provider, host: str, clock: VirtualClock) -> StoreError:
     """The error of a first read of the store at `host`."""
     variables = {"VAULT_TOKEN": "t", "AZURE_KEYVAULT_TOKEN": "t"}
@@ -34,36 +25,6 @@ def refused(provider: Provider, host: str, clock: VirtualClock) -> StoreError:
         store.read("agents")
     store.close()
     return caught.value
-
-
-@pytest.mark.parametrize("provider", [providers.VAULT, providers.KEY_VAULT])
-def test_a_port_of_this_machine_at_which_nothing_listens_is_told_at_once(provider: Provider, closed_port: int) -> None:
-    clock = VirtualClock()
-    error = refused(provider, f"127.0.0.1:{closed_port}", clock)
-    assert (error.code, error.reason) == ("unreachable", f"nothing listens at 127.0.0.1:{closed_port}")
-    assert clock.now() == 0
-
-
-@pytest.mark.parametrize(
-    ("provider", "host", "reason"),
-    [
-        (providers.VAULT, "vault.vault.svc:8200", "the host name vault.vault.svc does not resolve here: it is the"),
-        (providers.VAULT, "nobody.invalid", "the host name nobody.invalid does not resolve here"),
-        (providers.KEY_VAULT, "x.vault.azure.net", "the host name x.vault.azure.net does not resolve here: there"),
-    ],
-)
-def test_a_host_name_that_there_is_not_is_told_at_once(
-    provider: Provider, host: str, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unknown(*_: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    clock = VirtualClock()
-    error = refused(provider, host, clock)
-    assert error.code == "unreachable"
-    assert error.reason.startswith(reason)
-    assert clock.now() == 0
 
 
 @pytest.mark.parametrize("provider", [providers.VAULT, providers.KEY_VAULT])

@@ -7,19 +7,14 @@ import pytest
 
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.stores.errors import (
-    Action,
     Code,
-    ConflictError,
-    DisabledError,
     ForbiddenError,
     NotFoundError,
     StoreError,
-    StoreLocation,
     VersionGoneError,
 )
 from compiler.stores.interface import Attributes, SecretWriter, StoreState
 from compiler.stores.secret_value import JsonKind, SecretValue
-from tests.faulty_gateway import FaultyGateway
 from tests.openbao_servers import skip_without_namespaces
 from tests.refusals import is_refused
 
@@ -118,36 +113,6 @@ def test_a_caller_who_may_not_set_tags_is_told_the_rule_and_nothing_is_set(
     assert reader.read("tagged/c").attributes.tags == {}
 
 
-@pytest.mark.parametrize("mount", ["kv1", "sys", "cubbyhole", "secret/deeper", "never/was"])
-def test_a_mount_that_is_no_kv_version_2_is_named_and_nothing_is_written(
-    openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, mount: str
-) -> None:
-    if mount == "kv1" and "kv1/" not in openbao.call("GET", "sys/mounts"):
-        openbao.call("POST", "sys/mounts/kv1", {"type": "kv", "options": {"version": "1"}})
-    store = open_vault(gateway.url, {"VAULT_TOKEN": openbao.token}, mount=mount)
-    expected = Code.UNSUPPORTED_ENGINE if mount == "kv1" else Code.WRONG_MOUNT
-    for act in (
-        lambda: store.read("a"),
-        lambda: store.write("a", {"A": SecretValue("1")}, None),
-        lambda: store.soft_delete("a", "1"),
-        store.whoami,
-    ):
-        with pytest.raises(StoreError, check=is_refused(expected)) as caught:
-            act()
-        assert mount in str(caught.value)
-    assert not [
-        seen for seen in gateway.seen if seen.method in {"POST", "PUT", "DELETE"} and "capabil" not in seen.path
-    ]
-
-
-def test_a_missing_namespace_is_named(openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault) -> None:
-    for environ, given in (({"VAULT_NAMESPACE": "nobody"}, {}), ({}, {"vault_namespace": "nobody"})):
-        store = open_vault(gateway.url, {"VAULT_TOKEN": openbao.token, **environ}, **given)
-        with pytest.raises(StoreError, check=is_refused(Code.WRONG_MOUNT), match="namespace"):
-            store.write("a", {"A": SecretValue("1")}, None)
-    assert gateway.count("POST") == 0
-
-
 def test_a_namespace_and_a_mount_of_several_parts_are_used(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
     skip_without_namespaces(openbao)
     openbao.call("PUT", "sys/namespaces/team")
@@ -157,36 +122,6 @@ def test_a_namespace_and_a_mount_of_several_parts_are_used(openbao: LocalOpenBao
     store.write("a b/ü", {"A": SecretValue("1")}, None)
     assert store.read("a b/ü").version == "1"
     assert store.address.absolute == f"{openbao.url}/team/deep/er"
-
-
-def test_the_server_sees_nothing_of_a_name_that_leaves_its_place(gateway: FaultyGateway, open_vault: OpenVault) -> None:
-    store = open_vault(gateway.url, {"VAULT_TOKEN": "hvs.any"})
-    for name in (
-        "../../sys/x",
-        "a//b",
-        "a/%2e%2e/b",
-        "a\0b",
-        "a\nb",
-        "a/./b",
-        "a\\b",
-        "a#b",
-        " a",
-        "x" * 600,
-        "\ud800",
-    ):
-        for act in (
-            lambda name=name: store.read(name),
-            lambda name=name: store.read_version(name, "1"),
-            lambda name=name: store.write(name, {"A": SecretValue("1")}, None),
-            lambda name=name: store.soft_delete(name, "1"),
-        ):
-            with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME)) as caught:
-                act()
-            assert "\n" not in str(caught.value)
-    for place in ({"mount": "../sys"}, {"mount": ""}, {"vault_namespace": "a//b"}):
-        with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME)):
-            open_vault(gateway.url, {"VAULT_TOKEN": "hvs.any"}, **place)
-    assert gateway.seen == []
 
 
 def test_properties_that_are_no_strings_are_told_by_kind_and_survive_a_write_beside_them(
@@ -211,37 +146,6 @@ def test_properties_that_are_no_strings_are_told_by_kind_and_survive_a_write_bes
         store.write("kinds", {"s": SecretValue("1", JsonKind.NUMBER)}, store.read("kinds"))
 
 
-def test_a_whole_value_has_no_place_in_vault(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
-    store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
-    assert [problem.code for problem in store.check("w", SecretValue("x"), None)] == [Code.INVALID_VALUE]
-    with pytest.raises(StoreError, check=is_refused(Code.INVALID_VALUE), match="whole"):
-        store.write("w", SecretValue("x"), None)
-
-
-def test_limits_are_checked_before_the_write_and_told_by_the_server_too(
-    openbao: LocalOpenBao, open_vault: OpenVault
-) -> None:
-    store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
-    large = {"A": SecretValue("ü" * 600_000)}
-    assert [problem.code for problem in store.check("large", large, None)] == [Code.TOO_LARGE]
-    tags = (
-        {str(number): "x" for number in range(65)},
-        {"k" * 129: "x"},
-        {"k": "v" * 513},
-        {"": "v"},
-    )
-    for given in tags:
-        problems = store.check("tags", {"A": SecretValue("1")}, None, Attributes(tags=given))
-        assert [problem.code for problem in problems] == [Code.TOO_LARGE]
-    assert store.check("tags", {"A": SecretValue("1")}, None, Attributes(tags={"k" * 128: "v" * 512})) == ()
-    for changes, code in (
-        ({}, "invalid-value"),
-        ({"": SecretValue("1")}, "invalid-name"),
-        ({"a\n": SecretValue("1")}, "invalid-name"),
-    ):
-        assert [problem.code for problem in store.check("x", changes, None)] == [code]
-
-
 def test_a_destroyed_newest_version_is_written_over_and_never_said_to_be_recoverable(
     openbao: LocalOpenBao, open_vault: OpenVault
 ) -> None:
@@ -254,18 +158,6 @@ def test_a_destroyed_newest_version_is_written_over_and_never_said_to_be_recover
     with pytest.raises(NotFoundError, match="destroyed"):
         store.recover("destroyed")
     assert store.write("destroyed", {"A": SecretValue("2")}, None).version == "2"
-
-
-def test_deleting_what_is_deleted_changes_nothing_and_says_nothing(
-    openbao: LocalOpenBao, open_vault: OpenVault
-) -> None:
-    store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
-    store.write("twice", {"A": SecretValue("1")}, None)
-    store.soft_delete("twice", "1")
-    store.soft_delete("twice", "1")
-    assert store.describe("twice").state is StoreState.SOFT_DELETED
-    with pytest.raises(ConflictError):
-        store.soft_delete("twice", "2")
 
 
 def test_an_evicted_or_deleted_version_is_gone(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
@@ -305,40 +197,3 @@ def test_a_token_that_may_not_look_at_itself_still_reads(openbao: LocalOpenBao, 
     assert store.whoami().subject == "unknown"
     with pytest.raises(ForbiddenError, match='no policy of the token of VAULT_TOKEN grants "read"'):
         store.read("elsewhere")
-
-
-@pytest.mark.parametrize(
-    ("url", "code"),
-    [
-        ("http://vault.example.com:8200", Code.TLS_FAILURE),
-        ("ftp://127.0.0.1", Code.INVALID_NAME),
-        ("https://user:pass@vault.example.com", Code.INVALID_NAME),
-        ("https://", Code.INVALID_NAME),
-        ("https://vault.example.com?x=1", Code.INVALID_NAME),
-    ],
-)
-def test_an_address_that_must_not_be_used_is_refused_before_anything_is_sent(
-    open_vault: OpenVault, url: str, code: Code
-) -> None:
-    with pytest.raises(StoreError, check=is_refused(code)):
-        open_vault(url, {"VAULT_TOKEN": "hvs.any"})
-
-
-def test_plain_http_is_for_the_cluster_loopback_and_those_who_say_so(open_vault: OpenVault) -> None:
-    for url, environ in (
-        ("http://vault.vault.svc.cluster.local:8200", {}),
-        ("http://vault.vault.svc:8200", {}),
-        ("http://localhost:8200", {}),
-        ("http://[::1]:8200", {}),
-        ("http://vault.corp:8200", {"PLATFORM_SECRETS_ALLOW_HTTP": "1"}),
-    ):
-        open_vault(url, {"VAULT_TOKEN": "hvs.any", **environ})
-
-
-def test_no_code_is_used_twice() -> None:
-    # A kind of a kind has its code.
-    codes = [kind.code for kind in StoreError.__subclasses__()]
-    assert len(codes) == len(set(codes))
-    place = StoreLocation("https://vault", "a\nb")
-    shown = str(DisabledError(place, Action.READ, "why", "what to do"))
-    assert shown == 'cannot read "a\\nb" in https://vault: why; what to do'

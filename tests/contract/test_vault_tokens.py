@@ -3,7 +3,6 @@
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jwt
@@ -13,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.stores.errors import Code, StoreError
-from compiler.stores.interface import SecretWriter, StoreOptions
+from compiler.stores.interface import SecretWriter
 from compiler.stores.secret_value import SecretValue
 from tests.faulty_gateway import FaultyGateway
 from tests.refusals import is_refused
@@ -112,51 +111,6 @@ def test_jwt_logs_in(openbao: LocalOpenBao, open_vault: OpenVault, policy: str, 
     assert open_vault(openbao.url, environ).whoami().subject.endswith("pipeline")
 
 
-def test_kubernetes_sends_the_pods_token_to_its_method(
-    gateway: FaultyGateway, open_vault: OpenVault, tmp_path: Path
-) -> None:
-    (tmp_path / "token").write_text("eyJ.pod")
-    environ = {
-        "PLATFORM_SECRETS_VAULT_AUTH": "kubernetes",
-        "VAULT_ROLE": "app",
-        "VAULT_JWT_FILE": str(tmp_path / "token"),
-    }
-    with pytest.raises(StoreError, check=is_refused(Code.UNAUTHENTICATED), match="kubernetes log-in"):
-        open_vault(gateway.url, environ).whoami()
-    assert [(seen.method, seen.path) for seen in gateway.seen] == [
-        ("GET", "/v1/sys/health"),
-        ("POST", "/v1/auth/kubernetes/login"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("environ", "named"),
-    [
-        ({"HOME": "/nonexistent"}, "VAULT_TOKEN"),
-        ({"VAULT_TOKEN": "two words"}, "VAULT_TOKEN"),
-        ({"VAULT_TOKEN": "hvs.ünicode"}, "VAULT_TOKEN"),
-        ({"PLATFORM_SECRETS_VAULT_AUTH": "ldap"}, "approle"),
-        ({"PLATFORM_SECRETS_VAULT_AUTH": "approle"}, "VAULT_ROLE_ID"),
-        ({"PLATFORM_SECRETS_VAULT_AUTH": "approle", "VAULT_ROLE_ID": "a"}, "VAULT_SECRET_ID"),
-        ({"PLATFORM_SECRETS_VAULT_AUTH": "kubernetes"}, "VAULT_ROLE"),
-        ({"PLATFORM_SECRETS_VAULT_AUTH": "kubernetes", "VAULT_ROLE": "a"}, "serviceaccount/token"),
-        ({"PLATFORM_SECRETS_VAULT_AUTH": "jwt", "VAULT_ROLE": "a", "VAULT_JWT_FILE": "/nonexistent"}, "VAULT_JWT"),
-        (
-            {"PLATFORM_SECRETS_VAULT_AUTH": "userpass", "VAULT_USERNAME": "../x", "VAULT_PASSWORD": "p"},
-            "VAULT_USERNAME",
-        ),
-        ({"PLATFORM_SECRETS_VAULT_AUTH": "jwt", "PLATFORM_SECRETS_VAULT_AUTH_MOUNT": "../sys"}, "AUTH_MOUNT"),
-    ],
-)
-def test_a_log_in_that_lacks_something_names_the_variable_and_sends_nothing(
-    gateway: FaultyGateway, open_vault: OpenVault, environ: dict[str, str], named: str
-) -> None:
-    with pytest.raises(StoreError, check=is_refused(Code.UNAUTHENTICATED), match=named) as caught:
-        open_vault(gateway.url, environ).whoami()
-    assert "two words" not in str(caught.value)
-    assert gateway.seen == []
-
-
 def test_a_token_that_runs_out_is_replaced_by_one_new_log_in(
     openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, policy: str, mount: Callable[[str], str]
 ) -> None:
@@ -168,78 +122,3 @@ def test_a_token_that_runs_out_is_replaced_by_one_new_log_in(
         store.write(name, {"A": SecretValue(str(number))}, store.read(name))
     assert store.read(name).version == "13"
     assert gateway.count("POST", "/login") > 1
-
-
-def test_workers_whose_token_runs_out_together_go_on_after_one_log_in(
-    openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, policy: str, mount: Callable[[str], str]
-) -> None:
-    environ = app_role(openbao, mount("approle"), policy, token_ttl="1s", token_max_ttl="1s")
-    store = open_vault(gateway.url, environ, StoreOptions(workers=8))
-    name = f"login/{uuid.uuid4().hex}"
-    store.write(name, {"A": SecretValue("1")}, None)
-    end = time.monotonic() + 2.3
-
-    def work(_number: int) -> int:
-        reads = 0
-        while time.monotonic() < end:
-            store.read(name)
-            reads += 1
-            time.sleep(0.05)
-        return reads
-
-    with ThreadPoolExecutor(8) as pool:
-        assert min(pool.map(work, range(8))) > 10
-    assert 3 <= gateway.count("POST", "/login") <= 4
-
-
-def test_a_given_token_that_runs_out_ends_with_its_own_error_and_no_half_item(
-    openbao: LocalOpenBao, open_vault: OpenVault, policy: str
-) -> None:
-    token = openbao.call("POST", "auth/token/create", {"policies": [policy], "ttl": "1s", "renewable": False})
-    store = open_vault(openbao.url, {"VAULT_TOKEN": token["auth"]["client_token"]})
-    name = f"login/{uuid.uuid4().hex}"
-    store.write(name, {"A": SecretValue("1")}, None)
-    base = store.read(name)
-    time.sleep(1.1)
-    with pytest.raises(StoreError, check=is_refused(Code.EXPIRED_TOKEN), match="expired"):
-        store.write(name, {"A": SecretValue("2")}, base)
-    again = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
-    assert again.read(name).version == "1"
-    assert again.write(name, {"A": SecretValue("2")}, base).version == "2"
-
-
-def test_a_token_is_renewed_before_it_runs_out(
-    openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, policy: str
-) -> None:
-    token = openbao.call("POST", "auth/token/create", {"policies": [policy], "ttl": "2s", "renewable": True})
-    store = open_vault(gateway.url, {"VAULT_TOKEN": token["auth"]["client_token"]}, StoreOptions())
-    name = f"login/{uuid.uuid4().hex}"
-    store.write(name, {"A": SecretValue("1")}, None)
-    end = time.monotonic() + 2.6
-    while time.monotonic() < end:
-        time.sleep(0.1)
-        store.read(name)
-    assert gateway.count("POST", "renew-self") >= 1
-
-
-def test_a_renewal_that_is_refused_does_not_disturb(
-    openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault
-) -> None:
-    openbao.call(
-        "PUT",
-        "sys/policies/acl/narrow-login",
-        {"policy": POLICY + ' path "auth/token/lookup-self" { capabilities = ["read"] }'},
-    )
-    body = {"policies": ["narrow-login"], "ttl": "2s", "renewable": True, "no_default_policy": True}
-    token = openbao.call("POST", "auth/token/create", body)
-    store = open_vault(gateway.url, {"VAULT_TOKEN": token["auth"]["client_token"]}, StoreOptions())
-    name = f"login/{uuid.uuid4().hex}"
-    store.write(name, {"A": SecretValue("1")}, None)
-    time.sleep(1.5)
-    assert [store.read(name).version for _ in range(3)] == ["1"] * 3
-    assert gateway.count("POST", "renew-self") == 1
-
-
-def test_a_user_name_that_leaves_its_place_is_refused(gateway: FaultyGateway, open_vault: OpenVault) -> None:
-    with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME)):
-        open_vault(gateway.url, {"VAULT_TOKEN": "hvs.any", "VAULT_NAMESPACE": "../x"})

@@ -34,12 +34,7 @@ from compiler.demo.local_key_vault import (
     read_request,
 )
 from tests.faulty_key_vault import (
-    ClosableThrottle,
     FaultyKeyVault,
-    LocalCredential,
-    Policy,
-    RevocableIssuer,
-    VaultOptions,
     permission_of,
 )
 from tests.key_vault_program import main
@@ -101,23 +96,6 @@ def test_as_a_program_it_prints_what_to_export_and_cleans_up_when_stopped(number
         run.send_signal(number)
         assert run.wait(timeout=10) == 0
     assert not Path(exported["AZURE_KEYVAULT_CACERT"]).exists()
-
-
-def test_as_a_program_it_can_deny_by_policy(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    policies: list[Policy] = []
-
-    def refuse(options: VaultOptions) -> FaultyKeyVault:
-        policies.append(options.policy)
-        raise OSError(98, "Address already in use")
-
-    monkeypatch.setattr("tests.key_vault_program.FaultyKeyVault", refuse)
-    monkeypatch.setattr(signal, "signal", lambda *_given: None)
-    with pytest.raises(SystemExit):
-        main(["--require-expiry", "--max-validity", "90", "--min-validity", "30", "--require-content-type"])
-    assert policies == [Policy(True, 90, 30, True)]
-    capsys.readouterr()
 
 
 def test_a_port_that_is_taken_is_said_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
@@ -337,19 +315,6 @@ def test_no_route_takes_a_name_that_no_secret_can_have(
     assert state.keys_in("active") == []
 
 
-# tests/unit/demo/test_key_vault_state.py has all limits.
-def test_what_is_beyond_a_limit_is_neither_stored_nor_shown(
-    ask: Callable[..., tuple[int, Any]], state: KeyVaultState
-) -> None:
-    for body in ({}, {"value": "x" * 25_601}, {"value": SENTINEL, "tags": dict.fromkeys("abcdefghijklmnop", "v")}):
-        status, shown = ask("PUT", "/secrets/a", body)
-        assert status == 400
-        assert SENTINEL not in json.dumps(shown)
-        assert state.keys_in("active") == []
-    assert ask("PUT", "/secrets/a", {"value": "€" * 8_533 + "x"})[0] == 200
-    assert state.keys_in("active") == ["a"]
-
-
 @pytest.mark.parametrize(
     ("declared", "status"),
     [("application/json", 200), ("application/json; charset=utf-8", 200), ("text/plain", 415), (None, 415)],
@@ -503,14 +468,6 @@ def test_a_token_ends_at_its_second(issuer: TokenIssuer, clock: VirtualClock) ->
     assert issuer.fault_of(header) == "AKV10001: The token is expired."
 
 
-def test_revoking_ends_what_was_issued_and_not_what_comes_after(clock: VirtualClock) -> None:
-    issuer = RevocableIssuer(AUDIENCE, clock.now)
-    before = issuer.issue()
-    issuer.revoke_all()
-    assert issuer.fault_of(f"Bearer {before}") == "AKV10002: The token was revoked."
-    assert issuer.fault_of(f"Bearer {issuer.issue()}") is None
-
-
 def test_changed_claims_a_removed_signature_and_another_issuer_are_forgeries(
     issuer: TokenIssuer, clock: VirtualClock
 ) -> None:
@@ -539,16 +496,6 @@ def test_a_token_for_another_cloud_is_refused_with_the_audience_that_is_meant(
     assert refusal == "AKV10022: Invalid audience. Expected https://vault.azure.net."
 
 
-def test_a_credential_issues_a_fresh_token_each_time_and_counts(issuer: TokenIssuer, clock: VirtualClock) -> None:
-    credential = LocalCredential(issuer, lifetime=30, caller={"appid": "ci"})
-    first = credential.get_token("https://vault.azure.net/.default", tenant_id="x", enable_cae=True)
-    clock.sleep(10)
-    second = credential.get_token("https://vault.azure.net/.default")
-    assert (first.expires_on, second.expires_on, credential.requests) == (1_030, 1_040, 2)
-    assert claims_of(second.token)["appid"] == "ci"
-    assert issuer.fault_of(f"Bearer {second.token}") is None
-
-
 def test_300_creates_and_4000_others_are_admitted_in_any_10_seconds() -> None:
     throttle = Throttle()
     assert sum(throttle.admits("create", 100.0) for _ in range(400)) == 300
@@ -563,19 +510,6 @@ def test_the_window_slides() -> None:
     assert throttle.admits("create", 9.0)
     assert throttle.admits("create", 10.5)
     assert not throttle.admits("create", 18.9)
-
-
-def test_a_refused_request_uses_nothing_up() -> None:
-    throttle = Throttle(creates=1)
-    assert throttle.admits("create", 0.0)
-    assert not throttle.admits("create", 9.9)
-    assert throttle.admits("create", 10.0)
-
-
-def test_a_closed_window_refuses_all_and_no_limit_admits_all() -> None:
-    throttle = ClosableThrottle(None, None)
-    throttle.close_between(5.0, 10.0)
-    assert [throttle.admits("other", moment) for moment in (4.9, 5.0, 9.9, 10.0)] == [True, False, False, True]
 
 
 def test_a_server_certificate_is_trusted_by_its_authority_alone(tmp_path: Path) -> None:

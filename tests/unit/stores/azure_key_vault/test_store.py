@@ -174,16 +174,6 @@ def test_a_token_revoked_in_the_middle_is_replaced_by_one_new_log_in(vault: Faul
     assert credential.requests == 2
 
 
-def test_a_token_that_nears_its_end_is_renewed_once_for_all_threads(vault: FaultyKeyVault) -> None:
-    vault.seed("github", "x")
-    credential = vault.credential(lifetime=200)
-    store = AzureKeyVaultStore(address_of(vault), vault.environ(), credential=credential)
-    store.read("github")
-    store.read("github")
-    store.close()
-    assert credential.requests == 2
-
-
 def test_a_log_in_that_fails_shows_entras_codes_only(vault: FaultyKeyVault) -> None:
     store = AzureKeyVaultStore(address_of(vault), vault.environ(), credential=FailingCredential())
     with pytest.raises(
@@ -295,16 +285,6 @@ def test_a_cloud_name_and_its_own_resource_work_with_verification_on(cloud_names
         store.close()
 
 
-@pytest.mark.parametrize("variable", ["AZURE_KEYVAULT_CACERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_a_private_authority_is_named_by_any_of_three_variables(vault: FaultyKeyVault, variable: str) -> None:
-    vault.seed("github", "x")
-    environ = vault.environ()
-    environ[variable] = environ.pop("AZURE_KEYVAULT_CACERT")
-    store = AzureKeyVaultStore(address_of(vault), environ)
-    assert store.read("github").version
-    store.close()
-
-
 def test_the_address_own_authority_comes_first_and_must_be_readable(vault: FaultyKeyVault, tmp_path: Path) -> None:
     address = StoreAddress(providers.KEY_VAULT, vault.url, ca=tmp_path / "absent.pem")
     with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE), match="cannot be read") as caught:
@@ -348,22 +328,6 @@ def test_a_reply_that_does_not_come_ends_at_the_timeout(vault: FaultyKeyVault) -
     assert store.read("github").version
     assert sum(request.authorised for request in vault.requests()) == 1
     store.close()
-
-
-@pytest.mark.parametrize(
-    ("host", "reason"), [("127.0.0.1:{port}", "nothing listens"), ("x.invalid", "does not resolve")]
-)
-def test_nothing_listening_and_no_such_host_are_told_apart(host: str, reason: str) -> None:
-    with socket.socket() as bound:
-        # Not listening, but taken: nobody else's server can come to this port meanwhile, as it could on the IPv6 side
-        # of "localhost".
-        bound.bind(("127.0.0.1", 0))
-        url = f"https://{host.format(port=bound.getsockname()[1])}"
-        options = StoreOptions(clock=VirtualClock())
-        store = AzureKeyVaultStore(StoreAddress(providers.KEY_VAULT, url), {}, options, credential=FailingCredential())
-        with pytest.raises(StoreError, match=reason, check=is_refused(Code.UNREACHABLE)):
-            store.read("github")
-        store.close()
 
 
 def test_the_sdk_sends_nothing_again_by_itself(vault: FaultyKeyVault) -> None:
@@ -476,12 +440,6 @@ def test_a_version_that_is_not_there_is_gone(vault: FaultyKeyVault, store: Azure
     vault.seed("github", "x")
     with pytest.raises(VersionGoneError):
         store.read_version("github", version)
-
-
-def test_absent_is_a_state_for_describe_and_an_error_for_read(store: AzureKeyVaultStore) -> None:
-    assert store.describe("github").state is StoreState.ABSENT
-    with pytest.raises(NotFoundError):
-        store.read("github")
 
 
 def test_a_reader_who_may_not_see_deleted_secrets_is_told_not_found(

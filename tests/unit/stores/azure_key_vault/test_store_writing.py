@@ -10,7 +10,6 @@ from compiler.stores.errors import (
     ConflictError,
     DisabledError,
     ForbiddenError,
-    NotFoundError,
     StoreError,
     UnverifiedError,
     VersionGoneError,
@@ -50,12 +49,6 @@ def test_a_new_object_gets_the_content_type_of_json(vault: FaultyKeyVault, store
     assert version.tags == {"team": "platform"}
 
 
-def test_a_write_keeps_the_other_properties_and_their_bytes(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
-    vault.seed("github", '{"A":"x",  "B": 1.0}')
-    store.write("github", {"A": SecretValue("y")}, store.read("github"))
-    assert vault.value("github") == '{"A":"y",  "B": 1.0}'
-
-
 def test_tags_content_type_and_attributes_are_sent_again_with_each_version(
     vault: FaultyKeyVault, store: AzureKeyVaultStore
 ) -> None:
@@ -88,16 +81,6 @@ def test_restore_makes_an_earlier_version_the_newest_with_its_bytes_and_attribut
     written = store.restore(store.read_version("github", first), store.read("github"))
     newest = vault.versions("github")[-1]
     assert (newest.id, newest.value, newest.tags) == (written.version, '{"A":"x"}  ', {"a": "b"})
-
-
-@pytest.mark.parametrize("value", ["", "  ", "\0", "a\ud800b"])
-def test_a_value_that_no_store_may_hold_is_refused_before_anything_is_sent(
-    vault: FaultyKeyVault, store: AzureKeyVaultStore, value: str
-) -> None:
-    assert "invalid-value" in {problem.code for problem in store.check("github", {"A": SecretValue(value)}, None)}
-    with pytest.raises(StoreError, check=is_refused(Code.INVALID_VALUE), match='of "A"'):
-        store.write("github", {"A": SecretValue(value)}, None)
-    assert vault.requests() == []
 
 
 def test_an_expiry_before_the_start_is_refused(store: AzureKeyVaultStore) -> None:
@@ -341,15 +324,6 @@ def test_soft_delete_refuses_a_vault_where_a_delete_destroys(
     with pytest.raises(ForbiddenError, match="soft delete is off"):
         store.soft_delete("github", version)
     assert vault.value("github") == "x"
-
-
-def test_recover_of_what_is_not_deleted_returns_its_state_or_says_that_nothing_is_there(
-    vault: FaultyKeyVault, store: AzureKeyVaultStore
-) -> None:
-    vault.seed("github", "x")
-    assert store.recover("github").state is StoreState.PRESENT
-    with pytest.raises(NotFoundError):
-        store.recover("absent")
 
 
 def test_whoever_may_delete_but_not_see_what_is_deleted_deletes_all_the_same(

@@ -284,36 +284,10 @@ def test_whoever_may_see_neither_is_told_which_permission_to_read_is_missing(
     assert caught.value.permission == f"read on {READ}"
 
 
-@pytest.mark.parametrize(
-    ("act", "action"),
-    [
-        (lambda store: store.read("../x"), Action.READ),
-        (lambda store: store.read_version("../x", "1"), Action.READ),
-        (lambda store: store.describe("../x"), Action.DESCRIBE),
-        (lambda store: store.recover("../x"), Action.DESCRIBE),
-        (lambda store: store.version_states("../x"), Action.DESCRIBE),
-    ],
-)
-def test_a_name_that_leaves_its_place_is_refused_before_the_log_in(
-    vault: ScriptedVault, store: VaultStore, act: Callable[[VaultStore], object], action: Action
-) -> None:
-    with pytest.raises(StoreError, check=is_refused(Code.INVALID_NAME)) as caught:
-        act(store)
-    assert (caught.value.place, caught.value.action) == (StoreLocation(f"{vault.url}/secret", "../x"), action)
-    assert vault.asked == []
-
-
 def test_whoami_touches_no_secret(vault: ScriptedVault, store: VaultStore) -> None:
     store.whoami()
     store.whoami()
     assert sorted(asked.path for asked in vault.asked) == sorted([HEALTH, LOOKUP, MOUNT])
-
-
-def test_closing_twice_does_nothing_more(vault: ScriptedVault, store: VaultStore) -> None:
-    vault.on("GET", READ, version(1, TOKEN="x"))
-    store.read("github")
-    store.close()
-    store.close()
 
 
 def test_the_address_is_told_without_what_names_the_same_place(vault: ScriptedVault) -> None:

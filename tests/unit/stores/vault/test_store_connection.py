@@ -415,16 +415,6 @@ def test_a_second_refusal_after_a_new_log_in_is_the_end(vault: ScriptedVault) ->
     assert (len(vault.paths("GET", READ)), len(vault.paths("POST", LOGIN))) == (2, 2)
 
 
-def test_a_given_token_that_ran_out_is_not_tried_twice(vault: ScriptedVault) -> None:
-    store = vault.open()
-    store.whoami()
-    vault.on("GET", READ, denied(policy=False))
-    vault.on("GET", LOOKUP, denied(policy=False))
-    vault.asked.clear()
-    assert failure(store).code == Code.EXPIRED_TOKEN
-    assert vault.paths("GET") == [READ, LOOKUP]
-
-
 def test_a_token_file_that_was_refreshed_is_read_again_when_its_token_ran_out(
     vault: ScriptedVault, tmp_path: Path
 ) -> None:
@@ -625,6 +615,8 @@ def test_a_redirect_that_outlasts_a_short_patience_is_told_at_its_place(
     error = failure(store)
     assert error.code is Code.LEADERLESS
     assert (error.place, error.action) == (StoreLocation(f"{vault.url}/secret", "github"), Action.READ)
+    assert error.reason.startswith("it redirects to another node, as while a leader is elected")
+    assert error.remedy == "use the address of the active node or of its load balancer"
 
 
 def test_a_lease_that_only_the_log_in_told_is_renewed_too(
@@ -694,37 +686,6 @@ def test_a_new_log_in_that_is_refused_is_told_and_not_tried_by_each_worker(vault
     assert (len(vault.paths("GET", READ)), len(vault.paths("POST", LOGIN))) == (1, 2)
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        refused(404, 'no handler for route "auth/approle/login". route entry not found.'),
-        refused(404, "namespace not found"),
-        refused(400, "missing client token"),
-    ],
-)
-def test_a_method_that_is_not_mounted_there_is_a_refused_log_in(vault: ScriptedVault, answer: Answer) -> None:
-    vault.on("POST", LOGIN, answer)
-    error = failure(vault.open(ROLE))
-    assert error.code == Code.UNAUTHENTICATED
-    assert error.reason == "the server rejected the approle log-in"
-    assert error.remedy == "check the role, the credentials and PLATFORM_SECRETS_VAULT_AUTH_MOUNT"
-
-
-@pytest.mark.parametrize(
-    "metadata",
-    [
-        {"version": "many", "created_time": "2026-01-01T00:00:00Z", "deletion_time": ""},
-        {"version": 1, "created_time": "yesterday", "deletion_time": ""},
-        {"version": 1, "created_time": 7, "deletion_time": ""},
-        {"version": 1},
-        None,
-    ],
-)
-def test_a_reply_with_figures_and_dates_of_another_shape_is_no_defect(vault: ScriptedVault, metadata: object) -> None:
-    vault.on("GET", READ, Answer(200, {"data": {"data": {"A": SENTINEL}, "metadata": metadata}}))
-    assert failure(vault.open()).code is Code.UNEXPECTED_REPLY
-
-
 def test_a_token_without_an_end_is_not_renewed_although_it_could_be(
     vault: ScriptedVault, clock: VirtualClock, options: StoreOptions
 ) -> None:
@@ -756,15 +717,6 @@ def test_a_dead_token_is_told_as_a_matter_of_the_log_in(vault: ScriptedVault) ->
     vault.on("GET", LOOKUP, denied(policy=False))
     error = failure(vault.open())
     assert (error.code, error.action) == (Code.EXPIRED_TOKEN, Action.LOG_IN)
-
-
-def test_a_leader_that_is_not_found_is_told_with_the_way_out(vault: ScriptedVault, clock: VirtualClock) -> None:
-    store = vault.open(options=StoreOptions(clock=clock, read_timeout=5, retry=RetryPolicy(patience=5)))
-    store.whoami()
-    vault.on("GET", READ, refused(503, "Vault is sealed"), STANDBY)
-    error = failure(store)
-    assert error.reason.startswith("it redirects to another node, as while a leader is elected")
-    assert error.remedy == "use the address of the active node or of its load balancer"
 
 
 def test_a_given_token_that_could_not_be_renewed_is_not_tried_twice_when_it_ran_out(

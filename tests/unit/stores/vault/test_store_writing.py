@@ -418,16 +418,6 @@ def test_a_write_that_cannot_be_read_back_is_unknown_and_not_sent_again(
     assert len(vault.bodies(DATA)) == 1
 
 
-def test_a_first_version_that_later_ones_evicted_is_unknown_and_not_sent_again(
-    vault: ScriptedVault, store: VaultStore
-) -> None:
-    vault.on("POST", DATA, CUT)
-    vault.on("GET", DATA, version(12, A="others"), ABSENT)
-    with pytest.raises(StoreError, check=is_refused(Code.OUTCOME_UNKNOWN)):
-        store.write("github", NEW, None)
-    assert len(vault.bodies(DATA)) == 1
-
-
 def test_a_first_attempt_that_is_stored_after_its_reading_back_is_found_by_the_seconds_refusal(
     vault: ScriptedVault, store: VaultStore
 ) -> None:
@@ -523,12 +513,6 @@ def test_a_delete_names_the_version_so_that_a_later_one_is_not_touched(vault: Sc
     assert vault.bodies(DELETE) == [{"versions": [4]}] * 2
 
 
-def test_what_is_deleted_already_is_left_so(vault: ScriptedVault, store: VaultStore) -> None:
-    vault.on("GET", METADATA, metadata(4, deleted=True))
-    store.soft_delete("github", "4")
-    assert [path for path in vault.paths("POST") if "github" in path] == []
-
-
 @pytest.mark.parametrize(
     ("answer", "found"),
     [
@@ -555,13 +539,6 @@ def test_recovering_brings_back_the_newest_version_and_tells_it(vault: ScriptedV
     state = store.recover("github")
     assert (state.state, state.version, dict(state.attributes.tags)) == (StoreState.PRESENT, "4", {"a": "1"})
     assert vault.bodies(UNDELETE) == [{"versions": [4]}] * 2
-
-
-def test_recovering_what_is_there_changes_nothing(vault: ScriptedVault, store: VaultStore) -> None:
-    vault.on("GET", METADATA, metadata(4))
-    state = store.recover("github")
-    assert (state.state, state.version) == (StoreState.PRESENT, "4")
-    assert vault.bodies(UNDELETE) == []
 
 
 @pytest.mark.parametrize(
@@ -605,12 +582,6 @@ def test_a_deletion_of_other_versions_than_were_planned_is_a_conflict(
     assert vault.bodies(DELETE) == []
 
 
-def test_versions_that_are_all_deleted_already_are_left_so(vault: ScriptedVault, store: VaultStore) -> None:
-    vault.on("GET", METADATA, several(v1="destroyed", v2="deleted", v3="deleted"))
-    store.delete_versions("github", ["2", "3"])
-    assert vault.bodies(DELETE) == []
-
-
 def test_whoever_may_not_see_the_versions_deletes_none(vault: ScriptedVault, store: VaultStore) -> None:
     vault.on("GET", METADATA, denied())
     with pytest.raises(ForbiddenError) as caught:
@@ -624,12 +595,6 @@ def test_exactly_the_deleted_versions_are_brought_back(vault: ScriptedVault, sto
     vault.on("POST", UNDELETE, CUT, NOTHING)
     store.recover_versions("github", ["2", "3", "4"])
     assert vault.bodies(UNDELETE) == [{"versions": [2, 4]}] * 2
-
-
-def test_versions_that_can_all_be_read_are_back(vault: ScriptedVault, store: VaultStore) -> None:
-    vault.on("GET", METADATA, several(v1="deleted", v2="readable"))
-    store.recover_versions("github", ["2"])
-    assert vault.bodies(UNDELETE) == []
 
 
 def test_nothing_is_brought_back_below_another_writers_version(vault: ScriptedVault, store: VaultStore) -> None:
@@ -646,7 +611,3 @@ def test_a_version_that_is_lost_for_good_is_told(vault: ScriptedVault, store: Va
     assert (caught.value.version, caught.value.action) == ("2", Action.RECOVER)
     assert caught.value.reason == "version 2 is destroyed or evicted for good"
     assert vault.bodies(UNDELETE) == []
-
-
-def test_nothing_that_vault_tells_of_a_secret_keeps_it_from_being_deleted(store: VaultStore) -> None:
-    assert store.check_deletion(RemoteSecret("github", "1", {"A": SecretValue("x")}, Attributes())) == ()
