@@ -73,6 +73,13 @@ class World:
         variables = {"PATH": os.defpath, "HOME": str(self.root), **self.variables}
         return self.processes.run(program, "--root", str(self.root), *argv, variables=variables)
 
+    def private(self, name: str, text: str) -> Path:
+        """A file in the project's folder that its owner alone may read."""
+        path = self.root / name
+        path.write_text(text, "utf-8")
+        path.chmod(0o600)
+        return path
+
     def put(self, name: str, values: dict[str, Any]) -> None:
         """Write a document into Vault."""
         self.bao.call("POST", f"{self.mount}/data/{name}", {"data": values})

@@ -72,9 +72,7 @@ def lose(world: World, store: str) -> None:
 
 
 def put(world: World, key: str, store: str) -> Done:
-    path = world.root / "values.json"
-    path.write_text(json.dumps({key: "new-value"}), "utf-8")
-    path.chmod(0o600)
+    path = world.private("values.json", json.dumps({key: "new-value"}))
     return world.run(
         "put", "prod", "jira", key, "--input", "json", "--from-file", str(path), "--store", store, "--apply"
     )
@@ -142,9 +140,7 @@ def test_a_date_by_hand_outlives_a_rotation_that_is_undone(world: World) -> None
     fill(world, "vault")
     world.bao.call("POST", f"{world.mount}/metadata/{VAULT}", {"custom_metadata": {"value-since": TEXT}})
     assert state(world, "vault") is OVERDUE
-    path = world.root / "values.json"
-    path.write_text('{"JIRA_TOKEN": "new-value"}', "utf-8")
-    path.chmod(0o600)
+    path = world.private("values.json", '{"JIRA_TOKEN": "new-value"}')
     given = ("--input", "json", "--from-file", str(path), "--without-cluster", "--apply")
     assert world.run("rotate", "prod", "jira", "JIRA_TOKEN", *given).code == 0
     undone = world.run("rotate", "prod", "--undo", world.journals()[-1].stem, "--apply", "--quiet")
@@ -167,9 +163,7 @@ def test_an_undo_killed_between_a_vaults_value_and_its_tags_is_completed(world: 
     fill(world, "vault")
     rotates = command == "rotate"
     if rotates:
-        path = world.root / "values.json"
-        path.write_text('{"JIRA_TOKEN": "new-value"}', "utf-8")
-        path.chmod(0o600)
+        path = world.private("values.json", '{"JIRA_TOKEN": "new-value"}')
         given = ("--input", "json", "--from-file", str(path), "--without-cluster", "--apply")
         assert world.run("rotate", "prod", "jira", "JIRA_TOKEN", *given).code == 0
     else:

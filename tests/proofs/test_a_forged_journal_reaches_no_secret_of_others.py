@@ -25,9 +25,7 @@ FORGED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def journal(world: World) -> Path:
     """That of a run which set a key of jira."""
     world.put("agents/jira", {"JIRA_TOKEN": "t", "JIRA_URL": "https://jira.example.com"})
-    value = world.root / "value"
-    value.write_text("https://other.example.com", "utf-8")
-    value.chmod(0o600)
+    value = world.private("value", "https://other.example.com")
     assert world.run("put", "prod", "jira", "JIRA_URL", "--from-file", str(value), "--apply").code == 0
     for number in ("one", "two"):
         world.put(THEIRS, {"PASSWORD": number})

@@ -34,9 +34,7 @@ def page(world: World, request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def argv(world: World, command: str) -> list[str]:
-    values = world.root / "values.json"
-    values.write_text('{"JIRA_TOKEN": "typed", "JIRA_URL": "typed"}', "utf-8")
-    values.chmod(0o600)
+    values = world.private("values.json", '{"JIRA_TOKEN": "typed", "JIRA_URL": "typed"}')
     return [part.format(values=values, backup=world.root / "b.age") for part in COMMANDS[command]]
 
 

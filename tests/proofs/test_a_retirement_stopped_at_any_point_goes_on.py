@@ -8,7 +8,6 @@ import pytest
 from compiler.change import apply
 from compiler.change.operations import Operation
 from compiler.change.plan import WriteResult
-from compiler.change.run_files import run_lock
 from compiler.change.run_log import RunLog
 from compiler.stores.interface import SecretWriter
 from tests.commands import Done
@@ -205,25 +204,6 @@ def test_a_vault_that_only_says_that_it_deleted_is_found_out(world: World, gatew
     gateway.rule = lambda seen: GatewayFault(status=204) if "/delete/" in seen.path else None
     report = retiring("--apply", "--format", "json").report
     assert (report["exitCode"], {result["state"] for result in report["results"]}) == (1, {"unverified"})
-    assert retiring.states() == retiring.before
-
-
-def test_a_key_vault_without_soft_delete_deletes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.demo.key_vault_state.RECOVERY_LEVEL", "Purgeable")
-    retiring = Retiring(world, "azure")
-    done = retiring("--apply")
-    assert (done.code, "soft delete is off in this vault" in " ".join(done.out.split())) == (1, True)
-    assert retiring.states() == retiring.before
-
-
-def test_another_run_of_the_project_is_waited_for_and_named(
-    retiring: Retiring, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("compiler.change.run_files.time.sleep", lambda _seconds: None)
-    monkeypatch.setattr("compiler.change.run_files.time.monotonic", iter(range(0, 1000, 5)).__next__)
-    with run_lock(retiring.world.root, "put, run 20250131-120000-4fa1c2"):
-        done = retiring("--apply")
-    assert (done.code, "another run is in progress: put, run 20250131-120000-4fa1c2" in done.err) == (3, True)
     assert retiring.states() == retiring.before
 
 

@@ -286,6 +286,14 @@ def test_a_rule_for_a_folder_grants_what_the_exact_ones_do(world: World, role: R
     assert rights[0] == rights[1]
 
 
+def test_no_role_may_end_a_secret_for_good(world: World) -> None:
+    paths = [f"{world.mount}/{route}/{VAULT}" for route in ("data", "destroy", "metadata")]
+    token = token_with(world, "".join(generated(world, role) for role in Role))
+    found = world.bao.call("POST", "sys/capabilities", {"token": token, "paths": paths})["data"]
+    assert found[paths[1]] == ["deny"]
+    assert not any({"delete", "sudo"} & set(found[path]) for path in paths)
+
+
 def test_the_operator_logs_in_by_the_role_that_is_printed_and_reads_what_it_needs(world: World, tmp_path: Path) -> None:
     world.fill()
     text = generated(world, Role.OPERATOR)

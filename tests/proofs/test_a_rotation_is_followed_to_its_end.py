@@ -119,9 +119,7 @@ def store(request: pytest.FixtureRequest, world: World, monkeypatch: pytest.Monk
 
 def rotate(world: World, *words: str, value: str | None = None) -> Done:
     if value is not None:
-        path = world.root / "value"
-        path.write_text(value, "utf-8")
-        path.chmod(0o600)
+        path = world.private("value", value)
         words = (*words, "--from-file", str(path), "--apply")
     return world.run("rotate", "prod", *words)
 
@@ -261,34 +259,6 @@ def test_pods_that_nobody_may_list_do_not_count_as_started(world: World, tmp_pat
     assert f"the rotation {journal.stem} is closed\n" in closed.out
 
 
-def test_who_else_reads_the_store_and_may_not_be_listed_does_not_count_as_restarted(
-    world: World, tmp_path: Path, store: str
-) -> None:
-    with cluster(world, tmp_path, store) as here:
-        here.restarts.set()
-        here.double.refused["list pushsecrets"] = 403
-        done = rotate(world, "jira", "JIRA_TOKEN", "--timeout", "20s", "--format", "json", value=NEW)
-    assert (done.code, done.report["rotation"]["phase"]) == (4, "synced"), done
-    (why,) = done.report["rotation"]["notSeen"]
-    assert why.startswith("only the secrets of prod are looked at: who reads the store in the cluster is not known: ")
-    assert f"note: {why}" in done.err
-
-
-def test_who_may_not_ask_the_operator_is_told(world: World, tmp_path: Path, store: str) -> None:
-    with cluster(world, tmp_path, store) as here:
-        here.double.refused["patch externalsecrets"] = 403
-        here.ended.set()
-        here.secret(datetime.now(UTC))
-        done = rotate(world, "jira", "JIRA_TOKEN", "--timeout", "2s", value=NEW)
-        assert done.code == 4, done
-        assert "to continue: " in done.out
-        # Read before the write, or in its second: only a later read counts.
-        assert "not in effect after 2s" in done.out
-        lacking = "you are not allowed to patch externalsecrets in agents: the cluster gets it within 1h"
-        assert done.err.index(lacking) < done.err.index("jira: older value"), done.err
-        assert held(world) == (NEW, NEW)
-
-
 def test_a_cluster_that_is_gone_after_the_write_leaves_a_report_with_the_run(
     world: World, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -357,9 +327,7 @@ def test_killed_before_any_line_the_same_command_sets_one_value_everywhere(
     world: World, store: str, source: str, turn: int
 ) -> None:
     token_has(world, "issuer: self")
-    value = world.root / "value"
-    value.write_text(NEW, "utf-8")
-    value.chmod(0o600)
+    value = world.private("value", NEW)
     given = ("--generate",) if source == "generated" else ("--from-file", str(value))
     words = ("rotate", "prod", "jira", "JIRA_TOKEN", "--without-cluster", *given, "--apply")
     killed = world.process(DYING.replace("TURN", str(turn)).replace("HALF", str(turn % 2 == 1)), *words)

@@ -56,9 +56,7 @@ def there(world: World, tmp_path: Path) -> Path:
 
 def begin(world: World) -> tuple[str, ...]:
     """The command that rotates the token in both stores."""
-    value = world.root / "value"
-    value.write_text(NEW, "utf-8")
-    value.chmod(0o600)
+    value = world.private("value", NEW)
     return ("rotate", "prod", "jira", "JIRA_TOKEN", "--without-cluster", "--from-file", str(value), "--apply")
 
 

@@ -162,33 +162,6 @@ def test_put_takes_a_date_that_counts_before_all_others(world: World, tmp_path: 
     assert put("--expires", "7d", "--apply").code == 0
 
 
-@pytest.mark.parametrize(
-    ("date", "code", "why"),
-    [
-        ("2020-01-01", 2, "is not in the future"),
-        ("0d", 2, "is not in the future"),
-        ("2027-02-30", 2, "takes days or a date"),
-        ("soon", 2, "takes days or a date"),
-        ("-3d", 2, ""),
-        ("366d", 2, "its maxValidity is 365d"),
-        ("6d", 2, "its minValidity is 7d"),
-        ("9999-12-31", 2, "its maxValidity is 365d"),
-        ("999999d", 2, "its maxValidity is 365d"),
-    ],
-)
-def test_an_impossible_date_writes_nothing(world: World, tmp_path: Path, date: str, code: int, why: str) -> None:
-    settle(world)
-    put = Writing(world, tmp_path, "put")
-    done = put("--expires", date, "--apply")
-    assert (done.code, why in " ".join(done.err.split())) == (code, True), done
-    assert not any(request.writes for request in world.azure.requests())
-
-
-def test_a_vault_takes_no_date(world: World, tmp_path: Path) -> None:
-    done = Writing(world, tmp_path, "put", "vault")("--expires", "90d", "--apply")
-    assert (done.code, '"vault" keeps no expiry date beside a value' in done.err) == (2, True), done
-
-
 def test_the_clock_of_the_vault_counts(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settle(world)
     world.azure.set_policy(DENY)

@@ -83,13 +83,6 @@ class Aged:
         """The time at which a limit of a day ends for what was made with that version, and not for the next one."""
         return self.made(number) + DAY + timedelta(milliseconds=1)
 
-    @property
-    def version_reads(self) -> int:
-        return sum(
-            entry.method == "GET" and entry.path.count("/") == 3 and not entry.path.endswith(("/versions", "/"))
-            for entry in self.world.azure.requests()
-        )
-
 
 @pytest.fixture(params=on_stores(["azure"], ["vault"]))
 def aged(request: pytest.FixtureRequest, world: World) -> Aged:
@@ -149,44 +142,3 @@ def test_a_version_that_is_denied_is_not_known(aged: Aged) -> None:
         found = aged.ages(moment)
         assert "its versions cannot be listed" in found["KEY_A"].why
     assert {found[key].state for key in (*KEYS, "TAKEN")} == {NOT_KNOWN}
-
-
-def test_many_versions_are_searched_in_four_reads(aged: Aged) -> None:
-    aged.write()
-    moments: list[datetime] = []
-    for number in range(2, 15):
-        aged.write(KEY_E=f"value {number}")
-        moments.append(aged.just_after(min(number, 4)) if number <= 4 or aged.store == "azure" else moments[-1])
-    moment = moments[-1]
-    aged.world.azure.forget_requests()
-    found = aged.ages(moment)
-    assert found["KEY_E"].state is IN_TIME
-    if aged.store == "vault":
-        # The store has dropped the first four: with them went what could prove an age.
-        assert found["KEY_A"].state is NOT_KNOWN
-        assert aged.states(aged.just_after(14))["KEY_A"] is OVERDUE
-    else:
-        assert found["KEY_A"].state is OVERDUE
-        assert 1 <= aged.version_reads <= 3
-
-
-def test_no_key_with_a_limit_costs_no_request(aged: Aged) -> None:
-    catalogue = aged.world.root / "environments/catalogue.yaml"
-    catalogue.write_text(catalogue.read_text("utf-8").replace("    rotate: 1d\n", ""), "utf-8")
-    aged.write()
-    aged.write(KEY_A="new")
-    aged.world.azure.forget_requests()
-    assert set(aged.states(aged.just_after(2)).values()) == {NO_LIMIT}
-    if aged.store == "azure":
-        assert sum(entry.authorised for entry in aged.world.azure.requests()) == 1
-
-
-def test_a_silent_store_is_not_known(aged: Aged) -> None:
-    aged.write()
-    result = aged.world.root / "environments/base.yaml"
-    result.write_text(result.read_text("utf-8").replace(aged.world.bao.url, "http://127.0.0.1:9"), "utf-8")
-    if aged.store == "azure":
-        aged.world.azure.deny("get", "ForbiddenByFirewall")
-    found = aged.ages(datetime.now().astimezone())
-    assert {found[key].state for key in (*KEYS, "TAKEN")} == {NOT_KNOWN}
-    assert all(found[key].why for key in KEYS)

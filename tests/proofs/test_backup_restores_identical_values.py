@@ -71,23 +71,6 @@ def test_into_an_empty_store_all_values_are_identical(world: World, keys: Keys, 
     assert world.azure_versions() == before
 
 
-def test_a_newer_value_is_a_conflict_until_it_is_said_what_to_do(world: World, keys: Keys) -> None:
-    world.fill()
-    backup(world, keys)
-    world.put("agents/jira", {"JIRA_TOKEN": "newer", "JIRA_URL": "https://jira.example.com", "NOTES": "n"})
-    done = restore(world, keys, "--apply")
-    assert done.code == 1
-    assert "  conflict  jira: JIRA_TOKEN\n" in done.out
-    assert "--on-conflict overwrite --apply\n" in done.out
-    assert restore(world, keys, "--apply", "--on-conflict", "skip").code == 1
-    assert world.vault_versions("agents/jira") == 2
-    assert restore(world, keys, "--apply", "--on-conflict", "overwrite", "--only", "github").code == 0
-    assert world.vault_versions("agents/jira") == 2
-    assert restore(world, keys, "--apply", "--on-conflict", "overwrite").code == 0
-    assert world.get("agents/jira")["JIRA_TOKEN"] == "token-2"
-    assert world.get("agents/jira")["NOTES"] == "n"
-
-
 def test_a_backup_that_would_lack_a_key_is_not_written_unless_partial(world: World, keys: Keys) -> None:
     world.put("agents/github", {"GITHUB_TOKEN": "t"})
     path, done = backup(world, keys)

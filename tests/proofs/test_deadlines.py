@@ -1,10 +1,9 @@
 """A store that trickles, throttles without end or logs in slowly ends a command with its operation's deadline.
 
-The deadlines are short here; those of the commands are in `test_deadlines_in_real_time`.
+The deadlines are short here; those of the commands are in `test_deadlines_in_real_time`, where a store trickles.
 """
 
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from threading import Event
 from typing import Any
@@ -12,66 +11,24 @@ from typing import Any
 import pytest
 
 from compiler.live.observation import read_all
-from compiler.live.stores import LiveStores
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import Code, StoreError
-from compiler.stores.interface import SecretWriter, StoreOptions, open_store
+from compiler.stores.interface import StoreOptions, open_store
 from compiler.stores.pacing import RetryPolicy
 from tests import providers
 from tests.faulty_gateway import FaultyGateway, GatewayFault
 from tests.faulty_key_vault import Fault as KeyVaultFault
 from tests.faulty_key_vault import FaultKind, FaultyKeyVault
 from tests.pace import allowed_wall
-from tests.proofs.conftest import World, on_stores, only_in_proofs
-from tests.proofs.trickling import AFTER_AN_ANSWER, FROM_THE_START, behind_gateways, make_room
+from tests.proofs.conftest import World, on_stores
 from tests.refusals import is_refused
 
 FIRST_CONTACT, PATIENCE = 1.0, 1.2
 SHORT = StoreOptions(retry=RetryPolicy(patience=PATIENCE, first_contact=FIRST_CONTACT, first_wait=0.05))
 # A command's other work; the head alone of any of these answers takes longer than the last at this pace.
 AROUND, PACE, OTHERWISE = 8.0, 0.2, 30.0
-
-
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the commands have short deadlines."""
-
-    def opened(address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
-        return open_store(address, environ, SHORT)
-
-    monkeypatch.setattr(
-        "compiler.cli.commands.verify.open_stores_for_reading", lambda environ: LiveStores(environ, opened)
-    )
-    monkeypatch.setattr("compiler.cli.running.LiveStores", lambda environ: LiveStores(environ, opened))
-
-
-@only_in_proofs
-@pytest.mark.usefixtures("hurried")
-@pytest.mark.parametrize(("command", "store"), FROM_THE_START)
-def test_a_store_that_trickles_from_the_start_is_given_up_after_its_first_contact(
-    world: World, command: tuple[str, ...], store: str
-) -> None:
-    with behind_gateways(world, pace=PACE) as ends:
-        make_room(world, command)
-        ends.trickle(store)
-        done, took = ends.run(*command)
-    assert "tried for 1 s" in done.err + done.out
-    assert took < allowed_wall(FIRST_CONTACT + AROUND, below=OTHERWISE)
-
-
-@only_in_proofs
-@pytest.mark.usefixtures("hurried")
-@pytest.mark.parametrize(("command", "asked", "store"), AFTER_AN_ANSWER)
-def test_a_store_that_trickles_after_an_answer_is_given_up_when_the_operation_ends(
-    world: World, command: tuple[str, ...], asked: bytes, store: str
-) -> None:
-    with behind_gateways(world, pace=PACE) as ends:
-        make_room(world, command)
-        ends.trickle(store, asked)
-        _done, took = ends.run(*command)
-    assert took < allowed_wall(PATIENCE + AROUND, below=OTHERWISE)
 
 
 def key_vault_at(

@@ -1,6 +1,6 @@
 """What the docs promise of a server that answers a byte a second, measured with the real deadlines.
 
-They take minutes by nature, and run in `make proofs`. The same with short ones is in `test_deadlines`.
+They take minutes by nature, and run in `make proofs`.
 """
 
 import sys

@@ -1,6 +1,5 @@
 import json
 import stat
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -94,53 +93,6 @@ def test_a_store_that_stores_other_bytes_than_it_says_is_found(world: World, wri
     assert report["exitCode"] == 1
     if writing.name != "put" and "other" in stored:
         assert world.run(*writing.words, "--format", "json").report["counts"]["conflict"] == 1
-
-
-def test_every_key_that_the_source_holds_is_copied_and_only_keys_in_use_can_be_missing(world: World) -> None:
-    world.put("agents/github", {"GITHUB_TOKEN": "t", "GITHUB_APP_KEY": "-----BEGIN-----\nx\n", "GITHUB_APP_ID": ""})
-    world.put("agents/jira", {"JIRA_TOKEN": "t", "EXTRA": "beside"})
-    plan = world.report()
-    kinds = {step["key"]: step["kind"] for step in plan["steps"]}
-    assert kinds == {
-        "GITHUB_TOKEN": "create",
-        "GITHUB_APP_KEY": "create",
-        "JIRA_TOKEN": "create",
-        "JIRA_URL": "missing",
-    }
-    assert plan["exitCode"] == 1
-    assert [place["property"] for place in plan["extras"]] == ["EXTRA"]
-
-    refused = world.migrate("--apply")
-    assert refused.code == 1
-    assert "nothing was written: 1 key blocks this plan" in refused.out
-    assert world.azure_versions() == {}
-
-    assert world.migrate("--apply", "--continue-on-error", "--all-properties").code == 1
-    assert world.azure.value("github-app-key") == "-----BEGIN-----\nx\n"
-    assert world.azure_object("agents-jira") == {"JIRA_TOKEN": "t", "EXTRA": "beside"}
-
-
-def test_what_vault_cannot_keep_of_a_key_vaults_secret_is_said_before_it_is_lost(world: World) -> None:
-    past = int(datetime(2025, 1, 31, tzinfo=UTC).timestamp())
-    world.azure.seed("agents-github", '{"GITHUB_TOKEN": "t"}', content_type="application/json", tags={"owner": "us"})
-    world.azure.seed("agents-jira", '{"JIRA_TOKEN": "t", "JIRA_URL": "u"}', expires=past, not_before=past)
-    shown = world.migrate("--from", "azure", to="vault")
-    assert 'not copied to "vault": the expiry date of jira; the activation date of jira\n' in shown.out
-    assert "copied although expired in the source jira (2025-01-31)\n" in shown.out
-    notes = world.report("--from", "azure", "--apply", to="vault")["notes"]
-    assert {note["kind"] for note in notes} == {"expires-left-behind", "not-before-left-behind", "expired"}
-    assert {(note["secret"], note["place"]["name"]) for note in notes} == {("jira", "agents-jira")}
-    # What is there is compared by its keys, and nothing is written.
-    assert world.report("--from", "azure", to="vault")["notes"] == []
-
-
-def test_only_names_the_secrets_to_move_and_a_secret_that_reads_the_destination_is_skipped(world: World) -> None:
-    world.fill()
-    (world.root / "environments/prod.yaml").write_text("secrets: {github: {store: azure}}\n", "utf-8")
-    done = world.migrate()
-    assert 'skipped   github: it already reads from "azure"' in done.out
-    assert [step["secret"] for step in world.report("--only", "jira")["steps"]] == ["jira", "jira"]
-    assert world.migrate("--only", "jria").err.splitlines()[-1] == 'help: did you mean "jira"?'
 
 
 def test_the_journal_is_its_owners_alone_and_holds_no_value(world: World) -> None:

@@ -61,9 +61,7 @@ def test_put_and_undo_leave_a_vaults_other_numbers_alone(world: World, keeping: 
     assert undone.code == 0, undone.err + undone.out
     assert stored(kept[-1]) == stored(before)
     world.serve_from("vault")
-    values = world.root / "values.json"
-    values.write_text('{"JIRA_TOKEN": "new", "JIRA_URL": "u"}', "utf-8")
-    values.chmod(0o600)
+    values = world.private("values.json", '{"JIRA_TOKEN": "new", "JIRA_URL": "u"}')
     put = world.run("put", "prod", "jira", "--from-file", str(values), "--apply")
     assert put.code == 0, put.err + put.out
     assert stored(kept[-1]) == meant
@@ -106,9 +104,7 @@ def test_what_openbao_makes_of_a_number_is_what_stringify_takes(world: World, to
 
 def test_a_neighbour_that_the_store_changes_is_told(world: World) -> None:
     world.put("agents/jira", {"JIRA_TOKEN": "old", "N": 5})
-    values = world.root / "values.json"
-    values.write_text('{"JIRA_TOKEN": "new", "JIRA_URL": "u"}', "utf-8")
-    values.chmod(0o600)
+    values = world.private("values.json", '{"JIRA_TOKEN": "new", "JIRA_URL": "u"}')
     change = GatewayFault(
         rewrite=lambda body: body.replace(b'"N":5', b'"N":6') if b'"JIRA_TOKEN":"new"' in body else body
     )

@@ -50,9 +50,7 @@ def redirecting(
 
 
 def run(world: World, *argv: str) -> Done:
-    values = world.root / "values.json"
-    values.write_text('{"JIRA_TOKEN": "typed"}', "utf-8")
-    values.chmod(0o600)
+    values = world.private("values.json", '{"JIRA_TOKEN": "typed"}')
     return world.run(*(part.replace("{values}", str(values)) for part in argv))
 
 

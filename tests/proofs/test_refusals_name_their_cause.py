@@ -17,9 +17,7 @@ PUT = ("put", "prod", "jira", "--from-file", "{values}", "--apply")
 
 
 def run(world: World, *argv: str) -> Done:
-    values = world.root / "values.json"
-    values.write_text('{"JIRA_TOKEN": "typed", "JIRA_URL": "typed"}', "utf-8")
-    values.chmod(0o600)
+    values = world.private("values.json", '{"JIRA_TOKEN": "typed", "JIRA_URL": "typed"}')
     return world.run(*(part.replace("{values}", str(values)) for part in argv))
 
 

@@ -2,12 +2,9 @@
 
 import json
 import shlex
-from pathlib import Path
 
 import pytest
 
-from tests.fake_cluster import FakeCluster
-from tests.faulty_key_vault import Fault, FaultKind
 from tests.proofs.conftest import World, on_stores
 from tests.proofs.retiring import BY_HAND, GITHUB, JIRA, NAMES, OLD, Retiring
 
@@ -15,16 +12,6 @@ from tests.proofs.retiring import BY_HAND, GITHUB, JIRA, NAMES, OLD, Retiring
 @pytest.fixture(params=on_stores(["vault"], ["azure"]))
 def retiring(request: pytest.FixtureRequest, world: World) -> Retiring:
     return Retiring(world, request.param)
-
-
-def test_without_apply_it_only_reads(retiring: Retiring) -> None:
-    done = retiring()
-    assert done.code == 0, done
-    assert "plan: 3 keys to delete" in done.out
-    assert ", in 2 remote secrets" in done.out
-    assert "nothing was written; add --apply to write this plan" in done.out
-    assert retiring.states() == retiring.before
-    assert retiring.world.journals() == []
 
 
 def test_all_readable_versions_are_deleted_and_exactly_they_come_back(retiring: Retiring) -> None:
@@ -56,57 +43,6 @@ def test_all_readable_versions_are_deleted_and_exactly_they_come_back(retiring: 
     assert "there is nothing to undo" in retiring.undo("--apply").out
 
 
-def test_a_secret_that_is_still_read_stays(retiring: Retiring) -> None:
-    path = retiring.world.root / "environments/prod.yaml"
-    path.write_text(f"store: {retiring.serving}\nsecrets: {{jira: {{store: {retiring.left}}}}}\n", "utf-8")
-    report = retiring("--apply", "--format", "json").report
-    assert report["exitCode"] == 0
-    (stays,) = report["inUse"]
-    assert stays == {"name": retiring.jira, "secrets": ["jira"], "readers": ["prod/jira"], "unproven": []}
-    assert [result["name"] for result in report["results"]] == [retiring.github]
-    assert retiring.states()[retiring.jira] == retiring.before[retiring.jira]
-    named = retiring("jira", "--apply")
-    assert (named.code, 'still read by "prod/jira"' in named.out) == (1, True)
-    assert retiring.states()[retiring.jira] == retiring.before[retiring.jira]
-
-
-def test_another_environment_that_reads_the_same_place_keeps_it(retiring: Retiring) -> None:
-    path = retiring.world.root / "environments/staging.yaml"
-    path.write_text(f"store: {retiring.left}\nsecrets: {{github: null}}\n", "utf-8")
-    done = retiring("--apply")
-    assert done.code == 0, done
-    assert "read by staging/jira" in done.out
-    assert retiring.states()[retiring.jira] == retiring.before[retiring.jira]
-    assert retiring.states()[retiring.github] == retiring.after[retiring.github]
-
-
-def test_an_environment_that_cannot_be_read_keeps_everything(retiring: Retiring) -> None:
-    (retiring.world.root / "environments/broken.yaml").write_text("store: nowhere\n", "utf-8")
-    done = retiring("--apply")
-    assert (done.code, "cannot tell which secrets are in use" in done.err) == (1, True)
-    assert retiring.states() == retiring.before
-
-
-def test_a_values_file_that_is_behind_keeps_everything(retiring: Retiring) -> None:
-    retiring.reads(retiring.left)
-    assert retiring.world.run("compile", "prod").code == 0
-    retiring.reads(retiring.serving)
-    done = retiring("--apply")
-    assert (done.code, 'the values file of "prod" is out of date' in done.err) == (1, True)
-    assert retiring.states() == retiring.before
-
-
-def test_what_differs_stops_the_plan_and_the_rest_goes_only_when_told(retiring: Retiring) -> None:
-    retiring.hold(retiring.left, retiring.github, {"GITHUB_TOKEN": "older"})
-    before = retiring.states()
-    done = retiring("--apply")
-    assert (done.code, f'"{retiring.serving}", which serves it, holds another value' in done.out) == (1, True)
-    assert retiring.states() == before
-    assert retiring("--apply", "--continue-on-error").code == 1
-    assert retiring.states()[retiring.github] == before[retiring.github]
-    assert retiring.states()[retiring.jira] == retiring.after[retiring.jira]
-
-
 def test_what_the_serving_store_lacks_stays(retiring: Retiring) -> None:
     retiring.hold(retiring.left, retiring.jira, {**JIRA, "UNKNOWN": "nobody-knows"})
     retiring.hold(retiring.serving, NAMES[retiring.serving][0], {"OTHER": "x"})
@@ -122,14 +58,6 @@ def test_what_the_serving_store_lacks_stays(retiring: Retiring) -> None:
             assert retiring.world.run(*words[words.index("migrate") :]).code == 0
     assert retiring("--apply").code == 0
     assert retiring.states() != before
-
-
-def test_a_serving_store_that_does_not_answer_leaves_everything(world: World) -> None:
-    retiring = Retiring(world, "vault")
-    world.azure.add_fault(Fault(FaultKind.FORBID, times=None))
-    done = retiring("--apply")
-    assert done.code == 3, done
-    assert retiring.states() == retiring.before
 
 
 def test_a_version_whose_newest_one_was_deleted_by_hand_is_not_passed_over(world: World) -> None:
@@ -169,36 +97,6 @@ def test_the_way_back_names_the_undo_that_it_needs_first(retiring: Retiring) -> 
     assert (refused.code, undo in refused.out, "migrate" in refused.out) == (1, True, False), refused
     assert retiring.undo("--apply").code == 0
     assert retiring.world.run(*back, "--apply").code == 0
-
-
-def test_what_an_external_secret_of_the_cluster_reads_stays(
-    retiring: Retiring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name = {"vault": "vault-store", "azure": "azure-store"}[retiring.left]
-    spec = {
-        "secretStoreRef": {"kind": "ClusterSecretStore", "name": name},
-        "dataFrom": [{"extract": {"key": retiring.jira}}],
-    }
-    with FakeCluster() as cluster:
-        path = "/apis/external-secrets.io/v1/externalsecrets"
-        cluster.objects[path] = {"items": [], "metadata": {"continue": "next"}}
-        cluster.objects[f"{path}?next"] = {"items": [{"metadata": {"namespace": "team", "name": "own"}, "spec": spec}]}
-        monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig(tmp_path)))
-        cluster.refused[path] = 403
-        refused = retiring("--cluster", "--apply")
-        assert (refused.code, "who reads the store in the cluster is not known" in refused.err) == (3, True), refused
-        assert retiring.states() == retiring.before
-        cluster.refused.clear()
-        report = retiring("--cluster", "--apply", "--format", "json").report
-    (stays,) = report["inUse"]
-    # The fake cluster has no store object of that name, which might prove that it leads elsewhere.
-    assert (stays["name"], stays["readers"]) == (retiring.jira, ["ExternalSecret team/own"])
-    assert stays["unproven"] == [f"ClusterSecretStore/{name}"]
-    assert report["notSeen"] == ["other clusters", "programs and people that read the store directly"]
-    assert retiring.states() == {
-        retiring.github: retiring.after[retiring.github],
-        retiring.jira: retiring.before[retiring.jira],
-    }
 
 
 def test_what_another_server_at_the_address_has_under_the_same_numbers_is_not_brought_back(world: World) -> None:

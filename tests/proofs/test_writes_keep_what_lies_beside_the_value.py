@@ -27,9 +27,7 @@ OLD = '{"JIRA_TOKEN": "old", "JIRA_URL": "old", "BESIDE": 1.50}'
 
 
 def put(world: World, *options: str) -> Done:
-    path = world.root / "values.json"
-    path.write_text(json.dumps(VALUES), "utf-8")
-    path.chmod(0o600)
+    path = world.private("values.json", json.dumps(VALUES))
     return world.run("put", "prod", "jira", "--from-file", str(path), "--apply", *options)
 
 
@@ -113,9 +111,7 @@ def test_a_whole_value_keeps_it_too(world: World) -> None:
     assert world.migrate("--only", "github", "--on-conflict", "overwrite", "--apply").code == 0
     assert world.azure.value("github-app-key") == "new pem"
     assert beside(world, "github-app-key") == {**BESIDE, "enabled": True}
-    pem = world.root / "app.pem"
-    pem.write_text("newer pem", "utf-8")
-    pem.chmod(0o600)
+    pem = world.private("app.pem", "newer pem")
     argv = ("github", "GITHUB_APP_KEY", "--from-file", str(pem), "--store", "azure", "--apply")
     assert world.run("put", "prod", *argv).code == 0
     assert world.azure.value("github-app-key") == "newer pem"

@@ -47,9 +47,7 @@ class Ends:
 
     def run(self, *command: str) -> tuple[Done, float]:
         """What became of a command, and the seconds it took."""
-        values = self.world.root / "values.json"
-        values.write_text('{"JIRA_TOKEN": "typed"}', "utf-8")
-        values.chmod(0o600)
+        values = self.world.private("values.json", '{"JIRA_TOKEN": "typed"}')
         started = time.monotonic()
         done = self.world.run(*(part.replace("{values}", str(values)) for part in command))
         took = time.monotonic() - started

@@ -1,6 +1,5 @@
 """What the suite itself must hold: its order, what coverage counts, its limits of time, and that no home changes it."""
 
-import math
 import os
 import re
 import subprocess
@@ -13,9 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import pace
 from tests.conftest import LONGEST, READ_ONCE, pytest_collection_modifyitems, pytest_itemcollected
-from tests.pace import LOOKS, TURNS, USUAL, Allowed
+from tests.pace import TURNS, USUAL
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,30 +79,6 @@ class Paced:
         if self.calls % 2 == 0:
             self._now += TURNS * USUAL * (self._times.pop(0) if len(self._times) > 1 else self._times[0])
         return self._now
-
-
-@pytest.mark.parametrize(
-    ("times", "below", "took", "enough"),
-    [
-        ((1,), math.inf, 1.99, True),
-        ((1,), math.inf, 2.01, False),
-        ((0.1,), math.inf, 2.01, False),
-        ((3,), math.inf, 5.9, True),
-        ((3,), math.inf, 6.1, False),
-        # However slow the machine: six times as long, and never the wait that the limit excludes.
-        ((100,), math.inf, 11.9, True),
-        ((100,), math.inf, 12.1, False),
-        ((4,), 6, 5.9, True),
-        ((4,), 6, 6.0, False),
-        # A moment in which the machine is quick does not decide.
-        ((*[1] * (LOOKS - 1), 3), math.inf, 5.9, True),
-    ],
-)
-def test_a_limit_grows_with_the_machine(
-    monkeypatch: pytest.MonkeyPatch, times: tuple[float, ...], below: float, took: float, *, enough: bool
-) -> None:
-    monkeypatch.setattr(pace, "_work", lambda: None)
-    assert (took < Allowed(2, below, Paced(*times))) is enough
 
 
 def test_what_a_person_has_set_changes_no_test(tmp_path: Path) -> None:

@@ -218,11 +218,3 @@ def test_what_tls_has_decrypted_behind_a_reply_is_no_answer_to_the_next_request(
         with closing(Transport(url, trusted, connect_timeout=5, read_timeout=5)) as transport:
             transport.request("GET", "/1", {})
             assert transport.request("GET", "/2", {}).content == b"true"
-
-
-@STORES
-def test_honest_replies_share_one_connection(tmp_path: Path, opened: Callable[..., object]) -> None:
-    with opened(tmp_path, honest) as (server, store):  # type: ignore[attr-defined] # as above
-        for _ in range(3):
-            store.read("github")
-        assert len(server.connections) == 1
