@@ -14,5 +14,8 @@ FAR = [
     *("http://a.b.c.svc.cluster.local", "http://evil.svc.cluster.local", "http://svc.cluster.local"),
     *("http://vault.vault.svc.", "http://vault.vault.svc.cluster.local.", "http://vault.vault.svc.corp.example"),
     *("http://vault.vault.svc.local", "http://vault.vault.svcs", "http://vault.vault.xsvc", "http://a_b.c.svc"),
+    # One character short of what is near: anybody can have such a name.
+    *("http://vaultsvc", "http://vault.examplesvc", "http://vaultsvc.cluster.local", "http://vault.svc.cluster"),
+    *("http://vault.svc.cluster.locals", "http://localhosts", "http://126.255.255.255", "http://[::2]"),
     *("http://vault%2eexample.com", "http://vault.vault.svc.cluster.local.example.com"),
 ]

@@ -121,8 +121,6 @@ def make_ends(
         vault = VaultWire(MOUNT, clock.now, weather.travel)
         vault.throttle_retry_after = retry_after
         ends = Ends(_project(tmp_path, azure.url, count), clock, weather, azure, vault, _values(count), capsys)
-        for name in ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "VAULT_ADDR", "VAULT_NAMESPACE"):
-            monkeypatch.delenv(name, raising=False)
         for name, value in {"VAULT_TOKEN": "root", **azure.environ(lifetime=1e9)}.items():
             monkeypatch.setenv(name, value)
         opener = _opener(ends, StoreOptions(workers=workers, clock=clock, chance=_jitter()))

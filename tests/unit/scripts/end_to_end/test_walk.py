@@ -64,8 +64,6 @@ class Begun:
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun]:
     folder = tmp_path_factory.mktemp("platform")
     with platform(folder, 3) as here, pytest.MonkeyPatch.context() as monkeypatch:
-        for name in ("VAULT_ADDR", "VAULT_NAMESPACE", "AZURE_KEYVAULT_NAME"):
-            monkeypatch.delenv(name, raising=False)
         for name, value in here.variables.items():
             monkeypatch.setenv(name, value)
         setting = setting_of(here.variables)

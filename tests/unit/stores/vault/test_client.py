@@ -21,7 +21,7 @@ from compiler.stores.interface import StoreOptions
 from compiler.stores.secret_value import JsonKind, SecretValue
 from compiler.stores.vault import client
 from compiler.stores.vault.client import open_transport, read_reply, write_body
-from tests import providers
+from tests import plain_http, providers
 from tests.refusals import is_refused
 
 NEAR = {"PLATFORM_SECRETS_ALLOW_HTTP": "1"}
@@ -101,34 +101,8 @@ def test_an_address_that_is_no_servers_is_refused(url: str) -> None:
         session(url, VAULT_ADDR=url)
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        "vault.example.com",
-        "vault.svc.example.com",
-        # One character short of what is near: anybody can have such a name.
-        *(
-            "svc",
-            "vaultsvc",
-            "vault.examplesvc",
-            "svc.cluster.local",
-            "vaultsvc.cluster.local",
-            "vault.svc.cluster.locals",
-        ),
-        *(
-            "vault.svcs",
-            "vault.svc.cluster",
-            "vault.cluster.local",
-            "notlocalhost",
-            "localhost.example.com",
-            "localhosts",
-        ),
-        *("evil.svc", "127.0.0.1.example.com", "127.1", "0.0.0.1", "126.255.255.255", "128.0.0.1", "10.0.0.1:8200"),
-        *("[::]", "[::2]", "[2001:db8::1]"),
-    ],
-)
-def test_plain_http_is_refused_away_from_the_cluster(host: str) -> None:
-    url = f"http://{host}"
+@pytest.mark.parametrize("url", plain_http.FAR)
+def test_plain_http_is_refused_away_from_the_cluster(url: str) -> None:
     with pytest.raises(StoreError, check=is_refused(Code.TLS_FAILURE), match="in the clear"):
         session(url)
     for value in ("", "0", "true", "yes", "11"):
@@ -137,19 +111,7 @@ def test_plain_http_is_refused_away_from_the_cluster(host: str) -> None:
     session(url, **NEAR).close()
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://127.0.0.1:8200",
-        "http://127.255.255.254",
-        "http://[::1]:8200",
-        "http://localhost",
-        "HTTP://LOCALHOST",
-        "http://vault.localhost",
-        "http://vault.vault.svc:8200",
-        "http://v.v.svc.cluster.local",
-    ],
-)
+@pytest.mark.parametrize("url", plain_http.NEAR)
 def test_plain_http_is_taken_where_the_network_is_near(url: str) -> None:
     session(url).close()
 
