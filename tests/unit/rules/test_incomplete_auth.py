@@ -12,69 +12,40 @@ KUBERNETES = "{kubernetes: {role: a, serviceAccount: {name: a, namespace: b}}}"
 
 
 @pytest.mark.parametrize(
-    ("store", "auth", "messages"),
+    ("store", "auth", "lacks"),
     [
-        ("vault", "", ['the store "vault" has no authentication method']),
-        ("vault", "{}", ['the store "vault" has no authentication method']),
+        ("vault", "", ["has no authentication method"]),
+        ("vault", "{}", ["has no authentication method"]),
         (
             "vault",
             "{token: {name: a, key: b, namespace: c}, jwt: {role: a}}",
-            ['the store "vault" has 2 authentication methods: "token", "jwt"'],
+            ['has 2 authentication methods: "token", "jwt"'],
         ),
-        (
-            "vault",
-            "{managedIdentity: {}}",
-            ['the store "vault" has the authentication method "managedIdentity" of another provider'],
-        ),
+        ("vault", "{managedIdentity: {}}", ['has the authentication method "managedIdentity" of another provider']),
         (
             "vault",
             "{token: {name: a}}",
-            [
-                'the store "vault" lacks "key" in `token`',
-                'the store "vault" lacks "namespace" in `token`, which a ClusterSecretStore needs',
-            ],
+            ['lacks "key" in `token`', 'lacks "namespace" in `token`, which a ClusterSecretStore needs'],
         ),
-        (
-            "vault",
-            "{kubernetes: {}}",
-            [
-                'the store "vault" lacks "role" in `kubernetes`',
-                'the store "vault" lacks "kubernetes.serviceAccount"',
-            ],
-        ),
-        (
-            "vault",
-            "{appRole: {secretId: {name: a, key: b, namespace: c}}}",
-            ['the store "vault" lacks "roleId" in `appRole`'],
-        ),
-        (
-            "vault",
-            "{jwt: {role: a, serviceAccount: {namespace: b}}}",
-            ['the store "vault" lacks "name" in `jwt.serviceAccount`'],
-        ),
+        ("vault", "{kubernetes: {}}", ['lacks "role" in `kubernetes`', 'lacks "kubernetes.serviceAccount"']),
+        ("vault", "{appRole: {secretId: {name: a, key: b, namespace: c}}}", ['lacks "roleId" in `appRole`']),
+        ("vault", "{jwt: {role: a, serviceAccount: {namespace: b}}}", ['lacks "name" in `jwt.serviceAccount`']),
         (
             "azure",
             "{token: {name: a, key: b, namespace: c}}",
-            ['the store "azure" has the authentication method "token" of another provider'],
+            ['has the authentication method "token" of another provider'],
         ),
-        (
-            "azure",
-            "{workloadIdentity: {}}",
-            ['the store "azure" lacks "workloadIdentity.serviceAccount"'],
-        ),
+        ("azure", "{workloadIdentity: {}}", ['lacks "workloadIdentity.serviceAccount"']),
         (
             "azure",
             "{servicePrincipal: {clientId: {name: a, key: b, namespace: c}}}",
-            [
-                'the store "azure" lacks "servicePrincipal.clientSecret"',
-                'the store "azure" lacks "tenantId", which a service principal needs',
-            ],
+            ['lacks "servicePrincipal.clientSecret"', 'lacks "tenantId", which a service principal needs'],
         ),
     ],
 )
-def test_finds_what_is_missing(judge: Judge, store: str, auth: str, messages: list[str]) -> None:
+def test_finds_what_is_missing(judge: Judge, store: str, auth: str, lacks: list[str]) -> None:
     found = judge(check, _store(store, auth))
-    assert found.messages == messages
+    assert found.messages == [f'the store "{store}" {lack}' for lack in lacks]
     assert set(found.scopes) == {("stores", store)}
     assert all(found.helps)
 
