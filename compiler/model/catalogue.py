@@ -22,6 +22,9 @@ _KUBERNETES_TYPES = ("tls", "basic-auth", "ssh-auth", "service-account-token")
 SECRET_TYPES = ("Opaque", *PULL_TYPES, *(f"kubernetes.io/{name}" for name in _KUBERNETES_TYPES))
 ORPHAN, DELETE = "Orphan", "Delete"
 
+# The name of what stands for all keys of an entry with `extract: true` that lists none; no key can have it.
+ALL_KEYS = "*"
+
 # The issuer of a value that is ours to choose.
 SELF = "self"
 
@@ -130,8 +133,15 @@ class Entry:
     deletion_policy: str = RETAIN
     # Every property of the remote secret is fetched; `keys` has those that must be there.
     extract: bool = False
+    # What stands for all its keys where every property is fetched and none is listed.
+    every_key: CatalogueKey | None = None
     # It lies behind the log-in that guards a store: a failed move could lock out whoever repairs it.
     guards: bool = False
+
+    @property
+    def source_keys(self) -> Mapping[str, CatalogueKey]:
+        """What is fetched, by name: `keys`, or what stands for all by the name ALL_KEYS."""
+        return self.keys if self.every_key is None else {ALL_KEYS: self.every_key}
 
     @property
     def target_nodes(self) -> Mapping[str, Node]:
@@ -152,7 +162,7 @@ class Entry:
         entries that hold such values; without them, it is there.
         """
         own = frozenset(variants)
-        return tuple(key for key in self.keys.values() if _is_in(key, own, of_origins))
+        return tuple(key for key in self.source_keys.values() if _is_in(key, own, of_origins))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

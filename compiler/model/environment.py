@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from compiler.model.catalogue import ALL_KEYS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -138,7 +140,7 @@ class Secret:
     secret_labels: Mapping[str, str]  # the Secret's, beside `labels`
     secret_annotations: Mapping[str, str]
     variants: tuple[str, ...]  # in use and known
-    keys: tuple[SecretKey, ...]  # those that are fetched
+    keys: tuple[SecretKey, ...]  # those that are fetched, or ALL_KEYS
     node: Node  # its merged mapping in the environment
 
     @property
@@ -159,7 +161,7 @@ class Secret:
     @property
     def target_keys(self) -> tuple[str, ...]:
         """The keys of the Kubernetes Secret; of one that `takes_all`, those that must be there."""
-        return tuple(self.entry.template) or tuple(item.key.name for item in self.keys)
+        return tuple(self.entry.template) or tuple(item.key.name for item in self.keys if item.key.name != ALL_KEYS)
 
     def source_key(self, made: str) -> SecretKey | None:
         """The fetched key whose value a key of the Kubernetes Secret has as it is; None for any other text."""

@@ -5,14 +5,15 @@ It is known from the files alone; `live/observation.py` reads what lies there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from compiler.model.catalogue import UNLIMITED, CatalogueKey, Entry, Lifetime
+from compiler.model.catalogue import ALL_KEYS, UNLIMITED, CatalogueKey, Entry, Lifetime
 from compiler.model.environment import PER_KEY, Environment, MoveProgress, Secret, Store, other_store, progress_of
 from compiler.model.store import Place, place_in, remote_of
+from compiler.text.wording import list_names
 
 if TYPE_CHECKING:
     from compiler.model.document import Span
@@ -46,6 +47,16 @@ class Cell:
     takes_all: bool = False  # the Kubernetes Secret has all other properties of the remote secret, too
 
     @property
+    def is_all(self) -> bool:
+        """Whether it stands for every property of the remote secret, as its entry lists no key."""
+        return self.key == ALL_KEYS
+
+    @property
+    def title(self) -> str:
+        """The key as messages name it."""
+        return name_keys((self.key,))
+
+    @property
     def by_name(self) -> bool:
         """Whether it is found by its name in what is extracted."""
         return self.fetch != PER_KEY
@@ -71,6 +82,13 @@ class Cell:
     def property(self) -> str | None:
         """The property there; None means the whole value."""
         return self.place.property if self.place is not None else None
+
+
+def name_keys(keys: Sequence[str], most: int | None = None) -> str:
+    """The keys quoted, at most the usual number or `most`; `every key` for what stands for all."""
+    if ALL_KEYS in keys:
+        return "every key"
+    return list_names(keys) if most is None else list_names(keys, most)
 
 
 # By the name of a remote secret, as its provider compares it, and by property: the limit of the key there in days.
@@ -150,12 +168,12 @@ class Inventory:
     def in_store(self, cell: Cell, store: Store) -> Cell:
         """The cell of the same key of the same secret in another store."""
         secret = self._environment.secrets[cell.secret]
-        place = place_in(store, secret.entry, secret.entry.keys[cell.key], self._said)
+        place = place_in(store, secret.entry, secret.entry.source_keys[cell.key], self._said)
         return replace(cell, store=store, place=place, own=own_remote(secret, store))
 
     def _row(self, secret: Secret, store: Store) -> Iterator[Cell]:
         used, source = {item.key.name for item in secret.keys}, self._source_of(secret, store)
-        for key in secret.entry.keys.values():
+        for key in secret.entry.source_keys.values():
             yield self._cell(secret.entry, key, store, secret, in_use=key.name in used, source=source)
 
     def _cell(
@@ -203,7 +221,7 @@ class Inventory:
 
         They are the ends of its secret, and those of all others that have the same value.
         """
-        held = secret.entry.keys[key].value_key
+        held = secret.entry.source_keys[key].value_key
         others = (
             each for each in self._environment.secrets.values() if any(item.key.value_key is held for item in each.keys)
         )
@@ -215,12 +233,12 @@ class Inventory:
         Several secrets may share one remote secret: a property that is not a key of one may be a key of another.
         """
         for entry in self._environment.catalogue.entries.values():
-            for key in entry.keys.values():
+            for key in entry.source_keys.values():
                 yield self._cell(entry, key, store)
 
     def places(self, store: Store) -> frozenset[Place]:
         """Every place in `store` that a key of the catalogue has."""
-        return frozenset(cell.place for cell in self.every(store) if cell.place is not None)
+        return frozenset(cell.place for cell in self.every(store) if cell.place is not None and not cell.is_all)
 
     def limits(self, store: Store) -> PlaceLimits:
         """The limits of all keys of the catalogue that have one, at their places in `store`."""
@@ -261,7 +279,7 @@ class Inventory:
     def holder_of(self, name: ValueName) -> ValueName | None:
         """The entry and the key of the catalogue that have the value; None for a key that it does not have."""
         entry = self._environment.catalogue.entries.get(name[0])
-        key = entry.keys.get(name[1]) if entry is not None else None
+        key = entry.source_keys.get(name[1]) if entry is not None else None
         return (key.holder(entry).id, key.value_key.name) if entry is not None and key is not None else None
 
     def name_here(self, name: ValueName) -> ValueName:

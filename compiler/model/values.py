@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compiler.model.catalogue import OWNER, RETAIN
+from compiler.model.catalogue import ALL_KEYS, OWNER, RETAIN
 from compiler.model.environment import BUNDLE, EXTRACT, PER_KEY, is_template_field, pass_text
 from compiler.model.facts import (
     ALLOW_EMPTY,
@@ -96,7 +96,9 @@ def _external_secret(secret: Secret) -> ValuesData:
         name, place = item.key.name, item.place
         if place is None:
             raise ValueError("only an environment that passed every rule has values")
-        if place.remote_key == secret.remote and place.property == name:
+        if name == ALL_KEYS:
+            data["remoteKey"] = place.remote_key
+        elif place.remote_key == secret.remote and place.property == name:
             keys.append(name)
         elif place.property is None:
             elsewhere[name] = {"key": place.remote_key}

@@ -18,7 +18,7 @@ from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.facts import has_more_values
 from compiler.model.inventory import Cell, Inventory, ValueName
-from compiler.model.store import way_to_place
+from compiler.model.store import Place, way_to_place
 from compiler.refusal import Refusal
 from compiler.stores.errors import NotFoundError, StoreError
 from compiler.stores.interface import RemoteSecret
@@ -225,6 +225,7 @@ def gather(environment: Environment, only: Sequence[str], stores: LiveStores) ->
     seen = Observation(readers, places, _WORKERS)
     values: dict[ValueName, SecretValue] = {}
     lacking: list[Step] = []
+    cells |= _unlisted_cells(tuple(cells.values()), seen)
     for name, cell in cells.items():
         found = _value_of(cell, seen)
         if isinstance(found, SecretValue):
@@ -236,6 +237,7 @@ def gather(environment: Environment, only: Sequence[str], stores: LiveStores) ->
     limited = [cell for name, cell in cells.items() if name in values and cell.lifetime.limit_days is not None]
     backup = Backup(environment.name, time, values, missing, _dates_of(limited, seen))
     known = {(name, *place) for name, store in used.items() for place in inventory.places(store)}
+    known |= {(cell.store.id, *cell.place) for cell in cells.values() if cell.place is not None and not cell.is_all}
     return Gathered(backup, tuple(lacking), _extra_properties(seen, known))
 
 
@@ -261,6 +263,9 @@ def _value_of(cell: Cell, seen: Observation) -> SecretValue | str:
         return "the store has no such secret" if cell.in_use else ""
     if isinstance(reading, StoreError):
         return f"{reading.reason}; {reading.remedy}"
+    if cell.is_all:
+        # What it has is there by its own names.
+        return "" if reading.properties else "the secret has no property"
     value = value_at(reading, cell.property)
     if value is None:
         return "the secret has no such property" if cell.in_use else ""
@@ -268,6 +273,19 @@ def _value_of(cell: Cell, seen: Observation) -> SecretValue | str:
         what = ", ".join(sorted(trait.replace("-", " ") for trait in unfit))
         return f"its value is {what}, which could not be restored"
     return value
+
+
+def _unlisted_cells(cells: Iterable[Cell], seen: Observation) -> dict[ValueName, Cell]:
+    """The properties that are keys of a Secret without being listed, each as a cell."""
+    found: dict[ValueName, Cell] = {}
+    for cell in cells:
+        reading = seen.held[cell.store.id, cell.own] if cell.takes_all and cell.own is not None else None
+        for name in reading.properties if isinstance(reading, RemoteSecret) else ():
+            place = Place(cell.own or "", name)
+            found.setdefault((cell.secret, name), replace(cell, key=name, value=(cell.secret, name), place=place))
+    for cell in cells:
+        found.pop(cell.value, None)
+    return found
 
 
 def _extra_properties(seen: Observation, named: Collection[tuple[str, str, str | None]]) -> tuple[tuple[str, str], ...]:
@@ -376,6 +394,8 @@ def _place_step(
     store, key = to or secret.store, secret.entry.keys.get(step.key)
     if store is None:
         return step.refuse("the environment has no store for it", "name one with --to")
+    if key is None and secret.takes_all:
+        return _place_unlisted(step, secret, store, row_of(secret, store))
     if key is None:
         reason = "the catalogue no longer has this key of the secret"
         return step.refuse(reason, "leave the secret out with --only, or add the key to the catalogue")
@@ -384,6 +404,15 @@ def _place_step(
         remedy = way_to_place(key.holder(secret.entry).id, store.provider)
         return step.refuse(f'the catalogue names no place for it in "{store.id}"', remedy)
     return replace(step, destination=location_of(store, place))
+
+
+def _place_unlisted(step: Step, secret: Secret, store: Store, row: Mapping[str, Cell]) -> Step:
+    """`step` of a key that is not listed, in the remote secret of which each property is one."""
+    own = next(iter(row.values())).own
+    if own is None:
+        reason = f'the catalogue names no place for it in "{store.id}"'
+        return step.refuse(reason, way_to_place(secret.id, store.provider))
+    return replace(step, destination=location_of(store, Place(own, step.key)))
 
 
 def _is_chosen(environment: Environment, name: ValueName, only: Sequence[str]) -> bool:

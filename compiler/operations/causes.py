@@ -472,7 +472,7 @@ def _heal_values(name: str, row: Row) -> Iterator[str]:
     lines = [line for text in row.values.fault_helps for line in _QUOTED.findall(text) if _is_line(line)]
     own = [line for line in lines if line.startswith(f"{PROGRAM} ")]
     chosen = own if row.values.other_holds and own else lines
-    if row.values.fault_by == "expired-secret":
+    if row.values.fault_by == "expired-secret" and row.secret.entry.keys:
         # A new value keeps the date of the old one where none is given.
         limits = [item.key.lifetime.limit_days for item in row.secret.keys]
         days = min((each for each in limits if each is not None), default=_DAYS)
@@ -491,7 +491,10 @@ def _fill_secret(name: str, row: Row) -> Iterator[str]:
         yield command_line(
             "migrate", name, *ends, *differ, *(("--continue-on-error",) if values.missing or left else ())
         )
-    if left:
+    if left and not row.secret.entry.keys:
+        # What it lacks is not listed, and `put` sets no such key.
+        yield command_line("verify", name, row.secret.id)
+    elif left:
         # Without a key it asks for all of the secret, and leaves what has a value already.
         yield command_line("put", name, row.secret.id, *(left if len(left) == 1 else ()))
 

@@ -20,7 +20,7 @@ from compiler.live.versions import (
 )
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Environment, Secret, Store
-from compiler.model.inventory import Inventory, own_remote, reads_of
+from compiler.model.inventory import Inventory, name_keys, own_remote, reads_of
 from compiler.model.store import Place, Sameness, compare_servers
 from compiler.operations.references import cells_to_read, with_own_count
 from compiler.operations.verify import KeyStatus, Verification, compare_keys, compare_unlisted, verify, versions_of
@@ -286,7 +286,8 @@ def check_destination(
         names = list_names(dict.fromkeys(each.destination.id for each in switches))
         # A variable may stand for the address: people should see which server it was that answered.
         where = ", ".join(dict.fromkeys(seen.address for seen in found.seen))
-        message = f"{names} holds every key: {pluralize(len(found.keys), 'key')}, at {where}"
+        count = sum(each.key_count for each in found.keys)
+        message = f"{names} holds every key: {pluralize(count, 'key')}, at {where}"
         yield Check(About.VERIFIED, Verdict.PASSED, message)
         return
     verdict = Verdict.REFUSED if found.answered else Verdict.UNANSWERED
@@ -331,9 +332,10 @@ def check_equal_values(
     """Whether the values are the same in both stores, as far as both gave them."""
     for switch in switches:
         keys = keys_of(found, switch)
-        if keys and all(each.likeness is Likeness.EQUAL for each in keys):
+        listed = [each for each in keys if not each.cell.is_all]
+        if listed and all(each.likeness is Likeness.EQUAL for each in listed):
             between = f"{quote(switch.source.id)} and {quote(switch.destination.id)}"
-            message = f"{quote(switch.secret)} is equal in {between}: {pluralize(len(keys), 'key')}"
+            message = f"{quote(switch.secret)} is equal in {between}: {pluralize(len(listed), 'key')}"
             yield Check(About.COMPARED, Verdict.PASSED, message)
         yield from _differences(switch, keys, accepted, request, writer_of, stores)
         if switch.before.takes_all:
@@ -361,14 +363,14 @@ def _differences(
         names = [each.cell.key for each in found]
         if request.is_back and found and found[0].likeness is Likeness.ONLY_THERE:
             # That the store that is left lacks them is why one goes back.
-            yield Check(About.COMPARED, Verdict.NOTED, f"{what}: {list_names(names, len(names))}")
+            yield Check(About.COMPARED, Verdict.NOTED, f"{what}: {name_keys(names, len(names))}")
             continue
         taken = [name for name in names if (switch.secret, name) in accepted]
         left = [name for name in names if name not in taken]
         if taken:
-            yield Check(About.COMPARED, Verdict.NOTED, f"accepted: {what}: {list_names(taken, len(taken))}")
+            yield Check(About.COMPARED, Verdict.NOTED, f"accepted: {what}: {name_keys(taken, len(taken))}")
         if left:
-            message = f"{what}: {list_names(left, len(left))}"
+            message = f"{what}: {name_keys(left, len(left))}"
             accept = f"to accept those of {there}: {_accept(request, accepted, switch, left)}"
             first, versions = found[0], None
             if first.likeness is Likeness.DIFFERENT and first.present is not None:
@@ -453,7 +455,7 @@ def _check_uncompared(keys: Sequence[KeyStatus], request: CutoverRequest) -> Ite
         secrets = dict.fromkeys(each.cell.secret for each in unknown)
         names = [each.cell.key for each in unknown]
         of_several = f"{list_names(secrets, len(secrets))} not compared: {pluralize(len(names), 'key')}"
-        of_one = f"{quote(next(iter(secrets)))} not compared: {list_names(names, len(names))}"
+        of_one = f"{quote(next(iter(secrets)))} not compared: {name_keys(names, len(names))}"
         why = with_own_count(reason, len(names))
         message = f"keys of {of_one if len(secrets) == 1 else of_several}: {why}"
         if request.is_back or request.without_comparison:

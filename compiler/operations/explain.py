@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from compiler.model.catalogue import CatalogueKey, Entry
+from compiler.model.catalogue import ALL_KEYS, CatalogueKey, Entry
 from compiler.model.document import Node, Span
 from compiler.model.environment import PER_KEY, Environment, Secret, SecretKey, Store
 from compiler.model.values import place_text
@@ -43,7 +43,7 @@ def format_place(span: Span) -> str:
 
 
 # What the catalogue alone says of a secret.
-_CATALOGUES = ("target", "externalSecret", "type", "creationPolicy", "deletionPolicy", "syncWave")
+_CATALOGUES = ("target", "externalSecret", "type", "creationPolicy", "deletionPolicy", "syncWave", "extract")
 
 
 def _explain_secret(environment: Environment, secret_id: str, rows: Sequence[Explanation]) -> Iterator[Explanation]:
@@ -72,7 +72,7 @@ def _explain_key(
 ) -> tuple[Explanation, ...]:
     """The place of the key, then what decides it; `rows` are those of the environment. Raises Refusal."""
     entry = environment.catalogue.entries[secret_id]
-    key = entry.keys.get(name)
+    key = entry.source_keys.get(name)
     if key is None:
         listing = f"run `{command_line('explain', environment.name, f'secrets.{secret_id}')}`"
         way_out = suggest(name, entry.keys, "keys") or listing
@@ -103,7 +103,7 @@ def _key_place(secret: Secret, found: SecretKey) -> Explanation:
     path, where = f"{secret.id}/{found.key.name}", format_place(found.key.node.key_span)
     if secret.store is None or found.place is None:
         return Explanation(path, None, "unused", where, note="the secret's store has no place for it")
-    note = f"in {_store_text(secret.store)}"
+    note = f"{'every property, ' if found.key.name == ALL_KEYS else ''}in {_store_text(secret.store)}"
     return Explanation(path, place_text(found.place), "resolved", where, note=note)
 
 
@@ -257,6 +257,8 @@ def _row_at(path: tuple[str, ...], node: Node) -> Explanation:
 def _default_rows(environment: Environment, secret: Secret) -> Iterator[Explanation]:
     path = ("secrets", secret.id)
     for name in _INHERITED:
+        if name == "fetch" and secret.entry.extract:
+            continue
         top = environment.root.get(name)
         if secret.node.get(name) is None and top is not None:
             yield replace(_row_at((*path, name), top), origin="inherited", note=f"from `{name}`")

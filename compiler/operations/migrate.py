@@ -15,7 +15,7 @@ from compiler.model.inventory import Cell, Inventory
 from compiler.model.store import way_to_place
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
-from compiler.text.wording import command_line
+from compiler.text.wording import command_line, quote
 
 COMMAND = "migrate"
 
@@ -60,7 +60,8 @@ class Migration:
         self._sources = {cell.store.id: cell.store for cell, _ in rows}
         # Whether a value that a secret uses has variants: it may use others in its place.
         self._used = {cell.value: cell.has_variants for cell, _ in rows if cell.in_use}
-        found = {cell.value: _step_of(cell, there) for cell, there in rows}
+        found = {cell.value: _step_of(cell, there) for cell, there in rows if not cell.is_all}
+        self._alls = [_step_of(cell, there) for cell, there in rows if cell.is_all]
         self._steps = [step for name, step in found.items() if step.source is not None or name in self._used]
         self._mains = _mains_of(rows)
         # Their Secrets have every property, so none may be left behind.
@@ -79,12 +80,13 @@ class Migration:
         options, to = self._options, self._to
         origins = {name: options.stores.open(store) for name, store in self._sources.items()}
         destination = options.stores.open(to)
-        own = {step.destination.name for step in self._steps if step.destination is not None}
+        own = {step.destination.name for step in (*self._steps, *self._alls) if step.destination is not None}
         destination.expect(dict.fromkeys(own, uses_before_reading(recovers=options.recover)))
-        pairs = [*((step.source, step.destination) for step in self._steps), *self._mains.values()]
+        pairs = [*((step.source, step.destination) for step in (*self._steps, *self._alls)), *self._mains.values()]
         names = [(place.store, place.name) for pair in pairs for place in pair if place is not None]
         seen = Observation({**origins, to.id: destination}, names)
         steps = [_judge_step(step, self._way_to_add(step), to, seen, options) for step in self._steps]
+        steps += [_judge_all(step, to, seen, options) for step in self._alls]
         extras = list(_extras(self._mains, self._known, self._whole, self._steps, seen))
         moved = [step for step in extras if options.all_properties or step.secret in self._whole]
         judged = (_judge_step(step, self._way_to_fill(step), to, seen, options) for step in moved)
@@ -96,7 +98,7 @@ class Migration:
             sources={name: store.address.absolute for name, store in origins.items()},
             options=options,
             steps=tuple(step for step in steps if step is not None),
-            extras=tuple(step.source for step in extras if step.source is not None),
+            extras=tuple(step.source for step in extras if step.source is not None and step.secret not in self._whole),
             skipped=self._skipped,
         )
         since_of = since_in_sources(origins)
@@ -194,6 +196,22 @@ def _judge_step(step: Step, way_to_add: str, to: Store, seen: Observation, optio
         remedy = "check their addresses and reachableAt, and VAULT_ADDR, which replaces the address of every Vault"
         return judged.refuse(reason, remedy)
     return judged
+
+
+def _judge_all(step: Step, to: Store, seen: Observation, options: Options) -> Step | None:
+    """What is wrong with the source of a secret that lists no key; None where its properties are steps of their own."""
+    if step.source is None:
+        return step
+    reading = seen.held[step.source.store, step.source.name]
+    way_to_add = f"write it there, or list keys of {quote(step.secret)} in the catalogue for `put`"
+    if isinstance(reading, StoreError):
+        return judge_source(step, reading, options, way_to_add)
+    if not reading.is_object:
+        reason = "the source's value is not a JSON object, so it has no properties"
+        return step.refuse(reason, "store a JSON object there")
+    if not reading.properties:
+        return replace(step, kind=Kind.MISSING, reason="the source has no property", remedy=way_to_add)
+    return _refuse_unplaced(step, to) if step.destination is None else None
 
 
 def _unless_taken(extra: Step, taken: Mapping[Location, Collection[Location | None]]) -> Step:

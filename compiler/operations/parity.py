@@ -54,9 +54,15 @@ def enabled_secrets(environment: PlainMap, catalogue: PlainMap) -> Iterator[tupl
 def references(
     environment: PlainMap, secret: PlainMap, entry: PlainMap, catalogue: PlainMap, store: PlainMap
 ) -> dict[str, PlainMap | None]:
-    """The `remoteRef` of each key in `store`, without defaults; None if it has no remote name there."""
+    """The `remoteRef` of each key in `store`, without defaults; None if it has no remote name there.
+
+    Where all is extracted and no key is listed, it is that of the remote secret.
+    """
     provider, found = store["provider"], dict[str, PlainMap | None]()
-    for target in entry["keys"]:
+    if not entry.get("keys"):
+        remote = secret.get("remote", {}).get(provider, entry.get("remote", {}).get(provider))
+        found[""] = _reference("", {"whole": True}, remote, store.get("prefix", ""))
+    for target in entry.get("keys", {}):
         name, said, holder = target, secret, entry
         while "from" in holder["keys"][name]:
             other, name = holder["keys"][name]["from"].split("/")

@@ -515,23 +515,23 @@ class Target:
         return tuple(key for key in self.keys if key not in used)
 
 
-def target_of(environment: Environment, secret_id: str, keys: Sequence[str], store_id: str | None) -> Target:
-    """Finds what the command line names; without keys, all that the environment uses.
-
-    Raises Refusal.
-    """
+def target_of(environment: Environment, secret_id: str, keys: Sequence[str] | None, store_id: str | None) -> Target:
+    """Finds what the command line names: without keys all in use, of which None wants none. Raises Refusal."""
     secret = secret_named(environment, secret_id)
-    store = secret.store if store_id is None else store_named(environment, store_id)
+    listed, store = secret.entry.keys, secret.store if store_id is None else store_named(environment, store_id)
     if store is None:
-        message = f'the secret "{secret.id}" has no store in "{environment.name}"'
         named = " or ".join(f"--store {store_id}" for store_id in environment.stores)
-        raise Refusal("usage", message, f"add {named}" if named else "describe a store in it first")
-    chosen = tuple(dict.fromkeys(keys)) or tuple(item.key.name for item in secret.keys)
-    for key in chosen:
-        if key not in secret.entry.keys:
-            # What does not look like a key may be the value, typed after its key.
-            what = f'key "{key}"' if _KEY.fullmatch(key) else "key with one of the given names"
-            raise Refusal("usage", f'the secret "{secret.id}" has no {what}', suggest(key, secret.entry.keys, "keys"))
+        way_out = f"add {named}" if named else "describe a store in it first"
+        raise Refusal("usage", f'the secret "{secret.id}" has no store in "{environment.name}"', way_out)
+    used = (item.key.name for item in secret.keys if keys is not None or item.key.name in listed)
+    chosen = tuple(dict.fromkeys(keys or ())) or tuple(used)
+    for key in (each for each in chosen if each not in listed):
+        # What does not look like a key may be the value, typed after its key.
+        what = f'key "{key}"' if _KEY.fullmatch(key) else "key with one of the given names"
+        if secret.entry.extract and closest(key, listed) is None:
+            way_out = "only listed keys are set: write what you want to set under its `keys` in the catalogue"
+            raise Refusal("usage", f"{quote(secret.id)} lists no {what if listed else 'keys'}", way_out)
+        raise Refusal("usage", f'the secret "{secret.id}" has no {what}', suggest(key, listed, "keys"))
     return Target(environment, secret, store, chosen)
 
 

@@ -9,10 +9,11 @@ from typing import Any, cast
 
 from compiler.live.stores import AddressError, secret_named, store_named
 from compiler.live.versions import lasting_command
+from compiler.model.catalogue import ALL_KEYS
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Span
 from compiler.model.environment import EXTRACT, PER_KEY, Environment, Store
-from compiler.model.inventory import Cell, Inventory
+from compiler.model.inventory import Cell, Inventory, name_keys
 from compiler.model.provider import Provider, Spec
 from compiler.model.store import DEFAULT_MOUNT, Place
 from compiler.model.values import subchart_of
@@ -35,7 +36,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Limit, RemoteSecret
 from compiler.stores.registry import PROVIDERS, provider_of
 from compiler.stores.secret_value import SecretValue, Trait, traits
-from compiler.text.wording import command_line, list_names, pluralize, quote, shell_line, suggest
+from compiler.text.wording import command_line, pluralize, quote, shell_line, suggest
 
 
 def cells_to_read(
@@ -93,7 +94,10 @@ def _cells(secret_id: str, node: Node, store: Store) -> Iterator[Cell]:
         own = Cell(secret_id, key, store, place, at, node.key_span, (secret_id, key), serving=store, fetch=fetch)
         return replace(own, skips_missing=skips, takes_all=takes_all)
 
-    for item in node.nearest("keys").items:
+    listed = node.nearest("keys").items
+    if fetch == EXTRACT and not listed:
+        yield cell(ALL_KEYS, Place(remote, None), node.key_span, fetch)
+    for item in listed:
         if isinstance(item.value, str):
             yield cell(item.value, Place(remote, item.value), item.span, fetch)
     data = node.get("data")
@@ -213,6 +217,8 @@ def put_command(group: Sequence[Cell], *more: str) -> str:
     Where some are taken from another secret's, they are set with those of the first.
     """
     first = group[0]
+    if first.is_all:
+        return f"`put`, once {quote(first.secret)} lists keys in the catalogue,"
     own = [each.key for each in group if each.secret == first.secret]
     # Without a key the command asks for all of the secret, and an empty answer leaves one as it is.
     keys = own if len(own) == 1 else []
@@ -228,7 +234,7 @@ def date_command(provider: Provider, name: str, address: str, option: str) -> st
 def way_out_of(group: Sequence[Cell], error: StoreError) -> str:
     """What to do about a remote secret that a store did not return: the error's own remedy where none is nearer."""
     if isinstance(error, NotFoundError):
-        return f"{_copy_or(group[0])}{put_command(group)} creates it; or correct its name"
+        return f"{copy_or(group[0])}{put_command(group)} creates it; or correct its name"
     store, name = group[0].store, error.place.name
     if not isinstance(error, SoftDeletedError) or not name:
         return error.remedy
@@ -244,7 +250,7 @@ def _or_copy(first: Cell) -> str:
     return f"; or `{copy}` copies it there again" if copy else ""
 
 
-def _copy_or(first: Cell) -> str:
+def copy_or(first: Cell) -> str:
     """The command that copies what a store lacks, where another one may hold it; what else to do follows."""
     copy = _copy_command(first)
     return f"if only {quote(first.source or '')} holds it, `{copy}` copies it; else " if copy else ""
@@ -339,7 +345,7 @@ def value_diagnostics(same: Sequence[Cell], value: SecretValue | None) -> Iterat
         wanted = cell.property or ""
         lacking = "is not" if wanted == cell.key else f"needs the property {quote(wanted)}, which is not"
         message = f"{lacking} in {quote(cell.remote_key)} of the store {quote(cell.store.id)}"
-        way_out = f"{_copy_or(cell)}{put_command([cell])} adds it; or leave it out with `use:`"
+        way_out = f"{copy_or(cell)}{put_command([cell])} adds it; or leave it out with `use:`"
         yield key_diagnostic("missing-property", same, message, way_out)
     else:
         found = traits(value)
@@ -388,14 +394,14 @@ def of_remote(rule: str, group: Sequence[Cell], message: str, help_text: str | N
     """A finding about a remote secret that keys of one secret share, and others that take theirs, at its line."""
     first = group[0]
     notes = [
-        Related(f"{quote(each.key)} {about}", each.key_at, about, each.key)
+        Related(f"{each.title} {about}", each.key_at, about, each.key)
         for each in group
         for about in (f"of {quote(each.secret)}",)
     ]
     related = tuple(note for note in notes if note.span != first.secret_at)
     if not related:
         # A values file has one place for a secret and all its keys.
-        message = f"{message}; {', '.join(quote(each.key) for each in group)} of {quote(first.secret)}"
+        message = f"{message}; {', '.join(each.title for each in group)} of {quote(first.secret)}"
     way_out = _in_input(rule, first, help_text)
     return BY_ID[rule].diagnostic(Finding(message, first.secret_at, help=way_out, related=related, brief=True))
 
@@ -406,8 +412,10 @@ def of_store_error(group: Sequence[Cell], error: StoreError) -> Diagnostic:
     message = f"cannot {error.action} {quote(name)} in {error.place.store}: {error.reason}"
     if isinstance(error, NotFoundError):
         message = f"{quote(name)} is not in {quote(group[0].store.id)}"
-    if isinstance(error, NotFoundError | SoftDeletedError) and (skipping := [e.key for e in group if e.skips_missing]):
-        message += f"; the operator would leave {list_names(skipping)} out of the Secret, and say Ready"
+    skipping = [each for each in group if each.skips_missing]
+    if isinstance(error, NotFoundError | SoftDeletedError) and skipping:
+        names = name_keys([each.key for each in skipping])
+        message += f"; the operator would leave {names} out of the Secret, and say Ready"
     return of_remote(_rule_of(error), group, message, way_out_of(group, error))
 
 

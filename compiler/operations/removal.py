@@ -55,7 +55,7 @@ def _refuse_listed(target: Target, remote: str, names: Collection[str]) -> None:
             message = f"the catalogue lists the key {quote(name)} of {quote(target.secret.id)}"
             raise Refusal("usage", message, way)
     for cell in Inventory(target.environment).every(store):
-        if cell.place is None or cell.remote_name != store.provider.remote_name(remote):
+        if cell.place is None or cell.is_all or cell.remote_name != store.provider.remote_name(remote):
             continue
         if cell.property is None or cell.property in names:
             what = f"property {quote(cell.property)}" if cell.property is not None else "whole value"

@@ -13,6 +13,7 @@ from compiler.live.observation import NOT_HELD, Likeness, Observation, Reading, 
 from compiler.live.readers import Reader, ReadIndex, every_environment, one_environment, read_by, readers_of, way_out
 from compiler.live.stores import LiveStores, secret_named, store_named
 from compiler.live.versions import end_before, keep_command
+from compiler.model.catalogue import ALL_KEYS
 from compiler.model.environment import Environment, Store
 from compiler.model.inventory import Cell, Inventory, ValueName
 from compiler.model.store import Sameness, compare_stores
@@ -179,8 +180,10 @@ class Retirement:
     def _compare_remote(
         self, remote: RetirementCandidate, reading: RemoteSecret, readable: tuple[str, ...]
     ) -> Iterator[Step]:
-        named = {step.place.property for step in remote.keys}
-        for step in remote.keys:
+        # Each property of a secret that lists no key is compared by its own name.
+        keys = [step for step in remote.keys if step.key != ALL_KEYS]
+        named = {step.place.property for step in keys}
+        for step in keys:
             value = value_at(reading, step.place.property)
             if value is not None:
                 yield self._judge_value(step, value, reading, readable)

@@ -159,7 +159,7 @@ def target_of_rotation(environment: Environment, secret_id: str, keys: Sequence[
     if not keys:
         used = (item.key for item in secret.keys if item.key.lifetime.limit_days is not None)
         keys = [key.name for key in used if not key.is_taken and key.name not in kept]
-    if not keys:
+    if not keys and known:
         message = f'no key of "{secret.id}" has a value of its own with a `rotate` or `maxAge`'
         example = command_line(COMMAND, environment.name, secret.id, "KEY")
         raise Refusal("usage", message, f"name the keys that get a new value: {example}")

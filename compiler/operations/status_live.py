@@ -78,6 +78,7 @@ from compiler.operations.verify import (
     compare_keys,
     compare_unlisted,
     dates_by_key,
+    extract,
     verify,
     versions_of,
 )
@@ -239,7 +240,10 @@ def _dates(statuses: Mapping[str, KeyStatus]) -> list[datetime]:
 
 def _data_hash(here: Mapping[str, KeyStatus]) -> str | None:
     values = {key: status.value for key, status in here.items() if status.value is not None and status.is_sound}
-    return operator_hash(values) if len(values) == len(here) else None
+    if len(values) < len(here):
+        return None
+    whole = next((each.remote for each in here.values() if each.cell.takes_all), None)
+    return operator_hash(extract(whole).properties if whole is not None else values)
 
 
 def _unset(here: Mapping[str, KeyStatus]) -> tuple[str, ...]:

@@ -21,11 +21,13 @@ from compiler.model.environment import BUNDLE, EXTRACT, Environment, Secret, Sto
 from compiler.model.inventory import Cell
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
 from compiler.operations.references import (
+    copy_or,
     date_diagnostic,
     key_diagnostic,
     of_remote,
     of_store,
     of_store_error,
+    put_command,
     value_diagnostics,
 )
 from compiler.rules.api import Finding
@@ -165,6 +167,11 @@ class KeyStatus:
     likeness: Likeness = Likeness.NOT_ASKED  # how it compares with `present`
 
     @property
+    def key_count(self) -> int:
+        """How many keys of the Secret it stands for."""
+        return max(1, len(self.remote.properties)) if self.cell.is_all and self.remote is not None else 1
+
+    @property
     def rules(self) -> tuple[str, ...]:
         return tuple(diagnostic.rule for diagnostic in self.found)
 
@@ -292,6 +299,9 @@ def _answers_of(answers: Readings) -> tuple[set[SecretReader], bool]:
 def compare_keys(there: KeyStatus | None, here: KeyStatus | None, comparer: Comparer) -> Likeness:
     """How what another store gives for a key compares with what the store in use gives; None for no place there."""
     new, old = (each.value if each is not None else None for each in (there, here))
+    if here is not None and here.cell.is_all and new is not None and old is not None:
+        # What is in both is compared by its names, as `compare_unlisted` does.
+        return Likeness.EQUAL
     return compare_held(new, old, comparer)
 
 
@@ -308,7 +318,7 @@ def compare_unlisted(
         return {}
     found: dict[Likeness, tuple[str, ...]] = {}
     for name in dict.fromkeys((*old, *new)):
-        if name not in here:
+        if name not in here or here[name].cell.is_all:
             # Also a blank value is a key of the Secret.
             in_both, is_old = name in old and name in new, name in old
             one_sided = Likeness.MISSING if is_old else Likeness.ONLY_THERE
@@ -387,25 +397,40 @@ def _of_values(asking: Sequence[Cell], remote: RemoteSecret, keys: Mapping[Cell,
             for group in _by_holder(bundled):
                 yield group, of_remote("unusable-bundle", group, message, f"rename or remove it; or {_INSTEAD[fetch]}")
     for same in _of_one_value(asking):
-        first = same[0]
         try:
-            source = bundle if first.by_name else remote
-            value = resolve(first.store.provider, source, first.property, by_name=first.by_name)
-        except UnprovenReferenceError as error:
-            yield same, key_diagnostic("unproven-reference", same, f"cannot be resolved: {error}")
-            continue
+            yield from _of_value(same, bundle if same[0].by_name else remote, remote, keys)
         except NotAnObjectError:
             not_json += same
-            continue
-        for cell in same:
-            keys[cell].value = value
-        yield from ((same, diagnostic) for diagnostic in value_diagnostics(same, value))
-        if value is not None and "." in (first.property or "") and not first.by_name and first.environment is not None:
-            yield from _judge_dotted(same, remote, value)
     for group in _by_holder(not_json):
         message = f'"{remote.name}" is not a JSON object with unique names'
         way_out = "leave out `extract` and mark" if group[0].fetch == EXTRACT else "mark"
-        yield group, of_remote("not-json", group, message, f"store one, or {way_out} the key `whole: true`")
+        key = "the key" if not group[0].is_all else "a key"
+        yield group, of_remote("not-json", group, message, f"store one, or {way_out} {key} `whole: true`")
+
+
+def _of_value(
+    same: Sequence[Cell], source: RemoteSecret, remote: RemoteSecret, keys: Mapping[Cell, KeyStatus]
+) -> Iterator[Found]:
+    """What is wrong with one value; raises NotAnObjectError where it would be a property of something else."""
+    first = same[0]
+    if first.is_all and not source.is_object:
+        raise NotAnObjectError
+    try:
+        value = resolve(first.store.provider, source, first.property, by_name=first.by_name)
+    except UnprovenReferenceError as error:
+        yield same, key_diagnostic("unproven-reference", same, f"cannot be resolved: {error}")
+        return
+    for cell in same:
+        keys[cell].value = value
+    if first.is_all:
+        if not source.properties:
+            message = f"{quote(remote.name)} has no property, so the Secret of {quote(first.secret)} would have no key"
+            way_out = f"{copy_or(first)}{put_command(same)} adds one"
+            yield same, of_remote("missing-property", same, message, way_out)
+        return
+    yield from ((same, diagnostic) for diagnostic in value_diagnostics(same, value))
+    if value is not None and "." in (first.property or "") and not first.by_name and first.environment is not None:
+        yield from _judge_dotted(same, remote, value)
 
 
 def _judge_dotted(same: Sequence[Cell], remote: RemoteSecret, value: SecretValue) -> Iterator[Found]:

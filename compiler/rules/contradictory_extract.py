@@ -2,7 +2,7 @@
 
 With `extract: true` each property of one remote secret is a key, under its own name, in every environment. So no key
 can have variants, a place of its own or another entry's value, no environment chooses variants, and there is one way to
-fetch it.
+fetch it. Where no key is listed, only the store knows which there are: no lifetime counts.
 
     github:
       extract: true
@@ -34,6 +34,8 @@ _OF_KEY = {
     "remote": "is at its own name in the remote secret",
     "from": "is in the remote secret of its entry",
 }
+# What an entry says of the values of its keys.
+_OF_VALUES = ("rotate", "maxAge", "overlap", "revoke", "issuer", "generate")
 _OF_SECRET = {"use": "has no variants", "fetch": "is always fetched as a whole"}
 
 
@@ -44,6 +46,12 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
         extract, scope = entry.node.nearest("extract"), ("secrets", entry.id)
         if (use := entry.node.get("use")) is not None:
             yield _finding(f"{quote(entry.id)} has no variants", "use", use, extract, scope)
+        for field in _OF_VALUES if not entry.keys else ():
+            if (node := entry.node.get(field)) is not None:
+                message = f"`{field}` is of listed keys, and {quote(entry.id)} lists none"
+                way_out = f"list them under `keys`, or remove `{field}`"
+                related = (Related("every property is a key because of this", extract.span),)
+                yield Finding(message, node.key_span, help=way_out, related=related, scope=scope)
         for name, key in entry.keys.items():
             for field, why in _OF_KEY.items():
                 if (node := key.node.get(field)) is not None:

@@ -2,7 +2,8 @@
 
 A single layer may leave out anything; what counts is the environment after its layers are merged. It needs
 `namespace`, `store`, `refreshInterval`, `externalSecretsOperator` and `secrets`, and for each store `provider` and
-`name`. A catalogue entry needs `target`, `syncWave`, `keys`, and `remote` unless each of its keys has its own.
+`name`. A catalogue entry needs `target`, `syncWave`, `keys` or `extract: true`, and `remote` unless each of its keys
+has its own.
 
     # environments/prod.yaml, with `extends: []`
     namespace: ai-platform-engineering
@@ -47,7 +48,7 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
         return
     for entry_id, node in entries.children.items():
         for name, example in _ENTRY.items():
-            if name not in node.children and not (name == "remote" and _each_key_has_its_own(node)):
+            if name not in node.children and not _is_dispensable(name, node):
                 message = f'the entry {quote(entry_id)} has no "{name}"'
                 such_as = example % {"name": entry_id, "variable": entry_id.upper().replace("-", "_")}
                 way_out = f"add it, such as `{such_as}`"
@@ -92,6 +93,12 @@ def _is_empty(node: Node, name: str) -> bool:
 def _removal(node: Node, name: str) -> tuple[Related, ...]:
     removed = node.removed.get(name)
     return (Related("removed here", removed.span),) if removed is not None else ()
+
+
+def _is_dispensable(field: str, entry: Node) -> bool:
+    if field == "keys":
+        return entry.nearest("extract").value is True
+    return field == "remote" and _each_key_has_its_own(entry)
 
 
 def _each_key_has_its_own(entry: Node) -> bool:

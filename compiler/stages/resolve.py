@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from compiler.model.catalogue import (
+    ALL_KEYS,
     OWNER,
     RETAIN,
     UNLIMITED,
@@ -161,7 +162,11 @@ def _origin(
 def _entry(name: str, node: Node) -> Entry:
     common = _lifetime(node, UNLIMITED)
     keys = {key: _key(key, child, common) for key, child in node.members_at("keys").items()}
-    wave = node.nearest("syncWave").value
+    wave, extract = node.nearest("syncWave").value, node.get("extract")
+    every_key: CatalogueKey | None = None
+    if extract is not None and extract.value is True and not keys:
+        wholes = dict.fromkeys(PROVIDERS, KeyRemote(whole=True))
+        every_key = CatalogueKey(ALL_KEYS, "", (), UNLIMITED, wholes, extract)
     return Entry(
         id=name,
         description=node.text("description") or "",
@@ -178,7 +183,8 @@ def _entry(name: str, node: Node) -> Entry:
         template=node.text_map("template", "data"),
         creation_policy=node.text("creationPolicy") or OWNER,
         deletion_policy=node.text("deletionPolicy") or RETAIN,
-        extract=node.nearest("extract").value is True,
+        extract=extract is not None and extract.value is True,
+        every_key=every_key,
         guards=node.nearest("guards").value is True,
     )
 

@@ -13,6 +13,7 @@ from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_
 from compiler.cli.terminal.dialogue import ask_hidden, is_terminal, read_file
 from compiler.cli.terminal.outlet import standard_error
 from compiler.live.stores import LiveStores, secret_named
+from compiler.model.catalogue import ALL_KEYS
 from compiler.model.environment import Environment
 from compiler.model.inventory import ValueName
 from compiler.operations.age_file import (
@@ -143,11 +144,10 @@ def _tell_lacking(gathered: Gathered, *, is_partial: bool) -> None:
         place = f" ({lacking.source.name})" if lacking.source is not None else ""
         standard_error().show([(f"{kind}: ", f"{lacking.secret}/{lacking.key}", f"{place}: ", lacking.reason)])
     if gathered.lacking and not is_partial:
-        first = gathered.lacking[0]
-        command = command_line("put", gathered.backup.environment, first.secret, first.key)
-        standard_error().show(
-            [f"help: no file was written; set each key, as with `{command}`, or leave them out with --partial"]
-        )
+        listed = next((each for each in gathered.lacking if each.key != ALL_KEYS), None)
+        command = command_line("put", gathered.backup.environment, listed.secret, listed.key) if listed else ""
+        way_out = f"set each key, as with `{command}`" if command else "write what the store lacks"
+        standard_error().show([f"help: no file was written; {way_out}, or leave them out with --partial"])
 
 
 def _tell(gathered: Gathered, shown: str, invocation: Invocation) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from compiler.cli.invocation import NOTHING_WRITTEN, interruption, outside
 from compiler.cli.parser import add_all, add_format, see_all
 from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.model.catalogue import ALL_KEYS
 from compiler.operations.values_files import ValuesOutcome, note_unmade_stores, write_values_files
 from compiler.pipeline import VALUES_FOLDER, compile_project
 from compiler.refusal import Refusal
@@ -130,7 +131,7 @@ def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFi
         if counts[kind] > _MOST_FILES and not arguments.all:
             left_out[state] += 1
             continue
-        keys = sum(len(secret.keys) for secret in environment.secrets.values())
+        keys = sum(item.key.name != ALL_KEYS for secret in environment.secrets.values() for item in secret.keys)
         counts_text = f"{pluralize(len(environment.secrets), 'secret')}, {pluralize(keys, 'key')}"
         outlet.show([(file.output.shown, ": ", state, ", ", counts_text), *_first(changes, arguments)])
         if differs:

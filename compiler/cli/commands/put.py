@@ -119,7 +119,8 @@ def _answer(invocation: Invocation, environment: Environment, options: Options) 
     if arguments.secret is None:
         message = "give either a secret or a run with --undo"
         raise Refusal("usage", message, suggest("", environment.secrets, "secrets"))
-    target = target_of(environment, arguments.secret, (*arguments.keys, *names), arguments.store)
+    keys = (*arguments.keys, *names) if not arguments.remove else None
+    target = target_of(environment, arguments.secret, keys, arguments.store)
     if arguments.remove:
         from compiler.operations.removal import removal  # noqa: PLC0415 - `put` mostly sets values
 

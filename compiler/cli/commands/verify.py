@@ -202,9 +202,10 @@ def _summary(
             where = f"stores.{seen.store} in environments/{subject}.yaml"
             line = f'clusterId: "{seen.cluster.id}"'
             yield f"help: to have every command refuse another Vault, add to {where}: {line}"
-    sound = sum(status.is_sound for status in found.keys)
+    sound = sum(status.key_count for status in found.keys if status.is_sound)
+    every = sum(status.key_count for status in found.keys)
     remotes = f"{pluralize(len(found.read), 'remote secret')} read"
-    yield subject, f": {sound} of {len(found.keys)} keys OK, {remotes}"
+    yield subject, f": {sound} of {every} keys OK, {remotes}"
 
 
 def verification_content(

@@ -20,6 +20,7 @@ from compiler.change.plan import (
     Target,
     WriteResult,
 )
+from compiler.model.catalogue import ALL_KEYS
 from compiler.model.facts import short_duration
 from compiler.model.inventory import RefreshTimes
 from compiler.render.content import HANGING, Line, Painted, Piece, Style, Wrapped, members
@@ -250,7 +251,8 @@ def _keys(group: Iterable[Step]) -> tuple[str, ...]:
     for step in group:
         place = step.destination
         other = place is not None and place.property not in {None, step.key}
-        named = f"{step.key} as {place.property}" if place is not None and other else step.key
+        key = "every key" if step.key == ALL_KEYS else step.key
+        named = f"{key} as {place.property}" if place is not None and other else key
         by_secret.setdefault(step.secret, []).append(named)
     return _join((secret, ": ", *pieces_of(keys, len(keys))) for secret, keys in by_secret.items())
 

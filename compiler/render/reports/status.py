@@ -13,7 +13,7 @@ from compiler.live.observation import Likeness
 from compiler.live.versions import WriterOf, describe_writes, no_writer, remedies, start_time
 from compiler.model.catalogue import SELF
 from compiler.model.facts import short_duration
-from compiler.model.inventory import Inventory
+from compiler.model.inventory import Inventory, name_keys
 from compiler.operations.causes import Cause, NextStep, without_count
 from compiler.operations.status import LiveState, RecentWrite, Row, Status, WaitEnd, WaitResult
 from compiler.operations.status_live import accept_store
@@ -284,9 +284,9 @@ def _style(row: Row) -> Style:
 def _lack_lines(row: Row) -> Iterator[Line]:
     name = row.secret.id
     if row.values.likeness is Likeness.MISSING and row.other is not None:
-        yield f"{name}: ", f'"{row.other.id}" lacks ', list_names(row.values.missing)
+        yield f"{name}: ", f'"{row.other.id}" lacks ', name_keys(row.values.missing)
     if row.values.likeness is Likeness.ONLY_THERE and row.other is not None:
-        yield f"{name}: ", f'only "{row.other.id}" holds ', list_names(row.values.only_there)
+        yield f"{name}: ", f'only "{row.other.id}" holds ', name_keys(row.values.only_there)
 
 
 def _overdue_lines(row: Row) -> Iterator[Line]:

@@ -608,6 +608,31 @@ def test_equal_keys_that_are_not_listed_open_the_gate(extracting: Bench) -> None
     ]
 
 
+def test_where_no_key_is_listed_each_is_compared(bench: Bench) -> None:
+    text = bench.text("catalogue")
+    start = text.index("    keys:", text.index("\n  jira:\n"))
+    end = start + len("    keys:\n")
+    while text[end:].startswith("      "):
+        end = text.index("\n", end) + 1
+    bench.write("catalogue", text[:start] + "    extract: true\n" + text[end:])
+    bench.vault.hold("agents/jira", jira(SAME="s"))
+    bench.azure.hold("agents-jira", jira(SAME="s"))
+    found = bench.to_azure("jira")
+    assert not found.is_refused
+    assert of(found, "compared") == [
+        ("passed", '"jira" has the same keys that are not listed in "vault" and "azure": 3 other keys', None)
+    ]
+    assert '"azure" holds every key: 3 keys' in of(found, "verified")[-1][1]
+    bench.azure.hold("agents-jira", jira(SAME="other"))
+    found = bench.to_azure("jira")
+    assert [word for word, *_ in of(found, "compared")] == ["refused"]
+    bench.vault.held.clear()
+    bench.vault.versions.clear()
+    found = bench.to_azure("jira")
+    assert 'keys of "jira" are in "azure" and not in "vault": every key' in of(found, "compared")[0][1]
+    assert found.is_refused
+
+
 def test_without_extract_other_properties_are_nobodys_keys(bench: Bench) -> None:
     bench.azure.hold("agents-jira", jira(SURPLUS="y"))
     assert not bench.to_azure("jira").is_refused

@@ -18,6 +18,7 @@ from compiler.operations.status_live import (
     with_values,
 )
 from compiler.stores.errors import Action, Code, FailureSide, ForbiddenError, NotFoundError, StoreError, StoreLocation
+from compiler.stores.secret_value import operator_hash
 from tests.memory_store import secrets
 from tests.unit.operations.status_world import GITHUB, JIRA, SPACE, World
 
@@ -501,6 +502,8 @@ def test_of_what_is_extracted_the_keys_that_are_not_listed_count_too(world: Worl
     bench.azure.hold("agents-jira", secrets(**both, SAME="s", CHANGED="new"))
     jira = read(world).values["jira"]
     assert (jira.different, jira.missing, jira.versions) == (("CHANGED",), ("LOST",), None)
+    # The operator's hash is of all that the Secret has.
+    assert jira.data_hash == operator_hash(secrets(**both, LOST="x", SAME="s", CHANGED="old"))
     bench.azure.hold("agents-jira", secrets(**both, LOST="x", SAME="s", CHANGED="old"))
     assert read(world).values["jira"].likeness is Likeness.EQUAL
     # Only the store tells whether a pod reads a key that it does not have.

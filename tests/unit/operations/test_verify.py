@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compiler.live.observation import Likeness
 from compiler.live.stores import LiveStores
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Node, Source, Span, extent
@@ -18,13 +19,21 @@ from compiler.model.inventory import Cell
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
 from compiler.model.store import Place, StoreAddress
 from compiler.operations.references import cells_of
-from compiler.operations.verify import Verification, extract, resolve, verify, verify_access
+from compiler.operations.verify import (
+    Verification,
+    compare_keys,
+    compare_unlisted,
+    extract,
+    resolve,
+    verify,
+    verify_access,
+)
 from compiler.pipeline import compile_project
 from compiler.stores import errors
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, Cluster, Identity, Problem, RemoteSecret, Role, SecretWriter, Use
 from compiler.stores.registry import PROVIDERS
-from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
+from compiler.stores.secret_value import Comparer, NotAnObjectError, SecretValue, read_object
 from tests import providers
 from tests.memory_store import MemoryStore
 from tests.platforms import write_agents_project
@@ -752,3 +761,41 @@ def test_what_is_extracted_is_a_json_object() -> None:
         "not-json",
         "store one, or leave out `extract` and mark the key `whole: true`",
     )
+
+
+EVERY = replace(asked("*", wanted=None), fetch="extract", takes_all=True)
+
+
+def test_what_lists_no_key_needs_a_property_and_names_that_a_secret_can_have() -> None:
+    assert rules({"github": '{"A": "", "tls.crt": 5}'}, EVERY) == []
+    found, _ = run({"github": '{"A": "x", "B": "y"}'}, EVERY)
+    assert [each.key_count for each in found.keys] == [2]
+    for held, rule, words in (
+        ("{}", "missing-property", '"github" has no property, so the Secret of "github" would have no key'),
+        ("no object", "not-json", '"github" is not a JSON object'),
+        ('{"A B": "y", "A_B": "z"}', "unusable-bundle", '"A B" and "A_B" become one key'),
+        ({}, "missing-secret", '"github" is not in "azure"'),
+    ):
+        found, _ = run({"github": held} if held else {}, EVERY)
+        (diagnostic,) = found.diagnostics
+        assert (diagnostic.rule, words in diagnostic.message) == (rule, True), diagnostic.message
+        assert [each.message for each in diagnostic.related] == ['every key of "github"']
+        # It has no key that a command could set.
+        assert "put dev" not in (diagnostic.help or "")
+        assert [(each.key_count, each.is_sound) for each in found.keys] == [(2 if "unusable" in rule else 1, False)]
+    (json,) = run({"github": "no object"}, EVERY)[0].diagnostics
+    assert json.help == "store one, or leave out `extract` and mark a key `whole: true`"
+    left_out = replace(EVERY, skips_missing=True)
+    assert "the operator would leave every key out of the Secret" in run({}, left_out)[0].diagnostics[0].message
+
+
+def test_what_lists_no_key_is_compared_by_each_name() -> None:
+    here, there = (
+        {"*": run({"github": held}, EVERY)[0].keys[0]} for held in ('{"A": "x", "*": "s"}', '{"A": "x", "*": "o"}')
+    )
+    assert compare_keys(there["*"], here["*"], Comparer()) is Likeness.EQUAL
+    # A property may have any name.
+    assert compare_unlisted(there, here, Comparer()) == {Likeness.EQUAL: ("A",), Likeness.DIFFERENT: ("*",)}
+    nothing = run({}, EVERY)[0].keys[0]
+    assert compare_keys(nothing, here["*"], Comparer()) is Likeness.MISSING
+    assert compare_keys(there["*"], nothing, Comparer()) is Likeness.ONLY_THERE

@@ -37,3 +37,16 @@ def test_leaves_other_entries_and_what_an_environment_fetches_by_default_alone(j
     assert not judge(check, catalogue=EXTRACTED.replace("extract: true\n", "extract: false\n    use: []\n"))
     assert not judge(check, f"fetch: bundle\n{AWS}", catalogue=EXTRACTED)
     assert not judge(check, "secrets: {github: {use: [app], fetch: bundle}}", catalogue=EXTRACTED)
+
+
+def test_finds_what_is_said_of_values_where_no_key_is_listed(judge: Judge) -> None:
+    start = EXTRACTED.index("    keys:", EXTRACTED.index("    extract: true"))
+    end = EXTRACTED.find("\n  ", EXTRACTED.index("\n", start) + 1)
+    while end >= 0 and EXTRACTED[end:].startswith("\n    "):
+        end = EXTRACTED.find("\n  ", end + 1)
+    lone = EXTRACTED[:start].rstrip() + (EXTRACTED[end:] if end >= 0 else "\n")
+    assert not judge(check, AWS, catalogue=lone)
+    found = judge(check, catalogue=lone.replace("extract: true", "extract: true\n    rotate: 90d\n    owner: team-a"))
+    assert found.messages == ['`rotate` is of listed keys, and "aws" lists none']
+    assert (found.marked, found.related, found.scopes) == (["rotate"], ["true"], [("secrets", "aws")])
+    assert found.helps == ["list them under `keys`, or remove `rotate`"]

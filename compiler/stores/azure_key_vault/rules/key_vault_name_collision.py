@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
+from compiler.model.catalogue import ALL_KEYS, Catalogue, CatalogueKey, Entry
 from compiler.model.document import Node
 from compiler.model.store import Place, place_of, remote_of
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Secret, Store, quote, rule
@@ -52,6 +52,16 @@ class _Use(NamedTuple):
         """Whether the catalogue's check has seen the two together."""
         return self.store is not None and self.store is other.store and not (self.is_own or other.is_own)
 
+    def has_same_remote(self, other: "_Use") -> bool:
+        """Whether one stands for all keys of a remote secret, which has the other's elsewhere too."""
+        stands_for_all = any(each.key is not None and each.key.name == ALL_KEYS for each in (self, other))
+        elsewhere = ({title: place.remote_key for title, place in each.elsewhere.items()} for each in (self, other))
+        return stands_for_all and next(elsewhere) == next(elsewhere)
+
+    def title(self) -> str:
+        name = self.key.name if self.key is not None else ALL_KEYS
+        return f"{'every key' if name == ALL_KEYS else quote(name)} of {quote(self.entry.id)}"
+
 
 # What one vault would hold: names as it tells them apart, values by provider, name and property, and by name whether a
 # key is the whole of it.
@@ -74,7 +84,8 @@ def _take(vault: _TakenNames, use: _Use) -> Findings:
         vault.setdefault((use.name, is_whole), use)
         other = vault.get((use.name, not is_whole))
         # Within one entry this is the rule contradictory-remote.
-        if other is not None and other.entry is not use.entry and not use.is_known_beside(other):
+        is_apart = other is not None and other.entry is not use.entry and not use.has_same_remote(other)
+        if other is not None and is_apart and not use.is_known_beside(other):
             title, found = next(iter(use.elsewhere)), quote(use.name)
             problem = f"differ in {title}, but {found} in Key Vault is one of them and contains the other"
             yield _collision(other, use, problem)
@@ -91,7 +102,7 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
         # Alone in its remote secret, an entry whose keys say nothing of their places has no place twice.
         azure = entry.remote.get(PROVIDER.id)
-        if azure in shared or any(key.remote for key in entry.keys.values()):
+        if azure in shared or any(key.remote for key in entry.source_keys.values()):
             for use in _values(entry, azure, entry.remote):
                 yield from _take(vault, use)
 
@@ -124,7 +135,7 @@ def check(environment: Environment) -> Findings:
 def _uses_of(secret: Secret, store: Store, listed: Node | None) -> Iterator[_Use]:
     """The names in `store` that the secret's own keys use, and those that they take values from."""
     taken = {key.value_key for key in secret.entry.keys.values() if key.is_taken}
-    for entry in dict.fromkeys(key.holder(secret.entry) for key in secret.entry.keys.values()):
+    for entry in dict.fromkeys(key.holder(secret.entry) for key in secret.entry.source_keys.values()):
         node = listed.children.get(entry.id) if listed is not None else None
         azure = remote_of(entry, PROVIDER.id, node)
         others = {each.id: remote_of(entry, each.id, node) for each in _OTHERS}
@@ -157,7 +168,7 @@ def _values(
     own: Node | None = None,
 ) -> Iterator[_Use]:
     prefix = store.prefix if store is not None else ""
-    for key in entry.keys.values():
+    for key in entry.source_keys.values():
         if key.is_taken:
             continue
         place = place_of(key, PROVIDER.id, azure, prefix)
@@ -180,8 +191,7 @@ def _collision(first: _Use, later: _Use, problem: str = "") -> Finding:
     if first.is_own and not later.is_own:
         first, later = later, first
     if first.key is not None and later.key is not None:
-        other = f"{quote(first.key.name)} of {quote(first.entry.id)}"
-        message = f"{quote(later.key.name)} of {quote(later.entry.id)} and {other} {problem}"
+        message = f"{later.title()} and {first.title()} {problem}"
         related = Related("the other key", first.key.node.key_span)
         way_out = "give each its own name or property"
     else:
