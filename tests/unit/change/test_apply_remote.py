@@ -1,11 +1,12 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from compiler.change.apply import write_remote
-from compiler.change.journal import RunEntry, read_run
+from compiler.change.journal import RunEntry, find_run, read_run
 from compiler.change.operations import Delete, Operation, Put, Restore, holds, is_same
 from compiler.change.plan import Kind, Location, State, Step, WriteResult
 from compiler.change.run_log import RunLog, UndoLog
@@ -22,64 +23,63 @@ RUN = "20250131-120000-4fa1c2"
 PLACE = StoreLocation("https://memory", "a")
 
 
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
+@dataclass
+class Scene:
+    """A store, and the log of a run in `root` that writes into it."""
+
+    root: Path
+    store: MemoryStore = field(default_factory=MemoryStore)
+    logs: list[RunLog] = field(default_factory=list)
+
+    def move(self, write: Operation) -> WriteResult:
+        self.logs.append(begin_journal(self.root, RUN, plan_of(write), {}))
+        return write_remote(write, self.store, RunLog(self.logs[-1].run))
+
+    @property
+    def entry(self) -> RunEntry:
+        return find_run(self.root, RUN).entries["azure", "a"]
+
+    @property
+    def noted(self) -> tuple[str, str | None]:
+        return self.entry.state, self.entry.after
 
 
 @pytest.fixture
-def move(tmp_path: Path, store: MemoryStore) -> Iterator[Callable[[Operation], WriteResult]]:
-    journals: list[RunLog] = []
-
-    def moved(write: Operation) -> WriteResult:
-        plan = plan_of(write)
-        journals.append(begin_journal(tmp_path, RUN, plan, {}))
-        return write_remote(write, store, RunLog(journals[-1].run))
-
-    yield moved
-    for journal in journals:
-        journal.close()
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path)
+    yield made
+    for log in made.logs:
+        log.close()
 
 
-def noted(tmp_path: Path) -> tuple[str, str | None]:
-    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
-    return entry.state, entry.after
-
-
-def test_a_write_is_made_noted_and_read_back(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
-) -> None:
-    store.seed("a", OLD="o")
-    result = move(Put("azure", "a", (), secrets(NEW="n"), base=store.held["a"]))
+def test_a_write_is_made_noted_and_read_back(scene: Scene) -> None:
+    scene.store.seed("a", OLD="o")
+    result = scene.move(Put("azure", "a", (), secrets(NEW="n"), base=scene.store.held["a"]))
     assert (result.state, result.version) == (State.DONE, "v2")
-    assert store.shown("a") == {"OLD": "o", "NEW": "n"}
-    assert store.calls[-1] == ("read", "a")
-    assert noted(tmp_path) == ("written", "v2")
+    assert scene.store.shown("a") == {"OLD": "o", "NEW": "n"}
+    assert scene.store.calls[-1] == ("read", "a")
+    assert scene.noted == ("written", "v2")
 
 
-def test_a_whole_value_is_written_as_one(store: MemoryStore, move: Callable[[Operation], WriteResult]) -> None:
-    result = move(Put("azure", "a", (), SecretValue("pem")))
+def test_a_whole_value_is_written_as_one(scene: Scene) -> None:
+    result = scene.move(Put("azure", "a", (), SecretValue("pem")))
     assert result.state is State.DONE
-    assert store.held["a"].whole is not None
-    assert store.held["a"].whole.reveal() == "pem"
+    assert scene.store.held["a"].whole is not None
+    assert scene.store.held["a"].whole.reveal() == "pem"
 
 
-def test_a_version_that_the_store_says_is_not_as_sent_is_noted(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
-) -> None:
-    store.failures["write", "a"] = unverified(store, "a", "v9")
-    result = move(Put("azure", "a", (), secrets(NEW="n")))
+def test_a_version_that_the_store_says_is_not_as_sent_is_noted(scene: Scene) -> None:
+    scene.store.failures["write", "a"] = unverified(scene.store, "a", "v9")
+    result = scene.move(Put("azure", "a", (), secrets(NEW="n")))
     assert (result.state, result.version, result.code) == (State.UNVERIFIED, "v9", "unverified")
-    assert noted(tmp_path) == ("written", "v9")
+    assert scene.noted == ("written", "v9")
 
 
-def test_a_store_that_refuses_leaves_the_write_begun_and_not_written(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
-) -> None:
-    store.silence("write", "a")
+def test_a_store_that_refuses_leaves_the_write_begun_and_not_written(scene: Scene) -> None:
+    scene.store.silence("write", "a")
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
-        move(Put("azure", "a", (), secrets(NEW="n")))
-    assert noted(tmp_path) == ("planned", None)
+        scene.move(Put("azure", "a", (), secrets(NEW="n")))
+    assert scene.noted == ("planned", None)
 
 
 def test_a_refusal_is_a_conflict_where_somebody_else_wrote_and_a_failure_else() -> None:
@@ -90,149 +90,107 @@ def test_a_refusal_is_a_conflict_where_somebody_else_wrote_and_a_failure_else() 
     assert (failure.state, failure.slipped, failure.reason, failure.remedy) == (State.FAILED, (), "why", "create it")
 
 
-def test_a_secret_that_was_recovered_and_needs_no_change_is_kept_in_its_version(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
-) -> None:
-    deleted = store.seed("a", SAME="s", OLD="o")
-    store.deleted.add("a")
-    result = move(Put("azure", "a", (), secrets(SAME="s"), recover=True, deleted=deleted))
-    assert (result, store.writes) == (WriteResult("azure", "a", State.KEPT, "v1"), [])
-    assert store.shown("a") == {"SAME": "s", "OLD": "o"}
-    assert noted(tmp_path) == ("written", "v1")
-    assert read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"].before == "v1"
+def test_a_secret_that_was_recovered_and_needs_no_change_is_kept_in_its_version(scene: Scene) -> None:
+    deleted = scene.store.seed("a", SAME="s", OLD="o")
+    scene.store.deleted.add("a")
+    result = scene.move(Put("azure", "a", (), secrets(SAME="s"), recover=True, deleted=deleted))
+    assert (result, scene.store.writes) == (WriteResult("azure", "a", State.KEPT, "v1"), [])
+    assert scene.store.shown("a") == {"SAME": "s", "OLD": "o"}
+    assert scene.noted == ("written", "v1")
+    assert scene.entry.before == "v1"
 
 
-def test_a_recovery_is_on_the_disk_before_the_write_that_follows_it(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
-) -> None:
-    deleted = store.seed("a", OLD="o")
-    store.deleted.add("a")
-    store.silence("write", "a")
+def test_a_recovery_is_on_the_disk_before_the_write_that_follows_it(scene: Scene) -> None:
+    deleted = scene.store.seed("a", OLD="o")
+    scene.store.deleted.add("a")
+    scene.store.silence("write", "a")
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
-        move(Put("azure", "a", (), secrets(NEW="n"), recover=True, deleted=deleted))
+        scene.move(Put("azure", "a", (), secrets(NEW="n"), recover=True, deleted=deleted))
     # Without it, the run that continues would not know that it may write over what is there again.
-    run = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl")
-    assert run.entries["azure", "a"].recovered
+    assert scene.entry.recovered
 
 
-def test_a_secret_that_was_recovered_and_cannot_be_read_may_have_been_changed(
-    store: MemoryStore, move: Callable[[Operation], WriteResult]
-) -> None:
-    deleted = store.seed("a", SAME="s")
-    store.deleted.add("a")
-    store.failures["read", "a"] = StoreError(
-        store.place("a"), Action.READ, "it does not answer", "wait", Code.UNAVAILABLE
+def test_a_secret_that_was_recovered_and_cannot_be_read_may_have_been_changed(scene: Scene) -> None:
+    deleted = scene.store.seed("a", SAME="s")
+    scene.store.deleted.add("a")
+    scene.store.failures["read", "a"] = StoreError(
+        scene.store.place("a"), Action.READ, "it does not answer", "wait", Code.UNAVAILABLE
     )
     with pytest.raises(StoreError, check=is_refused(Code.UNFINISHED_WRITE)) as caught:
-        move(Put("azure", "a", (), secrets(SAME="s"), recover=True, deleted=deleted))
-    assert (caught.value.maybe_done, caught.value.version, store.deleted) == (True, deleted, set())
+        scene.move(Put("azure", "a", (), secrets(SAME="s"), recover=True, deleted=deleted))
+    assert (caught.value.maybe_done, caught.value.version, scene.store.deleted) == (True, deleted, set())
     assert (caught.value.reason, caught.value.remedy) == ("it is recovered, but it does not answer", "wait")
 
 
-def test_a_deleted_version_that_the_store_did_not_tell_is_compared_with_none(
-    store: MemoryStore, move: Callable[[Operation], WriteResult]
-) -> None:
-    store.seed("a", OLD="o")
-    store.deleted.add("a")
-    assert move(Put("azure", "a", (), secrets(NEW="n"), recover=True)).state is State.DONE
-    assert store.shown("a") == {"OLD": "o", "NEW": "n"}
+def test_a_deleted_version_that_the_store_did_not_tell_is_compared_with_none(scene: Scene) -> None:
+    scene.store.seed("a", OLD="o")
+    scene.store.deleted.add("a")
+    assert scene.move(Put("azure", "a", (), secrets(NEW="n"), recover=True)).state is State.DONE
+    assert scene.store.shown("a") == {"OLD": "o", "NEW": "n"}
 
 
-def test_what_came_back_as_properties_is_replaced_by_a_whole_value(
-    store: MemoryStore, move: Callable[[Operation], WriteResult]
-) -> None:
-    deleted = store.seed("a", OLD="o")
-    store.deleted.add("a")
-    assert move(Put("azure", "a", (), SecretValue("pem"), recover=True, deleted=deleted)) == WriteResult(
+def test_what_came_back_as_properties_is_replaced_by_a_whole_value(scene: Scene) -> None:
+    deleted = scene.store.seed("a", OLD="o")
+    scene.store.deleted.add("a")
+    assert scene.move(Put("azure", "a", (), SecretValue("pem"), recover=True, deleted=deleted)) == WriteResult(
         "azure", "a", State.DONE, "v2"
     )
 
 
-def test_a_whole_value_that_came_back_the_same_is_kept(
-    store: MemoryStore, move: Callable[[Operation], WriteResult]
-) -> None:
-    deleted = store.seed_whole("a", "pem")
-    store.deleted.add("a")
-    result = move(Put("azure", "a", (), SecretValue("pem"), recover=True, deleted=deleted))
-    assert (result, store.writes) == (WriteResult("azure", "a", State.KEPT, "v1"), [])
+def test_a_whole_value_that_came_back_the_same_is_kept(scene: Scene) -> None:
+    deleted = scene.store.seed_whole("a", "pem")
+    scene.store.deleted.add("a")
+    result = scene.move(Put("azure", "a", (), SecretValue("pem"), recover=True, deleted=deleted))
+    assert (result, scene.store.writes) == (WriteResult("azure", "a", State.KEPT, "v1"), [])
 
 
-@pytest.mark.parametrize("whole", [None, SecretValue("pem")])
-def test_attributes_go_with_the_write(
-    store: MemoryStore, move: Callable[[Operation], WriteResult], whole: SecretValue | None
-) -> None:
+@pytest.mark.parametrize("content", [secrets(A="1"), SecretValue("pem")], ids=["properties", "whole"])
+def test_attributes_go_with_the_write(scene: Scene, content: dict[str, SecretValue] | SecretValue) -> None:
     attributes = Attributes(content_type="application/x-pem-file", tags={"team": "one"})
-    move(
-        Put(
-            "azure", "a", (), secrets(A="1") if whole is None else {} if whole is None else whole, attributes=attributes
-        )
-    )
-    assert store.held["a"].attributes == attributes
+    scene.move(Put("azure", "a", (), content, attributes=attributes))
+    assert scene.store.held["a"].attributes == attributes
 
 
-def test_another_version_than_the_deleted_one_is_refused_with_both_named(
-    store: MemoryStore, move: Callable[[Operation], WriteResult]
-) -> None:
-    store.seed("a", OLD="o")
-    store.hold("a", secrets(OLD="theirs"))
-    store.deleted.add("a")
+def test_another_version_than_the_deleted_one_is_refused_with_both_named(scene: Scene) -> None:
+    scene.store.seed("a", OLD="o")
+    scene.store.hold("a", secrets(OLD="theirs"))
+    scene.store.deleted.add("a")
     with pytest.raises(ConflictError) as caught:
-        move(Put("azure", "a", (), secrets(NEW="n"), recover=True, deleted="v1"))
-    assert (caught.value.found, store.writes) == ("v2", [])
+        scene.move(Put("azure", "a", (), secrets(NEW="n"), recover=True, deleted="v1"))
+    assert (caught.value.found, scene.store.writes) == ("v2", [])
     assert str(caught.value) == (
-        f'cannot write "a" in {store.address.absolute}: another writer changed it: '
+        f'cannot write "a" in {scene.store.address.absolute}: another writer changed it: '
         "version v1 was soft-deleted, the current version is v2; run the command again for a new plan"
     )
 
 
-def test_what_is_not_as_meant_is_told_with_its_versions_and_the_way_out(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
-) -> None:
-    store.slipped = ("v0", "v0b")
-    assert move(Put("azure", "a", (), secrets(NEW="n"))) == WriteResult(
-        "azure",
-        "a",
-        State.CONFLICT,
-        "v1",
-        ("v0", "v0b"),
-        "conflict",
-        "another writer's version v0, v0b came in between and was replaced by this one",
-        "compare the two versions by hand",
+def test_what_is_not_as_meant_is_told_with_its_versions_and_the_way_out(scene: Scene) -> None:
+    scene.store.slipped = ("v0", "v0b")
+    reason = "another writer's version v0, v0b came in between and was replaced by this one"
+    remedy = "compare the two versions by hand"
+    assert scene.move(Put("azure", "a", (), secrets(NEW="n"))) == WriteResult(
+        "azure", "a", State.CONFLICT, "v1", ("v0", "v0b"), "conflict", reason, remedy
     )
     # The undo must not put the version before this one back: it is not what the run had read.
-    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
+    entry = scene.entry
     assert entry.slipped == ("v0", "v0b")
 
 
-def test_what_came_right_after_is_told_with_both_versions(
-    store: MemoryStore, move: Callable[[Operation], WriteResult]
-) -> None:
-    store.before_each("read", lambda name: store.hold(name, secrets(NEW="another")))
-    assert move(Put("azure", "a", (), secrets(NEW="n"))) == WriteResult(
-        "azure",
-        "a",
-        State.CONFLICT,
-        "v1",
-        ("v2",),
-        "conflict",
-        "another writer wrote version v2 right after version v1",
-        "run the command again for a new plan",
+def test_what_came_right_after_is_told_with_both_versions(scene: Scene) -> None:
+    scene.store.before_each("read", lambda name: scene.store.hold(name, secrets(NEW="another")))
+    reason = "another writer wrote version v2 right after version v1"
+    remedy = "run the command again for a new plan"
+    assert scene.move(Put("azure", "a", (), secrets(NEW="n"))) == WriteResult(
+        "azure", "a", State.CONFLICT, "v1", ("v2",), "conflict", reason, remedy
     )
 
 
-def test_other_bytes_are_told_with_the_version_that_has_them(
-    store: MemoryStore, move: Callable[[Operation], WriteResult]
-) -> None:
-    store.lies = True
-    assert move(Put("azure", "a", (), secrets(NEW="n"))) == WriteResult(
-        "azure",
-        "a",
-        State.UNVERIFIED,
-        "v1",
-        (),
-        "unverified",
-        "version v1 reads back with a different value than was written",
-        "check that version by hand, and do not trust this address",
+def test_other_bytes_are_told_with_the_version_that_has_them(scene: Scene) -> None:
+    scene.store.lies = True
+    reason = "version v1 reads back with a different value than was written"
+    remedy = "check that version by hand, and do not trust this address"
+    assert scene.move(Put("azure", "a", (), secrets(NEW="n"))) == WriteResult(
+        "azure", "a", State.UNVERIFIED, "v1", (), "unverified", reason, remedy
     )
 
 
@@ -253,18 +211,18 @@ MEANT = secrets(OLD="o", NEW="n") | {"N": SecretValue("1.10", JsonKind.NUMBER)}
     ],
 )
 def test_every_property_must_be_there_as_meant_and_no_other(
-    store: MemoryStore, move: Callable[[Operation], WriteResult], changed: dict[str, SecretValue], state: State
+    scene: Scene, changed: dict[str, SecretValue], state: State
 ) -> None:
-    store.hold("a", {name: MEANT[name] for name in ("OLD", "N")})
-    write = Put("azure", "a", (), secrets(NEW="n"), base=store.held["a"])
+    scene.store.hold("a", {name: MEANT[name] for name in ("OLD", "N")})
+    write = Put("azure", "a", (), secrets(NEW="n"), base=scene.store.held["a"])
 
     def before(name: str) -> None:
-        newest = store.versions[name].pop()
-        store.hold(name, changed)
-        assert store.versions[name][-1].version == newest.version
+        newest = scene.store.versions[name].pop()
+        scene.store.hold(name, changed)
+        assert scene.store.versions[name][-1].version == newest.version
 
-    store.before_each("read", before)
-    assert move(write).state is state
+    scene.store.before_each("read", before)
+    assert scene.move(write).state is state
 
 
 def deleting(store: MemoryStore, name: str = "a") -> Operation:
@@ -286,109 +244,90 @@ def putting_back(store: MemoryStore) -> Operation:
     )
 
 
-def test_a_deletion_is_made_noted_and_looked_at(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
-) -> None:
-    store.seed("a", KEY="x")
-    assert move(deleting(store)) == WriteResult("azure", "a", State.DONE, "v1")
-    assert store.deleted == {"a"}
-    assert store.calls[-2:] == [("soft_delete", "a"), ("describe", "a")]
-    assert noted(tmp_path) == ("written", "v1")
+def test_a_deletion_is_made_noted_and_looked_at(scene: Scene) -> None:
+    scene.store.seed("a", KEY="x")
+    assert scene.move(deleting(scene.store)) == WriteResult("azure", "a", State.DONE, "v1")
+    assert scene.store.deleted == {"a"}
+    assert scene.store.calls[-2:] == [("soft_delete", "a"), ("describe", "a")]
+    assert scene.noted == ("written", "v1")
 
 
-def test_a_store_that_lies_about_a_deletion_is_found(
-    store: MemoryStore, move: Callable[[Operation], WriteResult], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store.seed("a", KEY="x")
-    monkeypatch.setattr(store, "soft_delete", lambda _name, _version: None)
-    result = move(deleting(store))
-    assert result == WriteResult(
-        "azure",
-        "a",
-        State.UNVERIFIED,
-        "v1",
-        (),
-        "unverified",
-        "the store reported it as deleted, but it still exists",
-        "check it by hand, and do not trust this address",
-    )
+def test_a_store_that_lies_about_a_deletion_is_found(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.store.seed("a", KEY="x")
+    monkeypatch.setattr(scene.store, "soft_delete", lambda _name, _version: None)
+    result = scene.move(deleting(scene.store))
+    reason = "the store reported it as deleted, but it still exists"
+    remedy = "check it by hand, and do not trust this address"
+    assert result == WriteResult("azure", "a", State.UNVERIFIED, "v1", (), "unverified", reason, remedy)
 
 
-def test_what_somebody_wrote_right_after_a_deletion_is_theirs_and_no_lie(
-    store: MemoryStore, move: Callable[[Operation], WriteResult]
-) -> None:
-    store.seed("a", KEY="x")
+def test_what_somebody_wrote_right_after_a_deletion_is_theirs_and_no_lie(scene: Scene) -> None:
+    scene.store.seed("a", KEY="x")
 
     def before(name: str) -> None:
-        store.deleted.clear()
-        store.hold(name, secrets(KEY="theirs"))
+        scene.store.deleted.clear()
+        scene.store.hold(name, secrets(KEY="theirs"))
 
-    store.before_each("describe", before)
-    result = move(deleting(store))
+    scene.store.before_each("describe", before)
+    result = scene.move(deleting(scene.store))
     assert (result.state, result.version, result.slipped) == (State.CONFLICT, "v1", ("v2",))
     assert result.reason == "another writer wrote version v2 right after version v1"
 
 
-def test_an_earlier_version_is_put_back_with_all_that_stood_beside_it(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult]
-) -> None:
-    store.seed("a", KEY="old", BESIDE="b")
-    store.seed("a", KEY="new", BESIDE="b", MORE="m")
-    assert move(putting_back(store)) == WriteResult("azure", "a", State.DONE, "v3")
-    assert store.shown("a") == {"KEY": "old", "BESIDE": "b"}
-    assert noted(tmp_path) == ("written", "v3")
+def test_an_earlier_version_is_put_back_with_all_that_stood_beside_it(scene: Scene) -> None:
+    scene.store.seed("a", KEY="old", BESIDE="b")
+    scene.store.seed("a", KEY="new", BESIDE="b", MORE="m")
+    assert scene.move(putting_back(scene.store)) == WriteResult("azure", "a", State.DONE, "v3")
+    assert scene.store.shown("a") == {"KEY": "old", "BESIDE": "b"}
+    assert scene.noted == ("written", "v3")
 
 
 @pytest.mark.parametrize(
     "held", [{"KEY": "old"}, {"KEY": "old", "BESIDE": "c"}, {"KEY": "old", "BESIDE": "b", "MORE": "m"}]
 )
 def test_every_property_must_be_put_back_as_it_was_and_no_other(
-    store: MemoryStore, move: Callable[[Operation], WriteResult], monkeypatch: pytest.MonkeyPatch, held: dict[str, str]
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, held: dict[str, str]
 ) -> None:
-    store.seed("a", KEY="old", BESIDE="b")
-    store.seed("a", KEY="new", BESIDE="b", MORE="m")
-    monkeypatch.setattr(store, "restore", lambda _earlier, _base: Written(store.seed("a", **held)))
-    assert move(putting_back(store)).state is State.UNVERIFIED
+    scene.store.seed("a", KEY="old", BESIDE="b")
+    scene.store.seed("a", KEY="new", BESIDE="b", MORE="m")
+    monkeypatch.setattr(scene.store, "restore", lambda _earlier, _base: Written(scene.store.seed("a", **held)))
+    assert scene.move(putting_back(scene.store)).state is State.UNVERIFIED
 
 
 @pytest.mark.parametrize(("held", "state"), [("old", State.DONE), ("other", State.UNVERIFIED)])
 def test_a_whole_value_must_be_put_back_as_it_was(
-    store: MemoryStore,
-    move: Callable[[Operation], WriteResult],
-    monkeypatch: pytest.MonkeyPatch,
-    held: str,
-    state: State,
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, held: str, state: State
 ) -> None:
     for value in ("old", "new"):
-        store.seed_whole("a", value)
+        scene.store.seed_whole("a", value)
     write = Restore(
         "azure",
         "a",
         (),
-        base=store.held["a"],
-        earlier=store.versions["a"][-2],
-        attributes=store.versions["a"][-2].attributes,
+        base=scene.store.held["a"],
+        earlier=scene.store.versions["a"][-2],
+        attributes=scene.store.versions["a"][-2].attributes,
     )
-    monkeypatch.setattr(store, "restore", lambda _earlier, _base: Written(store.seed_whole("a", held)))
-    assert move(write).state is state
+    monkeypatch.setattr(scene.store, "restore", lambda _earlier, _base: Written(scene.store.seed_whole("a", held)))
+    assert scene.move(write).state is state
 
 
 @pytest.mark.parametrize(("kind", "method"), [("write", "read"), ("restore", "read"), ("delete", "describe")])
 def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
-    tmp_path: Path, store: MemoryStore, move: Callable[[Operation], WriteResult], kind: str, method: str
+    scene: Scene, kind: str, method: str
 ) -> None:
-    store.seed("a", KEY="old")
-    store.seed("a", KEY="new")
+    scene.store.seed("a", KEY="old")
+    scene.store.seed("a", KEY="new")
     write = {
-        "write": Put("azure", "a", (), secrets(KEY="newer"), base=store.held["a"]),
-        "restore": putting_back(store),
-        "delete": deleting(store),
+        "write": Put("azure", "a", (), secrets(KEY="newer"), base=scene.store.held["a"]),
+        "restore": putting_back(scene.store),
+        "delete": deleting(scene.store),
     }[kind]
-    store.silence(method, "a")
+    scene.store.silence(method, "a")
     version = "v2" if kind == "delete" else "v3"
     reason = "it cannot be read back: no answer"
-    assert move(write) == WriteResult("azure", "a", State.FAILED, version, (), "unavailable", reason, "wait")
-    assert noted(tmp_path) == ("written", version)
+    assert scene.move(write) == WriteResult("azure", "a", State.FAILED, version, (), "unavailable", reason, "wait")
+    assert scene.noted == ("written", version)
 
 
 VAULT, AZURE = PROVIDERS
