@@ -3,16 +3,17 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compiler.change.apply import apply_plan, end_blocked
-from compiler.change.journal import Stage, read_run
+from compiler.change.journal import Run, Stage, read_run
+from compiler.change.operations import Put
 from compiler.change.plan import End, Outcome, Plan, State, WriteResult
 from compiler.change.run_log import AuditLog, RunLog
 from compiler.stores.errors import Action, Code, NotFoundError, StoreError, VersionGoneError
@@ -22,44 +23,64 @@ from tests.unit.changes import begin_journal, entries_of, plan_of, step_of, writ
 RUN = "20250131-120000-4fa1c2"
 
 
+@dataclass
+class Scene:
+    """A store, and a run in `root` that writes into it."""
+
+    root: Path
+    opened: list[RunLog]
+    store: MemoryStore = field(default_factory=MemoryStore)
+
+    def write(self, name: str, **values: str) -> Put:
+        return write_of(self.store, name, **values)
+
+    def apply(self, plan: Plan, audit: AuditLog | None = None, **options: Any) -> Outcome:  # noqa: ANN401
+        plan = replace(plan, stores={"azure": self.store})
+        self.opened.append(begin_journal(self.root, RUN, plan, {}))
+        return apply_plan(plan, RunLog(self.opened[-1].run, audit, {"azure": "tester"}), **options)
+
+    @property
+    def journal(self) -> Path:
+        return journal_path(self.root)
+
+    @property
+    def run(self) -> Run:
+        """What the journal says by now."""
+        return read_run(self.journal)
+
+
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[list[RunLog]]:
+def opened() -> Iterator[list[RunLog]]:
     journals: list[RunLog] = []
     yield journals
     for journal in journals:
         journal.close()
 
 
+@pytest.fixture
+def scene(tmp_path: Path, opened: list[RunLog]) -> Scene:
+    return Scene(tmp_path, opened)
+
+
 def full(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-@pytest.fixture
-def apply(tmp_path: Path, opened: list[RunLog]) -> Callable[..., Outcome]:
-    def run(store: MemoryStore, plan: Plan, audit: AuditLog | None = None, **options: Any) -> Outcome:  # noqa: ANN401
-        plan = replace(plan, stores={"azure": store})
-        journal = begin_journal(tmp_path, RUN, plan, {})
-        opened.append(journal)
-        return apply_plan(plan, RunLog(journal.run, audit, {"azure": "tester"}), **options)
-
-    return run
 
 
 def journal_path(tmp_path: Path) -> Path:
     return tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl"
 
 
-def test_writes_are_made_read_back_and_noted(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
-    store, seen = MemoryStore(), list[WriteResult]()
-    store.seed("b", KEPT="k", A="old")
-    outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="2")), report=seen.append)
+def test_writes_are_made_read_back_and_noted(scene: Scene) -> None:
+    seen = list[WriteResult]()
+    scene.store.seed("b", KEPT="k", A="old")
+    outcome = scene.apply(plan_of(scene.write("a", A="1"), scene.write("b", A="2")), report=seen.append)
     assert [(result.name, result.state, result.version) for result in outcome.results] == [
         ("a", State.DONE, "v1"),
         ("b", State.DONE, "v2"),
     ]
-    assert store.shown("b") == {"KEPT": "k", "A": "2"}
+    assert scene.store.shown("b") == {"KEPT": "k", "A": "2"}
     assert sorted(result.name for result in seen) == ["a", "b"]
-    run = read_run(journal_path(tmp_path))
+    run = scene.run
     assert {name: (e.state, e.before, e.after, e.kind) for name, e in entries_of(run).items()} == {
         "a": ("done", None, "v1", "create"),
         "b": ("done", "v1", "v2", "update"),
@@ -68,23 +89,20 @@ def test_writes_are_made_read_back_and_noted(tmp_path: Path, apply: Callable[...
 
 
 @pytest.mark.parametrize(("go_on", "state"), [(False, State.PENDING), (True, State.DONE)])
-def test_a_failure_stops_what_has_not_begun_unless_asked_to_go_on(
-    tmp_path: Path, apply: Callable[..., Outcome], state: State, *, go_on: bool
-) -> None:
-    store, failed = MemoryStore(), threading.Event()
+def test_a_failure_stops_what_has_not_begun_unless_asked_to_go_on(scene: Scene, state: State, *, go_on: bool) -> None:
+    failed = threading.Event()
 
     def before(method: str, name: str) -> None:
         if (method, name) == ("write", "a"):
-            raise store.unavailable(name)
+            raise scene.store.unavailable(name)
         if (method, name) == ("read", "b"):
             # Until the failure of the first is known, so that the third begins after it.
             assert failed.wait(10)
 
-    store.before = before
+    scene.store.before = before
     names = ("b", "a", "c")
-    outcome = apply(
-        store,
-        plan_of(*(write_of(store, name, A="1") for name in names)),
+    outcome = scene.apply(
+        plan_of(*(scene.write(name, A="1") for name in names)),
         continue_on_error=go_on,
         workers=2,
         report=lambda result: failed.set() if result.state is State.FAILED else None,
@@ -94,59 +112,53 @@ def test_a_failure_stops_what_has_not_begun_unless_asked_to_go_on(
     # The worker that failed takes no other: it would wait out the store's absence once more.
     assert states["c"] is state
     assert outcome.is_incomplete
-    run = read_run(journal_path(tmp_path))
+    run = scene.run
     assert (run.ended, run.is_resumable, entries_of(run)["a"].maybe_stored) == ("incomplete", True, True)
 
 
-def test_what_is_stopped_before_it_begins_is_pending_and_not_in_the_journal(
-    tmp_path: Path, apply: Callable[..., Outcome]
-) -> None:
-    store = MemoryStore()
-    writes = [write_of(store, f"n{number}", A="1") for number in range(200)]
+def test_what_is_stopped_before_it_begins_is_pending_and_not_in_the_journal(scene: Scene) -> None:
+    writes = [scene.write(f"n{number}", A="1") for number in range(200)]
     for write in writes:
-        store.silence("write", write.name)
-    outcome = apply(store, plan_of(*writes), workers=1)
+        scene.store.silence("write", write.name)
+    outcome = scene.apply(plan_of(*writes), workers=1)
     assert (outcome.count(State.FAILED), outcome.count(State.PENDING)) == (1, 199)
     pending = {result.name for result in outcome.results if result.state is State.PENDING}
-    entries = entries_of(read_run(journal_path(tmp_path)))
+    entries = entries_of(scene.run)
     assert {entries[name].state for name in pending} == {"planned"}
 
 
-def test_a_conflict_ends_one_and_the_rest_goes_on(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
-    store = MemoryStore()
-    write = write_of(store, "a", A="1")
-    store.seed("a", A="theirs")
-    outcome = apply(store, plan_of(write, write_of(store, "b", A="2")))
+def test_a_conflict_ends_one_and_the_rest_goes_on(scene: Scene) -> None:
+    write = scene.write("a", A="1")
+    scene.store.seed("a", A="theirs")
+    outcome = scene.apply(plan_of(write, scene.write("b", A="2")))
     assert [(result.state, result.slipped) for result in outcome.results] == [
         (State.CONFLICT, ("v1",)),
         (State.DONE, ()),
     ]
     assert (outcome.has_differences, outcome.is_incomplete) == (True, False)
-    assert read_run(journal_path(tmp_path)).ended == "conflict"
+    assert scene.run.ended == "conflict"
 
 
 @pytest.mark.parametrize("go_on", [False, True])
 def test_what_cannot_be_noted_before_the_write_is_not_written_and_ends_the_run(
-    apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, *, go_on: bool
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, *, go_on: bool
 ) -> None:
-    store = MemoryStore()
     monkeypatch.setattr(RunLog, "start", full)
-    plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
-    outcome = apply(store, plan, workers=1, continue_on_error=go_on)
-    assert store.calls == []
+    plan = plan_of(scene.write("a", A="1"), scene.write("b", A="1"))
+    outcome = scene.apply(plan, workers=1, continue_on_error=go_on)
+    assert scene.store.calls == []
     assert outcome.results[0].reason == "the journal cannot be written: No space left on device"
     assert [result.state for result in outcome.results] == [State.FAILED, State.PENDING]
 
 
 def test_a_run_whose_end_cannot_be_noted_tells_what_it_did_and_can_go_on(
-    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = MemoryStore()
     monkeypatch.setattr(RunLog, "end", full)
-    outcome = apply(store, plan_of(write_of(store, "a", A="1")))
+    outcome = scene.apply(plan_of(scene.write("a", A="1")))
     assert (outcome.results[0].state, outcome.is_incomplete) == (State.DONE, True)
     assert outcome.unrecorded == "the journal cannot be written: No space left on device"
-    assert read_run(journal_path(tmp_path)).is_resumable
+    assert scene.run.is_resumable
 
 
 class TestADefect:
@@ -160,25 +172,22 @@ class TestADefect:
         store.before = before
 
     @pytest.mark.parametrize(("method", "stored"), [("write", False), ("read", True)])
-    def test_the_run_gets_its_end_and_can_go_on(
-        self, tmp_path: Path, apply: Callable[..., Outcome], method: str, *, stored: bool
-    ) -> None:
-        store = MemoryStore()
-        self.break_at(store, method, "n1")
-        outcome = apply(store, plan_of(*(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1)
+    def test_the_run_gets_its_end_and_can_go_on(self, scene: Scene, method: str, *, stored: bool) -> None:
+        self.break_at(scene.store, method, "n1")
+        outcome = scene.apply(plan_of(*(scene.write(f"n{n}", A="1") for n in range(50))), workers=1)
         assert isinstance(outcome.defect, KeyError)
         assert [result.state for result in outcome.results] == [State.DONE, State.FAILED, *[State.PENDING] * 48]
         assert outcome.results[1].code == "defect"
         assert outcome.is_incomplete
-        run = read_run(journal_path(tmp_path))
+        run = scene.run
         assert (run.ended, run.is_resumable) == ("incomplete", True)
         # It may have come after the request: then an undo waits, and going on finds out.
         assert entries_of(run)["n1"].maybe_stored
-        assert ("n1" in store.versions) is stored
-        assert "s3ntinel" not in journal_path(tmp_path).read_text("utf-8")
+        assert ("n1" in scene.store.versions) is stored
+        assert "s3ntinel" not in scene.journal.read_text("utf-8")
 
-    def test_the_others_finish_what_they_have_begun(self, tmp_path: Path, apply: Callable[..., Outcome]) -> None:
-        store, both = MemoryStore(), threading.Barrier(2, timeout=10)
+    def test_the_others_finish_what_they_have_begun(self, scene: Scene) -> None:
+        both = threading.Barrier(2, timeout=10)
         broken = threading.Event()
 
         def before(name: str) -> None:
@@ -188,72 +197,66 @@ class TestADefect:
                 raise KeyError
             assert broken.wait(10)
 
-        store.before_each("write", before)
-        outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=2)
+        scene.store.before_each("write", before)
+        outcome = scene.apply(plan_of(scene.write("a", A="1"), scene.write("b", A="1")), workers=2)
         assert [result.state for result in outcome.results] == [State.FAILED, State.DONE]
-        assert entries_of(read_run(journal_path(tmp_path)))["b"].state == "done"
+        assert entries_of(scene.run)["b"].state == "done"
 
-    def test_a_report_that_breaks_ends_it_the_same_way(self, tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    def test_a_report_that_breaks_ends_it_the_same_way(self, scene: Scene) -> None:
         def broken(_result: WriteResult) -> None:
             raise KeyError
 
-        store = MemoryStore()
-        outcome = apply(store, plan_of(*(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1, report=broken)
+        outcome = scene.apply(plan_of(*(scene.write(f"n{n}", A="1") for n in range(50))), workers=1, report=broken)
         assert isinstance(outcome.defect, KeyError)
         assert outcome.is_incomplete
-        assert set(store.versions) == {result.name for result in outcome.results if result.state is State.DONE}
-        assert read_run(journal_path(tmp_path)).ended == "incomplete"
+        assert set(scene.store.versions) == {result.name for result in outcome.results if result.state is State.DONE}
+        assert scene.run.ended == "incomplete"
 
 
-def test_a_stop_finishes_what_is_under_way_and_is_noted(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
-    store, stop = MemoryStore(), threading.Event()
-    store.before = lambda _method, _name: stop.set()
-    writes = [write_of(store, f"n{number}", A="1") for number in range(50)]
-    outcome = apply(store, plan_of(*writes), workers=1, stop=stop)
+def test_a_stop_finishes_what_is_under_way_and_is_noted(scene: Scene) -> None:
+    stop = threading.Event()
+    scene.store.before = lambda _method, _name: stop.set()
+    writes = [scene.write(f"n{number}", A="1") for number in range(50)]
+    outcome = scene.apply(plan_of(*writes), workers=1, stop=stop)
     assert outcome.interrupted
     assert outcome.is_incomplete
     assert [result.state for result in outcome.results] == [State.DONE, *[State.PENDING] * 49]
-    assert read_run(journal_path(tmp_path)).ended == "interrupted"
+    assert scene.run.ended == "interrupted"
 
 
-def test_whoever_does_not_wait_for_that_leaves_no_half_item_either(
-    tmp_path: Path, apply: Callable[..., Outcome]
-) -> None:
+def test_whoever_does_not_wait_for_that_leaves_no_half_item_either(scene: Scene) -> None:
     def impatient(_result: WriteResult) -> None:
         raise KeyboardInterrupt
 
-    store = MemoryStore()
-    writes = [write_of(store, f"n{number}", A="1") for number in range(50)]
-    outcome = apply(store, plan_of(*writes), workers=1, report=impatient)
+    writes = [scene.write(f"n{number}", A="1") for number in range(50)]
+    outcome = scene.apply(plan_of(*writes), workers=1, report=impatient)
     assert outcome.interrupted
     assert outcome.count(State.DONE) + outcome.count(State.PENDING) == 50
-    assert set(store.versions) == {result.name for result in outcome.results if result.state is State.DONE}
-    assert read_run(journal_path(tmp_path)).ended == "interrupted"
+    assert set(scene.store.versions) == {result.name for result in outcome.results if result.state is State.DONE}
+    assert scene.run.ended == "interrupted"
 
 
-def test_what_an_interrupt_breaks_is_no_defect(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+def test_what_an_interrupt_breaks_is_no_defect(scene: Scene) -> None:
     broken = RuntimeError("release unlocked lock")
     broken.__context__ = KeyboardInterrupt()
 
     def impatient(_result: WriteResult) -> None:
         raise broken
 
-    store = MemoryStore()
-    outcome = apply(store, plan_of(write_of(store, "a", A="1")), workers=1, report=impatient)
+    outcome = scene.apply(plan_of(scene.write("a", A="1")), workers=1, report=impatient)
     assert (outcome.interrupted, outcome.defect) == (True, None)
-    assert read_run(journal_path(tmp_path)).ended == "interrupted"
+    assert scene.run.ended == "interrupted"
 
 
-def test_a_write_of_an_earlier_part_is_noted_as_the_runs(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
-    store = MemoryStore()
-    write = write_of(store, "a", A="1")
-    assert apply(store, plan_of(write, stored={("azure", "a"): "v7"})).results
-    lines = journal_path(tmp_path).read_text("utf-8")
+def test_a_write_of_an_earlier_part_is_noted_as_the_runs(scene: Scene) -> None:
+    write = scene.write("a", A="1")
+    assert scene.apply(plan_of(write, stored={("azure", "a"): "v7"})).results
+    lines = scene.journal.read_text("utf-8")
     assert '"after":"v7","adopted":true' in lines
 
 
-def test_an_interrupt_begins_nothing_more(apply: Callable[..., Outcome]) -> None:
-    store, asked = MemoryStore(), threading.Event()
+def test_an_interrupt_begins_nothing_more(scene: Scene) -> None:
+    asked = threading.Event()
 
     def before(method: str, name: str) -> None:
         if method == "write" and name != "n0":
@@ -265,18 +268,18 @@ def test_an_interrupt_begins_nothing_more(apply: Callable[..., Outcome]) -> None
         asked.set()
         raise KeyboardInterrupt
 
-    store.before = before
-    outcome = apply(store, plan_of(*(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1, report=impatient)
+    scene.store.before = before
+    outcome = scene.apply(plan_of(*(scene.write(f"n{n}", A="1") for n in range(50))), workers=1, report=impatient)
     assert outcome.count(State.PENDING) > 0
 
 
 @pytest.mark.parametrize("workers", [None, 1, 3])
 def test_as_many_secrets_are_written_at_once_as_there_are_workers_and_no_more(
-    apply: Callable[..., Outcome], workers: int | None
+    scene: Scene, workers: int | None
 ) -> None:
     expected = 16 if workers is None else workers
     writes = 2 * expected + 8
-    store, lock, full, at_once = MemoryStore(), threading.Lock(), threading.Event(), list[int]()
+    lock, full, at_once = threading.Lock(), threading.Event(), list[int]()
     running = 0
 
     def before(_name: str) -> None:
@@ -292,25 +295,24 @@ def test_as_many_secrets_are_written_at_once_as_there_are_workers_and_no_more(
         with lock:
             running -= 1
 
-    store.before_each("write", before)
-    options = {} if workers is None else {"workers": workers}
-    outcome = apply(store, plan_of(*(write_of(store, f"n{n}", A="1") for n in range(writes))), **options)
+    scene.store.before_each("write", before)
+    options: dict[str, Any] = {} if workers is None else {"workers": workers}
+    outcome = scene.apply(plan_of(*(scene.write(f"n{n}", A="1") for n in range(writes))), **options)
     assert outcome.count(State.DONE) == writes
     assert max(at_once) == expected
 
 
-def test_of_two_defects_the_first_is_told(apply: Callable[..., Outcome]) -> None:
-    store, both, told = MemoryStore(), threading.Barrier(2, timeout=10), threading.Event()
+def test_of_two_defects_the_first_is_told(scene: Scene) -> None:
+    both, told = threading.Barrier(2, timeout=10), threading.Event()
 
     def before(name: str) -> None:
         both.wait()
         assert name == "a" or told.wait(10)
         raise KeyError(name)
 
-    store.before_each("write", before)
-    outcome = apply(
-        store,
-        plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")),
+    scene.store.before_each("write", before)
+    outcome = scene.apply(
+        plan_of(scene.write("a", A="1"), scene.write("b", A="1")),
         workers=2,
         report=lambda _result: told.set(),
     )
@@ -321,36 +323,33 @@ def test_of_two_defects_the_first_is_told(apply: Callable[..., Outcome]) -> None
     }
 
 
-def test_a_defect_that_cannot_even_be_noted_is_told_all_the_same(
-    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store, defect = MemoryStore(), KeyError("x")
-    store.failures["write", "a"] = defect
+def test_a_defect_that_cannot_even_be_noted_is_told_all_the_same(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    defect = KeyError("x")
+    scene.store.failures["write", "a"] = defect
     monkeypatch.setattr(RunLog, "record_result", full)
-    outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
+    outcome = scene.apply(plan_of(scene.write("a", A="1"), scene.write("b", A="1")), workers=1)
     assert (outcome.defect, [result.state for result in outcome.results]) == (defect, [State.FAILED, State.PENDING])
     # It was begun: what became of it is found out when the run goes on.
-    assert entries_of(read_run(journal_path(tmp_path)))["a"].maybe_stored
+    assert entries_of(scene.run)["a"].maybe_stored
 
 
-def test_each_step_is_noted_with_the_version_it_saw_and_as_open_only_until_it_is_settled(
-    tmp_path: Path, apply: Callable[..., Outcome]
-) -> None:
-    store = MemoryStore()
+def test_each_step_is_noted_with_the_version_it_saw_and_as_open_only_until_it_is_settled(scene: Scene) -> None:
     for name in ("done", "lost", "refused"):
-        store.seed(name, A="old")
-    store.silence("write", "lost")
-    store.failures["write", "refused"] = NotFoundError(store.place("refused"), Action.WRITE, "no such", "look")
-    writes = (write_of(store, name, A="1") for name in ("done", "lost", "refused", "new"))
-    apply(store, plan_of(*writes), continue_on_error=True, workers=1)
-    entries = entries_of(read_run(journal_path(tmp_path)))
+        scene.store.seed(name, A="old")
+    scene.store.silence("write", "lost")
+    scene.store.failures["write", "refused"] = NotFoundError(
+        scene.store.place("refused"), Action.WRITE, "no such", "look"
+    )
+    writes = (scene.write(name, A="1") for name in ("done", "lost", "refused", "new"))
+    scene.apply(plan_of(*writes), continue_on_error=True, workers=1)
+    entries = entries_of(scene.run)
     assert {name: (entry.state, entry.before, entry.maybe_stored) for name, entry in entries.items()} == {
         "done": ("done", "v1", False),
         "lost": ("failed", "v1", True),
         "refused": ("failed", "v1", False),
         "new": ("done", None, False),
     }
-    started = [json.loads(line) for line in journal_path(tmp_path).read_text("utf-8").splitlines()]
+    started = [json.loads(line) for line in scene.journal.read_text("utf-8").splitlines()]
     assert {line["name"]: line["before"] for line in started if line.get("state") == "started"} == {
         "done": "v1",
         "lost": "v1",
@@ -360,37 +359,35 @@ def test_each_step_is_noted_with_the_version_it_saw_and_as_open_only_until_it_is
 
 
 def test_a_write_that_was_stored_and_could_not_be_noted_stays_open(
-    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = MemoryStore()
     monkeypatch.setattr(RunLog, "record_version", full)
-    outcome = apply(store, plan_of(write_of(store, "a", A="1")))
-    assert (outcome.results[0].code, list(store.versions)) == ("unrecorded", ["a"])
-    entry = entries_of(read_run(journal_path(tmp_path)))["a"]
+    outcome = scene.apply(plan_of(scene.write("a", A="1")))
+    assert (outcome.results[0].code, list(scene.store.versions)) == ("unrecorded", ["a"])
+    entry = entries_of(scene.run)["a"]
     assert (entry.after, entry.maybe_stored) == (None, True)
 
 
 def test_an_audit_file_that_is_full_leaves_the_run_open_until_it_has_its_lines(
-    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = MemoryStore()
-    store.seed("b", A="old")
-    store.deleted.add("b")
-    plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="old"))
-    with AuditLog(tmp_path / "audit") as audit, monkeypatch.context() as patched:
+    scene.store.seed("b", A="old")
+    scene.store.deleted.add("b")
+    plan = plan_of(scene.write("a", A="1"), scene.write("b", A="old"))
+    with AuditLog(scene.root / "audit") as audit, monkeypatch.context() as patched:
         patched.setattr(AuditLog, "_write", full)
-        outcome = apply(store, plan, audit, workers=1)
+        outcome = scene.apply(plan, audit, workers=1)
     assert [result.state for result in outcome.results] == [State.DONE, State.KEPT]
     assert outcome.unrecorded == "the audit file cannot be written: no space left on device"
     stored = [(line.target, line.action, line.version) for line in outcome.unaudited]
     assert stored == [(("azure", "a"), "create", "v1"), (("azure", "b"), "recover", "v1")]
-    run = read_run(journal_path(tmp_path))
+    run = scene.run
     assert (run.ended, run.is_resumable, run.is_audited) == ("incomplete", True, True)
-    with AuditLog(tmp_path / "audit") as audit, closing(RunLog(run, audit, {"azure": "grace"})) as log:
-        ended = apply_plan(plan_of(stores={"azure": store}), log)
+    with AuditLog(scene.root / "audit") as audit, closing(RunLog(run, audit, {"azure": "grace"})) as log:
+        ended = apply_plan(plan_of(stores={"azure": scene.store}), log)
     assert (ended.unaudited, ended.is_incomplete) == ((), False)
-    assert read_run(journal_path(tmp_path)).ended == "complete"
-    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    assert scene.run.ended == "complete"
+    lines = [json.loads(line) for line in (scene.root / "audit").read_text("utf-8").splitlines()]
     assert [(line["state"], line["name"], line["version"]) for line in lines] == [
         ("written", "a", "v1"),
         ("written", "b", "v1"),
@@ -398,48 +395,43 @@ def test_an_audit_file_that_is_full_leaves_the_run_open_until_it_has_its_lines(
 
 
 def test_what_can_neither_be_announced_nor_noted_is_a_failure_and_no_defect(
-    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = MemoryStore()
     monkeypatch.setattr(RunLog, "start", full)
     monkeypatch.setattr(RunLog, "record_result", full)
-    outcome = apply(store, plan_of(write_of(store, "a", A="1")))
-    assert (outcome.results[0].code, outcome.defect, store.calls) == ("unrecorded", None, [])
+    outcome = scene.apply(plan_of(scene.write("a", A="1")))
+    assert (outcome.results[0].code, outcome.defect, scene.store.calls) == ("unrecorded", None, [])
 
 
-def test_a_write_of_an_earlier_part_is_told_in_the_audit_file_with_what_it_rests_upon(
-    tmp_path: Path, apply: Callable[..., Outcome]
-) -> None:
-    store = MemoryStore()
-    store.seed("a", KEY="old")
-    write, stored = replace(write_of(store, "a", KEY="new"), steps=(step_of("KEY"),)), store.seed("a", KEY="new")
-    journal = begin_journal(tmp_path, RUN, plan_of(write), {})
-    with AuditLog(tmp_path / "audit") as audit:
-        plan = plan_of(stores={"azure": store}, stored={("azure", "a"): stored})
+def test_a_write_of_an_earlier_part_is_told_in_the_audit_file_with_what_it_rests_upon(scene: Scene) -> None:
+    scene.store.seed("a", KEY="old")
+    write, stored = replace(scene.write("a", KEY="new"), steps=(step_of("KEY"),)), scene.store.seed("a", KEY="new")
+    journal = begin_journal(scene.root, RUN, plan_of(write), {})
+    with AuditLog(scene.root / "audit") as audit:
+        plan = plan_of(stores={"azure": scene.store}, stored={("azure", "a"): stored})
         apply_plan(plan, RunLog(journal.run, audit, {"azure": "tester"}))
     journal.close()
-    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    lines = [json.loads(line) for line in (scene.root / "audit").read_text("utf-8").splitlines()]
     told = ("run", "action", "state", "name", "properties", "before", "version")
     assert [tuple(line[name] for name in told) for line in lines] == [
         (RUN, "update", "written", "a", ["KEY"], "v1", "v2")
     ]
 
 
-def test_every_result_is_reported_however_long_it_takes(apply: Callable[..., Outcome]) -> None:
-    store, seen = MemoryStore(), list[WriteResult]()
-    store.before_each("write", lambda _name: time.sleep(0.1))
-    writes = (write_of(store, name, A="1") for name in ("a", "b", "c"))
-    outcome = apply(store, plan_of(*writes), workers=1, report=seen.append, stop=threading.Event())
+def test_every_result_is_reported_however_long_it_takes(scene: Scene) -> None:
+    seen = list[WriteResult]()
+    scene.store.before_each("write", lambda _name: time.sleep(0.1))
+    writes = (scene.write(name, A="1") for name in ("a", "b", "c"))
+    outcome = scene.apply(plan_of(*writes), workers=1, report=seen.append, stop=threading.Event())
     assert (outcome.run, tuple(seen)) == (RUN, outcome.results)
     # A stop that could come and did not is none.
     assert not outcome.interrupted
 
 
-def test_a_defect_ends_the_run_although_it_was_to_go_on(apply: Callable[..., Outcome]) -> None:
-    store = MemoryStore()
-    store.failures["write", "a"] = KeyError("x")
-    plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
-    outcome = apply(store, plan, workers=1, continue_on_error=True)
+def test_a_defect_ends_the_run_although_it_was_to_go_on(scene: Scene) -> None:
+    scene.store.failures["write", "a"] = KeyError("x")
+    plan = plan_of(scene.write("a", A="1"), scene.write("b", A="1"))
+    outcome = scene.apply(plan, workers=1, continue_on_error=True)
     assert [(result.state, result.reason) for result in outcome.results] == [
         (State.FAILED, "this program failed with an internal error"),
         (State.PENDING, ""),
@@ -475,34 +467,30 @@ def test_a_run_over_two_stores_writes_each_where_it_belongs_and_ends_as_one(
     }
 
 
-def test_a_write_of_which_something_was_left_undone_is_told_and_found_by_the_next_part(
-    tmp_path: Path, apply: Callable[..., Outcome]
-) -> None:
-    store = MemoryStore()
+def test_a_write_of_which_something_was_left_undone_is_told_and_found_by_the_next_part(scene: Scene) -> None:
     left = StoreError(
-        store.place("a"), Action.WRITE, "its tags are not", "write them", Code.UNFINISHED_WRITE, version="v9"
+        scene.store.place("a"), Action.WRITE, "its tags are not", "write them", Code.UNFINISHED_WRITE, version="v9"
     )
-    store.failures["write", "a"] = left
-    outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), continue_on_error=True)
+    scene.store.failures["write", "a"] = left
+    outcome = scene.apply(plan_of(scene.write("a", A="1"), scene.write("b", A="1")), continue_on_error=True)
     assert [(result.state, result.reason, result.remedy) for result in outcome.results] == [
         (State.FAILED, "its tags are not", "write them"),
         (State.DONE, "", ""),
     ]
-    run = read_run(journal_path(tmp_path))
+    run = scene.run
     assert (run.entries["azure", "a"].maybe_stored, run.is_resumable) == (True, True)
 
 
-def test_a_write_that_cannot_be_read_back_is_stored_and_stops_the_rest(
-    tmp_path: Path, apply: Callable[..., Outcome]
-) -> None:
-    store = MemoryStore()
-    store.failures["read", "a"] = VersionGoneError(store.place("a"), Action.READ, "it is gone", "look", version="v1")
-    outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
+def test_a_write_that_cannot_be_read_back_is_stored_and_stops_the_rest(scene: Scene) -> None:
+    scene.store.failures["read", "a"] = VersionGoneError(
+        scene.store.place("a"), Action.READ, "it is gone", "look", version="v1"
+    )
+    outcome = scene.apply(plan_of(scene.write("a", A="1"), scene.write("b", A="1")), workers=1)
     assert [(result.state, result.version) for result in outcome.results] == [
         (State.FAILED, "v1"),
         (State.PENDING, None),
     ]
-    entry = entries_of(read_run(journal_path(tmp_path)))["a"]
+    entry = entries_of(scene.run)["a"]
     assert (entry.after, entry.maybe_stored) == ("v1", False)
 
 
@@ -558,11 +546,10 @@ def test_a_run_that_is_blocked_and_cannot_be_noted_says_so(
 
 
 def test_a_write_of_an_earlier_part_that_cannot_be_noted_is_told_with_the_rest(
-    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RunLog, "record_found", full)
-    store = MemoryStore()
-    outcome = apply(store, plan_of(write_of(store, "b", A="1"), stored={("azure", "a"): "v1"}))
+    outcome = scene.apply(plan_of(scene.write("b", A="1"), stored={("azure", "a"): "v1"}))
     assert outcome.unrecorded == f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
     assert ([result.state for result in outcome.results], outcome.is_incomplete) == ([State.DONE], True)
-    assert read_run(journal_path(tmp_path)).ended == "incomplete"
+    assert scene.run.ended == "incomplete"
