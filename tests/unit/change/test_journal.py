@@ -4,7 +4,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -43,6 +43,12 @@ def begin(root: Path, run: str = FIRST, identity: dict[str, Any] | None = None) 
     return begin_journal(root, run, plan(), identity or {"environment": "prod"})
 
 
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[RunLog]:
+    with closing(begin(tmp_path)) as log:
+        yield log
+
+
 def open_files() -> list[str]:
     found = []
     for link in Path("/proc/self/fd").iterdir():
@@ -72,8 +78,7 @@ def test_an_id_tells_the_time_of_all_zones(monkeypatch: pytest.MonkeyPatch) -> N
     assert abs(datetime.now(UTC) - told) < timedelta(minutes=5)
 
 
-def test_what_is_noted_comes_back(tmp_path: Path) -> None:
-    journal = begin(tmp_path)
+def test_what_is_noted_comes_back(tmp_path: Path, journal: RunLog) -> None:
     assert journal.run.id == FIRST
     journal.start(write_over(A))
     journal.record_version(write_over(A), Written("v1", ("v0",)))
@@ -82,7 +87,6 @@ def test_what_is_noted_comes_back(tmp_path: Path) -> None:
     journal.record_recovery(B, RemoteSecret("b", "v7", {}, Attributes()))
     journal.record_result(WriteResult("azure", "b", State.FAILED, code="unavailable"), maybe_stored=True)
     journal.end("incomplete")
-    journal.close()
     run = find_run(tmp_path, FIRST)
     assert (run.command, run.environment, run.destinations) == ("migrate", "prod", {"azure": "https://a"})
     assert (run.entries[A].kind, run.entries[B].kind) == (Kind.CREATE, Kind.RECOVER)
@@ -126,21 +130,18 @@ def test_a_deleted_version_that_nobody_told_is_none_to_write_over(tmp_path: Path
     assert (run.entries[A].recover, run.entries[A].deleted, run.entries[A].recovered) == (True, None, False)
 
 
-def test_a_run_that_goes_on_has_not_ended_and_one_that_was_undone_cannot_go_on(tmp_path: Path) -> None:
-    journal = begin(tmp_path)
+def test_a_run_that_goes_on_has_not_ended_and_one_that_was_undone_cannot_go_on(tmp_path: Path, journal: RunLog) -> None:
     journal.end("interrupted")
     journal.start(write_over(A, "v1"))
     assert find_run(tmp_path, FIRST).ended is None
     journal.record_found(A, "v2")
     assert find_run(tmp_path, FIRST).entries[A].after == "v2"
     UndoLog(journal.run).start(write_over(A))
-    journal.close()
     run = find_run(tmp_path, FIRST)
     assert (run.entries[A].undo, run.is_resumable) == ("started", False)
 
 
-def test_what_the_audit_file_still_needs_comes_back_until_it_has_it(tmp_path: Path) -> None:
-    journal = begin(tmp_path)
+def test_what_the_audit_file_still_needs_comes_back_until_it_has_it(tmp_path: Path, journal: RunLog) -> None:
 
     def owed() -> list[tuple[str, str | None, str | None]]:
         run = find_run(tmp_path, FIRST)
@@ -159,7 +160,6 @@ def test_what_the_audit_file_still_needs_comes_back_until_it_has_it(tmp_path: Pa
         # What is found once more is no second write.
         again.record_found(A, "v2")
         assert owed() == [("create", "v1", "v2")]
-    journal.close()
     lines = find_run(tmp_path, FIRST).path.read_text("utf-8")
     for told in ({"type": "audited", "targets": [A]}, {"type": "audit", "store": "azure", "name": "a"}):
         find_run(tmp_path, FIRST).path.write_text(f"{lines}{json.dumps(told)}\n", "utf-8")
@@ -175,9 +175,7 @@ def test_what_is_left_to_resume(tmp_path: Path, state: str, resumable: bool) -> 
     assert (found is not None) is resumable
 
 
-def test_a_plan_that_is_not_whole_is_nothing_to_resume(tmp_path: Path) -> None:
-    journal = begin(tmp_path)
-    journal.close()
+def test_a_plan_that_is_not_whole_is_nothing_to_resume(tmp_path: Path, journal: RunLog) -> None:
     path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
     lines = path.read_text("utf-8").splitlines(keepends=True)
     path.write_text("".join(lines[:-1]), "utf-8")
@@ -258,12 +256,12 @@ def test_another_format_and_a_step_of_nothing_are_refused(tmp_path: Path) -> Non
     ("type_", "field"),
     [("plan", "before"), ("plan", "deleted"), ("step", "before"), ("step", "after"), ("undo", "version")],
 )
-def test_what_is_no_version_does_not_pass_for_one(tmp_path: Path, type_: str, field: str, odd: object) -> None:
-    journal = begin(tmp_path)
+def test_what_is_no_version_does_not_pass_for_one(
+    tmp_path: Path, journal: RunLog, type_: str, field: str, odd: object
+) -> None:
     journal.start(write_over(A))
     journal.record_version(write_over(A), Written("v1"))
     undone(journal, A, "v2")
-    journal.close()
     path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     changed = [{**line, field: odd} if line["type"] == type_ else line for line in lines]
@@ -312,36 +310,30 @@ def test_an_identity_tells_which_where_what_and_how() -> None:
     assert one != identity_of("put", "prod", here, {"keys": ["TOKEN"]})
 
 
-def test_another_writers_versions_are_remembered_past_later_lines(tmp_path: Path) -> None:
-    journal = begin(tmp_path)
+def test_another_writers_versions_are_remembered_past_later_lines(tmp_path: Path, journal: RunLog) -> None:
     journal.record_version(write_over(A), Written("v2", ("v1",)))
     journal.record_result(WriteResult("azure", "a", State.CONFLICT, "v2", ("v1",), "conflict"))
-    journal.close()
     assert find_run(tmp_path, FIRST).entries[A].slipped == ("v1",)
 
 
-def test_when_a_version_was_made_is_remembered_past_later_lines(tmp_path: Path) -> None:
+def test_when_a_version_was_made_is_remembered_past_later_lines(tmp_path: Path, journal: RunLog) -> None:
     made = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
-    journal = begin(tmp_path)
     journal.record_version(write_over(A), Written("2", (), made=made))
     journal.record_result(WriteResult("azure", "a", State.DONE, "2"))
     journal.record_version(write_over(B), Written("v1"))
-    journal.close()
     found = find_run(tmp_path, FIRST).entries
     assert (found[A].made, found[B].made) == (made.isoformat(), None)
     # Key Vault's versions need no time.
     assert find_run(tmp_path, FIRST).path.read_text("utf-8").count('"made"') == 1
 
 
-def test_the_version_that_an_undo_wrote_comes_back(tmp_path: Path) -> None:
-    journal = begin(tmp_path)
+def test_the_version_that_an_undo_wrote_comes_back(tmp_path: Path, journal: RunLog) -> None:
     journal.record_version(write_over(A), Written("v1"))
     UndoLog(journal.run).start(write_over(A))
     assert find_run(tmp_path, FIRST).entries[A].undone_as is None
     undone(journal, A, "v2")
     # An undo once more, which finds it done.
     UndoLog(journal.run).start(write_over(A))
-    journal.close()
     assert find_run(tmp_path, FIRST).entries[A].undone_as == "v2"
 
 
