@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from compiler.model.diagnostic import Diagnostic, Severity, file_error, first_of_a_kind
-from compiler.model.document import Source, Span
+from compiler.model.document import Diagnostic, Severity, Source, Span, file_error, first_of_a_kind
 from compiler.model.environment import Project
 from compiler.model.facts import MAX_MANIFEST_BYTES
 from compiler.model.files import is_inside, leads_out

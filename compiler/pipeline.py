@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from compiler.model.diagnostic import Diagnostic, Severity, file_error, first_of_a_kind
-from compiler.model.document import Source, Span
+from compiler.model.document import Diagnostic, Severity, Source, Span, file_error, first_of_a_kind
 from compiler.model.environment import Environment, Project
 from compiler.model.facts import MAX_BYTES, MAX_WRITTEN
 from compiler.model.values import (
@@ -21,7 +20,6 @@ from compiler.model.values import (
 from compiler.project_files import Library
 from compiler.rules import RULES, shadowed_variable, unused_waiver
 from compiler.rules.api import Scope, places_below
-from compiler.stages.emit import HEADER, read_back, values_text
 from compiler.stages.files import Output, read_old, refuse_outside, write_all
 from compiler.stages.resolve import FEWER, Outside, Resolver, catalogue_of, merge, merge_onto, outside_layer
 from compiler.text.wording import quote
@@ -30,10 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from compiler.model.catalogue import Catalogue
     from compiler.model.document import Document, Node
+    from compiler.model.environment import Catalogue
     from compiler.model.facts import ValuesData
     from compiler.rules.api import Finding, Rule
+    from compiler.stages.emit import Excess
 
 VALUES_FOLDER = "chart"
 
@@ -262,6 +261,8 @@ def plan_values(
     `unwritable-output` where a link leads `folder` out of `root`. Without `nests` each has the values as the chart
     itself takes them, whatever `subchart` says.
     """
+    from compiler.stages.emit import read_back, values_text  # noqa: PLC0415 - commands on stores write no values file
+
     outside = refuse_outside(folder, shown_folder, root)
     if outside:
         return (), outside
@@ -277,7 +278,7 @@ def plan_values(
         diagnostics += found
         changes: tuple[SecretChange, ...] = ()
         if text != old:
-            diagnostics += _check_read_back(text, nest(data, subchart), shown)
+            diagnostics += _check_read_back(text, *read_back(text), nest(data, subchart), shown)
             changes = _changes(before, data, subchart)
         files.append(ValuesFile(environment.name, Output(folder / name, shown, text), old, data, changes))
         left -= len(text)
@@ -307,6 +308,8 @@ def read_values_file(
     Where the file has the `expected` text, its data is not read. A file that breaks the limits of such files, or shares
     parts by aliases, is `foreign-output`: a few hundred bytes of aliases would be gigabytes written out.
     """
+    from compiler.stages.emit import HEADER, read_back  # noqa: PLC0415 - likewise
+
     text, found = read_old(path, shown, HEADER)
     if text is None or text == expected:
         return text, None, found
@@ -321,8 +324,9 @@ def read_values_file(
     return None, None, (Diagnostic("foreign-output", Severity.ERROR, message, span, help=way_out, conceals=(line,)),)
 
 
-def _check_read_back(text: str, data: ValuesData, shown: str) -> Iterator[Diagnostic]:
-    found, excess = read_back(text)
+def _check_read_back(
+    text: str, found: ValuesData | None, excess: Excess | None, data: ValuesData, shown: str
+) -> Iterator[Diagnostic]:
     what = f"more than {MAX_BYTES} bytes" if len(text) > MAX_BYTES else excess[0] if excess is not None else ""
     if what:
         message = f"{shown} would have {what}; nothing was written"

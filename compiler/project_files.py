@@ -8,8 +8,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, file_error
-from compiler.model.document import Source, Span
+from compiler.model.document import MOST_OF_A_KIND, Diagnostic, Severity, Source, Span, file_error
 from compiler.model.environment import lacks_base
 from compiler.model.facts import MAX_LAYERS
 from compiler.model.files import is_inside

@@ -17,8 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from compiler.cli.terminal.contents import text_of  # noqa: E402 - run by path, without installing
-from compiler.model.diagnostic import Diagnostic, Related, Severity  # noqa: E402
-from compiler.model.document import Source, Span  # noqa: E402
+from compiler.model.document import Diagnostic, Related, Severity, Source, Span  # noqa: E402  # noqa: E402
 from compiler.render.content import CommandRun, show  # noqa: E402
 from compiler.render.formats import render_sarif  # noqa: E402
 from compiler.rules.api import Rule, Scope  # noqa: E402

@@ -16,9 +16,8 @@ from compiler.cli import invocation
 from compiler.cli.parser import Parser
 from compiler.edit.yaml_edit import _second_reading
 from compiler.helm import Helm, helm_at
-from compiler.model.catalogue import Catalogue
-from compiler.model.diagnostic import Diagnostic
-from compiler.model.document import Document
+from compiler.model.document import Diagnostic, Document
+from compiler.model.environment import Catalogue
 from compiler.pipeline import Checker
 from compiler.rules.forms.schema_error import InputPlace
 from compiler.stages import load, validate

@@ -26,8 +26,17 @@ from compiler.change.plan import (
 )
 from compiler.change.run_files import caller_of
 from compiler.live.ages import may_have_since, plus_days, since_text, values_since
-from compiler.live.observation import NOT_HELD, Likeness, Readings, ask_many, compare_held, value_at
-from compiler.live.versions import kv_line, rotation_of, start_time
+from compiler.live.observation import (
+    NOT_HELD,
+    Likeness,
+    Readings,
+    ask_many,
+    compare_held,
+    kv_line,
+    rotation_of,
+    start_time,
+    value_at,
+)
 from compiler.model.environment import Store
 from compiler.model.facts import short_age
 from compiler.model.inventory import PlaceLimits

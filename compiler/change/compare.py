@@ -34,8 +34,22 @@ from compiler.change.plan import (
     Step,
     Target,
 )
-from compiler.live.observation import NOT_HELD, WORKERS, Likeness, Reading, Readings, compare_value, read_many, value_at
-from compiler.live.versions import WriterOf, copy_command, describe_write, describe_writes, run_of_later, version_of
+from compiler.live.observation import (
+    NOT_HELD,
+    WORKERS,
+    Likeness,
+    Reading,
+    Readings,
+    WriterOf,
+    compare_value,
+    copy_command,
+    describe_write,
+    describe_writes,
+    read_many,
+    run_of_later,
+    value_at,
+    version_of,
+)
 from compiler.model.environment import Store
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress

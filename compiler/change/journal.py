@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from compiler.change.plan import Kind, Plan, RotationPhase, Target
 from compiler.change.run_files import FOLDER, RUNS, caller, caller_of, read_lines
-from compiler.live.versions import RUN_ID, SECOND, PastRun, StoredVersion, WriterOf, start_time_if_valid
+from compiler.live.observation import RUN_ID, SECOND, PastRun, StoredVersion, WriterOf, start_time_if_valid
 from compiler.model.facts import short_age
 from compiler.refusal import Refusal
 from compiler.stores.interface import RemoteSecret

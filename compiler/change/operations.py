@@ -11,8 +11,7 @@ from typing import Any, ClassVar
 
 from compiler.change.journal import RunEntry
 from compiler.change.plan import WRITING, Aged, Kind, Location, Note, NoteKind, Plan, State, Step, Target, WriteResult
-from compiler.live.observation import WORKERS, ask_many, is_of_store
-from compiler.live.versions import kv_line, lasting_command
+from compiler.live.observation import WORKERS, ask_many, is_of_store, kv_line, lasting_command
 from compiler.stores.errors import Action, Code, ConflictError, StoreError, StoreLocation, UnverifiedError
 from compiler.stores.interface import (
     VALIDITY_DAYS,

@@ -27,10 +27,9 @@ from compiler.change.plan import (
 )
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import UndoLog
-from compiler.live.observation import Reading, States, is_of_store, read_many, version_states
+from compiler.live.observation import PastRun, Reading, States, is_of_store, read_many, version_states
 from compiler.live.readers import read_by, readers_of, way_out
 from compiler.live.stores import LiveStores, store_named
-from compiler.live.versions import PastRun
 from compiler.model.environment import Environment, Store
 from compiler.model.inventory import Inventory
 from compiler.refusal import Refusal

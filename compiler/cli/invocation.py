@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from compiler.cli.parser import Parser, see_all
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.model.diagnostic import Severity
+from compiler.model.document import Severity
 from compiler.model.files import foreign_part, leads_out
 from compiler.refusal import COULD_NOT_RUN, FOUND, INTERRUPTED, OK, Refusal, follows_interrupt, system_reason
 from compiler.stages.resolve import STORE_OPTION, STORE_VARIABLE, Outside, outside_of
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from compiler.change.journal import RunHistory
+    from compiler.live.observation import WriterOf
     from compiler.live.stores import LiveStores
-    from compiler.live.versions import WriterOf
-    from compiler.model.diagnostic import Diagnostic
+    from compiler.model.document import Diagnostic
     from compiler.model.environment import Environment, Project
     from compiler.operations.cutover_gate import DeleterOf
     from compiler.pipeline import Result

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -23,7 +24,6 @@ from compiler.cli.invocation import (
     tell_waiting,
 )
 from compiler.cli.parser import own_arguments
-from compiler.cli.terminal.dialogue import Progress
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
@@ -51,6 +51,51 @@ _LAST = {
     End.DECLINED: NOTHING_WRITTEN,
     End.CHANGED: "nothing was written: the store changed after the plan was shown; run the command again",
 }
+# Of the bar on a terminal.
+_BAR_WIDTH = 24
+_REDRAW_SECONDS = 0.1
+_MINUTE = 60
+
+
+class Progress:
+    """Shows on standard error how far `total` pieces of work are; nothing at all when `quiet`."""
+
+    def __init__(self, total: int, *, quiet: bool) -> None:
+        self._total = total
+        self._outlet = standard_error()
+        self._done = self._failed = 0
+        self._started = time.monotonic()
+        self._drawn = 0.0
+        self._is_quiet = quiet
+        self._is_bar = not quiet and self._outlet.isatty()
+
+    def step(self, line: str, *, is_fine: bool = True) -> None:
+        """One more is done; `line` says which. On a terminal the bar counts those that are not fine."""
+        self._done += 1
+        self._failed += not is_fine
+        if self._is_quiet:
+            return
+        if not self._is_bar:
+            self._outlet.show([f"{self._done}/{self._total} {line}"])
+            self._outlet.flush()
+            return
+        now = time.monotonic()
+        if not is_fine or now - self._drawn >= _REDRAW_SECONDS or self._done == self._total:
+            self._drawn = now
+            self._outlet.progress(self._bar(now))
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._is_bar and self._done:
+            self._outlet.progress()
+
+    def _bar(self, now: float) -> str:
+        filled = _BAR_WIDTH * self._done // max(1, self._total)
+        rate = self._done / max(now - self._started, 0.001)
+        left = round((self._total - self._done) / rate)
+        bar = "#" * filled + "." * (_BAR_WIDTH - filled)
+        failed = f"  {self._failed} not done" if self._failed else ""
+        return f"[{bar}] {self._done}/{self._total}{failed}  {rate:.0f}/s  {left // _MINUTE}:{left % _MINUTE:02} left"
 
 
 class RunOutput:

@@ -37,7 +37,7 @@ from compiler.cluster.view import (
     wanted_keys,
     writers,
 )
-from compiler.model.catalogue import ORPHAN, PULL_TYPES, RETAIN
+from compiler.model.environment import ORPHAN, PULL_TYPES, RETAIN
 from compiler.model.values import Manifest
 from compiler.text.wording import asking_cluster, command_line, kubectl_line, list_names, pluralize, quote, shell_line
 

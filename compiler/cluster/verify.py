@@ -35,7 +35,7 @@ from compiler.cluster.view import (
     target_of,
     wanted_names,
 )
-from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.document import Diagnostic, Severity
 from compiler.model.environment import Store
 from compiler.model.facts import shift
 from compiler.model.values import Manifest

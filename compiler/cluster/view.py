@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from compiler.model.catalogue import SECRET_TYPES
+from compiler.model.environment import SECRET_TYPES
 from compiler.model.values import Manifest
 from compiler.refusal import Refusal
 from compiler.text.wording import command_line, install_line, quote

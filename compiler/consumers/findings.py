@@ -9,10 +9,8 @@ from functools import cache
 from compiler.cluster.pods import SecretRead, Way
 from compiler.consumers.readers import SYNC, Made, Moment, Name, ObjectIndex, VariableSource, Workload
 from compiler.edit.yaml_edit import listing
-from compiler.model.catalogue import CatalogueKey, Entry
-from compiler.model.diagnostic import Diagnostic, Related
-from compiler.model.document import Node, Span
-from compiler.model.environment import Environment, Secret
+from compiler.model.document import Diagnostic, Node, Related, Span
+from compiler.model.environment import CatalogueKey, Entry, Environment, Secret
 from compiler.model.facts import parse_minor
 from compiler.pipeline import Checker
 from compiler.rules import shadowed_variable, unused_waiver

@@ -22,8 +22,7 @@ from compiler.consumers.findings import (
 from compiler.consumers.readers import Name, ObjectIndex, Workload, gather, take
 from compiler.edit.yaml_edit import listing
 from compiler.helm import Helm, template
-from compiler.model.diagnostic import Diagnostic
-from compiler.model.document import Node
+from compiler.model.document import Diagnostic, Node
 from compiler.model.environment import Environment
 from compiler.model.facts import MAX_MANIFEST_BYTES, as_label
 from compiler.refusal import Refusal, system_reason

@@ -17,8 +17,7 @@ from compiler.edit.new_project import (
     refuse_unknown_layer,
 )
 from compiler.edit.yaml_edit import add_members, in_braces, listing, listing_value
-from compiler.model.diagnostic import Diagnostic
-from compiler.model.document import Document, Node, Span
+from compiler.model.document import Diagnostic, Document, Node, Span
 from compiler.model.environment import OWN_ID, TARGET, fill_pattern, placeholders
 from compiler.model.facts import NEW_SECRET_WAVE
 from compiler.model.provider import OPERATOR, LogIn, Provider

@@ -16,8 +16,7 @@ from typing import Any
 from compiler.cluster.view import TRACKING_ID
 from compiler.generate.files import header_for, manifest_text, refuse_unfit
 from compiler.model import facts
-from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.document import Node
+from compiler.model.document import Diagnostic, Node, Severity
 from compiler.model.environment import Environment
 from compiler.model.facts import ANNOTATION, ASKS_FIRST, SYNC_OPTIONS, asks_before_pruning, lacking
 from compiler.model.files import is_inside

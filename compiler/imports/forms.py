@@ -18,8 +18,8 @@ from compiler.imports.found_stores import (
     Stores,
     group_of,
 )
-from compiler.model.catalogue import DELETE, ORPHAN, OWNER, RETAIN
 from compiler.model.document import Node, Span
+from compiler.model.environment import DELETE, ORPHAN, OWNER, RETAIN
 from compiler.model.facts import ANNOTATION, parse_duration
 from compiler.model.provider import InvalidReferenceError, UnprovenReferenceError
 from compiler.model.values import CHART_LABELS

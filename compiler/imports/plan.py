@@ -15,10 +15,8 @@ from compiler.edit.yaml_edit import Edit, add_members, apply_edits, apply_splice
 from compiler.imports.forms import FoundKey, FoundObject, FoundSecret
 from compiler.imports.found_stores import OWN_STORE, STORE_OPTION, Setting, SourceStore, setting_of
 from compiler.imports.sources import ImportTarget, store_kind
-from compiler.model.catalogue import OWNER, RETAIN, Entry
-from compiler.model.diagnostic import Severity
-from compiler.model.document import Node, Span
-from compiler.model.environment import Secret, Store
+from compiler.model.document import Node, Severity, Span
+from compiler.model.environment import OWNER, RETAIN, Entry, Secret, Store
 from compiler.model.facts import NEW_SECRET_WAVE, as_label, parse_duration
 from compiler.model.store import DEFAULT_MOUNT, Place, place_of
 from compiler.model.values import CHART_LABELS

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 from compiler.imports.forms import FoundObject
 from compiler.imports.plan import ImportPlan
-from compiler.model.catalogue import OWNER, RETAIN
 from compiler.model.document import Span
-from compiler.model.environment import Environment, Store
+from compiler.model.environment import OWNER, RETAIN, Environment, Store
 from compiler.model.facts import ANNOTATION
 from compiler.model.store import Sameness, StoreIdentity, compare_stores
 from compiler.model.values import CHART_LABELS, manifests_of

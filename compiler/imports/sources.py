@@ -16,10 +16,8 @@ from compiler.consumers.readers import ObjectIndex, objects_in, take
 from compiler.edit.new_project import environment_text, option_span
 from compiler.imports.forms import KINDS, FoundObject, KeyNames, bare_object, read_object
 from compiler.imports.found_stores import OWN_STORE, STORE_OPTION, STORES, SourceStore, Stores
-from compiler.model.catalogue import Entry
-from compiler.model.diagnostic import Diagnostic
-from compiler.model.document import Document, Node, Source, Span, extent
-from compiler.model.environment import ClusterPin, cluster_pin
+from compiler.model.document import Diagnostic, Document, Node, Source, Span, extent
+from compiler.model.environment import ClusterPin, Entry, cluster_pin
 from compiler.model.facts import MAX_INPUT_BYTES, MAX_MANIFEST_DEPTH
 from compiler.model.store import DEFAULT_MOUNT
 from compiler.pipeline import compile_project

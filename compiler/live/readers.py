@@ -12,7 +12,7 @@ from typing import Self
 
 from compiler.cluster.view import ClusterError, ClusterView, LiveObject, child
 from compiler.live.stores import LiveStores
-from compiler.model.diagnostic import Severity
+from compiler.model.document import Severity
 from compiler.model.environment import Environment, Project, Store
 from compiler.model.inventory import reads_of
 from compiler.model.provider import UNKNOWN, unknown_identity

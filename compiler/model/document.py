@@ -1,14 +1,18 @@
-"""Holds the text and the tree of a YAML input, in which every node knows its place and the values that it replaced."""
+"""Holds the text and the tree of a YAML input, in which every node knows its place and the values that it replaced.
+
+A diagnostic is a message to the user about it: the rule, the severity, the place and the remedy.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,3 +227,64 @@ class Document:
     def is_blank(self) -> bool:
         """Whether the file has nothing but white space and comments."""
         return self.root.value == {} and self.root.start == self.root.end
+
+
+# Nobody reads more of one kind in one file; a file of 100,000 mistakes must not take minutes or gigabytes to report.
+MOST_OF_A_KIND = 100
+# Findings of one rule that one run shows as text: after these, people know what the others say.
+MOST_OF_A_RULE = 20
+
+
+class Severity(Enum):
+    """An error stops the writing of values; a warning does not; a note never changes the exit code, strict or not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Related(NamedTuple):
+    """Another place that explains a diagnostic, such as an earlier definition."""
+
+    message: str
+    span: Span
+    about: str = ""  # places of keys have this in common and a `key` each: text for people shows them in one line
+    key: str = ""
+
+
+class Diagnostic(NamedTuple):
+    """One finding."""
+
+    rule: str
+    severity: Severity
+    # Like `help`: lower case, no full stop, quotes only keys, known words and names, never what may be a secret.
+    message: str
+    span: Span
+    help: str | None = None
+    related: tuple[Related, ...] = ()
+    # Spans whose text no output may show, whichever diagnostic's source line they stand on: values under unknown keys,
+    # what looks like a credential, lines that could not be parsed.
+    conceals: tuple[Span, ...] = ()
+    # The path in the merged environment or catalogue that a waiver must cover (`secrets`, `github`).
+    scope: tuple[str, ...] = ()
+    brief: bool = False  # the source line explains nothing, so text for people does not show it
+
+
+def file_error(rule: str, path: str, message: str, way_out: str | None = None) -> Diagnostic:
+    """An error of a file as a whole, at its first line: none of its text is known."""
+    return Diagnostic(rule, Severity.ERROR, message, Span(Source(path)), help=way_out)
+
+
+def first_of_a_kind(found: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """The first MOST_OF_A_KIND of `found`, and where there are more, one that says so."""
+    for count, diagnostic in enumerate(found):
+        if count == MOST_OF_A_KIND:
+            yield and_more(diagnostic)
+            return
+        yield diagnostic
+
+
+def and_more(last: Diagnostic) -> Diagnostic:
+    """The diagnostic that stands for all further ones of its kind, at the place of the first one left off."""
+    message = f"there are more like the {MOST_OF_A_KIND} before; they are not listed"
+    return last._replace(message=message, help=None, related=())

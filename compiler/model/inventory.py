@@ -10,8 +10,20 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from compiler.model.catalogue import ALL_KEYS, UNLIMITED, CatalogueKey, Entry, Lifetime
-from compiler.model.environment import PER_KEY, Environment, MoveProgress, Secret, Store, other_store, progress_of
+from compiler.model.environment import (
+    ALL_KEYS,
+    PER_KEY,
+    UNLIMITED,
+    CatalogueKey,
+    Entry,
+    Environment,
+    Lifetime,
+    MoveProgress,
+    Secret,
+    Store,
+    other_store,
+    progress_of,
+)
 from compiler.model.store import Place, place_in, remote_of
 from compiler.text.wording import list_names
 

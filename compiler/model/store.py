@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from compiler.model.catalogue import CatalogueKey, Entry
     from compiler.model.document import Node
-    from compiler.model.environment import Store
+    from compiler.model.environment import CatalogueKey, Entry, Store
     from compiler.model.facts import ValuesData
     from compiler.model.provider import Provider
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compiler.model.catalogue import ALL_KEYS, OWNER, RETAIN
-from compiler.model.environment import BUNDLE, EXTRACT, PER_KEY, is_template_field, pass_text
+from compiler.model.environment import ALL_KEYS, BUNDLE, EXTRACT, OWNER, PER_KEY, RETAIN, is_template_field, pass_text
 from compiler.model.facts import (
     ALLOW_EMPTY,
     ANNOTATION,

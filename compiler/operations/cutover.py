@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from compiler.edit.moves import finish_edits, return_edits, switch_edits, was_in
 from compiler.edit.yaml_edit import Edit, apply_edits
-from compiler.live.observation import Likeness
+from compiler.live.observation import Likeness, WriterOf, no_writer
 from compiler.live.stores import LiveStores, secret_named, store_named
-from compiler.live.versions import WriterOf, no_writer
-from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.document import Diagnostic, Severity
 from compiler.model.environment import REST, Environment, MoveProgress, Project, Secret, Store, progress_of
 from compiler.model.store import Place
 from compiler.model.values import SecretChange, compare

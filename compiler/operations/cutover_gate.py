@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from compiler.live.observation import Likeness
-from compiler.live.stores import AddressError, LiveStores
-from compiler.live.versions import (
+from compiler.live.observation import (
+    Likeness,
     PastRun,
     WriterOf,
     describe_writes,
@@ -18,7 +17,8 @@ from compiler.live.versions import (
     keep_command,
     run_of_later,
 )
-from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.live.stores import AddressError, LiveStores
+from compiler.model.document import Diagnostic, Severity
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.inventory import Inventory, name_keys, own_remote, reads_of
 from compiler.model.store import Place, Sameness, compare_servers

@@ -9,9 +9,7 @@ from difflib import unified_diff
 from functools import lru_cache
 from typing import Any
 
-from compiler.edit.chart import values_schema
-from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.document import Source, Span
+from compiler.model.document import Diagnostic, Severity, Source, Span
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import ANNOTATION, LABEL, MAX_MANIFEST_BYTES, PART_OF, PART_OF_VALUE, STORES
 from compiler.model.store import StoreAddress
@@ -31,7 +29,6 @@ from compiler.refusal import Refusal
 from compiler.stages.emit import read_manifests, values_tree
 from compiler.text.credential import CONCEALED
 from compiler.text.wording import command_line, first_difference
-from compiler.text.yaml_mistake import conflict_marker
 
 Bounds = tuple[int, int]
 _SCALARS = (str, bool, int, float)
@@ -234,6 +231,8 @@ class ChartValues:
     """Masks values that the chart's schema does not know."""
 
     def __init__(self) -> None:
+        from compiler.edit.chart import values_schema  # noqa: PLC0415 - most commands compare environments alone
+
         self._schema = values_schema()
 
     def mask(self, data: Any, *names: str) -> Any:  # noqa: ANN401 - foreign data of any shape
@@ -318,6 +317,8 @@ _MOST_PAIRS = 25_000_000
 
 def stale_values(file: ValuesFile) -> Diagnostic:
     """The diagnostic `stale-values`, at the first line that differs."""
+    from compiler.text.yaml_mistake import conflict_marker  # noqa: PLC0415 - for a stale file alone
+
     shown, old = file.output.shown, file.old
     way_out = f"run `{command_line('compile', file.environment)}` and commit the result"
     if old is None:

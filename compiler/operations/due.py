@@ -9,10 +9,9 @@ from datetime import UTC, datetime
 from functools import partial
 
 from compiler.live.ages import AgeState, KeyAge, age_keys
-from compiler.live.observation import ask_many
+from compiler.live.observation import ask_many, rotation_of
 from compiler.live.stores import LiveStores
-from compiler.live.versions import rotation_of
-from compiler.model.diagnostic import Severity
+from compiler.model.document import Severity
 from compiler.model.environment import Environment
 from compiler.model.inventory import Cell, Inventory
 from compiler.model.provider import InvalidReferenceError, UnprovenReferenceError

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from compiler.model.catalogue import ALL_KEYS, CatalogueKey, Entry
 from compiler.model.document import Node, Span
-from compiler.model.environment import PER_KEY, Environment, Secret, SecretKey, Store
+from compiler.model.environment import ALL_KEYS, PER_KEY, CatalogueKey, Entry, Environment, Secret, SecretKey, Store
 from compiler.model.values import place_text
 from compiler.refusal import Refusal
 from compiler.text.wording import closest, command_line, suggest

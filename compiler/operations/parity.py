@@ -17,8 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from compiler.helm import Helm, HelmError, template
-from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.document import Document, Node, Source, Span, extent
+from compiler.model.document import Diagnostic, Document, Node, Severity, Source, Span, extent
 from compiler.model.environment import Environment, Project
 from compiler.model.values import values_of
 from compiler.stages.emit import read_manifests, read_values, values_text

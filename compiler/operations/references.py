@@ -7,12 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+from compiler.live.observation import lasting_command
 from compiler.live.stores import AddressError, secret_named, store_named
-from compiler.live.versions import lasting_command
-from compiler.model.catalogue import ALL_KEYS
-from compiler.model.diagnostic import Diagnostic, Related, Severity
-from compiler.model.document import Document, Node, Span
-from compiler.model.environment import EXTRACT, PER_KEY, Environment, Store
+from compiler.model.document import Diagnostic, Document, Node, Related, Severity, Span
+from compiler.model.environment import ALL_KEYS, EXTRACT, PER_KEY, Environment, Store
 from compiler.model.inventory import Cell, Inventory, name_keys
 from compiler.model.provider import Provider, Spec
 from compiler.model.store import DEFAULT_MOUNT, Place

@@ -9,12 +9,19 @@ from compiler.change.journal import Run, identity_of
 from compiler.change.operations import DeleteVersions, Operation
 from compiler.change.plan import Kind, Location, Options, Plan, Step, Target, location_of
 from compiler.cluster.view import ClusterView
-from compiler.live.observation import NOT_HELD, Likeness, Observation, Reading, States, value_at
+from compiler.live.observation import (
+    NOT_HELD,
+    Likeness,
+    Observation,
+    Reading,
+    States,
+    end_before,
+    keep_command,
+    value_at,
+)
 from compiler.live.readers import Reader, ReadIndex, every_environment, one_environment, read_by, readers_of, way_out
 from compiler.live.stores import LiveStores, secret_named, store_named
-from compiler.live.versions import end_before, keep_command
-from compiler.model.catalogue import ALL_KEYS
-from compiler.model.environment import Environment, Store
+from compiler.model.environment import ALL_KEYS, Environment, Store
 from compiler.model.inventory import Cell, Inventory, ValueName
 from compiler.model.store import Sameness, compare_stores
 from compiler.refusal import Refusal

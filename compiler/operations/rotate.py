@@ -37,12 +37,20 @@ from compiler.change.plan import (
 from compiler.change.run_files import caller, run_lock
 from compiler.change.run_log import RunLog
 from compiler.change.undo import open_run, own_run, undo_run
-from compiler.live.observation import Likeness, Reading, compare_value, is_of_store, read_all, value_at
+from compiler.live.observation import (
+    RUN_ID,
+    Likeness,
+    Reading,
+    compare_value,
+    is_of_store,
+    read_all,
+    rotation_of,
+    start_time,
+    value_at,
+)
 from compiler.live.readers import readers_of
 from compiler.live.stores import secret_named, store_named
-from compiler.live.versions import RUN_ID, rotation_of, start_time
-from compiler.model.catalogue import SELF
-from compiler.model.environment import Environment
+from compiler.model.environment import SELF, Environment
 from compiler.model.inventory import Inventory
 from compiler.operations.put import Target, odd_forms, require_fit, target_of
 from compiler.operations.rotate_live import (

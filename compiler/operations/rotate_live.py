@@ -19,8 +19,7 @@ from compiler.cluster.problem import OF_PODS
 from compiler.cluster.view import EXTERNAL_SECRETS, PODS, SECRETS, ClusterError, ClusterView, child, refresh_time
 from compiler.live.readers import readers_of
 from compiler.live.stores import LiveStores
-from compiler.model.catalogue import UNLIMITED, Lifetime
-from compiler.model.environment import Environment
+from compiler.model.environment import UNLIMITED, Environment, Lifetime
 from compiler.model.facts import short_duration
 from compiler.model.inventory import reads_of
 from compiler.model.values import manifests_of

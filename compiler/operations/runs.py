@@ -10,9 +10,8 @@ from compiler.change.attributes import COMMAND, TAKE_OVER, holder_of, person_of,
 from compiler.change.journal import Run, Stage, journals, read_run
 from compiler.change.plan import RotationPhase, Target
 from compiler.change.run_files import FOLDER, RUNS, read_each_line
-from compiler.live.observation import NOT_HELD, read_all
+from compiler.live.observation import NOT_HELD, RUN_ID, read_all, rotation_of, start_time_if_valid
 from compiler.live.stores import AddressError, LiveStores
-from compiler.live.versions import RUN_ID, rotation_of, start_time_if_valid
 from compiler.model.environment import Environment
 from compiler.model.inventory import Inventory
 from compiler.refusal import Refusal, system_reason

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from compiler.live.stores import LiveStores, with_server
-from compiler.model.diagnostic import Diagnostic, Related
+from compiler.model.document import Diagnostic, Related
 from compiler.model.environment import Environment
 from compiler.model.inventory import Cell
 from compiler.model.store import Sameness, StoreIdentity, compare_servers, remote_places

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError, ClusterName
-from compiler.live.observation import Likeness
+from compiler.live.observation import Likeness, PastRun, StoredVersion, WriterOf
 from compiler.live.stores import secret_named
-from compiler.live.versions import PastRun, StoredVersion, WriterOf
 from compiler.model.environment import Environment, MoveProgress, Secret, Store, other_store, progress_of
 from compiler.model.facts import shift
 from compiler.model.inventory import Inventory

@@ -61,10 +61,9 @@ from compiler.cluster.view import (
     wanted_keys,
     wanted_names,
 )
-from compiler.live.observation import Likeness
+from compiler.live.observation import Likeness, StoredVersion, version_of
 from compiler.live.stores import AddressError, LiveStores
-from compiler.live.versions import StoredVersion, version_of
-from compiler.model.diagnostic import Severity
+from compiler.model.document import Severity
 from compiler.model.environment import Store
 from compiler.model.inventory import Cell
 from compiler.model.values import Manifest, manifests_of

@@ -26,9 +26,17 @@ from compiler.change.journal import Run, find_run, identity_of, new_id, new_run,
 from compiler.change.plan import Kind, Options, Plan, RotationPhase, Target
 from compiler.change.run_files import caller, read_lines, run_lock
 from compiler.change.run_log import RunLog
-from compiler.live.observation import NOT_HELD, Reading, read_many, value_at
+from compiler.live.observation import (
+    NOT_HELD,
+    RUN_ID,
+    Reading,
+    read_many,
+    rotation_of,
+    start_time,
+    start_time_if_valid,
+    value_at,
+)
 from compiler.live.stores import LiveStores, secret_named, store_named
-from compiler.live.versions import RUN_ID, rotation_of, start_time, start_time_if_valid
 from compiler.model.environment import Environment, Secret
 from compiler.model.files import sync_folder
 from compiler.model.inventory import Inventory

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.document import Source, Span
+from compiler.model.document import Diagnostic, Severity, Source, Span
 from compiler.pipeline import VALUES_FOLDER, plan_values, read_values_file, write_values
 from compiler.project_files import BASE
 from compiler.refusal import system_reason

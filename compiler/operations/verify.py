@@ -13,10 +13,18 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from compiler.live.observation import Likeness, Readings, compare_held, is_of_store, is_silence, read_all
+from compiler.live.observation import (
+    Likeness,
+    Readings,
+    StoredVersion,
+    compare_held,
+    is_of_store,
+    is_silence,
+    read_all,
+    version_of,
+)
 from compiler.live.stores import AddressError, LiveStores
-from compiler.live.versions import StoredVersion, version_of
-from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.document import Diagnostic, Severity
 from compiler.model.environment import BUNDLE, EXTRACT, Environment, Secret, Store
 from compiler.model.inventory import Cell
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError

@@ -17,15 +17,14 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compiler.model.diagnostic import MOST_OF_A_RULE
+from compiler.model.document import MOST_OF_A_RULE
 from compiler.text.characters import cells, printable
 from compiler.text.credential import CONCEALED, credential_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.model.diagnostic import Diagnostic, Related, Severity
-    from compiler.model.document import Source, Span
+    from compiler.model.document import Diagnostic, Related, Severity, Source, Span
 
     Bounds = tuple[int, int]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import compiler
-from compiler.model.diagnostic import Severity
+from compiler.model.document import Severity
 from compiler.render.content import Element, Fingerprint, Fitted, Painted, Style, WorkflowCommands, envelope, members
 from compiler.text.characters import cells
 from compiler.text.wording import PROGRAM, list_names, pluralize
@@ -16,7 +16,7 @@ from compiler.text.wording import PROGRAM, list_names, pluralize
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from compiler.model.diagnostic import Diagnostic
+    from compiler.model.document import Diagnostic
     from compiler.render.content import CommandRun, Content, Line, Shown, ShownRelated
     from compiler.rules.api import Rule
 

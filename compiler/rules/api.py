@@ -9,10 +9,8 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
-from compiler.model.diagnostic import Diagnostic, Related, Severity
-from compiler.model.document import Document, Node, Source, Span
-from compiler.model.environment import Environment, Project, Secret, Store
+from compiler.model.document import Diagnostic, Document, Node, Related, Severity, Source, Span
+from compiler.model.environment import Catalogue, CatalogueKey, Entry, Environment, Project, Secret, Store
 from compiler.model.provider import Provider
 from compiler.text.wording import list_names, pluralize, quote
 

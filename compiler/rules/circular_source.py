@@ -20,7 +20,7 @@ Let one of them have the value itself:
         OIDC_CLIENT_SECRET: {from: oidc/CLIENT_SECRET}
 """
 
-from compiler.model.diagnostic import Related
+from compiler.model.document import Related
 from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Finding, Findings, pluralize, quote, rule
 
 # A longer circle is a made one; its other places help nobody.

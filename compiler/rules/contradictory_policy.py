@@ -14,7 +14,7 @@ Leave one of the two out:
       deletionPolicy: Delete
 """
 
-from compiler.model.catalogue import DELETE, ORPHAN
+from compiler.model.environment import DELETE, ORPHAN
 from compiler.rules.api import CATALOGUE, ERROR, Catalogue, Finding, Findings, Related, quote, rule
 
 

@@ -22,7 +22,7 @@ If you want one value under two names, say so, and nothing is reported:
       SLACK_MCP_XOXB_TOKEN: {from: slack/SLACK_BOT_TOKEN}
 """
 
-from compiler.model.diagnostic import Related
+from compiler.model.document import Related
 from compiler.model.store import Place, place_of
 from compiler.rules.api import CATALOGUE, WARNING, Catalogue, CatalogueKey, Entry, Finding, Findings, quote, rule
 from compiler.stores.registry import PROVIDERS

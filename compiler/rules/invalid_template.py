@@ -46,7 +46,7 @@ from compiler.text.wording import closest
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from compiler.model.catalogue import Entry
+    from compiler.model.environment import Entry
     from compiler.text.go_template import TemplateNames
 
 

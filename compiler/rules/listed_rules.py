@@ -10,7 +10,7 @@ from compiler.rules.api import ERROR, INPUT, NOTE, WARNING, Rule, Scope
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from compiler.model.diagnostic import Severity
+    from compiler.model.document import Severity
 
 _INPUT_ERRORS = (
     "unreadable-file",

@@ -22,7 +22,7 @@ Write what is missing, in the layer that should set it for all:
       github: {}
 """
 
-from compiler.model.catalogue import Catalogue
+from compiler.model.environment import Catalogue
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Related, quote, rule, top_of
 
 _ENVIRONMENT = {

@@ -26,7 +26,7 @@ findings, not half a million.
 
 from collections.abc import Iterable
 
-from compiler.model.diagnostic import Related
+from compiler.model.document import Related
 from compiler.model.environment import Environment, Project, Secret, Store
 from compiler.model.inventory import reads_of
 from compiler.model.store import StoreIdentity, identity_from_files, parse_address

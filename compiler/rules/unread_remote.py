@@ -18,7 +18,7 @@ Leave it out, and name the place where the value is; every secret that takes it 
       ui: {}
 """
 
-from compiler.model.catalogue import Catalogue, Entry
+from compiler.model.environment import Catalogue, Entry
 from compiler.rules.api import (
     ENVIRONMENT,
     ERROR,

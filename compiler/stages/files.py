@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from compiler.model.diagnostic import Diagnostic, Severity, file_error
-from compiler.model.document import Source, Span
+from compiler.model.document import Diagnostic, Severity, Source, Span, file_error
 from compiler.model.facts import MAX_BYTES
 from compiler.model.files import is_inside, is_temporary, leads_out, sync_folder, temporary_beside
 from compiler.refusal import system_reason

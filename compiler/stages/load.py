@@ -13,8 +13,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 
-from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Related, Severity, and_more
-from compiler.model.document import Document, Node, Scalar, Source, Span, extent
+from compiler.model.document import (
+    MOST_OF_A_KIND,
+    Diagnostic,
+    Document,
+    Node,
+    Related,
+    Scalar,
+    Severity,
+    Source,
+    Span,
+    and_more,
+    extent,
+)
 from compiler.model.facts import MAX_DEPTH, MAX_MANIFEST_DEPTH, MAX_MANIFEST_NODES, MAX_NODES, most_values
 from compiler.text.characters import Mistake, has_control, odd_character
 from compiler.text.credential import looks_like_credential

@@ -9,21 +9,27 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from compiler.model.catalogue import (
+from compiler.model.document import Diagnostic, Document, Node, Related, Severity, Source, extent
+from compiler.model.environment import (
     ALL_KEYS,
+    EXTRACT,
+    METADATA,
     OWNER,
+    PER_KEY,
     RETAIN,
     UNLIMITED,
     Catalogue,
     CatalogueKey,
     Entry,
+    Environment,
     KeyRemote,
     Lifetime,
     Origin,
+    Secret,
+    SecretKey,
+    Store,
+    lacks_base,
 )
-from compiler.model.diagnostic import Diagnostic, Related, Severity
-from compiler.model.document import Document, Node, Source, extent
-from compiler.model.environment import EXTRACT, METADATA, PER_KEY, Environment, Secret, SecretKey, Store, lacks_base
 from compiler.model.facts import MAX_BYTES, MAX_RESOLVED, ORDINARY_VALUES, PART_OF, most_values, parse_duration
 from compiler.model.store import DEFAULT_MOUNT, place_in, remote_of
 from compiler.stores.registry import PROVIDERS, provider_of, suggest_store

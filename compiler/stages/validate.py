@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiler.model.diagnostic import MOST_OF_A_KIND, and_more
+from compiler.model.document import MOST_OF_A_KIND, and_more
 from compiler.model.environment import TARGET
 from compiler.stores.registry import PROVIDERS
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from jsonschema import Draft7Validator, ValidationError
 
-    from compiler.model.diagnostic import Diagnostic
-    from compiler.model.document import Document, Node, Span
+    from compiler.model.document import Diagnostic, Document, Node, Span
     from compiler.rules.forms.schema_error import InputPlace
 
 _PACKAGED = Path(__file__).parent.parent / "schemas"

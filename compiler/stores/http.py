@@ -5,7 +5,6 @@ does not take in what it is sent, and its reply.
 """
 
 import base64
-import errno
 import io
 import ipaddress
 import logging
@@ -13,8 +12,10 @@ import re
 import socket
 import ssl
 import time
+from base64 import b64decode
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.client import (
@@ -26,6 +27,7 @@ from http.client import (
     IncompleteRead,
     RemoteDisconnected,
 )
+from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple, TypeAlias
 from urllib.parse import unquote
 
@@ -35,7 +37,9 @@ from urllib3.exceptions import DecodeError, LocationParseError
 from urllib3.util import SKIP_HEADER, Url, parse_url
 from urllib3.util.ssltransport import SSLTransport
 
+from compiler.model.files import NamedFileError, as_file, show_file
 from compiler.model.store import Address
+from compiler.stores.errors import Action, Code, ConnectionDeniedError, StoreError, StoreLocation, UnknownHostError
 from compiler.stores.pacing import call_in_time, remaining_seconds
 
 
@@ -55,6 +59,8 @@ class ReplyTooLargeError(ValueError):
 # The limit for a store's reply: a hundred times what the largest one has.
 MOST_VALUES: Final = 100_000
 TOO_LARGE_REPLY: Final = "its reply is larger than any that a store sends"
+# The authorities of a whole system are 200 KiB.
+_LARGEST_PEM: Final = 16 * 1024 * 1024
 
 
 class _Bounded(io.RawIOBase):
@@ -221,26 +227,6 @@ class StrictResponse(HTTPResponse):
 
 # What TLS sends in one piece.
 PIECE: Final = 16_384
-# What a resolver says of a name that there is not; EAI_AGAIN and the like say that it does not know at the moment.
-_NO_SUCH_NAME: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
-
-
-class UnknownHostError(socket.gaierror):
-    """The name `host` was not resolved. `is_final`: it does not exist here, rather than that nobody answered."""
-
-    def __init__(self, host: str, number: int) -> None:
-        super().__init__(number, "no address")
-        self.host = host
-        self.is_final = number in _NO_SUCH_NAME
-
-
-class ConnectionDeniedError(ConnectionRefusedError):
-    """The machine `host` is there, and nothing listens at `port` of it."""
-
-    def __init__(self, host: str, port: int) -> None:
-        super().__init__(errno.ECONNREFUSED, "connection refused")
-        self.host = host
-        self.port = port
 
 
 class TimedConnection(HTTPConnection):
@@ -490,3 +476,44 @@ def clock_drift(date: str | None) -> timedelta:
     except (ValueError, OverflowError):
         return timedelta()
     return ahead if _NO_DRIFT <= abs(ahead) <= _MOST_DRIFT else timedelta()
+
+
+def authorities_of(ca: Path | None, environ: Mapping[str, str], variables: Iterable[str]) -> tuple[str, str]:
+    """What names the authorities to trust, and the file or folder that it names; the store's own `ca` goes first."""
+    named = {"the store's ca": str(ca or ""), **{name: environ.get(name, "") for name in variables}}
+    return next(((name, value) for name, value in named.items() if value), ("", ""))
+
+
+def trusting(
+    authorities: tuple[str, str],
+    place: StoreLocation,
+    default: str | None = None,
+    certificate: tuple[str, str] = ("", ""),
+    bundle: str | None = None,
+) -> ssl.SSLContext:
+    """What a TLS connection is checked by: `authorities`, else those in the file `default`, else the system's.
+
+    `certificate` are the files of the client's own certificate and its key. With `bundle`, PEM in Base64, `authorities`
+    say where that stands. Raises a StoreError, tls-failure.
+    """
+    name, path = authorities
+    folder = bool(path) and Path(path).is_dir()
+    where = name or "the system"
+    reason, remedy = f"the CA certificates of {where}{show_file(path)} cannot be read", f"correct {where}"
+    try:
+        with ExitStack() as stack:
+            file = stack.enter_context(as_file(path, _LARGEST_PEM)) if path and not folder else None
+            pem = b64decode(bundle, validate=True).decode() if bundle else None
+            cafile = file if path or bundle else default
+            context = ssl.create_default_context(cafile=cafile, capath=path if folder else None, cadata=pem)
+            reason, remedy = "the client certificate cannot be read", "correct VAULT_CLIENT_CERT or VAULT_CLIENT_KEY"
+            if certificate[0]:
+                files = [stack.enter_context(as_file(each, _LARGEST_PEM)) for each in certificate if each]
+                context.load_cert_chain(*files)
+    except NamedFileError as error:
+        failure = reason if error.is_unreadable else f"{reason}: it {error}"
+    except (OSError, ValueError):
+        failure = reason
+    else:
+        return context
+    raise StoreError(place, Action.CONNECT, failure, remedy, Code.TLS_FAILURE)

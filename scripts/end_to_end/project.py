@@ -7,7 +7,7 @@ import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from compiler.model.diagnostic import Severity
+from compiler.model.document import Severity
 from compiler.model.store import DEFAULT_MOUNT, is_near
 from compiler.operations.references import cells_to_read
 from compiler.pipeline import compile_project

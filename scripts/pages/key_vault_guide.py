@@ -9,7 +9,7 @@ from compiler.stores.azure_key_vault.provider import PROVIDER
 from scripts.pages.schema_page import GENERATED
 
 if TYPE_CHECKING:
-    from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
+    from compiler.model.environment import Catalogue, CatalogueKey, Entry
 
 _INTRODUCTION = """What each secret of the platform holds when its store is Azure Key Vault, and how to create it.
 

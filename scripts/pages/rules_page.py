@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.model.diagnostic import MOST_OF_A_KIND, MOST_OF_A_RULE
+from compiler.model.document import MOST_OF_A_KIND, MOST_OF_A_RULE
 from scripts.pages.schema_page import GENERATED
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.cli.terminal.contents import text_of
-from compiler.model.diagnostic import Diagnostic
+from compiler.model.document import Diagnostic
 from compiler.pipeline import Result, ValuesFile, compile_project, plan_values
 from compiler.render.content import CommandRun, show
 from compiler.render.formats import render_text

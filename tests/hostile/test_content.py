@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from compiler.cli.terminal.contents import text_of
-from compiler.model.diagnostic import Diagnostic
+from compiler.model.document import Diagnostic
 from compiler.pipeline import compile_project
 from compiler.render.content import CommandRun, show
 from compiler.render.formats import render_text

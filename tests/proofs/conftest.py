@@ -21,7 +21,7 @@ from compiler.operations.references import cells_to_read
 from compiler.operations.verify import verify
 from compiler.pipeline import compile_project
 from compiler.stores.azure_key_vault import client as key_vault_client
-from compiler.stores.no_answer import trusting
+from compiler.stores.http import trusting
 from tests.commands import Done, run_command
 from tests.faulty_key_vault import FaultyKeyVault, Limits, VaultOptions
 from tests.openbao_servers import await_kv

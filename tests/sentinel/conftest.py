@@ -15,7 +15,7 @@ import pytest
 
 from compiler.cli.main import main
 from compiler.cli.terminal.contents import text_of
-from compiler.model.diagnostic import Diagnostic
+from compiler.model.document import Diagnostic
 from compiler.pipeline import compile_project, plan_values
 from compiler.render.content import CommandRun, show
 from compiler.render.formats import FORMATS

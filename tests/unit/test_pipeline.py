@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import compiler.pipeline
-from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity
-from compiler.model.document import Document
+from compiler.model.document import MOST_OF_A_KIND, Diagnostic, Document, Severity
 from compiler.model.environment import Environment, Project
 from compiler.model.values import SecretChange
 from compiler.pipeline import Checker, Result, ValuesFile, compile_project, plan_values, write_values
@@ -189,7 +187,7 @@ def test_a_file_of_somebody_else_is_said_and_left(project: Path, text: str) -> N
 def test_what_would_be_read_otherwise_is_not_written(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = compile_project(project, ["prod"])
     assert result.project is not None
-    monkeypatch.setattr(compiler.pipeline, "read_back", lambda _: ({"externalSecrets": {}}, None))
+    monkeypatch.setattr("compiler.stages.emit.read_back", lambda _: ({"externalSecrets": {}}, None))
     _, diagnostics = plan_values(result.project, project / "chart", "chart", project)
     (diagnostic,) = diagnostics
     assert (diagnostic.rule, diagnostic.severity) == ("unproven-output", Severity.ERROR)
@@ -333,7 +331,7 @@ def test_what_a_nested_file_reads_back_as_is_proved(project: Path, monkeypatch: 
     nest(project, "secrets")
     result = compile_project(project, ["dev"])
     assert result.project is not None
-    monkeypatch.setattr(compiler.pipeline, "values_text", lambda *given: values_text(given[0], "dev", ["a"], "other"))
+    monkeypatch.setattr("compiler.stages.emit.values_text", lambda *given: values_text(given[0], "dev", ["a"], "other"))
     _, (diagnostic,) = plan_values(result.project, project / "chart", "chart", project)
     assert diagnostic.rule == "unproven-output"
 

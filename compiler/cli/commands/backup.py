@@ -13,8 +13,7 @@ from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_
 from compiler.cli.terminal.dialogue import ask_hidden, is_terminal, read_file
 from compiler.cli.terminal.outlet import standard_error
 from compiler.live.stores import LiveStores, secret_named
-from compiler.model.catalogue import ALL_KEYS
-from compiler.model.environment import Environment
+from compiler.model.environment import ALL_KEYS, Environment
 from compiler.model.inventory import ValueName
 from compiler.operations.age_file import (
     SHORTEST_PASSPHRASE,

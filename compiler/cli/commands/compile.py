@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from compiler.cli.invocation import NOTHING_WRITTEN, interruption, outside
 from compiler.cli.parser import add_all, add_format, see_all
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.model.catalogue import ALL_KEYS
+from compiler.model.environment import ALL_KEYS
 from compiler.operations.values_files import ValuesOutcome, note_unmade_stores, write_values_files
 from compiler.pipeline import VALUES_FOLDER, compile_project
 from compiler.refusal import Refusal

@@ -26,7 +26,7 @@ from compiler.generate.argocd import (
 from compiler.generate.files import HEADER, find_stale, generated_files, generated_texts, refuse_place, refuse_unfit
 from compiler.generate.platform import caipe_forms, platform_values, read_chart
 from compiler.helm import VARIABLE, chart_at, find_helms
-from compiler.model.diagnostic import Diagnostic
+from compiler.model.document import Diagnostic
 from compiler.model.facts import object_name_problem
 from compiler.pipeline import compile_project
 from compiler.refusal import FOUND, OK, Refusal

@@ -27,7 +27,7 @@ from compiler.imports.sources import (
 from compiler.imports.store_names import StoreContents, contents_lines, read_contents
 from compiler.live.readers import readers_of
 from compiler.live.stores import open_stores_for_reading, store_named
-from compiler.model.diagnostic import Diagnostic
+from compiler.model.document import Diagnostic
 from compiler.refusal import FOUND, OK, Refusal
 from compiler.render.content import Line, members
 from compiler.rules.api import Finding

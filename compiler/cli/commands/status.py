@@ -58,8 +58,8 @@ from compiler.text.wording import closest, command_line, quote, repeat_option
 
 if TYPE_CHECKING:
     from compiler.change.journal import RunHistory
+    from compiler.live.observation import PastRun, StoredVersion
     from compiler.live.readers import ReadIndex
-    from compiler.live.versions import PastRun, StoredVersion
 
 DESCRIPTION = """Shows the state of each secret: the store in use, the next step of the move, whether the other store
 holds the same values, how old they are and when they expire; with --cluster also whether the cluster runs on it.

@@ -13,7 +13,7 @@ from compiler.cli.invocation import Invocation, files_alone, open_stores
 from compiler.cli.parser import Parser, add_accept_cluster, add_accept_store, add_all, add_format, days
 from compiler.cli.terminal.outlet import standard_error
 from compiler.live.stores import LiveStores, open_stores_for_reading, store_named
-from compiler.model.diagnostic import Diagnostic
+from compiler.model.document import Diagnostic
 from compiler.model.environment import Environment
 from compiler.model.inventory import Cell
 from compiler.operations.references import cells_of, cells_of_file

@@ -20,7 +20,7 @@ from compiler.change.plan import (
     Target,
     WriteResult,
 )
-from compiler.model.catalogue import ALL_KEYS
+from compiler.model.environment import ALL_KEYS
 from compiler.model.facts import short_duration
 from compiler.model.inventory import RefreshTimes
 from compiler.render.content import HANGING, Line, Painted, Piece, Style, Wrapped, members

@@ -9,9 +9,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from compiler.cluster.problem import ClusterState
-from compiler.live.observation import Likeness
-from compiler.live.versions import WriterOf, describe_writes, no_writer, remedies, start_time
-from compiler.model.catalogue import SELF
+from compiler.live.observation import Likeness, WriterOf, describe_writes, no_writer, remedies, start_time
+from compiler.model.environment import SELF
 from compiler.model.facts import short_duration
 from compiler.model.inventory import Inventory, name_keys
 from compiler.operations.causes import Cause, NextStep, without_count

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compiler.model.diagnostic import Diagnostic, Severity, file_error
+from compiler.model.document import Diagnostic, Severity, file_error
 from compiler.model.facts import days_in_words, short_duration
 from compiler.stores.registry import PROVIDERS, provider_called
 from compiler.text.characters import foreign_character

@@ -27,19 +27,20 @@ from compiler.model.store import Address, StoreAddress, is_loopback, parse_addre
 from compiler.stores.azure_key_vault.log_in import NoTokenError, shared_credential
 from compiler.stores.azure_key_vault.provider import SECRET_NAME, cloud_of
 from compiler.stores.azure_key_vault.replies import Bundle, answer_of, bundle_of, error_of, unexpected_reply
-from compiler.stores.errors import Action, Code, StoreError, StoreLocation
+from compiler.stores.errors import Action, Code, Server, StoreError, StoreLocation, no_answer
 from compiler.stores.http import (
     MOST_VALUES,
     HttpReply,
     Proxy,
     ReplyTooLargeError,
     Transport,
+    authorities_of,
     clock_drift,
     parse_proxy,
     silence,
+    trusting,
 )
 from compiler.stores.interface import Attributes, Identity, Problem, StoreOptions
-from compiler.stores.no_answer import Server, authorities_of, no_answer, trusting
 from compiler.stores.pacing import acquire_within_deadline, note_answer
 from compiler.stores.secret_value import UNWRITABLE, SecretValue, Trait, traits
 

@@ -21,7 +21,7 @@ import hvac.adapters  # type: ignore[import-untyped]
 
 from compiler.model.facts import has_more_values
 from compiler.model.store import Address, StoreAddress, is_near, parse_address
-from compiler.stores.errors import Action, Code, ForbiddenError, StoreError, StoreLocation
+from compiler.stores.errors import Action, Code, ForbiddenError, Server, StoreError, StoreLocation, no_answer
 from compiler.stores.http import (
     MOST_VALUES,
     TOO_LARGE_REPLY,
@@ -29,11 +29,12 @@ from compiler.stores.http import (
     Proxy,
     ReplyTooLargeError,
     Transport,
+    authorities_of,
     clock_drift,
     parse_proxy,
+    trusting,
 )
 from compiler.stores.interface import Cluster, Identity, StoreOptions
-from compiler.stores.no_answer import Server, authorities_of, no_answer, trusting
 from compiler.stores.pacing import UNLIMITED, acquire_within_deadline, note_answer
 from compiler.stores.secret_value import NotAnObjectError, SecretValue, read_object
 from compiler.stores.vault.access import Request, VaultQuestions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.change.run_files import caller
-from compiler.live.versions import rotation_of
+from compiler.live.observation import rotation_of
 from compiler.stores.interface import ROTATION, ROTATION_BY, Attributes
 from tests.proofs.machine.platform import BrokenError
 from tests.proofs.machine.project import KEYS, PREVIOUS, STORES, WITHOUT_OVERLAP, place

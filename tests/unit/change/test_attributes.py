@@ -25,7 +25,7 @@ from compiler.change.operations import Delete, NewVersion, Operation, Put, Recov
 from compiler.change.plan import Aged, Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step
 from compiler.change.run_files import caller, caller_of
 from compiler.live.ages import age_keys, since_text
-from compiler.live.versions import rotation_of
+from compiler.live.observation import rotation_of
 from compiler.model.document import Node
 from compiler.model.environment import Store
 from compiler.model.inventory import PlaceLimits

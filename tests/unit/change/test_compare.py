@@ -15,7 +15,7 @@ from compiler.change.compare import (
 from compiler.change.journal import Run, RunEntry
 from compiler.change.operations import Delete, DeleteVersions, Operation, Put, RecoverVersions, Restore
 from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step
-from compiler.live.versions import PastRun
+from compiler.live.observation import PastRun
 from compiler.model.environment import Environment
 from compiler.model.inventory import Inventory
 from compiler.model.provider import Provider

@@ -7,7 +7,7 @@ import pytest
 
 from compiler.change.journal import Run, RunEntry, RunHistory, apply_line, history_of
 from compiler.change.plan import Kind, RotationPhase
-from compiler.live.versions import PastRun, StoredVersion
+from compiler.live.observation import PastRun, StoredVersion
 from compiler.stores.interface import Attributes, RemoteSecret
 
 A = ("azure", "a")

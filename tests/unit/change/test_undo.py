@@ -18,7 +18,7 @@ from compiler.change.undo import (
     judge_deletion,
     plan_undo,
 )
-from compiler.live.versions import PastRun
+from compiler.live.observation import PastRun
 from compiler.model.environment import Environment, Store
 from compiler.model.provider import Provider
 from compiler.model.store import Place, StoreAddress

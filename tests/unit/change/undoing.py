@@ -13,7 +13,7 @@ from compiler.change.operations import Delete, DeleteVersions, Operation, Put, R
 from compiler.change.plan import Kind, Location, Plan, State, Step, WriteResult
 from compiler.change.run_log import RunLog, UndoLog
 from compiler.change.undo import plan_undo
-from compiler.live.versions import PastRun
+from compiler.live.observation import PastRun
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import StoreLocation

@@ -24,8 +24,7 @@ from compiler.cli.invocation import (
     require_sound,
     working_folder,
 )
-from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.document import Source, Span
+from compiler.model.document import Diagnostic, Severity, Source, Span
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from compiler.render.content import CommandRun

@@ -11,8 +11,7 @@ import pytest
 
 from compiler.cluster.verify import OPTIONAL, cluster_checker, verify_cluster
 from compiler.cluster.view import ClusterError, ClusterView, open_view
-from compiler.model.diagnostic import Diagnostic
-from compiler.model.document import Node, Source, Span, extent
+from compiler.model.document import Diagnostic, Node, Source, Span, extent
 from compiler.model.environment import Store
 from compiler.model.values import Manifest
 from compiler.refusal import Refusal

@@ -7,7 +7,7 @@ import pytest
 
 from compiler.consumers.findings import EnvironmentSecrets, judge, secrets_of
 from compiler.consumers.readers import ObjectIndex, take
-from compiler.model.diagnostic import Diagnostic
+from compiler.model.document import Diagnostic
 from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from compiler.stages.load import load_manifests

@@ -14,8 +14,7 @@ from compiler.consumers.findings import (
     unmade,
 )
 from compiler.consumers.readers import Made, Workload
-from compiler.model.diagnostic import MOST_OF_A_KIND, Severity
-from compiler.model.document import Source, Span
+from compiler.model.document import MOST_OF_A_KIND, Severity, Source, Span
 from compiler.rules.api import Finding
 from compiler.rules.listed_rules import BY_ID
 from tests.unit.conftest import TAKERS

@@ -25,8 +25,7 @@ from compiler.edit.new_project import (
     write_new,
 )
 from compiler.edit.yaml_edit import Splice
-from compiler.model.diagnostic import Severity
-from compiler.model.document import Source, Span
+from compiler.model.document import Severity, Source, Span
 from compiler.pipeline import compile_edited, compile_project
 from compiler.refusal import Refusal
 from compiler.stages.files import Output

@@ -28,7 +28,7 @@ from compiler.generate.argocd import (
     to_arguments,
     unmade_namespaces,
 )
-from compiler.model.diagnostic import Diagnostic
+from compiler.model.document import Diagnostic
 from compiler.model.environment import Environment
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal

@@ -13,7 +13,7 @@ from compiler.generate.files import (
     refuse_place,
     refuse_unfit,
 )
-from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.document import Diagnostic, Severity
 from compiler.refusal import Refusal
 
 TEXTS = {"a.yaml": f"{HEADER}a`.\na: 1\n", "prod/b.yaml": f"{HEADER}b`.\nb: 1\nc: 2\n"}

@@ -6,26 +6,24 @@ import pytest
 
 from compiler.live.observation import (
     Likeness,
+    PastRun,
+    StoredVersion,
     ask_many,
     compare_held,
     compare_value,
-    is_of_store,
-    is_silence,
-    read_all,
-    read_many,
-    version_states,
-)
-from compiler.live.versions import (
-    PastRun,
-    StoredVersion,
     describe_writes,
     end_before,
     is_later,
+    is_of_store,
+    is_silence,
     keep_command,
     lasting_command,
     no_writer,
+    read_all,
+    read_many,
     remedies,
     version_of,
+    version_states,
 )
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress

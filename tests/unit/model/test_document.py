@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.model.document import Document, Node, Source, Span, extent
+from compiler.model.document import Diagnostic, Document, Node, Severity, Source, Span, extent
 
 TEXT = "stores: {vault: {mount: secret}}\nuse: [pat]\nslack:\n"
 SOURCE = Source("a.yaml", TEXT)
@@ -152,3 +152,22 @@ def test_a_span_says_where_it_is() -> None:
 
 def test_the_text_of_a_file_is_in_no_representation() -> None:
     assert "two" not in repr(Span(Source("a.yaml", "two")))
+
+
+def test_equal_findings_are_equal_so_that_they_can_be_told_once() -> None:
+    source = Source("a.yaml", "secret text")
+    one, same = (Diagnostic("r", Severity.ERROR, "m", Span(source, 0, 1)) for _ in range(2))
+    other = Diagnostic("r", Severity.ERROR, "m", Span(Source("a.yaml", "secret text"), 0, 1))
+    assert {one, same} == {one}
+    assert one != other
+
+
+def test_a_diagnostic_cannot_change_and_its_representation_has_no_input() -> None:
+    found = Diagnostic("r", Severity.WARNING, "m", Span(Source("a.yaml", "secret text"), 0, 1))
+    with pytest.raises(AttributeError):
+        found.message = "x"  # type: ignore[misc]
+    assert "secret text" not in repr(found)
+
+
+def test_severities_are_written_as_formats_want_them() -> None:
+    assert [severity.value for severity in Severity] == ["error", "warning", "note"]

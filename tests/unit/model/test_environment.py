@@ -6,6 +6,7 @@ from compiler.model.environment import Project, fill_pattern, placeholders
 from compiler.stages.load import load_text
 from compiler.stages.resolve import Resolver, catalogue_of, merge
 
+VARIANTS = "secrets: {a: {keys: {KX: {}, KY: {variants: [one]}, KZ: {variants: [two, one]}, KW: {variants: [two]}}}}\n"
 CATALOGUE = "secrets: {a: {keys: {X: {}}}, b: {keys: {KY: {}}}, c: {keys: {Z: {}}}}\n"
 BASE = "store: one\nstores: {one: {provider: vault}, two: {provider: vault}, three: {provider: vault}}\n"
 PROD = "secrets: {a: {store: three}, b: {}, c: {store: unknown}}\n"
@@ -54,3 +55,21 @@ def test_it_is_whole_when_every_environment_is_in_the_run() -> None:
     assert project.is_whole
     assert not replace(project, names=("a", "b")).is_whole
     assert not replace(project, environments=()).is_whole
+
+
+@pytest.mark.parametrize(
+    ("variants", "keys"),
+    [
+        ((), ["KX"]),
+        (("one",), ["KX", "KY", "KZ"]),
+        (("two",), ["KX", "KZ", "KW"]),
+        (("two", "one"), ["KX", "KY", "KZ", "KW"]),
+        (("three",), ["KX"]),
+    ],
+)
+def test_the_keys_of_variants_are_in_the_catalogues_order(variants: tuple[str, ...], keys: list[str]) -> None:
+    document, _ = load_text("environments/catalogue.yaml", VARIANTS)
+    assert document is not None
+    entry = catalogue_of(document).entries["a"]
+    assert entry.variants == ("one", "two")
+    assert [key.name for key in entry.keys_of(variants)] == keys

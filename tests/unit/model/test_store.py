@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from compiler.model.catalogue import UNLIMITED, CatalogueKey, Entry, KeyRemote
 from compiler.model.document import Node, Source, extent
+from compiler.model.environment import UNLIMITED, CatalogueKey, Entry, KeyRemote
 from compiler.model.provider import UNKNOWN, unknown_identity, unknown_provider
 from compiler.model.store import (
     Address,

@@ -5,11 +5,9 @@ from typing import Any
 
 import pytest
 
-from compiler.live.observation import Likeness
+from compiler.live.observation import Likeness, PastRun
 from compiler.live.stores import LiveStores
-from compiler.live.versions import PastRun
-from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.document import Source, Span
+from compiler.model.document import Diagnostic, Severity, Source, Span
 from compiler.operations.cutover import Cutover, commit, write
 from compiler.operations.cutover_gate import (
     About,

@@ -8,8 +8,7 @@ import pytest
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan
 from compiler.live.stores import LiveStores, store_named
-from compiler.model.catalogue import KeyRemote
-from compiler.model.environment import Environment
+from compiler.model.environment import Environment, KeyRemote
 from compiler.model.store import StoreAddress
 from compiler.operations.migrate import Migration, migration
 from compiler.refusal import Refusal

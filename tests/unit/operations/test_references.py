@@ -9,8 +9,7 @@ import pytest
 
 from compiler.cli.terminal.contents import text_of
 from compiler.live.stores import AddressError, address_of, open_stores_for_reading
-from compiler.model.diagnostic import Severity
-from compiler.model.document import Document, Node, Source, Span, extent
+from compiler.model.document import Document, Node, Severity, Source, Span, extent
 from compiler.model.environment import Environment, Store
 from compiler.model.inventory import Cell
 from compiler.model.provider import Provider

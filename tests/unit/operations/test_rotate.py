@@ -8,8 +8,7 @@ import pytest
 from compiler.change.apply import carry_out
 from compiler.change.journal import runs
 from compiler.change.plan import End, Kind, Options, Outcome, RotationPhase
-from compiler.model.catalogue import UNLIMITED, Lifetime
-from compiler.model.environment import Environment
+from compiler.model.environment import UNLIMITED, Environment, Lifetime
 from compiler.operations.rotate import (
     NewValues,
     close_rotation,

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from compiler.live.stores import LiveStores
-from compiler.model.diagnostic import Diagnostic
+from compiler.model.document import Diagnostic
 from compiler.model.store import StoreAddress
 from compiler.operations.references import cells_to_read
 from compiler.operations.shared_values import shared_values

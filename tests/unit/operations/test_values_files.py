@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.document import Source, Span
+from compiler.model.document import Diagnostic, Severity, Source, Span
 from compiler.model.environment import Project
 from compiler.operations.values_files import ValuesOutcome, note_unmade_stores, prune, write_values_files
 from compiler.pipeline import compile_project

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from compiler.live.observation import Likeness
 from compiler.live.stores import LiveStores
-from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.document import Node, Source, Span, extent
+from compiler.model.document import Diagnostic, Node, Severity, Source, Span, extent
 from compiler.model.environment import Store
 from compiler.model.inventory import Cell
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError

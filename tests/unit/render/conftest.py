@@ -2,8 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from compiler.model.diagnostic import Diagnostic, Related, Severity
-from compiler.model.document import Source, Span
+from compiler.model.document import Diagnostic, Related, Severity, Source, Span
 from compiler.render.content import Shown, show
 from compiler.rules.api import Rule, Scope
 

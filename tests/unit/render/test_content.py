@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.cli.terminal.contents import text_of
-from compiler.model.diagnostic import MOST_OF_A_RULE, Diagnostic, Severity
-from compiler.model.document import Source, Span
+from compiler.model.document import MOST_OF_A_RULE, Diagnostic, Severity, Source, Span
 from compiler.render.content import (
     WIDEST,
     Content,

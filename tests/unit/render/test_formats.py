@@ -12,8 +12,7 @@ import pytest
 import compiler
 from compiler.cli import parser
 from compiler.cli.terminal.contents import text_of
-from compiler.model.diagnostic import Diagnostic, Related, Severity
-from compiler.model.document import Source, Span
+from compiler.model.document import Diagnostic, Related, Severity, Source, Span
 from compiler.render.content import CommandRun, Shown, ShownRelated, show
 from compiler.render.formats import (
     FORMATS,

@@ -6,10 +6,8 @@ from typing import Protocol
 
 import pytest
 
-from compiler.model.catalogue import Catalogue
-from compiler.model.diagnostic import Diagnostic
-from compiler.model.document import Document
-from compiler.model.environment import Environment, Project
+from compiler.model.document import Diagnostic, Document
+from compiler.model.environment import Catalogue, Environment, Project
 from compiler.rules.api import Rule, Scope
 from compiler.stages.load import load_text
 from compiler.stages.resolve import Resolver, catalogue_of, merge

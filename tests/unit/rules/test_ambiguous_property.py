@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.model.diagnostic import Severity
+from compiler.model.document import Severity
 from compiler.rules.ambiguous_property import check
 from tests.unit.rules.conftest import CATALOGUE, Judge
 

@@ -1,9 +1,7 @@
 import pytest
 
-from compiler.model.catalogue import Catalogue
-from compiler.model.diagnostic import Diagnostic, Related, Severity
-from compiler.model.document import Node, Source, Span, extent
-from compiler.model.environment import Environment
+from compiler.model.document import Diagnostic, Node, Related, Severity, Source, Span, extent
+from compiler.model.environment import Catalogue, Environment
 from compiler.rules.api import Finding, Findings, Rule, Scope, paths_below, top_of, waiver, waiver_scope, wrong_names
 from compiler.stages.load import load_text
 from compiler.stores.registry import PROVIDERS

@@ -1,4 +1,4 @@
-from compiler.model.diagnostic import Severity
+from compiler.model.document import Severity
 from compiler.rules.duplicate_target_key import check
 from tests.unit.rules.conftest import CATALOGUE, Judge
 

@@ -1,7 +1,7 @@
 import re
 from pathlib import Path
 
-from compiler.model.diagnostic import MOST_OF_A_KIND, Severity
+from compiler.model.document import MOST_OF_A_KIND, Severity
 from compiler.rules import ALL_RULES, RULES, listed_rules
 from compiler.rules.api import Scope, find_nothing
 from compiler.rules.listed_rules import BY_ID, CONSUMER_RULES, INPUT_RULES, LIVE_RULES, NOT_IMPORTED

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.model.diagnostic import Severity
+from compiler.model.document import Severity
 from compiler.pipeline import compile_project
 from compiler.rules.newer_operator_version import check
 from tests.platforms import BASE, CATALOGUE

@@ -1,4 +1,4 @@
-from compiler.model.diagnostic import Severity
+from compiler.model.document import Severity
 from compiler.rules.api import Scope
 from compiler.rules.unused_waiver import check
 from compiler.stages.load import load_text

@@ -12,7 +12,7 @@ from time import sleep
 
 import pytest
 
-from compiler.model.diagnostic import Severity
+from compiler.model.document import Severity
 from compiler.model.facts import MAX_BYTES
 from compiler.model.files import temporary_beside
 from compiler.stages import files

@@ -3,8 +3,7 @@ from typing import Any
 import pytest
 
 import compiler.stages.load
-from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity
-from compiler.model.document import Node
+from compiler.model.document import MOST_OF_A_KIND, Diagnostic, Node, Severity
 from compiler.model.facts import MAX_DEPTH, MAX_MANIFEST_DEPTH, MAX_NODES
 from compiler.render.content import show
 from compiler.stages import load as module

@@ -2,10 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.model.catalogue import KeyRemote, Lifetime
-from compiler.model.diagnostic import Diagnostic
-from compiler.model.document import Node
-from compiler.model.environment import Environment
+from compiler.model.document import Diagnostic, Node
+from compiler.model.environment import Environment, KeyRemote, Lifetime
 from compiler.model.store import Place
 from compiler.stages.resolve import Outside, Resolver, catalogue_of, merge, merge_onto, outside_layer, outside_of
 from tests import providers

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic
-from compiler.model.document import Document
+from compiler.model.document import MOST_OF_A_KIND, Diagnostic, Document
 from compiler.stages import validate as validation
 from compiler.stages.validate import at, read_schema, validate, with_providers
 from compiler.stores.registry import PROVIDERS

@@ -15,14 +15,13 @@ import pytest
 from compiler.demo.local_key_vault import CertificateAuthority
 from compiler.model.store import Address
 from compiler.stores import http
+from compiler.stores.errors import ConnectionDeniedError, UnknownHostError
 from compiler.stores.http import (
-    ConnectionDeniedError,
     ReplyTooLargeError,
     StrictResponse,
     TimedConnection,
     TimedTlsConnection,
     Transport,
-    UnknownHostError,
     open_socket,
     silence,
 )

@@ -11,7 +11,7 @@ import pytest
 from compiler.model.provider import Provider, unknown_provider
 from compiler.rules import RULES
 from compiler.stores.azure_key_vault.provider import expected_spec as key_vault_spec
-from compiler.stores.registry import PATTERNS, PROVIDERS, provider_called, provider_of
+from compiler.stores.registry import PATTERNS, PROVIDERS, provider_called, provider_of, suggest_store
 from compiler.stores.vault.provider import expected_spec as vault_spec
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -102,3 +102,22 @@ def test_the_second_derivation_takes_nothing_from_the_descriptor_beside_it(provi
         assert function.__code__.co_firstlineno >= module["expected_spec"].__code__.co_firstlineno, name
         known.add(name)
         pending += (globals_of(function.__code__) & module.keys()) - known
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("keyvault", 'did you mean "azure"?'),
+        ("Key-Vault", 'did you mean "azure"?'),
+        ("openbao", 'did you mean "own"?'),
+        ("azur", 'did you mean "azure"?'),
+        ("s3", 'the stores are "own", "azure"'),
+    ],
+)
+def test_a_word_for_a_provider_leads_to_its_store_alone(word: str, said: str) -> None:
+    assert suggest_store(word, {"own": "vault", "azure": "azurekv"}) == said
+
+
+def test_a_store_of_the_other_provider_is_not_what_a_word_for_one_means() -> None:
+    assert suggest_store("keyvault", {"vault": "vault"}) == 'the only one is "vault"'
+    assert suggest_store("vault", {"vault-a": "vault", "vault-b": "vault"}) == 'the stores are "vault-a", "vault-b"'

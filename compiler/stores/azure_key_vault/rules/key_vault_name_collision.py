@@ -24,8 +24,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from compiler.model.catalogue import ALL_KEYS, Catalogue, CatalogueKey, Entry
 from compiler.model.document import Node
+from compiler.model.environment import ALL_KEYS, Catalogue, CatalogueKey, Entry
 from compiler.model.store import Place, place_of, remote_of
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Secret, Store, quote, rule
 from compiler.stores.azure_key_vault.provider import PROVIDER

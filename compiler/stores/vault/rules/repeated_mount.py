@@ -18,7 +18,7 @@ Write the path below the mount:
 
 from collections.abc import Iterator
 
-from compiler.model.catalogue import Entry
+from compiler.model.environment import Entry
 from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Node, Secret, Store, quote, rule
 from compiler.stores.vault.provider import PROVIDER
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from compiler import helm
-from compiler.model.diagnostic import Diagnostic
+from compiler.model.document import Diagnostic
 from compiler.operations import parity
 from tests.commands import EditFile, RunCommand
 
@@ -335,8 +335,11 @@ def test_parity_without_a_helm_could_not_run(run: RunCommand, project: Path, mon
 
 
 def test_what_parity_finds_stops_the_writing(run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from compiler.model.diagnostic import Severity  # noqa: PLC0415
-    from compiler.model.document import Source, Span  # noqa: PLC0415
+    from compiler.model.document import (  # noqa: PLC0415
+        Severity,
+        Source,
+        Span,
+    )
 
     def prove(*_: object) -> Sequence[Diagnostic]:
         return (Diagnostic("unproven-chart", Severity.ERROR, "it differs", Span(Source("chart"))),)

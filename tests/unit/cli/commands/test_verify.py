@@ -11,8 +11,7 @@ from compiler.cli.commands.verify import cases_of, verification_content
 from compiler.cli.parser import days
 from compiler.cluster.view import ClusterName
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.document import Source, Span
+from compiler.model.document import Diagnostic, Severity, Source, Span
 from compiler.operations.verify import KeyStatus, ReadStore, Verification
 from compiler.pipeline import compile_project
 from compiler.stores.interface import Attributes, Cluster, Identity, RemoteSecret

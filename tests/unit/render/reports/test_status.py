@@ -8,8 +8,7 @@ from compiler.cli.terminal.contents import text_of
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError
 from compiler.live.ages import AgeState, KeyAge
-from compiler.live.observation import Likeness
-from compiler.live.versions import PastRun, StoredVersion
+from compiler.live.observation import Likeness, PastRun, StoredVersion
 from compiler.operations.causes import Cause, NextStep, next_step
 from compiler.operations.due import DueKey, DueList
 from compiler.operations.status import (

@@ -7,8 +7,7 @@ import pytest
 from jsonschema import Draft7Validator, ValidationError
 from jsonschema.validators import extend
 
-from compiler.model.diagnostic import Diagnostic
-from compiler.model.document import Node
+from compiler.model.document import Diagnostic, Node
 from compiler.rules.forms.schema_error import (
     SETTINGS,
     Advice,

@@ -33,10 +33,9 @@ from compiler.stores.azure_key_vault.client import (
     value_problems,
 )
 from compiler.stores.azure_key_vault.replies import Bundle, is_version
-from compiler.stores.errors import Action, Code, StoreError, StoreLocation
-from compiler.stores.http import HttpReply, ReplyTooLargeError, Transport, UnknownHostError
+from compiler.stores.errors import Action, Code, StoreError, StoreLocation, UnknownHostError
+from compiler.stores.http import HttpReply, ReplyTooLargeError, Transport, authorities_of
 from compiler.stores.interface import Attributes
-from compiler.stores.no_answer import authorities_of
 from compiler.stores.pacing import Deadlines
 from compiler.stores.secret_value import JsonKind, SecretValue
 from tests.refusals import is_refused

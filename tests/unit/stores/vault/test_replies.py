@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from compiler.stores.errors import Action, Code, StoreError, StoreLocation
+from compiler.stores.errors import Action, Code, Server, StoreError, StoreLocation, no_answer
 from compiler.stores.interface import Dropped, Limit, StoreState
-from compiler.stores.no_answer import Server, no_answer
 from compiler.stores.secret_value import JsonKind, SecretValue
 from compiler.stores.vault.client import form_error
 from compiler.stores.vault.replies import (

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.model.diagnostic import Severity
+from compiler.model.document import Severity
 from compiler.pipeline import compile_project
 from compiler.stores.vault.rules.reserved_path_part import check
 from tests.platforms import write_agents_project
