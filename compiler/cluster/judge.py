@@ -7,13 +7,21 @@ every key.
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from compiler.cluster.messages import failure_text, is_denied_read, is_log_in_failure
 from compiler.cluster.operator import Operator, place_of
-from compiler.cluster.problem import FAILING, OF_PODS, OF_STORE, UNDEPLOYED, ClusterProblem, ClusterState
+from compiler.cluster.problem import (
+    FAILING,
+    OF_PODS,
+    OF_STORE,
+    ONE_OWNER,
+    UNDEPLOYED,
+    ClusterProblem,
+    ClusterState,
+)
 from compiler.cluster.store_object import log_in_problem, store_problems, store_unknowns
-from compiler.cluster.times import older_value, operator_inactivity
+from compiler.cluster.times import TURNS, older_value, operator_inactivity, turns_of_spec
 from compiler.cluster.view import (
     CERTIFICATES,
     DATA_HASH,
@@ -58,8 +66,6 @@ _DELETE = "delete the Secret, and the operator makes it again; pods that run kee
 # of an immutable Secret up to 2.9. The only texts of it that are matched: nothing else in the status tells.
 _RETAINED = "secret retained due to DeletionPolicy=Retain"
 _NOT_UPDATED = "could not update secret, target is immutable"
-# Two that undo each other do so with each synchronisation.
-_TURNS = timedelta(hours=1)
 _STORE_FIELD, _TEMPLATES = ("secretStoreRef",), (("template",), ("manifest",))
 
 # With no other ones the Secret has the value of the store.
@@ -222,6 +228,10 @@ def _specify(problem: ClusterProblem, manifest: Manifest, live: Live, evidence: 
         return _refuse_operator(problem, manifest) if is_denied else problem
     is_undeployed = problem.state in (ClusterState.ABSENT, ClusterState.OTHER_SPEC)
     origin = evidence.origin(manifest) if is_undeployed else None
+    turns = turns_of_spec(found, evidence.now) if found is not None and problem.state is ClusterState.OTHER_SPEC else ""
+    if turns and (origin is None or not (origin.environment or origin.owner or origin.is_stale)):
+        message, common = (f"{each}; {turns}" for each in (problem.message, problem.evidence))
+        return replace(problem, message=message, mend=ONE_OWNER, evidence=common)
     if origin is None:
         return problem
     if origin.environment:
@@ -425,7 +435,7 @@ def _difference(compiled: LiveObject, found: LiveObject) -> str:
 def _are_near(one: str, other: str) -> bool:
     """Whether two that write at these times may undo each other; what was written long before was taken over."""
     moments = moment_of(one), moment_of(other)
-    return moments[0] is not None and moments[1] is not None and abs(moments[0] - moments[1]) <= _TURNS
+    return moments[0] is not None and moments[1] is not None and abs(moments[0] - moments[1]) <= TURNS
 
 
 def _spec_writers(found: LiveObject) -> list[tuple[str, str]]:

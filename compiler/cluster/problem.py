@@ -70,6 +70,10 @@ UNDEPLOYED = frozenset(
 OF_PODS = frozenset({ClusterState.PODS, ClusterState.RESTART, ClusterState.RESTARTED})
 
 
+# What a person does first where two may apply an object in turn: each deploys, and the other one undoes it.
+ONE_OWNER = "let only one apply them, or what is deployed is undone again"
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterProblem:
     """What keeps a secret from being in effect; `message` quotes nothing that the operator or a store said."""

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from math import ceil
+from operator import itemgetter
 
-from compiler.cluster.problem import ClusterProblem, ClusterState
+from compiler.cluster.problem import ONE_OWNER, ClusterProblem, ClusterState
 from compiler.cluster.view import (
     CLOCKS,
     Live,
     LiveObject,
+    application_of,
     child,
     clock,
     moment_of,
@@ -16,6 +18,7 @@ from compiler.cluster.view import (
     refresh_times,
     sign_of,
     sync_request_time,
+    writers,
 )
 from compiler.model.facts import parse_duration, short_duration
 from compiler.text.wording import kubectl_line, quote
@@ -26,6 +29,8 @@ _ANSWER = timedelta(minutes=1)
 _SAME = timedelta(seconds=2)
 _SILENT = "the operator seems not to run: it leaves the ExternalSecrets alone"
 _BEHIND = "the operator is behind with the ExternalSecrets: it handles others"
+# Two that undo each other do so with each synchronisation; nobody deploys so often by hand.
+TURNS, _MOST_BY_HAND = timedelta(hours=1), 10
 # These never refresh by themselves.
 _UNTIMED = frozenset({"CreatedOnce", "OnChange"})
 # The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
@@ -77,6 +82,35 @@ def clock_notes(store: str, ahead: timedelta, live: Live, now: datetime, cluster
 
 def _minutes(ahead: timedelta) -> str:
     return short_duration(round(ahead / timedelta(minutes=1)) * 60)
+
+
+def turns_of_spec(external_secret: LiveObject, now: datetime) -> str:
+    """Why two may apply the spec of an ExternalSecret in turn, whichever of theirs is live; empty for no sign of that.
+
+    The API server counts each change of a spec, and keeps when each manager last wrote it.
+    """
+    metadata = child(external_secret, "metadata")
+    made, changes = moment_of(metadata.get("creationTimestamp")), (metadata.get("generation") or 1) - 1
+    every = [(moment_of(time), name) for time, name, _ in writers(external_secret, "f:spec")]
+    recent = sorted({name: time for time, name in every if time is not None and now - time <= TURNS}.items())
+    if made is None or not recent:
+        return ""
+    again = [quote(name) for name, time in recent if time - made > _SAME]
+    # The first of three has one of two write once more.
+    if len(again) > 1 and changes > len(again):
+        return f"two may apply it in turn: {' and '.join(again)} have both written it within an hour"
+    last, time = max(recent, key=itemgetter(1))
+    if changes < _MOST_BY_HAND or changes * TURNS < time - made:
+        return ""
+    return f"two may apply it in turn: its spec has changed once an hour or more often, last by {quote(last)}"
+
+
+def note_turns(live: Live, now: datetime) -> Iterator[str]:
+    """That two may apply a spec in turn, where the right one is live now, and which of them is to stay."""
+    found = live.external_secret or {}
+    if turns := turns_of_spec(found, now):
+        keeps = application_of(found)
+        yield f"{turns}; {f'keep the Application {quote(keeps)}, whose spec is live now' if keeps else ONE_OWNER}"
 
 
 def older_value(

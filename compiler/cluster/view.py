@@ -32,7 +32,7 @@ CONTROLLER, WEBHOOK, CERTIFICATES = (f"external-secrets{part}" for part in ("", 
 STORES = {"ClusterSecretStore": "clustersecretstores", "SecretStore": "secretstores"}
 # By this annotation the operator is asked to synchronise at once, and in that one it notes what a Secret holds.
 FORCE_SYNC, DATA_HASH = "force-sync", "reconcile.external-secrets.io/data-hash"
-TRACKING_ID = "argocd.argoproj.io/tracking-id"
+TRACKING_ID, INSTANCE = "argocd.argoproj.io/tracking-id", "app.kubernetes.io/instance"
 # The annotations that say when an object is applied.
 APPLIED = ("argocd.argoproj.io/hook", "argocd.argoproj.io/sync-wave", "helm.sh/hook", "helm.sh/hook-weight")
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
@@ -446,8 +446,14 @@ def credential_of(store: LiveObject) -> str | None:
 
 
 def application_of(found: LiveObject) -> str:
-    """The Application of Argo CD that applied an object, by a tracking id of this very object; empty for none."""
+    """The Application of Argo CD that applied an object, by a tracking id of this very object; empty for none.
+
+    Argo CD up to 2.14 sets its label alone, unless it is told otherwise.
+    """
     metadata = child(found, "metadata")
+    if TRACKING_ID not in child(metadata, "annotations"):
+        is_argocds = any(manager.startswith("argocd-") for _, manager, _ in writers(found, "f:spec"))
+        return str(child(metadata, "labels").get(INSTANCE) or "") if is_argocds else ""
     name, _, rest = str(child(metadata, "annotations").get(TRACKING_ID) or "").partition(":")
     # An object that was copied by hand has that of the other one.
     is_own = rest.endswith(f":{metadata.get('namespace')}/{metadata.get('name')}")

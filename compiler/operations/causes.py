@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from compiler.cluster.messages import without_age
-from compiler.cluster.problem import FAILING, OF_STORE, ClusterProblem, ClusterState
+from compiler.cluster.problem import FAILING, OF_STORE, ONE_OWNER, ClusterProblem, ClusterState
 from compiler.cluster.times import operator_pods
 from compiler.live.observation import Likeness
 from compiler.model.environment import Environment, shorten
@@ -350,6 +350,12 @@ def _deploy(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked:
     return NextStep((waits,), f"deploy chart/values-{name}.yaml ({sync})")
 
 
+def _redeploy(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    step = _deploy(problem, rows, status, asked)
+    words = (problem.mend, step.first) if problem.mend == ONE_OWNER else (step.first,)
+    return replace(step, first="; then ".join(filter(None, words)))
+
+
 def _hand_over(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
     """What another one applies is taken out there first: two that apply one object undo each other for ever."""
     step = _deploy(problem, rows, status, asked)
@@ -409,11 +415,12 @@ _MENDS: dict[ClusterState, Mend] = {
     ClusterState.WRONG_CLUSTER: _choose_cluster,
     **dict.fromkeys(
         (
-            *(ClusterState.ABSENT, ClusterState.DELETED, ClusterState.OTHER_SPEC, ClusterState.OTHER_NAMESPACE),
+            *(ClusterState.ABSENT, ClusterState.DELETED, ClusterState.OTHER_NAMESPACE),
             *(ClusterState.NOT_COMPILED, ClusterState.OTHER_ENVIRONMENT),
         ),
         _deploy,
     ),
+    ClusterState.OTHER_SPEC: _redeploy,
     ClusterState.OTHER_OWNER: _hand_over,
     ClusterState.FORBIDDEN: _grant,
     **dict.fromkeys((ClusterState.RESTART, ClusterState.IMMUTABLE, ClusterState.OTHER_TYPE), _own_lines),

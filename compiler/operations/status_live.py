@@ -36,7 +36,7 @@ from compiler.cluster.pods import (
 )
 from compiler.cluster.problem import FAILING, OF_PODS, UNDEPLOYED, ClusterProblem, ClusterState
 from compiler.cluster.store_object import store_problems, store_unknowns
-from compiler.cluster.times import clock_notes, next_try
+from compiler.cluster.times import clock_notes, next_try, note_turns
 from compiler.cluster.view import (
     CLOCKS,
     DATA_HASH,
@@ -491,7 +491,6 @@ class StatusJudge:
             helps = (kubectl_line("-n", namespace, "delete", "secret", name),)
         beside = self._fails_beside(snapshot) if not every else ()
         notes += (*snapshot.notes(manifest, live, is_fine=not every and not beside), *self._note_beside(beside))
-        notes += tuple(clock_notes(manifest.store.id, values.ahead, live, self._now(), self._ahead))
         return LiveState(
             every,
             said,
@@ -499,7 +498,7 @@ class StatusJudge:
             helps,
             (*snapshot.not_asked(namespace), *(() if self._status.is_asked else (_NO_STORES,))),
             len(pods) if pods is not None else None,
-            (*changes.notes, *self._note_held(secret), *unknown, *notes),
+            (*changes.notes, *unknown, *notes, *self._notes(secret, live, states)),
             refresh_time(live.external_secret or {}),
             look_commands(pods or (), namespace),
             unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest.object))) if manifest.listed is None else (),
@@ -511,9 +510,13 @@ class StatusJudge:
             self._deploy_lines(snapshot, states),
         )
 
-    def _note_held(self, secret: str) -> Iterator[str]:
+    def _notes(self, secret: str, live: Live, states: set[ClusterState]) -> Iterator[str]:
         if secret in self.held:
             yield f"the operator is not asked to synchronise before {self.held[secret]} is ready"
+        if not states & UNDEPLOYED:
+            yield from note_turns(live, self._now())
+        row = self.rows[secret]
+        yield from clock_notes(row.store.id, row.values.ahead, live, self._now(), self._ahead)
 
     def _wrong_cluster(self, snapshot: Snapshot) -> ClusterProblem | None:
         question, root = snapshot.wrong_cluster, self._root

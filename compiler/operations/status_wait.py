@@ -86,6 +86,8 @@ class Baseline:
     pending: datetime | None = None
     # Whether pods were listed: every other pod was made later, and whatever it restarted counts.
     has_pods: bool = False
+    # How often the spec had been changed.
+    generation: int = 0
 
     @property
     def not_compared(self) -> tuple[str, ...]:
@@ -115,7 +117,12 @@ def baseline_of(manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, ro
         newest_hash=data_hash,
         pending=pending,
         has_pods=pods is not None,
+        generation=generation_of(live),
     )
+
+
+def generation_of(live: Live) -> int:
+    return int(child(live.external_secret or {}, "metadata").get("generation") or 0)
 
 
 def changes_since(
@@ -142,7 +149,10 @@ def changes_since(
             found.append(
                 ClusterProblem(ClusterState.RESTARTED, f"a container of the pod {quote(pod.name)} was restarted")
             )
-    return Changes(tuple(found), tuple(notes), before.changed, is_expected=bool(notes) and before.saw)
+    turns, count = list[str](), generation_of(live) - before.generation
+    if before.generation and count > 1:
+        turns.append(f"two may apply its spec in turn: it was changed {count} times since this wait began")
+    return Changes(tuple(found), (*notes, *turns), before.changed, is_expected=bool(notes) and before.saw)
 
 
 def _changes_of_secret(before: Baseline, live: Live, title: str) -> Iterator[ClusterProblem]:
