@@ -40,7 +40,7 @@ def options_of(bench: Bench, **more: Any) -> Options:  # noqa: ANN401 - fields o
 
 
 def planned(bench: Bench, *names: str, of: str = "jira", store: str | None = "azure", **more: Any) -> Plan:  # noqa: ANN401
-    target = target_of(bench.environment(), of, (), store)
+    target = target_of(bench.environment(), of, None, store)
     return removal(target, names, options_of(bench, **more)).plan(None)
 
 
@@ -181,3 +181,15 @@ def test_a_run_that_was_stopped_after_its_write_finds_it_done(
     assert len(extracting.azure.versions[NAME]) == 3
     # It is over: the same again is no repetition of it.
     assert applied(extracting, "SURPLUS").end is End.BLOCKED
+
+
+def test_an_entry_that_lists_no_key_keeps_one_property(extracting: Bench) -> None:
+    keys = "    keys:\n      JIRA_TOKEN: {description: Token}\n      JIRA_URL: {description: URL}\n"
+    extracting.change("catalogue", keys, "")
+    (write,) = planned(extracting, "SURPLUS", "JIRA_URL").writes
+    assert [step.kind for step in write.steps] == [Kind.REMOVE, Kind.REMOVE]
+    assert refused(extracting, "SURPLU")[1] == 'did you mean "SURPLUS"?'
+    assert refused(extracting, "SURPLUS", store="vault")[0].startswith("pods may read it")
+    reason, remedy = refused(extracting, *LISTED, *SURPLUS)
+    assert reason.endswith(" is all that it holds")
+    assert remedy.endswith("retire prod jira --store azure")
