@@ -15,7 +15,7 @@ from compiler.text.wording import list_names, quote
 from scripts.end_to_end.watching import Failed, Follower, Listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from scripts.end_to_end.run_cluster import RunCluster
     from scripts.end_to_end.watching import Event
@@ -65,18 +65,19 @@ class Keeper:
     def __exit__(self, *_: object) -> None:
         self._follower.__exit__()
 
-    def keep(self, data: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    def keep(self, data: Mapping[str, Mapping[str, str]] | None = None, only: Collection[str] | None = None) -> None:
         """Take the present state for what has to stay, and forget what was before.
 
-        `data` is what the Secrets have to hold; without it, what they hold now.
+        `data` is what the Secrets have to hold; without it, what they hold now. With `only` these Secrets are kept.
         """
+        names = self._names if only is None else only
         self._before, self._restarts = {}, {}
         self._faults.clear()
         there = self._caught_up()
         self._restarts = {name: _restarts(pod) for name, pod in there["pods"].items()}
-        self._before = {name: there["secrets"][name] for name in self._names if name in there["secrets"]}
-        self._data = {name: self._data_of(name) if data is None else data[name] for name in self._names}
-        for name in self._names:
+        self._before = {name: there["secrets"][name] for name in names if name in there["secrets"]}
+        self._data = {name: self._data_of(name) if data is None else data[name] for name in names}
+        for name in names:
             if name not in self._before:
                 self._note(f'the secret "{name}" is absent')
 

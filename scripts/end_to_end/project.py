@@ -17,9 +17,10 @@ from compiler.stores.interface import StoreState, open_store
 from compiler.stores.secret_value import SecretValue
 from scripts.end_to_end.run_cluster import encoded
 from scripts.end_to_end.setting import ROOT
+from scripts.end_to_end.typed import SETTINGS, TAKEN_KEY, TYPED, UNLISTED, made_of, taken_place, typed_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from compiler.stores.interface import RemoteSecret
@@ -43,8 +44,18 @@ class Project:
 
     def __init__(self, root: Path, setting: Setting, room: Room) -> None:
         self.root = root
+        self._room = room.name
         _write(root, setting, room)
-        found = compile_project(root, [ENVIRONMENT])
+        self._stores = {
+            store: open_store(setting.addresses[provider], setting.variables) for store, provider in _PROVIDERS.items()
+        }
+        self._values: dict[str, dict[str, str]] = {}
+        self._whole: RemoteSecret | None = None
+        self.read()
+
+    def read(self) -> None:
+        """Compile what stands in the files now. Raises Refusal."""
+        found = compile_project(self.root, [ENVIRONMENT])
         if found.failed or found.project is None:
             said = "; ".join(each.message for each in found.diagnostics if each.severity is Severity.ERROR)
             raise Refusal("cannot run", f"the project of the run does not compile: {said}")
@@ -55,31 +66,45 @@ class Project:
             remotes = self._remotes[store] = {}
             for each in cells_to_read(environment, (), environment.stores[store])[0]:
                 remotes.setdefault(each.secret, (each.remote_key, []))[1].append(each.key)
-        self._stores = {
-            store: open_store(setting.addresses[provider], setting.variables) for store, provider in _PROVIDERS.items()
-        }
-        self._values: dict[str, dict[str, str]] = {}
-        self._whole: RemoteSecret | None = None
 
     @property
     def values_file(self) -> Path:
         return self.root / f"chart/values-{ENVIRONMENT}.yaml"
 
     def fill(self) -> None:
-        """Put a made-up value for each key into Vault. Raises StoreError."""
+        """Put a made-up value for each key into Vault, one of no list beside them. Raises StoreError."""
         for secret, (name, keys) in self._remotes[VAULT].items():
-            self._values[secret] = {key: secrets.token_urlsafe(24) for key in keys}
-            written = {key: SecretValue(value) for key, value in self._values[secret].items()}
-            self._stores[VAULT].write(name, written, None)
+            if name not in self._values:
+                self._put(name, [*keys, *([UNLISTED] if secret == SETTINGS else [])])
+
+    def fill_taken(self) -> None:
+        """The same for what another tool's ExternalSecret reads. Raises StoreError."""
+        self._put(taken_place(self._room), [TAKEN_KEY])
+
+    def name_taken(self) -> None:
+        """Give what was imported from Vault a name in the Key Vault, and read it."""
+        path, place = self.root / "environments/catalogue.yaml", taken_place(self._room)
+        text = path.read_text("utf-8")
+        named = f"{{vault: {place}, azurekv: {place.replace('/', '-')}}}"
+        path.write_text(text.replace(f"{{vault: {place}}}", named), "utf-8")
+        self.read()
 
     def held(self) -> dict[str, dict[str, str]]:
         """What each Secret has to hold, by its name in the cluster: what `fill` has put, as the API has it."""
-        return {target: encoded(self._values[secret]) for secret, target in self.secrets.items()}
+        places = {secret: name for secret, (name, _) in self._remotes[VAULT].items()}
+        made = {secret: made_of(secret, self._values[name]) for secret, name in places.items()}
+        return {target: encoded(made[secret]) for secret, target in self.secrets.items()}
+
+    def _put(self, name: str, keys: Iterable[str]) -> None:
+        self._values[name] = {key: secrets.token_urlsafe(24) for key in keys}
+        written = {key: SecretValue(value) for key, value in self._values[name].items()}
+        self._stores[VAULT].write(name, written, None)
 
     def take_a_key(self, secret: str) -> str:
         """Write a secret of the Key Vault without one of its keys, whose name is returned. Raises StoreError."""
         name, keys = self._remotes[AZURE][secret]
-        kept = {key: self._values[secret][key] for key in keys[1:]}
+        values = self._values[self._remotes[VAULT][secret][0]]
+        kept = {key: values[key] for key in keys[1:]}
         self._whole = self._stores[AZURE].read(name)
         self._stores[AZURE].write(name, SecretValue(json.dumps(kept)), self._whole)
         return keys[0]
@@ -113,6 +138,8 @@ def _write(root: Path, setting: Setting, room: Room) -> None:
         text = (ROOT / "environments" / name).read_text("utf-8")
         for end in "/-":
             text = text.replace(f": ai-platform-engineering{end}", f": {room.name}{end}")
+        if name == "catalogue.yaml":
+            text = text.replace("\nsecrets:\n", f"\nsecrets:{typed_entries(room.name)}\n", 1)
         (folder / name).write_text(text, "utf-8")
     (folder / f"{ENVIRONMENT}.yaml").write_text(_environment(setting, room), "utf-8")
 
@@ -128,6 +155,7 @@ def _environment(setting: Setting, room: Room) -> str:
         "secrets:",
         "  global:",
         "    use: [openai]",
+        *(f"  {name}: {{}}" for name in TYPED),
     ]
     return "".join(f"{line}\n" for line in lines)
 

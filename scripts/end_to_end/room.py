@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     LiveObject = Mapping[str, Any]
 
-STORES, CHART, READERS = "stores", "platform-secrets", "readers"
+STORES, CHART, READERS, OTHERS = "stores", "platform-secrets", "readers", "others"
 _CHART = "apiVersion: v2\nname: objects\nversion: 0.1.0\n"
 _TEMPLATE = "{{- range .Values.objects }}\n---\n{{ toYaml . }}\n{{- end }}\n"
 _SECONDS = 300
@@ -66,8 +66,17 @@ class Room:
         self._install_objects(STORES, objects)
 
     def deploy(self, values: Path) -> None:
-        """Install this project's chart, or change what it installed."""
-        self._install(CHART, ROOT / "chart", values)
+        """Install this project's chart, or change what it installed; it takes over what another release has."""
+        self._install(CHART, ROOT / "chart", values, "--take-ownership")
+
+    def install_others(self, found: LiveObject) -> None:
+        """Install an object by a release that is not this project's."""
+        self._install_objects(OTHERS, [found])
+
+    def uninstall_others(self) -> None:
+        """The other release lets go of its object. Raises HelmError."""
+        self._helm("uninstall", self._title(OTHERS))
+        self._installed.remove(OTHERS)
 
     def read_by_pod(self, secrets: Sequence[str]) -> None:
         """Install a pod that has every key of these Secrets in its variables, as agents do."""
@@ -83,7 +92,7 @@ class Room:
     def close(self) -> tuple[str, ...]:
         """Take everything away, the namespace last; returns what could not be, in words."""
         left: list[str] = []
-        for release in sorted(self._installed, key=(CHART, READERS, STORES).index):
+        for release in sorted(self._installed, key=(CHART, READERS, OTHERS, STORES).index):
             try:
                 self._helm("uninstall", self._title(release))
                 if release == CHART:
@@ -104,13 +113,14 @@ class Room:
         values.write_text(json.dumps({"objects": objects}), "utf-8")
         self._install(release, self._folder, values)
 
-    def _install(self, release: str, chart: Path, values: Path) -> None:
+    def _install(self, release: str, chart: Path, values: Path, *options: str) -> None:
         if release not in self._installed:
             self._installed.append(release)
         self._helm(
             *("upgrade", self._title(release), str(chart), "--install", "--values", str(values)),
             # The API server validates what it is given; its schema need not be loaded for each of thirty changes.
             "--disable-openapi-validation",
+            *options,
         )
 
     def _title(self, release: str) -> str:

@@ -51,6 +51,11 @@ class RunCluster(KubernetesCluster):
         data = found.get("data")
         return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
 
+    def external_secret(self, namespace: str, name: str) -> LiveObject | None:
+        """The whole object, as `kubectl get` has it; None where there is none. Raises ClusterError."""
+        path = f"/apis/external-secrets.io/v1/namespaces/{namespace}/externalsecrets/{name}"
+        return self._get("get externalsecrets", path)
+
     def listed(self, plural: str, namespace: str) -> tuple[tuple[LiveObject, ...], str]:
         """A collection as a whole, and its version. Raises ClusterError."""
         self.renew()

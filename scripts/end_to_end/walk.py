@@ -5,6 +5,7 @@ It runs this program's own commands, as a person would, and Helm.
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from compiler.cluster.view import child, container_states, ready_of, ready_reaso
 from scripts.end_to_end.keeper import Keeper
 from scripts.end_to_end.project import AZURE, ENVIRONMENT, FIRST, STEPS, Project
 from scripts.end_to_end.room import Room, with_store_down, with_wrong_role
+from scripts.end_to_end.typed import TAKEN, TAKEN_TARGET, taken_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -70,6 +72,7 @@ class Walk:
         """
         self.open()
         with self.watch() as keeper:
+            self.adopt()
             self.begin(keeper)
             self.there(keeper)
             self.back(keeper)
@@ -83,10 +86,21 @@ class Walk:
         self._say(f'Installing the namespace "{self.room.name}" with stores of its own')
         self.room.open(self._specs)
 
+    def adopt(self) -> None:
+        """Import an ExternalSecret that another release has deployed, as it is in the cluster."""
+        self._say(f'Importing the ExternalSecret "{TAKEN}" of another release')
+        self.project.fill_taken()
+        self.room.install_others(taken_object(self.room.name, self.room.store_name("vault")))
+        self._until(self._is_taken_there, f'the operator does not make the Secret "{TAKEN_TARGET}"')
+        path = self.project.root / "others.json"
+        path.write_text(json.dumps(self._setting.cluster.external_secret(self.room.name, TAKEN)), "utf-8")
+        self._must("import", "external-secrets", str(path), "--environment", ENVIRONMENT, "--apply")
+        self.project.name_taken()
+
     def watch(self) -> Keeper:
         """The watch over every Secret and pod."""
         cluster, namespace = self._setting.cluster, self.room.name
-        names = self.project.secrets.values()
+        names = (*self.project.secrets.values(), TAKEN_TARGET)
         return Keeper(cluster, namespace, names, lambda name: cluster.data_of(namespace, name))
 
     def begin(self, keeper: Keeper) -> None:
@@ -95,8 +109,10 @@ class Walk:
         self.project.fill()
         self._must("compile", ENVIRONMENT)
         self._must("migrate", ENVIRONMENT, "--to", AZURE, "--apply", "--quiet")
+        keeper.keep(only=(TAKEN_TARGET,))
         self._deploy()
-        self._must("status", ENVIRONMENT, "--wait", "--timeout", self.timeout)
+        self.room.uninstall_others()
+        self._must("status", ENVIRONMENT, "--wait", "--timeout", self.timeout, watched_by=keeper)
         self.room.read_by_pod(tuple(self.project.secrets.values()))
         # A pod that is not ready keeps what it reads from being in effect.
         has_started = self._is_met(self._has_readers)
@@ -164,6 +180,9 @@ class Walk:
         self._still(keeper)
         name = self.project.secrets[FIRST]
         self._say(f'The last good Secret "{name}" is there as it was: {keeper.shown(name)}. The way back:')
+
+    def _is_taken_there(self) -> bool:
+        return self._setting.cluster.data_of(self.room.name, TAKEN_TARGET) is not None
 
     def _is_failing(self) -> bool:
         found = self._setting.cluster.collection("externalsecrets", self.room.name)

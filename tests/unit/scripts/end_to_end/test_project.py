@@ -73,7 +73,7 @@ def test_every_agent_is_on_a_vault_of_the_run_and_under_its_name(
     found = made(tmp_path, vault, azure, operator)
     compiled = environment(found)
     assert found.secrets == {name: secret.entry.target for name, secret in compiled.secrets.items()}
-    assert len(found.secrets) == 7
+    assert len(found.secrets) == 11
     assert {secret.store.name for secret in compiled.secrets.values() if secret.store} == {"e2e-1-vault"}
     assert compiled.stores["azure"].name == "e2e-1-azurekv"
     assert compiled.stores["vault"].mount == vault.get("path", "secret")
@@ -100,8 +100,14 @@ def test_values_are_made_up_and_deleted_so_that_they_can_be_recovered(
     vault = memory["vault"]
     jira = vault.read("e2e-1/jira-secret")
     assert len({each.reveal() for each in jira.properties.values()}) == 4
+    # One property more than the catalogue lists, and the Secrets as templates make them.
+    assert len(vault.read("e2e-1/settings").properties) == 2
+    held = found.held()
+    assert held["registry-pull"].keys() == {".dockerconfigjson"}
+    assert held["shop-certificate"].keys() == {"tls.crt", "tls.key"}
+    assert held["shop-settings"].keys() == {"LISTED", "UNLISTED"}
     monkeypatch.setattr(memory["azurekv"], "describe", refuse)
     left = found.empty()
-    assert len(left) == 7
+    assert len(left) == 11
     assert left[0].startswith('delete "e2e-1-global" in ')
     assert {vault.describe(name).state for name in ("e2e-1/jira-secret", "e2e-1/global")} == {"soft-deleted"}

@@ -70,6 +70,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun]:
         with Walk(setting, "e2e-walk", folder / "walk", main, lambda _line: None) as walk:
             walk.open()
             with walk.watch() as keeper:
+                walk.adopt()
                 walk.begin(keeper)
                 yield Begun(here, walk, keeper)
         assert walk.left == ()
