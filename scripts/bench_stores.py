@@ -46,6 +46,7 @@ from scripts.bench import PROGRAM, Budget, Figure, parser_of, report, run, table
 from scripts.bench_projects import compile_prod  # noqa: E402
 from tests.faulty_key_vault import FaultyKeyVault  # noqa: E402 - a script is run by path
 from tests.openbao_servers import await_kv  # noqa: E402
+from tests.platforms import write_agents_project  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -442,6 +443,10 @@ def memory(root: Path, count: int, addresses: tuple[str, str], openbao: LocalOpe
         used = run((*PROGRAM, "--root", root, *command))
         title = f"peak memory of `{name}`, {count:,} secrets of one key, OpenBao"
         yield Figure(at_most(title, "MiB", 100), used.memory)
+    # All of them are new to a project without any of their entries.
+    write_agents_project(root / "others", addresses[1], addresses[0])
+    used = run((*PROGRAM, "--root", root / "others", "import", "store", "vault", "--environment", "prod"))
+    yield Figure(at_most(f"peak memory of `import store`, {count:,} names, OpenBao", "MiB", 100), used.memory)
 
 
 def at_most(title: str, unit: str, must: float) -> Budget:

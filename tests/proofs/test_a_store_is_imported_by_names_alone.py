@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.leaks import leaks
 from tests.proofs.conftest import World
 
@@ -59,3 +61,27 @@ def test_what_the_server_holds_beside_the_store_is_said(world: World) -> None:
         assert "kv version 1 at old-kv/" in done.out
     finally:
         world.bao.call("DELETE", "sys/mounts/old-kv")
+
+
+@pytest.mark.parametrize("store", ["vault", "azure"])
+def test_no_value_is_shown_whatever_goes_wrong(world: World, monkeypatch: pytest.MonkeyPatch, store: str) -> None:
+    world.serve_from(store)
+    world.put("team-a/shop/db", {"DB_USER": SENTINEL, "nested": {"deep": SENTINEL}})
+    world.put("team-a/shop/odd", {"not a key!": SENTINEL})
+    world.azure.seed("smtp-password", SENTINEL)
+    world.azure.seed("shop", json.dumps({"A": SENTINEL}))
+    words = ("import", "store", store, "--environment", "prod", "--debug")
+    whole = [world.run(*words), world.run(*words, "--all"), world.run(*words, "--format", "json")]
+    assert {done.code for done in whole} == {0}
+    with monkeypatch.context() as broken:
+        broken.setattr("compiler.imports.store_names._find_clashes", lambda *found: int(repr(found)))
+        whole.append(world.run(*words))
+    world.azure.denied["list"] = "ForbiddenByRbac"
+    world.variables["VAULT_TOKEN"] = "nobody's"
+    whole.append(world.run(*words))
+    world.azure.close()
+    world.variables["VAULT_ADDR"] = "http://127.0.0.1:9"
+    whole.append(world.run(*words))
+    assert [done.code for done in whole[3:]] == [3, 3, 3]
+    assert "internal error" in whole[3].err
+    assert not [leak for done in whole for leak in leaked(done.out + done.err)]
