@@ -47,6 +47,7 @@ PAGES = (
     ROOT / "docs/how-to/other-applications.md",
     ROOT / "docs/how-to/backup.md",
     ROOT / "docs/how-to/rotation.md",
+    ROOT / "docs/how-to/bring-your-own-platform.md",
 )
 HELM = ROOT / ".tools/helm4"
 BLOCK = re.compile(

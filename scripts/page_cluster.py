@@ -18,10 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.error import HTTPError
 
+import yaml
+
 from compiler.pipeline import compile_project
-from tests.api_double import ApiDouble
+from tests.api_double import ESO, ApiDouble, kind_of
 from tests.faulty_gateway import QuietHandler
 from tests.live_platform import LivePlatform, provider_of
+from tests.secret_maker import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from tests.faulty_key_vault import FaultyKeyVault
 
 CONTROL = "PAGE_CLUSTER"
+KUBECTL = "kubectl"
+GET_ALL = ("get", "clustersecretstore,externalsecret", "--all-namespaces", "-o", "yaml")
 # The event of ESO 0.16 to 2.9; the condition says less.
 _OWNED = "unable to mutate secret {}: secret is owned by another ExternalSecret: {}"
 _PATIENCE = 120.0
@@ -50,14 +55,15 @@ class PageCluster:
         self._later: list[threading.Thread] = []
         # When a Secret was first given its data.
         self._changed: dict[str, str] = {}
+        # What others have applied, by plural, namespace and name.
+        self._applied: list[tuple[str, str, str]] = []
         cluster = self
 
         class Handler(QuietHandler):
             def do_POST(self) -> None:
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 try:
-                    cluster.do(Path(asked["folder"]), asked["words"])
-                    status, text = 200, b""
+                    status, text = 200, cluster.do(Path(asked["folder"]), asked["words"]).encode()
                 except (KeyError, ValueError, LookupError, TypeError, SystemExit) as error:
                     status, text = 500, f"{type(error).__name__}: {error}".encode()
                 self.send_response(status)
@@ -83,16 +89,19 @@ class PageCluster:
         control = f"http://127.0.0.1:{self._server.server_port}"
         return {"KUBECONFIG": str(self.double.kubeconfig(folder)), CONTROL: control}
 
-    def do(self, folder: Path, words: Sequence[str]) -> None:
-        """One thing that happens; after `watched:`, once a command waits."""
+    def do(self, folder: Path, words: Sequence[str]) -> str:
+        """One thing that happens, and what is printed of it; after `watched:`, once a command waits."""
         first, *rest = words
+        if first == KUBECTL:
+            return self._get_all(*rest)
         if first == "watched:":
             seen = len(self.double.asked)
             later = threading.Thread(target=self._once_waited, args=(seen, folder, rest), daemon=True)
             later.start()
             self._later.append(later)
-            return
+            return ""
         actions: dict[str, Callable[..., None]] = {
+            "apply": self._apply,
             "deploy": self._deploy,
             "fail": self._fail,
             "secret": self._make_secret,
@@ -105,6 +114,7 @@ class PageCluster:
             "vault": self._lose,
         }
         actions[first](folder, *rest)
+        return ""
 
     def _once_waited(self, seen: int, folder: Path, words: Sequence[str]) -> None:
         """In the pause behind the second round of lists: the first one is what the command compares with."""
@@ -129,13 +139,52 @@ class PageCluster:
                     self.double.get("clustersecretstores", "", store.name)
                 except KeyError:
                     self.platform.store(store.name, provider_of(store))
-            for target in self.platform.deploy(environment):
-                space = environment.secrets[self.platform.secret_of(environment, target)].namespace or ""
-                owner = self._owner(space, target)
-                if owner in (None, target):
-                    self.platform.sync(space, target)
+            for found in self.platform.deploy(environment):
+                space = environment.secrets[self.platform.secret_of(environment, found)].namespace or ""
+                self._sync(space, found)
+
+    def _sync(self, space: str, name: str) -> None:
+        found = self.double.get("externalsecrets", space, name)
+        owner = self._owner(space, target_of(found))
+        if owner in (None, name):
+            self.platform.sync(space, name, extracted=self._extracted_keys(found))
+        else:
+            self.platform.fail(space, name, _OWNED.format(target_of(found), owner), moment=_now())
+
+    def _extracted_keys(self, found: dict[str, Any]) -> list[str]:
+        """The names of properties that the stores hold; without those that a template leaves out."""
+        spec, keys = found["spec"], list[str]()
+        if spec["target"].get("template", {}).get("data"):
+            return keys
+        for each in spec.get("dataFrom") or ():
+            key = each["extract"]["key"]
+            if key in self._key_vault.state.names():
+                keys += json.loads(self._key_vault.value(key))
+            elif self._openbao is not None:
+                keys += self._openbao.call("GET", f"secret/data/{key}")["data"]["data"]
+        return keys
+
+    def _apply(self, folder: Path, file: str) -> None:
+        """What another tool deploys: the ExternalSecrets and stores of a file."""
+        with self.double.at_once():
+            for each in yaml.safe_load_all((folder / file).read_text("utf-8")):
+                plural, metadata = f"{each['kind'].lower()}s", each["metadata"]
+                self._applied.append((plural, metadata.get("namespace", ""), metadata["name"]))
+                if plural == "clustersecretstores":
+                    self.platform.store(metadata["name"], each["spec"]["provider"])
                 else:
-                    self.platform.fail(space, target, _OWNED.format(target, owner), moment=_now())
+                    self.double.put(plural, each)
+                    self._sync(metadata["namespace"], metadata["name"])
+
+    def _get_all(self, *words: str) -> str:
+        """What kubectl prints of all that others have applied, for the one line that pages have."""
+        if words != GET_ALL:
+            raise ValueError(" ".join(words))
+        items = [
+            {"apiVersion": ESO, "kind": kind_of(plural), **self.double.get(plural, space, name)}
+            for plural, space, name in self._applied
+        ]
+        return str(yaml.safe_dump({"apiVersion": "v1", "items": items, "kind": "List"}))
 
     def _fail(self, folder: Path, name: str, secret: str, *message: str) -> None:
         """The cluster gets what is compiled, and the operator cannot read `secret`: the last good Secret stays."""
@@ -231,7 +280,8 @@ def _compile(folder: Path, name: str) -> Environment:
 def main(words: Sequence[str]) -> int:
     body = json.dumps({"folder": str(Path.cwd()), "words": list(words)}).encode()
     try:
-        urllib.request.urlopen(os.environ[CONTROL], body, timeout=60).close()  # noqa: S310 - the loopback server above
+        with urllib.request.urlopen(os.environ[CONTROL], body, timeout=60) as reply:  # noqa: S310 - the server above
+            sys.stdout.write(reply.read().decode())
     except HTTPError as error:
         sys.stderr.write(error.read().decode() + "\n")
         return 1
@@ -240,3 +290,8 @@ def main(words: Sequence[str]) -> int:
 
 def run() -> NoReturn:
     sys.exit(main(sys.argv[1:]))
+
+
+def run_kubectl() -> NoReturn:
+    """In place of kubectl, which not every machine has, and which asks more of a server than the double answers."""
+    sys.exit(main((KUBECTL, *sys.argv[1:])))

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS = {"platform-secrets": "compiler.__main__:run", "page-cluster": "scripts.page_cluster:run"}
+COMMANDS = {
+    "platform-secrets": "compiler.__main__:run",
+    "page-cluster": "scripts.page_cluster:run",
+    "kubectl": "scripts.page_cluster:run_kubectl",
+}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from compiler.cluster.view import wanted_keys
 from compiler.model.environment import Environment, Store
 from compiler.model.values import manifests_of
 from tests.api_double import ApiDouble
+from tests.secret_maker import target_of
 
 # In the data of every Secret: whoever prints it has asked for a whole one.
 PLANTED = "c2VudGluZWwtcGxhbnRlZA=="
@@ -93,27 +94,47 @@ class LivePlatform:
 
     @staticmethod
     def secret_of(environment: Environment, target: str) -> str:
-        return next(each.id for each in environment.secrets.values() if each.entry.target == target)
+        return next(each.id for each in environment.secrets.values() if each.entry.external_secret == target)
 
-    def sync(self, namespace: str, name: str, data: str = "hash-1", *, without: Iterable[str] = ()) -> None:
+    def sync(
+        self,
+        namespace: str,
+        name: str,
+        data: str = "hash-1",
+        *,
+        without: Iterable[str] = (),
+        extracted: Iterable[str] = (),
+    ) -> None:
         """What the operator does when it succeeds: first the Secret, then the status."""
         found = self.double.get("externalsecrets", namespace, name)
         self._status(found, "True", "SecretSynced", "secret synced")
         self.tick += 1
         found["status"]["refreshTime"] = _now()
         found["status"]["syncedResourceVersion"] = f"{found['metadata']['generation']}-{self.tick:02}"
-        keys = [key for key in wanted_keys(found) if key not in set(without)]
-        self.secret(namespace, name, keys, data)
+        keys = [key for key in (*wanted_keys(found), *extracted) if key not in set(without)]
+        self.secret(namespace, target_of(found), keys, data, owner=name)
+        if kind := found["spec"]["target"].get("template", {}).get("type"):
+            self.double.put("secrets", {**self.double.get("secrets", namespace, target_of(found)), "type": kind})
         self.double.put("externalsecrets", found)
 
-    def secret(self, namespace: str, name: str, keys: Iterable[str], data: str, uid: str | None = None) -> None:
+    def secret(
+        self,
+        namespace: str,
+        name: str,
+        keys: Iterable[str],
+        data: str,
+        uid: str | None = None,
+        owner: str | None = None,
+    ) -> None:
+        """A Secret of the ExternalSecret `owner`, which has its name for None."""
+        owner = owner or name
         fields: dict[str, Any] = {"f:data": {".": {}, **{f"f:{key}": {} for key in keys}}}
         metadata: dict[str, Any] = {
             "name": name,
             "namespace": namespace,
             "annotations": {_HASH: data, "kubectl.kubernetes.io/last-applied-configuration": PLANTED},
-            "ownerReferences": [{"kind": "ExternalSecret", "name": name, "controller": True}],
-            "managedFields": [{"manager": f"externalsecrets.external-secrets.io/{name}", "fieldsV1": fields}],
+            "ownerReferences": [{"kind": "ExternalSecret", "name": owner, "controller": True}],
+            "managedFields": [{"manager": f"externalsecrets.external-secrets.io/{owner}", "fieldsV1": fields}],
         }
         if uid is not None:
             metadata["uid"] = uid
