@@ -279,6 +279,7 @@ _UNKNOWN = datetime.min.replace(tzinfo=UTC)
 _MAY = "pods that read it may hold an earlier value: they started before"
 _SECRET_ALONE = f"{_MAY} the Secret was last written, but the store does not say that the value changed since"
 _VALUE_ALONE = f"{_MAY} the store got its value, but the Secret was not written since"
+_ADOPTED = f"{_MAY} there was its ExternalSecret, and whether the Secret held the same values then is not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,11 +296,13 @@ def judge_starts(
     dates: Mapping[str, datetime],
     now: datetime,
     changed: datetime | None = None,
+    made: datetime | None = None,
 ) -> Restarts:
     """Which containers started before `secret` got its values; `dates` are those of the values in the store, by key.
 
     Two times have to say so, as a label moves the operator's last write and a copy to another store the value's date;
-    or somebody saw the Secret's data change, at `changed`.
+    or somebody saw the Secret's data change, at `changed`. What is older than its ExternalSecret, which was `made`
+    then, may have read the same from a Secret that the operator took over.
     """
     metadata, wrote = child(secret or {}, "metadata"), operator_write_time(secret)
     first, notes = dict[tuple[str, str], tuple[datetime, Pod]](), dict[str, None]()
@@ -313,6 +316,8 @@ def judge_starts(
                 doubt: str | None = ""
             else:
                 doubt = _doubt(started, wrote, max(own, default=None))
+                if doubt == "" and made is not None and started is not None and started < made:
+                    doubt = _ADOPTED
             if doubt == "":
                 start = started or _UNKNOWN, pod
                 first[owner_of(pod)] = min(first.get(owner_of(pod), start), start, key=itemgetter(0))

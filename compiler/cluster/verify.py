@@ -32,6 +32,7 @@ from compiler.cluster.view import (
     Live,
     LiveObject,
     child,
+    creation_of,
     target_of,
     wanted_names,
 )
@@ -129,7 +130,8 @@ def verify_cluster(
             found += _check_owners(each, view.external_secrets(each.namespace).values(), live)
             dates = written.get((each.secret, each.store.id), {})
             values = {key: shift(date, view.clock_ahead) for key, date in dates.items()}
-            starts = judge_starts(pods_in(each.namespace).get(each.name, ()), live.secret, values, now)
+            pods = pods_in(each.namespace).get(each.name, ())
+            starts = judge_starts(pods, live.secret, values, now, made=creation_of(live))
             # An older value is no finding, as the operator may still be about to read it; nor are pods that are not
             # ready, and whether one that fails is still tried: the finding says how old the failure is.
             newest = max(values.values(), default=None)

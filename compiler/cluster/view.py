@@ -474,6 +474,11 @@ def is_synced(external_secret: LiveObject) -> bool:
     return generation is not None and synced.startswith(f"{generation}-")
 
 
+def creation_of(live: Live) -> datetime | None:
+    """When the ExternalSecret was made; None where there is none, or that is not known."""
+    return moment_of(child(live.external_secret or {}, "metadata").get("creationTimestamp"))
+
+
 def container_states(pod: LiveObject) -> list[LiveObject]:
     """The states of a pod's containers, of those that run first, too."""
     status = child(pod, "status")

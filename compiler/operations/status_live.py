@@ -53,6 +53,7 @@ from compiler.cluster.view import (
     Live,
     LiveObject,
     child,
+    creation_of,
     missing_permissions,
     moment_of,
     ready_of,
@@ -466,7 +467,7 @@ class StatusJudge:
         """The live state of a secret, with the `changes` since the run began; see Evidence. Raises ClusterError."""
         manifest, view, values = snapshot.manifests[secret], snapshot.view, self.rows[secret].values
         namespace, name, live, pods = manifest.namespace, manifest.target, view.live(manifest), snapshot.pods(manifest)
-        starts = judge_starts(pods or (), live.secret, values.dates, self._now(), changes.data)
+        starts = judge_starts(pods or (), live.secret, values.dates, self._now(), changes.data, creation_of(live))
         evidence = Evidence(
             self._now(),
             values.newest,

@@ -426,6 +426,8 @@ class Scene:
     def age_refresh(self, name: str, age: timedelta) -> None:
         found = self.cluster.get("externalsecrets", SPACE, WORKLOADS[name])
         moment = _text(datetime.now(UTC) - age)
+        # The agents are no older than that: what they read is the operator's.
+        found["metadata"]["creationTimestamp"] = _text(datetime.now(UTC) - timedelta(days=10))
         found["status"]["refreshTime"] = moment
         found["status"]["conditions"][0]["lastTransitionTime"] = moment
         self.cluster.put("externalsecrets", found)

@@ -440,6 +440,22 @@ def test_pods_from_before_a_value_need_a_restart_without_an_earlier_look(world: 
     assert world.live_state().notes == ()
 
 
+def test_what_the_operator_took_over_may_have_been_the_same_value(world: World) -> None:
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    world.platform.pod(SPACE, "mcp-jira", JIRA, started=start)
+    wrote(world, start + timedelta(seconds=36))
+    world.written(start + timedelta(seconds=30))
+    found = world.double.get("externalsecrets", SPACE, JIRA)
+    for later, state in ((1, ClusterState.IN_EFFECT), (0, ClusterState.RESTART)):
+        found["metadata"]["creationTimestamp"] = f"{start + timedelta(seconds=later):%Y-%m-%dT%H:%M:%SZ}"
+        world.double.put("externalsecrets", found)
+        seen = world.live_state()
+        assert (seen.state, "there was its ExternalSecret" in " ".join(seen.notes)) == (
+            state,
+            state is ClusterState.IN_EFFECT,
+        )
+
+
 def test_pods_are_restarted_only_once_the_secret_has_the_value(world: World) -> None:
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     world.platform.pod(SPACE, "mcp-jira", JIRA, started=start)
