@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
+from gc import get_referents
+from itertools import chain
 from pathlib import Path
 from sys import getsizeof
 from typing import Any, TypeVar
@@ -297,14 +299,13 @@ def _limit_replies(pool: Any) -> type:  # noqa: ANN401 - one of urllib3's, or of
 
 def memory_of(found: object) -> int:
     """How many bytes a JSON value takes in memory, with all that is in it; a key counts wherever it stands."""
-    size, waiting = 0, [found]
-    while waiting:
-        each = waiting.pop()
-        size += getsizeof(each)
-        if isinstance(each, dict):
-            waiting += (*each, *each.values())
-        elif isinstance(each, list):
-            waiting += each
+    size, level = 0, [found]
+    while level:
+        size += sum(map(getsizeof, level))
+        maps = [each for each in level if isinstance(each, dict)]
+        # Items of lists, and values of maps without their keys. A loop over each took twice as long.
+        level = get_referents(*level)
+        level += chain.from_iterable(maps)
     return size
 
 

@@ -5,7 +5,7 @@ them gets any further.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple, Union
 
 from compiler.cluster.view import (
     APPLIED,
@@ -26,7 +26,16 @@ from compiler.stores.registry import PROVIDERS
 
 # The fields that are used of an object, with their types: `_ANY` is each key of a map, `dict` a map of any, and a list
 # has one type of items. A field that is absent or null has every type.
-_Shape = type | list["_Shape"] | Mapping[str, "_Shape"]
+_Shape = Union[type, list["_Shape"], Mapping[str, "_Shape"], "_ItemsWith"]
+
+
+class _ItemsWith(NamedTuple):
+    """A list of which the items count that have one of these fields."""
+
+    fields: frozenset[str]
+    item: Mapping[str, _Shape]
+
+
 _ANY = "*"
 _TEXTS: _Shape = {_ANY: str}
 _NAMES = dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"), str)
@@ -102,14 +111,11 @@ _SECRET: Mapping[str, _Shape] = {
 }
 _FILES: dict[str, _Shape] = {"optional": bool, "items": [{"key": str}]}
 # Only a variable's name, as its value may be a credential in the clear; a driver's other attributes may be anything.
-_CONTAINERS: _Shape = [
-    {
-        "name": str,
-        "env": [{"name": str, "valueFrom": {"secretKeyRef": {"name": str, "key": str, "optional": bool}}}],
-        "envFrom": [{"prefix": str, "secretRef": {"name": str, "optional": bool}, "configMapRef": {"name": str}}],
-        "volumeMounts": [{"name": str, "subPath": str, "subPathExpr": str}],
-    }
-]
+_FIELDS: dict[str, Mapping[str, _Shape]] = {
+    "env": {"name": str, "valueFrom": {"secretKeyRef": {"name": str, "key": str, "optional": bool}}},
+    "envFrom": {"prefix": str, "secretRef": {"name": str, "optional": bool}, "configMapRef": {"name": str}},
+    "volumeMounts": {"name": str, "subPath": str, "subPathExpr": str},
+}
 _OF_SECRETS = {"env": ("valueFrom",), "envFrom": ("secretRef",), "volumeMounts": ("subPath", "subPathExpr")}
 _VOLUME: _Shape = {
     "name": str,
@@ -118,17 +124,22 @@ _VOLUME: _Shape = {
     "csi": {"nodePublishSecretRef": {"name": str}},
     "azureFile": {"secretName": str},
 }
-_POD_SPEC: _Shape = {
-    **dict.fromkeys(CONTAINERS, _CONTAINERS),
+_POD_SPEC: dict[str, _Shape] = {
+    **{kind: [{"name": str, **{name: [item] for name, item in _FIELDS.items()}}] for kind in CONTAINERS},
     "volumes": [_VOLUME],
     "imagePullSecrets": [{"name": str}],
 }
 _REASON: _Shape = {"reason": str}
 _STATE: _Shape = {"waiting": _REASON, "terminated": _REASON, "running": {"startedAt": str}}
 _STATES: _Shape = [{"name": str, "restartCount": int, "state": _STATE}]
+# There are many of them, and what they have from elsewhere than Secrets is their workload's too.
+_SECRETS_ALONE: _Shape = {
+    "name": str,
+    **{name: _ItemsWith(frozenset(_OF_SECRETS[name]), item) for name, item in _FIELDS.items()},
+}
 _POD: Mapping[str, _Shape] = {
     "metadata": _OWNED,
-    "spec": _POD_SPEC,
+    "spec": {**_POD_SPEC, **{kind: [_SECRETS_ALONE] for kind in CONTAINERS}},
     "status": {
         "phase": str,
         "conditions": [{"type": str, "status": str}],
@@ -193,11 +204,6 @@ def keep_used_fields(plural: str, found: Any) -> LiveObject:  # noqa: ANN401 - a
     if plural == OPERATOR:
         for container in child(used, "spec", "template", "spec").get("containers") or ():
             container["args"] = [*_operator_flags(container.get("args") or ())]
-    if plural == PODS:
-        # There are many of them, and what they have from elsewhere than Secrets is their workload's too.
-        for container in (each for kind in CONTAINERS for each in child(used, "spec").get(kind) or ()):
-            for field, names in _OF_SECRETS.items():
-                container[field] = [each for each in container.get(field) or () if any(map(each.get, names))]
     return used
 
 
@@ -210,19 +216,23 @@ def _operator_flags(arguments: Sequence[str]) -> Iterator[str]:
 
 def _pick_fields(found: Any, shape: _Shape) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(shape, type):
-        if not isinstance(found, shape):
-            raise TypeError
-        return found
+        return _require(found, shape)
     if isinstance(shape, list):
-        if not isinstance(found, list):
-            raise TypeError
-        return [_pick_fields(each, shape[0]) for each in found]
-    if not isinstance(found, dict):
-        raise TypeError
+        return [_pick_fields(each, shape[0]) for each in _require(found, list)]
+    if isinstance(shape, _ItemsWith):
+        # Looked at before their fields are picked: a pod has many variables, and few of Secrets.
+        items = [_pick_fields(each, shape.item) for each in _require(found, list) if not shape.fields.isdisjoint(each)]
+        return [each for each in items if any(map(each.get, shape.fields))]
     any_name = shape.get(_ANY)
     # Most values have their type at once: a call for each of these would double the time of a large list.
     return {
         name: value if value is None or type(value) is of else _pick_fields(value, of)
-        for name, value in found.items()
+        for name, value in _require(found, dict).items()
         if (of := shape.get(name, any_name)) is not None
     }
+
+
+def _require(found: Any, kind: type) -> Any:  # noqa: ANN401 - any JSON
+    if not isinstance(found, kind):
+        raise TypeError
+    return found

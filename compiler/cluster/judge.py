@@ -278,11 +278,11 @@ def foreign_writers(live: Live) -> Iterator[tuple[str, Sequence[str], str, bool]
 
     A changed resourceVersion alone is nobody's writing.
     """
-    refreshed = refresh_time(live.external_secret or {})
     for time, manager, fields in writers(live.secret, "f:data"):
-        keys = [name.removeprefix("f:") for name in fields if name.startswith("f:")]
-        if keys and not _is_operator(manager):
-            wrote = moment_of(time)
+        if _is_operator(manager):
+            continue
+        if keys := [name.removeprefix("f:") for name in fields if name.startswith("f:")]:
+            wrote, refreshed = moment_of(time), refresh_time(live.external_secret or {})
             yield manager, keys, time, wrote is None or refreshed is None or wrote > refreshed
 
 

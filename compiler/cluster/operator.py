@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import (
@@ -27,7 +28,7 @@ _DEFAULT_CLASS, _FILLED_IN = "default", "$("
 _MOST_FAILING = 9
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Operator:
     """The operator's Deployments, and the pods of those without a pod that is ready, by namespace and name."""
 
@@ -35,8 +36,15 @@ class Operator:
     deployments: Objects | None = None
     pods: Mapping[tuple[str, str], Objects] = field(default_factory=dict)
 
-    def parts(self, name: str) -> tuple[LiveObject, ...]:
-        return tuple(each for each in self.deployments or () if labels_of(each).get(NAME_LABEL) == name)
+    def parts(self, name: str) -> Sequence[LiveObject]:
+        return self._by_name.get(name, ())
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Sequence[LiveObject]]:
+        found: dict[str, list[LiveObject]] = {}
+        for each in self.deployments or ():
+            found.setdefault(str(labels_of(each).get(NAME_LABEL)), []).append(each)
+        return found
 
     def controllers(self, store: LiveObject | None, namespace: str) -> tuple[LiveObject, ...]:
         """The Deployments that would serve an ExternalSecret of a namespace on that store object."""

@@ -323,17 +323,17 @@ def judge_starts(
                 first[owner_of(pod)] = min(first.get(owner_of(pod), start), start, key=itemgetter(0))
             elif doubt is not None:
                 notes[doubt] = None
-    namespace, at = str(metadata.get("namespace")), clock(changed or wrote or now, now)
-    problems = (
-        ClusterProblem(
-            ClusterState.RESTART,
-            f"restart needed: {kind} {quote(name)} started {_without_zone(started, now)}, the Secret changed {at}",
-            "".join(restart_commands([pod], namespace)),
-            evidence="restart needed: pods started before their Secrets changed",
-        )
-        for (kind, name), (started, pod) in first.items()
-    )
+    namespace, since = str(metadata.get("namespace")), changed or wrote or now
+    problems = (_restart_problem(pod, started, since, now, namespace) for started, pod in first.values())
     return Restarts(tuple(problems), tuple(notes))
+
+
+def _restart_problem(pod: Pod, started: datetime, since: datetime, now: datetime, namespace: str) -> ClusterProblem:
+    kind, name = owner_of(pod)
+    times = f"started {_without_zone(started, now)}, the Secret changed {clock(since, now)}"
+    message, line = f"restart needed: {kind} {quote(name)} {times}", "".join(restart_commands([pod], namespace))
+    common = "restart needed: pods started before their Secrets changed"
+    return ClusterProblem(ClusterState.RESTART, message, line, evidence=common)
 
 
 def _without_zone(when: datetime, now: datetime) -> str:

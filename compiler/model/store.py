@@ -157,6 +157,7 @@ def is_everywhere(server: str) -> bool:
     return _LOCAL_HOST.fullmatch(host_of(server)) is None
 
 
+@lru_cache  # each secret of a store asks for the same two
 def compare_stores(one: StoreIdentity, other: StoreIdentity) -> Sameness:
     """Whether both are one store, in which a name means the same."""
     has = _has_namespaces(one, other)
@@ -228,6 +229,7 @@ def compare_any(own: Iterable[StoreIdentity], other: StoreIdentity) -> Sameness:
     return next(each for each in (Sameness.SAME, Sameness.UNPROVEN, Sameness.ANOTHER) if each in found)
 
 
+@lru_cache
 def clean_path(path: str) -> str:
     """`path` without slashes around it, cleaned as Go's path.Join does for Vault's client."""
     if "//" not in path and "/." not in path and path[:1] not in ("", ".", "/") and path[-1] != "/":

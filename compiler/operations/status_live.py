@@ -486,7 +486,7 @@ class StatusJudge:
         )
         every = problems(manifest, live, evidence)
         states, unknown = {each.state for each in every}, unknowns(manifest, live)
-        said, next_try = self._evidence(snapshot, secret, live, states)
+        (said, next_try), looks = self._evidence(snapshot, secret, live, states), look_commands(pods or (), namespace)
         helps, notes = _restart_lines(starts, every, is_expected=changes.is_expected)
         if values.is_sound and _needs_deletion(live, states):
             helps = (kubectl_line("-n", namespace, "delete", "secret", name),)
@@ -501,10 +501,10 @@ class StatusJudge:
             len(pods) if pods is not None else None,
             (*changes.notes, *unknown, *notes, *self._notes(secret, live, states)),
             refresh_time(live.external_secret or {}),
-            look_commands(pods or (), namespace),
-            unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest.object))) if manifest.listed is None else (),
+            looks,
+            unlisted_keys(pods or (), name, wanted_keys(manifest.object)) if looks and manifest.listed is None else (),
             tuple(dict.fromkeys(map(owner_of, pods))) if pods is not None else None,
-            self._unproven_store(manifest, live),
+            self._unproven_store(manifest, live) if unknown else "",
             unknown,
             self._is_other_ready(view, secret, namespace) if every else None,
             beside,

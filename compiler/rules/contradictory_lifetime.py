@@ -16,6 +16,7 @@ Rotate before the issuer's end:
 from collections.abc import Iterator
 from math import log2
 
+from compiler.model.environment import UNLIMITED
 from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Entry, Finding, Findings, quote, rule
 from compiler.text.wording import suggest
 
@@ -26,7 +27,8 @@ _LEAST_BITS = 128
 def check(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
         for key in entry.keys.values():
-            if not key.is_taken:
+            # Most keys say nothing of it.
+            if not key.is_taken and key.lifetime is not UNLIMITED:
                 for member, message, way_out in _problems(entry, key):
                     # What the entry says for all of its keys is written there.
                     node = key.node.get(member) or entry.node.nearest(member)

@@ -216,6 +216,7 @@ _LIFETIME = {
     "issuer": "issuer",
     "owner": "owner",
 }
+_MEMBERS_OF_LIFETIME = frozenset({*_LIFETIME, "rotateWith", "generate"})
 
 
 def _days(text: str | None) -> int | None:
@@ -223,7 +224,9 @@ def _days(text: str | None) -> int | None:
 
 
 def _lifetime(node: Node, common: Lifetime) -> Lifetime:
-    """What `node` says of it, and `common` for the rest."""
+    """What `node` says of it, and `common` for the rest: that itself where it says nothing."""
+    if _MEMBERS_OF_LIFETIME.isdisjoint(node.children):
+        return common
     own: dict[str, Any] = {name: text for key, name in _LIFETIME.items() if (text := node.text(key)) is not None}
     for days in own.keys() & {"rotate_days", "max_age_days"}:
         own[days] = _days(own[days])
@@ -233,7 +236,7 @@ def _lifetime(node: Node, common: Lifetime) -> Lifetime:
         length = made.get("length")
         own["length"] = length.value if length is not None else common.length
         own["alphabet"] = made.text("alphabet") or common.alphabet
-    return replace(common, **own) if own else common
+    return replace(common, **own)
 
 
 def _key_remote(node: Node) -> KeyRemote:

@@ -28,7 +28,9 @@ def quote(name: str) -> str:
     """`name` in double quotes on one line, cut if overlong, with parts that look like a credential as `…`."""
     from compiler.text.credential import conceal  # noqa: PLC0415 - `--help` quotes no name
 
-    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
+    shown = name
+    if not name.isprintable():
+        shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
     # Before it is cut: of a part of a credential nobody knows what it is.
     concealed = conceal(shown)
     return f'"{concealed}"' if len(concealed) <= _LONGEST_NAME else f'"{concealed[:_LONGEST_NAME]}..."'
