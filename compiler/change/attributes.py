@@ -568,7 +568,8 @@ def set_rotation_tags(run: Run, stores: Mapping[str, SecretWriter]) -> datetime 
         if other is None:
             tag_rotation(run.id, run.holder, stores[store], name, remote.version, remote.version)
         if attributes.created is not None:
-            made.append(attributes.created)
+            # By this machine's clock: each store has its own.
+            made.append(attributes.created - (stores[store].now() - datetime.now(UTC)))
     return max(made, default=None)
 
 

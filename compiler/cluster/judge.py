@@ -290,10 +290,18 @@ def _is_operator(manager: str) -> bool:
     return manager == _OPERATOR or manager.startswith(_OPERATORS_PREFIX)
 
 
-def operator_write_time(secret: LiveObject | None) -> datetime | None:
-    """When the operator last wrote a Secret with values; None where the API server does not say."""
-    times = (moment_of(time) for time, manager, _ in writers(secret, "f:data") if _is_operator(manager))
-    return max(filter(None, times), default=None)
+def change_times(secret: LiveObject | None) -> dict[str, datetime]:
+    """When each key of a Secret that the operator wrote last changed, at the latest, where the API server says it.
+
+    Who changes a value takes its key from all who wrote it before. So another one that has the key wrote this value,
+    and a key that the operator left as it was, as it adopted a Secret, is that one's alone and not here.
+    """
+    every, found = list(writers(secret, "f:data")), dict[str, datetime]()
+    for field in {name for _, manager, fields in every if _is_operator(manager) for name in fields}:
+        times = [moment_of(time) for time, _, fields in every if field in fields]
+        if field.startswith("f:") and (known := list(filter(None, times))):
+            found[field.removeprefix("f:")] = min(known)
+    return found
 
 
 def is_own(external_secret: LiveObject, manifest: Manifest) -> bool:

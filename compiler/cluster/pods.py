@@ -7,7 +7,7 @@ from enum import StrEnum
 from operator import itemgetter
 from typing import Any
 
-from compiler.cluster.judge import operator_write_time
+from compiler.cluster.judge import change_times
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import (
     CLOCKS,
@@ -276,7 +276,7 @@ def pods_with_old_value(pods: Iterable[Pod], secret: str, changed: datetime) -> 
 # When a container started that says no time.
 _UNKNOWN = datetime.min.replace(tzinfo=UTC)
 # Where one of the two times alone is from after a container's start.
-_MAY = "pods that read it may hold an earlier value: they started before"
+_MAY = "pods may hold an earlier value of a Secret that they read: they started before"
 _SECRET_ALONE = f"{_MAY} the Secret was last written, but the store does not say that the value changed since"
 _VALUE_ALONE = f"{_MAY} the store got its value, but the Secret was not written since"
 _ADOPTED = f"{_MAY} there was its ExternalSecret, and whether the Secret held the same values then is not known"
@@ -304,18 +304,18 @@ def judge_starts(
     or somebody saw the Secret's data change, at `changed`. What is older than its ExternalSecret, which was `made`
     then, may have read the same from a Secret that the operator took over.
     """
-    metadata, wrote = child(secret or {}, "metadata"), operator_write_time(secret)
+    metadata, times = child(secret or {}, "metadata"), change_times(secret)
     first, notes = dict[tuple[str, str], tuple[datetime, Pod]](), dict[str, None]()
     for pod in pods:
         for container, read in pod.lasting_reads(str(metadata.get("name"))):
             if container not in pod.starts:
                 continue
             started = pod.starts[container] or pod.created
-            own = dates.values() if read.key is None else filter(None, (dates.get(read.key),))
+            own, wrote = _newest(dates, read.key), _newest(times, read.key)
             if changed is not None and (started is None or started <= changed):
                 doubt: str | None = ""
             else:
-                doubt = _doubt(started, wrote, max(own, default=None))
+                doubt = _doubt(started, wrote, own)
                 if doubt == "" and made is not None and started is not None and started < made:
                     doubt = _ADOPTED
             if doubt == "":
@@ -323,9 +323,14 @@ def judge_starts(
                 first[owner_of(pod)] = min(first.get(owner_of(pod), start), start, key=itemgetter(0))
             elif doubt is not None:
                 notes[doubt] = None
-    namespace, since = str(metadata.get("namespace")), changed or wrote or now
+    namespace, since = str(metadata.get("namespace")), changed or _newest(times, None) or now
     problems = (_restart_problem(pod, started, since, now, namespace) for started, pod in first.values())
     return Restarts(tuple(problems), tuple(notes))
+
+
+def _newest(times: Mapping[str, datetime], key: str | None) -> datetime | None:
+    """The newest of the times by key, or that of one key."""
+    return max(times.values(), default=None) if key is None else times.get(key)
 
 
 def _restart_problem(pod: Pod, started: datetime, since: datetime, now: datetime, namespace: str) -> ClusterProblem:

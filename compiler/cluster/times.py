@@ -44,18 +44,23 @@ def operator_pods() -> str:
 
 
 def last_read_before(
-    external_secret: LiveObject, written: datetime | None, *, in_same_second: bool = True
+    external_secret: LiveObject, written: datetime | None, now: datetime, *, in_same_second: bool = True
 ) -> datetime | None:
-    """When the operator last read a value, where that was before it was `written`; else None.
+    """When the operator last read a value, where that was before it was `written`, or may have been; else None.
 
-    The operator's times are whole seconds: a value of the same second counts as read, or not, by `in_same_second`.
+    A time after `now` is of a clock that is ahead, and may be any. The operator's times are whole seconds: a value of
+    the same second counts as read, or not, by `in_same_second`.
     """
     refreshed = refresh_time(external_secret)
     if refreshed is None or written is None:
         return None
     second = written.replace(microsecond=0)
     is_read = second < refreshed or (second == refreshed and in_same_second)
-    return None if is_read else refreshed
+    return None if is_read and not _is_to_come(refreshed, now) else refreshed
+
+
+def _is_to_come(moment: datetime, now: datetime) -> bool:
+    return moment - now > CLOCKS
 
 
 def clock_ahead(external_secret: LiveObject, now: datetime) -> str:
@@ -65,7 +70,7 @@ def clock_ahead(external_secret: LiveObject, now: datetime) -> str:
         return ""
     if noted is not None and refreshed - noted > CLOCKS:
         return f"the operator's clock is {_minutes(refreshed - noted)} ahead of the API server's"
-    if refreshed - now > CLOCKS:
+    if _is_to_come(refreshed, now):
         return f"the operator's clock is at least {_minutes(refreshed - now)} ahead of the API server's"
     return ""
 
@@ -117,16 +122,14 @@ def older_value(
     external_secret: LiveObject, written: datetime | None, title: str, now: datetime, *, in_same_second: bool = True
 ) -> Iterator[ClusterProblem]:
     """Whether the Secret `title` may hold an earlier value than the one that was `written`; see `last_read_before`."""
-    refreshed = refresh_time(external_secret)
-    if written is not None and refreshed is not None and refreshed - now > CLOCKS:
-        # It says nothing, as the time of its read has not come yet.
+    read = last_read_before(external_secret, written, now, in_same_second=in_same_second)
+    if read is None or written is None:
+        return
+    if _is_to_come(read, now):
         why = clock_ahead(external_secret, now)
         message = f"whether the Secret {quote(title)} holds the newest value is not known: {why}"
         common = "whether the Secrets hold the newest values is not known: the operator's clock is ahead"
         yield ClusterProblem(ClusterState.OLDER_VALUE, message, evidence=common)
-        return
-    read = last_read_before(external_secret, written, in_same_second=in_same_second)
-    if read is None or written is None:
         return
     times = f"written {clock(written, now)}, the operator last read it {clock(read, now)}"
     message = f"the Secret {quote(title)} may hold an earlier value: {times}"

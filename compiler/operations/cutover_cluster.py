@@ -152,8 +152,9 @@ class ClusterGate:
             for each, date in written.items():
                 live = self._view.external_secrets(each.namespace).get(each.before.entry.external_secret, {})
                 serves = child(live, "spec", "secretStoreRef").get("name") == each.source.name
-                put = shift(date, self._view.clock_ahead)
-                if serves and (read := last_read_before(live, put)) is not None:
+                ahead = self._view.clock_ahead
+                put = shift(date, ahead)
+                if serves and (read := last_read_before(live, put, self._now + ahead)) is not None:
                     # Within these, clocks that differ may explain it.
                     found[each] = "takes" if put - read > CLOCKS else "may take"
         return found

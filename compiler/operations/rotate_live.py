@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from compiler.change.apply import Listener, expect_servers
@@ -16,11 +16,21 @@ from compiler.change.run_log import RunLog
 from compiler.change.undo import open_run
 from compiler.cluster.pods import Pod, pod_of, pods_with_old_value, restart_commands
 from compiler.cluster.problem import OF_PODS
-from compiler.cluster.view import EXTERNAL_SECRETS, PODS, SECRETS, ClusterError, ClusterView, child, refresh_time
+from compiler.cluster.times import last_read_before
+from compiler.cluster.view import (
+    EXTERNAL_SECRETS,
+    PODS,
+    SECRETS,
+    ClusterError,
+    ClusterView,
+    LiveObject,
+    child,
+    refresh_time,
+)
 from compiler.live.readers import readers_of
 from compiler.live.stores import LiveStores
 from compiler.model.environment import UNLIMITED, Environment, Lifetime
-from compiler.model.facts import short_duration
+from compiler.model.facts import shift, short_duration
 from compiler.model.inventory import reads_of
 from compiler.model.values import manifests_of
 from compiler.operations.put import Target
@@ -181,10 +191,7 @@ def old_pods(view: ClusterView, readings: Readings, since: datetime | None, unkn
         if made is None:
             not_seen += [f"there is no ExternalSecret {space}/{called} in the cluster"] if is_own else []
             continue
-        refreshed = refresh_time(made)
-        # What is from the same second counts as older, as for the pods below.
-        is_read = since is None or (refreshed is not None and refreshed > since)
-        if not is_own and not is_read:
+        if not is_own and since is not None and not _has_read(made, shift(since, view.clock_ahead), view):
             unread.append(f"{space}/{called}")
         name = str(child(made, "spec", "target").get("name") or called)
         if (secret := secrets.get(name)) is None:
@@ -197,6 +204,13 @@ def old_pods(view: ClusterView, readings: Readings, since: datetime | None, unkn
         found.update({(space, pod.uid): (space, pod) for pod in pods_with_old_value(own, name, written)})
     not_seen += map(str, view.refused.values())
     return OldPods(tuple(unread), tuple(found.values()), tuple(dict.fromkeys(not_seen)))
+
+
+def _has_read(external_secret: LiveObject, written: datetime, view: ClusterView) -> bool:
+    """Whether the operator has read a value since it was written; of one second it has not, as pods of one have not."""
+    now = datetime.now(UTC) + view.clock_ahead
+    is_older = last_read_before(external_secret, written, now, in_same_second=False) is not None
+    return refresh_time(external_secret) is not None and not is_older
 
 
 def wait_for_pods(look: Callable[[], OldPods], seconds: float, tell: Callable[[OldPods], None]) -> OldPods:

@@ -442,7 +442,7 @@ class StatusJudge:
         self._deployed: Deployment | None = None
         self._beside: tuple[Snapshot, tuple[str, ...]] | None = None
         self._context = context
-        self._now: Callable[[], datetime] = lambda: now() + ahead
+        self.now: Callable[[], datetime] = lambda: now() + ahead
         self._ahead = ahead
         # Why the API server took no write of this run; empty where it did, or none was tried.
         self.refused_write = ""
@@ -467,9 +467,9 @@ class StatusJudge:
         """The live state of a secret, with the `changes` since the run began; see Evidence. Raises ClusterError."""
         manifest, view, values = snapshot.manifests[secret], snapshot.view, self.rows[secret].values
         namespace, name, live, pods = manifest.namespace, manifest.target, view.live(manifest), snapshot.pods(manifest)
-        starts = judge_starts(pods or (), live.secret, values.dates, self._now(), changes.data, creation_of(live))
+        starts = judge_starts(pods or (), live.secret, values.dates, self.now(), changes.data, creation_of(live))
         evidence = Evidence(
-            self._now(),
+            self.now(),
             values.newest,
             values.data_hash,
             in_same_second=not self._follows_write,
@@ -515,9 +515,9 @@ class StatusJudge:
         if secret in self.held:
             yield f"the operator is not asked to synchronise before {self.held[secret]} is ready"
         if not states & UNDEPLOYED:
-            yield from note_turns(live, self._now())
+            yield from note_turns(live, self.now())
         row = self.rows[secret]
-        yield from clock_notes(row.store.id, row.values.ahead, live, self._now(), self._ahead)
+        yield from clock_notes(row.store.id, row.values.ahead, live, self.now(), self._ahead)
 
     def _wrong_cluster(self, snapshot: Snapshot) -> ClusterProblem | None:
         question, root = snapshot.wrong_cluster, self._root
@@ -584,14 +584,14 @@ class StatusJudge:
         values, external_secret = self.rows[secret].values, live.external_secret or {}
         warning = snapshot.view.warning(external_secret)
         names = wanted_names(snapshot.manifests[secret].object)
-        said = describe_failure(external_secret, warning, self._now(), names, live.store)
+        said = describe_failure(external_secret, warning, self.now(), names, live.store)
         # What this machine could not check is no cause of the operator's: the report says it apart.
         evidence = tuple(each for each in (said, *values.faults) if each)
         # As long as its store object is not ready, nothing is tried of an ExternalSecret.
         tried = live.store_warning or warning
         if states & _STOPPED or waits_for_a_change(live, snapshot.manifests[secret].name):
             tried = None
-        return evidence, next_try(tried["moment"], tried["count"], self._now()) if tried is not None else None
+        return evidence, next_try(tried["moment"], tried["count"], self.now()) if tried is not None else None
 
 
 def accept_store(stores: Iterable[str]) -> str:

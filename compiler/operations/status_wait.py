@@ -97,15 +97,15 @@ class Baseline:
         return ("UID", "data", "refresh time", "restarts")
 
 
-def baseline_of(manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, row: Row) -> Baseline:
-    """The state at the beginning of a run."""
+def baseline_of(manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, row: Row, now: datetime) -> Baseline:
+    """The state at the beginning of a run, which is `now` by the API server's clock."""
     states = {problem.state for problem in problems(manifest, live)}
     uid, data_hash = data_of(live.secret)
     served = child(live.external_secret or {}, "spec", "secretStoreRef").get("name")
     was_other = row.other is not None and served == row.other.name
     was_own = served == row.store.name
     written = row.values.newest if was_own else row.values.other_newest if was_other else None
-    pending = written if last_read_before(live.external_secret or {}, written) is not None else None
+    pending = written if last_read_before(live.external_secret or {}, written, now) is not None else None
     saw = live.external_secret is not None and bool(states & _BEFORE_CHANGE)
     return Baseline(
         saw=saw,
@@ -206,8 +206,8 @@ class Wait:
         self.snapshot = snapshot
         self._clock = clock
         self._baselines = {
-            secret: baseline_of(manifest, snapshot.view.live(manifest), snapshot.pods(manifest), judge.rows[secret])
-            for secret, manifest in snapshot.manifests.items()
+            secret: baseline_of(each, snapshot.view.live(each), snapshot.pods(each), judge.rows[secret], judge.now())
+            for secret, each in snapshot.manifests.items()
         }
 
     @property

@@ -135,12 +135,13 @@ def tags(world: World) -> tuple[dict[str, str], dict[str, str]]:
 
 def test_from_the_new_value_to_the_last_pod_and_closed(world: World, tmp_path: Path, store: str) -> None:
     with cluster(world, tmp_path, store) as here:
-        stopped = rotate(world, "jira", "JIRA_TOKEN", "--timeout", "3s", value=NEW)
+        stopped = rotate(world, "jira", "JIRA_TOKEN", "--timeout", "3s", "--quiet", value=NEW)
         (journal,) = world.journals()
         run = journal.stem
         assert stopped.code == 4, stopped
         assert "the cluster has the new value\n" in stopped.out
         assert "kubectl -n agents rollout restart deployment/web\n" in stopped.out
+        assert "restart needed" not in stopped.out + stopped.err
         assert "deployment/files" not in stopped.out
         assert held(world) == (NEW, NEW)
         assert [each[ROTATION] for each in tags(world)] == [run, run]

@@ -179,7 +179,8 @@ class _RotationOutput(RunOutput):
         super().__init__(invocation)
         self.note = standard_error().note
         self.waiting = Waiting()
-        self.waits_for: Tell = self.waiting.tell
+        # What is to be done is said apart.
+        self.waits_for: Tell = self.waiting.tell if not self._arguments.quiet else lambda _states, _left: None
         self._stores = stores
         self._restarts = set[str]()
 

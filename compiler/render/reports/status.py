@@ -87,7 +87,7 @@ def status_lines(
         for note in row.live.notes if row.live is not None else ():
             notes.setdefault(note, []).append(row.secret.id)
     for note, secrets in notes.items():
-        yield (f"{secrets[0]}: " if len(secrets) == 1 else "note: ", note)
+        yield (*(("note",) if len(secrets) == len(status.rows) > 1 else pieces_of(secrets)), ": ", note)
     yield from _warning_lines(status)
     yield from _recent_lines(status.environment.name, recent, now)
     # Once for all secrets of a namespace.

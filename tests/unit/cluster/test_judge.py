@@ -520,10 +520,10 @@ def test_a_read_that_is_still_to_come_is_no_sign_that_a_value_was_read() -> None
 
 
 def test_a_value_of_the_same_second_counts_as_read() -> None:
-    assert last_read_before(made(ago(seconds=5)), ago(seconds=4.5)) is None
-    assert last_read_before(made(ago(seconds=5)), ago(seconds=4.5), in_same_second=False) is not None
-    assert last_read_before(made(ago(seconds=5)), ago(seconds=5.5), in_same_second=False) is None
-    assert last_read_before(made(ago(seconds=5)), ago(seconds=4)) == ago(seconds=5)
+    assert last_read_before(made(ago(seconds=5)), ago(seconds=4.5), NOW) is None
+    assert last_read_before(made(ago(seconds=5)), ago(seconds=4.5), NOW, in_same_second=False) is not None
+    assert last_read_before(made(ago(seconds=5)), ago(seconds=5.5), NOW, in_same_second=False) is None
+    assert last_read_before(made(ago(seconds=5)), ago(seconds=4), NOW) == ago(seconds=5)
 
 
 def test_the_api_servers_time_of_a_request_counts_and_not_the_one_in_its_mark() -> None:

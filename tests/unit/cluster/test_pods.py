@@ -246,7 +246,7 @@ def judged(
     dates = {"TOKEN": written} if written is not None else {}
     found = judge_starts([pod], secret_of(wrote), dates, LATER, seen)
     assert all(each.state is ClusterState.RESTART for each in found.problems)
-    start = "pods that read it may hold an earlier value: they started before "
+    start = "pods may hold an earlier value of a Secret that they read: they started before "
     assert all(each.startswith(start) for each in found.notes)
     return [each.message for each in found.problems], [each.removeprefix(start) for each in found.notes]
 
@@ -285,6 +285,41 @@ def test_both_times_have_to_say_that_a_value_is_old(
 def test_what_another_wrote_to_the_secret_is_no_new_value_of_the_store() -> None:
     found = judge_starts([by_mcp()], secret_of(LATER, "kubectl-edit"), {"TOKEN": LATER}, LATER)
     assert (found.problems, len(found.notes)) == ((), 1)
+
+
+def adopted(adopter: dict[str, Any], **before: Any) -> dict[str, Any]:  # noqa: ANN401 - any fields
+    """A Secret that people made before the container started, once the operator has written to it."""
+    made = {"manager": "kubectl-create", "time": f"{START - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"}
+    secret = secret_of(LATER)
+    secret["metadata"]["managedFields"][0]["fieldsV1"] = {"f:metadata": {}, **adopter}
+    secret["metadata"]["managedFields"].append({**made, "fieldsV1": {"f:data": {".": {}, **before}}})
+    return secret
+
+
+@pytest.mark.parametrize(
+    ("secret", "is_old"),
+    [
+        # An update takes what it changes alone; one that applies has what it left as it was, too.
+        (adopted({}, **{"f:TOKEN": {}}), False),
+        (adopted({"f:data": {"f:TOKEN": {}}}, **{"f:TOKEN": {}}), False),
+        (adopted({"f:data": {"f:TOKEN": {}}}, **{"f:OTHER": {}}), True),
+        (adopted({"f:data": {"f:OTHER": {}}}, **{"f:TOKEN": {}}), False),
+    ],
+    ids=["left as it was", "applied as it was", "changed", "beside one that changed"],
+)
+def test_a_secret_that_was_adopted_keeps_the_age_of_each_value(secret: dict[str, Any], *, is_old: bool) -> None:
+    """The store got the value after the container started, as it does when an application is adopted."""
+    found = judge_starts([by_mcp()], secret, {"TOKEN": LATER}, LATER)
+    assert [each.message for each in found.problems] == ([OLD] if is_old else [])
+    assert len(found.notes) == int(not is_old)
+
+
+def test_all_that_a_container_reads_is_as_new_as_its_newest_key() -> None:
+    spec = {"containers": [{"name": "main", "envFrom": [{"secretRef": {"name": "s"}}]}]}
+    dates = {"TOKEN": LATER, "OTHER": LATER}
+    one = adopted({"f:data": {"f:OTHER": {}}}, **{"f:TOKEN": {}})
+    assert len(judge_starts([by_mcp(spec=spec)], one, dates, LATER).problems) == 1
+    assert judge_starts([by_mcp(spec=spec)], adopted({}, **{"f:TOKEN": {}, "f:OTHER": {}}), dates, LATER).problems == ()
 
 
 def test_data_that_was_seen_to_change_needs_no_date() -> None:

@@ -513,7 +513,7 @@ def test_pods_that_keep_an_earlier_value_are_found() -> None:
     # What the operator has not read yet is not in the Secret either.
     assert restarted(fake, later, NOW) == []
     ((severity, doubt, _),) = restarted(fake, later)
-    assert (severity, doubt.startswith("pods that read it may hold an earlier value")) == ("note", True)
+    assert (severity, doubt.startswith("pods may hold an earlier value")) == ("note", True)
     # By the cluster's clock the value was put after the pod started.
     ahead = Fake(pods=(pod_from(start),), clock_ahead=timedelta(hours=2))
     assert [severity for severity, _, _ in restarted(ahead, later, later - timedelta(hours=2))] == ["error"]

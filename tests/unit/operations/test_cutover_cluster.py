@@ -436,7 +436,13 @@ def test_a_switch_may_bring_a_value_that_the_operator_has_not_read(
     assert cluster_gate(cluster).unread_values({switch: READ + after}) == {switch: word}
     # By the cluster's clock.
     cluster.clock_ahead = timedelta(hours=-1)
-    assert cluster_gate(cluster).unread_values({switch: READ + after}) == {}
+    assert cluster_gate(cluster, READ + timedelta(hours=1)).unread_values({switch: READ + after}) == {}
+
+
+def test_an_operator_whose_clock_is_ahead_proves_no_value_read(cluster: RecordedCluster, dev: Environment) -> None:
+    switch, made = Switch(dev, "slack", dev.stores["azure"], dev.stores["vault"]), cluster_gate(cluster)
+    read_at(cluster, made._now + timedelta(hours=1), SLACK)
+    assert made.unread_values({switch: READ}) == {switch: "may take"}
 
 
 def test_a_value_that_was_read_or_that_another_store_serves_comes_with_no_switch(

@@ -48,7 +48,7 @@ def test_a_ready_of_the_spec_before_is_not_in_effect(world: World) -> None:
 def test_a_failure_is_told_by_the_listed_words_of_the_newest_warning_and_when_it_is_tried_again(world: World) -> None:
     world.platform.fail(SPACE, JIRA, f"property {VALUE} does not exist in key agents/jira", count=3)
     judge = world.judge()
-    judge._now = lambda: datetime(2026, 11, 26, 0, 54, 26, tzinfo=UTC)
+    judge.now = lambda: datetime(2026, 11, 26, 0, 54, 26, tzinfo=UTC)
     seen = judge.live_state(world.snapshot(), "jira")
     assert seen.state is ClusterState.NOT_READY
     assert VALUE not in repr(seen)
@@ -74,7 +74,7 @@ def test_a_failure_is_told_by_the_listed_words_of_the_newest_warning_and_when_it
 def test_the_next_try_follows_from_the_number_of_failures(world: World, count: int, now: str, seconds: int) -> None:
     world.platform.fail(SPACE, JIRA, "no", count=count)
     judge = world.judge()
-    judge._now = lambda: datetime.fromisoformat(f"2026-11-26T{now}+00:00")
+    judge.now = lambda: datetime.fromisoformat(f"2026-11-26T{now}+00:00")
     assert judge.live_state(world.snapshot(), "jira").next_try == seconds
 
 
@@ -146,11 +146,11 @@ def test_a_failure_answers_a_request_and_shows_that_the_operator_runs(world: Wor
     world.double.put("externalsecrets", found)
     world.refreshed(asked - timedelta(minutes=10), **{"force-sync": str(int(asked.timestamp()))})
     judge = world.judge()
-    judge._now = lambda: asked + timedelta(minutes=10)
+    judge.now = lambda: asked + timedelta(minutes=10)
     assert [each.state for each in judge.live_state(world.snapshot(), "jira").problems] == [ClusterState.NOT_READY]
     world.double.refused["list events"] = 403
     judge = world.judge()
-    judge._now = lambda: asked + timedelta(minutes=10)
+    judge.now = lambda: asked + timedelta(minutes=10)
     # Whether it failed since is not known.
     assert [each.state for each in judge.live_state(world.snapshot(), "jira").problems] == [ClusterState.NOT_READY]
 
@@ -189,7 +189,7 @@ def test_an_event_of_an_earlier_object_of_that_name_is_no_cause(world: World) ->
 def test_an_event_says_how_old_it_is(world: World) -> None:
     world.platform.fail(SPACE, JIRA, "no such host", moment="2026-11-26T00:54:25Z")
     judge = world.judge()
-    judge._now = lambda: datetime(2026, 11, 26, 1, 57, 26, tzinfo=UTC)
+    judge.now = lambda: datetime(2026, 11, 26, 1, 57, 26, tzinfo=UTC)
     assert judge.live_state(world.snapshot(), "jira").evidence == ("1h ago: no such host",)
 
 
