@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from compiler.change.apply import apply_plan, end_blocked
-from compiler.change.journal import Run, Stage, read_run
+from compiler.change.journal import Run, read_run
 from compiler.change.operations import Put
 from compiler.change.plan import End, Outcome, Plan, State, WriteResult
 from compiler.change.run_log import AuditLog, RunLog
-from compiler.stores.errors import Action, Code, NotFoundError, StoreError, VersionGoneError
+from compiler.stores.errors import Action, Code, StoreError
 from tests.memory_store import MemoryStore
-from tests.unit.changes import begin_journal, entries_of, plan_of, step_of, write_of
+from tests.unit.changes import begin_journal, entries_of, plan_of, write_of
 
 RUN = "20250131-120000-4fa1c2"
 
@@ -116,17 +116,6 @@ def test_a_failure_stops_what_has_not_begun_unless_asked_to_go_on(scene: Scene, 
     assert (run.ended, run.is_resumable, entries_of(run)["a"].maybe_stored) == ("incomplete", True, True)
 
 
-def test_what_is_stopped_before_it_begins_is_pending_and_not_in_the_journal(scene: Scene) -> None:
-    writes = [scene.write(f"n{number}", A="1") for number in range(200)]
-    for write in writes:
-        scene.store.silence("write", write.name)
-    outcome = scene.apply(plan_of(*writes), workers=1)
-    assert (outcome.count(State.FAILED), outcome.count(State.PENDING)) == (1, 199)
-    pending = {result.name for result in outcome.results if result.state is State.PENDING}
-    entries = entries_of(scene.run)
-    assert {entries[name].state for name in pending} == {"planned"}
-
-
 def test_a_conflict_ends_one_and_the_rest_goes_on(scene: Scene) -> None:
     write = scene.write("a", A="1")
     scene.store.seed("a", A="theirs")
@@ -202,16 +191,6 @@ class TestADefect:
         assert [result.state for result in outcome.results] == [State.FAILED, State.DONE]
         assert entries_of(scene.run)["b"].state == "done"
 
-    def test_a_report_that_breaks_ends_it_the_same_way(self, scene: Scene) -> None:
-        def broken(_result: WriteResult) -> None:
-            raise KeyError
-
-        outcome = scene.apply(plan_of(*(scene.write(f"n{n}", A="1") for n in range(50))), workers=1, report=broken)
-        assert isinstance(outcome.defect, KeyError)
-        assert outcome.is_incomplete
-        assert set(scene.store.versions) == {result.name for result in outcome.results if result.state is State.DONE}
-        assert scene.run.ended == "incomplete"
-
 
 def test_a_stop_finishes_what_is_under_way_and_is_noted(scene: Scene) -> None:
     stop = threading.Event()
@@ -253,24 +232,6 @@ def test_a_write_of_an_earlier_part_is_noted_as_the_runs(scene: Scene) -> None:
     assert scene.apply(plan_of(write, stored={("azure", "a"): "v7"})).results
     lines = scene.journal.read_text("utf-8")
     assert '"after":"v7","adopted":true' in lines
-
-
-def test_an_interrupt_begins_nothing_more(scene: Scene) -> None:
-    asked = threading.Event()
-
-    def before(method: str, name: str) -> None:
-        if method == "write" and name != "n0":
-            # The second is under way when the first is reported; the rest take longer than an interrupt.
-            assert asked.wait(10)
-            time.sleep(0.02)
-
-    def impatient(_result: WriteResult) -> None:
-        asked.set()
-        raise KeyboardInterrupt
-
-    scene.store.before = before
-    outcome = scene.apply(plan_of(*(scene.write(f"n{n}", A="1") for n in range(50))), workers=1, report=impatient)
-    assert outcome.count(State.PENDING) > 0
 
 
 @pytest.mark.parametrize("workers", [None, 1, 3])
@@ -333,31 +294,6 @@ def test_a_defect_that_cannot_even_be_noted_is_told_all_the_same(scene: Scene, m
     assert entries_of(scene.run)["a"].maybe_stored
 
 
-def test_each_step_is_noted_with_the_version_it_saw_and_as_open_only_until_it_is_settled(scene: Scene) -> None:
-    for name in ("done", "lost", "refused"):
-        scene.store.seed(name, A="old")
-    scene.store.silence("write", "lost")
-    scene.store.failures["write", "refused"] = NotFoundError(
-        scene.store.place("refused"), Action.WRITE, "no such", "look"
-    )
-    writes = (scene.write(name, A="1") for name in ("done", "lost", "refused", "new"))
-    scene.apply(plan_of(*writes), continue_on_error=True, workers=1)
-    entries = entries_of(scene.run)
-    assert {name: (entry.state, entry.before, entry.maybe_stored) for name, entry in entries.items()} == {
-        "done": ("done", "v1", False),
-        "lost": ("failed", "v1", True),
-        "refused": ("failed", "v1", False),
-        "new": ("done", None, False),
-    }
-    started = [json.loads(line) for line in scene.journal.read_text("utf-8").splitlines()]
-    assert {line["name"]: line["before"] for line in started if line.get("state") == "started"} == {
-        "done": "v1",
-        "lost": "v1",
-        "refused": "v1",
-        "new": None,
-    }
-
-
 def test_a_write_that_was_stored_and_could_not_be_noted_stays_open(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -403,21 +339,6 @@ def test_what_can_neither_be_announced_nor_noted_is_a_failure_and_no_defect(
     assert (outcome.results[0].code, outcome.defect, scene.store.calls) == ("unrecorded", None, [])
 
 
-def test_a_write_of_an_earlier_part_is_told_in_the_audit_file_with_what_it_rests_upon(scene: Scene) -> None:
-    scene.store.seed("a", KEY="old")
-    write, stored = replace(scene.write("a", KEY="new"), steps=(step_of("KEY"),)), scene.store.seed("a", KEY="new")
-    journal = begin_journal(scene.root, RUN, plan_of(write), {})
-    with AuditLog(scene.root / "audit") as audit:
-        plan = plan_of(stores={"azure": scene.store}, stored={("azure", "a"): stored})
-        apply_plan(plan, RunLog(journal.run, audit, {"azure": "tester"}))
-    journal.close()
-    lines = [json.loads(line) for line in (scene.root / "audit").read_text("utf-8").splitlines()]
-    told = ("run", "action", "state", "name", "properties", "before", "version")
-    assert [tuple(line[name] for name in told) for line in lines] == [
-        (RUN, "update", "written", "a", ["KEY"], "v1", "v2")
-    ]
-
-
 def test_every_result_is_reported_however_long_it_takes(scene: Scene) -> None:
     seen = list[WriteResult]()
     scene.store.before_each("write", lambda _name: time.sleep(0.1))
@@ -426,45 +347,6 @@ def test_every_result_is_reported_however_long_it_takes(scene: Scene) -> None:
     assert (outcome.run, tuple(seen)) == (RUN, outcome.results)
     # A stop that could come and did not is none.
     assert not outcome.interrupted
-
-
-def test_a_defect_ends_the_run_although_it_was_to_go_on(scene: Scene) -> None:
-    scene.store.failures["write", "a"] = KeyError("x")
-    plan = plan_of(scene.write("a", A="1"), scene.write("b", A="1"))
-    outcome = scene.apply(plan, workers=1, continue_on_error=True)
-    assert [(result.state, result.reason) for result in outcome.results] == [
-        (State.FAILED, "this program failed with an internal error"),
-        (State.PENDING, ""),
-    ]
-
-
-def test_a_run_over_two_stores_writes_each_where_it_belongs_and_ends_as_one(
-    tmp_path: Path, opened: list[RunLog]
-) -> None:
-    one, two = MemoryStore("https://one"), MemoryStore("https://two")
-    two.seed("a", A="theirs")
-    writes = (
-        write_of(one, "a", A="1"),
-        replace(write_of(two, "a", A="2"), store="vault"),
-        replace(write_of(two, "b", A="3"), store="vault"),
-    )
-    plan = plan_of(*writes, stores={"azure": one, "vault": two}, command="restore")
-    opened.append(begin_journal(tmp_path, RUN, plan, {}))
-    two.silence("write", "b")
-    outcome = apply_plan(plan, RunLog(opened[0].run), continue_on_error=True, workers=1)
-    assert [(result.store, result.name, result.state, result.version) for result in outcome.results] == [
-        ("azure", "a", State.DONE, "v1"),
-        ("vault", "a", State.DONE, "v2"),
-        ("vault", "b", State.FAILED, None),
-    ]
-    assert (one.shown("a"), two.shown("a"), two.writes) == ({"A": "1"}, {"A": "2"}, ["a"])
-    run = read_run(journal_path(tmp_path))
-    assert (run.command, run.ended) == ("restore", "incomplete")
-    assert {target: entry.after for target, entry in run.entries.items()} == {
-        ("azure", "a"): "v1",
-        ("vault", "a"): "v2",
-        ("vault", "b"): None,
-    }
 
 
 def test_a_write_of_which_something_was_left_undone_is_told_and_found_by_the_next_part(scene: Scene) -> None:
@@ -479,34 +361,6 @@ def test_a_write_of_which_something_was_left_undone_is_told_and_found_by_the_nex
     ]
     run = scene.run
     assert (run.entries["azure", "a"].maybe_stored, run.is_resumable) == (True, True)
-
-
-def test_a_write_that_cannot_be_read_back_is_stored_and_stops_the_rest(scene: Scene) -> None:
-    scene.store.failures["read", "a"] = VersionGoneError(
-        scene.store.place("a"), Action.READ, "it is gone", "look", version="v1"
-    )
-    outcome = scene.apply(plan_of(scene.write("a", A="1"), scene.write("b", A="1")), workers=1)
-    assert [(result.state, result.version) for result in outcome.results] == [
-        (State.FAILED, "v1"),
-        (State.PENDING, None),
-    ]
-    entry = entries_of(scene.run)["a"]
-    assert (entry.after, entry.maybe_stored) == ("v1", False)
-
-
-def test_what_a_part_without_the_runs_audit_file_stored_is_still_owed_to_it(
-    tmp_path: Path, opened: list[RunLog]
-) -> None:
-    store = MemoryStore()
-    store.failures["write", "b"] = NotFoundError(store.place("b"), Action.WRITE, "no such", "look")
-    plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
-    opened.append(begin_journal(tmp_path, RUN, plan, {}))
-    opened[0].run.is_audited = True
-    notes = RunLog(opened[0].run)
-    outcome = apply_plan(replace(plan, stores={"azure": store}), notes, continue_on_error=True)
-    assert [(each.target, each.version) for each in outcome.unaudited] == [(("azure", "a"), "v1")]
-    owed = [(each.name, each.state) for each in read_run(journal_path(tmp_path)).owed]
-    assert sorted(owed) == [("a", Stage.WRITTEN), ("b", Stage.FAILED)]
 
 
 @pytest.mark.parametrize("is_audited", [False, True])

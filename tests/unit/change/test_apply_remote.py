@@ -12,7 +12,7 @@ from compiler.change.plan import Kind, Location, State, Step, WriteResult
 from compiler.change.run_log import RunLog, UndoLog
 from compiler.model.provider import Provider
 from compiler.stores.errors import Action, Code, ConflictError, NotFoundError, StoreError, StoreLocation
-from compiler.stores.interface import Attributes, RemoteSecret, StoreState, Written
+from compiler.stores.interface import Attributes, RemoteSecret, StoreState
 from compiler.stores.secret_value import Comparer, JsonKind, SecretValue
 from tests.memory_store import MemoryStore, secrets
 from tests.refusals import is_refused
@@ -61,25 +61,11 @@ def test_a_write_is_made_noted_and_read_back(scene: Scene) -> None:
     assert scene.noted == ("written", "v2")
 
 
-def test_a_whole_value_is_written_as_one(scene: Scene) -> None:
-    result = scene.move(Put("azure", "a", (), SecretValue("pem")))
-    assert result.state is State.DONE
-    assert scene.store.held["a"].whole is not None
-    assert scene.store.held["a"].whole.reveal() == "pem"
-
-
 def test_a_version_that_the_store_says_is_not_as_sent_is_noted(scene: Scene) -> None:
     scene.store.failures["write", "a"] = unverified(scene.store, "a", "v9")
     result = scene.move(Put("azure", "a", (), secrets(NEW="n")))
     assert (result.state, result.version, result.code) == (State.UNVERIFIED, "v9", "unverified")
     assert scene.noted == ("written", "v9")
-
-
-def test_a_store_that_refuses_leaves_the_write_begun_and_not_written(scene: Scene) -> None:
-    scene.store.silence("write", "a")
-    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
-        scene.move(Put("azure", "a", (), secrets(NEW="n")))
-    assert scene.noted == ("planned", None)
 
 
 def test_a_refusal_is_a_conflict_where_somebody_else_wrote_and_a_failure_else() -> None:
@@ -274,44 +260,6 @@ def test_what_somebody_wrote_right_after_a_deletion_is_theirs_and_no_lie(scene: 
     assert result.reason == "another writer wrote version v2 right after version v1"
 
 
-def test_an_earlier_version_is_put_back_with_all_that_stood_beside_it(scene: Scene) -> None:
-    scene.store.seed("a", KEY="old", BESIDE="b")
-    scene.store.seed("a", KEY="new", BESIDE="b", MORE="m")
-    assert scene.move(putting_back(scene.store)) == WriteResult("azure", "a", State.DONE, "v3")
-    assert scene.store.shown("a") == {"KEY": "old", "BESIDE": "b"}
-    assert scene.noted == ("written", "v3")
-
-
-@pytest.mark.parametrize(
-    "held", [{"KEY": "old"}, {"KEY": "old", "BESIDE": "c"}, {"KEY": "old", "BESIDE": "b", "MORE": "m"}]
-)
-def test_every_property_must_be_put_back_as_it_was_and_no_other(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, held: dict[str, str]
-) -> None:
-    scene.store.seed("a", KEY="old", BESIDE="b")
-    scene.store.seed("a", KEY="new", BESIDE="b", MORE="m")
-    monkeypatch.setattr(scene.store, "restore", lambda _earlier, _base: Written(scene.store.seed("a", **held)))
-    assert scene.move(putting_back(scene.store)).state is State.UNVERIFIED
-
-
-@pytest.mark.parametrize(("held", "state"), [("old", State.DONE), ("other", State.UNVERIFIED)])
-def test_a_whole_value_must_be_put_back_as_it_was(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, held: str, state: State
-) -> None:
-    for value in ("old", "new"):
-        scene.store.seed_whole("a", value)
-    write = Restore(
-        "azure",
-        "a",
-        (),
-        base=scene.store.held["a"],
-        earlier=scene.store.versions["a"][-2],
-        attributes=scene.store.versions["a"][-2].attributes,
-    )
-    monkeypatch.setattr(scene.store, "restore", lambda _earlier, _base: Written(scene.store.seed_whole("a", held)))
-    assert scene.move(write).state is state
-
-
 @pytest.mark.parametrize(("kind", "method"), [("write", "read"), ("restore", "read"), ("delete", "describe")])
 def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
     scene: Scene, kind: str, method: str
@@ -362,16 +310,6 @@ def test_what_is_deleted_is_recorded_and_comes_back_as_it_was(tmp_path: Path, pr
     assert recovering(tmp_path, store, recovery(*before)) == WriteResult("azure", "a", State.DONE, "v3")
     assert store.version_states("a") == before
     assert (entry(tmp_path).undo, entry(tmp_path).undone_as, entry(tmp_path).undo_before) == ("done", None, None)
-
-
-def test_what_was_deleted_before_stays_deleted(tmp_path: Path) -> None:
-    store = three(VAULT)
-    store.gone["a"] = {"v1"}
-    write = deletion(store)
-    assert (write.versions, write.others) == (("v2", "v3"), ("v1",))
-    assert delete_of_run(tmp_path, store, write).state is State.DONE
-    assert recovering(tmp_path, store, recovery(*write.versions)).state is State.DONE
-    assert store.version_states("a")["v1"] is StoreState.SOFT_DELETED
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -462,15 +400,6 @@ def test_another_version_beside_those_that_came_back_is_told(tmp_path: Path, mon
     result = recovering(tmp_path, store, recovery("v2", "v3"))
     assert (result.state, result.slipped) == (State.CONFLICT, ("v1",))
     assert result.reason == "another writer wrote or recovered version v1 meanwhile"
-
-
-def test_a_deletion_that_is_refused_records_nothing_as_deleted(tmp_path: Path) -> None:
-    store = three(VAULT)
-    write = deletion(store)
-    store.hold("a", secrets(A="theirs"))
-    with pytest.raises(ConflictError):
-        delete_of_run(tmp_path, store, write)
-    assert entry(tmp_path).after is None
 
 
 def test_a_store_that_falls_silent_after_the_deletion_leaves_it_recorded_and_failed(tmp_path: Path) -> None:

@@ -162,14 +162,6 @@ def test_a_run_that_is_stopped_by_its_own_plan_has_ended(scene: Scene) -> None:
     assert [run.entries["azure", "a"].after for run in runs(scene.root)] == ["7"]
 
 
-def test_a_run_that_is_stopped_tells_what_the_audit_file_still_lacks(scene: Scene) -> None:
-    scene.run_unanswered(scene.root / "audit")
-    plan = plan_of(steps=(REFUSED,), stored={("azure", "a"): "7"})
-    ended = scene.run(plan, applies=True)
-    assert ended.end is End.BLOCKED
-    assert [each.version for each in ended.unaudited] == ["7"]
-
-
 def test_a_run_that_recovered_a_secret_is_not_over_before_the_audit_file_says_so(scene: Scene) -> None:
     scene.run_unanswered(scene.root / "audit")
     scene.store.seed("a", A="old")
@@ -207,30 +199,6 @@ def test_others_see_which_command_and_run_is_writing(scene: Scene, *, is_resumed
     scene.run(applies=True)
     (run,) = runs(scene.root)
     assert set(holders) == {f"put, run {run.id} (process {os.getpid()})\n"}
-
-
-@pytest.mark.parametrize("goes_on", [True, False])
-def test_a_failure_ends_the_rest_unless_that_was_asked_otherwise(scene: Scene, *, goes_on: bool) -> None:
-    names = [f"a{number}" for number in range(100)]
-    for name in names:
-        scene.store.silence("write", name)
-    plan = plan_of(*(write_of(scene.store, name, A="1") for name in names))
-    ended = scene.run(plan, applies=True, goes_on=goes_on)
-    assert (ended.count(State.PENDING) == 0) is goes_on
-
-
-def test_a_command_that_is_told_to_stop_starts_no_write(scene: Scene) -> None:
-    scene.listening.stop.set()
-    ended = scene.run(applies=True)
-    assert (ended.interrupted, scene.store.writes) == (True, [])
-
-
-def test_the_audit_file_has_the_caller_whom_planning_found(scene: Scene) -> None:
-    plan = plan_of(write_of(scene.store, "a", A="1"), who={"azure": "ada"})
-    scene.run(plan, applies=True, audit=scene.root / "audit")
-    text = (scene.root / "audit").read_text("utf-8")
-    assert '"who": "ada"' in text
-    assert '"environment": "prod"' in text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from compiler.change.compare import (
     judge_source,
     plan_entered_values,
     refuse_denied,
-    uses_before_reading,
 )
 from compiler.change.journal import Run, RunEntry
 from compiler.change.operations import Delete, DeleteVersions, Operation, Put, RecoverVersions, Restore
@@ -24,8 +23,6 @@ from compiler.stores import errors
 from compiler.stores.errors import (
     Action,
     Code,
-    DisabledError,
-    SoftDeletedError,
     StoreError,
     StoreLocation,
     VersionGoneError,
@@ -108,29 +105,11 @@ def test_a_whole_value_is_compared_with_the_whole_text_and_is_a_write_of_its_own
         assert [write.steps for write in plan.writes][-1] == plan.steps[1:]
 
 
-def test_the_keys_of_a_remote_secret_are_one_write_and_what_is_kept_is_not_in_it() -> None:
-    plan = planned(memory(C="value"), *map(step_of, "ABC"), step_of("D", place="azure:other"))
-    assert kinds(plan) == [Kind.UPDATE, Kind.UPDATE, Kind.KEEP, Kind.CREATE]
-    assert written(plan) == [("remote", ["A", "B"]), ("other", ["D"])]
-
-
 @pytest.mark.parametrize("provider", [providers.VAULT, providers.KEY_VAULT])
 def test_capitals_tell_no_two_names_of_a_key_vault_apart(provider: Provider) -> None:
     plan = planned(memory(provider), step_of("A"), step_of("B", place="azure:Remote"))
     folded = [("remote", ["A", "B"])]
     assert written(plan) == (folded if provider is not providers.VAULT else [("remote", ["A"]), ("Remote", ["B"])])
-
-
-def test_one_name_in_two_stores_is_two_writes() -> None:
-    stores = {"azure": MemoryStore("https://one"), "vault": MemoryStore("https://two")}
-    stores["vault"].seed("remote", OLD="x")
-    plan = planned(stores, step_of("A", "1"), step_of("A", "2", "vault:remote"))
-    assert kinds(plan) == [Kind.CREATE, Kind.UPDATE]
-    assert [(write.target, write.before) for write in plan.writes] == [
-        (("azure", "remote"), None),
-        (("vault", "remote"), "v1"),
-    ]
-    assert plan.destinations == {"azure": "https://one", "vault": "https://two"}
 
 
 def same_place(*values: str) -> list[Step]:
@@ -168,13 +147,6 @@ def test_a_key_without_a_value_is_left_as_it_is_and_disturbs_no_other() -> None:
 # What the destination would refuse
 
 
-def test_a_problem_of_one_key_refuses_it_and_leaves_the_others() -> None:
-    store = memory()
-    store.problems = (Problem("invalid-value", "remote", "it is empty", "fill it", "A"),)
-    plan = planned(store, step_of("A"), step_of("B"))
-    assert (kinds(plan), written(plan)) == ([Kind.REFUSE, Kind.CREATE], [("remote", ["B"])])
-
-
 @pytest.mark.parametrize("prop", [None, "ELSE"])
 def test_a_problem_of_the_whole_or_of_a_property_that_nobody_writes_refuses_all_that_is_written(
     prop: str | None,
@@ -195,13 +167,6 @@ def test_a_key_is_told_its_own_problem_before_that_of_the_whole() -> None:
         (Kind.REFUSE, "it is empty", "fill it"),
         (Kind.REFUSE, "it is too large", "split it"),
     ]
-
-
-def test_a_whole_value_that_the_destination_would_refuse_is_no_write() -> None:
-    store = memory()
-    store.problems = (Problem("too-large", "pem", "it is too large", "split it"),)
-    plan = planned(store, step_of("A", place="azure:pem", whole=True))
-    assert (kinds(plan), plan.writes) == ([Kind.REFUSE], ())
 
 
 @pytest.mark.parametrize("exists", [True, False])
@@ -377,14 +342,6 @@ def test_a_secret_that_is_there_keeps_dates_that_verify_would_find(
     assert planned(store, step_of("OLD", "x")).notes == ()
 
 
-def test_nothing_is_noted_of_what_is_not_written() -> None:
-    source = RemoteSecret("source", "1", {}, ALL)
-    kept = step_of("A", "x", origin=source)
-    assert planned(memory(VAULT, A="x"), kept).notes == ()
-    # Nor of a key that stays, beside one that is written.
-    assert planned(memory(VAULT, A="x"), kept, step_of("B", origin=origin("other"))).notes == ()
-
-
 def unfinished(kind: Kind, name: str = "remote", **entry: Any) -> Run:  # noqa: ANN401 - any field of an entry
     entries = {("azure", name): RunEntry(kind, None, recover=False, **entry)}
     return Run("r", Path("r"), "migrate", "prod", {"azure": "https://memory"}, {}, entries, is_planned=True)
@@ -412,11 +369,6 @@ def test_a_write_that_was_cut_off_before_its_tags_is_noted_when_the_run_goes_on(
 
 
 # Conflicts, recoveries, losses
-
-
-def test_recovering_what_is_deleted_overwrites_nothing_that_is_not() -> None:
-    plan = planned(memory(A="theirs"), step_of("A", "new"), options=Options(recover=True))
-    assert (kinds(plan), plan.writes) == ([Kind.CONFLICT], ())
 
 
 def test_what_a_stopped_run_had_recovered_is_no_conflict_but_a_later_version_is() -> None:
@@ -519,17 +471,6 @@ def test_a_store_that_was_asked_nothing_is_not_asked_who_calls(environment: Envi
     stores.vault.failures["read", "a/../b"] = stores.failure(Code.INVALID_NAME, "a/../b")
     plan = given(stores, environment, step_of("A", place="vault:a/../b"))
     assert (plan.who, kinds(plan)) == ({}, [Kind.REFUSE])
-
-
-@pytest.mark.parametrize("kind", [SoftDeletedError, DisabledError])
-def test_what_cannot_be_read_is_refused_with_the_way_out_beside_the_others(
-    environment: Environment, stores: Stores, kind: type[StoreError]
-) -> None:
-    stores.vault.failures["read", "jira"] = stores.failure(kind, "jira")
-    plan = given(stores, environment, step_of("X", place="vault:first"), step_of("A", place="vault:jira"))
-    assert [(step.kind, step.remedy) for step in plan.steps] == [(Kind.CREATE, ""), (Kind.REFUSE, "do something")]
-    assert "it is refused" in plan.steps[1].reason
-    assert (plan.is_blocked, [write.name for write in plan.writes]) == (True, ["first"])
 
 
 def test_a_store_that_does_not_answer_ends_the_plan(environment: Environment, stores: Stores) -> None:
@@ -787,20 +728,6 @@ def test_a_store_is_asked_for_what_the_write_does(planned: Operation, uses: set[
     assert store.access_asked == [{"a": frozenset(uses)}]
 
 
-def test_a_denied_write_is_refused_and_the_others_stay() -> None:
-    store = MemoryStore()
-    store.denied = (Problem("forbidden", "a", "no policy grants it", "add one"),)
-    one, other = write("a"), write("b")
-    found = refuse_denied(plan(store, one, other))
-    assert found.writes == (other,)
-    assert found.steps == (
-        replace(one.steps[0], kind=Kind.REFUSE, reason="no policy grants it", remedy="add one"),
-        other.steps[0],
-    )
-    assert (found.is_blocked, found.notes) == (True, ())
-    assert len(store.access_asked) == 1
-
-
 def test_a_store_that_does_not_say_stops_nothing_and_is_noted() -> None:
     store = MemoryStore()
     store.denied = None
@@ -811,14 +738,3 @@ def test_a_store_that_does_not_say_stops_nothing_and_is_noted() -> None:
         (NoteKind.ACCESS_UNKNOWN, "secret-a", "kv:a"),
         (NoteKind.ACCESS_UNKNOWN, "secret-b", "kv:b"),
     ]
-
-
-def test_a_plan_that_writes_nothing_asks_nothing() -> None:
-    store = MemoryStore()
-    refuse_denied(plan(store))
-    assert store.access_asked == []
-
-
-def test_before_reading_any_write_is_possible() -> None:
-    assert uses_before_reading(recovers=False) == {Use.CREATE, Use.UPDATE}
-    assert uses_before_reading(recovers=True) == {Use.CREATE, Use.UPDATE, Use.RECOVER}

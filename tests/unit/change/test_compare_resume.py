@@ -127,19 +127,6 @@ def test_what_is_not_wholly_there_is_not_adopted() -> None:
     assert left.stored == {}
 
 
-@pytest.mark.parametrize(
-    ("planned", "before", "after", "expected"),
-    [("v1", None, None, "v1"), ("v1", "v2", None, "v2"), ("v1", "v2", "v3", "v3"), (None, "v2", None, "v2")],
-)
-def test_the_version_that_the_run_saw_last_is_the_one_to_go_on_from(
-    planned: str | None, before: str | None, after: str | None, expected: str
-) -> None:
-    known = RunEntry(Kind.UPDATE, planned, False, (KEY,), before, after)
-    for version in ("v1", "v2", "v3"):
-        left = narrow_to_run(plan((step("a"),), write("a", version)), run(a=known), {A: version})
-        assert [each.name for each in left.writes] == (["a"] if version == expected else [])
-
-
 @pytest.mark.parametrize("kind", [Kind.CREATE, Kind.UPDATE])
 @pytest.mark.parametrize(
     ("known", "stands", "said"),
@@ -158,15 +145,6 @@ def test_a_conflict_names_both_versions_and_the_way_out(
         f"another writer changed it: {said}",
         "run the command again for a new plan; this run ends here",
     )
-
-
-@pytest.mark.parametrize(("planned", "before"), [("v1", None), ("v1", "v2"), (None, "v2"), (None, None)])
-def test_no_version_that_the_run_saw_is_its_own(planned: str | None, before: str | None) -> None:
-    known = RunEntry(Kind.UPDATE, planned, False, (KEY,), before, None, "started", maybe_stored=True)
-    left = narrow_to_run(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v9"})
-    assert left.stored == {A: "v9"}
-    for version in {planned, before} - {None}:
-        assert narrow_to_run(plan((step("a", Kind.KEEP),)), run(a=known), {A: str(version)}).stored == {}
 
 
 @pytest.mark.parametrize("state", ["planned", "started"])
@@ -241,21 +219,6 @@ def test_what_is_gone_is_not_adopted_and_keeps_nothing_else_from_it() -> None:
     steps = tuple(step(name, Kind.KEEP) for name in entries)
     left = narrow_to_run(plan(steps), run(**entries), {("azure", "b"): "v2", ("azure", "c"): "v2"})
     assert left.stored == {("azure", "c"): "v2"}
-
-
-@pytest.mark.parametrize(
-    ("known", "stands"),
-    [
-        (entry(None, deleted="v1"), "v1"),
-        # Another writer's, right after the recovery.
-        (entry(None, deleted="v1"), "v2"),
-        (entry("v1", state="started"), "v2"),
-        (entry("v1", state="started"), "v1"),
-    ],
-)
-def test_what_is_still_to_do_is_not_stored(known: RunEntry, stands: str) -> None:
-    left = narrow_to_run(plan((step("a"),), write("a", stands)), run(a=known), {A: stands})
-    assert left.stored == {}
 
 
 def deletion(*versions: str) -> DeleteVersions:

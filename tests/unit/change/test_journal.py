@@ -78,26 +78,6 @@ def test_an_id_tells_the_time_of_all_zones(monkeypatch: pytest.MonkeyPatch) -> N
     assert abs(datetime.now(UTC) - told) < timedelta(minutes=5)
 
 
-def test_what_is_noted_comes_back(tmp_path: Path, journal: RunLog) -> None:
-    assert journal.run.id == FIRST
-    journal.start(write_over(A))
-    journal.record_version(write_over(A), Written("v1", ("v0",)))
-    journal.record_result(WriteResult("azure", "a", State.DONE, "v1"))
-    journal.start(write_over(B))
-    journal.record_recovery(B, RemoteSecret("b", "v7", {}, Attributes()))
-    journal.record_result(WriteResult("azure", "b", State.FAILED, code="unavailable"), maybe_stored=True)
-    journal.end("incomplete")
-    run = find_run(tmp_path, FIRST)
-    assert (run.command, run.environment, run.destinations) == ("migrate", "prod", {"azure": "https://a"})
-    assert (run.entries[A].kind, run.entries[B].kind) == (Kind.CREATE, Kind.RECOVER)
-    assert run.entries[A].keys == (("github", "TOKEN", "TOKEN"),)
-    assert (run.entries[A].state, run.entries[A].after) == ("done", "v1")
-    assert (run.entries[B].state, run.entries[B].maybe_stored) == ("failed", True)
-    assert (run.entries[B].deleted, run.entries[B].recovered) == ("v7", True)
-    assert (run.ended, run.is_resumable) == ("incomplete", True)
-    assert "sentinel" not in run.path.read_text("utf-8")
-
-
 def test_what_is_announced_is_on_the_disk_and_what_became_of_it_with_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,58 +108,6 @@ def test_a_deleted_version_that_nobody_told_is_none_to_write_over(tmp_path: Path
     begin_journal(tmp_path, FIRST, replace(plan(), writes=writes), {}).close()
     run = find_run(tmp_path, FIRST)
     assert (run.entries[A].recover, run.entries[A].deleted, run.entries[A].recovered) == (True, None, False)
-
-
-def test_a_run_that_goes_on_has_not_ended_and_one_that_was_undone_cannot_go_on(tmp_path: Path, journal: RunLog) -> None:
-    journal.end("interrupted")
-    journal.start(write_over(A, "v1"))
-    assert find_run(tmp_path, FIRST).ended is None
-    journal.record_found(A, "v2")
-    assert find_run(tmp_path, FIRST).entries[A].after == "v2"
-    UndoLog(journal.run).start(write_over(A))
-    run = find_run(tmp_path, FIRST)
-    assert (run.entries[A].undo, run.is_resumable) == ("started", False)
-
-
-def test_what_the_audit_file_still_needs_comes_back_until_it_has_it(tmp_path: Path, journal: RunLog) -> None:
-
-    def owed() -> list[tuple[str, str | None, str | None]]:
-        run = find_run(tmp_path, FIRST)
-        assert run.owed == journal.run.owed
-        return [(line.action, line.before, line.version) for line in run.owed]
-
-    journal.start(write_over(A, "v0"))
-    journal.record_version(write_over(A, "v0"), Written("v1"))
-    assert owed() == []
-    journal.run.is_audited = True
-    with closing(RunLog(journal.run)) as again:
-        again.start(write_over(A, "v1"))
-        assert owed() == []
-        again.record_version(write_over(A, "v1"), Written("v2"))
-        assert owed() == [("create", "v1", "v2")]
-        # What is found once more is no second write.
-        again.record_found(A, "v2")
-        assert owed() == [("create", "v1", "v2")]
-    lines = find_run(tmp_path, FIRST).path.read_text("utf-8")
-    for told in ({"type": "audited", "targets": [A]}, {"type": "audit", "store": "azure", "name": "a"}):
-        find_run(tmp_path, FIRST).path.write_text(f"{lines}{json.dumps(told)}\n", "utf-8")
-        assert find_run(tmp_path, FIRST).owed == []
-
-
-@pytest.mark.parametrize(("state", "resumable"), [("complete", False), ("conflict", False), ("interrupted", True)])
-def test_what_is_left_to_resume(tmp_path: Path, state: str, resumable: bool) -> None:  # noqa: FBT001
-    journal = begin(tmp_path)
-    journal.end(state)
-    journal.close()
-    found = find_unfinished(tmp_path, {"environment": "prod"})
-    assert (found is not None) is resumable
-
-
-def test_a_plan_that_is_not_whole_is_nothing_to_resume(tmp_path: Path, journal: RunLog) -> None:
-    path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
-    lines = path.read_text("utf-8").splitlines(keepends=True)
-    path.write_text("".join(lines[:-1]), "utf-8")
-    assert find_unfinished(tmp_path, {"environment": "prod"}) is None
 
 
 def test_the_newest_of_the_same_identity_counts(tmp_path: Path) -> None:
@@ -308,33 +236,6 @@ def test_an_identity_tells_which_where_what_and_how() -> None:
     assert one != identity_of("put", "prod", there, {"keys": []})
     assert one != identity_of("put", "prod", {**here, "vault": "https://v"}, {"keys": []})
     assert one != identity_of("put", "prod", here, {"keys": ["TOKEN"]})
-
-
-def test_another_writers_versions_are_remembered_past_later_lines(tmp_path: Path, journal: RunLog) -> None:
-    journal.record_version(write_over(A), Written("v2", ("v1",)))
-    journal.record_result(WriteResult("azure", "a", State.CONFLICT, "v2", ("v1",), "conflict"))
-    assert find_run(tmp_path, FIRST).entries[A].slipped == ("v1",)
-
-
-def test_when_a_version_was_made_is_remembered_past_later_lines(tmp_path: Path, journal: RunLog) -> None:
-    made = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
-    journal.record_version(write_over(A), Written("2", (), made=made))
-    journal.record_result(WriteResult("azure", "a", State.DONE, "2"))
-    journal.record_version(write_over(B), Written("v1"))
-    found = find_run(tmp_path, FIRST).entries
-    assert (found[A].made, found[B].made) == (made.isoformat(), None)
-    # Key Vault's versions need no time.
-    assert find_run(tmp_path, FIRST).path.read_text("utf-8").count('"made"') == 1
-
-
-def test_the_version_that_an_undo_wrote_comes_back(tmp_path: Path, journal: RunLog) -> None:
-    journal.record_version(write_over(A), Written("v1"))
-    UndoLog(journal.run).start(write_over(A))
-    assert find_run(tmp_path, FIRST).entries[A].undone_as is None
-    undone(journal, A, "v2")
-    # An undo once more, which finds it done.
-    UndoLog(journal.run).start(write_over(A))
-    assert find_run(tmp_path, FIRST).entries[A].undone_as == "v2"
 
 
 def test_all_runs_are_read_newest_first_but_for_those_that_cannot_be(tmp_path: Path) -> None:
@@ -534,62 +435,6 @@ def test_an_unfinished_run_of_the_first_format_is_found_by_the_same_command(tmp_
     assert find_unfinished(tmp_path, {**identity, "recover": True}) is None
 
 
-def test_a_run_of_two_stores_tells_the_same_name_apart(tmp_path: Path) -> None:
-    elsewhere = replace(STEP, destination=Location("vault", "a", "TOKEN"))
-    writes = (Delete("azure", "a", (STEP,)), Delete("vault", "a", (elsewhere,), base=BASE))
-    destinations = {"azure": "https://a", "vault": "https://v"}
-    stores = {name: MemoryStore(url) for name, url in destinations.items()}
-    journal = begin_journal(
-        tmp_path,
-        FIRST,
-        plan_of(*writes, command="restore", stores=stores),
-        {},
-    )
-    journal.start(write_over(A))
-    journal.record_version(write_over(("vault", "a"), "v3"), Written("v4"))
-    journal.record_result(WriteResult("vault", "a", State.DONE, "v4"))
-    journal.close()
-    run = find_run(tmp_path, FIRST)
-    assert (run.command, run.destinations, run.is_planned) == ("restore", destinations, True)
-    assert {target: (entry.state, entry.after) for target, entry in run.entries.items()} == {
-        A: ("started", None),
-        ("vault", "a"): ("done", "v4"),
-    }
-
-
-@pytest.mark.parametrize(
-    ("lines", "before", "after", "is_open"),
-    [
-        ([], None, None, False),
-        ([("started", {"before": "v1"})], "v1", None, True),
-        # A run that goes on looks again, and may find another version or none at all.
-        ([("started", {"before": "v1"}), ("started", {"before": "v2"})], "v2", None, True),
-        ([("started", {"before": "v1"}), ("started", {"before": None})], None, None, True),
-        ([("started", {"before": "v1"}), ("written", {"before": "v9", "after": "v2"})], "v1", "v2", False),
-        ([("started", {"before": None}), ("written", {"before": "v1", "after": "v2"})], "v1", "v2", False),
-        ([("started", {"before": "v1"}), ("written", {"after": "v2", "adopted": True})], "v1", "v2", False),
-        (
-            [("started", {"before": "v1"}), ("written", {"before": "v1", "after": "v2"}), ("done", {})],
-            "v1",
-            "v2",
-            False,
-        ),
-        ([("started", {"before": "v1"}), ("failed", {})], "v1", None, False),
-        ([("started", {"before": "v1"}), ("failed", {"maybe_stored": True})], "v1", None, True),
-    ],
-)
-def test_how_far_a_secret_came(
-    tmp_path: Path, lines: list[tuple[str, dict[str, Any]]], before: str | None, after: str | None, *, is_open: bool
-) -> None:
-    begin(tmp_path).close()
-    added = [
-        json.dumps({"type": "step", "store": "azure", "name": "a", "state": state, **rest}) for state, rest in lines
-    ]
-    entry = read_run(rewritten(tmp_path, lambda there: [*there, *added])).entries[A]
-    assert (entry.before, entry.after, entry.maybe_stored) == (before, after, is_open)
-    assert entry.state == (lines[-1][0] if lines else "planned")
-
-
 def test_a_longer_plan_waits_for_the_disk_no_more_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[int] = []
     monkeypatch.setattr(os, "fsync", waits.append)
@@ -600,17 +445,6 @@ def test_a_longer_plan_waits_for_the_disk_no_more_often(tmp_path: Path, monkeypa
         begin_journal(tmp_path, run, replace(plan(), writes=writes), {}).close()
         counts.append(len(waits))
     assert counts[0] == counts[1]
-
-
-def test_an_identity_says_each_of_its_parts() -> None:
-    found = identity_of("migrate", "prod", {"azure": "https://a"}, {"from": "vault", "only": ["github"]})
-    assert found == {
-        "command": "migrate",
-        "environment": "prod",
-        "addresses": {"azure": "https://a"},
-        "from": "vault",
-        "only": ["github"],
-    }
 
 
 def test_a_refusal_names_the_five_newest_runs_and_cuts_a_name_short(tmp_path: Path) -> None:

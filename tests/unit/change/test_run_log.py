@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from compiler.change.journal import Run, RunEntry, find_run
-from compiler.change.operations import Delete, Put, Restore
+from compiler.change.operations import Delete, Put
 from compiler.change.plan import Plan, State, WriteResult
 from compiler.change.run_log import AuditError, AuditLog, RunLog, UndoLog, explain_failure
 from compiler.model.store import StoreAddress
@@ -212,62 +212,11 @@ def test_what_cannot_be_noted_names_the_file(error: AuditError | OSError, reason
     assert explain_failure(error) == reason
 
 
-def test_each_note_of_a_run_stands_in_its_journal(tmp_path: Path, journal: RunLog, update: Put) -> None:
-    def entry() -> RunEntry:
-        return find_run(tmp_path, RUN).entries["azure", "a"]
-
-    notes = RunLog(journal.run)
-    notes.start(update)
-    assert (entry().state, entry().before) == ("started", "v1")
-    notes.record_version(update, Written("v2", ("v1b",)))
-    assert (entry().state, entry().after, entry().slipped) == ("written", "v2", ("v1b",))
-    RunLog(journal.run).record_version(update, Written("v3"))
-    assert (entry().before, entry().after, entry().slipped) == ("v1", "v3", ())
-    notes.record_result(WriteResult("azure", "a", State.FAILED, code="unavailable"), maybe_stored=True)
-    assert (entry().state, entry().maybe_stored) == ("failed", True)
-    notes.record_result(WriteResult("azure", "a", State.FAILED, code="unavailable"))
-    assert not entry().maybe_stored
-    notes.end("incomplete")
-    assert find_run(tmp_path, RUN).ended == "incomplete"
-
-
-def test_a_write_after_a_recovery_is_noted_with_the_version_that_came_back(
-    tmp_path: Path, journal: RunLog, update: Put
-) -> None:
-    notes = RunLog(journal.run)
-    notes.start(replace(WRITE, recover=True))
-    notes.record_version(update, Written("v2"))
-    entry = find_run(tmp_path, RUN).entries["azure", "a"]
-    assert (entry.before, entry.after) == ("v1", "v2")
-
-
 class TestAnUndo:
     """Its notes stand in the journal of the run that it takes back."""
 
     def entry(self, tmp_path: Path) -> RunEntry:
         return find_run(tmp_path, RUN).entries["azure", "a"]
-
-    @pytest.mark.parametrize("has_file", [True, False])
-    def test_it_is_announced_with_what_it_replaces_and_owed_to_the_audit_file(
-        self, tmp_path: Path, journal: RunLog, update: Put, *, has_file: bool
-    ) -> None:
-        with AuditLog(tmp_path / "audit") as audit:
-            UndoLog(journal.run, audit if has_file else None).start(update)
-        entry = self.entry(tmp_path)
-        told = (entry.undo, entry.undo_before, entry.is_undo_audited, entry.is_undoing, entry.state)
-        assert told == ("started", "v1", has_file, True, "planned")
-
-    @pytest.mark.parametrize("is_restored", [True, False])
-    def test_the_version_that_put_something_back_is_noted_and_a_deletion_has_none(
-        self, tmp_path: Path, journal: RunLog, *, is_restored: bool
-    ) -> None:
-        earlier = RemoteSecret("a", "v1", {}, Attributes())
-        write = Restore(*A, base=earlier, earlier=earlier) if is_restored else Delete(*A, base=earlier)
-        UndoLog(journal.run).record_version(write, Written("v3"))
-        entry = self.entry(tmp_path)
-        assert (entry.undo, entry.undone_as) == ("done", "v3" if is_restored else None)
-        # The run itself wrote no such version.
-        assert entry.after is None
 
     @pytest.mark.parametrize(
         ("result", "undo"),

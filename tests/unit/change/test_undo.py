@@ -8,7 +8,7 @@ import pytest
 
 from compiler.change.journal import Run, RunEntry, RunHistory
 from compiler.change.operations import Delete, Operation, RecoverVersions, Restore
-from compiler.change.plan import Kind, Location, NoteKind, Options, Plan, Step
+from compiler.change.plan import Kind, Location, NoteKind, Plan, Step
 from compiler.change.run_log import RunLog
 from compiler.change.undo import (
     Reversal,
@@ -73,14 +73,6 @@ def test_a_run_that_wrote_nothing_has_nothing_to_undo() -> None:
     assert store.calls == []
 
 
-def test_what_was_undone_before_is_done() -> None:
-    store = two_versions()
-    store.seed("b", A="x")
-    store.deleted.add("b")
-    run = run_of(a=updated().then(undone("v3")), b=created(), c=created())
-    assert kinds(run, store) == [Kind.KEEP, Kind.KEEP, Kind.KEEP]
-
-
 def test_an_undo_that_was_stopped_before_it_could_note_its_version_is_done() -> None:
     store = two_versions()
     store.seed("a", A="old")
@@ -97,13 +89,6 @@ def test_a_stopped_undo_of_what_the_run_had_made_is_no_writer() -> None:
     store = two_versions()
     step, _write = only(run_of(a=created().then(undo_begun)), store)
     assert (step.kind, "another writer changed it since" in step.reason) == (Kind.REFUSE, True)
-
-
-def test_the_same_goes_for_a_whole_value() -> None:
-    store = MemoryStore()
-    for value in ("old", "new", "old"):
-        store.seed_whole("a", value)
-    assert kinds(run_of(a=updated().then(undo_begun)), store) == [Kind.KEEP]
 
 
 def test_runs_on_one_secret_are_undone_newest_first() -> None:
@@ -173,38 +158,6 @@ def test_a_version_that_has_only_the_number_of_the_runs_is_another_writers() -> 
     assert kinds(run_of(a=updated(made=then)), store) == [Kind.UPDATE]
 
 
-def test_an_update_whose_secret_is_gone_is_refused() -> None:
-    step, _write = only(run_of(a=updated()), MemoryStore())
-    assert (step.kind, step.reason) == (Kind.REFUSE, "it is not there")
-
-
-def test_what_cannot_be_settled_any_more_stops_nothing_else() -> None:
-    store = two_versions()
-    store.seed("b", A="x")
-    run = run_of(a=updated(), b=begun(None), ended="conflict")
-    steps = plan_for(run, store).steps
-    assert [step.kind for step in steps] == [Kind.UPDATE, Kind.REFUSE]
-    assert steps[1].remedy == "compare the versions by hand"
-
-
-def test_a_begun_write_that_the_store_does_not_show_needs_no_undo() -> None:
-    store = two_versions()
-    store.seed("c", A="x")
-    store.deleted.add("c")
-    run = run_of(a=begun("v2"), b=begun(None), c=begun(None), d=Past(setting("v1")))
-    assert plan_for(run, store).steps == ()
-
-
-@pytest.mark.parametrize("before", [None, "v0"])
-def test_where_another_writers_version_is_covered_neither_is_taken_away(before: str | None) -> None:
-    store = MemoryStore()
-    for value in ("theirs", "ours"):
-        store.seed("a", A=value)
-    step, _write = only(run_of(a=Past(setting(before), (wrote("v2", "v1"),))), store)
-    assert step.kind is Kind.REFUSE
-    assert "the run's version v2 replaced another writer's version v1" in step.reason
-
-
 Told = tuple[str, str, str, str, str]
 SETTLE = "run the same migrate again to settle that, then undo it"
 
@@ -259,12 +212,6 @@ def test_a_plan_says_what_is_written_and_why_not() -> None:
         (("azure", "made"), Kind.DELETE, "v1"),
         (("azure", "back"), Kind.DELETE, "v1"),
     ]
-
-
-def test_a_plan_is_of_the_run_that_it_undoes_and_of_no_options() -> None:
-    plan = plan_for(run_of(a=updated()), two_versions())
-    assert (plan.command, plan.environment, plan.destinations) == ("migrate", "prod", {"azure": MEMORY})
-    assert (plan.sources, plan.options) == ({}, Options())
 
 
 def test_a_plan_that_waits_says_for_what_and_holds_nothing_to_write() -> None:
@@ -363,24 +310,6 @@ def test_properties_are_taken_for_the_runs_own_only_where_there_are_no_others() 
     assert kinds(run_of(a=updated().then(undo_begun)), store) == [Kind.REFUSE]
 
 
-def test_a_begun_write_that_cannot_be_looked_at_is_told_by_its_name() -> None:
-    store = two_versions()
-    store.failures["read", "a"] = DisabledError(store.place("a"), Action.READ, "it is disabled", "enable it")
-    assert told(run_of(a=begun(None)), store) == [("a", "KEY", "refuse", "it is disabled", "enable it")]
-
-
-def test_every_key_of_a_run_is_a_step_and_every_remote_secret_one_write() -> None:
-    keys = (("jira", "KEY", "A"), ("slack", "OTHER", "B"), ("gitlab", "PEM", None))
-    steps = [Step(secret, key, Kind.UPDATE, None, Location("azure", "a", each)) for secret, key, each in keys]
-    found = plan_for(run_of(a=Past(setting("v1", *steps), (wrote("v2"),))), two_versions())
-    assert [(step.secret, step.key, str(step.destination)) for step in found.steps] == [
-        ("jira", "KEY", "azure:a#A"),
-        ("slack", "OTHER", "azure:a#B"),
-        ("gitlab", "PEM", "azure:a"),
-    ]
-    assert [write.steps for write in found.writes] == [found.steps]
-
-
 def test_an_undo_costs_versions_where_it_writes_one() -> None:
     store = MemoryStore(StoreAddress(providers.VAULT, "https://vault", mount="kv"))
     for name in ("a", "c"):
@@ -395,10 +324,6 @@ def test_an_undo_costs_versions_where_it_writes_one() -> None:
     store.drops = {"a": Dropped(("v1", "v2"), 10)}
     # The version that the undo replaces is among those that its write drops.
     assert [loss.kind for loss in plan_for(run_of(a=updated()), store).losses] == [NoteKind.DROPS_WAY_BACK]
-
-
-def test_a_command_line_that_undoes_names_the_command_the_environment_and_the_run() -> None:
-    assert run_of().past.undo == f"platform-secrets migrate prod --undo {ID}"
 
 
 def test_an_undo_that_was_stopped_is_refused_where_the_value_before_the_run_is_gone() -> None:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from compiler.change.apply import apply_plan, carry_out
-from compiler.change.journal import Run, RunHistory, find_run, runs
+from compiler.change.journal import Run, find_run, runs
 from compiler.change.operations import Operation
-from compiler.change.plan import End, Kind, OnConflict, Options, Outcome, State, WriteResult
+from compiler.change.plan import End, Kind, OnConflict, Options, Outcome, State
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import AuditError, AuditLog, RunLog, UndoLog
-from compiler.change.undo import plan_undo, undo_run
+from compiler.change.undo import undo_run
 from compiler.model.environment import Environment
 from compiler.model.store import Place
 from compiler.operations.migrate import migration
@@ -26,7 +26,6 @@ from compiler.stores.interface import Written
 from tests.memory_store import MemoryStore
 from tests.unit.change.undoing import (
     ID,
-    NEWER,
     PLACE,
     Call,
     Past,
@@ -42,7 +41,7 @@ from tests.unit.change.undoing import (
     updated,
     wrote,
 )
-from tests.unit.changes import Listening, begin_journal, plan_of, unverified, write_of
+from tests.unit.changes import Listening
 from tests.unit.conftest import Stores
 
 # An undo that is applied: what comes into the stores, the journal and the audit file.
@@ -102,15 +101,6 @@ def test_what_a_store_does_not_show_as_it_was_is_not_put_back(tmp_path: Path) ->
     assert step.kind is Kind.REFUSE
 
 
-def test_what_a_store_says_is_not_as_it_was_is_told_and_not_done(tmp_path: Path) -> None:
-    store = two_versions()
-    store.failures["restore", "a"] = unverified(store, "a", "v3")
-    with AuditLog(tmp_path / "audit") as audit:
-        (result,) = undo(run_of(tmp_path, a=updated()), store, audit).results
-    assert (result.state, result.version) == (State.UNVERIFIED, "v3")
-    assert audited(tmp_path) == [("a", "restore", "written", "v2", "v3")]
-
-
 def audited(tmp_path: Path) -> list[tuple[str, str, str, str | None, str | None]]:
     lines = map(json.loads, (tmp_path / "audit").read_text("utf-8").splitlines())
     return [(line["name"], line["action"], line["state"], line["before"], line["version"]) for line in lines]
@@ -149,108 +139,6 @@ def test_an_undo_that_the_audit_file_lacks_is_done_and_told(tmp_path: Path, monk
     assert ([result.state for result in outcome.results], len(store.versions["a"])) == ([State.DONE], 3)
     assert (outcome.unrecorded, outcome.is_incomplete) == ("the audit file cannot be written: full", True)
     assert [(each.action, each.version) for each in outcome.unaudited] == [("restore", "v3")]
-
-
-def test_a_defect_ends_an_undo_with_what_is_done_told(tmp_path: Path) -> None:
-    store = two_versions()
-    store.seed("b", A="x")
-    store.seed("c", A="x")
-    store.failures["soft_delete", "b"] = KeyError("s3ntinel")
-    outcome = undo(run_of(tmp_path, a=updated(), b=created(), c=created()), store)
-    assert [result.state for result in outcome.results] == [State.DONE, State.FAILED, State.PENDING]
-    assert isinstance(outcome.defect, KeyError)
-    assert outcome.is_incomplete
-    assert "s3ntinel" not in str(outcome.results)
-
-
-def test_an_undo_that_was_stopped_notes_its_version_when_it_is_run_again(tmp_path: Path) -> None:
-    store = two_versions()
-    store.seed("a", A="old")
-    outcome = undo(run_of(tmp_path, a=updated().then(undo_begun)), store)
-    assert (outcome.results, len(store.versions["a"])) == ((), 3)
-    assert [(line["name"], line["state"], line["version"]) for line in undos(tmp_path)] == [
-        ("a", "started", None),
-        ("a", "done", "v3"),
-    ]
-    # What was noted is not noted again.
-    undo(find_run(tmp_path, ID), store)
-    assert len(undos(tmp_path)) == 2
-
-
-def test_a_writer_after_the_plan_of_the_undo_is_a_conflict(tmp_path: Path) -> None:
-    store = two_versions()
-    store.before_each("restore", lambda _name: store.seed("a", A="theirs"))
-    assert undo(run_of(tmp_path, a=updated()), store).results[0].state is State.CONFLICT
-    assert store.shown("a") == {"A": "theirs"}
-
-
-def test_a_stop_finishes_the_step_and_leaves_the_rest_for_later(tmp_path: Path) -> None:
-    store, stop = two_versions(), threading.Event()
-    store.seed("b", A="x")
-    store.before_each("restore", lambda _name: stop.set())
-    outcome = undo(run_of(tmp_path, a=updated(), b=created()), store, stop=stop)
-    assert outcome.interrupted
-    assert [result.state for result in outcome.results] == [State.DONE, State.PENDING]
-    assert store.deleted == set()
-
-
-def test_what_cannot_be_noted_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(UndoLog, "start", full)
-    store = two_versions()
-    assert undo(run_of(tmp_path, a=updated()), store).results[0].state is State.FAILED
-    assert len(store.versions["a"]) == 2
-
-
-def test_each_result_says_why(tmp_path: Path) -> None:
-    store = two_versions()
-    store.seed("a", A="theirs")
-    store.seed("b", A="x")
-    store.silence("soft_delete", "b")
-    outcome = undo(run_of(tmp_path, a=updated(), b=created()), store)
-    assert outcome.results == (WriteResult("azure", "b", State.FAILED, None, (), "unavailable", "no answer", "wait"),)
-    assert outcome.is_incomplete
-
-
-def test_a_run_over_two_stores_is_undone_in_each(tmp_path: Path) -> None:
-    one, two = MemoryStore(), MemoryStore("https://two")
-    one.seed("a", A="old")
-    stores = {"azure": one, "vault": two}
-    written = plan_of(write_of(one, "a", A="new"), write_of(two, "a", "vault", A="new"), stores=stores)
-    with closing(begin_journal(tmp_path, ID, written, {})) as log:
-        apply_plan(written, log)
-    run = find_run(tmp_path, ID)
-    # A version of the one says nothing of the other's, whatever its number.
-    history = RunHistory(runs={("https://two", "a", "v2"): NEWER}, again={("https://two", "a", "v2"): "v9"})
-    plan = plan_undo(run, stores, history)
-    assert [(write.target, write.kind) for write in plan.writes] == [
-        (("azure", "a"), Kind.UPDATE),
-        (("vault", "a"), Kind.DELETE),
-    ]
-    with closing(UndoLog(run)) as undo_log:
-        outcome = apply_plan(plan, undo_log, continue_on_error=True)
-    assert [(result.store, result.state) for result in outcome.results] == [
-        ("azure", State.DONE),
-        ("vault", State.DONE),
-    ]
-    assert (one.shown("a"), one.deleted, two.deleted) == ({"A": "old"}, set(), {"a"})
-    assert [entry.undo for entry in find_run(tmp_path, ID).entries.values()] == ["done", "done"]
-
-
-def test_a_store_that_lies_about_a_deletion_is_found_and_asked_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = MemoryStore()
-    store.seed("a", A="x")
-    with monkeypatch.context() as lying:
-        lying.setattr(store, "soft_delete", lambda _name, _version: None)
-        (result,) = undo(run_of(tmp_path, a=created()), store).results
-    assert (result.state, result.version) == (State.UNVERIFIED, "v1")
-    assert [line["state"] for line in undos(tmp_path)] == ["started", "done", "started"]
-    (result,) = undo(find_run(tmp_path, ID), store).results
-    assert (result.state, store.deleted) == (State.DONE, {"a"})
 
 
 @pytest.mark.parametrize(("past", "method"), [(updated(), "read"), (created(), "describe")])
@@ -439,21 +327,6 @@ def test_a_store_that_the_environment_has_no_more_is_named(
         undo_run("migrate", run_id, without, Options(root=tmp_path, stores=stores.live), listening)
 
 
-def test_what_changed_since_stays_and_the_rest_is_taken_back(
-    environment: Environment, stores: Stores, azure: MemoryStore, tmp_path: Path, listening: Listening
-) -> None:
-    stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
-    stores.vault.seed("agents/github", GITHUB_TOKEN="t")
-    setting = Options(root=tmp_path, stores=stores.live, applies=True)
-    ended = carry_out(migration(environment, "azure", None, replace(setting, only=("jira", "github"))), listening)
-    azure.seed("agents-jira", JIRA_TOKEN="theirs")
-    undone = undo_run("migrate", ended.run, environment, setting, listening)
-    assert not undone.plan.is_clean
-    assert [result.state for result in undone.results] == [State.DONE]
-    assert azure.deleted == {"agents-github"}
-    assert azure.shown("agents-jira") == {"JIRA_TOKEN": "theirs"}
-
-
 def test_what_another_command_noted_before_this_one_had_the_lock_counts(
     undo_by_id: Callable[..., Outcome], azure: MemoryStore, tmp_path: Path, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -504,35 +377,6 @@ def test_others_see_which_run_is_undone_and_it_waits_for_them(
     azure.before = lambda _method, _name: holders.append((tmp_path / ".platform-secrets/lock").read_text("ascii"))
     undo_by_id()
     assert holders[-1] == f"migrate, undo of run {run_id} (process {os.getpid()})\n"
-
-
-def test_an_undo_that_is_told_to_stop_starts_nothing(
-    undo_by_id: Callable[..., Outcome], azure: MemoryStore, listening: Listening
-) -> None:
-    listening.stop.set()
-    ended = undo_by_id()
-    assert (ended.interrupted, azure.deleted) == (True, set())
-
-
-def test_a_store_that_fails_once_does_not_keep_the_rest_from_being_undone(
-    environment: Environment,
-    stores: Stores,
-    azure: MemoryStore,
-    tmp_path: Path,
-    listening: Listening,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
-    stores.vault.seed("agents/github", GITHUB_TOKEN="t")
-    setting = Options(root=tmp_path, stores=stores.live, applies=True)
-    ended = carry_out(migration(environment, "azure", None, replace(setting, only=("jira", "github"))), listening)
-    assert apply_plan.__kwdefaults__ is not None
-    monkeypatch.setitem(apply_plan.__kwdefaults__, "workers", 1)
-    first, second = (result.name for result in ended.results)
-    azure.failures["soft_delete", first] = stores.failure(Code.UNAVAILABLE, first)
-    undone = undo_run("migrate", ended.run, environment, setting, listening)
-    assert [result.state for result in undone.results] == [State.FAILED, State.DONE]
-    assert azure.deleted == {second}
 
 
 FIRST = "20250131-120000-4fa1c2"

@@ -1,10 +1,7 @@
 import io
-import json
 import shlex
 import sys
-import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -17,26 +14,12 @@ from compiler.change.plan import End, Kind, Outcome, Plan, State, Step, WriteRes
 from compiler.change.run_files import run_lock
 from compiler.cli.running import Progress, RunOutput, code_of_run
 from compiler.live.stores import ServerFacts
-from compiler.stores.interface import Problem
-from tests.commands import Done, EditFile, RunCommand, invocation_of
+from tests.commands import Done, RunCommand, invocation_of
 from tests.memory_store import MemoryStore
 from tests.unit.changes import outcome_of, plan_of, unaudited_line, write_of
 from tests.unit.cli.two_ends import AZURE, KEY, WRITING, Ends, Writing, journal, journals, lines
 
 # What the writing commands have in common, each of them tried.
-
-
-@pytest.fixture
-def unfinished(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The id of a run that was stopped before its first write."""
-
-    def interrupted(*_rest: object, **_options: object) -> object:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("compiler.change.apply.apply_plan", interrupted)
-        assert writing.over("--apply").code == 130
-    return journal(writing.project).stem
 
 
 def test_a_plan_writes_nothing_and_says_how_to_go_on(writing: Writing) -> None:
@@ -80,16 +63,6 @@ def test_what_stays_as_it_is_is_a_count_unless_it_is_asked_for(writing: Writing)
     assert f"keep      azure:{AZURE}" in writing("--verbose").out
 
 
-def test_what_a_store_would_refuse_is_not_sent(writing: Writing) -> None:
-    writing.ends.azure.problems = (Problem("too-large", AZURE, "it is too large", "shorten it", KEY),)
-    for options in ((), ("--apply",)):
-        found = writing(*options)
-        assert (found.code, found.out.splitlines()[-1][:40]) == (1, "nothing was written: 1 key blocks this p")
-        assert "it is too large" in found.out
-    assert writing.ends.azure.versions == {}
-    assert not (writing.project / ".platform-secrets/runs").exists()
-
-
 def test_a_failure_is_incomplete_and_resumed_by_the_same_command(writing: Writing) -> None:
     writing.ends.azure.silence("write", AZURE)
     found = writing("--apply")
@@ -103,32 +76,6 @@ def test_a_failure_is_incomplete_and_resumed_by_the_same_command(writing: Writin
     again = writing("--apply", "--format", "json")
     assert (again.code, again.report["run"]) == (0, run)
     assert f"note: resuming run {run}" in again.err
-
-
-def test_a_resumed_run_that_is_stopped_by_another_writer_ends(writing: Writing, unfinished: str) -> None:
-    writing.ends.azure.seed(AZURE, **{KEY: "theirs"})
-    found = writing.over("--apply")
-    assert (found.code, "another writer changed it" in " ".join(found.out.split())) == (1, True)
-    assert lines(journal(writing.project))[-1]["state"] == "conflict"
-    assert writing.ends.azure.shown(AZURE) == {KEY: "theirs"}
-    assert writing.over("--apply").code == 0
-    assert unfinished in {path.stem for path in journals(writing.project)}
-
-
-@pytest.mark.parametrize("noted", [True, False])
-@pytest.mark.parametrize("writing", ["put", "restore"], indirect=True)
-def test_another_value_than_the_run_has_written_is_a_conflict(writing: Writing, *, noted: bool) -> None:
-    assert writing.over("--apply").code == 0
-    # As if the run had been killed: before its end, or before it could note the version either.
-    kept = [line for line in journal(writing.project).read_text("utf-8").splitlines() if '"end"' not in line]
-    kept = kept if noted else [line for line in kept if '"written"' not in line and '"done"' not in line]
-    journal(writing.project).write_text("\n".join(kept) + "\n", "utf-8")
-    writing.has("another")
-    found = writing.over("--apply", "--format", "json")
-    (step,) = found.report["steps"]
-    assert (found.code, step["kind"], step["key"]) == (1, "conflict", KEY)
-    assert ("the run already wrote a different value for it, version v1" in step["reason"]) is noted
-    assert writing.ends.azure.shown(AZURE) == {KEY: "token"}
 
 
 def test_only_what_deletes_is_told_of_other_stores(writing: Writing) -> None:
@@ -215,24 +162,9 @@ class TestADeletedSecret:
         found = run("--root", "project", *(files.get(word, word) for word in writing.words))
         assert "platform-secrets --root project " in found.out, found.out + found.err
 
-    def test_its_undo_deletes_it_again(self, writing: Writing) -> None:
-        assert writing("--recover", "--apply").code == 0
-        assert writing.undo(journal(writing.project).stem, "--apply").code == 0
-        assert writing.ends.azure.deleted == {AZURE}
-
 
 class TestAnotherRun:
     """One at a time writes from a project, and the second one waits."""
-
-    def test_it_is_waited_for(self, writing: Writing) -> None:
-        held = ExitStack()
-        held.enter_context(run_lock(writing.project, "put, run 20250131-120000-4fa1c2"))
-        thread = threading.Timer(0.3, held.close)
-        thread.start()
-        found = writing("--apply")
-        thread.join()
-        assert found.code == 0, found.err
-        assert found.err.count("note: waiting for another run: put, run 20250131-120000-4fa1c2 (process ") == 1
 
     @pytest.mark.parametrize("undone", [False, True])
     def test_after_ten_seconds_nothing_is_written(
@@ -281,10 +213,6 @@ class TestADefect:
         assert "compiler/change/apply.py" in found.err
         assert "s3ntinel" not in found.out + found.err
 
-    def test_a_report_for_programs_has_it_too(self, writing: Writing) -> None:
-        report = writing("--apply", "--quiet", "--format", "json").report
-        assert (report["exitCode"], report["results"][0]["code"]) == (4, "defect")
-
 
 # `--undo RUN` of each writing command.
 
@@ -332,17 +260,6 @@ def test_it_shows_and_then_does(writing: Writing, done: str, tmp_path: Path) -> 
         assert writing.undo(done, *options).out.endswith("\nnothing was written: there is nothing to undo\n")
 
 
-def test_what_was_replaced_is_there_again(writing: Writing) -> None:
-    writing.ends.azure.seed(AZURE, **{KEY: "old"}, OTHER="theirs")
-    assert writing.over("--apply").code == 0
-    assert writing.ends.azure.shown(AZURE) == {KEY: "token", "OTHER": "theirs"}
-    run = journal(writing.project).stem
-    assert kinds(writing.undo(run, "--format", "json")) == ["update"]
-    assert writing.undo(run, "--apply").code == 0
-    assert writing.ends.azure.shown(AZURE) == {KEY: "old", "OTHER": "theirs"}
-    assert len(writing.ends.azure.versions[AZURE]) == 3
-
-
 @pytest.mark.parametrize(
     ("command", "options"), [(command, each) for command, options in NOT_FOR_UNDO.items() for each in options]
 )
@@ -378,16 +295,6 @@ def test_it_refuses_what_changed_since_and_exits_1(writing: Writing, done: str) 
     assert writing.ends.azure.deleted == set()
 
 
-def test_another_commands_run_is_refused_with_the_line_to_use(writing: Writing, done: str, run: RunCommand) -> None:
-    line = f"platform-secrets {writing.name} dev --undo {done}"
-    for other in WRITING:
-        found = run(other, "dev", "--undo", done)
-        if other != writing.name:
-            assert (found.code, line in found.err) == (2, True), found.err
-    assert run(*line.split()[1:], "--apply").code == 0
-    assert writing.ends.azure.deleted == {AZURE}
-
-
 def test_the_line_to_use_is_for_the_same_project(
     writing: Writing, done: str, run: RunCommand, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -398,72 +305,6 @@ def test_the_line_to_use_is_for_the_same_project(
     assert line == f"platform-secrets --root project {writing.name} dev --undo {done}"
     assert run(*line.split()[1:], "--apply").code == 0
     assert writing.ends.azure.deleted == {AZURE}
-
-
-def test_it_is_for_the_runs_environment_and_place(
-    writing: Writing, done: str, run: RunCommand, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform-staging")
-    found = run(writing.name, "staging", "--undo", done)
-    assert (found.code, f"{writing.name} dev --undo {done}" in found.err) == (2, True)
-    writing.ends.azure.address = MemoryStore("https://elsewhere").address
-    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "another")
-    found = writing.undo(done)
-    assert (found.code, "the run names https://azure" in found.err) == (2, True)
-
-
-@pytest.mark.parametrize("newer", WRITING)
-def test_runs_on_one_secret_are_undone_newest_first_whichever_commands_they_are_of(
-    writing: Writing, done: str, newer: str, project: Path, ends: Ends, run: RunCommand
-) -> None:
-    other = Writing(newer, project, ends, run)
-    other.has("newer")
-    assert other.over("--apply").code == 0
-    (later,) = {path.stem for path in journals(project)} - {done}
-    for options in ((), ("--apply",)):
-        early = writing.undo(done, *options)
-        said = " ".join(early.out.split())
-        assert (early.code, f"undo that run first: platform-secrets {newer} dev --undo {later}" in said) == (1, True)
-    assert other.undo(later, "--apply").code == 0
-    assert ends.azure.shown(AZURE) == {KEY: "token"}
-    assert kinds(writing.undo(done, "--format", "json")) == ["delete"]
-    assert writing.undo(done, "--apply").code == 0
-    assert ends.azure.deleted == {AZURE}
-
-
-def test_what_another_command_noted_before_this_one_had_the_lock_counts(
-    writing: Writing, done: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def late(*given: Any) -> AbstractContextManager[object]:  # noqa: ANN401
-        note = {"type": "undo", "store": "azure", "name": AZURE, "state": "done", "version": None}
-        with journal(writing.project).open("a") as file:
-            file.write(json.dumps(note) + "\n")
-        return run_lock(*given)
-
-    monkeypatch.setattr("compiler.change.undo.run_lock", late)
-    undone = writing.undo(done, "--apply", "--format", "json")
-    assert (undone.code, kinds(undone)) == (0, ["keep"])
-    assert writing.ends.azure.deleted == set()
-
-
-def test_a_failure_is_incomplete_and_the_same_command_goes_on(writing: Writing, done: str) -> None:
-    store = writing.ends.azure
-    store.silence("soft_delete", AZURE)
-    found = writing.undo(done, "--apply", "--quiet")
-    assert (found.code, f"azure:{AZURE} failed: no answer" in found.out) == (4, True)
-    store.failures.clear()
-    again = writing.undo(done, "--apply", "--quiet", "--format", "json")
-    assert (again.code, again.report["undo"], again.report["exitCode"]) == (0, done, 0)
-    assert store.deleted == {AZURE}
-    # Written down in the journal of the run that it takes back.
-    undone = [line["state"] for line in lines(journal(writing.project)) if line["type"] == "undo"]
-    assert undone == ["started", "failed", "started", "done"]
-
-
-def test_a_store_that_the_environment_has_no_more_is_named(writing: Writing, done: str, edit: EditFile) -> None:
-    edit("environments/base.yaml", "  azure:", "  elsewhere:")
-    found = writing.undo(done, "--apply")
-    assert (found.code, 'has no store "azure"' in found.err) == (2, True)
 
 
 REFUSED = Step("jira", "TOKEN", Kind.REFUSE, None, None, "why", "how")

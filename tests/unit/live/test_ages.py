@@ -250,17 +250,6 @@ def test_more_versions_of_a_vault_than_four_reads_reach_are_not_known_where_noth
     assert reads(store) == 4
 
 
-def test_a_vault_with_ten_versions_is_searched_by_halves() -> None:
-    for changed in range(1, 10):
-        store = vault()
-        for number in range(10):
-            add(store, 200 - 15 * number, {"A": "new" if number >= changed else "old", "B": str(number)})
-        found = ages(store, {"A": 90})["A"]
-        when = 200 - 15 * changed
-        assert found.state in ({OVERDUE, NOT_KNOWN} if when >= 90 else {IN_TIME, NOT_KNOWN}), changed
-        assert reads(store) <= 4
-
-
 @BOTH
 @pytest.mark.parametrize(
     "why",

@@ -29,7 +29,7 @@ from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
 from compiler.stores import errors
 from compiler.stores.errors import Action, Code, ForbiddenError, NotFoundError, StoreError, StoreLocation
-from compiler.stores.interface import Attributes, Dropped, Limit, RemoteSecret, SecretReader, StoreState
+from compiler.stores.interface import Attributes, Dropped, Limit, RemoteSecret, SecretReader
 from compiler.stores.secret_value import Comparer, JsonKind, SecretValue
 from tests import providers
 from tests.memory_store import MemoryStore
@@ -189,16 +189,6 @@ def forbid(store: MemoryStore, *names: str) -> None:
             )
 
     store.before = before
-
-
-def test_those_who_need_every_store_get_each_name_of_each_store_once() -> None:
-    one, other = MemoryStore(), MemoryStore()
-    one.seed("a", KEY="1")
-    found = read_many([(one, "a"), (other, "a"), (one, "a"), (one, "b")], 4)
-    assert found.keys() == {(one, "a"), (one, "b"), (other, "a")}
-    assert not isinstance(found[one, "a"], StoreError)
-    assert isinstance(found[other, "a"], NotFoundError)
-    assert sorted(one.calls) == [("read", "a"), ("read", "b")]
 
 
 def test_those_who_need_every_store_hear_of_a_dead_one_at_once() -> None:
@@ -426,18 +416,6 @@ def test_the_settings_that_say_so_are_asked_for_and_all_are_named_where_that_is_
 
 
 MEMORY_PLACE = StoreLocation("https://memory", "a")
-
-
-def test_each_name_is_asked_for_once_in_its_store() -> None:
-    vault, azure = MemoryStore(StoreAddress(providers.VAULT, "https://vault")), MemoryStore()
-    for store in (vault, azure):
-        store.seed("a", A="1")
-        store.seed("a", A="2")
-    found = version_states([(vault, "a"), (azure, "a"), (vault, "a"), (azure, "b")])
-    readable = StoreState.PRESENT
-    assert found == {(vault, "a"): {"v1": readable, "v2": readable}, (azure, "a"): {"v2": readable}, (azure, "b"): {}}
-    assert len(vault.calls) == 1
-    assert version_states([]) == {}
 
 
 def test_an_error_of_one_name_stands_for_it_and_one_of_the_store_is_raised() -> None:

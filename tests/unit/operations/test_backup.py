@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from compiler.change.apply import Change, carry_out
 from compiler.change.journal import runs
-from compiler.change.plan import End, Kind, OnConflict, Options, Plan, State
+from compiler.change.plan import End, Kind, OnConflict, Options, Plan
 from compiler.model.environment import Environment, Store
 from compiler.operations.backup import (
     Backup,
@@ -70,15 +70,6 @@ def test_keys_of_variants_not_in_use_are_taken_along_and_not_missed(environment:
     gathered = gather(environment, ("github",), filled.live)
     assert sorted(gathered.backup.values) == [("github", "GITHUB_APP_ID"), ("github", "GITHUB_TOKEN")]
     assert gathered.lacking == ()
-
-
-def test_a_whole_value_is_the_whole_text(environment: Environment, stores: Stores) -> None:
-    github = replace(environment.secrets["github"], store=environment.stores["azure"])
-    stores.azure.hold("agents-github", {"GITHUB_TOKEN": SecretValue("t")})
-    stores.azure.hold("github-app-key", {"odd": SecretValue("x")}, '{"odd": "x"}')
-    gathered = gather(replace(environment, secrets={"github": github}), (), stores.live)
-    assert gathered.backup.values["github", "GITHUB_APP_KEY"].reveal() == '{"odd": "x"}'
-    assert gathered.left_out == ()
 
 
 def test_what_is_in_use_and_not_there_is_missing(environment: Environment, filled: Stores) -> None:
@@ -250,11 +241,6 @@ def test_what_goes_in_comes_out(values: dict[tuple[str, str], str]) -> None:
     assert (found.environment, found.time, found.missing) == ("prod", TIME, ())
 
 
-def test_the_missing_ones_are_kept() -> None:
-    assert decode(encode(BACKUP)).missing == (("jira", "TOKEN"),)
-    assert decode(encode(BACKUP)).secrets == ("github", "jira")
-
-
 def changed(**fields: object) -> bytes:
     head, _, rest = encode(BACKUP).partition(b"\n")
     manifest = {**json.loads(head), **fields}
@@ -385,36 +371,6 @@ def kinds(plan: Plan) -> dict[str, Kind]:
     return {step.key: step.kind for step in plan.steps}
 
 
-def test_into_an_empty_store_all_is_created_where_the_catalogue_says(
-    environment: Environment, stores: Stores, tmp_path: Path, listening: Listening
-) -> None:
-    change = changing(environment, stores, Options(), environment.stores["azure"], root=tmp_path)
-    ended = carry_out(change, listening)
-    assert kinds(ended.plan) == dict.fromkeys(("GITHUB_APP_KEY", "GITHUB_TOKEN", "JIRA_TOKEN"), Kind.CREATE)
-    assert ended.end is End.APPLIED
-    assert [result.state for result in ended.results] == [State.DONE] * 3
-    whole = stores.azure.held["github-app-key"].whole
-    assert whole is not None
-    assert whole.reveal() == "pem"
-    assert stores.azure.held["agents-github"].properties["GITHUB_TOKEN"].reveal() == "t"
-    assert stores.vault.reads == []
-
-
-def test_a_deleted_secret_is_restored_where_that_is_asked_and_else_named_with_the_command(
-    environment: Environment, stores: Stores, tmp_path: Path, listening: Listening
-) -> None:
-    stores.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("old"), "KEPT": SecretValue("k")})
-    stores.vault.deleted.add("agents/jira")
-    refused = changing(environment, stores, Options(("jira",), words=("restore", "prod"))).plan(None)
-    assert [(step.kind, step.remedy) for step in refused.steps] == [
-        (Kind.REFUSE, "to recover it first: platform-secrets restore prod --only jira --recover")
-    ]
-    ended = carry_out(changing(environment, stores, Options(("jira",), recover=True), root=tmp_path), listening)
-    assert kinds(ended.plan) == {"JIRA_TOKEN": Kind.RECOVER}
-    assert [result.state for result in ended.results] == [State.DONE]
-    assert stores.vault.shown("agents/jira") == {"JIRA_TOKEN": "t", "KEPT": "k"}
-
-
 def test_the_same_backup_with_the_same_options_is_the_same_run(environment: Environment, stores: Stores) -> None:
     first = changing(environment, stores, Options()).identity
     assert first == changing(environment, stores, Options()).identity
@@ -428,25 +384,6 @@ def test_the_same_backup_with_the_same_options_is_the_same_run(environment: Envi
     )
     assert all(other.identity != first for other in others)
     assert "pem" not in repr(first)
-
-
-@pytest.mark.parametrize(
-    ("on_conflict", "kind", "written"),
-    [
-        (OnConflict.FAIL, Kind.CONFLICT, ["agents/github"]),
-        (OnConflict.SKIP, Kind.CONFLICT, ["agents/github"]),
-        (OnConflict.OVERWRITE, Kind.UPDATE, ["agents/github", "agents/jira"]),
-    ],
-)
-def test_another_value_in_the_store_is_what_was_said(
-    environment: Environment, stores: Stores, on_conflict: OnConflict, kind: Kind, written: list[str]
-) -> None:
-    stores.vault.hold("agents/github", {"GITHUB_TOKEN": SecretValue("t")})
-    stores.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("newer")})
-    plan = planned(environment, stores, on_conflict)
-    assert kinds(plan) == {"GITHUB_APP_KEY": Kind.UPDATE, "GITHUB_TOKEN": Kind.KEEP, "JIRA_TOKEN": kind}
-    assert plan.is_blocked is (on_conflict is OnConflict.FAIL)
-    assert [write.name for write in plan.writes] == written
 
 
 def test_only_the_named_secrets_are_restored(environment: Environment, stores: Stores) -> None:

@@ -1,23 +1,18 @@
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from compiler.change.journal import Run, RunEntry
-from compiler.change.plan import Kind, Location, Note, NoteKind, OnConflict, Options, Plan
+from compiler.change.plan import Kind, Location, OnConflict, Options, Plan
 from compiler.live.stores import LiveStores, store_named
 from compiler.model.environment import Environment, KeyRemote
 from compiler.model.store import StoreAddress
 from compiler.operations.migrate import Migration, migration
 from compiler.refusal import Refusal
-from compiler.stores.errors import Action, Code, StoreError
-from compiler.stores.interface import Attributes, Dropped, Limit
 from compiler.stores.secret_value import SecretValue
-from tests import providers
 from tests.memory_store import MemoryStore
-from tests.refusals import is_refused
 from tests.unit.changes import keys_of, puts
 from tests.unit.conftest import Stores, taking
 
@@ -124,54 +119,6 @@ def test_a_whole_value_has_no_properties_beside_keys(sharing: Environment, ends:
     assert plan(lone, ends, to="vault", origin="azure", only=("jira",)).extras == ()
 
 
-def test_what_the_destination_cannot_have_is_noted(environment: Environment, ends: Ends) -> None:
-    ends.vault.address = StoreAddress(providers.VAULT, "https://vault")
-    ends.vault.versions.clear()
-    ends.azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u")
-    expires = datetime(2025, 1, 31, tzinfo=UTC)
-    (version,) = ends.azure.versions["agents-jira"]
-    ends.azure.versions["agents-jira"] = [replace(version, attributes=Attributes(expires=expires, tags={"a": "b"}))]
-    source = Location("azure", "agents-jira", None)
-    assert plan(environment, ends, to="vault", origin="azure", only=("jira",)).notes == (
-        Note(NoteKind.EXPIRES, "jira", source, expires),
-        Note(NoteKind.EXPIRED, "jira", source, expires),
-    )
-    # The run that is resumed finds its value there without the tags: nothing is left to write, and that is told.
-    ends.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
-    entry = RunEntry(Kind.CREATE, None, recover=False, maybe_stored=True)
-    run = Run(
-        "id",
-        Path("run"),
-        "migrate",
-        "prod",
-        {"vault": "https://vault"},
-        {},
-        {("vault", "agents/jira"): entry},
-        is_planned=True,
-    )
-    resumed = plan(environment, ends, run, to="vault", origin="azure", only=("jira",))
-    assert (resumed.stored, resumed.writes) == ({("vault", "agents/jira"): "v1"}, ())
-    assert resumed.notes == (Note(NoteKind.TAGS, "jira", source),)
-
-
-def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any(environment: Environment, ends: Ends) -> None:
-    ends.vault.address = StoreAddress(providers.VAULT, "https://vault")
-    ends.azure.seed("agents-github", GITHUB_TOKEN="t2")
-    ends.azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u")
-    del ends.vault.versions["agents/jira"]
-    ends.vault.drops = {"agents/github": Dropped(("v1",), 1), "agents/jira": Dropped((), 10, 60, (Limit.MOUNT,))}
-    found = plan(environment, ends, to="vault", origin="azure", on_conflict=OnConflict.OVERWRITE)
-    assert [write.name for write in found.writes] == ["agents/github", "agents/jira"]
-    assert [(loss.kind, loss.place.name) for loss in found.losses] == [
-        (NoteKind.DROPS_WAY_BACK, "agents/github"),
-        (NoteKind.DELETES_ITSELF, "agents/jira"),
-    ]
-    # What is not written costs nothing.
-    kept = plan(environment, ends, to="vault", origin="azure")
-    assert [loss.place.name for loss in kept.losses] == ["agents/jira"]
-    assert ends.vault.calls.count(("losses_of_write", "agents/github")) == 1
-
-
 def test_nothing_beside_keys_that_cannot_be_read(environment: Environment, ends: Ends) -> None:
     del ends.vault.versions["agents/jira"]
     found = plan(environment, ends)
@@ -200,15 +147,6 @@ def test_two_stores_that_are_one_place_are_refused(environment: Environment, end
     found = plan(both, ends, to="other", origin="vault")
     assert {step.kind for step in found.steps} == {Kind.REFUSE}
     assert "the same place" in found.steps[0].reason
-
-
-def test_a_store_that_cannot_be_used_ends_the_plan(environment: Environment, ends: Ends) -> None:
-    def dead(_method: str, name: str) -> None:
-        raise StoreError(ends.azure.place(name), Action.READ, "no answer", "wait", Code.UNAVAILABLE)
-
-    ends.azure.before = dead
-    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
-        plan(environment, ends)
 
 
 def test_nothing_to_move_asks_nobody(environment: Environment, ends: Ends) -> None:
@@ -243,17 +181,6 @@ def test_a_recovery_that_was_cut_off_goes_on_over_the_value_that_was_deleted(
     assert kinds(plan(environment, ends, run))["JIRA_TOKEN"] is Kind.CONFLICT
     assert kinds(plan(environment, ends))["JIRA_TOKEN"] is Kind.CONFLICT
     assert kinds(plan(environment, ends, on_conflict=OnConflict.OVERWRITE))["JIRA_TOKEN"] is Kind.UPDATE
-
-
-def test_what_somebody_wrote_over_the_value_that_was_deleted_is_a_conflict(
-    environment: Environment, ends: Ends, tmp_path: Path
-) -> None:
-    run = Run("id", tmp_path, "migrate", "prod", {"azure": "https://azure"}, {}, is_planned=True)
-    deleted = ends.azure.seed("agents-jira", JIRA_TOKEN="deleted before")
-    run.entries["azure", "agents-jira"] = RunEntry(Kind.RECOVER, None, recover=True, state="started", deleted=deleted)
-    ends.azure.seed("agents-jira", JIRA_TOKEN="newer")
-    found = plan(environment, ends, run, recover=True)
-    assert (kinds(found)["JIRA_TOKEN"], found.writes) == (Kind.CONFLICT, ())
 
 
 def test_every_key_of_the_catalogue_is_moved_and_those_in_use_are_missed(environment: Environment, ends: Ends) -> None:

@@ -292,23 +292,6 @@ def test_prune_removes_our_own_orphans_only(run: RunCommand, project: Path) -> N
     assert (project / "chart/values-theirs.yaml").exists()
 
 
-def test_a_check_fails_for_our_own_file_without_environment(run: RunCommand, project: Path) -> None:
-    assert run("compile").code == 0
-    (project / "chart/values-theirs.yaml").write_text("a: 1\n", "utf-8")
-    done = run("compile", "--check")
-    assert (done.code, "warning[orphan-values]" in done.err) == (0, True)
-    (project / "environments/eu").mkdir()
-    (project / "environments/prod.yaml").rename(project / "environments/eu/prod.yaml")
-    done = run("compile", "--check", "--quiet")
-    assert done.code == 1
-    assert 'error[orphan-values]: no environment is named "prod", and "environments/eu/prod.yaml"' in done.err
-    assert "--prune" not in done.err.partition("chart/values-theirs.yaml")[0]
-    (project / "chart/values-theirs.yaml").unlink()
-    done = run("compile", "--prune")
-    assert (done.code, "warning[orphan-values]" in done.err) == (0, True)
-    assert (project / "chart/values-prod.yaml").is_file()
-
-
 def test_nothing_is_pruned_after_an_error(run: RunCommand, project: Path, edit: EditFile) -> None:
     (project / "chart/values-old.yaml").write_text("# Compiled from nowhere\n", "utf-8")
     edit("environments/staging.yaml", "jira:", "jirra:")
@@ -377,22 +360,3 @@ def test_an_interrupt_says_what_was_written(
     monkeypatch.setattr(f"compiler.cli.{where}", _interrupt)
     done = run("compile", *arguments)
     assert (done.code, done.err) == (130, f"interrupted; {said}\n")
-
-
-def test_a_switch_to_a_parent_chart_is_told_and_checked(run: RunCommand, project: Path, edit: EditFile) -> None:
-    run("compile", "dev")
-    edit("environments/dev.yaml", "secrets:\n", "subchart: platform\nsecrets:\n")
-    done = run("compile", "dev", "--check")
-    assert done.code == 1
-    assert "+platform:\n" in done.out
-    assert run("compile", "dev").out.splitlines() == [
-        "chart/values-dev.yaml: written, 7 secrets, 21 keys",
-        "  changed the values file",
-        "    subchart: (none) -> platform",
-    ]
-    assert run("compile", "dev", "--check").code == 0
-    assert run("compile", "dev").out == "chart/values-dev.yaml: unchanged, 7 secrets, 21 keys\n"
-    edit("environments/dev.yaml", "subchart: platform\n", "")
-    done = run("compile", "dev", "--check")
-    assert (done.code, "…" in done.out, "-platform:\n" in done.out) == (1, False, True)
-    assert "    subchart: platform -> (none)" in run("compile", "dev").out.splitlines()

@@ -40,35 +40,6 @@ def test_an_environment_on_another_store(run: RunCommand, project: Path) -> None
     assert run("diff", "prod", "--store", "azure").code == 0
 
 
-def test_two_vaults_of_one_name_are_a_difference(run: RunCommand, project: Path, edit: EditFile) -> None:
-    prod = (project / "environments/prod.yaml").read_text("utf-8")
-    (project / "environments/dr.yaml").write_text(prod.replace("ai-platform-prod", "ai-platform-dr"), "utf-8")
-    done = run("diff", "prod", "dr")
-    address = "https://ai-platform-{}.vault.azure.net"
-    assert (done.code, done.out.splitlines()) == (
-        1,
-        [
-            "from prod to dr:",
-            f"  ClusterSecretStore/azure-keyvault-store: {address.format('prod')} -> {address.format('dr')}",
-        ],
-    )
-    assert run("diff", "prod", "dr", "--format", "json").code == 1
-    edit("environments/dr.yaml", "ai-platform-dr", "ai-platform-prod")
-    assert run("diff", "prod", "dr").out == "from prod to dr: no differences\n"
-
-
-def test_a_file_without_addresses_is_said_not_to_tell_them(run: RunCommand, project: Path) -> None:
-    run("compile", "prod")
-    done = run("diff", "prod", "--against", "chart/values-prod.yaml")
-    assert (done.code, done.out.splitlines()[0]) == (0, "from chart/values-prod.yaml to prod: no differences")
-    assert done.out.splitlines()[1] == (
-        "addresses not compared, as chart/values-prod.yaml does not tell them: ClusterSecretStore/azure-keyvault-store"
-    )
-    assert run("diff", "prod", "--against", "chart/values-prod.yaml", "--format", "json").report[
-        "addressesNotCompared"
-    ] == ["ClusterSecretStore/azure-keyvault-store"]
-
-
 def test_a_values_file(run: RunCommand, project: Path, edit: EditFile) -> None:
     run("compile", "prod")
     assert run("diff", "prod", "--against", "chart/values-prod.yaml").code == 0
@@ -161,19 +132,3 @@ def test_nothing_foreign_that_looks_like_a_credential_is_shown(run: RunCommand, 
         done = run("diff", "prod", "--against", "other.yaml", "--format", form)
         assert done.code == 1
         assert SENTINEL not in done.out + done.err
-
-
-def test_a_nested_values_file(run: RunCommand, project: Path, edit: EditFile) -> None:
-    run("compile", "dev")
-    edit("environments/dev.yaml", "secrets:\n", "subchart: platform\nsecrets:\n")
-    switched = ["  changed the values file", "    subchart: (none) -> platform"]
-    assert run("diff", "dev", "--against", "chart/values-dev.yaml").out.splitlines()[1:3] == switched
-    run("compile", "dev")
-    assert run("diff", "dev", "--against", "chart/values-dev.yaml").code == 0
-    # The values of the parent, in which they were put beside its own.
-    path = project / "chart/values-dev.yaml"
-    path.write_text(path.read_text("utf-8") + f"shop: {{password: {SENTINEL}}}\n", "utf-8")
-    done = run("diff", "dev", "--against", "chart/values-dev.yaml")
-    assert (done.code, SENTINEL in done.out) == (0, False)
-    out = run("diff", "staging", "dev").out.splitlines()
-    assert out[1:3] == switched

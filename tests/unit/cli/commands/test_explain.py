@@ -25,20 +25,6 @@ def test_a_key_is_explained_by_the_lines_that_decide(run: RunCommand, project: P
     assert out[1] == "secrets.jira.store: azure  environments/staging.yaml:10:12"
 
 
-def test_a_key_that_is_not_in_use(run: RunCommand, project: Path) -> None:
-    done = run("explain", "staging", "github/GITHUB_APP_ID")
-    assert done.out.startswith("github/GITHUB_APP_ID: not in use  environments/catalogue.yaml:")
-    assert "(it belongs to the variant app; in use: pat)" in done.out
-
-
-def test_a_removed_value_is_told(run: RunCommand, project: Path, edit: EditFile) -> None:
-    edit("environments/dev.yaml", "secrets:\n", "secrets:\n  slack: null\n")
-    done = run("explain", "dev", "secrets.slack")
-    assert done.out == (
-        "secrets.slack: removed  environments/dev.yaml:4:10\n    over {}  environments/base.yaml:23:10\n"
-    )
-
-
 def test_json_holds_the_same(run: RunCommand, project: Path) -> None:
     data = json.loads(run("explain", "prod", "store", "--format", "json").out)
     assert data == {
@@ -68,12 +54,6 @@ def test_what_came_from_outside_is_named(run: RunCommand, project: Path, monkeyp
         "    over vault  environments/base.yaml:4:8",
     ]
     assert "note: AI_PLATFORM_SECRET_STORE chooses" in done.err
-
-
-def test_an_unknown_path_is_told_the_nearest(run: RunCommand, project: Path) -> None:
-    done = run("explain", "prod", "secrets.github.ues")
-    assert (done.code, done.out) == (2, "")
-    assert 'help: did you mean "secrets.github.use"?' in done.err
 
 
 def test_what_looks_like_a_credential_is_not_shown(run: RunCommand, project: Path, edit: EditFile) -> None:

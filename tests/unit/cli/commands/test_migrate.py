@@ -40,28 +40,6 @@ def test_a_blank_source_replaces_no_value_whatever_is_asked(migrate: Writing, en
         assert ends.azure.shown(AZURE) == {KEY: "good"}
 
 
-def test_a_conflict_beside_a_blank_value_advises_no_copy_back(run: RunCommand, ends: Ends) -> None:
-    name = "ai-platform-engineering{}argocd{}"
-    values = {"ARGOCD_TOKEN": "a", "ARGOCD_API_URL": "b", "ARGOCD_VERIFY_SSL": "true"}
-    ends.vault.seed(name.format("/", "-secret"), **values)
-    for blank, is_advised in (("", False), ("b", True)):
-        ends.azure.seed(name.format("-", ""), **{**values, "ARGOCD_TOKEN": "other", "ARGOCD_API_URL": blank})
-        found = run("migrate", "dev", "--to", "azure", "--only", "argocd")
-        assert (found.code, "help: to replace it:" in found.out) == (1, True), found.out
-        assert ('to copy it to "vault" instead' in found.out) is is_advised
-
-
-def test_what_stops_a_plan_is_not_applied(migrate: Writing, ends: Ends) -> None:
-    ends.azure.seed(AZURE, **{KEY: "theirs"})
-    planned = migrate()
-    assert (planned.code, planned.out.splitlines()[-1]) == (1, "nothing was written: 1 key blocks this plan")
-    found = migrate("--apply")
-    assert (found.code, "nothing was written: 1 key blocks this plan" in found.out) == (1, True)
-    skipped = migrate("--apply", "--on-conflict", "skip")
-    assert (skipped.code, "there are no changes to write" in skipped.out) == (1, True)
-    assert len(ends.azure.versions[AZURE]) == 1
-
-
 @pytest.mark.parametrize("named", [("github",), ("--only", "github"), ("github", "--only", "github")])
 def test_secrets_are_named_behind_the_environment_or_by_only(
     run: RunCommand, project: Path, ends: Ends, named: tuple[str, ...]
