@@ -14,11 +14,10 @@ from compiler.model.store import StoreAddress
 from compiler.operations.cutover import Cutover, plan_cutover
 from compiler.operations.cutover_cluster import ClusterGate
 from compiler.operations.cutover_gate import CutoverRequest, Mode
-from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from tests.memory_store import MemoryStore
-from tests.platforms import write_agents_project
+from tests.platforms import environment_of, write_agents_project
 
 OUTSIDE = Outside()
 
@@ -57,10 +56,7 @@ class Bench:
         self.write("catalogue", self.text("catalogue").rstrip() + "\n" + "\n    ".join(entry) + "\n")
 
     def environment(self, name: str = "prod") -> Environment:
-        result = compile_project(self.root, [name], OUTSIDE)
-        assert not result.failed, [each.message for each in result.diagnostics]
-        assert result.project is not None
-        return result.project.environments[0]
+        return environment_of(self.root, name, outside=OUTSIDE)
 
     def live(self, environ: Mapping[str, str] | None = None) -> LiveStores:
         return LiveStores(environ or {}, self._open)

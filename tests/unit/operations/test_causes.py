@@ -416,11 +416,7 @@ def test_what_the_operator_may_not_read_is_granted_and_then_read_at_once(world: 
     ],
 )
 def test_a_value_that_is_there_and_cannot_be_read_is_mended(
-    world: World,
-    rule: str,
-    helps: tuple[str, ...],
-    holds: bool,  # noqa: FBT001 - a parameter of the test
-    line: int,
+    world: World, rule: str, helps: tuple[str, ...], line: int, *, holds: bool
 ) -> None:
     values = StoreFindings(faults=("a",), fault_by=rule, fault_helps=helps, other_holds=holds)
     lines = ("az recover", "platform-secrets migrate", "az enable", "platform-secrets put prod jira")

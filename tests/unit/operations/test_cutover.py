@@ -26,6 +26,7 @@ from compiler.pipeline import Result, compile_project, plan_values, write_values
 from compiler.refusal import Refusal
 from compiler.text.wording import name_project
 from tests.memory_store import secrets
+from tests.platforms import project_of
 from tests.unit.conftest import TAKERS
 from tests.unit.operations.cutover_bench import OUTSIDE, Bench, said
 
@@ -136,8 +137,7 @@ def found(made: Preview, request: CutoverRequest | None = None) -> list[tuple[st
 
 
 def compile_all(bench: Bench) -> None:
-    project = compile_project(bench.root).project
-    assert project is not None
+    project = project_of(bench.root)
     (bench.root / "chart").mkdir(exist_ok=True)
     files, refused = plan_values(project, bench.root / "chart", "chart", bench.root)
     assert (refused, write_values(files, bench.root)) == ((), ())

@@ -9,10 +9,10 @@ from compiler.cluster.view import ClusterError, ClusterView
 from compiler.model.environment import Environment
 from compiler.operations.cutover_cluster import OPTIONAL, ClusterGate
 from compiler.operations.cutover_gate import Check, CutoverRequest, Mode, Switch
-from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from tests import providers
 from tests.live_platform import compiled_objects, provider_of
+from tests.platforms import environment_of
 from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, watched
 from tests.unit.cli.conftest import ROOT
 
@@ -73,17 +73,13 @@ def cluster(on_azure: Environment) -> RecordedCluster:
 
 @pytest.fixture(scope="module")
 def dev() -> Environment:
-    project = compile_project(ROOT, ["dev"], NAMED).project
-    assert project is not None
-    return project.environments[0]
+    return environment_of(ROOT, "dev", outside=NAMED)
 
 
 @pytest.fixture(scope="module")
 def on_azure() -> Environment:
     text = (ROOT / "environments/dev.yaml").read_text("utf-8") + "store: azure\n"
-    project = compile_project(ROOT, ["dev"], NAMED, {"environments/dev.yaml": text}).project
-    assert project is not None
-    return project.environments[0]
+    return environment_of(ROOT, "dev", outside=NAMED, unwritten={"environments/dev.yaml": text})
 
 
 def cluster_gate(cluster: RecordedCluster, now: datetime = NOW) -> ClusterGate:
@@ -150,11 +146,7 @@ def test_a_recorded_cluster_opens_the_gate_and_is_asked_once(cluster: RecordedCl
     ],
 )
 def test_a_store_that_cannot_serve_is_refused(
-    cluster: RecordedCluster,
-    dev: Environment,
-    change: Callable[[dict[str, Any]], object],
-    message: str,
-    mend: str,
+    cluster: RecordedCluster, dev: Environment, change: Callable[[dict[str, Any]], object], message: str, mend: str
 ) -> None:
     change(cluster.stores)
     for is_back in (False, True):
@@ -230,9 +222,7 @@ def test_a_present_store_whose_host_is_spelt_differently_is_refused_forward_and_
 
 
 def test_without_a_written_address_nothing_is_proven(cluster: RecordedCluster) -> None:
-    project = compile_project(ROOT, ["dev"]).project
-    assert project is not None
-    first, *_ = gate(cluster, project.environments[0])
+    first, *_ = gate(cluster, environment_of(ROOT, "dev"))
     assert (first.verdict, "the environment has no `vaultUrl`" in first.message) == ("refused", True)
     assert first.mend == "write `vaultUrl: https://myvault.vault.azure.net` in the environment, as the cluster has it"
 
@@ -307,7 +297,8 @@ def test_what_is_switched_is_ours_and_works_unless_one_goes_back(
     dev: Environment,
     change: Callable[[dict[str, Any]], object],
     message: str,
-    stops_back: bool,  # noqa: FBT001
+    *,
+    stops_back: bool,
 ) -> None:
     change(cluster.external_secrets)
     _, found = gate(cluster, dev)

@@ -510,8 +510,7 @@ def test_a_finding_is_stated_in_the_form_that_shows_its_names() -> None:
 
 @pytest.mark.parametrize(("skips", "effect"), [(True, (("TOKEN",), ())), (False, ((), ("TOKEN",)))])
 def test_a_key_that_was_left_out_comes_back_with_a_switch(
-    skips: bool,  # noqa: FBT001 - a case's policy
-    effect: tuple[tuple[str, ...], tuple[str, ...]],
+    effect: tuple[tuple[str, ...], tuple[str, ...]], *, skips: bool
 ) -> None:
     cell = SimpleNamespace(environment="dev", secret="github", key="TOKEN")
     found: Any = SimpleNamespace(keys=[SimpleNamespace(cell=cell, likeness=Likeness.ONLY_THERE, present=None)])

@@ -64,10 +64,7 @@ def test_the_first_problem_is_the_state() -> None:
     ],
 )
 def test_a_row_is_fine_without_fault_and_problem(
-    world: World,
-    live: LiveState | None,
-    faults: tuple[str, ...],
-    fine: bool,  # noqa: FBT001 - a parameter of the test
+    world: World, live: LiveState | None, faults: tuple[str, ...], *, fine: bool
 ) -> None:
     status = world.status()
     row = replace(status.rows[0], live=live, values=StoreFindings(faults=faults))

@@ -27,7 +27,6 @@ from compiler.operations.verify import (
     verify,
     verify_access,
 )
-from compiler.pipeline import compile_project
 from compiler.stores import errors
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, Cluster, Identity, Problem, RemoteSecret, Role, SecretWriter, Use
@@ -35,7 +34,7 @@ from compiler.stores.registry import PROVIDERS
 from compiler.stores.secret_value import Comparer, NotAnObjectError, SecretValue, read_object
 from tests import providers
 from tests.memory_store import MemoryStore
-from tests.platforms import write_agents_project
+from tests.platforms import environment_of, write_agents_project
 from tests.refusals import refusal
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -191,10 +190,7 @@ def test_a_whole_value_is_judged_too_but_may_be_any_text() -> None:
         (f'{{"tls": {{"crt": "{SENTINEL}"}}}}', True),
     ],
 )
-def test_a_property_with_a_dot_is_proven_to_be_one_of_that_name(
-    document: str,
-    is_nested: bool,  # noqa: FBT001 - a case's verdict
-) -> None:
+def test_a_property_with_a_dot_is_proven_to_be_one_of_that_name(document: str, *, is_nested: bool) -> None:
     dotted = replace(asked("tls.crt", wanted="tls.crt"), environment="dev")
     found, _ = run({"github": document}, dotted)
     said = '"tls.crt" of "github" is read from within "tls", and not from a property "tls.crt"'
@@ -474,9 +470,7 @@ def found(
 ) -> tuple[Diagnostic, ...]:
     if not (root / "environments").exists():
         write_agents_project(root)
-    project = compile_project(root, ["prod"]).project
-    assert project is not None
-    environment = project.environments[0]
+    environment = environment_of(root, may_fail=True)
     references = cells_of(environment, secrets, named)[0]
 
     def opener(_address: StoreAddress, _environ: Mapping[str, str]) -> MemoryStore:

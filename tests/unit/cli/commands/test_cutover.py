@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from compiler.live.stores import LiveStores
-from compiler.pipeline import compile_project
 from compiler.stages.resolve import Outside
 from tests import providers
-from tests.commands import Done
+from tests.commands import Done, EditFile, RunCommand
 from tests.fake_cluster import ESO, FakeCluster
 from tests.live_platform import compiled_objects
+from tests.platforms import project_of
 from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, recorded
 from tests.unit.cli.two_ends import Ends
 
@@ -38,8 +38,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
 
 
 @pytest.fixture
-def cutover(project: Path, ends: Ends, run: Callable[..., Done]) -> Callable[..., Done]:
-    assert project.is_dir()
+def cutover(project: Path, ends: Ends, run: RunCommand) -> Callable[..., Done]:
     assert ends.vault.versions
 
     def invoke(*words: str, environment: str = "dev") -> Done:
@@ -129,9 +128,7 @@ def test_a_command_line_that_says_too_little_or_too_much(
     assert (done.code, said in done.err) == (2, True)
 
 
-def test_an_environment_with_errors_is_not_switched(
-    cutover: Callable[..., Done], edit: Callable[[str, str, str], None], ends: Ends
-) -> None:
+def test_an_environment_with_errors_is_not_switched(cutover: Callable[..., Done], edit: EditFile, ends: Ends) -> None:
     edit("environments/dev.yaml", "global:", "globl:")
     assert cutover("jira", "--to", "azure").code == 1
     assert ends.azure.calls == []
@@ -142,8 +139,7 @@ def cluster(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     """The recorded one, in which all is on the Key Vault."""
     with FakeCluster() as fake:
         text = (project / "environments/dev.yaml").read_text("utf-8") + "store: azure\n"
-        compiled = compile_project(project, ["dev"], NAMED, {"environments/dev.yaml": text}).project
-        assert compiled is not None
+        compiled = project_of(project, "dev", outside=NAMED, unwritten={"environments/dev.yaml": text})
         manifests = compiled_objects(compiled.environments[0])
         items = [as_compiled(each, manifests[name]) for name, each in by_name("externalsecrets-list").items()]
         for each in items:
@@ -160,9 +156,7 @@ def cluster(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         yield fake
 
 
-def test_the_cluster_has_its_say(
-    cutover: Callable[..., Done], edit: Callable[[str, str, str], None], cluster: FakeCluster
-) -> None:
+def test_the_cluster_has_its_say(cutover: Callable[..., Done], edit: EditFile, cluster: FakeCluster) -> None:
     edit(
         "environments/dev.yaml",
         "secrets:\n",
@@ -191,10 +185,7 @@ def test_the_cluster_has_its_say(
 
 @pytest.mark.parametrize("after", [False, True])
 def test_an_interrupt_says_whether_anything_was_written(
-    cutover: Callable[..., Done],
-    project: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    after: bool,  # noqa: FBT001
+    cutover: Callable[..., Done], project: Path, monkeypatch: pytest.MonkeyPatch, *, after: bool
 ) -> None:
     def interrupted(*_: object) -> None:
         signal.raise_signal(signal.SIGINT)
@@ -209,7 +200,7 @@ def test_an_interrupt_says_whether_anything_was_written(
 
 
 def test_the_workloads_that_read_a_secret_are_named_by_the_cluster(
-    cutover: Callable[..., Done], edit: Callable[[str, str, str], None], cluster: FakeCluster
+    cutover: Callable[..., Done], edit: EditFile, cluster: FakeCluster
 ) -> None:
     edit("environments/dev.yaml", "secrets:\n", "moves: {to: azure, steps: [[jira]]}\nsecrets:\n")
     assert cutover("--next", "--format", "json").report["switches"][0]["readers"] == ["mcp-jira"]

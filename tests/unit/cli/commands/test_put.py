@@ -3,7 +3,6 @@ import getpass
 import io
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +12,7 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from compiler.stores.interface import Identity
 from tests import providers
-from tests.commands import Done
+from tests.commands import RunCommand
 from tests.memory_store import MemoryStore
 
 NAME = "ai-platform-engineering/jira-secret"
@@ -41,7 +40,7 @@ def by_pipe(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 
 def test_a_person_is_asked_for_the_keys_in_use_and_then_for_consent(
-    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_terminal(monkeypatch, "n\n")
     done = run("put", "dev", "jira")
@@ -65,7 +64,7 @@ def test_a_person_is_asked_for_the_keys_in_use_and_then_for_consent(
 
 
 def test_a_store_that_does_not_answer_is_told_before_anything_is_typed(
-    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_question: str) -> str:
         raise AssertionError
@@ -81,9 +80,7 @@ def test_a_store_that_does_not_answer_is_told_before_anything_is_typed(
     assert done.err == "error: cannot connect to vault: it does not answer\nhelp: start it\n"
 
 
-def test_nothing_typed_is_nothing_written(
-    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_typed_is_nothing_written(store: MemoryStore, run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     on_terminal(monkeypatch, "y\n", typed="")
     done = run("put", "dev", "jira", "--apply")
     assert (done.code, "no value was entered\n" in done.out, "nothing was written" in done.out) == (0, True, True)
@@ -91,7 +88,7 @@ def test_nothing_typed_is_nothing_written(
 
 
 def test_a_pipe_needs_apply_and_nobody_is_asked(
-    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_pipe(monkeypatch, "token\n")
     done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin")
@@ -118,7 +115,7 @@ def test_a_pipe_needs_apply_and_nobody_is_asked(
     ],
 )
 def test_what_is_no_value_is_refused_under_one_key_too(
-    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, piped: str, what: str
+    store: MemoryStore, run: RunCommand, monkeypatch: pytest.MonkeyPatch, piped: str, what: str
 ) -> None:
     for form in ((), ("--input", "value")):
         by_pipe(monkeypatch, piped)
@@ -130,7 +127,7 @@ def test_what_is_no_value_is_refused_under_one_key_too(
 
 
 def test_a_key_that_nothing_reads_yet_may_be_put_and_is_told(
-    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_pipe(monkeypatch, "7")
     done = run("put", "dev", "github", "GITHUB_APP_ID", "--stdin", "--apply")
@@ -176,7 +173,7 @@ def test_a_key_that_nothing_reads_yet_may_be_put_and_is_told(
 )
 def test_a_wrong_command_line_is_told_with_the_way_out(
     store: MemoryStore,
-    run: Callable[..., Done],
+    run: RunCommand,
     monkeypatch: pytest.MonkeyPatch,
     arguments: tuple[str, ...],
     message: str,
@@ -191,18 +188,14 @@ def test_a_wrong_command_line_is_told_with_the_way_out(
     assert store.held == {}
 
 
-def test_standard_input_is_not_typed_into(
-    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_standard_input_is_not_typed_into(store: MemoryStore, run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     on_terminal(monkeypatch, "y\n")
     done = run("put", "dev", "jira", "--stdin")
     assert done.code == 2
     assert "leave --stdin out to be asked for the values" in done.err
 
 
-def test_an_environment_with_errors_is_not_written_for(
-    store: MemoryStore, run: Callable[..., Done], project: Path
-) -> None:
+def test_an_environment_with_errors_is_not_written_for(store: MemoryStore, run: RunCommand, project: Path) -> None:
     (project / "environments/dev.yaml").write_text("store: nowhere\n", "utf-8")
     done = run("put", "dev", "jira", "--stdin", "--apply")
     assert done.code == 1
@@ -210,7 +203,7 @@ def test_an_environment_with_errors_is_not_written_for(
 
 
 def test_the_variable_of_the_old_system_is_ignored_aloud(
-    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "azure")
     by_pipe(monkeypatch, "token")
@@ -220,7 +213,7 @@ def test_the_variable_of_the_old_system_is_ignored_aloud(
 
 
 def test_a_program_gets_one_object_with_names_and_versions_and_no_value(
-    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_pipe(monkeypatch, '{"ATLASSIAN_TOKEN": "s3ntinel", "ATLASSIAN_EMAIL": "a@example.com"}')
     done = run("put", "dev", "jira", "--stdin", "--apply", "--format", "json")
@@ -242,7 +235,7 @@ def test_a_program_gets_one_object_with_names_and_versions_and_no_value(
 
 @pytest.mark.parametrize("apply", [(), ("--apply",)])
 def test_a_program_is_asked_nothing_and_told_that_nothing_was_written(
-    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, apply: tuple[str, ...]
+    store: MemoryStore, run: RunCommand, monkeypatch: pytest.MonkeyPatch, apply: tuple[str, ...]
 ) -> None:
     on_terminal(monkeypatch, "y\n", typed="" if apply else "s3ntinel")
     done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--format", "json", *apply)
@@ -252,7 +245,7 @@ def test_a_program_is_asked_nothing_and_told_that_nothing_was_written(
 
 
 def test_whoever_has_the_value_too_is_told(
-    store: MemoryStore, project: Path, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, project: Path, run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalogue = project / "environments/catalogue.yaml"
     takers = "".join(
@@ -281,7 +274,7 @@ def test_whoever_has_the_value_too_is_told(
 
 
 def test_the_end_says_within_how_long_the_cluster_has_it(
-    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, project: Path
+    store: MemoryStore, run: RunCommand, monkeypatch: pytest.MonkeyPatch, project: Path
 ) -> None:
     config = project / "kubeconfig"
     config.touch()
@@ -301,7 +294,7 @@ def kubernetes(name: str, **values: str) -> dict[str, object]:
 
 
 def test_a_secret_comes_out_of_the_cluster_as_kubectl_prints_it(
-    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     printed = json.dumps(kubernetes("old", ATLASSIAN_TOKEN="s3ntinel\n", user="a@example.com"))
     by_pipe(monkeypatch, printed)
@@ -323,7 +316,7 @@ SLACK = "ai-platform-engineering/slack-secret"
 
 
 def test_a_file_of_several_secrets_is_one_run_that_is_undone_as_one(
-    store: MemoryStore, run: Callable[..., Done], project: Path, tmp_path: Path
+    store: MemoryStore, run: RunCommand, project: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "secrets.json"
     file.touch(0o600)
@@ -359,7 +352,7 @@ def test_a_file_of_several_secrets_is_one_run_that_is_undone_as_one(
 
 
 def test_lines_of_another_program_are_mapped_to_several_secrets(
-    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_pipe(monkeypatch, "JIRA=s3ntinel-1\nSLACK='s3ntinel 2'\nDEBUG=1\n")
     maps = ("--map", "ATLASSIAN_TOKEN=JIRA", "--map", "slack/SLACK_BOT_TOKEN=SLACK")
@@ -370,7 +363,7 @@ def test_lines_of_another_program_are_mapped_to_several_secrets(
 
 
 def test_a_list_of_the_clusters_secrets_is_put_by_their_names(
-    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     items = [
         kubernetes("agent-jira-secrets", ATLASSIAN_TOKEN="a1"),
@@ -383,7 +376,7 @@ def test_a_list_of_the_clusters_secrets_is_put_by_their_names(
 
 
 def test_a_value_that_no_pod_reads_is_said_to_be_none_before_in_the_plan_and_at_the_end(
-    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform")
     said = 'no pod of dev reads "jira" from "azure": "vault" serves it'

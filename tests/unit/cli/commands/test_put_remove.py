@@ -1,13 +1,12 @@
 import json
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from compiler.live.stores import LiveStores
-from tests.commands import Done
+from tests.commands import RunCommand
 from tests.memory_store import MemoryStore
 from tests.unit.cli.two_ends import Ends, journal, journals, with_few_secrets
 
@@ -34,9 +33,7 @@ def keys(store: MemoryStore) -> set[str]:
     return set(store.shown(NAME))
 
 
-def test_the_plan_is_shown_then_written_recorded_and_undone(
-    extracting: Ends, project: Path, run: Callable[..., Done]
-) -> None:
+def test_the_plan_is_shown_then_written_recorded_and_undone(extracting: Ends, project: Path, run: RunCommand) -> None:
     done = run(*WORDS)
     assert done.code == 0, done.err
     assert done.out.splitlines()[2:] == [
@@ -60,7 +57,7 @@ def test_the_plan_is_shown_then_written_recorded_and_undone(
     assert SENTINEL not in done.out + done.err + journal(project).read_text("utf-8")
 
 
-def test_json_has_the_step_of_its_own_kind(extracting: Ends, run: Callable[..., Done]) -> None:
+def test_json_has_the_step_of_its_own_kind(extracting: Ends, run: RunCommand) -> None:
     report = run(*WORDS, "--format", "json").report
     assert (report["secret"], report["store"], report["inCommon"]) == ("argocd", "azure", [])
     assert [(each["key"], each["kind"]) for each in report["steps"]] == [("OLD_TOKEN", "remove")]
@@ -68,7 +65,7 @@ def test_json_has_the_step_of_its_own_kind(extracting: Ends, run: Callable[..., 
     assert extracting.azure.writes == []
 
 
-def test_the_line_of_the_gate_opens_it(extracting: Ends, project: Path, run: Callable[..., Done]) -> None:
+def test_the_line_of_the_gate_opens_it(extracting: Ends, project: Path, run: RunCommand) -> None:
     switch = ("cutover", "dev", "argocd", "--to", "azure", "--apply")
     closed = run(*switch)
     assert (closed.code, 'would get keys, which are in "azure"' in closed.out) == (1, True)
@@ -88,7 +85,7 @@ def test_the_line_of_the_gate_opens_it(extracting: Ends, project: Path, run: Cal
     assert (undone.code, "another writer changed it since" in " ".join(undone.out.split())) == (1, True)
 
 
-def test_the_line_that_accepts_a_key_opens_the_gate_too(extracting: Ends, run: Callable[..., Done]) -> None:
+def test_the_line_that_accepts_a_key_opens_the_gate_too(extracting: Ends, run: RunCommand) -> None:
     assert extracting.azure.held
     closed = run("cutover", "dev", "argocd", "--to", "azure")
     (line,) = re.findall("to accept that: platform-secrets (.*)", closed.out)
@@ -97,7 +94,7 @@ def test_the_line_that_accepts_a_key_opens_the_gate_too(extracting: Ends, run: C
 
 
 @pytest.mark.parametrize("option", ["--all", "--stdin", "--recover", "--expires=90d", "--from-file=x", "ARGOCD_TOKEN"])
-def test_it_goes_with_no_value(extracting: Ends, run: Callable[..., Done], option: str) -> None:
+def test_it_goes_with_no_value(extracting: Ends, run: RunCommand, option: str) -> None:
     words = [word for word in WORDS if word != "argocd" or option != "--all"]
     done = run(*words[:3], option, *words[3:]) if option == "ARGOCD_TOKEN" else run(*words, option)
     assert (done.code, "cannot be combined with" in done.err) == (2, True), done.err
@@ -105,7 +102,7 @@ def test_it_goes_with_no_value(extracting: Ends, run: Callable[..., Done], optio
 
 
 def test_an_undo_takes_no_key_from_a_secret_that_has_every_property(
-    extracting: Ends, project: Path, run: Callable[..., Done]
+    extracting: Ends, project: Path, run: RunCommand
 ) -> None:
     extracting.vault.seed(BEFORE, **dict.fromkeys((*LISTED, "EXTRA"), SENTINEL))
     extracting.azure.seed(NAME, **dict.fromkeys(LISTED, SENTINEL))

@@ -13,12 +13,12 @@ from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.operations.status import LiveState
-from compiler.pipeline import compile_project
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
 from tests.api_double import ApiDouble
-from tests.commands import Done
+from tests.commands import Done, EditFile, RunCommand
 from tests.live_platform import PLANTED, LivePlatform
 from tests.memory_store import MemoryStore
+from tests.platforms import environment_of
 from tests.unit.cli.two_ends import Ends
 
 SENTINEL = "s3ntinel-4711-s3ntinel"
@@ -27,9 +27,7 @@ SPACE, JIRA = "ai-platform-engineering", "agent-jira-secrets"
 
 
 def compiled(project: Path, name: str = "dev") -> Environment:
-    found = compile_project(project, [name]).project
-    assert found is not None
-    return found.environments[0]
+    return environment_of(project, name)
 
 
 def dated(store: MemoryStore, name: str, created: datetime | None) -> None:
@@ -69,8 +67,7 @@ def platform(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LivePla
 
 
 @pytest.fixture
-def status(project: Path, ends: Ends, run: Callable[..., Done]) -> Callable[..., Done]:
-    assert project.is_dir()
+def status(project: Path, ends: Ends, run: RunCommand) -> Callable[..., Done]:
     assert ends.vault.versions
 
     def invoke(*words: str) -> Done:
@@ -137,7 +134,7 @@ def test_a_live_problem_is_1_and_told_without_values(status: Callable[..., Done]
 
 
 def test_a_store_that_is_left_is_retired_once_nobody_reads_it(
-    status: Callable[..., Done], project: Path, platform: LivePlatform, edit: Callable[[str, str, str], None]
+    status: Callable[..., Done], project: Path, platform: LivePlatform, edit: EditFile
 ) -> None:
     moved = "moves: {to: azure, steps: [[all]]}\nstore: azure\n"
     edit("environments/dev.yaml", "secrets:\n", f"{moved}secrets:\n")
@@ -413,7 +410,7 @@ def secrets_of(done: Done) -> list[tuple[str, list[str]]]:
     return [(each["environment"], [row["secret"] for row in each["secrets"]]) for each in done.report["environments"]]
 
 
-def test_secrets_stand_behind_their_environment(run: Callable[..., Done], project: Path) -> None:
+def test_secrets_stand_behind_their_environment(run: RunCommand, project: Path) -> None:
     words = ("--offline", "--format", "json")
     for named in (("jira", "slack"), ("jira", "--only", "slack"), ("--only", "jira", "--only", "slack")):
         assert secrets_of(run("status", "dev", *named, *words)) == [("dev", ["jira", "slack"])]
@@ -423,7 +420,7 @@ def test_secrets_stand_behind_their_environment(run: Callable[..., Done], projec
 
 
 def test_a_word_with_two_meanings_is_refused_with_the_line_for_each(
-    run: Callable[..., Done], project: Path, edit: Callable[[str, str, str], None]
+    run: RunCommand, project: Path, edit: EditFile
 ) -> None:
     (project / "environments/slack.yaml").write_text("{}\n", "utf-8")
     both = run("status", "dev", "slack")

@@ -13,12 +13,12 @@ from compiler.cluster.view import ClusterName
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.document import Diagnostic, Severity, Source, Span
 from compiler.operations.verify import KeyStatus, ReadStore, Verification
-from compiler.pipeline import compile_project
 from compiler.stores.interface import Attributes, Cluster, Identity, RemoteSecret
-from tests.commands import Done
+from tests.commands import EditFile, RunCommand
 from tests.fake_cluster import ESO, FakeCluster
 from tests.faulty_gateway import FaultyGateway
 from tests.live_platform import compiled_objects
+from tests.platforms import environment_of
 
 SENTINEL = "sentinel-4711-value"
 NAME = "ai-platform-engineering/github-secret"
@@ -47,7 +47,7 @@ def vault(project: Path, openbao: LocalOpenBao, monkeypatch: pytest.MonkeyPatch)
     return put
 
 
-def test_sound_keys_are_counted_and_who_looked_is_said(run: Callable[..., Done], vault: Callable[..., None]) -> None:
+def test_sound_keys_are_counted_and_who_looked_is_said(run: RunCommand, vault: Callable[..., None]) -> None:
     vault({KEY: SENTINEL})
     done = run("verify", "dev", "github")
     assert done.code == 0
@@ -68,9 +68,7 @@ def test_sound_keys_are_counted_and_who_looked_is_said(run: Callable[..., Done],
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_every_format_names_the_line_and_none_the_value(
-    run: Callable[..., Done], vault: Callable[..., None], form: str
-) -> None:
+def test_every_format_names_the_line_and_none_the_value(run: RunCommand, vault: Callable[..., None], form: str) -> None:
     vault({KEY: f"{SENTINEL}\n"})
     done = run("verify", "dev", "github", "--format", form)
     assert done.code == 0
@@ -84,14 +82,14 @@ def test_every_format_names_the_line_and_none_the_value(
         assert "keys OK" in done.err
 
 
-def test_a_warning_fails_only_strictly(run: Callable[..., Done], vault: Callable[..., None]) -> None:
+def test_a_warning_fails_only_strictly(run: RunCommand, vault: Callable[..., None]) -> None:
     vault({KEY: f"{SENTINEL}\n"})
     assert run("verify", "dev", "github").code == 0
     assert run("verify", "dev", "github", "--strict").code == 1
 
 
 def test_the_days_before_an_end_are_those_that_are_given(
-    run: Callable[..., Done], vault: Callable[..., None], openbao: LocalOpenBao
+    run: RunCommand, vault: Callable[..., None], openbao: LocalOpenBao
 ) -> None:
     openbao.call("POST", f"secret/metadata/{NAME}", {"delete_version_after": "240h"})
     vault({KEY: SENTINEL})
@@ -100,7 +98,7 @@ def test_the_days_before_an_end_are_those_that_are_given(
     assert found == [1, 0]
 
 
-def test_an_error_is_exit_1_at_the_line_that_asks(run: Callable[..., Done], vault: Callable[..., None]) -> None:
+def test_an_error_is_exit_1_at_the_line_that_asks(run: RunCommand, vault: Callable[..., None]) -> None:
     vault({"OTHER": SENTINEL})
     done = run("verify", "dev", "github")
     assert done.code == 1
@@ -109,7 +107,7 @@ def test_an_error_is_exit_1_at_the_line_that_asks(run: Callable[..., Done], vaul
 
 
 def test_values_of_two_environments_are_compared_with_each_other(
-    run: Callable[..., Done], vault: Callable[..., None], edit: Callable[[str, str, str], None], openbao: LocalOpenBao
+    run: RunCommand, vault: Callable[..., None], edit: EditFile, openbao: LocalOpenBao
 ) -> None:
     own = "\n  github: {remote: {vault: ai-platform-engineering/own}}"
     edit("environments/staging.yaml", "    use: [openai]", f"    use: [openai]{own}")
@@ -125,7 +123,7 @@ def test_values_of_two_environments_are_compared_with_each_other(
     assert run("verify", "dev", "--shared-with", "stagign").code == 2
 
 
-def test_another_store_is_named_by_id_or_kubernetes_name(run: Callable[..., Done], vault: Callable[..., None]) -> None:
+def test_another_store_is_named_by_id_or_kubernetes_name(run: RunCommand, vault: Callable[..., None]) -> None:
     vault({KEY: SENTINEL})
     for name in ("vault", "vault-secret-store"):
         assert run("verify", "prod", "github", "--store", name).code == 0
@@ -134,7 +132,7 @@ def test_another_store_is_named_by_id_or_kubernetes_name(run: Callable[..., Done
 
 
 def test_a_values_file_alone_is_enough(
-    run: Callable[..., Done], vault: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, vault: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vault({KEY: SENTINEL})
     assert run("compile", "dev", "--out", tmp_path / "out", "--quiet").code == 0
@@ -149,8 +147,7 @@ def test_a_values_file_alone_is_enough(
     assert "error[missing-property]" in done.err
 
 
-def test_a_file_that_cannot_be_read_is_named_as_it_was_given(run: Callable[..., Done], project: Path) -> None:
-    assert project.is_dir()
+def test_a_file_that_cannot_be_read_is_named_as_it_was_given(run: RunCommand, project: Path) -> None:
     done = run("verify", "--values", "chart/none.yaml")
     assert (done.code, done.err.startswith("chart/none.yaml:1:1: error[unreadable-file]")) == (1, True)
 
@@ -168,17 +165,14 @@ def test_a_file_that_cannot_be_read_is_named_as_it_was_given(run: Callable[..., 
         (("dev", "--expires-within", "-1"), "--expires-within"),
     ],
 )
-def test_a_wrong_command_line_is_exit_2(run: Callable[..., Done], argv: tuple[str, ...], words: str) -> None:
+def test_a_wrong_command_line_is_exit_2(run: RunCommand, argv: tuple[str, ...], words: str) -> None:
     done = run("verify", *argv)
     assert done.code == 2
     assert words in done.err
 
 
 def test_an_environment_that_does_not_compile_asks_nobody(
-    run: Callable[..., Done],
-    edit: Callable[[str, str, str], None],
-    openbao: LocalOpenBao,
-    monkeypatch: pytest.MonkeyPatch,
+    run: RunCommand, edit: EditFile, openbao: LocalOpenBao, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit("environments/dev.yaml", "use: [openai]", "use: [opneai]")
     with FaultyGateway(openbao.url) as gateway:
@@ -189,7 +183,7 @@ def test_an_environment_that_does_not_compile_asks_nobody(
 
 
 def test_no_answer_at_all_is_exit_3(
-    run: Callable[..., Done], vault: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, vault: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VAULT_TOKEN", "wrong-token")
     done = run("verify", "dev", "github")
@@ -199,7 +193,7 @@ def test_no_answer_at_all_is_exit_3(
 
 
 def test_the_variable_that_chooses_a_store_is_ignored_and_that_is_said(
-    run: Callable[..., Done], vault: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, vault: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vault({KEY: SENTINEL})
     monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "azure")
@@ -210,7 +204,7 @@ def test_the_variable_that_chooses_a_store_is_ignored_and_that_is_said(
 
 
 def test_nothing_but_reading_is_sent_and_one_read_a_remote_secret(
-    run: Callable[..., Done], vault: Callable[..., None], openbao: LocalOpenBao, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, vault: Callable[..., None], openbao: LocalOpenBao, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vault({KEY: SENTINEL})
     with FaultyGateway(openbao.url) as gateway:
@@ -221,9 +215,7 @@ def test_nothing_but_reading_is_sent_and_one_read_a_remote_secret(
 
 
 def spec_of(project: Path, name: str) -> Any:  # noqa: ANN401 - as the chart prints it
-    compiled = compile_project(project, ["dev"]).project
-    assert compiled is not None
-    return compiled_objects(compiled.environments[0])[name]["spec"]
+    return compiled_objects(environment_of(project, "dev"))[name]["spec"]
 
 
 @pytest.fixture
@@ -234,7 +226,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClu
 
 
 def test_the_cluster_is_looked_into_where_that_is_asked_for(
-    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster, project: Path
+    run: RunCommand, vault: Callable[..., None], cluster: FakeCluster, project: Path
 ) -> None:
     vault({KEY: SENTINEL})
     assert run("verify", "dev", "github").code == 0
@@ -255,7 +247,7 @@ def test_the_cluster_is_looked_into_where_that_is_asked_for(
 
 
 def test_of_what_the_cluster_says_listed_words_alone_are_shown(
-    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster, project: Path
+    run: RunCommand, vault: Callable[..., None], cluster: FakeCluster, project: Path
 ) -> None:
     # In no form that a credential has.
     value = "correct horse/battery"
@@ -272,7 +264,7 @@ def test_of_what_the_cluster_says_listed_words_alone_are_shown(
 
 
 def test_a_store_of_the_cluster_that_leads_elsewhere_is_an_error_whatever_vault_addr_says(
-    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster, openbao: LocalOpenBao, project: Path
+    run: RunCommand, vault: Callable[..., None], cluster: FakeCluster, openbao: LocalOpenBao, project: Path
 ) -> None:
     vault({KEY: SENTINEL})
     namespace, name = "ai-platform-engineering", "agent-github-secrets"
@@ -295,7 +287,7 @@ def test_a_store_of_the_cluster_that_leads_elsewhere_is_an_error_whatever_vault_
 
 @pytest.mark.usefixtures("cluster")
 def test_a_cluster_that_cannot_be_asked_is_a_finding_beside_what_the_stores_hold(
-    run: Callable[..., Done], vault: Callable[..., None]
+    run: RunCommand, vault: Callable[..., None]
 ) -> None:
     vault({KEY: SENTINEL})
     done = run("verify", "dev", "github", "--cluster", "--context", "nowhere")
