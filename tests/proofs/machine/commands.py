@@ -11,7 +11,7 @@ from random import Random
 from tests.proofs.machine.faults import ALL, OF_FILES, OF_READING, Fault
 from tests.proofs.machine.history import History, Ran
 from tests.proofs.machine.platform import Platform
-from tests.proofs.machine.project import ENVIRONMENTS, KEYS, STORES, WITHOUT_OVERLAP, place
+from tests.proofs.machine.project import ENVIRONMENTS, EXTRACTED, KEYS, STORES, SURPLUS, WITHOUT_OVERLAP, place
 from tests.proofs.machine.rotations import is_marked
 
 
@@ -77,6 +77,17 @@ def _putting(hand: Hand, environment: str, secret: str, keys: Sequence[str], opt
     values = {key: hand.platform.new(secret, key) for key in keys}
     path = hand.file("values.json", json.dumps(values))
     return Asked(("put", environment, secret, "--from-file", path, "--input", "json", *options, *_APPLY), values=values)
+
+
+def _remove(hand: Hand, dice: Random) -> Asked:
+    """A key that no entry lists comes to a store by hand, and somebody takes it out again."""
+    store, platform = dice.choice(STORES), hand.platform
+    name, _ = place(store, EXTRACTED, KEYS[EXTRACTED][0])
+    shelf = platform.stores[store]
+    if shelf.newest(name) is not None and dice.random() < 0.8:
+        platform.hold(store, EXTRACTED, {SURPLUS: platform.new(EXTRACTED, SURPLUS)})
+    to = ("--store", store)
+    return Asked(("put", dice.choice(ENVIRONMENTS), EXTRACTED, "--remove", SURPLUS, *to, *_APPLY))
 
 
 def _migrate(hand: Hand, dice: Random) -> Asked:
@@ -180,7 +191,7 @@ def _undo(hand: Hand, dice: Random) -> Asked | None:
 
 def _cutover(hand: Hand, dice: Random) -> Asked:
     environment = dice.choice(ENVIRONMENTS)
-    secrets = dice.choice((("github",), ("jira",), ("wiki",), ("jira", "wiki"), tuple(KEYS)))
+    secrets = dice.choice((("github",), ("jira",), ("wiki",), ("notes",), ("jira", "wiki"), tuple(KEYS)))
     here = hand.platform.serving(environment, secrets[0])
     to = here if dice.random() < 0.1 else _other(here)
     if dice.random() < 0.5:
@@ -199,7 +210,7 @@ def _retire(hand: Hand, dice: Random) -> Asked:
     secret, store, environment = dice.choice(tuple(KEYS)), dice.choice(STORES), dice.choice(ENVIRONMENTS)
     if dice.random() < 0.6:
         # What lies in one remote secret leaves together.
-        leaving = ("github",) if secret == "github" else ("jira", "wiki")
+        leaving = (secret,) if secret in ("github", EXTRACTED) else ("jira", "wiki")
         hand.first(_copied(environment, leaving, _other(store)))
         for each in ENVIRONMENTS:
             hand.first(Asked(("cutover", each, *leaving, "--to", _other(store), "--apply")))
@@ -244,6 +255,7 @@ def _recover(dice: Random) -> tuple[str, ...]:
 _APPLY = ("--apply", "--quiet")
 COMMANDS = {
     "put": Command(_put),
+    "remove": Command(_remove),
     "migrate": Command(_migrate),
     "restore": Command(_restore),
     "undo": Command(_undo),

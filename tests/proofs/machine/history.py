@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.refusal import USAGE
 from tests.proofs.machine.ages import Ages
 from tests.proofs.machine.platform import KILLED, BrokenError
+from tests.proofs.machine.project import EXTRACTED, REMOTES
 from tests.proofs.machine.rotations import can_rotate, check_others, check_over, check_tags
 
 if TYPE_CHECKING:
@@ -193,6 +194,9 @@ class History:
         platform, before = self.platform, ran.before[target]
         used = {e.property for each in platform.read.values() for e in each if (e.store, e.name) == target}
         if any(prop not in (before or {}) for prop in used):
+            return True
+        if used and name == REMOTES[store][EXTRACTED] and (platform.contents()[target] or {}).keys() - (before or {}):
+            # Its Secret would lose a key.
             return True
         if before is None:
             return False

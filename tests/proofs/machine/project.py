@@ -26,11 +26,18 @@ from tests.platforms import agents_base
 
 VAULT, AZURE = "https://vault.example.com:8200", "https://agents.vault.azure.net"
 ENVIRONMENTS, STORES = ("prod", "staging"), ("vault", "azure")
-KEYS = {"github": ("GITHUB_TOKEN", "GITHUB_KEY"), "jira": ("JIRA_TOKEN", "JIRA_OLD"), "wiki": ("WIKI_TOKEN",)}
+KEYS = {
+    "github": ("GITHUB_TOKEN", "GITHUB_KEY"),
+    "jira": ("JIRA_TOKEN", "JIRA_OLD"),
+    "wiki": ("WIKI_TOKEN",),
+    "notes": ("NOTES_TOKEN",),
+}
+# The secret whose Kubernetes Secret has every property as a key, and one that no entry lists.
+EXTRACTED, SURPLUS = "notes", "NOTES_OLD"
 # The remote secret of each secret in each store, and what stands elsewhere.
 REMOTES = {
-    "vault": {"github": "agents/github", "jira": "agents/jira", "wiki": "agents/jira"},
-    "azure": {"github": "agents-github", "jira": "agents-jira", "wiki": "agents-jira"},
+    "vault": {"github": "agents/github", "jira": "agents/jira", "wiki": "agents/jira", "notes": "agents/notes"},
+    "azure": {"github": "agents-github", "jira": "agents-jira", "wiki": "agents-jira", "notes": "agents-notes"},
 }
 WHOLE = {("azure", "GITHUB_KEY"): "github-key", ("azure", "JIRA_OLD"): "jira-old"}
 # The key that keeps a former value, those whose former value does not work any more, and the limit of each key but one.
@@ -59,6 +66,12 @@ secrets:
     remote: {vault: agents/jira, azurekv: agents-jira}
     syncWave: -49
     keys: {WIKI_TOKEN: {rotate: 60d, overlap: none, issuer: self}}
+  notes:
+    target: agent-notes
+    extract: true
+    remote: {vault: agents/notes, azurekv: agents-notes}
+    syncWave: -49
+    keys: {NOTES_TOKEN: {rotate: 60d, issuer: self}}
 """
 _PROD = """\
 # What prod says.
@@ -90,7 +103,7 @@ def place(store: str, secret: str, key: str) -> tuple[str, str | None]:
 
 def write_project(root: Path) -> None:
     """Writes its input below `root`."""
-    base = agents_base(VAULT, AZURE, secrets="{github: {}, jira: {}, wiki: {}}")
+    base = agents_base(VAULT, AZURE, secrets="{github: {}, jira: {}, wiki: {}, notes: {}}")
     platforms.write_project(root, base=base, catalogue=_CATALOGUE, prod=_PROD, staging=_STAGING)
 
 
