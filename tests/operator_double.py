@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from compiler.cluster.operator import allows_namespace
 from compiler.cluster.pods import secret_reads
-from compiler.cluster.store_object import allows_namespace
 from compiler.cluster.view import ready_of
 from tests.api_double import Change
 from tests.cluster_double import ClusterDouble

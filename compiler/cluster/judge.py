@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from compiler.cluster.messages import failure_text, is_denied_read, is_log_in_failure
-from compiler.cluster.operator import Operator, place_of
+from compiler.cluster.operator import Operator, log_in_problem, place_of, store_problems, store_unknowns
 from compiler.cluster.problem import (
     FAILING,
     OF_PODS,
@@ -20,7 +20,6 @@ from compiler.cluster.problem import (
     ClusterProblem,
     ClusterState,
 )
-from compiler.cluster.store_object import log_in_problem, store_problems, store_unknowns
 from compiler.cluster.times import TURNS, older_value, operator_inactivity, turns_of_spec
 from compiler.cluster.view import (
     CERTIFICATES,

@@ -1,9 +1,15 @@
-"""Judges the Deployments of External Secrets Operator: whether it and its webhook run, and how they start again."""
+"""Judges what External Secrets Operator needs: its own Deployments, and the store objects that it reads by.
 
+A store object is ready, leads to the written store, and lets a namespace use it; the operator and its webhook run.
+"""
+
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from compiler.cluster.messages import find_words, is_denied_log_in, is_log_in_failure
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import (
     CERTIFICATES,
@@ -15,8 +21,226 @@ from compiler.cluster.view import (
     Objects,
     child,
     container_states,
+    credential_of,
+    ready_of,
 )
-from compiler.text.wording import kubectl_line, quote
+from compiler.model.environment import Store
+from compiler.model.provider import UNKNOWN
+from compiler.model.store import Sameness, compare_stores, parse_address
+from compiler.stores.registry import live_identity
+from compiler.text.wording import BLANK, kubectl_line, quote, shell_line
+
+# The operator's own name for itself where nothing else is set.
+_DEFAULT_CONTROLLER = "default"
+# Patterns that Python reads as Go does, whose the operator's are. A group is not repeated: Python might then take for
+# ever where Go does not.
+_ALIKE = re.compile(r"\^?(?:[a-z0-9.-]|\\[.d-]|\[\^?[a-z0-9-]+\]|[*+?](?![*+?]))*\$?|\^?\([a-z0-9|-]+\)\$?", re.ASCII)
+
+
+def store_problems(
+    store: Store,
+    live: LiveObject | None,
+    namespace: str,
+    labelled: LiveObject | None = None,
+    warning: LiveObject | None = None,
+) -> Iterator[ClusterProblem]:
+    """What is wrong with the live object of `store`.
+
+    `labelled` is the namespace's object, and `warning` the newest one about the store object, if they were read.
+    """
+    subject, describe = _subject(store), store_object_line("describe", store, namespace)
+    if live is None:
+        # The chart makes it, or people do, by a file that is not in the project.
+        how = "deploy the chart again" if store.rendered else f"apply it ({kubectl_line('apply', '-f', BLANK)})"
+        yield ClusterProblem(ClusterState.STORE_MISSING, f"{subject} is not in the cluster", how)
+        return
+    if child(live, "metadata").get("deletionTimestamp"):
+        yield ClusterProblem(ClusterState.STORE_NOT_READY, f"{subject} is being deleted", describe)
+    elif not (condition := ready_of(live)):
+        message = f"{subject} has not been checked by the operator yet"
+        yield ClusterProblem(ClusterState.STORE_NOT_READY, message, describe)
+    elif condition.get("status") != "True":
+        said = f"{(warning or {}).get('message', '')}\n{condition.get('message') or ''}"
+        if is_log_in_failure(said, is_of_store=True):
+            yield log_in_problem(store, live, namespace, said)
+        else:
+            why = ": ".join(filter(None, (str(condition.get("reason") or "Unknown"), find_words(said))))
+            yield ClusterProblem(ClusterState.STORE_NOT_READY, f"{subject} is not ready: {why}", describe)
+    if (found := identity_problem(store, live, namespace)) is not None and not found.is_unproven:
+        yield found
+    if allows_namespace(live, namespace, labelled) is False:
+        message = f"{subject} does not allow the namespace {quote(namespace)}"
+        yield ClusterProblem(ClusterState.STORE_CLOSED, message, "add it to the store's `conditions`")
+
+
+# Vault locks these log-ins after several that fail. https://developer.hashicorp.com/vault/docs/concepts/user-lockout
+_LOCKED_LOG_INS = frozenset({"appRole", "userPass", "ldap"})
+_LOCKED = ", ".join(f"`{shell_line(each, 'read', 'sys/locked-users')}`" for each in ("bao", "vault"))
+
+
+def log_in_problem(store: Store, live: LiveObject, namespace: str, said: str) -> ClusterProblem:
+    """The problem that the operator cannot log in to `store`, as it `said`, with the credential that it uses."""
+    credential = credential_of(live)
+    message = f"the operator cannot log in to the store {quote(store.id)}: {find_words(said)}"
+    if credential is not None:
+        message += f"; its credential is the {credential}"
+        mend = f"put a valid credential into the {credential}"
+    else:
+        shown = f"{store_object_line('get', store, namespace)} -o yaml"
+        mend = f"correct the role or identity that it logs in by, which {shown} shows"
+    log_ins = child(live, "spec", "provider", store.provider.id, "auth")
+    if is_denied_log_in(said) and not _LOCKED_LOG_INS.isdisjoint(log_ins):
+        message += "; after several refused log-ins a role may be locked for 15 min"
+        mend += f"; where it is valid and the role locked, wait, or have an administrator unlock it: {_LOCKED}"
+    return ClusterProblem(ClusterState.STORE_LOG_IN, message, mend)
+
+
+def store_unknowns(
+    store: Store, live: LiveObject | None, namespace: str, labelled: LiveObject | None = None
+) -> Iterator[ClusterProblem]:
+    """What cannot be known of the live object of `store`, in the form of a problem."""
+    if live is None:
+        return
+    if (found := identity_problem(store, live, namespace)) is not None and found.is_unproven:
+        yield found
+    if allows_namespace(live, namespace, labelled) is None:
+        allows = f"{_subject(store)} allows the namespace {quote(namespace)}"
+        message = f"whether {allows} depends on what cannot be read here"
+        yield ClusterProblem(ClusterState.STORE_CLOSED, message, store_object_line("get", store, namespace))
+
+
+def identity_problem(store: Store, live: LiveObject, namespace: str) -> ClusterProblem | None:
+    """The problem that a live store object leads elsewhere than `store`, or may; None where it leads there."""
+    sameness = sameness_of(store, live)
+    if sameness is Sameness.UNPROVEN:
+        return _unproven_store(store, live, namespace)
+    if sameness is not Sameness.ANOTHER:
+        return None
+    message = f"{_subject(store)} leads to another store than {quote(store.id)}: {_store_difference(store, live)}"
+    wanted, found = store.identity._replace(has_namespaces=True), live_identity(live)
+    is_alike = compare_stores(wanted, found._replace(version=wanted.version)) is not Sameness.ANOTHER
+    if is_alike and found.provider is wanted.provider:
+        change = json.dumps({"spec": {"provider": {store.provider.id: {"version": store.identity.version}}}})
+        mend = store_object_line("patch", store, namespace, "--type", "merge", "-p", change)
+        return ClusterProblem(ClusterState.STORE_VERSION, message, mend)
+    shown = f"{store_object_line('get', store, namespace)} -o yaml"
+    mend = f"correct the address that is wrong; that of the cluster: {shown}"
+    return ClusterProblem(ClusterState.STORE_ELSEWHERE, message, mend)
+
+
+def sameness_of(store: Store, live: LiveObject) -> Sameness:
+    """Whether a live store object leads to `store` as its environment writes it; VAULT_ADDR has no say in that.
+
+    Another namespace is another store, whether the server has any or not, and another provider, whatever host it names:
+    neither is what the environment says.
+    """
+    found = live_identity(live)
+    found = found if found.provider.is_known or found.provider is UNKNOWN else found._replace(server="")
+    return compare_stores(store.identity._replace(has_namespaces=True), found)
+
+
+def store_object_line(verb: str, store: Store, namespace: str, *options: str) -> str:
+    """The line that shows, or changes, the live object of `store`."""
+    where = ["-n", namespace] if store.kind == "SecretStore" else []
+    return kubectl_line(*where, verb, store.kind.lower(), store.name, *options)
+
+
+def _subject(store: Store) -> str:
+    return f"the {store.kind} {quote(store.name)}"
+
+
+def _store_difference(store: Store, live: LiveObject) -> str:
+    wanted, found = store.identity, live_identity(live)
+    if wanted.provider is not found.provider:
+        return f"its provider is {quote(found.provider.id)}, not {quote(wanted.provider.id)}"
+    if not wanted.provider.has_mounts:
+        hosts = [parse_address(url) for url in (_address(store, live), store.address or "")]
+        there, here = (quote(each.host if each is not None else "") for each in hosts)
+        return f"its `{store.provider.address}` leads to {there}, not {here}"
+    fields = (
+        ("path", found.mount, wanted.mount),
+        ("namespace", found.namespace, wanted.namespace),
+        ("version", found.version, wanted.version),
+    )
+    return " and ".join(
+        f"its `{name}` is {quote(there or '')}, not {quote(here or '')}"
+        for name, there, here in fields
+        if there != here
+    )
+
+
+def _address(store: Store, live: LiveObject) -> str:
+    return str(child(live, "spec", "provider", store.provider.id).get(store.provider.address) or "")
+
+
+def _unproven_store(store: Store, live: LiveObject, namespace: str) -> ClusterProblem:
+    message = f"whether {_subject(store)} leads to the store {quote(store.id)} is not proven"
+    shown = f"{store_object_line('get', store, namespace)} -o yaml"
+    if live_identity(live).provider is UNKNOWN:
+        mend = f"leave one in its `namespace` and `headers`: {shown}"
+        return ClusterProblem(ClusterState.STORE_ELSEWHERE, f"{message}: it has two namespaces", mend, is_unproven=True)
+    field, url = store.provider.address, _address(store, live)
+    why = f"its `{field}` is spelt differently" if store.address else f"the environment has no `{field}`"
+    address = parse_address(url)
+    # A password in it is not shown.
+    line = f"`{field}: {url}`" if address is not None and not address.extra else f"its `{field}`"
+    mend = f"write {line} in the environment, as the cluster has it"
+    if "reachableAt" in store.provider.settings:
+        mend += ", and `reachableAt` for the address from here"
+    if address is None or address.extra:
+        mend += f"; {shown} shows it"
+    return ClusterProblem(ClusterState.STORE_ELSEWHERE, f"{message}: {why}", mend, is_unproven=True)
+
+
+def controller_of(store: LiveObject) -> str:
+    """The operator that a store belongs to; another one passes over what refers to it, and changes no status."""
+    return str((store.get("spec") or {}).get("controller") or _DEFAULT_CONTROLLER)
+
+
+def allows_namespace(store: LiveObject, namespace: str, labelled: LiveObject | None = None) -> bool | None:
+    """Whether ExternalSecrets of `namespace` may use `store`; `labelled` is the namespace's object, if it was read.
+
+    None where that depends on labels or a pattern that cannot be judged here. A SecretStore serves its own namespace.
+    The conditions of a ClusterSecretStore are joined by or, and without any it serves every namespace.
+    """
+    conditions = (store.get("spec") or {}).get("conditions") or ()
+    if store.get("kind") == "SecretStore" or not conditions:
+        return True
+    found = {verdict for each in conditions for verdict in _access_by(each, namespace, labelled)}
+    if True in found:
+        return True
+    return None if None in found else False
+
+
+def _access_by(condition: LiveObject, namespace: str, labelled: LiveObject | None) -> Iterator[bool | None]:
+    yield namespace in (condition.get("namespaces") or ())
+    for pattern in condition.get("namespaceRegexes") or ():
+        try:
+            # Unanchored, as the operator matches.
+            yield re.search(pattern, namespace) is not None if _ALIKE.fullmatch(pattern) else None
+        except re.error:
+            yield None
+    selector = condition.get("namespaceSelector")
+    if selector is not None:
+        yield _is_selected(selector, labelled) if labelled is not None else None
+
+
+def _is_selected(selector: LiveObject, labelled: LiveObject) -> bool:
+    labels = (labelled.get("metadata") or {}).get("labels") or {}
+    wanted = selector.get("matchLabels") or {}
+    met = all(labels.get(key) == value for key, value in wanted.items())
+    return met and all(_meets(each, labels) for each in selector.get("matchExpressions") or ())
+
+
+def _meets(expression: LiveObject, labels: LiveObject) -> bool:
+    key, values = str(expression.get("key")), expression.get("values") or ()
+    return {
+        "In": key in labels and labels.get(key) in values,
+        "NotIn": labels.get(key) not in values,
+        "Exists": key in labels,
+        "DoesNotExist": key not in labels,
+    }.get(str(expression.get("operator")), False)
+
 
 # Why a container does not run, of the kubelet's words those that are shown.
 _CRASHES = ("CrashLoopBackOff", "Error", "OOMKilled")

@@ -15,10 +15,9 @@ from compiler.cluster.judge import (
     wrong_cluster,
 )
 from compiler.cluster.messages import describe_failure
-from compiler.cluster.operator import read_operator
+from compiler.cluster.operator import read_operator, store_problems, store_unknowns
 from compiler.cluster.pods import judge_starts, pods_by_secret
 from compiler.cluster.problem import FAILING, ClusterProblem, ClusterState
-from compiler.cluster.store_object import store_problems, store_unknowns
 from compiler.cluster.view import (
     NAMESPACES,
     OPERATOR,

@@ -9,16 +9,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from compiler.cluster.judge import Evidence, problems, unknowns, wrong_cluster
-from compiler.cluster.operator import read_operator
-from compiler.cluster.problem import ClusterProblem, ClusterState
-from compiler.cluster.store_object import (
+from compiler.cluster.operator import (
     allows_namespace,
     controller_of,
     identity_problem,
+    read_operator,
     store_object_line,
     store_problems,
     store_unknowns,
 )
+from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.times import last_read_before
 from compiler.cluster.view import (
     CLOCKS,

@@ -23,7 +23,7 @@ from compiler.cluster.judge import (
     wrong_cluster,
 )
 from compiler.cluster.messages import describe_failure
-from compiler.cluster.operator import read_operator
+from compiler.cluster.operator import read_operator, store_problems, store_unknowns
 from compiler.cluster.pods import (
     Pod,
     Restarts,
@@ -35,7 +35,6 @@ from compiler.cluster.pods import (
     unlisted_keys,
 )
 from compiler.cluster.problem import FAILING, OF_PODS, UNDEPLOYED, ClusterProblem, ClusterState
-from compiler.cluster.store_object import store_problems, store_unknowns
 from compiler.cluster.times import clock_notes, next_try, note_turns
 from compiler.cluster.view import (
     CLOCKS,

@@ -2,14 +2,14 @@ from typing import Any
 
 import pytest
 
-from compiler.cluster.problem import ClusterState
-from compiler.cluster.store_object import (
+from compiler.cluster.operator import (
     allows_namespace,
     controller_of,
     identity_problem,
     store_problems,
     store_unknowns,
 )
+from compiler.cluster.problem import ClusterState
 from compiler.cluster.view import credential_of, selects_by_labels
 from compiler.model.document import Node, Source, extent
 from compiler.model.environment import Store
