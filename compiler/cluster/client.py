@@ -47,11 +47,11 @@ from compiler.cluster.view import (
     NotServedError,
     Objects,
     RefusedWriteError,
-    child,
 )
 from compiler.model.facts import has_more_values
 from compiler.model.files import IN_POD, NamedFileError, as_file, kubeconfigs, show_file
 from compiler.model.store import show_url
+from compiler.model.values import child
 from compiler.stores.http import ReplyTooLargeError, StrictResponse, clock_drift, silence
 from compiler.stores.pacing import within
 from compiler.text.wording import PROGRAM, kubectl_line, quote, shell_line, suggest

@@ -20,8 +20,8 @@ from compiler.cluster.view import (
     SECRETS,
     STORES,
     LiveObject,
-    child,
 )
+from compiler.model.values import child
 from compiler.stores.registry import PROVIDERS
 
 # The fields that are used of an object, with their types: `_ANY` is each key of a map, `dict` a map of any, and a list

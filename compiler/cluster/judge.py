@@ -31,7 +31,6 @@ from compiler.cluster.view import (
     Live,
     LiveObject,
     application_of,
-    child,
     controllers_of,
     is_answered,
     is_synced,
@@ -45,7 +44,7 @@ from compiler.cluster.view import (
     writers,
 )
 from compiler.model.environment import ORPHAN, PULL_TYPES, RETAIN
-from compiler.model.values import Manifest
+from compiler.model.values import Manifest, child
 from compiler.text.wording import asking_cluster, command_line, kubectl_line, list_names, pluralize, quote, shell_line
 
 _Path = tuple[str | int, ...]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from compiler.cluster.view import ClusterError, LiveObject, Objects, child
+from compiler.cluster.view import ClusterError, LiveObject, Objects
+from compiler.model.values import child
 
 T = TypeVar("T")
 CHECK_SERVER = "check the kubeconfig's server, and what is before it"

@@ -8,7 +8,8 @@ import re
 from collections.abc import Container, Iterator
 from datetime import datetime
 
-from compiler.cluster.view import LiveObject, child, moment_of, ready_of, writers
+from compiler.cluster.view import LiveObject, moment_of, ready_of, writers
+from compiler.model.values import child
 from compiler.text.wording import kubectl_line, list_names, quote
 
 # More than any event or condition has.

@@ -19,7 +19,6 @@ from compiler.cluster.view import (
     ClusterView,
     LiveObject,
     Objects,
-    child,
     container_states,
     credential_of,
     ready_of,
@@ -27,6 +26,7 @@ from compiler.cluster.view import (
 from compiler.model.environment import Store
 from compiler.model.provider import UNKNOWN
 from compiler.model.store import Sameness, compare_stores, parse_address
+from compiler.model.values import child
 from compiler.stores.registry import live_identity
 from compiler.text.wording import BLANK, kubectl_line, quote, shell_line
 

@@ -13,7 +13,6 @@ from compiler.cluster.view import (
     CLOCKS,
     CONTAINERS,
     LiveObject,
-    child,
     clock,
     container_states,
     controllers_of,
@@ -22,6 +21,7 @@ from compiler.cluster.view import (
     ready_of,
 )
 from compiler.model.document import Span
+from compiler.model.values import child
 from compiler.text.wording import kubectl_line, list_names, quote
 
 PlainMap = Mapping[str, Any]

@@ -11,7 +11,6 @@ from compiler.cluster.view import (
     Live,
     LiveObject,
     application_of,
-    child,
     clock,
     moment_of,
     refresh_time,
@@ -21,6 +20,7 @@ from compiler.cluster.view import (
     writers,
 )
 from compiler.model.facts import parse_duration, short_duration
+from compiler.model.values import child
 from compiler.text.wording import kubectl_line, quote
 
 # The operator takes a request at once, unless it has many others before it.

@@ -30,7 +30,6 @@ from compiler.cluster.view import (
     ClusterView,
     Live,
     LiveObject,
-    child,
     creation_of,
     target_of,
     wanted_names,
@@ -38,7 +37,7 @@ from compiler.cluster.view import (
 from compiler.model.document import Diagnostic, Severity
 from compiler.model.environment import Store
 from compiler.model.facts import shift
-from compiler.model.values import Manifest
+from compiler.model.values import Manifest, child
 from compiler.rules.api import Finding
 from compiler.rules.listed_rules import BY_ID
 from compiler.text.wording import ACCEPT_STORE, quote

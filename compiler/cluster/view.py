@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from compiler.model.environment import SECRET_TYPES
-from compiler.model.values import Manifest
+from compiler.model.values import Manifest, child
 from compiler.refusal import Refusal
 from compiler.text.wording import command_line, install_line, quote
 
@@ -379,14 +379,6 @@ def connect_cluster(
     except ClusterError as error:
         failure = Refusal("cannot run", str(error), error.remedy)
     raise failure
-
-
-def child(data: LiveObject, *path: str) -> LiveObject:
-    """The map under `path`, an empty one where there is none."""
-    for key in path:
-        found = data.get(key)
-        data = found if isinstance(found, dict) else {}
-    return data
 
 
 def ready_of(found: LiveObject) -> LiveObject:

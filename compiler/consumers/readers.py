@@ -17,9 +17,10 @@ from compiler.cluster.pods import (
     secret_reads,
     text,
 )
-from compiler.cluster.view import SECRETS, ClusterError, ClusterView, child, keys_of, target_of
+from compiler.cluster.view import SECRETS, ClusterError, ClusterView, keys_of, target_of
 from compiler.model.document import Node, Span
 from compiler.model.facts import LABEL
+from compiler.model.values import child
 from compiler.refusal import Refusal
 from compiler.text.wording import quote
 

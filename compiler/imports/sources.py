@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from compiler.cluster.view import EXTERNAL_SECRETS, SECRETS, ClusterError, ClusterView, child, keys_of
+from compiler.cluster.view import EXTERNAL_SECRETS, SECRETS, ClusterError, ClusterView, keys_of
 from compiler.consumers.look import SHOWN_STDIN, STDIN, read_documents, read_files
 from compiler.consumers.readers import ObjectIndex, objects_in, take
 from compiler.edit.new_project import environment_text, option_span
@@ -20,6 +20,7 @@ from compiler.model.document import Diagnostic, Document, Node, Source, Span, ex
 from compiler.model.environment import ClusterPin, Entry, cluster_pin
 from compiler.model.facts import MAX_INPUT_BYTES, MAX_MANIFEST_DEPTH
 from compiler.model.store import DEFAULT_MOUNT
+from compiler.model.values import child
 from compiler.pipeline import compile_project
 from compiler.project_files import FOLDER, Library
 from compiler.refusal import Refusal

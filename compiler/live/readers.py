@@ -4,13 +4,14 @@ A store that may be the same counts as the same, and so does a store object of i
 remote secret is kept if anything may read it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from compiler.cluster.view import ClusterError, ClusterView, LiveObject, child
 from compiler.live.stores import LiveStores
 from compiler.model.document import Severity
 from compiler.model.environment import Environment, Project, Store
@@ -25,12 +26,16 @@ from compiler.model.store import (
     places_below,
     remote_places,
 )
+from compiler.model.values import child
 from compiler.pipeline import VALUES_FOLDER, Result, compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.stages.load import provider_objects
 from compiler.stages.resolve import Outside
 from compiler.stores.registry import PROVIDERS, live_identity, provider_called
 from compiler.text.wording import NOT_THE_SAME, command_line, list_names, quote, repeat_option, shell_line, suggest
+
+if TYPE_CHECKING:
+    from compiler.cluster.view import ClusterView, LiveObject
 
 _UNKNOWN = "who reads the store in the cluster is not known"
 _CLUSTER_STORE, _STORE = "ClusterSecretStore", "SecretStore"
@@ -242,6 +247,8 @@ def readers_of(
 
 def in_cluster(view: ClusterView, store: Store, readers: ReadIndex) -> None:
     """Add whatever reads or writes `store` in the cluster to `readers`. Raises Refusal."""
+    from compiler.cluster.view import ClusterError  # noqa: PLC0415 - many commands ask no cluster
+
     try:
         lists = view.read_each(partial(view.every_object, plural) for plural in KINDS)
         found = dict(zip(KINDS, lists, strict=True))

@@ -488,3 +488,11 @@ def _render_data(values: _PlainMap, defaults: _PlainMap) -> list[_PlainMap]:
     elsewhere = values.get("data", {})
     places |= {key: elsewhere[key] for key in sorted(elsewhere)}
     return [{"secretKey": key, "remoteRef": {**place, **defaults}} for key, place in places.items()]
+
+
+def child(data: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    """The map under `path`, an empty one where there is none."""
+    for key in path:
+        found = data.get(key)
+        data = found if isinstance(found, dict) else {}
+    return data

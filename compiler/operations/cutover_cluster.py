@@ -31,12 +31,11 @@ from compiler.cluster.view import (
     ClusterView,
     Live,
     LiveObject,
-    child,
 )
 from compiler.consumers.readers import readers_in
 from compiler.model.environment import Environment
 from compiler.model.facts import shift
-from compiler.model.values import manifests_of
+from compiler.model.values import child, manifests_of
 from compiler.operations.cutover_gate import About, Check, CutoverRequest, Switch, Verdict
 from compiler.text.wording import command_line, list_names, pluralize, quote, repeat_option
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from compiler.cluster.judge import DeployedSource
-from compiler.cluster.view import EXTERNAL_SECRETS, ClusterView, LiveObject, application_of, child, release_of
+from compiler.cluster.view import EXTERNAL_SECRETS, ClusterView, LiveObject, application_of, release_of
 from compiler.model.environment import Environment
-from compiler.model.values import Manifest, find_values, nest, specs_of_values, values_of
+from compiler.model.values import Manifest, child, find_values, nest, specs_of_values, values_of
 from compiler.pipeline import VALUES_FOLDER, read_values_file
 from compiler.stages.emit import values_text
 from compiler.text.wording import helm_line, project_to_name, shell_line

@@ -1,14 +1,16 @@
 """Plans a retirement: deletes only what nobody reads in the store any more and the serving stores hold too."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from compiler.change.apply import Change
 from compiler.change.compare import narrow_to_run, refuse_denied
 from compiler.change.journal import Run, identity_of
 from compiler.change.operations import DeleteVersions, Operation
 from compiler.change.plan import Kind, Location, Options, Plan, Step, Target, location_of
-from compiler.cluster.view import ClusterView
 from compiler.live.observation import (
     NOT_HELD,
     Likeness,
@@ -30,6 +32,9 @@ from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, 
 from compiler.stores.interface import RemoteSecret, SecretReader, StoreState, Use, VersionStates
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import command_line, name_versions, quote
+
+if TYPE_CHECKING:
+    from compiler.cluster.view import ClusterView
 
 COMMAND = "retire"
 _HAS_VERSIONS = (RemoteSecret, SoftDeletedError, VersionGoneError)

@@ -24,7 +24,6 @@ from compiler.cluster.view import (
     ClusterError,
     ClusterView,
     LiveObject,
-    child,
     refresh_time,
 )
 from compiler.live.readers import readers_of
@@ -32,7 +31,7 @@ from compiler.live.stores import LiveStores
 from compiler.model.environment import UNLIMITED, Environment, Lifetime
 from compiler.model.facts import shift, short_duration
 from compiler.model.inventory import reads_of
-from compiler.model.values import manifests_of
+from compiler.model.values import child, manifests_of
 from compiler.operations.put import Target
 from compiler.operations.status import States, Status, WaitEnd
 from compiler.operations.status_live import OPTIONAL, accept_store

@@ -51,7 +51,6 @@ from compiler.cluster.view import (
     ClusterView,
     Live,
     LiveObject,
-    child,
     creation_of,
     missing_permissions,
     moment_of,
@@ -66,7 +65,7 @@ from compiler.live.stores import AddressError, LiveStores
 from compiler.model.document import Severity
 from compiler.model.environment import Store
 from compiler.model.inventory import Cell
-from compiler.model.values import Manifest, manifests_of
+from compiler.model.values import Manifest, child, manifests_of
 from compiler.operations.references import VALUE_RULES, cells_to_read, with_own_count
 from compiler.operations.status import LiveState, Row, Status, StoreFindings
 from compiler.operations.verify import (

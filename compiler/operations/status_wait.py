@@ -21,7 +21,6 @@ from compiler.cluster.view import (
     Live,
     LiveObject,
     RefusedWriteError,
-    child,
     clock,
     moment_of,
     ready_of,
@@ -31,7 +30,7 @@ from compiler.cluster.view import (
 from compiler.live.observation import Likeness
 from compiler.live.stores import LiveStores, store_named
 from compiler.model.environment import Environment
-from compiler.model.values import Manifest
+from compiler.model.values import Manifest, child
 from compiler.operations.status import (
     LiveState,
     Row,

@@ -7,6 +7,7 @@ from typing import Any, Final
 from compiler.model.environment import TARGET
 from compiler.model.provider import Provider, unknown_identity, unknown_provider
 from compiler.model.store import StoreIdentity
+from compiler.model.values import child
 from compiler.stores.azure_key_vault.provider import PROVIDER as KEY_VAULT
 from compiler.stores.vault.provider import PROVIDER as VAULT
 from compiler.text.wording import suggest
@@ -42,12 +43,8 @@ def suggest_store(word: str, providers: Mapping[str, str | None]) -> str | None:
 
 def live_identity(store: Mapping[str, Any]) -> StoreIdentity:
     """The identity of a ClusterSecretStore or SecretStore, as the API returns it."""
-    fields = _mapping(_mapping(store.get("spec")).get("provider"))
+    fields = child(store, "spec", "provider")
     for provider in PROVIDERS.values():
         if provider.id in fields:
-            return provider.live_identity(_mapping(fields[provider.id]))
+            return provider.live_identity(child(fields, provider.id))
     return unknown_identity(str(next(iter(fields), "")), fields)
-
-
-def _mapping(found: object) -> Mapping[str, Any]:
-    return found if isinstance(found, Mapping) else {}

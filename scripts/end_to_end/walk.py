@@ -9,7 +9,8 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from compiler.cluster.view import child, container_states, ready_of, ready_reason
+from compiler.cluster.view import container_states, ready_of, ready_reason
+from compiler.model.values import child
 from scripts.end_to_end.keeper import Keeper
 from scripts.end_to_end.project import AZURE, ENVIRONMENT, FIRST, STEPS, Project
 from scripts.end_to_end.room import Room, with_store_down, with_wrong_role
