@@ -2,6 +2,7 @@ import math
 import random
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar, cast
 
@@ -240,6 +241,23 @@ def most_in_any_window(times: list[float], window: float) -> int:
     return most
 
 
+def in_threads(work: Callable[[int], None], workers: int) -> None:
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def sent(limiter: Limiter, clock: VirtualClock, kind: RequestClass, times: int = 1) -> list[float]:
+    """When each request was sent, one after the other."""
+    moments = []
+    for _ in range(times):
+        with limiter.slot(kind):
+            moments.append(clock.now())
+    return moments
+
+
 def run(limiter: Limiter, clock: VirtualClock, workers: int, requests: int, seed: int) -> list[float]:
     """Send from several workers; return when the far server saw each, at a random moment of a random round trip."""
     seen: list[float] = []
@@ -259,11 +277,7 @@ def run(limiter: Limiter, clock: VirtualClock, workers: int, requests: int, seed
                 clock.sleep(back)
         clock.leave()
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(workers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(work, workers)
     return seen
 
 
@@ -288,24 +302,16 @@ def test_no_window_is_ever_above_the_quota(limit: int, workers: int, seed: int) 
 def test_the_classes_have_quotas_of_their_own() -> None:
     clock = VirtualClock()
     limiter = Limiter({CREATE: 1, OTHER: 5}, clock)
-    for _ in range(5):
-        with limiter.slot(OTHER):
-            pass
-    with limiter.slot(CREATE):
-        pass
-    assert clock.now() == 0
-    with limiter.slot(CREATE):
-        pass
-    assert 10 < clock.now() < 10.1
+    assert sent(limiter, clock, OTHER, 5) == [0] * 5
+    first, second = sent(limiter, clock, CREATE, 2)
+    assert first == 0
+    assert 10 < second < 10.1
 
 
 def test_without_a_quota_nobody_waits() -> None:
     clock = VirtualClock()
     limiter = Limiter(UNLIMITED, clock)
-    for _ in range(10_000):
-        with limiter.slot(CREATE):
-            pass
-    assert clock.now() == 0
+    assert sent(limiter, clock, CREATE, 10_000)[-1] == 0
     assert not limiter._ended[CREATE]
 
 
@@ -314,8 +320,7 @@ def test_a_pause_holds_everyone_and_a_shorter_one_does_not_end_it() -> None:
     limiter = Limiter(UNLIMITED, clock)
     limiter.pause(20)
     limiter.pause(1)
-    with limiter.slot(OTHER):
-        assert clock.now() == 20
+    assert sent(limiter, clock, OTHER) == [20]
 
 
 def test_a_pause_beyond_the_end_of_a_request_is_not_waited_for() -> None:
@@ -349,11 +354,7 @@ def test_a_request_counts_up_to_and_with_the_end_of_the_window(after: float, wai
 def test_as_many_as_the_quota_go_at_once_and_not_one_more() -> None:
     clock = VirtualClock()
     limiter = Limiter({CREATE: 3}, clock, window=10)
-    times = []
-    for _ in range(7):
-        with limiter.slot(CREATE):
-            times.append(clock.now())
-    assert times == pytest.approx([0, 0, 0, 10.001, 10.001, 10.001, 20.002])
+    assert sent(limiter, clock, CREATE, 7) == pytest.approx([0, 0, 0, 10.001, 10.001, 10.001, 20.002])
 
 
 def test_a_request_that_fails_counts_and_gives_its_place_back() -> None:
@@ -365,24 +366,21 @@ def test_a_request_that_fails_counts_and_gives_its_place_back() -> None:
         assert clock.now() > 10
 
 
-def test_a_whole_quota_under_way_is_waited_for() -> None:
+@pytest.mark.parametrize("window", [1, 0.1])
+def test_a_place_of_a_whole_quota_under_way_is_waited_for_and_found_soon(window: float) -> None:
     clock = VirtualClock(workers=2)
-    limiter = Limiter({CREATE: 1}, clock, window=1)
+    limiter = Limiter({CREATE: 1}, clock, window)
     entered: list[float] = []
 
-    def work() -> None:
+    def work(_: int) -> None:
         with limiter.slot(CREATE):
             entered.append(clock.now())
             clock.sleep(5)
         clock.leave()
 
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(work, 2)
     assert entered[0] == 0
-    assert entered[1] > 6
+    assert 5 + window < entered[1] < 5.1 + window
 
 
 def test_what_is_remembered_does_not_grow() -> None:
@@ -399,31 +397,9 @@ def test_what_is_remembered_does_not_grow() -> None:
 def test_key_vaults_quotas_are_those_that_microsoft_documents(kind: RequestClass, limit: int) -> None:
     clock = VirtualClock()
     limiter = Limiter(KEY_VAULT_QUOTAS, clock)
-    for _ in range(limit):
-        with limiter.slot(kind):
-            pass
-    assert clock.now() == 0
-    with limiter.slot(kind):
-        assert 10 < clock.now() < 10.1
-
-
-def test_a_place_that_comes_free_is_found_soon() -> None:
-    clock = VirtualClock(workers=2)
-    limiter = Limiter({CREATE: 1}, clock, window=0.1)
-    entered: list[float] = []
-
-    def work() -> None:
-        with limiter.slot(CREATE):
-            entered.append(clock.now())
-            clock.sleep(5)
-        clock.leave()
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert 5.1 < entered[1] < 5.2
+    *at_once, later = sent(limiter, clock, kind, limit + 1)
+    assert at_once == [0] * limit
+    assert 10 < later < 10.1
 
 
 def test_the_systems_clock_goes_forward() -> None:

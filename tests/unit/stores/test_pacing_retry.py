@@ -2,7 +2,9 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import cycle, pairwise
+from math import inf
 from threading import Thread, active_count
 
 import pytest
@@ -40,6 +42,29 @@ def script(*steps: StoreError | str) -> Callable[[], str]:
     return send
 
 
+@dataclass
+class Sick:
+    """A store that takes its time and fails, until it is well; it remembers when it was asked."""
+
+    clock: VirtualClock
+    code: Code = Code.UNAVAILABLE
+    retry_after: float | None = None
+    takes: float = 0.0
+    until: float = inf
+    asked: list[float] = field(default_factory=list)
+
+    def __call__(self) -> str:
+        self.asked.append(self.clock.now())
+        self.clock.sleep(self.takes)
+        if self.clock.now() < self.until:
+            raise failure(self.code, self.retry_after)
+        return "up again"
+
+
+def never() -> str:
+    raise AssertionError
+
+
 @pytest.fixture
 def clock() -> VirtualClock:
     return VirtualClock()
@@ -68,30 +93,21 @@ def test_an_error_that_will_not_pass_is_raised_at_once(retrier: Retrier, clock: 
 
 def test_waits_double_up_to_the_longest(retrier: Retrier, clock: VirtualClock) -> None:
     retrier.read(script("the store is known to answer"))
-    moments: list[float] = []
-
-    def send() -> str:
-        moments.append(clock.now())
-        raise failure(Code.UNAVAILABLE)
-
+    store = Sick(clock)
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
-        retrier.read(send)
-    waits = [later - earlier for earlier, later in pairwise(moments)]
+        retrier.read(store)
+    waits = [later - earlier for earlier, later in pairwise(store.asked)]
     assert waits[:7] == [0.25, 0.5, 1, 2, 4, 8, 15]
     assert set(waits[7:-1]) == {15}
     # The last attempt has the last second to itself.
-    assert moments[-1] - moments[0] == 119
+    assert store.asked[-1] - store.asked[0] == 119
 
 
 def test_a_store_that_has_never_answered_is_given_up_after_ten_seconds(retrier: Retrier, clock: VirtualClock) -> None:
-    def send() -> str:
-        clock.sleep(0.3)
-        raise failure(Code.UNAVAILABLE)
-
     # All of a command together: the second does not wait once more.
     for _ in range(2):
         with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)) as caught:
-            retrier.read(send)
+            retrier.read(Sick(clock, takes=0.3))
         assert clock.now() == pytest.approx(9.3)
         assert caught.value.reason == "why, tried for 9 s"
 
@@ -100,35 +116,20 @@ def test_a_store_that_has_never_answered_is_given_up_after_ten_seconds(retrier: 
 def test_what_waiting_does_not_change_is_told_at_once_where_the_store_never_answered(
     retrier: Retrier, clock: VirtualClock, kind: Code
 ) -> None:
-    sent = 0
-
-    def send() -> str:
-        nonlocal sent
-        sent += 1
-        raise failure(kind)
-
-    def settle() -> str:
-        raise AssertionError
-
+    store = Sick(clock, kind)
     for _ in range(2):
         with pytest.raises(StoreError, check=is_refused(kind)) as caught:
-            retrier.read(send)
+            retrier.read(store)
         assert caught.value.reason == "why"
     with pytest.raises(StoreError, check=is_refused(kind)):
-        retrier.write(send, settle)
-    assert (clock.now(), sent) == (0, 1)
+        retrier.write(store, never)
+    assert (clock.now(), store.asked) == (0, [0])
 
 
 @pytest.mark.parametrize("kind", [Code.UNREACHABLE, Code.SEALED])
 def test_the_same_of_a_store_that_has_answered_is_sat_out(retrier: Retrier, clock: VirtualClock, kind: Code) -> None:
     retrier.read(script("good"))
-
-    def down_for_a_minute() -> str:
-        if clock.now() < 60:
-            raise failure(kind)
-        return "up again"
-
-    assert retrier.read(down_for_a_minute) == "up again"
+    assert retrier.read(Sick(clock, kind, until=60)) == "up again"
 
 
 @pytest.mark.parametrize("chances", [[0.0] * 200 + [1.0], [1.0], [0.01, 0.02, 0.99]])
@@ -137,23 +138,14 @@ def test_the_patience_is_used_up_however_the_waits_fall(
 ) -> None:
     turn = cycle(chances)
     retrier = Retrier(limiter, clock, chance=lambda: next(turn))
-
-    def send() -> str:
-        clock.sleep(0.01)
-        raise failure(Code.UNAVAILABLE)
-
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
-        retrier.read(send)
+        retrier.read(Sick(clock, takes=0.01))
     assert 9 <= clock.now() < 9.1
 
 
 def test_time_that_a_dead_connection_takes_counts_from_its_beginning(retrier: Retrier, clock: VirtualClock) -> None:
-    def send() -> str:
-        clock.sleep(5)
-        raise failure(Code.UNAVAILABLE)
-
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
-        retrier.read(send)
+        retrier.read(Sick(clock, takes=5))
     assert clock.now() < 11
 
 
@@ -164,44 +156,28 @@ def test_after_one_answer_the_whole_patience_holds(
     # Of a refusal, too: it shows that the store is there.
     with suppress(StoreError):
         retrier.read(script(answer, failure(Code.NOT_FOUND)))
-    started = clock.now()
-
-    def down_for_a_minute() -> str:
-        if clock.now() < started + 60:
-            raise failure(Code.UNAVAILABLE)
-        return "up again"
-
-    assert retrier.read(down_for_a_minute) == "up again"
+    assert retrier.read(Sick(clock, until=clock.now() + 60)) == "up again"
 
 
 def test_a_patience_that_ends_says_how_long_it_was(retrier: Retrier, clock: VirtualClock) -> None:
     retrier.read(script("good"))
-
-    def sealed() -> str:
-        raise failure(Code.SEALED)
-
     with pytest.raises(StoreError, check=is_refused(Code.SEALED)) as caught:
-        retrier.read(sealed)
+        retrier.read(Sick(clock, Code.SEALED))
     assert caught.value.reason == "why, still so after 119 s of retries"
     assert (caught.value.place, caught.value.action, caught.value.remedy) == (PLACE, Action.READ, "what")
     assert clock.now() > 60
 
 
-def test_a_first_answer_of_429_is_waited_for_as_long_as_later_ones(retrier: Retrier, clock: VirtualClock) -> None:
-    def throttled() -> str:
-        if clock.now() < 40:
-            raise failure(Code.THROTTLED)
-        return "good"
-
-    assert retrier.read(throttled) == "good"
+@pytest.mark.parametrize("kind", [Code.THROTTLED, Code.BUSY])
+def test_a_first_answer_that_it_is_busy_is_waited_for_as_long_as_later_ones(
+    retrier: Retrier, clock: VirtualClock, kind: Code
+) -> None:
+    assert retrier.read(Sick(clock, kind, until=40)) == "up again"
 
 
 def test_requests_of_one_operation_share_its_deadline(retrier: Retrier, clock: VirtualClock) -> None:
     retrier.read(script("the store is known to answer"))
-
-    def down() -> str:
-        raise failure(Code.UNAVAILABLE)
-
+    down = Sick(clock)
     with retrier.deadlines.operation():
         clock.sleep(100)
         retrier.read(script("a slow first part"))
@@ -250,11 +226,8 @@ def test_of_a_write_some_time_is_kept_for_finding_out_what_became_of_it(retrier:
 
 @pytest.mark.parametrize("asked", [None, 1.0, 86400.0])
 def test_endless_throttling_ends_with_the_operation(retrier: Retrier, clock: VirtualClock, asked: float | None) -> None:
-    def throttled() -> str:
-        raise failure(Code.THROTTLED, asked)
-
     with pytest.raises(StoreError, check=is_refused(Code.THROTTLED)):
-        retrier.read(throttled)
+        retrier.read(Sick(clock, Code.THROTTLED, asked))
     assert 60 < clock.now() <= 119
 
 
@@ -270,16 +243,13 @@ def test_who_cannot_wait_as_long_as_another_was_told_to_does_not_ask(retrier: Re
             # Its operation begins now: it has the time to wait.
             outcome.append(retrier.read(script(slow_down, "good")))
 
-        def send() -> str:
-            raise AssertionError
-
         pausing = Thread(target=other)
         pausing.start()
         pausing.join()
         assert outcome == ["good"]
         retrier._limiter.pause(30)
         with pytest.raises(StoreError, check=is_refused(Code.THROTTLED)) as caught:
-            retrier.read(send)
+            retrier.read(never)
     assert str(caught.value) == str(failure(Code.THROTTLED))
     assert (caught.value.place, caught.value.retry_after) == (PLACE, 30.0)
 
@@ -319,17 +289,13 @@ def test_a_write_whose_reply_is_lost_is_given_time_to_arrive_before_it_is_looked
     clock: VirtualClock, limiter: Limiter, chance: float
 ) -> None:
     """Read back at once, a write that is still under way is not there, is sent again, and makes two versions."""
-    retrier, sent = Retrier(limiter, clock, chance=lambda: chance), list[float]()
-
-    def send() -> str:
-        sent.append(clock.now())
-        raise failure(Code.UNAVAILABLE)
+    retrier, store = Retrier(limiter, clock, chance=lambda: chance), Sick(clock)
 
     def settle() -> str | None:
-        return "stored" if clock.now() >= sent[0] + 0.1 else None
+        return "stored" if clock.now() >= 0.1 else None
 
-    assert retrier.write(send, settle) == "stored"
-    assert len(sent) == 1
+    assert retrier.write(store, settle) == "stored"
+    assert store.asked == [0]
     assert clock.now() <= 0.25
 
 
@@ -346,11 +312,8 @@ def test_a_write_waits_once_a_turn_and_longer_each_time(retrier: Retrier, clock:
 
 @pytest.mark.parametrize("kind", [Code.THROTTLED, Code.SEALED])
 def test_a_write_that_was_surely_refused_is_sent_again_without_reading_back(retrier: Retrier, kind: Code) -> None:
-    def settle() -> str:
-        raise AssertionError
-
     retrier.read(script("the store is known to answer"))
-    assert retrier.write(script(failure(kind), "second"), settle) == "second"
+    assert retrier.write(script(failure(kind), "second"), never) == "second"
 
 
 def test_a_write_that_cannot_be_settled_ends_with_what_settling_said(retrier: Retrier) -> None:
@@ -398,36 +361,14 @@ def test_waits_are_random_unless_a_test_says_otherwise(clock: VirtualClock, limi
     assert all(0 <= wait <= 0.25 for wait in waits)
 
 
-def test_a_store_that_asks_for_more_time_than_is_left_is_not_asked_again(clock: VirtualClock, limiter: Limiter) -> None:
-    sent: list[float] = []
-
-    def throttled() -> str:
-        sent.append(clock.now())
-        raise failure(Code.THROTTLED, 20.0)
-
-    with pytest.raises(StoreError, check=is_refused(Code.THROTTLED)):
-        Retrier(limiter, clock, RetryPolicy(patience=5.0), chance=lambda: 0.0).read(throttled)
-    assert (sent, clock.now()) == ([0.0], 0.0)
-
-
-def test_a_first_answer_that_it_is_busy_is_waited_for_as_long_as_later_ones(
-    retrier: Retrier, clock: VirtualClock
+@pytest.mark.parametrize(("asked", "sent"), [(20.0, [0.0]), (4.5, [0.0, 4.5])])
+def test_a_store_is_asked_again_only_where_the_time_it_asks_for_is_left(
+    clock: VirtualClock, limiter: Limiter, asked: float, sent: list[float]
 ) -> None:
-    def busy() -> str:
-        if clock.now() < 40:
-            raise failure(Code.BUSY)
-        return "good"
-
-    assert retrier.read(busy) == "good"
-
-
-def test_a_patience_that_ends_tells_the_place_and_the_action_as_before(clock: VirtualClock, limiter: Limiter) -> None:
-    def down() -> str:
-        raise failure(Code.UNAVAILABLE)
-
-    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)) as caught:
-        Retrier(limiter, clock).read(down)
-    assert (caught.value.place, caught.value.action, caught.value.remedy) == (PLACE, Action.READ, "what")
+    store = Sick(clock, Code.THROTTLED, asked)
+    with pytest.raises(StoreError, check=is_refused(Code.THROTTLED)):
+        Retrier(limiter, clock, RetryPolicy(patience=5.0), chance=lambda: 0.0).read(store)
+    assert (store.asked, clock.now()) == (sent, sent[-1])
 
 
 def test_a_silence_is_told_at_its_place_first_and_of_the_whole_store_from_then_on(
@@ -463,24 +404,7 @@ def test_an_attempt_begins_while_any_time_is_left_for_one(retrier: Retrier, cloc
 
 def test_a_write_lost_at_the_end_is_given_its_time_too(retrier: Retrier, clock: VirtualClock) -> None:
     retrier.read(script("good"))
-
-    def send() -> str:
-        clock.sleep(118.5)
-        raise failure(Code.UNAVAILABLE)
-
-    assert retrier.write(send, settle=lambda: str(clock.now())) == "118.75"
-
-
-def test_a_store_that_asks_for_just_the_time_that_is_left_is_asked_again(clock: VirtualClock, limiter: Limiter) -> None:
-    sent: list[float] = []
-
-    def throttled() -> str:
-        sent.append(clock.now())
-        raise failure(Code.THROTTLED, 4.5)
-
-    with pytest.raises(StoreError, check=is_refused(Code.THROTTLED)):
-        Retrier(limiter, clock, RetryPolicy(patience=5.0), chance=lambda: 0.0).read(throttled)
-    assert sent == [0.0, 4.5]
+    assert retrier.write(Sick(clock, takes=118.5), settle=lambda: str(clock.now())) == "118.75"
 
 
 @pytest.mark.parametrize(
