@@ -1,5 +1,6 @@
 import threading
 import traceback
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -62,6 +63,36 @@ def clock() -> VirtualClock:
 @pytest.fixture
 def options(clock: VirtualClock) -> StoreOptions:
     return StoreOptions(clock=clock, read_timeout=5)
+
+
+@pytest.fixture
+def store(vault: ScriptedVault, options: StoreOptions) -> VaultStore:
+    """It has met its server."""
+    store = vault.open(options=options)
+    store.whoami()
+    return store
+
+
+def with_role(vault: ScriptedVault, *log_ins: Answer) -> VaultStore:
+    """A store that has logged in once."""
+    vault.on("POST", LOGIN, *log_ins)
+    store = vault.open(ROLE)
+    store.whoami()
+    return store
+
+
+def tokens_of_reads(vault: ScriptedVault) -> list[str | None]:
+    return [asked.token for asked in vault.asked if asked.path == READ]
+
+
+def renewals_by(vault: ScriptedVault, clock: VirtualClock, store: VaultStore, *moments: float) -> list[int]:
+    """How often the token was renewed by each of these moments, at which something is read."""
+    counts = []
+    for moment in moments:
+        clock.sleep(moment - clock.now())
+        store.read("github")
+        counts.append(len(vault.paths("POST", RENEWAL)))
+    return counts
 
 
 def failure(store: VaultStore) -> StoreError:
@@ -242,7 +273,7 @@ def test_cold_workers_log_in_once(vault: ScriptedVault) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(read, range(8))) == {"1"}
     assert (len(vault.paths("POST", LOGIN)), len(vault.paths("GET", MOUNT))) == (1, 1)
-    assert {asked.token for asked in vault.asked if asked.path == READ} == {"one"}
+    assert set(tokens_of_reads(vault)) == {"one"}
 
 
 def test_a_log_in_is_sent_without_a_token_and_its_own_is_used_from_then_on(vault: ScriptedVault) -> None:
@@ -292,10 +323,8 @@ def test_a_server_that_never_answered_has_ten_seconds_or_less(
 
 
 def test_a_server_that_has_answered_once_has_the_whole_patience(
-    vault: ScriptedVault, clock: VirtualClock, options: StoreOptions
+    vault: ScriptedVault, store: VaultStore, clock: VirtualClock
 ) -> None:
-    store = vault.open(options=options)
-    store.whoami()
     vault.on("GET", READ, refused(503, "x"))
     assert failure(store).code is Code.UNAVAILABLE
     assert 60 < clock.now() <= 120
@@ -359,21 +388,15 @@ STANDBY = Answer(307, {}, (("Location", "https://node-2.example.com/v1/secret"),
 
 
 @pytest.mark.parametrize("trouble", [refused(503, "Vault is sealed"), refused(500, "local node not active"), CUT])
-def test_a_redirect_right_after_trouble_is_waited_out(
-    vault: ScriptedVault, options: StoreOptions, trouble: Answer
-) -> None:
-    store = vault.open(options=options)
-    store.whoami()
+def test_a_redirect_right_after_trouble_is_waited_out(vault: ScriptedVault, store: VaultStore, trouble: Answer) -> None:
     vault.on("GET", READ, trouble, STANDBY, STANDBY, version(2, TOKEN="x"))
     assert store.read("github").version == "2"
     assert len(vault.paths("GET", READ)) == 4
 
 
 def test_a_redirect_that_stays_is_refused_within_an_elections_time(
-    vault: ScriptedVault, options: StoreOptions, clock: VirtualClock
+    vault: ScriptedVault, store: VaultStore, clock: VirtualClock
 ) -> None:
-    store = vault.open(options=options)
-    store.whoami()
     vault.on("GET", READ, CUT, STANDBY)
     with pytest.raises(StoreError, check=is_refused(Code.REDIRECT_REFUSED)):
         store.read("github")
@@ -381,10 +404,8 @@ def test_a_redirect_that_stays_is_refused_within_an_elections_time(
 
 
 def test_a_write_that_a_standby_did_not_take_is_sent_again_without_looking_for_it(
-    vault: ScriptedVault, options: StoreOptions
+    vault: ScriptedVault, store: VaultStore
 ) -> None:
-    store = vault.open(options=options)
-    store.whoami()
     stored = data(version=1)
     vault.on("POST", READ, refused(503, "Vault is sealed"), STANDBY, stored)
     assert store.write("github", {"TOKEN": SecretValue("x")}, None).version == "1"
@@ -392,21 +413,17 @@ def test_a_write_that_a_standby_did_not_take_is_sent_again_without_looking_for_i
 
 
 def test_a_token_that_ran_out_is_replaced_and_the_request_sent_again_with_the_new_one(vault: ScriptedVault) -> None:
-    vault.on("POST", LOGIN, logged_in("old"), logged_in("new"))
-    store = vault.open(ROLE)
-    store.whoami()
+    store = with_role(vault, logged_in("old"), logged_in("new"))
     vault.on("GET", READ, denied(policy=False), version(2, TOKEN="x"))
     vault.on("GET", LOOKUP, denied(policy=False), token_facts(display_name="again"))
     assert store.read("github").version == "2"
-    assert [asked.token for asked in vault.asked if asked.path == READ] == ["old", "new"]
+    assert tokens_of_reads(vault) == ["old", "new"]
     assert len(vault.paths("POST", LOGIN)) == 2
     assert store.whoami().subject == "again"
 
 
 def test_a_second_refusal_after_a_new_log_in_is_the_end(vault: ScriptedVault) -> None:
-    vault.on("POST", LOGIN, logged_in("old"), logged_in("new"), logged_in("newer"))
-    store = vault.open(ROLE)
-    store.whoami()
+    store = with_role(vault, logged_in("old"), logged_in("new"), logged_in("newer"))
     vault.on("GET", READ, denied(policy=False))
     vault.on("GET", LOOKUP, denied(policy=False), token_facts(), denied(policy=False))
     error = failure(store)
@@ -426,14 +443,12 @@ def test_a_token_file_that_was_refreshed_is_read_again_when_its_token_ran_out(
     vault.on("GET", READ, denied(policy=False), version(3, TOKEN="x"))
     vault.on("GET", LOOKUP, denied(policy=False), token_facts())
     assert store.read("github").version == "3"
-    assert [asked.token for asked in vault.asked if asked.path == READ] == ["hvs.old", "hvs.new"]
+    assert tokens_of_reads(vault) == ["hvs.old", "hvs.new"]
 
 
 def test_a_refusal_of_the_old_token_is_not_explained_by_the_policies_of_the_new(vault: ScriptedVault) -> None:
     other = "secret/data/other"
-    store = vault.open(ROLE)
-    vault.on("POST", LOGIN, logged_in("old"), logged_in("new"))
-    store.whoami()
+    store = with_role(vault, logged_in("old"), logged_in("new"))
     asks, renewed = threading.Event(), threading.Event()
 
     def slow(asked: Asked) -> Answer:
@@ -453,7 +468,7 @@ def test_a_refusal_of_the_old_token_is_not_explained_by_the_policies_of_the_new(
         assert store.read("other").version == "1"
         renewed.set()
         assert first.result(5).version == "1"
-    assert [asked.token for asked in vault.asked if asked.path == READ] == ["old", "new"]
+    assert tokens_of_reads(vault) == ["old", "new"]
     assert len(vault.paths("POST", LOGIN)) == 2
 
 
@@ -482,27 +497,26 @@ def test_a_token_is_renewed_once_in_the_last_third_of_its_life(
 ) -> None:
     vault.on("GET", LOOKUP, shown)
     vault.on("POST", RENEWAL, logged_in(TOKEN, 90, renewable=True))
-    store = vault.open(options=options)
-    counts = []
-    for moment in (0, 59, 61, 119):
-        clock.sleep(moment - clock.now())
-        store.read("github")
-        counts.append(len(vault.paths("POST", RENEWAL)))
-    assert counts == renewals
+    assert renewals_by(vault, clock, vault.open(options=options), 0, 59, 61, 119) == renewals
 
 
+@pytest.mark.parametrize(
+    ("seconds", "moments", "counts"),
+    [(30, (0, 61, 80, 82), [0, 1, 1, 2]), (1, (0, 61, 61.5, 61.75), [0, 1, 1, 2])],
+    ids=["shorter than the first", "a second"],
+)
 def test_a_renewal_counts_from_when_it_was_given(
-    vault: ScriptedVault, clock: VirtualClock, options: StoreOptions
+    vault: ScriptedVault,
+    clock: VirtualClock,
+    options: StoreOptions,
+    seconds: int,
+    moments: Sequence[float],
+    counts: list[int],
 ) -> None:
     vault.on("GET", LOOKUP, token_facts(90, renewable=True))
-    vault.on("POST", RENEWAL, logged_in(TOKEN, 30, renewable=True), logged_in(TOKEN, 30, renewable=False))
+    vault.on("POST", RENEWAL, logged_in(TOKEN, seconds, renewable=True), logged_in(TOKEN, seconds, renewable=False))
     store = vault.open(options=options)
-    counts = []
-    for moment in (0, 61, 80, 82, 111):
-        clock.sleep(moment - clock.now())
-        store.read("github")
-        counts.append(len(vault.paths("POST", RENEWAL)))
-    assert counts == [0, 1, 1, 2, 2]
+    assert renewals_by(vault, clock, store, *moments, 111) == [*counts, counts[-1]]
 
 
 @pytest.mark.parametrize(
@@ -579,12 +593,13 @@ def test_writes_and_reads_count_against_their_own_quotas(
     assert tuple(found) == waits
 
 
+@pytest.mark.parametrize("before", [(), (refused(429, "slow down"),)], ids=["nothing", "throttling"])
 def test_a_redirect_without_trouble_before_it_ends_at_once(
-    vault: ScriptedVault, options: StoreOptions, clock: VirtualClock
+    vault: ScriptedVault, store: VaultStore, before: tuple[Answer, ...]
 ) -> None:
-    vault.on("GET", READ, STANDBY)
-    assert failure(vault.open(options=options)).code == Code.REDIRECT_REFUSED
-    assert (clock.now(), len(vault.paths("GET", READ))) == (0, 1)
+    vault.on("GET", READ, *before, STANDBY)
+    assert failure(store).code == Code.REDIRECT_REFUSED
+    assert len(vault.paths("GET", READ)) == len(before) + 1
 
 
 @pytest.mark.parametrize(("after", "waited_out"), [(29.5, True), (30.5, False)])
@@ -625,14 +640,8 @@ def test_a_lease_that_only_the_log_in_told_is_renewed_too(
     vault.on("POST", LOGIN, logged_in("own", 90, renewable=True))
     vault.on("GET", LOOKUP, denied())
     vault.on("POST", RENEWAL, logged_in("own", 90, renewable=True))
-    store = vault.open(ROLE, options=options)
-    counts = []
     # A third is left at the sixtieth second, and that is soon enough.
-    for moment in (0, 59, 60):
-        clock.sleep(moment - clock.now())
-        store.read("github")
-        counts.append(len(vault.paths("POST", RENEWAL)))
-    assert counts == [0, 0, 1]
+    assert renewals_by(vault, clock, vault.open(ROLE, options=options), 0, 59, 60) == [0, 0, 1]
 
 
 def test_a_renewal_keeps_nobody_waiting(vault: ScriptedVault, clock: VirtualClock, options: StoreOptions) -> None:
@@ -672,13 +681,11 @@ def test_a_renewed_token_that_ran_out_all_the_same_is_replaced(
     vault.on("GET", LOOKUP, denied(policy=False), token_facts(90, renewable=True))
     assert store.read("github").version == "2"
     assert len(vault.paths("POST", RENEWAL)) == 1
-    assert [asked.token for asked in vault.asked if asked.path == READ] == ["old", "new"]
+    assert tokens_of_reads(vault) == ["old", "new"]
 
 
 def test_a_new_log_in_that_is_refused_is_told_and_not_tried_by_each_worker(vault: ScriptedVault) -> None:
-    vault.on("POST", LOGIN, logged_in("old"), refused(400, "invalid secret id"))
-    store = vault.open(ROLE)
-    store.whoami()
+    store = with_role(vault, logged_in("old"), refused(400, "invalid secret id"))
     vault.on("GET", READ, denied(policy=False))
     vault.on("GET", LOOKUP, denied(policy=False))
     for _ in range(3):
@@ -697,20 +704,6 @@ def test_a_token_without_an_end_is_not_renewed_although_it_could_be(
         store.read("github")
         clock.sleep(100)
     assert vault.paths("POST", RENEWAL) == []
-
-
-def test_a_short_lease_is_renewed_in_its_last_third_too(
-    vault: ScriptedVault, clock: VirtualClock, options: StoreOptions
-) -> None:
-    vault.on("GET", LOOKUP, token_facts(90, renewable=True))
-    vault.on("POST", RENEWAL, logged_in(TOKEN, 1, renewable=True))
-    store = vault.open(options=options)
-    counts = []
-    for moment in (0, 61, 61.5, 61.75):
-        clock.sleep(moment - clock.now())
-        store.read("github")
-        counts.append(len(vault.paths("POST", RENEWAL)))
-    assert counts == [0, 1, 1, 2]
 
 
 def test_a_dead_token_is_told_as_a_matter_of_the_log_in(vault: ScriptedVault) -> None:
@@ -745,10 +738,8 @@ def test_a_connection_that_breaks_off_is_told_with_what_was_done_and_how_it_brok
 
 
 def test_a_reply_that_is_too_large_is_told_as_such(
-    vault: ScriptedVault, options: StoreOptions, monkeypatch: pytest.MonkeyPatch
+    vault: ScriptedVault, store: VaultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = vault.open(options=options)
-    store.whoami()
     monkeypatch.setattr(StrictResponse, "largest", 2000)
     vault.on("GET", READ, version(1, TOKEN="x" * 2000))
     assert "its reply is larger than any that a store sends" in str(failure(store))
@@ -764,9 +755,7 @@ def test_a_wait_is_as_long_as_chance_has_it(vault: ScriptedVault, clock: Virtual
 
 def test_a_refusal_of_a_token_that_was_replaced_meanwhile_says_so(vault: ScriptedVault) -> None:
     # It is shown where the token that replaced it is replaced in its turn, at that very moment.
-    store = vault.open(ROLE)
-    vault.on("POST", LOGIN, logged_in("own"))
-    store.whoami()
+    store = with_role(vault, logged_in("own"))
     place = StoreLocation(f"{vault.url}/secret", "github")
     vault.on("POST", CAPABILITIES, data(**{READ: ["read"]}))
     error = store._connection._explain_denied(Request(Action.READ, "github", READ, "read"), place, generation=0)
