@@ -47,14 +47,25 @@ NEW = {"A": SecretValue("ours")}
 
 @pytest.fixture
 def vault(scripted_vault: ScriptedVault) -> ScriptedVault:
+    """A first version is stored, with its tags, where a test says nothing else."""
     scripted_vault.on("POST", CAPABILITIES, data())
     scripted_vault.on("GET", METADATA, ABSENT)
+    scripted_vault.on("POST", DATA, stored(1))
+    scripted_vault.on("POST", METADATA, NOTHING)
     return scripted_vault
 
 
 @pytest.fixture
 def store(vault: ScriptedVault) -> VaultStore:
     return vault.open()
+
+
+@pytest.fixture
+def that_runs_out(vault: ScriptedVault) -> VaultStore:
+    """A store whose first token ends before it is used."""
+    vault.on("POST", LOGIN, logged_in("old"), logged_in("new"))
+    vault.on("GET", LOOKUP, token_facts(), denied(policy=False), token_facts())
+    return vault.open(ROLE)
 
 
 def base(number: int, tags: dict[str, str] | None = None, /, **properties: SecretValue) -> RemoteSecret:
@@ -76,7 +87,6 @@ def conflict(act: Callable[[], object], action: Action = Action.WRITE) -> Confli
 
 
 def test_a_new_name_is_written_only_where_there_is_none(vault: ScriptedVault, store: VaultStore) -> None:
-    vault.on("POST", DATA, stored(1))
     written = store.write("github", {"A": SecretValue("x"), "B": SecretValue("ü\n")}, None)
     assert (written.version, written.slipped) == ("1", ())
     assert vault.bodies(DATA) == [{"options": {"cas": 0}, "data": {"A": "x", "B": "ü\n"}}]
@@ -203,7 +213,6 @@ def test_tags_are_written_after_the_value_and_only_where_they_change(
     sent: list[dict[str, str]],
 ) -> None:
     vault.on("POST", DATA, stored(1 if was is None else 3))
-    vault.on("POST", METADATA, NOTHING)
     read = None if was is None else base(2, was)
     store.write("github", NEW, read, None if given is None else Attributes(tags=given))
     assert [body["custom_metadata"] for body in vault.bodies(METADATA)] == sent
@@ -212,8 +221,6 @@ def test_tags_are_written_after_the_value_and_only_where_they_change(
 
 def test_tags_leave_the_rest_of_the_metadata_to_its_owner(vault: ScriptedVault, store: VaultStore) -> None:
     # hvac would send "0s", which takes away the time after which versions delete themselves.
-    vault.on("POST", DATA, stored(1))
-    vault.on("POST", METADATA, NOTHING)
     store.write("github", NEW, None, Attributes(tags={"a": "1"}))
     (body,) = vault.bodies(METADATA)
     assert {name: value for name, value in body.items() if value is not None} == {"custom_metadata": {"a": "1"}}
@@ -225,8 +232,6 @@ def test_metadata_of_a_name_without_a_version_stays_beside_the_tags(
 ) -> None:
     answer.body["data"]["custom_metadata"] = {"a": "theirs", "b": "2"}
     vault.on("GET", METADATA, answer)
-    vault.on("POST", DATA, stored(1))
-    vault.on("POST", METADATA, NOTHING)
     store.write("github", NEW, None, Attributes(tags={"a": "1", "c": "3"}))
     assert [body["custom_metadata"] for body in vault.bodies(METADATA)] == [{"a": "theirs", "b": "2", "c": "3"}]
 
@@ -237,8 +242,6 @@ def test_the_date_of_new_values_takes_the_place_of_that_of_values_that_are_gone(
     gone = metadata(0)
     gone.body["data"]["custom_metadata"] = {"value-since": "2026-11-01", "b": "2"}
     vault.on("GET", METADATA, gone)
-    vault.on("POST", DATA, stored(1))
-    vault.on("POST", METADATA, NOTHING)
     store.write("github", NEW, None, Attributes(tags={"value-since": "2020-01-01"}))
     assert [body["custom_metadata"] for body in vault.bodies(METADATA)] == [
         {"value-since": "2020-01-01 from version 1", "b": "2"}
@@ -262,7 +265,6 @@ def test_a_conflict_leaves_the_tags_alone(vault: ScriptedVault, store: VaultStor
 
 
 def test_tags_whose_reply_was_lost_are_sent_again(vault: ScriptedVault, store: VaultStore) -> None:
-    vault.on("POST", DATA, stored(1))
     vault.on("POST", METADATA, CUT, NOTHING)
     assert store.write("github", NEW, None, Attributes(tags={"a": "1"})).version == "1"
     assert len(vault.bodies(METADATA)) == 2
@@ -291,7 +293,6 @@ def test_tags_that_may_not_be_written_refuse_the_write_before_anything_is_stored
 def test_only_a_write_of_tags_asks_whether_it_may(vault: ScriptedVault, store: VaultStore) -> None:
     vault.on("POST", CAPABILITIES, data(**{METADATA: ["create", "update"]}))
     vault.on("POST", DATA, stored(3))
-    vault.on("POST", METADATA, NOTHING)
     store.write("github", NEW, base(2, {"a": "1"}), Attributes(tags={"a": "1"}))
     assert vault.bodies(CAPABILITIES) == []
     store.write("github", NEW, base(2, {"a": "1"}), Attributes(tags={"a": "2"}))
@@ -303,8 +304,6 @@ def test_a_question_about_permissions_that_meets_trouble_is_asked_again(
     vault: ScriptedVault, store: VaultStore
 ) -> None:
     vault.on("POST", CAPABILITIES, CUT, refused(503, "x"), data(**{METADATA: ["update"]}))
-    vault.on("POST", DATA, stored(1))
-    vault.on("POST", METADATA, NOTHING)
     assert store.write("github", NEW, None, Attributes(tags={"a": "1"})).version == "1"
     assert len(vault.bodies(DATA)) == 1
 
@@ -312,7 +311,6 @@ def test_a_question_about_permissions_that_meets_trouble_is_asked_again(
 def test_tags_that_may_not_be_written_are_told_with_the_permission_beside_the_version_that_is_stored(
     vault: ScriptedVault, store: VaultStore
 ) -> None:
-    vault.on("POST", DATA, stored(1))
     vault.on("POST", METADATA, denied())
     with pytest.raises(
         StoreError,
@@ -436,21 +434,21 @@ def test_the_first_attempts_refusal_is_not_looked_into(vault: ScriptedVault, sto
     assert DATA not in vault.paths("GET")
 
 
-def test_a_write_whose_token_ran_out_is_sent_again_as_it_was_after_one_log_in(vault: ScriptedVault) -> None:
-    vault.on("POST", LOGIN, logged_in("old"), logged_in("new"))
-    vault.on("GET", LOOKUP, token_facts(), denied(policy=False), token_facts())
+def test_a_write_whose_token_ran_out_is_sent_again_as_it_was_after_one_log_in(
+    vault: ScriptedVault, that_runs_out: VaultStore
+) -> None:
     vault.on("POST", DATA, denied(policy=False), stored(3))
-    assert vault.open(ROLE).write("github", NEW, base(2)).version == "3"
+    assert that_runs_out.write("github", NEW, base(2)).version == "3"
     assert vault.bodies(DATA) == [{"options": {"cas": 2}, "data": {"A": "ours"}}] * 2
     assert len(vault.paths("POST", LOGIN)) == 2
 
 
-def test_a_lost_reply_is_settled_even_when_the_token_ran_out_with_it(vault: ScriptedVault) -> None:
-    vault.on("POST", LOGIN, logged_in("old"), logged_in("new"))
-    vault.on("GET", LOOKUP, token_facts(), denied(policy=False), token_facts())
+def test_a_lost_reply_is_settled_even_when_the_token_ran_out_with_it(
+    vault: ScriptedVault, that_runs_out: VaultStore
+) -> None:
     vault.on("POST", DATA, CUT)
     vault.on("GET", DATA, denied(policy=False), version(3, A="ours"))
-    assert vault.open(ROLE).write("github", NEW, base(2)).version == "3"
+    assert that_runs_out.write("github", NEW, base(2)).version == "3"
     assert len(vault.bodies(DATA)) == 1
 
 
@@ -463,7 +461,6 @@ def test_throttling_without_end_says_so_and_is_not_an_unknown_outcome(vault: Scr
 
 def test_a_restored_version_is_the_earlier_one_alone_with_its_tags(vault: ScriptedVault, store: VaultStore) -> None:
     vault.on("POST", DATA, stored(10))
-    vault.on("POST", METADATA, NOTHING)
     earlier = base(4, {"a": "1"}, A=SecretValue("old"), N=SecretValue("17", JsonKind.NUMBER))
     assert store.restore(earlier, base(9, {"a": "2"}, A=SecretValue("new"), B=SecretValue("more"))).version == "10"
     assert vault.bodies(DATA) == [{"options": {"cas": 9}, "data": {"A": "old", "N": 17}}]
