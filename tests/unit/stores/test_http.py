@@ -252,7 +252,6 @@ def test_a_connection_may_be_given_less_time_than_the_others(monkeypatch: pytest
 
 
 HOST = "127.0.0.1"
-SMALL_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 PATIENCE = 0.5
 
 
@@ -301,29 +300,23 @@ def given_up() -> Iterator[None]:
 def test_a_request_is_answered_as_by_any_connection() -> None:
     def serve(client: socket.socket, _over: Event) -> None:
         client.recv(65_536)
-        client.sendall(SMALL_OK)
+        client.sendall(OK)
 
-    with serving(serve) as port:
-        connection = TimedConnection(HOST, port, timeout=5)
+    with serving(serve) as port, closing(TimedConnection(HOST, port, timeout=5)) as connection:
         connection.request("GET", "/", preload_content=False)
         assert connection.getresponse().read() == b"{}"
-        connection.close()
 
 
-@pytest.mark.parametrize("before", [SMALL_OK[:1], SMALL_OK[:20], SMALL_OK[:-1]], ids=["status line", "headers", "body"])
+@pytest.mark.parametrize("before", [OK[:1], OK[:20], OK[:-1]], ids=["status line", "headers", "body"])
 def test_a_reply_that_trickles_ends_with_the_operation(before: bytes) -> None:
     def serve(client: socket.socket, over: Event) -> None:
         client.recv(65_536)
         client.sendall(before.replace(b"Length: 2", b"Length: 500"))
         trickle(client, b"x" * 400, over)
 
-    with serving(serve) as port, given_up():
-        connection = TimedConnection(HOST, port, timeout=20)
-        try:
-            connection.request("GET", "/", preload_content=False)
-            connection.getresponse().read()
-        finally:
-            connection.close()
+    with serving(serve) as port, given_up(), closing(TimedConnection(HOST, port, timeout=20)) as connection:
+        connection.request("GET", "/", preload_content=False)
+        connection.getresponse().read()
 
 
 def test_a_server_that_takes_in_little_of_what_it_is_sent_ends_with_the_operation() -> None:
@@ -331,12 +324,8 @@ def test_a_server_that_takes_in_little_of_what_it_is_sent_ends_with_the_operatio
         while not over.wait(0.05):
             client.recv(16_384)
 
-    with serving(serve) as port, given_up():
-        connection = TimedConnection(HOST, port, timeout=20)
-        try:
-            connection.request("POST", "/", b"x" * 64_000_000)
-        finally:
-            connection.close()
+    with serving(serve) as port, given_up(), closing(TimedConnection(HOST, port, timeout=20)) as connection:
+        connection.request("POST", "/", b"x" * 64_000_000)
 
 
 def test_a_tls_handshake_that_trickles_ends_with_the_operation(tmp_path: Path) -> None:
@@ -348,13 +337,13 @@ def test_a_tls_handshake_that_trickles_ends_with_the_operation(tmp_path: Path) -
         client.sendall(b"\x16\x03\x03\x40\x00")
         trickle(client, b"\x02" * 400, over)
 
-    with serving(serve) as port, given_up():
-        context = ssl.create_default_context(cafile=str(authority.ca_file))
-        connection = TimedTlsConnection(HOST, port, timeout=20, ssl_context=context)
-        try:
-            connection.request("GET", "/", preload_content=False)
-        finally:
-            connection.close()
+    context = ssl.create_default_context(cafile=str(authority.ca_file))
+    with (
+        serving(serve) as port,
+        given_up(),
+        closing(TimedTlsConnection(HOST, port, timeout=20, ssl_context=context)) as connection,
+    ):
+        connection.request("GET", "/", preload_content=False)
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["its answer", "the handshake behind it"])
@@ -364,13 +353,9 @@ def test_a_proxy_that_trickles_ends_with_the_operation(answer: bytes) -> None:
         client.sendall(answer or b"HTTP/1.1 200")
         trickle(client, b" " * 400, over) if not answer else over.wait(20)
 
-    with serving(serve) as port, given_up():
-        connection = TimedTlsConnection(HOST, port, timeout=20)
+    with serving(serve) as port, given_up(), closing(TimedTlsConnection(HOST, port, timeout=20)) as connection:
         connection.set_tunnel("vault.example.com", 443)
-        try:
-            connection.request("GET", "/", preload_content=False)
-        finally:
-            connection.close()
+        connection.request("GET", "/", preload_content=False)
 
 
 def test_a_name_server_that_does_not_answer_ends_with_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -379,6 +364,11 @@ def test_a_name_server_that_does_not_answer_ends_with_the_operation(monkeypatch:
     with given_up():
         open_socket("vault.example.com", 443, 5)
     over.set()
+
+
+def resolves_to(monkeypatch: pytest.MonkeyPatch, *addresses: object) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
 
 
 @contextmanager
@@ -395,15 +385,14 @@ def full_queue() -> Iterator[tuple[str, int]]:
 
 def test_addresses_that_let_nobody_in_end_with_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
     with full_queue() as address:
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)] * 50
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+        resolves_to(monkeypatch, *[address] * 50)
         with given_up():
             open_socket("vault.example.com", 443, 0.2)
 
 
 def test_outside_of_an_operation_an_address_has_the_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with full_queue() as address:
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)])
+        resolves_to(monkeypatch, address)
         began = time.monotonic()
         with pytest.raises(TimeoutError):
             open_socket("vault.example.com", 443, 0.2)
@@ -413,15 +402,14 @@ def test_outside_of_an_operation_an_address_has_the_given_time(monkeypatch: pyte
 def test_the_next_address_is_tried_where_one_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server((HOST, 0)) as listener, socket.socket() as closed:
         closed.bind((HOST, 0))
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", each.getsockname()) for each in (closed, listener)]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+        resolves_to(monkeypatch, closed.getsockname(), listener.getsockname())
         with open_socket("vault.example.com", 443, 5) as opened:
             assert opened.getpeername() == listener.getsockname()
             assert opened.gettimeout() == 5
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found[:1])
+        resolves_to(monkeypatch, closed.getsockname())
         with pytest.raises(ConnectionRefusedError):
             open_socket("vault.example.com", 443, 5)
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
+        resolves_to(monkeypatch)
         with pytest.raises(OSError, match=r"^the name has no address$"):
             open_socket("vault.example.com", 443, 5)
 
@@ -468,14 +456,12 @@ def test_a_body_goes_out_whole_in_pieces_each_with_what_is_left(monkeypatch: pyt
         client.settimeout(5)
         while not heard.endswith(body) and (piece := client.recv(65_536)):
             heard.extend(piece)
-        client.sendall(SMALL_OK)
+        client.sendall(OK)
 
     monkeypatch.setattr(TimedConnection, "_cut_timeout", counted)
-    with serving(serve) as port:
-        connection = TimedConnection(HOST, port, timeout=5)
+    with serving(serve) as port, closing(TimedConnection(HOST, port, timeout=5)) as connection:
         connection.request("POST", "/", body, {"A": "b"}, preload_content=False)
         assert connection.getresponse().read() == b"{}"
-        connection.close()
     assert bytes(heard).partition(b"\r\n\r\n")[2] == body
     # The head, and 51,200 bytes by 16,384; outside of an operation the connection's own timeout is what is left.
     assert cuts == [5, 5, 5, 5, 5]
