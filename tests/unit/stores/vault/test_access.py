@@ -244,12 +244,6 @@ def test_any_other_mount_is_told_by_what_it_is(shown: dict[str, object], code: C
     assert (caught.value.place, caught.value.action) == (StoreLocation(ADDRESS.absolute), Action.CONNECT)
 
 
-def test_a_mount_of_version_1_is_told_how_to_be_upgraded() -> None:
-    questions, _ = asking(mount={"data": {**KV2, "options": {"version": "1"}}})
-    with pytest.raises(StoreError, check=is_refused(Code.UNSUPPORTED_ENGINE), match="bao kv enable-versioning team/kv"):
-        questions.check_mount()
-
-
 def test_a_line_for_a_mount_with_shell_characters_runs_nothing_else() -> None:
     mount = "a;touch${IFS}pwn"
     address = ADDRESS._replace(mount=mount, vault_namespace="team a")
@@ -311,11 +305,16 @@ def test_the_line_of_a_denied_write_keeps_reading(capability: str) -> None:
     )
 
 
-def test_a_denied_creation_of_a_name_with_metadata_takes_update() -> None:
+@pytest.mark.parametrize(
+    ("told", "lacks"),
+    # A name with metadata is no longer created but updated.
+    [(["read", "update"], "create"), (["create", "read"], "update")],
+)
+def test_a_denied_creation_takes_the_capability_that_it_lacks(told: list[str], lacks: str) -> None:
     create = Request(Action.WRITE, "github", READ.path, "create")
-    error = explained(create, lookup={"data": {}}, capabilities={"data": {READ.path: ["create", "read"]}})
+    error = explained(create, lookup={"data": {}}, capabilities={"data": {READ.path: told}})
     assert isinstance(error, ForbiddenError)
-    assert error.permission == f"update on {READ.path}"
+    assert error.permission == f"{lacks} on {READ.path}"
     assert error.remedy.endswith('["create", "read", "update"] }')
 
 
@@ -434,13 +433,6 @@ def test_a_server_that_fails_is_no_vault_that_does_not_say() -> None:
     questions, _ = asking(capabilities=RefusedError(500))
     with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
         questions.check_access({"a": {Use.UPDATE}})
-
-
-def test_the_capability_that_is_looked_for_is_the_requests_own() -> None:
-    create = Request(Action.WRITE, "github", READ.path, "create")
-    error = explained(create, lookup={"data": {}}, capabilities={"data": {READ.path: ["read", "update"]}})
-    assert isinstance(error, ForbiddenError)
-    assert error.permission == f"create on {READ.path}"
 
 
 def test_a_refusal_in_spite_of_the_capability_is_something_elses() -> None:

@@ -38,11 +38,11 @@ class Recorder(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no types
 
 
 @pytest.fixture
-def client() -> Any:  # noqa: ANN401 - hvac has no types
+def client() -> hvac.Client:
     return hvac.Client(url="https://vault.example.com", token="", adapter=Recorder)
 
 
-def refusal(environ: dict[str, str], client: Any = None) -> StoreError:  # noqa: ANN401 - hvac has no types
+def refusal(environ: dict[str, str], client: hvac.Client | None = None) -> StoreError:
     with pytest.raises(StoreError, check=is_refused(Code.UNAUTHENTICATED)) as caught:
         VaultLogin(environ, PLACE).ready()(client)
     error = caught.value
@@ -65,11 +65,7 @@ def refusal(environ: dict[str, str], client: Any = None) -> StoreError:  # noqa:
 )
 @pytest.mark.parametrize("mount", [None, "team/own"])
 def test_each_method_sends_its_credentials_to_its_mount_and_nothing_else(
-    client: Any,  # noqa: ANN401 - hvac has no types
-    environ: dict[str, str],
-    path: str,
-    body: dict[str, str],
-    mount: str | None,
+    client: hvac.Client, environ: dict[str, str], path: str, body: dict[str, str], mount: str | None
 ) -> None:
     login = VaultLogin(environ if mount is None else {**environ, MOUNT: mount}, PLACE)
     token = login.ready()(client)
@@ -81,7 +77,7 @@ def test_each_method_sends_its_credentials_to_its_mount_and_nothing_else(
     assert client.token == ""
 
 
-def test_a_given_token_is_taken_as_it_is_without_a_request(client: Any) -> None:  # noqa: ANN401 - hvac has no types
+def test_a_given_token_is_taken_as_it_is_without_a_request(client: hvac.Client) -> None:
     for environ in ({"VAULT_TOKEN": "hvs.x"}, {"VAULT_TOKEN": " hvs.x\n", METHOD: ""}):
         token = VaultLogin(environ, PLACE).ready()(client)
         assert (token.text.reveal(), token.lease, token.renewable) == ("hvs.x", 0.0, False)
@@ -193,11 +189,7 @@ def test_a_token_that_is_no_header_is_refused_without_being_shown(inside: str) -
 )
 @pytest.mark.parametrize("inside", ["\n", "\r", "\0", "\x1b", "\x85", "\u2028"])
 def test_a_credential_of_several_lines_is_refused_by_name_and_nothing_is_sent(
-    client: Any,  # noqa: ANN401 - hvac has no types
-    tmp_path: Path,
-    environ: dict[str, str],
-    variable: str,
-    inside: str,
+    client: hvac.Client, tmp_path: Path, environ: dict[str, str], variable: str, inside: str
 ) -> None:
     error = refusal({**environ, variable: f"{SENTINEL}{inside}x"}, client)
     assert error.reason == f"{variable} has a line break or a control character"
@@ -211,10 +203,7 @@ def test_a_credential_of_several_lines_is_refused_by_name_and_nothing_is_sent(
     [(ROLE, "VAULT_ROLE_ID"), (ROLE, "VAULT_SECRET_ID"), (USER, "VAULT_PASSWORD"), (JWT, "VAULT_JWT")],
 )
 def test_a_credential_may_stand_in_a_file_that_is_read_again_at_each_log_in(
-    client: Any,  # noqa: ANN401 - hvac has no types
-    tmp_path: Path,
-    environ: dict[str, str],
-    variable: str,
+    client: hvac.Client, tmp_path: Path, environ: dict[str, str], variable: str
 ) -> None:
     file = tmp_path / "credential"
     login = VaultLogin({**environ, variable: "", f"{variable}_FILE": str(file)}, PLACE)
@@ -225,7 +214,7 @@ def test_a_credential_may_stand_in_a_file_that_is_read_again_at_each_log_in(
     assert ["second" in body.values() for _, _, body in client.adapter.sent] == [False, True]
 
 
-def test_a_variable_comes_before_its_file(client: Any, tmp_path: Path) -> None:  # noqa: ANN401 - hvac has no types
+def test_a_variable_comes_before_its_file(client: hvac.Client, tmp_path: Path) -> None:
     (tmp_path / "jwt").write_text("other")
     VaultLogin({**JWT, "VAULT_JWT_FILE": str(tmp_path / "jwt")}, PLACE).ready()(client)
     assert client.adapter.sent[0][2]["jwt"] == SENTINEL
@@ -244,9 +233,7 @@ def test_a_variable_comes_before_its_file(client: Any, tmp_path: Path) -> None: 
     ],
 )
 def test_what_a_method_lacks_is_named_and_nothing_is_sent(
-    client: Any,  # noqa: ANN401 - hvac has no types
-    environ: dict[str, str],
-    variable: str,
+    client: hvac.Client, environ: dict[str, str], variable: str
 ) -> None:
     for rest in ({**environ, variable: ""}, {name: text for name, text in environ.items() if name != variable}):
         error = refusal(rest, client)
@@ -273,10 +260,7 @@ def test_an_unknown_method_is_refused_with_those_that_are_known(method: str) -> 
     ],
 )
 def test_a_mount_or_user_that_leaves_its_place_in_the_path_is_refused(
-    client: Any,  # noqa: ANN401 - hvac has no types
-    environ: dict[str, str],
-    variable: str,
-    text: str,
+    client: hvac.Client, environ: dict[str, str], variable: str, text: str
 ) -> None:
     error = refusal({**environ, variable: text}, client)
     assert error.reason.startswith(variable)
@@ -287,8 +271,7 @@ def test_a_mount_or_user_that_leaves_its_place_in_the_path_is_refused(
     "auth", [{}, {"client_token": None, "lease_duration": 1, "renewable": True}, {"client_token": "t"}, [], None]
 )
 def test_an_answer_of_another_shape_is_one_of_the_exceptions_that_the_connection_turns_into_its_error(
-    client: Any,  # noqa: ANN401 - hvac has no types
-    auth: object,
+    client: hvac.Client, auth: object
 ) -> None:
     client.adapter.auth = auth
     with pytest.raises((KeyError, TypeError)):
@@ -315,7 +298,7 @@ def test_vaults_authorities_alone_decide_nothing() -> None:
     assert variable({"VAULT_CACERT": "v"}, "TOKEN") == "VAULT_TOKEN"
 
 
-def test_a_token_of_openbaos_set_is_named_by_its_own_variable(client: Any, tmp_path: Path) -> None:  # noqa: ANN401 - hvac has no types
+def test_a_token_of_openbaos_set_is_named_by_its_own_variable(client: hvac.Client, tmp_path: Path) -> None:
     assert VaultLogin({"BAO_TOKEN": SENTINEL}, PLACE).ready()(client).text.reveal() == SENTINEL
     assert VaultLogin({"BAO_TOKEN": SENTINEL}, PLACE).token_source == "BAO_TOKEN"
     (tmp_path / ".vault-token").write_text(SENTINEL)
