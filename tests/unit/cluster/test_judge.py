@@ -262,29 +262,6 @@ def test_the_owner_that_controls_a_secret_counts_and_no_other() -> None:
     assert states(AZURE[SLACK], live(SLACK, secret=shared)) == [ClusterState.FOREIGN]
 
 
-def test_a_store_that_is_not_ready_or_closed_to_the_namespace_is_said() -> None:
-    closed = copy.deepcopy(STORES["azure-keyvault-store"])
-    closed["spec"]["conditions"] = [{"namespaces": ["elsewhere"]}]
-    (reason,) = problems(AZURE[SLACK], live(SLACK, store=closed))
-    assert 'does not allow the namespace "ai-platform-engineering"' in reason.message
-    failing = copy.deepcopy(STORES["azure-keyvault-store"])
-    failing["status"]["conditions"][0]["status"] = "False"
-    (reason,) = problems(AZURE[SLACK], live(SLACK, store=failing))
-    assert reason.message == 'the ClusterSecretStore "azure-keyvault-store" is not ready: Valid'
-
-
-def test_a_store_object_that_leads_elsewhere_is_a_lack() -> None:
-    elsewhere = copy.deepcopy(STORES["azure-keyvault-store"])
-    elsewhere["spec"]["provider"] = {"azurekv": {"vaultUrl": "https://other.vault.azure.net"}}
-    (reason,) = problems(AZURE[SLACK], live(SLACK, store=elsewhere))
-    said = 'leads to another store than "azure": its `vaultUrl` leads to "other.vault.azure.net", not'
-    assert (reason.state, reason.message) == (
-        ClusterState.STORE_ELSEWHERE,
-        f'the ClusterSecretStore "azure-keyvault-store" {said} "myvault.vault.azure.net"',
-    )
-    assert unknowns(AZURE[SLACK], live(SLACK, store=elsewhere)) == ()
-
-
 def test_a_store_object_that_may_lead_elsewhere_is_a_doubt_and_no_lack() -> None:
     spelt = copy.deepcopy(STORES["vault-secret-store"])
     spelt["spec"]["provider"]["vault"]["server"] = "http://10.0.0.7:8200"
