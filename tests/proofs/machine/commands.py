@@ -81,13 +81,15 @@ def _putting(hand: Hand, environment: str, secret: str, keys: Sequence[str], opt
 
 def _remove(hand: Hand, dice: Random) -> Asked:
     """A key that no entry lists comes to a store by hand, and somebody takes it out again."""
-    store, platform = dice.choice(STORES), hand.platform
+    platform, environment = hand.platform, dice.choice(ENVIRONMENTS)
+    serving = {platform.serving(each, EXTRACTED) for each in ENVIRONMENTS}
+    # Mostly a store that serves nobody: from others it is not taken away.
+    store = next((each for each in STORES if each not in serving and dice.random() < 0.8), dice.choice(STORES))
+    hand.first(_copied(environment, (EXTRACTED,), store))
     name, _ = place(store, EXTRACTED, KEYS[EXTRACTED][0])
-    shelf = platform.stores[store]
-    if shelf.newest(name) is not None and dice.random() < 0.8:
+    if platform.stores[store].newest(name) is not None and dice.random() < 0.8:
         platform.hold(store, EXTRACTED, {SURPLUS: platform.new(EXTRACTED, SURPLUS)})
-    to = ("--store", store)
-    return Asked(("put", dice.choice(ENVIRONMENTS), EXTRACTED, "--remove", SURPLUS, *to, *_APPLY))
+    return Asked(("put", environment, EXTRACTED, "--remove", SURPLUS, "--store", store, *_APPLY))
 
 
 def _migrate(hand: Hand, dice: Random) -> Asked:
