@@ -9,7 +9,6 @@ from compiler.change.plan import Options
 from compiler.cli.invocation import Invocation, files_alone
 from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing, require_store
 from compiler.cli.running import Answer, run_writing
-from compiler.cluster.view import connect_cluster
 from compiler.live.readers import Reader, unproven_stores, way_out
 from compiler.model.environment import Environment
 from compiler.operations.retire import Retirement, retire
@@ -58,7 +57,11 @@ def _answer(invocation: Invocation, environment: Environment, options: Options) 
     if arguments.apply and not (arguments.cluster or arguments.without_cluster):
         message = "add --cluster; if no cluster reads the store, add --without-cluster"
         raise Refusal("usage", _UNASKED, message)
-    cluster = connect_cluster(os.environ, arguments.context, environment.cluster) if arguments.cluster else None
+    cluster = None
+    if arguments.cluster:
+        from compiler.cluster.view import connect_cluster  # noqa: PLC0415 - only where it is to be asked
+
+        cluster = connect_cluster(os.environ, arguments.context, environment.cluster)
     part: dict[str, Any] = {}
 
     def tell(found: Retirement) -> None:
