@@ -16,7 +16,6 @@ from compiler.change.journal import Run, read_run
 from compiler.change.operations import Put
 from compiler.change.plan import End, Outcome, Plan, State, WriteResult
 from compiler.change.run_log import AuditLog, RunLog
-from compiler.stores.errors import Action, Code, StoreError
 from tests.memory_store import MemoryStore
 from tests.unit.changes import begin_journal, entries_of, plan_of, write_of
 
@@ -347,20 +346,6 @@ def test_every_result_is_reported_however_long_it_takes(scene: Scene) -> None:
     assert (outcome.run, tuple(seen)) == (RUN, outcome.results)
     # A stop that could come and did not is none.
     assert not outcome.interrupted
-
-
-def test_a_write_of_which_something_was_left_undone_is_told_and_found_by_the_next_part(scene: Scene) -> None:
-    left = StoreError(
-        scene.store.place("a"), Action.WRITE, "its tags are not", "write them", Code.UNFINISHED_WRITE, version="v9"
-    )
-    scene.store.failures["write", "a"] = left
-    outcome = scene.apply(plan_of(scene.write("a", A="1"), scene.write("b", A="1")), continue_on_error=True)
-    assert [(result.state, result.reason, result.remedy) for result in outcome.results] == [
-        (State.FAILED, "its tags are not", "write them"),
-        (State.DONE, "", ""),
-    ]
-    run = scene.run
-    assert (run.entries["azure", "a"].maybe_stored, run.is_resumable) == (True, True)
 
 
 @pytest.mark.parametrize("is_audited", [False, True])

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from compiler.change.journal import Run, find_run, find_unfinished, identity_of, new_id, read_run, runs, runs_folder
-from compiler.change.operations import Delete, DeleteVersions, Put, Restore
+from compiler.change.operations import Delete, Put, Restore
 from compiler.change.plan import Kind, Location, Plan, State, Step, Target, WriteResult
 from compiler.change.run_log import RunLog, UndoLog
 from compiler.live.stores import ServerFacts
@@ -91,16 +91,6 @@ def test_what_is_announced_is_on_the_disk_and_what_became_of_it_with_the_next(
     journal.end("complete")
     assert len(waits) == 2
     journal.close()
-
-
-def test_when_the_versions_of_a_deletion_were_made_comes_back(tmp_path: Path) -> None:
-    made = datetime(2025, 1, 31, 12, tzinfo=UTC)
-    writes = (DeleteVersions("azure", "a", (BARE,), versions=("1", "2"), made={"1": made}),)
-    begin_journal(tmp_path, FIRST, replace(plan(), writes=writes), {}).close()
-    entry = find_run(tmp_path, FIRST).entries[A]
-    assert (entry.versions, entry.versions_made) == (("1", "2"), {"1": made.isoformat()})
-    assert entry.find_reused_versions({"1": made, "2": made}) == ()
-    assert entry.find_reused_versions({"1": made + timedelta(seconds=1)}) == ("1",)
 
 
 def test_a_deleted_version_that_nobody_told_is_none_to_write_over(tmp_path: Path) -> None:

@@ -33,19 +33,6 @@ def test_a_plan_writes_nothing_and_says_how_to_go_on(writing: Writing) -> None:
     assert not (writing.project / ".platform-secrets").exists()
 
 
-@pytest.mark.parametrize("blank", ["", " \n"])
-def test_a_blank_value_is_filled_without_a_question_and_the_plan_says_so(writing: Writing, blank: str) -> None:
-    writing.ends.azure.seed(AZURE, **{KEY: blank})
-    planned = writing()
-    assert (planned.code, "  update    azure:" in planned.out) == (0, True), planned.out
-    assert "the value there now is blank, and will be filled" in " ".join(planned.out.split())
-    assert "instead:" not in planned.out
-    assert writing("--apply").code == 0
-    assert writing.ends.azure.shown(AZURE) == {KEY: "token"}
-    undone = writing.undo(journal(writing.project).stem, "--apply")
-    assert (undone.code, writing.ends.azure.shown(AZURE)) == (0, {KEY: blank})
-
-
 def test_apply_shows_plan_progress_and_result(writing: Writing) -> None:
     found = writing("--apply")
     assert (found.code, "create" in found.out) == (0, True)
@@ -329,53 +316,16 @@ def told(found: Outcome, capsys: pytest.CaptureFixture[str]) -> tuple[list[str],
     return shown.out.splitlines(), shown.err
 
 
-@pytest.mark.parametrize(
-    ("end", "said"),
-    [
-        (End.SHOWN, "nothing was written; add --apply to write this plan"),
-        (End.NOTHING, "nothing was written: there are no changes to write"),
-        (End.UNDONE, "nothing was written: there is nothing to undo"),
-        (End.STUCK, "nothing was written: what is left of the run cannot be undone"),
-        (End.DECLINED, "nothing was written"),
-        (End.CHANGED, "the store changed after the plan was shown"),
-        (End.BLOCKED, "nothing was written: 1 key blocks this plan"),
-    ],
-)
-def test_where_nothing_was_written_the_last_line_says_why(
-    capsys: pytest.CaptureFixture[str], end: End, said: str
-) -> None:
-    output().end(Outcome(plan_of(steps=(REFUSED,)), end))
-    (line,) = capsys.readouterr().out.splitlines()
-    assert said in line
-    assert "--continue-on-error" not in line
-
-
 def test_an_option_that_the_command_has_is_offered(capsys: pytest.CaptureFixture[str]) -> None:
     made = plan("a")
     output(continue_on_error=False).end(Outcome(replace(made, steps=(*made.steps, REFUSED)), End.BLOCKED))
     assert capsys.readouterr().out.endswith("; add --continue-on-error to write the rest\n")
 
 
-def test_what_is_not_begun_is_a_count_and_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
-    found = outcome(State.DONE, *[State.PENDING] * 137)
-    assert told(found, capsys)[0] == [
-        "137 remote secrets not started",
-        "run run-1: 1 of 138 done and verified",
-        "incomplete; run the same command again to continue",
-    ]
-    out, _ = told(outcome(State.PENDING, interrupted=True), capsys)
-    assert out[-1] == "interrupted; run the same command again to continue"
-
-
 def test_an_end_that_could_not_be_noted_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = told(replace(outcome(State.DONE), unrecorded="the journal cannot be written: full"), capsys)
     assert err == "error: the end of the run could not be recorded: the journal cannot be written: full\n"
     assert out[-1] == "incomplete; run the same command again to continue"
-
-
-def test_what_the_audit_file_lacks_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    _, err = told(replace(outcome(State.DONE), unaudited=(unaudited_line("azure", "a", "v1"),)), capsys)
-    assert err.startswith("error: the audit file has no entry for azure:a, version v1\nhelp: ")
 
 
 def test_people_get_lines_and_programs_one_object(capsys: pytest.CaptureFixture[str]) -> None:

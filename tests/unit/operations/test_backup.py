@@ -461,16 +461,6 @@ def cut_off(environment: Environment, stores: Stores, tmp_path: Path, listening:
     return change
 
 
-def test_a_restoring_that_was_cut_off_goes_on_with_what_is_left(
-    cut_off: Change, stores: Stores, tmp_path: Path, listening: Listening
-) -> None:
-    ended = carry_out(cut_off, listening)
-    assert kinds(ended.plan)["JIRA_TOKEN"] is Kind.CREATE
-    assert (ended.end, stores.azure.writes[-1], len(listening.resumed)) == (End.APPLIED, "agents-jira", 1)
-    assert [run.ended for run in runs(tmp_path)] == ["complete"]
-    assert {version for versions in stores.azure.versions.values() for version in [len(versions)]} == {1}
-
-
 def test_another_value_than_the_run_restored_is_a_conflict_by_its_key(
     cut_off: Change, environment: Environment, stores: Stores, tmp_path: Path, listening: Listening
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from compiler.change.journal import Run, RunEntry
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan
-from compiler.live.stores import LiveStores, store_named
+from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment, KeyRemote
 from compiler.model.store import StoreAddress
 from compiler.operations.migrate import Migration, migration
@@ -201,26 +201,6 @@ def test_every_key_of_the_catalogue_is_moved_and_those_in_use_are_missed(environ
     assert kinds(plan(environment, ends)) == dict.fromkeys(("GITHUB_TOKEN", "JIRA_TOKEN", "JIRA_URL"), Kind.MISSING)
 
 
-def test_only_narrows_and_an_unknown_name_is_told_with_the_nearest(environment: Environment, ends: Ends) -> None:
-    azure = environment.stores["azure"]
-    assert {step.secret for step in plan(environment, ends, only=("jira",)).steps} == {"jira"}
-    with pytest.raises(Refusal, match='the environment "prod" has no secret "jria"') as caught:
-        migration(environment, "azure", None, Options(("jria",), stores=ends.live))
-    assert caught.value.help == 'did you mean "jira"?'
-    with pytest.raises(Refusal, match='has no store "azur"'):
-        store_named(environment, "azur")
-    assert store_named(environment, "azure") is azure
-
-
-def test_an_id_of_a_store_goes_before_a_kubernetes_name(environment: Environment) -> None:
-    azure = environment.stores["azure"]
-    assert store_named(environment, azure.name) is azure
-    vault = replace(environment.stores["vault"], name="azure")
-    both = replace(environment, stores={"vault": vault, "azure": azure})
-    assert store_named(both, "azure") is azure
-    assert store_named(both, "vault") is vault
-
-
 def test_what_reads_the_destination_already_is_skipped_and_from_turns_the_way_round(
     environment: Environment, ends: Ends
 ) -> None:
@@ -266,19 +246,6 @@ def test_a_value_that_several_secrets_have_goes_one_way(tmp_path: Path, ends: En
     assert app.key == "GITHUB_APP_ID"
     ends.vault.versions.clear()
     assert [step.key for step in plan(environment, ends, only=("report",)).steps] == ["JIRA_TOKEN"]
-
-
-def test_a_migration_is_planned_between_the_named_stores(
-    environment: Environment, stores: Stores, tmp_path: Path
-) -> None:
-    stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
-    options = Options(("jira",), root=tmp_path, stores=stores.live)
-    change = migration(environment, "azure", None, options)
-    planned = change.plan(None)
-    assert (change.command, change.options) == ("migrate", options)
-    assert {step.kind for step in planned.steps} == {Kind.CREATE}
-    assert (set(planned.sources), set(planned.destinations)) == ({"vault"}, {"azure"})
-    assert planned.stores["azure"] is stores.azure
 
 
 def test_the_same_run_is_told_by_where_what_and_how(environment: Environment, stores: Stores, tmp_path: Path) -> None:

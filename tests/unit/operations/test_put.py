@@ -32,7 +32,7 @@ from compiler.stores.errors import Code
 from compiler.stores.secret_value import JsonKind, SecretValue
 from tests.memory_store import MemoryStore
 from tests.pace import allowed
-from tests.unit.changes import Listening, keys_of
+from tests.unit.changes import Listening
 from tests.unit.conftest import Stores, taking
 
 
@@ -66,26 +66,6 @@ def test_what_there_is_not_is_answered_with_what_there_is(environment: Environme
     with pytest.raises(Refusal, match='"jira" has no key "JIRA_TOKEM"') as unknown_key:
         target_of(environment, "jira", ("JIRA_TOKEM",), None)
     assert unknown_key.value.help == 'did you mean "JIRA_TOKEN"?'
-
-
-def test_the_plan_is_for_the_store_that_was_named(environment: Environment, stores: Stores) -> None:
-    target = target_of(environment, "github", ("GITHUB_APP_KEY",), "azure")
-    planned = putting(target, {"GITHUB_APP_KEY": SecretValue("pem")}, stores).plan(None)
-    (write,) = planned.writes
-    assert (write.store, write.name, keys_of(write)) == ("azure", "github-app-key", [])
-    assert planned.stores["azure"] is stores.azure
-    assert planned.who == {"azure": "tester"}
-    assert planned.destinations == {"azure": planned.stores["azure"].address.absolute}
-
-
-def test_a_value_that_is_given_replaces_another_and_is_not_written_twice(
-    environment: Environment, stores: Stores
-) -> None:
-    stores.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("old"), "JIRA_URL": SecretValue("same")})
-    target = target_of(environment, "jira", (), None)
-    plan = putting(target, {"JIRA_TOKEN": SecretValue("new"), "JIRA_URL": SecretValue("same")}, stores).plan(None)
-    assert [(step.key, step.kind) for step in plan.steps] == [("JIRA_TOKEN", Kind.UPDATE), ("JIRA_URL", Kind.KEEP)]
-    assert [keys_of(write) for write in plan.writes] == [["JIRA_TOKEN"]]
 
 
 def test_the_same_run_is_told_by_the_keys_and_never_by_a_value(environment: Environment, stores: Stores) -> None:
@@ -173,18 +153,6 @@ class TestGivenAgain:
         azure.writes.clear()
         return put_again
 
-    def test_with_the_same_values_the_rest_is_written_and_the_run_has_ended(
-        self, again: Callable[..., Outcome], azure: MemoryStore, tmp_path: Path, listening: Listening
-    ) -> None:
-        ended = again()
-        assert {step.key: step.kind for step in ended.plan.steps} == {
-            "GITHUB_APP_KEY": Kind.KEEP,
-            "GITHUB_TOKEN": Kind.CREATE,
-        }
-        assert (ended.end, azure.writes, len(listening.resumed)) == (End.APPLIED, ["agents-github"], 1)
-        assert [run.ended for run in runs(tmp_path)] == ["complete"]
-        assert "pem" not in next(runs(tmp_path)).path.read_text("utf-8")
-
     def test_another_value_for_what_it_wrote_is_a_conflict_by_its_key_and_the_next_run_writes_it(
         self, again: Callable[..., Outcome], azure: MemoryStore, tmp_path: Path
     ) -> None:
@@ -198,12 +166,6 @@ class TestGivenAgain:
         assert [run.ended for run in runs(tmp_path)] == ["conflict"]
         assert again(app_key="another pem").end is End.APPLIED
         assert azure.writes == ["github-app-key", "agents-github"]
-
-    def test_another_value_for_what_it_had_not_written_is_written(
-        self, again: Callable[..., Outcome], azure: MemoryStore
-    ) -> None:
-        assert again(token="another").end is End.APPLIED
-        assert azure.shown("agents-github") == {"GITHUB_TOKEN": "another"}
 
     def test_what_was_stored_and_not_noted_is_the_runs_where_the_value_is_the_same(
         self, again: Callable[..., Outcome], azure: MemoryStore, tmp_path: Path

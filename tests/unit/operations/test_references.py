@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from compiler.cli.terminal.contents import text_of
-from compiler.live.stores import AddressError, address_of, open_stores_for_reading
+from compiler.live.stores import AddressError, address_of
 from compiler.model.document import Document, Node, Severity, Source, Span, extent
 from compiler.model.environment import Environment, Store
 from compiler.model.inventory import Cell
-from compiler.model.provider import Provider
-from compiler.model.store import Place, StoreAddress
+from compiler.model.store import Place
 from compiler.model.values import values_of
 from compiler.operations.references import (
     cells_of,
@@ -41,7 +40,7 @@ from compiler.stages.load import load_text
 from compiler.stores import errors
 from compiler.stores.azure_key_vault.provider import CLOUDS
 from compiler.stores.errors import Action, DisabledError, NotFoundError, SoftDeletedError, StoreError, StoreLocation
-from compiler.stores.interface import Attributes, RemoteSecret, StoreOptions
+from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret_value import JsonKind, SecretValue
 from tests import providers
 from tests.platforms import base_text, project_of, write_project
@@ -212,26 +211,6 @@ def test_what_is_wrong_with_a_file_is_told_under_the_name_it_was_given_by(
     if text is not None:
         ways_out = {each.help for each in diagnostics}
         assert ways_out == {"nobody edits a values file: `platform-secrets compile` writes it"}
-
-
-class _Opened:
-    def close(self) -> None:
-        pass
-
-
-def test_a_store_that_does_not_answer_is_given_up_after_half_a_minute(
-    environment: Environment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened: list[tuple[Provider, float]] = []
-
-    def opener(address: StoreAddress, _environ: object, options: StoreOptions) -> _Opened:
-        opened.append((address.provider, options.retry.patience))
-        return _Opened()
-
-    monkeypatch.setattr("compiler.live.stores.open_store", opener)
-    with open_stores_for_reading({}) as stores:
-        stores.open(environment.stores["vault"])
-    assert opened == [(providers.VAULT, 30.0)]
 
 
 def test_nested_values_ask_the_same_at_their_own_lines(values: str, environment: Environment, tmp_path: Path) -> None:

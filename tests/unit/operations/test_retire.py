@@ -184,29 +184,6 @@ def found(bench: Bench, *only: str, read: str = "", store: str = "vault") -> Ret
     return Retirement(environment, environment.stores[store], only, readers)
 
 
-def test_each_remote_secret_has_its_keys_and_where_they_are_served(bench: Bench) -> None:
-    github, jira = found(bench).free
-    assert (github.name, github.secrets, jira.name) == ("agents/github", ("github",), "agents/jira")
-    assert [key.key for key in github.keys] == ["GITHUB_TOKEN", "GITHUB_APP_ID", "GITHUB_APP_KEY"]
-    assert [str(key.source) for key in github.keys] == [
-        "azure:agents-github#GITHUB_TOKEN",
-        "azure:agents-github#GITHUB_APP_ID",
-        "azure:github-app-key",
-    ]
-    assert [(secret, str(place)) for secret, place in github.mains] == [("github", "azure:agents-github")]
-
-
-def test_what_is_read_stays_apart_and_only_what_was_named_is_looked_at(bench: Bench) -> None:
-    all_of_them = found(bench, read="agents/jira")
-    assert [each.name for each in all_of_them.free] == ["agents/github"]
-    (jira,) = all_of_them.read
-    assert (jira.name, [each.name for each in jira.readers]) == ("agents/jira", ["staging/jira"])
-    named = found(bench, "jira")
-    assert ([each.name for each in named.free], named.read, named.only) == (["agents/jira"], (), ("jira",))
-    with pytest.raises(Refusal, match="has no secret"):
-        found(bench, "jria")
-
-
 def test_a_remote_secret_of_two_secrets_comes_with_both_when_one_is_named(bench: Bench) -> None:
     path = bench.root / "environments/catalogue.yaml"
     path.write_text(path.read_text("utf-8").replace("vault: agents/jira", "vault: agents/github"), "utf-8")

@@ -140,29 +140,6 @@ def test_a_rotation_is_recorded_as_closed_before_its_tag_goes(scene: Scene) -> N
     assert run.phase is RotationPhase.CLOSED
 
 
-def test_a_value_that_is_kept_beside_a_new_one_is_kept_after_a_stop_too(scene: Scene) -> None:
-    scene.azure.seed(AZURE_JIRA, JIRA_TOKEN="old", JIRA_URL="theirs")
-    scene.silence("write")
-    target = target_of_rotation(scene.environment, "jira", ("JIRA_TOKEN", "JIRA_URL"))
-    values = {"JIRA_TOKEN": SecretValue("new"), "JIRA_URL": SecretValue("v")}
-    carry_out(NewValues(target, values, scene.options).change(), scene.listening)
-    scene.azure.failures.clear()
-    assert carry_out(NewValues(target, values, scene.options).change(), scene.listening).end is End.APPLIED
-    assert scene.vault.shown(JIRA) == {"JIRA_TOKEN": "new", "JIRA_URL": "v"}
-    assert scene.azure.shown(AZURE_JIRA) == {"JIRA_TOKEN": "new", "JIRA_URL": "theirs"}
-
-
-def test_a_random_value_whose_tag_was_not_written_any_more_goes_everywhere_too(scene: Scene) -> None:
-    scene.silence("write")
-    scene.rotate("random-1", is_generated=True)
-    scene.azure.failures.clear()
-    written = scene.vault.versions[JIRA][-1]
-    scene.vault.versions[JIRA][-1] = replace(written, attributes=replace(written.attributes, tags={}))
-    again = scene.rotate("random-2", is_generated=True)
-    assert again.end is End.APPLIED
-    assert scene.vault.shown(JIRA)["JIRA_TOKEN"] == scene.azure.shown(AZURE_JIRA)["JIRA_TOKEN"]
-
-
 @pytest.mark.parametrize("is_written", [False, True])
 def test_another_writers_value_is_not_taken_for_the_random_one(scene: Scene, *, is_written: bool) -> None:
     read_back = Event()
@@ -266,13 +243,3 @@ def test_a_key_that_the_catalogue_no_longer_has_is_still_to_be_revoked(scene: Sc
         found = scene.unfollowed(gone)
         found.set_run(run)
         assert (found.revocations, found.has_way_back) == ([("JIRA_TOKEN", UNLIMITED)], True)
-
-
-def test_the_old_value_goes_into_its_key_in_every_store(scene: Scene) -> None:
-    world = living(scene.environment, Lifetime(overlap="previous", previous_key="JIRA_URL"))
-    done = replace(scene, environment=world).rotate()
-    assert [(step.key, step.kind) for step in done.plan.steps if step.place.store == "vault"] == [
-        ("JIRA_TOKEN", Kind.UPDATE),
-        ("JIRA_URL", Kind.UPDATE),
-    ]
-    assert scene.vault.shown(JIRA) == {"JIRA_TOKEN": "new", "JIRA_URL": "old"}

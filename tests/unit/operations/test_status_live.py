@@ -23,7 +23,6 @@ from tests.memory_store import secrets
 from tests.unit.operations.status_world import GITHUB, JIRA, SPACE, World
 
 VALUE = "s3ntinel-value"
-FORCE = "platform-secrets status prod --only jira --wait --force-sync"
 
 
 def test_what_is_there_as_compiled_is_in_effect(world: World) -> None:

@@ -30,28 +30,10 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.mark.usefixtures("_project")
-def test_every_file_is_written_into_the_charts_folder_or_another(tmp_path: Path) -> None:
-    written = done(tmp_path, [WARNING])
-    assert (written.is_written, written.failed, written.diagnostics) == (True, False, (WARNING,))
-    assert names(tmp_path / "chart") == ["values-prod.yaml"]
-    assert done(tmp_path, out=str(tmp_path / "a/b")).files[0].output.shown == f"{tmp_path}/a/b/values-prod.yaml"
-    assert names(tmp_path / "a/b") == ["values-prod.yaml"]
-
-
-@pytest.mark.usefixtures("_project")
 def test_an_error_that_is_known_already_leaves_all_as_it_is(tmp_path: Path) -> None:
     written = done(tmp_path, [ERROR])
     assert (written.is_written, written.failed, written.diagnostics) == (False, True, (ERROR,))
     assert names(tmp_path / "chart") == []
-
-
-@pytest.mark.usefixtures("_project")
-def test_a_check_writes_nothing_and_names_what_is_stale(tmp_path: Path) -> None:
-    written = done(tmp_path, is_check=True)
-    assert (written.is_written, [each.rule for each in written.diagnostics]) == (False, ["stale-values"])
-    assert names(tmp_path / "chart") == []
-    done(tmp_path)
-    assert done(tmp_path, is_check=True).diagnostics == ()
 
 
 @pytest.mark.usefixtures("_project")

@@ -133,17 +133,6 @@ def refused(kind: type[StoreError] | errors.Code, **more: Any) -> StoreError:  #
     return refusal(kind, place, Action.READ, "the reason", "the remedy", **more)
 
 
-def test_a_sound_key_is_not_mentioned() -> None:
-    found, opened = run({"github": f'{{"TOKEN": "{SENTINEL}"}}'}, asked())
-    assert not found.diagnostics
-    assert [(status.is_sound, status.rules) for status in found.keys] == [(True, ())]
-    assert (len(found.read), found.answered) == (1, True)
-    assert [(seen.store, seen.address, seen.identity) for seen in found.seen] == [
-        ("azure", "https://x.vault.azure.net", Identity("ada", "token"))
-    ]
-    assert [each.asked for each in opened] == [["github"]]
-
-
 @pytest.mark.parametrize(
     ("value", "rule"),
     [
@@ -299,14 +288,6 @@ def test_of_several_failures_of_a_store_at_once_that_of_the_first_secret_is_told
     ]
 
 
-def test_one_store_that_answers_is_an_answer() -> None:
-    sealed = refused(errors.Code.SEALED)
-    found, _ = run({"team/x": sealed, "github": '{"TOKEN": "x1"}'}, asked(remote="team/x", of=VAULT), asked())
-    assert [each.rule for each in found.diagnostics] == ["no-answer"]
-    assert found.answered
-    assert [seen.store for seen in found.seen] == ["azure"]
-
-
 def test_a_store_without_an_address_says_what_to_set() -> None:
     found, _ = run({}, asked(of=store(address=None)))
     (diagnostic,) = found.diagnostics
@@ -433,9 +414,6 @@ def test_a_remote_secret_that_is_not_there_is_missed_once_by_all_its_readers() -
     ]
 
 
-EVER = datetime.min.replace(tzinfo=UTC)
-
-
 @pytest.mark.parametrize(
     ("held", "rule"),
     [
@@ -486,14 +464,6 @@ def test_a_caller_with_what_a_role_takes_and_no_more_is_fine(tmp_path: Path) -> 
     assert found(tmp_path, store, Role.RETIRER) == ()
     uses = frozenset({Use.DELETE_VERSIONS, Use.RECOVER_VERSIONS})
     assert store.access_asked == [{"agents/github": uses, "agents/jira": uses}] * 2
-
-
-def test_only_what_is_named_is_asked(tmp_path: Path) -> None:
-    store = MemoryStore()
-    store.excess = ""
-    assert found(tmp_path, store, Role.READER, ("github",), "azure") == ()
-    # A key that is not in use has a place of its own there.
-    assert list(store.access_asked[0]) == ["agents-github", "github-app-key"]
 
 
 def test_what_lacks_stands_at_its_secret_with_the_rule(tmp_path: Path) -> None:

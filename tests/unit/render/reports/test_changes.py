@@ -63,24 +63,6 @@ def test_a_row_of_markdown_is_escaped() -> None:
     assert told([change_row(SecretChange("n/s", "added", keys_added=("A_B",)))]) == [r"| added | `n/s` | A\_B |"]
 
 
-def test_data_has_every_part() -> None:
-    assert as_json(as_data(CHANGED)) == {
-        "kind": "changed",
-        "title": "n/a",
-        "keysAdded": ["K1"],
-        "keysRemoved": ["K2", "K3"],
-        "keysMoved": [
-            {"key": "M1", "before": "x[M1]", "after": "y[M1]"},
-            {"key": "M2", "before": "x[M2]", "after": "y[M2]"},
-            {"key": "M3", "before": "x[M3]", "after": "pem"},
-        ],
-        "fields": [
-            {"name": "fetch", "before": "perKey", "after": "bundle"},
-            {"name": "label team", "before": "", "after": "a"},
-        ],
-    }
-
-
 def test_nothing_that_looks_like_a_credential_is_shown_and_no_line_is_broken() -> None:
     change = SecretChange(
         SENTINEL,
