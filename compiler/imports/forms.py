@@ -19,11 +19,12 @@ from compiler.imports.found_stores import (
     group_of,
 )
 from compiler.model.document import Node, Span
-from compiler.model.environment import DELETE, ORPHAN, OWNER, RETAIN
+from compiler.model.environment import ALL_KEYS, DELETE, ORPHAN, OWNER, RETAIN
 from compiler.model.facts import ANNOTATION, parse_duration
 from compiler.model.provider import InvalidReferenceError, UnprovenReferenceError
 from compiler.model.values import CHART_LABELS
 from compiler.rules.api import Finding
+from compiler.rules.incomplete_type import KEYS_OF_TYPES
 from compiler.stages.load import provider_objects
 from compiler.stores.registry import provider_called
 from compiler.text.go_template import OPENING, TemplateNames, read_template
@@ -37,6 +38,7 @@ FORMS = (*KINDS, ENV_EXAMPLE, STORE_NAMES)
 _GENERATORS = "generators.external-secrets.io"
 _FORMER_OPERATOR, _CSI_DRIVER = "kubernetes-client.io", "secrets-store.csi.x-k8s.io"
 _LEAVE = "leave the object as it is, and list its Secret under `madeElsewhere` of the environment"
+_RENDER = f"render it first: `{shell_line('kubectl', 'kustomize', 'OVERLAY')}`"
 _UNSUPPORTED = {
     "ClusterExternalSecret": "list the secret in each environment, with its namespace",
     "PushSecret": "it writes to a store, which `put` and `migrate` do",
@@ -63,6 +65,8 @@ _ONLY_OF_REFERENCE: _Only = {
     ("conversionStrategy",): ("Default", "Unicode"),
     ("nullBytePolicy",): ("Ignore",),
 }
+# What would make other keys of the properties.
+_ONLY_OF_EXTRACT: _Only = {("property",): (), ("conversionStrategy",): ("Default",)}
 _ONLY_OF_FORMER: _Only = {
     ("type",): ("Opaque",),
     ("kvVersion",): ("2",),
@@ -175,11 +179,18 @@ class FoundSecret:
     said: Mapping[str, str] = field(default_factory=dict)
     # The text of each of its keys; empty where these are `keys`, which are those that are fetched.
     template: Mapping[str, str] = field(default_factory=dict)
+    # It has every property of a remote secret; its `keys` are those that are known, or what stands for all.
+    extract: bool = False
+
+    @property
+    def names_keys(self) -> bool:
+        """Whether its keys are known by their names."""
+        return all(key.name != ALL_KEYS for key in self.keys)
 
     @property
     def key_count(self) -> int:
-        """How many keys it has."""
-        return len(self.template or self.keys)
+        """How many keys it has, as far as is known."""
+        return len(self.template or self.keys) if self.names_keys else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -239,8 +250,7 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
     """An ExternalSecret of the operator, v1 or v1beta1."""
     bare = bare_object(document, namespace)
     if document.get("spec") is None:
-        way_out = f"render it first: `{shell_line('kubectl', 'kustomize', 'OVERLAY')}`"
-        return bare.refuse(Finding("it has no `spec`, as a patch of Kustomize", bare.at, way_out))
+        return bare.refuse(Finding("it has no `spec`, as a patch of Kustomize", bare.at, _RENDER))
     target = document.text(*_TARGET, "name") or bare.name
     data, extracts, reasons = _references(document, namespace, stores)
     named = (("metadata", "name"), (*_TARGET, "name"), (*_SPEC, "secretStoreRef", "name"))
@@ -262,10 +272,12 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
         reasons.append(Finding("`dataFrom` has several sources", extracts[1].at, _LEAVE))
     elif extracts:
         names, extract = key_names(namespace, target, bare.at), extracts[0]
-        if isinstance(names, Finding):
+        if not isinstance(names, Finding):
+            keys += (_assume_property(extract, name, name) for name in sorted(names - data.keys()))
+        elif data:
             reasons.append(names._replace(at=extract.at))
         else:
-            keys += (_assume_property(extract, name, name) for name in sorted(names - data.keys()))
+            keys = _keys_of_type(extract, document.text(*_TEMPLATE, "type")) or [extract._replace(name=ALL_KEYS)]
     if len({each.store for each in keys}) > 1:
         reasons.append(Finding("its keys are in several stores", bare.at, "make a Secret for each of them"))
     refresh = document.get(*_SPEC, "refreshInterval")
@@ -279,9 +291,15 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
         refresh=str(refresh.value) if refresh else None,
         said=_read_words(document, bare.name, target),
         template=texts,
+        extract=bool(extracts) and template is None and not data,
     )
     secret, found = _with_metadata(secret, document)
     return replace(bare, secrets=(secret,), reasons=(*reasons, *found))
+
+
+def _keys_of_type(extract: FoundKey, secret_type: str | None) -> list[FoundKey]:
+    """The keys that the API server demands of a Secret of the type."""
+    return [extract._replace(name=name, property=name) for name in KEYS_OF_TYPES.get(secret_type or "", ())]
 
 
 # What the operator does where a field says nothing.
@@ -392,6 +410,7 @@ def _references(
             reasons.append(Finding(message, item.span, "name each key under `data`"))
             continue
         found = _reference(document, item, extract, namespace, stores)
+        reasons += _unsupported_fields(extract, _ONLY_OF_EXTRACT)
         if isinstance(found, list):
             reasons += found
         else:
@@ -407,7 +426,8 @@ def _reference(document: Node, item: Node, remote: Node, namespace: str, stores:
     named = item.get("sourceRef", "storeRef") or document.get(*_SPEC, "secretStoreRef")
     key = remote.text("key")
     if named is None or not key:
-        return [*reasons, Finding("it lacks a store or a remote key", item.span)]
+        what = "store" if named is None else "remote secret"
+        return [*reasons, Finding(f"it names no {what}, as what Kustomize completes", item.span, _RENDER)]
     store = stores.store_named(named, namespace)
     if isinstance(store, Finding):
         return [*reasons, store]

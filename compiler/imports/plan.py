@@ -436,6 +436,9 @@ def _find_difference(entry: Entry, secret: FoundSecret) -> str | None:
     }
     if entry.type == "Opaque":
         said["type"] = None
+    # Where all keys are known, an entry may list them and no more.
+    if entry.extract != secret.extract and not (secret.extract and secret.names_keys):
+        return "extract"
     unlike = (word for word, text in said.items() if text != secret.said.get(word))
     return next(unlike, "template" if entry.template != secret.template else None)
 
@@ -445,6 +448,9 @@ def _fit(
 ) -> tuple[str | None, tuple[Edit, ...]] | Finding:
     """The remote name that the environment has to give to an entry, and what the catalogue lacks of this provider."""
     provider = store.source.provider.id
+    if entry.extract and secret.extract:
+        remote = _main_remote(secret, store)
+        return (remote, ()) if provider in entry.remote else (None, tuple(_additions(entry.id, secret, store)))
     found = {key.name: key for key in secret.keys}
     use = listed.get("use") if listed is not None else None
     usual = entry.variants if entry.default_variants is None else entry.default_variants
@@ -477,14 +483,15 @@ def _additions(entry_id: str, secret: FoundSecret, store: PlannedStore) -> Itera
     provider, remote = store.source.provider.id, _main_remote(secret, store)
     if remote is not None:
         yield Edit(("secrets", entry_id, "remote", provider), remote)
-    for key in secret.keys:
+    for key in secret.keys if not secret.extract else ():
         for name, value in _own_place(key, store, remote).items():
             yield Edit(("secrets", entry_id, "keys", key.name, "remote", provider, name), value)
 
 
 def _main_remote(secret: FoundSecret, store: PlannedStore) -> str | None:
     """The remote secret that holds most keys as properties, without the store's prefix; None where none does."""
-    names = [key.remote_key.removeprefix(store.prefix) for key in secret.keys if key.property is not None]
+    parts = (key for key in secret.keys if key.property is not None or secret.extract)
+    names = [key.remote_key.removeprefix(store.prefix) for key in parts]
     return _commonest(names) if names else None
 
 
@@ -508,8 +515,11 @@ def _entry_lines(each: PlannedSecret) -> Iterator[str]:
     if remote is not None:
         yield f"  remote: {in_braces({provider: remote})}"
     yield f"  syncWave: {NEW_SECRET_WAVE if each.found.wave is None else each.found.wave}"
-    yield "  keys:"
-    for key in each.found.keys:
+    if each.found.extract:
+        yield "  extract: true"
+    if each.found.names_keys:
+        yield "  keys:"
+    for key in each.found.keys if each.found.names_keys else ():
         own = _own_place(key, each.store, remote)
         yield f"    {scalar(key.name)}: {in_braces(own, ('remote', provider)) if own else '{}'}"
     if each.found.template:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from compiler.imports.forms import FoundObject
 from compiler.imports.plan import ImportPlan
 from compiler.model.document import Span
-from compiler.model.environment import OWNER, RETAIN, Environment, Store
+from compiler.model.environment import ALL_KEYS, OWNER, RETAIN, Environment, Store
 from compiler.model.facts import ANNOTATION
 from compiler.model.store import Sameness, StoreIdentity, compare_stores
 from compiler.model.values import CHART_LABELS, manifests_of
@@ -106,7 +106,9 @@ def _new_places(environment: Environment, old: Iterable[_Name]) -> Iterator[tupl
         for source in spec.get("dataFrom", ()):
             # It fetches every property; which of them the Secret has is compared with its template.
             fetched = wanted.get((manifest.namespace, target["name"]), ())
-            references += [(key, {**source["extract"], "property": key}) for key in fetched]
+            references += [(key, {**source["extract"], "property": key}) for key in fetched if key != ALL_KEYS]
+            if manifest.listed is not None and ALL_KEYS in fetched:
+                references.append((ALL_KEYS, source["extract"]))
         for key, reference in references:
             yield (manifest.namespace, target["name"], key), _place(manifest.store, reference)
 
@@ -157,6 +159,8 @@ def _find_other_secrets(plan: ImportPlan, environment: Environment | None) -> It
         )
         if not keeps:
             yield secret.namespace, secret.name, "template"
+        if manifest.listed is not None and not secret.extract:
+            yield secret.namespace, secret.name, "extract"
         is_new = found.kind == "ExternalSecret" and (secret.namespace, secret.name) in new
         if is_new and manifest.name != found.name:
             yield secret.namespace, secret.name, "metadata.name"

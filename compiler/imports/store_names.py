@@ -15,7 +15,7 @@ from compiler.imports.sources import ImportTarget, store_kind
 from compiler.live.observation import ask_many
 from compiler.live.readers import ReadIndex
 from compiler.model.document import Source, Span
-from compiler.model.environment import Environment, Store
+from compiler.model.environment import ALL_KEYS, Environment, Store
 from compiler.model.facts import as_label
 from compiler.model.inventory import Inventory
 from compiler.model.store import place_of
@@ -23,7 +23,7 @@ from compiler.refusal import Refusal
 from compiler.rules.api import Finding
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import Attributes, SecretReader
-from compiler.text.wording import command_line, list_names, pluralize, quote
+from compiler.text.wording import list_names, pluralize, quote
 
 # More are not kept in memory: a part of the store is named with --only.
 _MOST_NAMES = 50_000
@@ -137,7 +137,7 @@ def _names_in_entries(here: ImportTarget, environment: Environment, store: Store
     cells = (cell for each in environment.secrets.values() for cell in inventory.of(each, store).values())
     found = {cell.remote_name for cell in cells if cell.place is not None}
     for entry in here.entries.values():
-        for key in entry.keys.values():
+        for key in entry.source_keys.values():
             place = place_of(key, provider.id, entry.remote.get(provider.id), store.prefix)
             if place is not None:
                 found.add(provider.remote_name(place.remote_key))
@@ -164,15 +164,14 @@ def _read_object(
         if error.place.name is None:
             raise
         return bare.refuse(Finding(error.reason, at, error.remedy))
-    keys: tuple[FoundKey, ...]
+    keys, extract = tuple[FoundKey, ...](), False
     if properties is None:
-        if beside[name].content_type == _JSON:
-            way_out = f"name its keys: {command_line('new', 'secret', as_label(name), '--key', 'KEY')}"
-            return bare.refuse(Finding("it is JSON, and only its value tells the names in it", at, way_out))
-        keys = (FoundKey(_variable_of(name), source, name, None, at),)
+        # Only the value of JSON tells the names in it.
+        extract = beside[name].content_type == _JSON
+        keys = (FoundKey(ALL_KEYS if extract else _variable_of(name), source, name, None, at),)
     else:
         keys = tuple(FoundKey(each, source, name, each, at) for each in properties)
-    secret = FoundSecret(here.namespace, as_label(name.replace("/", "-")), keys, at)
+    secret = FoundSecret(here.namespace, as_label(name.replace("/", "-")), keys, at, extract=extract)
     if not properties and properties is not None:
         return bare.refuse(Finding("it has no property", at, "write one, or delete it in the store"))
     return replace(bare, secrets=(secret,))

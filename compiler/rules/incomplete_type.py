@@ -36,7 +36,7 @@ from compiler.rules.api import (
 
 # As the API server validates a Secret; of `basic-auth` one is enough.
 _BASIC = "kubernetes.io/basic-auth"
-_KEYS = {
+KEYS_OF_TYPES = {
     "kubernetes.io/dockercfg": (".dockercfg",),
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
     _BASIC: ("username", "password"),
@@ -60,7 +60,7 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
 @rule("incomplete-type", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
 def check(environment: Environment) -> Findings:
     for secret in environment.secrets.values():
-        if secret.entry.type not in _KEYS or secret.store is None:
+        if secret.entry.type not in KEYS_OF_TYPES or secret.store is None:
             continue
         lacking = [key for key in _lacking(secret.entry, secret.target_keys) if key in secret.entry.target_nodes]
         if lacking:
@@ -69,7 +69,7 @@ def check(environment: Environment) -> Findings:
 
 
 def _lacking(entry: Entry, made: Collection[str]) -> tuple[str, ...]:
-    wanted = _KEYS.get(entry.type or "", ())
+    wanted = KEYS_OF_TYPES.get(entry.type or "", ())
     lacking = tuple(key for key in wanted if key not in made)
     return () if entry.type == _BASIC and len(lacking) < len(wanted) else lacking
 

@@ -11,7 +11,7 @@ from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format,
 from compiler.cluster.view import connect_cluster
 from compiler.consumers.look import read_files
 from compiler.edit.new_project import check_name, write_new
-from compiler.imports.forms import ENV_EXAMPLE, FORMS, STORE_NAMES, FoundObject
+from compiler.imports.forms import ENV_EXAMPLE, FORMS, STORE_NAMES, FoundObject, FoundSecret
 from compiler.imports.plan import ImportPlan, PlannedSecret, plan_import, plan_names
 from compiler.imports.proof import Counts, Proof, prove, prove_names
 from compiler.imports.sources import (
@@ -231,7 +231,7 @@ def import_lines(form: str, plan: ImportPlan, proof: Proof) -> Iterator[Line]:
         yield f"store {store.id}: ", what, f", {changes}" if changes else "", unknown
     for each in plan.secrets[:_MOST_SHOWN]:
         title = f"{each.found.namespace}/{each.found.name}"
-        yield "secret ", each.id, ": ", title, " with ", *pieces_of([key.name for key in each.found.keys])
+        yield "secret ", each.id, ": ", title, " with ", *_keys(each.found)
         yield "  ", _entry(each), ", in ", each.store.id
     if (left := len(plan.secrets) - _MOST_SHOWN) > 0:
         yield f"and {left} more secrets, which --format json lists"
@@ -243,11 +243,19 @@ def import_lines(form: str, plan: ImportPlan, proof: Proof) -> Iterator[Line]:
     if equal := _equal_keys(form, plan, proof):
         keys = f"{pluralize(equal, 'key')} read as before by the compiled environment"
         yield f"proof: {keys}: same store, name and property"
+    if unnamed := sum(not each.found.names_keys for each in plan.secrets):
+        yield f"proof: every property of {pluralize(unnamed, 'remote secret')} read as before: same store and name"
     if count := sum(assumed.values()):
         line = command_line("verify", plan.environment, *assumed)
         they = "their names have" if count > 1 else "its name has"
         yield f'not proved: {pluralize(count, "key")} of `dataFrom`: {they} "_", which the operator writes for other'
         yield f"  characters too; once compiled, `{line}` looks for the properties"
+
+
+def _keys(found: FoundSecret) -> Sequence[str]:
+    if not found.names_keys:
+        return ("every property of ", found.keys[0].remote_key)
+    return pieces_of([key.name for key in found.keys])
 
 
 def _count_assumed_keys(plan: ImportPlan) -> dict[str, int]:

@@ -136,3 +136,43 @@ def test_an_external_secret_of_another_name_ends_the_import(planned: tuple[Impor
     with pytest.raises(Refusal) as raised:
         prove(replace(plan, objects=(replace(first, name="other"), *others)))
     assert raised.value.details == "  shop/a: metadata.name\n"
+
+
+EXTRACT = "dataFrom: [{extract: {key: team/app}}]"
+ONE_REMOTE = (
+    "data: [{secretKey: A, remoteRef: {key: a, property: A}}, {secretKey: B, remoteRef: {key: a, property: B}}]"
+)
+
+
+def planned_as(project: Path, spec: str, **said: Any) -> ImportPlan:  # noqa: ANN401 - any field of a found Secret
+    """The plan of an object, as if its manifest had said something else then."""
+    (project / "in.yaml").write_text(STORE + external_secret("a", spec), "utf-8")
+    here = open_target(project, "dev")
+    plan = plan_import(here, read_sources("external-secrets", ["in.yaml"], None, here, {}).objects)
+    (found,) = plan.objects
+    (secret,) = found.secrets
+    return replace(plan, objects=(replace(found, secrets=(replace(secret, **said),)),))
+
+
+def test_every_property_is_proved_and_none_is_counted(project: Path) -> None:
+    plan = planned_as(project, EXTRACT)
+    assert prove(plan) == {"found": Counts(1, 0), "taken": Counts(1, 0), "refused": Counts(0, 0)}
+
+
+def test_every_property_where_there_were_single_keys_ends_the_import(project: Path) -> None:
+    (key,) = planned_as(project, EXTRACT).objects[0].secrets[0].keys
+    single = (key._replace(name="A", property="A"),)
+    with pytest.raises(Refusal, match="would not make Secrets as the manifests do in 1 field") as raised:
+        prove(planned_as(project, EXTRACT, keys=single, extract=False))
+    assert raised.value.details == "  shop/a: extract\n"
+
+
+def test_single_keys_where_there_was_every_property_end_the_import(project: Path) -> None:
+    environment = project / "environments/base.yaml"
+    environment.write_text(environment.read_text("utf-8") + "fetch: bundle\n", "utf-8")
+    key = planned_as(project, ONE_REMOTE).objects[0].secrets[0].keys[0]
+    every = (key._replace(name="*", property=None),)
+    with pytest.raises(Refusal, match="would not read 1 key where the manifests do") as raised:
+        prove(planned_as(project, ONE_REMOTE, keys=every, extract=True))
+    assert raised.value.details is not None
+    assert "  shop/a: *\n" in raised.value.details

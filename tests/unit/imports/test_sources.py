@@ -260,16 +260,19 @@ def test_a_clusters_objects_are_imported_without_any_value(
     done = bring_live("--apply")
     assert done.code == 0, done.err
     assert "secret db: shop/db with PASSWORD, USER" in done.out
-    assert "found 4 objects with 3 keys: 2 objects with 3 keys taken, 2 objects with 0 keys refused" in done.out
+    assert "secret mail: shop/mail with every property of shop/mail" in done.out
+    assert "found 4 objects with 3 keys: 3 objects with 3 keys taken, 1 object with 0 keys refused" in done.out
     assert "proof: 3 keys" in done.out
-    assert 'ExternalSecret shop/mail:1:1: warning[not-imported]: ExternalSecret "mail" is refused' in done.err
-    line = "kubectl --namespace shop get secret mail -o 'go-template={{range $key, $value := .data}}"
-    assert line in done.err
+    assert "proof: every property of 1 remote secret read as before: same store and name" in done.out
     assert 'PushSecret "push" is refused' in done.err
     # The double answers a whole Secret with an error.
     assert any(each.path.endswith("/shop/secrets") for each in cluster.asked)
     assert {each.method for each in cluster.asked} == {"GET"}
-    assert SENTINEL not in (project / "environments/catalogue.yaml").read_text("utf-8")
+    catalogue = (project / "environments/catalogue.yaml").read_text("utf-8")
+    assert SENTINEL not in catalogue
+    # Known keys must be there; the Secret keeps all others.
+    assert catalogue.count("    extract: true\n") == 2
+    assert "    extract: true\n    keys:\n      PASSWORD: {}\n      USER: {}\n" in catalogue
 
 
 def test_a_key_that_the_operator_may_have_renamed_is_not_called_equal(
@@ -313,10 +316,14 @@ def test_who_may_not_list_secrets_gets_the_line_for_who_may(
 ) -> None:
     cluster.refused["/shop/secrets"] = 403
     cluster.refused["/pushsecrets"] = 403
+    items = cluster.objects[f"{ESO}/externalsecrets"]["items"]
+    db = next(each for each in items if each["metadata"]["name"] == "db")
+    db["spec"]["data"] = [{"secretKey": "HOST", "remoteRef": {"key": "shop/host", "property": "HOST"}}]
     done = bring_live()
     assert done.code == 0
-    assert done.err.count("kubectl --namespace shop get secret") == 2
-    assert "1 object with 1 key taken, 2 objects with 0 keys refused" in done.out
+    line = "kubectl --namespace shop get secret db -o 'go-template={{range $key, $value := .data}}"
+    assert done.err.count(line) == 1
+    assert "2 objects with 1 key taken, 1 object with 0 keys refused" in done.out
     assert "secrets" in OPTIONAL
 
 
@@ -399,6 +406,64 @@ def test_a_template_of_an_extract_is_taken_by_the_properties_that_it_reads(bring
     text = template.replace("{{ .host }}", "{{ range $k, $v := . }}{{ $v }}{{ end }}")
     unknown = bring(STORE + external_secret("b", f"{text}\ndataFrom: [{{extract: {{key: a}}}}]"))
     assert "reads of its `dataFrom` is not known" in unknown.err
+
+
+EXTRACT = "dataFrom: [{extract: {key: team/app, conversionStrategy: Default, decodingStrategy: None}}]"
+
+
+def test_one_extract_is_an_entry_of_every_property(bring: Bring, project: Path) -> None:
+    policies = "target: {name: app, creationPolicy: Owner, deletionPolicy: Delete}"
+    done = bring(STORE + external_secret("app-es", f"{policies}\n{EXTRACT}"), "--apply")
+    assert (done.code, done.err) == (0, ""), done
+    assert "secret app: " in done.out
+    assert " with every property of team/app" in done.out
+    assert "proof: every property of 1 remote secret read as before" in done.out
+    manifest = manifest_of(project)
+    assert (manifest.name, manifest.target, manifest.listed) == ("app-es", "app", ())
+    spec = manifest.object["spec"]
+    assert [each["extract"]["key"] for each in spec["dataFrom"]] == ["team/app"]
+    assert (spec["target"]["deletionPolicy"], "data" in spec["target"]["template"]) == ("Delete", False)
+    assert "nothing to write" in bring(STORE + external_secret("app-es", f"{policies}\n{EXTRACT}")).out
+    # What would be another Secret is refused.
+    other = bring(STORE + external_secret("app-es", f"{policies}\n{KEY}"))
+    assert 'its extract is not that of "app" in the catalogue' in other.err
+    orphan = bring(STORE + external_secret("app-es", f"{policies.replace('Delete', 'Merge')}\n{EXTRACT}"))
+    assert 'its deletionPolicy is not that of "app" in the catalogue' in orphan.err
+
+
+def test_an_entry_of_single_keys_is_not_one_of_every_property(bring: Bring) -> None:
+    assert bring(STORE + external_secret("app", KEY), "--apply").code == 0
+    done = bring(STORE + external_secret("app", EXTRACT))
+    assert 'its extract is not that of "app" in the catalogue' in done.err
+
+
+def test_the_keys_that_a_type_needs_are_listed(bring: Bring, project: Path) -> None:
+    done = bring(
+        STORE + external_secret("tls", f"target: {{template: {{type: kubernetes.io/tls}}}}\n{EXTRACT}"), "--apply"
+    )
+    assert done.code == 0, done
+    assert manifest_of(project).listed == ("tls.crt", "tls.key")
+
+
+@pytest.mark.parametrize(
+    ("extract", "message"),
+    [
+        ("{key: team/app, property: inner}", "`property` is not supported"),
+        ("{key: team/app, conversionStrategy: Unicode}", "`conversionStrategy: Unicode` is not supported"),
+        ("{key: team/app, version: '3'}", "`version` is not supported"),
+        ('{key: ""}', "it names no remote secret, as what Kustomize completes"),
+        ("{key: '<TEAM>/app'}", "stands for a text that is not there yet"),
+    ],
+)
+def test_an_extract_of_something_else_is_refused(bring: Bring, extract: str, message: str) -> None:
+    done = bring(STORE + external_secret("app", f"dataFrom: [{{extract: {extract}}}]"))
+    assert message in done.err
+    assert "0 objects" not in done.out
+
+
+def test_two_extracts_are_refused(bring: Bring) -> None:
+    done = bring(STORE + external_secret("app", "dataFrom: [{extract: {key: a}}, {extract: {key: b}}]"))
+    assert "`dataFrom` has several sources" in done.err
 
 
 def test_a_template_of_engine_1_is_refused_and_an_older_object_taken(bring: Bring) -> None:

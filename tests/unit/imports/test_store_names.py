@@ -66,7 +66,7 @@ def test_a_pattern_lists_its_folder_alone(bench: Bench) -> None:
     assert [each.name for each in contents(bench, patterns=["*/db"]).objects] == ["team-a/db", "team-b/db"]
 
 
-def test_a_text_of_a_key_vault_is_one_key_and_its_json_is_refused(bench: Bench) -> None:
+def test_a_text_of_a_key_vault_is_one_key_and_its_json_every_property(bench: Bench) -> None:
     bench.azure.seed_whole("smtp-password", SENTINEL)
     bench.azure.seed_whole("shop", f'{{"A": "{SENTINEL}"}}')
     newest = bench.azure.versions["shop"][-1]
@@ -77,7 +77,11 @@ def test_a_text_of_a_key_vault_is_one_key_and_its_json_is_refused(bench: Bench) 
     found = contents(bench, "azure")
     smtp, shop = sorted(found.objects, key=lambda each: each.name, reverse=True)
     assert [(key.name, key.property) for key in smtp.secrets[0].keys] == [("SMTP_PASSWORD", None)]
-    assert [each.message for each in shop.reasons] == ["it is JSON, and only its value tells the names in it"]
+    (secret,) = shop.secrets
+    assert (shop.reasons, secret.extract, secret.names_keys, secret.keys[0].remote_key) == ((), True, False, "shop")
+    plan = plan_import(open_target(bench.root, "prod"), found.objects)
+    (catalogue,) = [each.text for each in plan.outputs if each.shown.endswith("catalogue.yaml")]
+    assert "  shop:\n    target: shop\n    remote: {azurekv: shop}\n    syncWave: -49\n    extract: true\n" in catalogue
     assert found.managed == 1
     assert "  1 of certificates: passed over" in [*contents_lines(found)]
     assert SENTINEL not in repr(found)
