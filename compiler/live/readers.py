@@ -245,6 +245,26 @@ def readers_of(
     return readers
 
 
+def readers_in_project(
+    store: Store,
+    remote: str,
+    environments: Iterable[Environment],
+    stores: LiveStores,
+    not_the_same: Collection[str] = (),
+) -> tuple[Reader, ...]:
+    """Who reads a remote secret of `store` in `environments`, the last of a name. Raises AddressError and Refusal."""
+    own = {each.name: each for each in environments}.values()
+    readers = readers_of(store, own, stores, None, not_the_same)
+    readers.check_excluded()
+    return readers.of(remote)
+
+
+def readers_of_key(readers: Iterable[Reader], name: str) -> tuple[tuple[Reader, ...], str]:
+    """Those of the readers whose Secret has the property as a key, and why that stays, in words."""
+    found = tuple(each for each in readers if each.takes_all or each.property in (None, name))
+    return found, read_by(found, "pods may read it: it is a key of the Secret of") if found else ""
+
+
 def in_cluster(view: ClusterView, store: Store, readers: ReadIndex) -> None:
     """Add whatever reads or writes `store` in the cluster to `readers`. Raises Refusal."""
     from compiler.cluster.view import ClusterError  # noqa: PLC0415 - many commands ask no cluster

@@ -252,6 +252,15 @@ class Inventory:
         """Every place in `store` that a key of the catalogue has."""
         return frozenset(cell.place for cell in self.every(store) if cell.place is not None and not cell.is_all)
 
+    def key_at(self, store: Store, remote: str, property_: str) -> Cell | None:
+        """The key of the catalogue that lies in this property, or is the whole value; None for none."""
+        name = store.provider.remote_name(remote)
+        for cell in self.every(store):
+            is_there = cell.place is not None and not cell.is_all and cell.remote_name == name
+            if is_there and cell.property in (None, property_):
+                return cell
+        return None
+
     def limits(self, store: Store) -> PlaceLimits:
         """The limits of all keys of the catalogue that have one, at their places in `store`."""
         found: dict[str, dict[str | None, int]] = {}

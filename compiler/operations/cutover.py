@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import unified_diff
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from compiler.operations.cutover_gate import (
     check_stores,
     effect_of,
     endings_of,
+    find_kept,
     is_closed,
     one_line,
     way_out,
@@ -427,7 +429,9 @@ def plan_cutover(
     found = None
     # Without a switch there is nothing to ask of stores, and what the files refuse no store can mend.
     if switched and not is_closed(checks):
-        of_stores, found = check_stores(switched, stores, request, accepted, past)
+        every = cache(partial(_every_environment, root, outside))
+        kept_of = partial(find_kept, environments=every, stores=stores)
+        of_stores, found = check_stores(switched, stores, request, accepted, past, kept_of)
         checks += of_stores
     written = write_dates(found, switched) if found is not None else {}
     if switched and cluster is not None:
@@ -435,6 +439,12 @@ def plan_cutover(
         checks += cluster.or_unanswered(cluster.check_switches(switched, request, written))
     effects = tuple(_effects(switched, found, cluster, written))
     return Cutover(request, root, switches, preview, text, tuple(checks), found, effects)
+
+
+def _every_environment(root: Path, outside: Outside) -> tuple[Environment, ...]:
+    from compiler.live.readers import every_environment  # noqa: PLC0415 - few switches ask for other environments
+
+    return every_environment(root, outside)
 
 
 def _effects(

@@ -3,7 +3,7 @@
 Values are compared by a keyed hash under a random key of this run. What differs is named by key, never by value.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -20,15 +20,19 @@ from compiler.live.observation import (
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model.document import Diagnostic, Severity
 from compiler.model.environment import Environment, Secret, Store
-from compiler.model.inventory import Inventory, name_keys, own_remote, reads_of
-from compiler.model.store import Place, Sameness, compare_servers
+from compiler.model.inventory import Inventory, name_keys, own_remote
+from compiler.model.store import Sameness, compare_servers
 from compiler.operations.references import cells_to_read, with_own_count
 from compiler.operations.verify import KeyStatus, Verification, compare_keys, compare_unlisted, verify, versions_of
+from compiler.refusal import Refusal
 from compiler.stores.secret_value import Comparer
 from compiler.text.wording import command_line, list_names, pluralize, quote, repeat_option, suggest
 
 # The run of this project that deleted a remote secret, by the store's absolute address and the secret's name.
 DeleterOf = Callable[[str, str], PastRun | None]
+
+# Why each property stays that `put --remove` would leave in the new store of a switch.
+KeptOf = Callable[["Switch", Sequence[str]], Mapping[str, str]]
 
 # More findings of one kind than these help nobody.
 MOST = 5
@@ -226,6 +230,7 @@ def check_stores(
     request: CutoverRequest,
     accepted: frozenset[tuple[str, str]],
     past: tuple[WriterOf, DeleterOf],
+    kept_of: KeptOf,
 ) -> tuple[list[Check], Verification | None]:
     """What is in the way of a switch in its stores, and what they hold, None where they cannot be compared."""
     if one_place := list(check_distinct_stores(switches, stores)):
@@ -233,7 +238,7 @@ def check_stores(
     found, (writer_of, deleter_of) = compare_stores(switches, stores), past
     checks = (
         *check_destination(found, switches, stores, deleter_of),
-        *check_equal_values(found, switches, accepted, request, writer_of, stores),
+        *check_equal_values(found, switches, accepted, request, writer_of, stores, kept_of),
         *check_endings(found, switches, request, stores),
     )
     return list(checks), found
@@ -328,6 +333,7 @@ def check_equal_values(
     request: CutoverRequest,
     writer_of: WriterOf,
     stores: LiveStores,
+    kept_of: KeptOf,
 ) -> Iterator[Check]:
     """Whether the values are the same in both stores, as far as both gave them."""
     for switch in switches:
@@ -339,7 +345,7 @@ def check_equal_values(
             yield Check(About.COMPARED, Verdict.PASSED, message)
         yield from _differences(switch, keys, accepted, request, writer_of, stores)
         if switch.before.takes_all:
-            yield from _check_unlisted(switch, keys, accepted, request)
+            yield from _check_unlisted(switch, keys, accepted, request, kept_of)
     yield from _check_uncompared(found.keys, request)
 
 
@@ -393,11 +399,16 @@ def _accept(request: CutoverRequest, accepted: Iterable[tuple[str, str]], switch
 
 
 def _check_unlisted(
-    switch: Switch, keys: Sequence[KeyStatus], accepted: frozenset[tuple[str, str]], request: CutoverRequest
+    switch: Switch,
+    keys: Sequence[KeyStatus],
+    accepted: frozenset[tuple[str, str]],
+    request: CutoverRequest,
+    kept_of: KeptOf,
 ) -> Iterator[Check]:
     """Whether the keys that the Secret has beside the listed ones are the same in both stores."""
     there, here = ({e.cell.key: e for e in side if e is not None} for side in (keys, [e.present for e in keys]))
     found = compare_unlisted(there, here, Comparer())
+    held = {name for each in keys if each.remote is not None for name in each.remote.properties}
     of, source, to = quote(switch.secret), quote(switch.source.id), quote(switch.destination.id)
     for likeness, what in (
         (Likeness.MISSING, f"the Secret of {of} would lose keys, which are in {source} and not in {to}"),
@@ -411,7 +422,7 @@ def _check_unlisted(
         if left := [name for name in names if name not in taken]:
             message = f"{what}: {list_names(left, len(left))}"
             accept = f"to accept that: {_accept(request, accepted, switch, left)}"
-            mends = (*_mend_unlisted(switch, likeness, left), accept)
+            mends = (*_mend_unlisted(switch, likeness, left, held, kept_of), accept)
             yield Check(About.COMPARED, Verdict.REFUSED, message, mends[0], mends[1:])
     known = {*here, *(name for names in found.values() for name in names)}
     for secret, name in sorted(accepted):
@@ -425,21 +436,53 @@ def _check_unlisted(
         yield Check(About.COMPARED, Verdict.PASSED, message)
 
 
-def _mend_unlisted(switch: Switch, likeness: Likeness, names: Sequence[str]) -> Iterator[str]:
-    """The lines that make keys the same that are not listed; none where another secret has what would have to go."""
+def _mend_unlisted(
+    switch: Switch, likeness: Likeness, names: Sequence[str], held: set[str], kept_of: KeptOf
+) -> Iterator[str]:
+    """The lines that make keys the same that are not listed, and why those stay that no line takes away.
+
+    `held` are all keys in the new store.
+    """
     if likeness is Likeness.MISSING:
         yield _migrate(switch, (switch.secret,))
     elif likeness is Likeness.DIFFERENT:
         yield _migrate(switch, (switch.secret,), "--on-conflict", "overwrite")
-    elif (remote := own_remote(switch.before, switch.destination)) is not None:
-        places = Inventory(switch.environment).places(switch.destination)
-        reads = tuple(reads_of(switch.environment, switch.destination))
-        if not any(
-            Place(remote, name) in places or any(each.is_at(switch.destination.id, remote, name) for each in reads)
-            for name in names
-        ):
-            words = (*repeat_option("--remove", names), "--store", switch.destination.id, "--apply")
+    else:
+        kept, to = kept_of(switch, names), switch.destination.id
+        removed = [name for name in names if name not in kept]
+        if removed and not held - set(removed):
+            yield f"{list_names(removed, len(removed))} is all that {quote(to)} holds of it: other keys go there first"
+        elif removed:
+            words = (*repeat_option("--remove", removed), "--store", to, "--apply")
             yield f"to remove them there: {command_line('put', switch.environment.name, switch.secret, *words)}"
+        for why in dict.fromkeys(kept.values()):
+            stay = [name for name in names if kept.get(name) == why]
+            yield f"{list_names(stay, len(stay))} cannot be removed from {quote(to)}: {why}"
+
+
+def find_kept(
+    switch: Switch, names: Sequence[str], environments: Callable[[], Sequence[Environment]], stores: LiveStores
+) -> dict[str, str]:
+    """Why `put --remove` leaves each of the properties in the new store that it leaves there.
+
+    `environments` are all of the project; it may raise Refusal.
+    """
+    from compiler.live.readers import readers_in_project, readers_of_key  # noqa: PLC0415 - few stores have more keys
+
+    store, inventory, kept = switch.destination, Inventory(switch.environment), dict[str, str]()
+    if (remote := own_remote(switch.before, store)) is None:
+        return dict.fromkeys(names, "it has no place there")
+    try:
+        readers = readers_in_project(store, remote, (switch.environment, *environments()), stores)
+    except Refusal as error:
+        why = f"who reads it is not known: {error}"
+        return dict.fromkeys(names, f"{why}; {error.help}" if error.help else why)
+    for name in names:
+        if (cell := inventory.key_at(store, remote, name)) is not None:
+            kept[name] = f"it is the key {quote(cell.key)} of {quote(cell.secret)}"
+        elif why := readers_of_key(readers, name)[1]:
+            kept[name] = why
+    return kept
 
 
 def _check_uncompared(keys: Sequence[KeyStatus], request: CutoverRequest) -> Iterator[Check]:

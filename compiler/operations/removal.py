@@ -13,8 +13,8 @@ from compiler.change.compare import plan_change
 from compiler.change.journal import Run, identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step
 from compiler.live.observation import Reading, read_many
-from compiler.live.readers import Reader, read_by, readers_of, way_out
-from compiler.model.environment import EXTRACT, Environment
+from compiler.live.readers import Reader, readers_in_project, readers_of_key, way_out
+from compiler.model.environment import EXTRACT
 from compiler.model.inventory import Inventory, own_remote
 from compiler.model.store import way_to_place
 from compiler.operations.put import COMMAND, Target, explain_unserved
@@ -54,10 +54,9 @@ def _refuse_listed(target: Target, remote: str, names: Collection[str]) -> None:
         if name in target.secret.entry.keys:
             message = f"the catalogue lists the key {quote(name)} of {quote(target.secret.id)}"
             raise Refusal("usage", message, way)
-    for cell in Inventory(target.environment).every(store):
-        if cell.place is None or cell.is_all or cell.remote_name != store.provider.remote_name(remote):
-            continue
-        if cell.property is None or cell.property in names:
+    inventory = Inventory(target.environment)
+    for name in names:
+        if (cell := inventory.key_at(store, remote, name)) is not None:
             what = f"property {quote(cell.property)}" if cell.property is not None else "whole value"
             message = f"the {what} of {quote(remote)} is the key {quote(cell.key)} of {quote(cell.secret)}"
             raise Refusal("usage", message, way)
@@ -86,18 +85,15 @@ def _plan(draft: Plan, target: Target, run: Run | None) -> Plan:
 
 def _readers(target: Target, remote: str, options: Options) -> tuple[Reader, ...]:
     """Who has each property to remove as a key of a Secret, in all environments of the project."""
-    every: tuple[Environment, ...] = (target.environment, *options.environments())
-    own = tuple({each.name: each for each in every}.values())
-    readers = readers_of(target.store, own, options.stores, None, options.not_the_same)
-    readers.check_excluded()
-    return readers.of(remote)
+    every = (target.environment, *options.environments())
+    return readers_in_project(target.store, remote, every, options.stores, options.not_the_same)
 
 
 def _judge(step: Step, reading: Reading, target: Target, readers: Collection[Reader], *, is_planned: bool) -> Step:
     """What is to be done with a property; kept where the run that is resumed took it away."""
     store, name = quote(target.store.id), step.key
-    if found := [each for each in readers if each.takes_all or each.property in (None, name)]:
-        reason = read_by(found, "pods may read it: it is a key of the Secret of")
+    found, reason = readers_of_key(readers, name)
+    if found:
         return step.refuse(reason, "; ".join(filter(None, (_SWITCH_FIRST, way_out(found)))))
     if isinstance(reading, NotFoundError):
         return step.refuse(f"{store} has no such secret", "--store names another store")

@@ -397,7 +397,9 @@ def test_a_difference_says_which_value_is_later_and_how_to_take_back_what_a_run_
     versions = versions_of(different, different.present, live)
     assert versions is not None
     switched = found.preview.switched
-    (check,) = check_equal_values(found.verified, switched, frozenset(), found.request, {versions[1]: run}.get, live)
+    (check,) = check_equal_values(
+        found.verified, switched, frozenset(), found.request, {versions[1]: run}.get, live, lambda *_: {}
+    )
     assert check.message == (
         'values of "jira" differ in "azure" and "vault": "JIRA_TOKEN"; '
         '"vault" was written later, 2030-01-01 07:31:00 UTC by put, run 20250131-120000-4fa1c2, '
@@ -555,6 +557,44 @@ def test_the_gate_wants_the_keys_that_are_not_listed_too(extracting: Bench) -> N
     ]
 
 
+LISTS_A = ("remote: {azurekv: agents-jira}", "keys: {A: {}}")
+READ = "pods may read it: it is a key of the Secret of"
+BROKEN = "who reads it is not known: cannot tell which secrets are in use: environments/dev.yaml:1:1 has an error"
+REMOVE_B = f"to remove them there: {PUT} --remove B --store azure --apply"
+
+
+@pytest.mark.parametrize(
+    ("dev", "entry", "line", "left"),
+    [
+        ("store: azure\n", (), "", f'"A", "B" cannot be removed from "azure": {READ} "dev/jira"'),
+        ("stor: azure\n", (), "", f'"A", "B" cannot be removed from "azure": {BROKEN}'),
+        ("", LISTS_A, REMOVE_B, '"A" cannot be removed from "azure": it is the key "A" of "other"'),
+    ],
+)
+def test_no_line_removes_a_key_that_another_secret_or_environment_reads(
+    extracting: Bench, dev: str, entry: tuple[str, ...], line: str, left: str
+) -> None:
+    extracting.vault.hold("agents/jira", jira())
+    extracting.azure.hold("agents-jira", jira(A="a", B="b"))
+    if entry:
+        extracting.add_entry(*entry)
+    if dev:
+        extracting.write("dev", dev)
+    (check,) = [each for each in extracting.to_azure("jira").checks if "would get keys" in each.message]
+    *removing, why, accept = (check.mend or "", *check.more)
+    assert removing == ([line] if line else [])
+    assert why.startswith(left)
+    assert accept.startswith("to accept that: ")
+
+
+def test_no_line_removes_all_that_the_new_store_holds(extracting: Bench) -> None:
+    keys = "    keys:\n      JIRA_TOKEN: {description: Token}\n      JIRA_URL: {description: URL}\n"
+    extracting.change("catalogue", keys, "")
+    extracting.azure.hold("agents-jira", secrets(A="a"))
+    found = [each.mend for each in extracting.to_azure("jira").checks if each.mend is not None]
+    assert found == [f"{MIGRATE} --apply", '"A" is all that "azure" holds of it: other keys go there first']
+
+
 def more(found: Cutover) -> list[tuple[str, ...]]:
     return [check.more for check in found.checks if check.about is About.COMPARED and check.more]
 
@@ -582,17 +622,6 @@ def test_a_key_that_no_store_has_is_not_accepted(extracting: Bench) -> None:
     # Of an entry that lists all its keys, the files know that.
     with pytest.raises(Refusal, match='names "github/LOST", which is not a key of the secrets to switch'):
         extracting.to_azure("jira", "github", accepted=("github/LOST",))
-
-
-def test_what_another_secret_has_there_is_not_offered_to_be_removed(extracting: Bench) -> None:
-    extracting.add_entry("remote: {azurekv: agents-jira}", "keys: {O: {}}")
-    extracting.vault.hold("agents/jira", jira())
-    extracting.azure.hold("agents-jira", jira(O="y"))
-    found = extracting.to_azure("jira")
-    accept = "to accept that: platform-secrets cutover prod jira --to azure --accept-differences jira/O"
-    assert of(found, "compared")[1:] == [
-        ("refused", 'the Secret of "jira" would get keys, which are in "azure" and not in "vault": "O"', accept)
-    ]
 
 
 def test_equal_keys_that_are_not_listed_open_the_gate(extracting: Bench) -> None:
