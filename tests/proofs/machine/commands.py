@@ -151,9 +151,20 @@ def begin_rotation(hand: Hand, dice: Random, environment: str, secret: str, keys
         values = {key: hand.platform.new(secret, key) for key in keys}
         path = hand.file(f"rotate-{len(hand.history.runs)}.json", json.dumps(values))
         how = ("--from-file", path, "--input", "json")
-    # Whoever has no cluster must not end a value that works.
-    where = () if WITHOUT_OVERLAP & set(keys) else ("--without-cluster",)
-    return Asked(("rotate", environment, secret, *keys, *how, *where, *_APPLY), keys=keys, values=values)
+    return Asked(
+        ("rotate", environment, secret, *keys, *how, *_without_cluster(keys), *_APPLY), keys=keys, values=values
+    )
+
+
+def _without_cluster(keys: Sequence[str]) -> tuple[str, ...]:
+    """Whoever has no cluster must not end a value that works."""
+    return () if WITHOUT_OVERLAP & set(keys) else ("--without-cluster",)
+
+
+def writing_on(ran: Ran) -> Asked:
+    """What writes the value of a rotation where it is left to write."""
+    words = ("rotate", ran.environment, ran.secret, *ran.keys, *_without_cluster(ran.keys), *_APPLY)
+    return Asked(words, keys=ran.keys)
 
 
 def going_on(ran: Ran) -> Asked:

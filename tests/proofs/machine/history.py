@@ -9,11 +9,13 @@ from compiler.refusal import USAGE
 from tests.proofs.machine.ages import Ages
 from tests.proofs.machine.platform import KILLED, BrokenError
 from tests.proofs.machine.project import EXTRACTED, REMOTES
-from tests.proofs.machine.rotations import can_rotate, check_others, check_over, check_tags
+from tests.proofs.machine.rotations import can_rotate, check_others, check_over, check_tags, is_marked
 
 if TYPE_CHECKING:
     from tests.proofs.machine.commands import Asked
     from tests.proofs.machine.platform import Content, Moved, Platform, Target
+
+_STUCK = "what is left of the run cannot be undone"
 
 
 @dataclass
@@ -171,7 +173,9 @@ class History:
                 raise BrokenError(f"the undo of {ran.id} says that it is done and left {target} as the run wrote it")
             if now == before:
                 ran.given_back.add(target)
-        ran.is_undone = ran.is_undone or moved.done.code == 0
+        # A rotation whose old value is nowhere any more ends with its new one, and loses its tag.
+        is_stuck = ran.command == "rotate" and _STUCK in moved.done.out and not is_marked(self.platform, ran)
+        ran.is_undone = ran.is_undone or moved.done.code == 0 or is_stuck
 
     def check_undone(self, ran: Ran, moved: Moved) -> None:
         """Right after a run, by nobody disturbed, all of it comes back. Raises BrokenError."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.refusal import INCOMPLETE
-from tests.proofs.machine.commands import COMMANDS, Asked, Hand, by_hand, closing, going_on, taking
+from tests.proofs.machine.commands import COMMANDS, Asked, Hand, by_hand, closing, going_on, taking, writing_on
 from tests.proofs.machine.faults import OF_LINES, OF_WRITES, STOPS, Fault
 from tests.proofs.machine.history import History, Ran
 from tests.proofs.machine.platform import KILLED, BrokenError, Moved, Platform
@@ -156,7 +156,7 @@ class Walk:
             self._waits[ran.id] += 1
             if self._waits[ran.id] <= _LONGEST or not is_marked(self._platform, ran):
                 continue
-            if '"planned"' not in self._platform.journal(ran.id) and '"taken"' not in self._platform.journal(ran.id):
+            if self._is_lost(ran):
                 taken, _ = self._run("take-over", taking(ran), None, 0)
                 if _NAMES_KEYS in taken.done.err:
                     taken, _ = self._run("take-over", taking(ran, ran.keys), None, 0)
@@ -172,6 +172,11 @@ class Walk:
                     said = f"{moved.done.err}{undone.done.out}{undone.done.err}"
                     raise BrokenError(f"the rotation {ran.id} can neither be closed nor undone: {said}")
 
+    def _is_lost(self, ran: Ran) -> bool:
+        """Whether its journal is gone, and no take-over has come to its end."""
+        journal = self._platform.journal(ran.id)
+        return '"planned"' not in journal and '"taken"' not in journal
+
     def _first(self, asked: Asked) -> None:
         self._run(asked.words[0], asked, None, 0)
 
@@ -182,12 +187,12 @@ class Walk:
         moved, now = self._run(step.command, asked, None, 0)
         if asked.keys and stopped.changed and moved.run not in {None, stopped.run}:
             raise BrokenError(f"the rotation {stopped.run} was stopped, and {moved.run} begins anew over its values")
-        moved, now = self._gone_on(asked, moved, now or ran)
-        fine = {0, 1} if asked.run is not None or _MAY_LEAVE & set(asked.words) else {0}
         if asked.takes is not None and _NAMES_KEYS in moved.done.err:
             moved, now = self._run(step.command, taking(asked.takes, asked.takes.keys), None, 0)
         if asked.takes is not None and moved.done.code != 0 and "is here" not in moved.done.err:
             raise BrokenError(f"a take-over that was stopped cannot be repeated: {moved.done.out}{moved.done.err}")
+        moved, now = self._gone_on(asked, moved, now or ran)
+        fine = {0, 1} if asked.run is not None or _MAY_LEAVE & set(asked.words) else {0}
         if UNSETTLED in " ".join(moved.done.out.split()):
             # A recovery without an answer: that run ends, and the command is asked for a new plan.
             if moved.changed & stopped.changed or moved.done.code != INCOMPLETE:
@@ -199,11 +204,20 @@ class Walk:
         return moved, now or ran
 
     def _gone_on(self, asked: Asked, moved: Moved, ran: Ran | None) -> tuple[Moved, Ran | None]:
-        """A rotation whose value is written, and that stopped after that, goes on without it."""
+        """A rotation whose value is written, and that stopped after that, goes on without it.
+
+        One that was taken over with places left writes its value there first, as the take-over says.
+        """
         said = " ".join(f"{moved.done.out} {moved.done.err}".split())
         if ran is None or asked.goes_on or not (_HAS_VALUE in said or _GOES_ON in said):
             return moved, ran
-        return self._run("rotate", going_on(ran), None, 0)
+        if not any(line.startswith(_GOES_ON) and line.endswith(" --apply") for line in moved.done.out.splitlines()):
+            return self._run("rotate", going_on(ran), None, 0)
+        left = writing_on(ran)
+        moved, now = self._gone_on(left, *self._run("rotate", left, None, 0))
+        if now is not ran or moved.done.code != 0:
+            raise BrokenError(f"the rotation {ran.id} does not go on as it was said: {moved.done.out}{moved.done.err}")
+        return moved, ran
 
     def _complete(self, asked: Asked, moved: Moved) -> None:
         """A switch that was killed between its files is completed by `compile`."""
@@ -235,7 +249,7 @@ class Walk:
 
     def _undone(self, ran: Ran) -> None:
         """A run that is whole is undone at once, and all that it changed is as before."""
-        if not ran.is_complete or ran.is_undone or not ran.before or not has_way_back(ran):
+        if not ran.is_complete or ran.is_undone or not ran.before or not has_way_back(ran) or self._is_lost(ran):
             return
         current = self._platform.versions()
         if any(current.get(target) != version for target, version in ran.versions.items()):
