@@ -21,7 +21,7 @@ from compiler.change.attributes import (
     under_way,
 )
 from compiler.change.compare import plan_change
-from compiler.change.journal import Run, RunEntry, find_run, identity_of, journals, new_id, runs
+from compiler.change.journal import Run, RunEntry, find_run, find_unfinished, identity_of, journals, new_id, runs
 from compiler.change.plan import (
     End,
     Kind,
@@ -110,6 +110,10 @@ def begin_rotation(
     require_together(target, values)
     new = NewValues(target, values, options, is_generated=generates or is_stored)
     change = new.change()
+    if is_stored and not options.applies:
+        # Where nothing is resumed, what the run has left to write is shown all the same.
+        plan, unfinished = change.plan, find_unfinished(options.root, change.identity)
+        change = replace(change, plan=lambda run: plan(run or unfinished))
     listener.note(*(f"{key}: {what}" for key, what in odd_forms(values)))
     rotation.outcome = outcome = carry_out(change, listener)
     rotation.kept = new.kept

@@ -304,7 +304,10 @@ def test_an_incomplete_rotation_goes_on_with_the_value_that_it_has_written(world
     taken = world.take_over(run)
     assert "  azure:agents-slack has the old value, and is to get the new one\n" in taken.out
     (line,) = (each.partition(": ")[2] for each in taken.out.splitlines() if each.startswith("to continue: "))
-    done = run_command(world.capsys, *shlex.split(line)[1:], "--without-cluster")
+    words = [*shlex.split(line)[1:], "--without-cluster"]
+    shown = run_command(world.capsys, *(word for word in words if word != "--apply"))
+    assert (shown.code, world.values(), "  update    azure:agents-slack" in shown.out) == (0, (NEW, "old"), True), shown
+    done = run_command(world.capsys, *words)
     assert (done.code, world.values(), world.runs_of_tags()) == (0, (NEW, NEW), [run, run]), done
     assert world.rotate(world.there, "--undo", run, "--apply").code == 0
     assert world.values() == ("old", "old")
