@@ -6,10 +6,10 @@ import json
 import re
 from copy import deepcopy
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from compiler.model.document import MOST_OF_A_KIND, and_more
 from compiler.model.environment import TARGET
@@ -138,102 +138,16 @@ def _additional_properties(
 _OWN_CHECKS = {"pattern": _pattern, "additionalProperties": _additional_properties}
 
 
-_Fits: TypeAlias = "Callable[[Any], bool]"
-_TYPES = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict, "null": type(None)}
-# They say nothing of what fits.
-_WORDS = frozenset({"$schema", "$id", "title", "description"})
-
-
-def fit_check(schema: Any) -> _Fits:  # noqa: ANN401 - any schema
-    """A check that is true only of data that fits `schema`, which it finds ten times as fast as jsonschema.
-
-    It may be false of other data that fits: what it does not know, and what breaks a schema, is for jsonschema.
-    """
-    if not isinstance(schema, dict):
-        return lambda _: schema is True
-    checks = list(_fit_checks(schema))
-    return lambda data: all(check(data) for check in checks)
-
-
-def _fit_checks(schema: Mapping[str, Any]) -> Iterator[_Fits]:
-    if "properties" in schema or "additionalProperties" in schema:
-        yield _fit_members(schema)
-    for key, value in schema.items():
-        if key in _FITS:
-            yield _FITS[key](value)
-        elif key not in _WORDS and key not in ("properties", "additionalProperties"):
-            yield lambda _: False
-
-
-def _fit_members(schema: Mapping[str, Any]) -> _Fits:
-    known = {key: fit_check(part) for key, part in schema.get("properties", {}).items()}
-    other = fit_check(schema.get("additionalProperties", True))
-    return lambda data: not isinstance(data, dict) or all(known.get(key, other)(each) for key, each in data.items())
-
-
-def _fit_type(names: str | list[str]) -> _Fits:
-    # A number is no boolean to JSON, as it is to Python.
-    types = frozenset(_TYPES[name] for name in ([names] if isinstance(names, str) else names))
-    return lambda data: type(data) in types
-
-
-def _fit_pattern(pattern: str) -> _Fits:
-    search = re.compile(pattern).search
-    return lambda data: not isinstance(data, str) or (not data.endswith("\n") and search(data) is not None)
-
-
-def _fit_each(kind: type[list[Any] | dict[str, Any]], schema: Any) -> _Fits:  # noqa: ANN401 - any schema
-    fits = fit_check(schema)
-    return lambda data: not isinstance(data, kind) or all(fits(each) for each in data)
-
-
-def _fit_dependencies(schemas: Mapping[str, Any]) -> _Fits:
-    by_member = {member: fit_check(schema) for member, schema in schemas.items()}
-    return lambda data: isinstance(data, dict) and all(by_member[each](data) for each in by_member.keys() & data)
-
-
-def _fit_unique(data: Any) -> bool:  # noqa: ANN401 - any JSON
-    # Of texts alone: 1 and true are two to JSON, and one to Python.
-    return isinstance(data, list) and all(isinstance(each, str) for each in data) and len({*data}) == len(data)
-
-
-_FITS: dict[str, Callable[[Any], _Fits]] = {
-    "type": _fit_type,
-    "pattern": _fit_pattern,
-    "items": partial(_fit_each, list),
-    "propertyNames": partial(_fit_each, dict),
-    "enum": lambda values: lambda data: (data is None or isinstance(data, str)) and data in values,
-    "minimum": lambda least: lambda data: not isinstance(data, int) or data >= least,
-    "maximum": lambda most: lambda data: not isinstance(data, int) or data <= most,
-    "minLength": lambda least: lambda data: not isinstance(data, str) or len(data) >= least,
-    "maxLength": lambda most: lambda data: not isinstance(data, str) or len(data) <= most,
-    "minItems": lambda least: lambda data: not isinstance(data, list) or len(data) >= least,
-    "minProperties": lambda least: lambda data: not isinstance(data, dict) or len(data) >= least,
-    "uniqueItems": lambda _: _fit_unique,
-    "dependencies": _fit_dependencies,
-}
-
-
-@cache
-def _schema(name: str) -> Any:  # noqa: ANN401 - any schema
-    schema = read_schema(name)
-    return _resolve_references(schema, schema["definitions"])
-
-
-@cache
-def _fits(name: str) -> _Fits:
-    return fit_check(_schema(name))
-
-
 @cache
 def _validator(name: str) -> Draft7Validator:
-    # Where all that is read fits, this import would be most of the time.
+    # Completing a name in a shell reads a project and validates nothing; this import is most of that time.
     from jsonschema import Draft7Validator  # noqa: PLC0415
     from jsonschema.validators import extend  # noqa: PLC0415
 
     # Without format checkers: nothing here uses `format`, and looking for them imports a dozen optional packages.
+    schema = read_schema(name)
     validator = extend(Draft7Validator, _OWN_CHECKS)  # type: ignore[no-untyped-call]
-    made: Draft7Validator = validator(_schema(name))
+    made: Draft7Validator = validator(_resolve_references(schema, schema["definitions"]))
     return made
 
 
@@ -261,10 +175,7 @@ def validate(
     So later stages trust every type and still report other errors of the run. `surroundings` gives what ways out may
     name of the project.
     """
-    data = document.root.plain_data()
-    if _fits(schema)(data):
-        return document, ()
-    errors = _validator(schema).iter_errors(data)
+    errors = _validator(schema).iter_errors(document.root.plain_data())
     first = next(errors, None)
     if first is None:
         return document, ()

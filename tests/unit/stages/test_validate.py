@@ -1,13 +1,10 @@
 import json
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from compiler.model.document import MOST_OF_A_KIND, Diagnostic, Document
@@ -353,88 +350,3 @@ def test_a_log_in_of_one_provider_does_not_take_the_place_of_anothers(monkeypatc
     ):
         assert validator.is_valid({"stores": {"a": store}}) == is_valid
     assert at(schema, "definitions.auth.properties")["token"] == PROVIDERS["vault"].schema["auth"]["token"]
-
-
-ANYTHING = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-2, 2**20)
-    | st.floats(0, 2)
-    | st.sampled_from(["", "a", "90d", "a\n", "1h"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "from", "remote", "use"]), inner),
-    max_leaves=4,
-)
-SAMPLES: dict[str, dict[str, Any]] = {
-    "environment": {
-        "store": "vault",
-        "stores": {"vault": {"address": "https://v:8200", "mount": "secret", "conditions": [{"namespaces": ["a"]}]}},
-        "secrets": {"github": {"use": ["pat", "app"], "remote": {"vault": "a/b"}, "enabled": True}},
-        "waive": {"shared-place": "one team"},
-    },
-    "catalogue": {
-        "naming": {"name": "{secret}", "target": "{secret}-secrets"},
-        "secrets": {
-            "github": {
-                "target": "a",
-                "syncWave": 1,
-                "use": ["pat"],
-                "guards": False,
-                "template": {"data": {"A": "{{ .B }}"}},
-                "keys": {"A": {"variants": ["pat"], "rotate": "90d", "generate": {"length": 32}}, "B": {"from": "b/A"}},
-            }
-        },
-    },
-}
-
-
-def places_in(data: dict[str, Any] | list[Any]) -> Iterator[tuple[Any, Any]]:
-    """Every map or list in `data`, with each key or position."""
-    for key, value in list(data.items() if isinstance(data, dict) else enumerate(data)):
-        yield data, key
-        if isinstance(value, dict | list):
-            yield from places_in(value)
-
-
-@pytest.mark.parametrize("name", SAMPLES)
-@given(data=st.data())
-@settings(deadline=None)
-def test_what_the_quick_check_takes_breaks_no_rule_of_the_schema(name: str, data: st.DataObject) -> None:
-    sample = deepcopy(SAMPLES[name])
-    within, key = data.draw(st.sampled_from(list(places_in(sample))))
-    within[key] = data.draw(ANYTHING)
-    if validation._fits(name)(sample):
-        assert list(validation._validator(name).iter_errors(sample)) == []
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        (("syncWave",), True),  # no number to JSON
-        (("syncWave",), 40_000),
-        (("target",), ""),
-        (("target",), "a" * 2049),
-        (("use",), ["pat", "pat"]),
-        (("use",), ["Pat"]),
-        (("template",), {}),
-        (("keys", "A", "variants"), []),
-        (("keys", "A", "rotate"), "90d\n"),
-        (("keys", "A", "overlap"), "both"),
-        (("keys", "A", "generate", "length"), 3),
-        (("keys", "A", "unknown"), "a"),
-        (("keys", "A", "from"), "b/A"),  # and a life of its own
-    ],
-)
-def test_the_quick_check_leaves_what_breaks_the_schema(path: tuple[Any, ...], value: object) -> None:
-    sample = deepcopy(SAMPLES["catalogue"])
-    within = sample["secrets"]["github"]
-    for key in path[:-1]:
-        within = within[key]
-    within[path[-1]] = value
-    assert not validation._fits("catalogue")(sample)
-    assert validation._fits("catalogue")(SAMPLES["catalogue"])
-
-
-@pytest.mark.parametrize("path", sorted((SCHEMAS.parent / "environments").glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_quick_check_takes_the_shipped_files(path: Path) -> None:
-    data = load(path.read_text("utf-8")).root.plain_data()
-    assert validation._fits("catalogue" if path.stem == "catalogue" else "environment")(data)
