@@ -8,7 +8,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
-from compiler.cluster.view import ClusterError
+from compiler.cluster.view import ClusterError, LiveObject
+from compiler.model.values import child
 from scripts.end_to_end.setting import ROOT
 
 if TYPE_CHECKING:
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
     from scripts.end_to_end.setting import Setting
 
-    LiveObject = Mapping[str, Any]
-
 STORES, CHART, READERS, OTHERS = "stores", "platform-secrets", "readers", "others"
 _CHART = "apiVersion: v2\nname: objects\nversion: 0.1.0\n"
 _TEMPLATE = "{{- range .Values.objects }}\n---\n{{ toYaml . }}\n{{- end }}\n"
+# What has it Helm leaves alone.
+_POLICY = "helm.sh/resource-policy"
 _SECONDS = 300
 _LOOK = 0.1
 _NO_SUCH = "no-such-role"
@@ -94,10 +95,10 @@ class Room:
         left: list[str] = []
         for release in sorted(self._installed, key=(CHART, READERS, OTHERS, STORES).index):
             try:
-                self._helm("uninstall", self._title(release))
-                if release == CHART:
-                    # The operator takes their Secrets away, for which it needs the store objects no less than they do.
+                if release == STORES:
+                    # The operator takes the Secrets away, for which it needs the store objects no less than they do.
                     self._await_no_secrets()
+                self._helm("uninstall", self._title(release))
             except (ClusterError, HelmError, subprocess.TimeoutExpired):
                 left.append(f"run: HELM_DRIVER=configmap helm uninstall {self._title(release)} --namespace default")
         self._installed.clear()
@@ -105,8 +106,13 @@ class Room:
 
     def _await_no_secrets(self) -> None:
         end = time.monotonic() + _SECONDS
-        while self._setting.cluster.collection("externalsecrets", self.name) and time.monotonic() < end:
+        while self._external_secrets() and time.monotonic() < end:
             time.sleep(_LOOK)
+
+    def _external_secrets(self) -> list[LiveObject]:
+        """Those that go with a release; what Helm was told to keep goes with the namespace."""
+        found = self._setting.cluster.collection("externalsecrets", self.name)
+        return [each for each in found if child(each, "metadata", "annotations").get(_POLICY) != "keep"]
 
     def _install_objects(self, release: str, objects: Sequence[LiveObject]) -> None:
         values = self._folder.parent / f"{release}.json"
