@@ -1,5 +1,6 @@
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -167,13 +168,16 @@ def test_the_cluster_has_its_say(cutover: Callable[..., Done], edit: EditFile, c
     assert 'the steps before are in effect: "slack"' in done.out
     assert {each.method for each in cluster.asked} == {"GET"}
     items: Any = cluster.objects[f"{ESO}/namespaces/{NAMESPACE}/externalsecrets"]["items"]
-    recent = items[3]["status"]["refreshTime"]
-    items[3]["status"]["refreshTime"] = "2026-11-26T00:50:06Z"
+    recent, old = items[3], deepcopy(items[3])
+    old["status"]["refreshTime"] = "2026-11-26T00:50:06Z"
+    for each in old["metadata"]["managedFields"]:
+        each["time"] = "2026-11-26T00:50:06Z"
+    items[3] = old
     behind = cutover("--next", "--cluster", "--context", "here")
     assert (behind.code, "refused    the operator has not handled" in behind.out) == (1, True)
     force = "platform-secrets status dev --only jira --wait --force-sync --context here"
     assert f"help: {force}" in behind.out
-    items[3]["status"]["refreshTime"] = recent
+    items[3] = recent
     items[5]["metadata"]["generation"] = 5
     stopped = cutover("--next", "--cluster", "--apply")
     assert stopped.code == 1
