@@ -64,7 +64,8 @@ def test_what_helm_says_is_told_and_what_stays_behind_too(tmp_path: Path) -> Non
     helm = tmp_path / "helm"
     helm.write_text("#!/bin/sh\necho 'no such cluster' >&2\nexit 1\n")
     helm.chmod(0o755)
-    setting = cast("Setting", SimpleNamespace(helm=helm, variables={}, image="pause"))
+    nothing = SimpleNamespace(collection=lambda *_: [])
+    setting = cast("Setting", SimpleNamespace(helm=helm, variables={}, image="pause", cluster=nothing))
     room = Room(setting, "e2e-1", tmp_path)
     assert room.close() == ()
     with pytest.raises(HelmError, match="helm upgrade e2e-1-stores: no such cluster"):
