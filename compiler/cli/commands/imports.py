@@ -301,7 +301,9 @@ def _shares(proof: Proof) -> str:
 
 
 def _count_objects(counts: Counts) -> str:
-    return f"{pluralize(counts.objects, 'object')} with {pluralize(counts.keys, 'key')}"
+    # One that takes whatever its remote secret holds names no key.
+    keys = f" with {pluralize(counts.keys, 'key')}" if counts.keys else ""
+    return pluralize(counts.objects, "object") + keys
 
 
 def import_content(
