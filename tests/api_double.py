@@ -83,6 +83,9 @@ class ApiDouble:
 
     refused: dict[str, int] = field(default_factory=dict)
     hung: set[str] = field(default_factory=set)
+    # Whether nothing changes any more: each list is then encoded once, by its address and whether it is of metadata.
+    is_final: bool = False
+    replies: dict[tuple[str, bool], bytes] = field(default_factory=dict)
     # What a refusal says in place of its usual words.
     said: dict[str, str] = field(default_factory=dict)
     unserved: set[str] = field(default_factory=set)
@@ -283,6 +286,10 @@ class ApiDouble:
         _send(handler, 200, json.dumps(_shown(at, found, is_partial=at.plural == "secrets")).encode())
 
     def _list(self, handler: BaseHTTPRequestHandler, at: Address, query: dict[str, str]) -> None:
+        asked = handler.path, _is_partial(handler)
+        if asked in self.replies:
+            _send(handler, 200, self.replies[asked])
+            return
         chosen = self._selector(at.plural, query)
         if chosen is None:
             _send(handler, 400, _recorded("field-selector-unknown-400.json"))
@@ -303,6 +310,8 @@ class ApiDouble:
             shown = items or (None if is_partial else [])
             found = {"kind": f"{kind}List", "apiVersion": version, "metadata": metadata, "items": shown}
             body = json.dumps(found).encode()
+            if self.is_final:
+                self.replies[asked] = body
         _send(handler, 200, body)
 
     def _selector(self, plural: str, query: dict[str, str]) -> dict[str, str] | None:
