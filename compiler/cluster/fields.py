@@ -30,7 +30,7 @@ _Shape = Union[type, list["_Shape"], Mapping[str, "_Shape"], "_ItemsWith"]
 
 
 class _ItemsWith(NamedTuple):
-    """A list of which the items count that have one of these fields."""
+    """A list: of its items those count that have one of these fields."""
 
     fields: frozenset[str]
     item: Mapping[str, _Shape]
