@@ -394,7 +394,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def signals_to_handle() -> tuple[signal.Signals, ...]:
-    """Those of SIGNALS that end a command: whoever starts it with `nohup` wants it to outlive the terminal."""
+    """Those of SIGNALS that end a command: one that `nohup` starts is to outlive the terminal."""
     return tuple(each for each in SIGNALS if each != signal.SIGHUP or signal.getsignal(each) is not signal.SIG_IGN)
 
 

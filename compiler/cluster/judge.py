@@ -200,7 +200,7 @@ def _of_log_in(
 def wrong_cluster(view: ClusterView, manifests: Collection[Manifest]) -> ClusterProblem | None:
     """The question whether the cluster is the environment's, as nothing of that is there, as far as may be read.
 
-    That is none of these ExternalSecrets, no other of the chart, and none of their stores. None for a cluster that is
+    The question stands where it has no ExternalSecret of the chart and no store of theirs. None for a cluster that is
     proven to be the environment's.
     """
     spaces = dict.fromkeys(each.namespace for each in manifests)

@@ -279,7 +279,7 @@ class Operator:
         return next(self._down(self.controllers(store, namespace), ClusterState.OPERATOR_DOWN, "the operator"), None)
 
     def runs(self, store: LiveObject | None, namespace: str) -> bool | None:
-        """Whether an operator of the store runs; None where its Deployments may not be listed, or none is found."""
+        """Whether an operator of the store runs; None where its Deployments may not be listed, or are not found."""
         return self.problem(store, namespace) is None if self.controllers(store, namespace) else None
 
     def webhook_problem(self) -> ClusterProblem | None:
