@@ -35,6 +35,7 @@ from tests.secret_maker import (
 LiveObject = dict[str, Any]
 
 _FAILED = "could not get secret data from provider"
+_INVALID = "InvalidProviderConfig"
 
 
 class Misdeed(StrEnum):
@@ -119,10 +120,19 @@ class OperatorDouble:
             self._start(change.namespace, name)
 
     def _validate(self, name: str) -> None:
+        """Valid says that the object is well formed and its credential there: a Key Vault is not asked."""
         found = self._cluster.everything("clustersecretstores").get(("", name))
-        if found is not None and "status" not in found:
-            # Valid says that the object is well formed: no store is asked (its Validate calls no Key Vault).
-            self._cluster.set_status("clustersecretstores", "", name, _conditions(found, "Valid", "store validated"))
+        if found is None:
+            return
+        is_known = reference_of(found) in self._credentials
+        reason, message = ("Valid", "store validated") if is_known else (_INVALID, "unable to create client")
+        status = _conditions(found, reason, message)
+        if found.get("status") != status:
+            self._cluster.set_status("clustersecretstores", "", name, status)
+            if not is_known:
+                key = found["spec"]["provider"]["azurekv"]["authSecretRef"]["clientId"]["key"]
+                said = f'failed to get clientID: cannot find secret data for key: "{key}"'
+                self._event(found, "Warning", _INVALID, said)
 
     def _reconcile(self, namespace: str, name: str) -> None:
         found = self._cluster.everything("externalsecrets").get((namespace, name))
@@ -270,16 +280,17 @@ class OperatorDouble:
 
     def _event(self, found: LiveObject, kind: str, reason: str, message: str) -> None:
         metadata = found["metadata"]
+        namespace = metadata.get("namespace") or "default"
         digest = hashlib.sha256(f"{reason} {message}".encode()).hexdigest()[:16]
         name = f"{metadata['name']}.{digest}"
-        old = self._cluster.everything("events").get((metadata["namespace"], name), {})
+        old = self._cluster.everything("events").get((namespace, name), {})
         self._cluster.put(
             "events",
             {
-                "metadata": {"name": name, "namespace": metadata["namespace"]},
+                "metadata": {"name": name, "namespace": namespace},
                 "involvedObject": {
-                    "kind": "ExternalSecret",
-                    **{field: metadata[field] for field in ("namespace", "name", "uid", "resourceVersion")},
+                    "kind": found["kind"],
+                    **{field: metadata.get(field) for field in ("namespace", "name", "uid", "resourceVersion")},
                 },
                 "reason": reason,
                 "message": message,
@@ -342,7 +353,7 @@ def _is_alike(old: LiveObject, new: LiveObject) -> bool:
 
 
 def _conditions(found: LiveObject, reason: str, message: str) -> LiveObject:
-    status = "False" if reason.endswith("Error") else "True"
+    status = "False" if reason.endswith(("Error", _INVALID)) else "True"
     old = (found.get("status", {}).get("conditions") or [{}])[0]
     since = old["lastTransitionTime"] if old.get("status") == status else _now()
     ready = {"type": "Ready", "status": status, "reason": reason, "message": message, "lastTransitionTime": since}

@@ -80,7 +80,7 @@ _LOCKED = ", ".join(f"`{shell_line(each, 'read', 'sys/locked-users')}`" for each
 
 def log_in_problem(store: Store, live: LiveObject, namespace: str, said: str) -> ClusterProblem:
     """The problem that the operator cannot log in to `store`, as it `said`, with the credential that it uses."""
-    credential = credential_of(live)
+    credential = credential_of(live, said)
     message = f"the operator cannot log in to the store {quote(store.id)}: {find_words(said)}"
     if credential is not None:
         message += f"; its credential is the {credential}"

@@ -422,19 +422,27 @@ _CREDENTIALS = frozenset(
 )
 
 
-def credential_of(store: LiveObject) -> str | None:
-    """The key and the Secret with the operator's credential for a store; None where it logs in by an identity."""
+def credential_of(store: LiveObject, said: str = "") -> str | None:
+    """The key and the Secret with the operator's credential for a store; None where it logs in by an identity.
+
+    Of several the one whose key, or else whose Secret, the operator names in what it `said`.
+    """
     waiting: list[tuple[str, object]] = [("", child(store, "spec", "provider"))]
+    references: list[tuple[bool, Mapping[str, object]]] = []
     while waiting:
         field, found = waiting.pop(0)
         if not isinstance(found, dict):
             continue
-        if field in _CREDENTIALS and isinstance(found.get("name"), str):
-            namespace = str(found.get("namespace") or child(store, "metadata").get("namespace") or "")
-            title = f"{namespace}/{found['name']}" if namespace else found["name"]
-            return f"key {quote(str(found.get('key')))} of the Secret {quote(title)}"
+        if isinstance(found.get("name"), str) and ("key" in found or field in _CREDENTIALS):
+            references.append((field in _CREDENTIALS, found))
         waiting += found.items()
-    return None
+    named = [each for part in ("key", "name") for _, each in references if f'"{each.get(part)}"' in said]
+    if not (chosen := named or [each for is_credential, each in references if is_credential]):
+        return None
+    found = chosen[0]
+    namespace = str(found.get("namespace") or child(store, "metadata").get("namespace") or "")
+    title = f"{namespace}/{found['name']}" if namespace else found["name"]
+    return f"key {quote(str(found.get('key')))} of the Secret {quote(title)}"
 
 
 def application_of(found: LiveObject) -> str:

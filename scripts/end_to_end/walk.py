@@ -173,7 +173,10 @@ class Walk:
         self._until(self._is_store_ready, "the Key Vault's store does not become ready, although it was mended")
 
     def _must_fail(self, keeper: Keeper) -> None:
-        """Show that the operator fails, and that the last good Secret is there all the same."""
+        """Show that the operator fails, and that the last good Secret is there all the same.
+
+        The ExternalSecret fails, or the store object does, and then the operator is not asked.
+        """
         self._command("status", ENVIRONMENT, "--only", FIRST, "--force-sync")
         self._until(self._is_failing, f'"{FIRST}" does not fail, although its store was broken')
         if self._command("status", ENVIRONMENT, "--only", FIRST, "--cluster") == 0:
@@ -186,6 +189,8 @@ class Walk:
         return self._setting.cluster.data_of(self.room.name, TAKEN_TARGET) is not None
 
     def _is_failing(self) -> bool:
+        if not self._is_store_ready():
+            return True
         found = self._setting.cluster.collection("externalsecrets", self.room.name)
         named = self.project.secrets[FIRST]
         return any(each["metadata"]["name"] == named and ready_reason(each) is not None for each in found)

@@ -258,3 +258,18 @@ SECRET_KEY = {"name": "azure-sp", "namespace": "eso", "key": "k"}
 )
 def test_the_secret_with_the_operators_credential_is_named(provider: dict[str, Any], words: str | None) -> None:
     assert credential_of({"metadata": {}, "spec": {"provider": provider}}) == words
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ('failed to get clientID: cannot find secret data for key: "id"', 'key "id" of the Secret "eso/azure-sp"'),
+        ('cannot get Kubernetes secret "role" from namespace "eso"', 'key "secret" of the Secret "eso/role"'),
+        ("AADSTS7000215", 'key "secret" of the Secret "eso/role"'),
+    ],
+)
+def test_of_several_references_the_one_that_the_operator_complains_of_is_named(said: str, words: str) -> None:
+    """As External Secrets Operator 2.9 says it in the event of a store."""
+    login = {"clientId": {**SECRET_KEY, "key": "id"}, "clientSecret": {**SECRET_KEY, "name": "role", "key": "secret"}}
+    provider = {"azurekv": {"authSecretRef": login}}
+    assert credential_of({"metadata": {}, "spec": {"provider": provider}}, said) == words
