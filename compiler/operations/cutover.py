@@ -261,7 +261,9 @@ def _check_same_keys(preview: Preview) -> Check:
                 message = f"the edit would give {quote(change.title)} other keys, or add or remove it"
                 return Check(About.SAME_KEYS, Verdict.REFUSED, message, command_line("diff", before.name))
     is_one = len(preview.switched) == 1
-    what = "the Secret keeps its name and keys" if is_one else "all Secrets keep their names and keys"
+    # What else an extracted secret holds is compared with the values.
+    keys = "listed keys" if any(each.before.entry.extract for each in preview.switched) else "keys"
+    what = f"the Secret keeps its name and {keys}" if is_one else f"all Secrets keep their names and {keys}"
     return Check(About.SAME_KEYS, Verdict.PASSED, what)
 
 

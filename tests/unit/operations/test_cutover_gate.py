@@ -537,6 +537,7 @@ def test_the_gate_wants_the_keys_that_are_not_listed_too(extracting: Bench) -> N
     extracting.vault.hold("agents/jira", jira(SAME="s", LOST="x", CHANGED="old"))
     extracting.azure.hold("agents-jira", jira(SAME="s", CHANGED="new", SURPLUS="y"))
     found = extracting.to_azure("jira")
+    assert "the Secret keeps its name and listed keys" in [each.message for each in found.checks]
     assert found.is_refused
     assert of(found, "compared")[1:] == [
         (
