@@ -114,25 +114,27 @@ class OperatorDouble:
                 self._reconcile(change.namespace, name)
         elif change.plural == "secrets" and change.type == "DELETED":
             self._make_again(change.namespace, name)
-        elif change.plural == "clustersecretstores" and change.type != "DELETED":
-            self._validate(name)
+        elif change.plural == "clustersecretstores":
+            if change.type == "DELETED":
+                self._done.pop(("", name), None)
+            else:
+                self._validate(name)
         elif change.plural == "pods" and change.type == "ADDED":
             self._start(change.namespace, name)
 
     def _validate(self, name: str) -> None:
         """Valid says that the object is well formed and its credential there: a Key Vault is not asked."""
         found = self._cluster.everything("clustersecretstores").get(("", name))
-        if found is None:
+        if found is None or self._done.get(("", name)) == (mark := _mark(found)):
             return
+        self._done["", name] = mark
         is_known = reference_of(found) in self._credentials
         reason, message = ("Valid", "store validated") if is_known else (_INVALID, "unable to create client")
-        status = _conditions(found, reason, message)
-        if found.get("status") != status:
-            self._cluster.set_status("clustersecretstores", "", name, status)
-            if not is_known:
-                key = found["spec"]["provider"]["azurekv"]["authSecretRef"]["clientId"]["key"]
-                said = f'failed to get clientID: cannot find secret data for key: "{key}"'
-                self._event(found, "Warning", _INVALID, said)
+        if not is_known:
+            key = found["spec"]["provider"]["azurekv"]["authSecretRef"]["clientId"]["key"]
+            said = f'failed to get clientID: cannot find secret data for key: "{key}"'
+            self._event(found, "Warning", _INVALID, said)
+        self._cluster.set_status("clustersecretstores", "", name, _conditions(found, reason, message))
 
     def _reconcile(self, namespace: str, name: str) -> None:
         found = self._cluster.everything("externalsecrets").get((namespace, name))
@@ -289,7 +291,7 @@ class OperatorDouble:
             {
                 "metadata": {"name": name, "namespace": namespace},
                 "involvedObject": {
-                    "kind": found["kind"],
+                    "kind": found.get("kind", "ExternalSecret"),
                     **{field: metadata.get(field) for field in ("namespace", "name", "uid", "resourceVersion")},
                 },
                 "reason": reason,
