@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.rules.operator_version import check
+from compiler.rules.operator_version import find_operator_version
 from tests.unit.rules.conftest import Judge
 
 KNOWN = "known are 0.16 to 0.20, 1.0 to 1.3 and 2.0 to 2.12"
@@ -20,7 +20,7 @@ KNOWN = "known are 0.16 to 0.20, 1.0 to 1.3 and 2.0 to 2.12"
     ],
 )
 def test_finds_a_version_that_cannot_be_written_for(judge: Judge, version: str, message: str, way_out: str) -> None:
-    found = judge(check, f'externalSecretsOperator: "{version}"')
+    found = judge(find_operator_version, f'externalSecretsOperator: "{version}"')
     assert found.messages == [message]
     assert found.helps == [way_out]
     assert found.marked == [f'"{version}"']
@@ -28,8 +28,8 @@ def test_finds_a_version_that_cannot_be_written_for(judge: Judge, version: str, 
 
 @pytest.mark.parametrize("version", ["0.16", "0.20", "1.0", "1.3", "2.0", "2.9", "2.10", "2.12", "2.13", "3.0"])
 def test_leaves_known_and_newer_versions_alone(judge: Judge, version: str) -> None:
-    assert not judge(check, f'externalSecretsOperator: "{version}"')
+    assert not judge(find_operator_version, f'externalSecretsOperator: "{version}"')
 
 
 def test_leaves_a_missing_version_to_another_rule(judge: Judge) -> None:
-    assert not judge(check, "externalSecretsOperator: null")
+    assert not judge(find_operator_version, "externalSecretsOperator: null")

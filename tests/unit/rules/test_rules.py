@@ -5,50 +5,62 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import ModuleType
 
-from compiler.rules import RULES
+from compiler.rules import ALL_RULES, RULES
 from compiler.rules.api import Rule, Scope, find_nothing
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = ROOT / "compiler"
+
+
+def own_rules(module: ModuleType) -> list[tuple[str, Rule]]:
+    return [(name, each) for name, each in vars(module).items() if isinstance(each, Rule)]
+
+
 # The rules of a provider stand in its folder.
 FOLDERS = (PACKAGE / "rules", *sorted(PACKAGE.glob("stores/*/rules")))
-RULE_FILES = sorted(
-    path for folder in FOLDERS for path in folder.glob("*.py") if "\n@rule(" in path.read_text(encoding="utf-8")
-)
-MODULES = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in RULE_FILES}
+MODULES = {
+    path: importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    for folder in FOLDERS
+    for path in sorted(folder.glob("*.py"))
+    if "\n@rule(" in path.read_text(encoding="utf-8")
+}
+FOUND = [(path, name, rule) for path, each in MODULES.items() for name, rule in own_rules(each)]
 
 
-def rule_of(path: Path) -> Rule:
-    rule: Rule = importlib.import_module(MODULES[path]).check
-    return rule
-
-
-def its_test(path: Path) -> Path:
-    return ROOT / "tests/unit" / path.parent.relative_to(PACKAGE) / f"test_{path.name}"
+def its_test(path: Path, rule: Rule) -> Path:
+    """The test of a module with one rule, or of this rule alone."""
+    folder = ROOT / "tests/unit" / path.parent.relative_to(PACKAGE)
+    alone = folder / f"test_{path.stem}_{rule.id.replace('-', '_')}.py"
+    return alone if alone.is_file() else folder / f"test_{path.name}"
 
 
 def test_no_rule_is_left_off_or_listed_twice() -> None:
     listed = [rule.id for rule in RULES]
     assert len(listed) == len(set(listed))
-    assert {path.stem.replace("_", "-") for path in RULE_FILES} <= set(listed)
-    assert len(RULE_FILES) > 50
+    assert sorted(rule.id for _, _, rule in FOUND) == listed
+    assert len(listed) > 50
 
 
-def test_the_file_the_test_and_the_id_of_a_rule_have_one_name() -> None:
-    assert [path for path in RULE_FILES if rule_of(path).id != path.stem.replace("_", "-")] == []
-    assert [path for path in RULE_FILES if rule_of(path) not in RULES] == []
-    assert [path for path in RULE_FILES if not its_test(path).is_file()] == []
+def test_the_function_the_test_and_the_id_of_a_rule_have_one_name() -> None:
+    assert [name for _, name, rule in FOUND if name != f"find_{rule.id.replace('-', '_')}"] == []
+    assert [name for path, name, rule in FOUND if f"import {name}" not in its_test(path, rule).read_text("utf-8")] == []
+
+
+def test_each_page_is_that_of_a_rule() -> None:
+    pages = [path.stem for folder in FOLDERS for path in (folder / "pages").iterdir()]
+    assert sorted(pages) == sorted(rule.id for rule in ALL_RULES)
 
 
 def test_the_test_of_a_rule_has_input_that_keeps_it_and_input_that_breaks_it() -> None:
     texts = {
-        path: its_test(path).read_text(encoding="utf-8")
-        for path in RULE_FILES
-        if rule_of(path).scope is not Scope.INPUT
+        rule.id: its_test(path, rule).read_text(encoding="utf-8")
+        for path, _, rule in FOUND
+        if rule.scope is not Scope.INPUT
     }
-    assert [path for path, text in texts.items() if "assert not judge" not in text] == []
-    assert [path for path, text in texts.items() if ".messages" not in text and ".marked" not in text] == []
+    assert [rule for rule, text in texts.items() if "assert not judge" not in text] == []
+    assert [rule for rule, text in texts.items() if ".messages" not in text and ".marked" not in text] == []
 
 
 def test_the_rules_of_a_zip_are_those_of_the_folder(tmp_path: Path) -> None:
@@ -66,13 +78,14 @@ def test_the_rules_of_a_zip_are_those_of_the_folder(tmp_path: Path) -> None:
 
 
 def test_no_module_of_a_rule_imports_another_one() -> None:
+    names = {each.__name__ for each in MODULES.values()}
     imports = {
         f"{path.stem} imports {node.module}"
         for folder in FOLDERS
         for path in folder.glob("*.py")
         if path.stem != "__init__"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom) and node.module in MODULES.values()
+        if isinstance(node, ast.ImportFrom) and node.module in names
     }
     assert imports == set()
 
