@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -127,148 +128,11 @@ def _choose_store(environment: Environment, form: str, name: str | None) -> Stor
     raise Refusal("usage", message, "name the store with --store, before a move and after it too")
 
 
-_OWN_STORES = """\
+_RBAC: Final = Path(__file__).parent / "rbac"
+_OWN_STORES: Final = """\
   - apiGroups: ["external-secrets.io"]
     resources: ["secretstores"]
     verbs: ["get"]
-"""
-_OF_NAMESPACE = """\
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: "platform-secrets-status", namespace: "NAMESPACE"}
-rules:
-  - apiGroups: ["external-secrets.io"]
-    resources: ["externalsecrets"]
-    verbs: ["list"]
-OWN_STORES\
-  # `list secrets` lets its holder read the values of every Secret of the namespace: Kubernetes cannot allow
-  # the metadata alone. `status` asks for nothing else. Without this rule, keys, UID and data are not asked,
-  # and `--wait` needs `--without-secrets`.
-  - apiGroups: [""]
-    resources: ["secrets"]
-    verbs: ["list"]
-  # Whether the pods that read a Secret are ready, restart, or need a restart.
-  - apiGroups: [""]
-    resources: ["pods"]
-    verbs: ["list"]
-  # Why an ExternalSecret is not ready.
-  - apiGroups: [""]
-    resources: ["events"]
-    verbs: ["list"]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: "platform-secrets-watch", namespace: "NAMESPACE"}
-rules:
-  # `status --offline --cluster --without-secrets`, as a job for alerts runs it: no Secret and no pod.
-  - apiGroups: ["external-secrets.io"]
-    resources: ["externalsecrets"]
-    verbs: ["list"]
-OWN_STORES\
-  - apiGroups: [""]
-    resources: ["events"]
-    verbs: ["list"]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: "platform-secrets-force-sync", namespace: "NAMESPACE"}
-rules:
-  # `status --force-sync` and `rotate`, which set an annotation; a patch of the object may change all of it.
-  - apiGroups: ["external-secrets.io"]
-    resources: ["externalsecrets"]
-    verbs: ["patch"]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: "platform-secrets-consumers", namespace: "NAMESPACE"}
-rules:
-  # `consumers --cluster`, which compares what workloads read with the Secrets that there are. Without the
-  # rules on configmaps and rollouts it says that it does not look at them. `list secrets`: see above.
-  - apiGroups: ["external-secrets.io"]
-    resources: ["externalsecrets"]
-    verbs: ["list"]
-  - apiGroups: [""]
-    resources: ["secrets", "configmaps", "pods"]
-    verbs: ["list"]
-  - apiGroups: ["apps"]
-    resources: ["deployments", "statefulsets", "daemonsets"]
-    verbs: ["list"]
-  - apiGroups: ["batch"]
-    resources: ["jobs", "cronjobs"]
-    verbs: ["list"]
-  - apiGroups: ["argoproj.io"]
-    resources: ["rollouts"]
-    verbs: ["list"]
-"""
-_OF_CLUSTER = """\
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: "platform-secrets-cluster"}
-rules:
-  # Which cluster it is. With `cluster:` in the environment each command asks that first, and stops without the rule.
-  - apiGroups: [""]
-    resources: ["namespaces"]
-    resourceNames: ["kube-system"]
-    verbs: ["get"]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: "platform-secrets-status"}
-rules:
-  - apiGroups: ["external-secrets.io"]
-    resources: ["clustersecretstores"]
-    verbs: ["get"]
-  # For stores that choose namespaces by their labels.
-  - apiGroups: [""]
-    resources: ["namespaces"]
-    verbs: ["get"]
-  # Optional: in which other namespace the ExternalSecrets are, where none is in its own.
-  - apiGroups: ["external-secrets.io"]
-    resources: ["externalsecrets"]
-    verbs: ["list"]
-  # Whether the operator runs: its Deployments are found by their label, in whatever namespace they are.
-  - apiGroups: ["apps"]
-    resources: ["deployments"]
-    verbs: ["list"]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: "platform-secrets-status-stores", namespace: "default"}
-rules:
-  # Why a ClusterSecretStore is not ready: the events about objects of the cluster are in this namespace.
-  - apiGroups: [""]
-    resources: ["events"]
-    verbs: ["list"]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: "platform-secrets-status-operator", namespace: "external-secrets"}
-rules:
-  # Why the operator's pods are not ready; write its namespace if it is another one.
-  - apiGroups: [""]
-    resources: ["pods"]
-    verbs: ["list"]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: "platform-secrets-retire"}
-rules:
-  # `retire --cluster` and `rotate`, which look for whatever in the cluster still reads or writes a store. Without it
-  # `rotate` follows the secrets of the environment alone, and exits 4. In other namespaces that it finds readers in,
-  # it needs the two Roles above too.
-  - apiGroups: ["external-secrets.io"]
-    resources: ["externalsecrets", "clusterexternalsecrets", "secretstores", "clustersecretstores",
-      "pushsecrets", "clusterpushsecrets"]
-    verbs: ["list"]
-  - apiGroups: ["generators.external-secrets.io"]
-    resources: ["vaultdynamicsecrets", "clustergenerators"]
-    verbs: ["list"]
-  # Of the CSI driver for secrets: without the rule a cluster does not even say that it has none of them.
-  - apiGroups: ["secrets-store.csi.x-k8s.io"]
-    resources: ["secretproviderclasses"]
-    verbs: ["list"]
 """
 
 
@@ -276,14 +140,14 @@ def rbac(environment: Environment) -> str:
     """Roles for each namespace of the environment's secrets and the ClusterRoles that commands need, as YAML."""
     spaces = dict.fromkeys(each.namespace for each in environment.secrets.values() if each.namespace is not None)
     kinds = {(each.store.kind, each.namespace) for each in environment.secrets.values() if each.store is not None}
-    roles = ""
+    roles, of_namespace = "", (_RBAC / "namespace.yaml").read_text("utf-8")
     for space in spaces:
         own_stores = _OWN_STORES if ("SecretStore", space) in kinds else ""
-        roles += _OF_NAMESPACE.replace("OWN_STORES", own_stores).replace("NAMESPACE", space)
+        roles += of_namespace.replace("OWN_STORES\n", own_stores).replace("NAMESPACE", space)
     # Without --root: a path of one machine is of no use in a file for a cluster, and a line break ends a comment.
     return (
         f"# What `{PROGRAM} status {environment.name} --cluster` and `--wait` ask for.\n"
         "# `rotate` needs the same, platform-secrets-force-sync and platform-secrets-retire.\n"
         '# Bind the roles to the people who run the commands. Without a rule, what it is for is "not asked".\n'
-        f"{roles}{_OF_CLUSTER}"
+        f"{roles}{(_RBAC / 'cluster.yaml').read_text('utf-8')}"
     )

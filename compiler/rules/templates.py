@@ -1,13 +1,19 @@
 """Judges the texts of templates: what the operator refuses or executes unasked, and what is not read or used."""
 
-from collections.abc import Collection, Iterator
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from compiler.model.document import Node, Related
 from compiler.model.environment import Catalogue, Entry, Environment, pass_text
 from compiler.model.facts import NEWEST, parse_minor
 from compiler.rules.api import CATALOGUE, ENVIRONMENT, ERROR, WARNING, Finding, Findings, places_below, rule, waiver
-from compiler.text.go_template import TemplateNames
 from compiler.text.wording import closest, list_names, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from compiler.text.go_template import TemplateNames
 
 
 def find_invalid_template_in_catalogue(catalogue: Catalogue) -> Findings:
