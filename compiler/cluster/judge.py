@@ -82,6 +82,8 @@ _WRITTEN = frozenset(
         ClusterState.NOT_REFRESHED,
     }
 )
+# No write of the operator gets through: a person deletes the Secret first.
+_STUCK = frozenset({ClusterState.IMMUTABLE, ClusterState.OTHER_TYPE})
 # With these the operator has not read what the environment says, and the age of what it read says nothing.
 _NOT_READ = frozenset({*UNDEPLOYED, ClusterState.NOT_SYNCED, *FAILING})
 
@@ -355,11 +357,14 @@ def _of_external_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProbl
         message = f"the ExternalSecret {title} is not what was compiled: {_difference(manifest.object, found)}"
         common = "the ExternalSecrets are not what was compiled"
         yield ClusterProblem(ClusterState.OTHER_SPEC, message, _DEPLOY, evidence=common)
+    said = list(_of_condition(manifest, live, found))
     if not is_synced(found):
         message = f"the operator has not synchronised {title} as it is now"
         common = "the operator has not synchronised the ExternalSecrets as they are now"
-        yield ClusterProblem(ClusterState.NOT_SYNCED, message, evidence=common)
-    yield from _of_condition(manifest, live, found)
+        # Where only a deletion of the Secret helps, waiting for the operator does not.
+        at = len(said) if any(each.state in _STUCK for each in said) else 0
+        said.insert(at, ClusterProblem(ClusterState.NOT_SYNCED, message, evidence=common))
+    yield from said
 
 
 def _of_condition(manifest: Manifest, live: Live, found: LiveObject) -> Iterator[ClusterProblem]:
@@ -528,7 +533,7 @@ def _applier_of(found: LiveObject) -> str:
 def foreign_secret(manifest: Manifest, secret: LiveObject) -> Iterator[ClusterProblem]:
     """The problem that a live Secret does not belong to the ExternalSecret of its name."""
     owners, title = controllers_of(secret), quote(manifest.target_title)
-    if not owners and is_orphan(manifest) and _is_written_for(manifest.name, secret):
+    if not owners and is_orphan(manifest) and is_written_for(manifest.name, secret):
         return
     if not owners:
         message = f"the Secret {title} is not managed by an ExternalSecret; deploying would overwrite it"
@@ -539,9 +544,10 @@ def foreign_secret(manifest: Manifest, secret: LiveObject) -> Iterator[ClusterPr
         yield ClusterProblem(ClusterState.FOREIGN, message, AGREE)
 
 
-def _is_written_for(name: str, secret: LiveObject) -> bool:
+def is_written_for(name: str, secret: LiveObject) -> bool:
     """Whether the operator has written the data of a Secret for the ExternalSecret `name`."""
-    managers = {manager for _, manager, _ in writers(secret, "f:data")}
+    # Who edits every key takes them all from the operator, whose entry stays.
+    managers = {manager for _, manager, fields in writers(secret) if "f:data" in fields}
     return not managers.isdisjoint({f"{_OPERATORS_PREFIX}{name}", _OPERATOR})
 
 

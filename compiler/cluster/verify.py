@@ -148,7 +148,7 @@ def unreachable(expected: Sequence[Manifest], error: ClusterError, what: str = "
     """The finding that the cluster cannot be read, at the line of the first secret that should be in it."""
     rule = "cluster-no-answer" if error.permission is None else "cluster-forbidden"
     message = f"the cluster cannot be {what}: {error}"
-    return BY_ID[rule].diagnostic(Finding(message, expected[0].span, help=error.remedy))
+    return BY_ID[rule].diagnostic(Finding(message, expected[0].span, help=error.way_out(expected[0].environment)))
 
 
 def _check_stores(expected: Sequence[Manifest], other: Store | None, view: ClusterView) -> Iterator[Diagnostic]:

@@ -51,6 +51,11 @@ class ClusterError(Exception):
         self.remedy = remedy
         self.permission = permission
 
+    def way_out(self, environment: str) -> str:
+        """The remedy, with the line that prints the roles of an environment where a right is missing."""
+        roles = f", which `{command_line('status', environment, '--rbac')}` prints"
+        return self.remedy + (roles if self.permission is not None and environment else "")
+
 
 class NotServedError(ClusterError):
     """The cluster does not have the operator's kinds."""
@@ -149,8 +154,7 @@ class ClusterView:
                 raise
             found = None
             message = f"{wanted}, and whether this is it cannot be told ({self.name}): {error}"
-            way_out = f"{error.remedy}, which `{command_line('status', pin.environment, '--rbac')}` prints"
-            failure = Refusal("cannot run", message, way_out)
+            failure = Refusal("cannot run", message, error.way_out(pin.environment))
         else:
             if found == pin.id:
                 self.is_pinned = True

@@ -92,7 +92,7 @@ def look_at_cluster(environment: Environment, view: ClusterView, namespace: str 
     """What the live workloads need of the environment, in its namespaces or in `namespace` alone."""
     own = secrets_of(environment)
     every = [namespace] if namespace is not None else [name for name, _ in own.secrets]
-    gathered, notes = gather(view, every)
+    gathered, notes = gather(view, every, environment.name)
     return replace(_judge(own, gathered), notes=notes, namespaces=frozenset(every))
 
 

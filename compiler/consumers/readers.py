@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 
+from compiler.cluster.judge import is_written_for
 from compiler.cluster.pods import (
     COMPLETED,
     Locate,
@@ -332,13 +333,13 @@ def _mentions(document: Node) -> Iterator[tuple[str | None, str]]:
                 yield value.text("namespace"), name
 
 
-def gather(view: ClusterView, namespaces: Iterable[str]) -> tuple[ObjectIndex, tuple[str, ...]]:
-    """What the cluster holds in those namespaces, and what may not be asked, in words. Raises Refusal."""
+def gather(view: ClusterView, namespaces: Iterable[str], environment: str = "") -> tuple[ObjectIndex, tuple[str, ...]]:
+    """What the cluster holds in those namespaces of an environment, and what may not be asked. Raises Refusal."""
     gathered = ObjectIndex()
     try:
         view.read_each(read for namespace in dict.fromkeys(namespaces) for read in _readings(gathered, view, namespace))
     except ClusterError as error:
-        failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
+        failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.way_out(environment))
     else:
         return gathered, tuple(f"{plural} are not looked at: {error}" for (plural, _), error in view.refused.items())
     raise failure
@@ -403,7 +404,9 @@ def _take_secrets(gathered: ObjectIndex, namespace: str, every: Iterable[PlainMa
         name = text(metadata, "name") or ""
         controller = text(_controller(metadata), "kind")
         known = gathered.made.get((namespace, name), [])
-        if controller == "ExternalSecret" and known:
+        # An orphan has no owner, and its labels may be Helm's: the operator copies what the ExternalSecret gives it.
+        is_orphan = controller is None and any(is_written_for(each.by, found) for each in known)
+        if known and (controller == "ExternalSecret" or is_orphan):
             # Its ExternalSecret is listed; what it really has says more than the spec.
             gathered.made[namespace, name] = [replace(each, keys=keys_of(found)) for each in known]
         else:

@@ -224,6 +224,7 @@ class WaitResult:
     not_compared: Mapping[str, tuple[str, ...]]  # by secret, what nobody saw before the change
     error: ClusterError | None = None
     unanswered: str = ""  # who had not answered when the time was up
+    lacks_secrets_alone: bool = False  # all that it needs may be looked at but the Secrets
 
 
 @dataclass(frozen=True, slots=True)

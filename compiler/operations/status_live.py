@@ -444,7 +444,7 @@ class StatusJudge:
         self._ahead = ahead
         # Why the API server took no write of this run; empty where it did, or none was tried.
         self.refused_write = ""
-        # By secret, the store object that is not ready: the operator is asked to synchronise the secret once it is.
+        # By secret, why the operator is not asked to synchronise it: before its store object is ready, for instance.
         self.held: Mapping[str, str] = {}
 
     def every(self, snapshot: Snapshot) -> Mapping[str, LiveState]:
@@ -511,7 +511,7 @@ class StatusJudge:
 
     def _notes(self, secret: str, live: Live, states: set[ClusterState]) -> Iterator[str]:
         if secret in self.held:
-            yield f"the operator is not asked to synchronise before {self.held[secret]} is ready"
+            yield f"the operator is not asked to synchronise{self.held[secret]}"
         if not states & UNDEPLOYED:
             yield from note_turns(live, self.now())
         row = self.rows[secret]

@@ -15,6 +15,7 @@ from compiler.cluster.pods import Pod
 from compiler.cluster.problem import OF_PODS, ClusterProblem, ClusterState
 from compiler.cluster.times import last_read_before
 from compiler.cluster.view import (
+    SECRETS,
     STORES,
     ClusterError,
     ClusterView,
@@ -43,6 +44,7 @@ from compiler.operations.status import (
     with_live_state,
 )
 from compiler.operations.status_live import (
+    NEEDED,
     Changes,
     Snapshot,
     StatusJudge,
@@ -52,7 +54,7 @@ from compiler.operations.status_live import (
 from compiler.operations.verify import Verification
 from compiler.refusal import Refusal
 from compiler.stores.pacing import OutOfTimeError, begin, call_within
-from compiler.text.wording import command_line, quote
+from compiler.text.wording import quote
 
 Tell = Callable[[States, float], None]
 Connect = Callable[[], ClusterView]
@@ -229,7 +231,9 @@ class Wait:
             tell(self.states, left)
             if is_proven or left <= 0:
                 how = self._end() if is_proven else None
-                return WaitResult(how or WaitEnd.TIME_UP, seconds, self.states, self.not_compared, error)
+                found = WaitResult(how or WaitEnd.TIME_UP, seconds, self.states, self.not_compared, error)
+                lacking = {plural for plural, _ in self.snapshot.view.refused if plural in NEEDED}
+                return replace(found, lacks_secrets_alone=lacking == {SECRETS})
             if took >= left:
                 # Another round would not end in time.
                 time.sleep(left)
@@ -353,10 +357,8 @@ class StatusReading:
             )
             return self._read_cluster(judge, found)
         except ClusterError as error:
-            remedy = error.remedy
-            if error.permission is not None:
-                remedy += f", which `{command_line('status', self.status.environment.name, '--rbac')}` prints"
-            failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", remedy)
+            way_out = error.way_out(self.status.environment.name)
+            failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", way_out)
         raise failure
 
     def _read_stores(self) -> None:
@@ -383,10 +385,9 @@ class StatusReading:
         return self._result(waited.states, waited)
 
     def _force(self, judge: StatusJudge, snapshot: Snapshot, secrets: Sequence[str]) -> None:
-        """Ask the operator to synchronise, but for secrets whose store object is not ready: that would only fail."""
-        wait, unready = self.wait, unready_stores(snapshot)
-        judge.held = {each: unready[each] for each in secrets if each in unready}
-        secrets = [each for each in secrets if each not in unready]
+        """Ask the operator to synchronise, but not where that would fail, or take keys out of the Secret."""
+        wait, judge.held = self.wait, _why_not_forced(judge, snapshot, secrets)
+        secrets = [each for each in secrets if each not in judge.held]
         try:
             # A report at the end says that no other one was asked for.
             self.forced.extend(force_sync(snapshot, str(int(time.time())), lambda: self.is_over, secrets))
@@ -465,13 +466,16 @@ def read_status(
         return reading.end(options.seconds)
 
 
-def unready_stores(snapshot: Snapshot) -> dict[str, str]:
-    """By secret, its store object in words, where that is known not to be ready, or not to be there."""
-    found = (
-        (secret, unready_store(snapshot.view, manifest.namespace, manifest.object))
-        for secret, manifest in snapshot.manifests.items()
-    )
-    return {secret: store for secret, store in found if store}
+def _why_not_forced(judge: StatusJudge, snapshot: Snapshot, secrets: Iterable[str]) -> dict[str, str]:
+    """By secret, why the operator is not asked to synchronise it; those that it is asked for are left out."""
+    held = dict[str, str]()
+    for secret in secrets:
+        manifest, row = snapshot.manifests[secret], judge.rows[secret]
+        if store := unready_store(snapshot.view, manifest.namespace, manifest.object):
+            held[secret] = f" before {store} is ready"
+        elif row.secret.entry.skips_missing and row.values.faults:
+            held[secret] = f", as it would take out of the Secret what {quote(row.store.id)} does not have"
+    return held
 
 
 def unready_store(view: ClusterView, namespace: str, external_secret: LiveObject) -> str:

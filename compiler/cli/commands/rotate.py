@@ -247,7 +247,7 @@ def _lines_of_rotation(found: Rotation, arguments: Namespace) -> Iterator[Line]:
         for row in found.unsynced.rows:
             yield from live_lines(row.secret.id, row.live) if row.live is not None else ()
         if found.unsynced.waited is not None:
-            yield from wait_lines(found.unsynced.waited, lacking="get a role that allows it")
+            yield from wait_lines(found.unsynced.waited, arguments.environment)
     elif found.old is None:
         yield _status_line(found, arguments)
     elif found.old.is_proven:

@@ -285,7 +285,8 @@ def _show_statuses(looked: Sequence[Status], invocation: Invocation) -> int:
         invocation.lines(status_lines(each, step, now, writer_of, has_run, writes or ()))
         invocation.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
         if each.waited is not None:
-            invocation.lines(wait_lines(each.waited, _secrets_without_dates(each), each.rows))
+            unread = _secrets_without_dates(each)
+            invocation.lines(wait_lines(each.waited, each.environment.name, unread, each.rows, "--without-secrets"))
 
     every = zip(looked, steps, asked, recent, strict=True)
     found = (status_data(each, step, next_of_secrets(each, how), recent=writes) for each, step, how, writes in every)

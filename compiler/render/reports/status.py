@@ -381,14 +381,10 @@ def _unproven_lines(stores: Sequence[str]) -> Iterator[Line]:
         yield "  ", _HELP, accept_store(stores)
 
 
-# What `status` advises for a missing right.
-_LACKING = "get a role that allows it, or leave the Secrets out: --without-secrets"
-
-
 def wait_lines(
-    waited: WaitResult, unread: Sequence[str] = (), rows: Iterable[Row] = (), lacking: str = _LACKING
+    waited: WaitResult, environment: str, unread: Sequence[str] = (), rows: Iterable[Row] = (), without: str = ""
 ) -> Iterator[Line]:
-    """How the wait for `rows` ended, and what it could not see; `lacking` is the way out for a missing right."""
+    """How the wait for `rows` ended, and what it could not see; `without` is the option that leaves the Secrets out."""
     unproven = list(dict.fromkeys(each.unproven for each in waited.states.values() if each.unproven))
     if waited.end is WaitEnd.IN_EFFECT:
         stores = Counter(row.store.id for row in rows)
@@ -401,7 +397,9 @@ def wait_lines(
         yield "  ", _HELP, accept_store(unproven)
     elif waited.end is WaitEnd.UNPROVEN:
         yield (Painted("nothing wrong was found, but not everything may be looked at", Style.ERROR),)
-        yield "  ", _HELP, lacking
+        roles = f"get roles that allow it, which `{command_line('status', environment, '--rbac')}` prints"
+        leave_out = f", or leave the Secrets out: {without}" if without and waited.lacks_secrets_alone else ""
+        yield "  ", _HELP, f"{roles}{leave_out}"
     elif waited.end is WaitEnd.FAILED:
         yield (Painted("not in effect, and waiting longer will not help", Style.ERROR),)
     else:

@@ -635,6 +635,12 @@ def test_another_type_is_said_before_what_it_causes() -> None:
     assert failing is not None
     failing["status"]["conditions"] = [{"type": "Ready", "status": "False", "reason": "SecretSyncedError"}]
     assert states(typed, as_deployed(typed, external_secret=failing, other_type="Opaque")) == [ClusterState.OTHER_TYPE]
+    # The operator notes no success with a spec of another type.
+    failing["metadata"]["generation"] += 1
+    assert states(typed, as_deployed(typed, external_secret=failing, other_type="Opaque")) == [
+        ClusterState.OTHER_TYPE,
+        ClusterState.NOT_SYNCED,
+    ]
 
 
 def test_of_what_is_extracted_the_listed_keys_must_be_there() -> None:
@@ -685,6 +691,17 @@ def test_what_is_edited_in_an_orphan_stays_until_the_next_refresh() -> None:
     (found,) = problems(orphan, as_deployed(orphan, secret=edited))
     assert found.state is ClusterState.EDITED
     assert found.message.endswith("; the operator restores an orphan at its next refresh only")
+
+
+def test_an_orphan_with_every_key_edited_is_still_the_operators() -> None:
+    """As a real API server has it: who writes all keys takes them from the operator, whose `f:data` stays empty."""
+    orphan = with_target(AZURE[SLACK], creationPolicy="Orphan")
+    edited = orphaned()
+    (own,) = (each for each in edited["metadata"]["managedFields"] if "f:data" in each["fieldsV1"])
+    taken = {**own, "manager": "kubectl-patch", "time": "2999-01-01T00:00:00Z"}
+    edited["metadata"]["managedFields"].append({**taken, "fieldsV1": {"f:data": own["fieldsV1"]["f:data"]}})
+    own["fieldsV1"] = {**own["fieldsV1"], "f:data": {}}
+    assert states(orphan, as_deployed(orphan, secret=edited)) == [ClusterState.EDITED]
 
 
 def test_an_external_secret_of_another_name_makes_the_secret_of_its_target() -> None:

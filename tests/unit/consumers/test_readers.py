@@ -31,6 +31,7 @@ from tests.unit.consumers.conftest import Bench, deployment, gathered
 
 APPS, BATCH = "/apis/apps/v1/namespaces/agents", "/apis/batch/v1/namespaces/agents"
 SENTINEL = "sentinel-4711"
+HELMS = "Helm release's Secret"
 
 
 @pytest.fixture
@@ -186,6 +187,24 @@ def test_findings_of_a_cluster_stand_at_the_environments_lines(
     ]
     assert not any(each.related for each in found)
     assert "a Helm release's Secret" in next(each.message for each in found if each.rule == "doubly-made-secret")
+
+
+@pytest.mark.parametrize(
+    ("manager", "kinds"),
+    [("externalsecrets.external-secrets.io/es", ["ExternalSecret"]), ("helm", ["ExternalSecret", HELMS])],
+)
+def test_an_orphan_with_labels_of_helm_is_made_once(
+    fake: FakeCluster, view: ClusterView, manager: str, kinds: list[str]
+) -> None:
+    """Helm labels an ExternalSecret, and with creationPolicy Orphan its Secret has these labels and no owner."""
+    fake.external_secret("agents", "es")
+    fake.secret("agents", "es", {"A": "x"})
+    (listed,) = fake.objects["/api/v1/namespaces/agents/secrets"]["items"]
+    listed["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "Helm"}
+    listed["metadata"]["managedFields"][0]["manager"] = manager
+    made = gather(view, ["agents"])[0].made["agents", "es"]
+    assert [each.kind for each in made] == kinds
+    assert made[-1].keys == frozenset({"A"})
 
 
 def test_who_may_not_list_what_matters_is_told_so(fake: FakeCluster, view: ClusterView) -> None:

@@ -227,5 +227,5 @@ def test_pods_that_are_to_start_prove_nothing_of_a_doubtful_store(
         states = {"jira": LiveState(problems=problems, unproven=unproven)}
         waited = WaitResult(end, 60, states, {})
         assert is_synced(Status(world.bench.environment(), (), None, waited=waited)) is synced
-        said = " ".join(str(line) for line in wait_lines(waited))
+        said = " ".join(str(line) for line in wait_lines(waited, "dev"))
         assert ("--accept-store vault" in said) is bool(unproven)

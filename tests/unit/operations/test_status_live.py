@@ -11,6 +11,7 @@ from compiler.cluster.view import ClusterError, ClusterView
 from compiler.live.observation import Likeness
 from compiler.model.environment import other_store, progress_of
 from compiler.model.facts import short_duration
+from compiler.operations.causes import find_causes
 from compiler.operations.status import LiveState, Status, StoreFindings, from_files, manifests_for
 from compiler.operations.status_live import (
     Snapshot,
@@ -112,6 +113,25 @@ def test_a_secret_of_another_type_is_deleted_once_its_type_is_deployed(
     seen = world.live_state()
     assert ClusterState.OTHER_TYPE in {each.state for each in seen.problems}
     assert seen.helps == ()
+
+
+@pytest.mark.parametrize("is_typed", [False, True])
+def test_what_a_deployed_type_waits_for_is_a_deletion(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, is_typed: bool
+) -> None:
+    """The operator notes no success with the new spec, which alone would say: wait."""
+    if is_typed:
+        monkeypatch.setattr(ClusterView, "other_type", lambda *_: "Opaque")
+    found = world.platform.double.get("externalsecrets", SPACE, JIRA)
+    found["status"]["syncedResourceVersion"] = "0-a"
+    world.platform.double.put("externalsecrets", found)
+    status = world.judge().rows["jira"]
+    live = world.live_state()
+    (cause,) = find_causes(replace(world.status(), rows=(replace(status, live=live),)))
+    assert cause.code == ("other-type" if is_typed else "not-synced")
+    assert [each for each in cause.next if each.startswith("kubectl")] == (
+        [f"kubectl -n {SPACE} delete secret {JIRA}"] if is_typed else []
+    )
 
 
 @pytest.mark.parametrize("frozen", ["reason", "message", "field"])

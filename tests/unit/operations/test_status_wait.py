@@ -227,11 +227,16 @@ def test_what_is_being_deleted_is_not_in_effect(world: World, plural: str) -> No
     assert (waited.end, states(waited)["jira"]) == (WaitEnd.TIME_UP, [ClusterState.DELETED])
 
 
-@pytest.mark.parametrize("right", ["list secrets", "get clustersecretstores"])
-def test_without_the_right_to_ask_for_secrets_or_stores_nothing_is_proven(world: World, right: str) -> None:
-    world.double.refused[right] = 403
+@pytest.mark.parametrize(
+    "rights", [("list secrets",), ("get clustersecretstores",), ("list secrets", "get clustersecretstores")]
+)
+def test_without_the_right_to_ask_for_secrets_or_stores_nothing_is_proven(
+    world: World, rights: tuple[str, ...]
+) -> None:
+    world.double.refused.update(dict.fromkeys(rights, 403))
     waited, _ = followed(world)
     assert (waited.end, states(waited)) == (WaitEnd.UNPROVEN, {"github": [], "jira": []})
+    assert waited.lacks_secrets_alone is (rights == ("list secrets",))
 
 
 def test_pods_and_events_that_may_not_be_asked_prove_nothing_less(world: World) -> None:
@@ -487,6 +492,19 @@ def test_a_store_object_that_stays_unready_has_nothing_asked_for(world: World) -
     world.double.refused["get clustersecretstores"] = 403
     found = read_status(world.bench.environment(), options, world.bench.live(), world.view, lambda _states, _left: None)
     assert found.forced == ("jira",)
+
+
+@pytest.mark.parametrize(("policy", "is_asked"), [("Retain", True), ("Delete", False), ("Merge", False)])
+def test_the_operator_is_not_asked_to_take_keys_out_of_a_secret(world: World, policy: str, *, is_asked: bool) -> None:
+    """With Delete or Merge it leaves out what its store does not have, and the Secret goes when nothing is left."""
+    world.bench.change("catalogue", "  jira:\n", f"  jira:\n    deletionPolicy: {policy}\n")
+    world.platform.run(world.bench.environment())
+    world.bench.vault.versions.pop("agents/jira")
+    found = looked(world, StatusOptions(("jira",), is_forced=True))
+    assert (found.forced, mark(world, JIRA) is not None) == (("jira",) if is_asked else (), is_asked)
+    words = 'the operator is not asked to synchronise, as it would take out of the Secret what "vault" does not have'
+    assert found.rows[0].live is not None
+    assert (words in found.rows[0].live.notes) is not is_asked
 
 
 def test_what_the_operator_did_by_itself_meanwhile_is_not_asked_for(world: World) -> None:

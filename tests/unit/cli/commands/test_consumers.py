@@ -163,6 +163,7 @@ def test_the_live_cluster_is_looked_at(
         cluster.refused["/deployments"] = 403
         refused = run("consumers", "dev", "--cluster")
         assert (refused.code, "you are not allowed to list deployments" in refused.err) == (3, True)
+        assert "help: get roles that allow it, which `platform-secrets status dev --rbac` prints" in refused.err
 
 
 @pytest.mark.heavy

@@ -365,24 +365,34 @@ def test_what_a_person_does_first_stands_before_the_command(world: World) -> Non
 
 def test_what_could_not_be_looked_at_is_the_last_line() -> None:
     found = {"jira": LiveState(not_asked=("keys: no",)), "github": LiveState(not_asked=("keys: no", "pods: no"))}
-    lines = told(wait_lines(WaitResult(WaitEnd.UNPROVEN, 600, found, {})))
+    lines = told(wait_lines(WaitResult(WaitEnd.UNPROVEN, 600, found, {}), "dev"))
     assert lines[0] == "nothing wrong was found, but not everything may be looked at"
+    assert lines[1] == "  help: get roles that allow it, which `platform-secrets status dev --rbac` prints"
     assert lines[-1] == "not looked at: keys: no; pods: no"
     found = {name: LiveState(unproven="vault") for name in ("jira", "github")}
-    lines = told(wait_lines(WaitResult(WaitEnd.UNPROVEN, 600, found, {})))
+    lines = told(wait_lines(WaitResult(WaitEnd.UNPROVEN, 600, found, {}), "dev"))
     assert lines[0] == 'nothing wrong was found, but it is not proven that the cluster reads "vault"'
     assert lines[1].endswith("or accept that it is the same: --accept-store vault")
-    lines = told(wait_lines(WaitResult(WaitEnd.IN_EFFECT, 600, {"jira": LiveState()}, {}), ["jira"]))
+    lines = told(wait_lines(WaitResult(WaitEnd.IN_EFFECT, 600, {"jira": LiveState()}, {}), "dev", ["jira"]))
     assert lines == ["all are in effect", 'not looked at: when the values of "jira" were written']
+
+
+@pytest.mark.parametrize(
+    ("is_alone", "without"), [(True, "--without-secrets"), (False, "--without-secrets"), (True, "")]
+)
+def test_secrets_are_left_out_where_nothing_else_may_not_be_listed(*, is_alone: bool, without: str) -> None:
+    waited = WaitResult(WaitEnd.UNPROVEN, 600, {"jira": LiveState()}, {}, lacks_secrets_alone=is_alone)
+    lines = told(wait_lines(waited, "dev", without=without))
+    assert lines[1].endswith(", or leave the Secrets out: --without-secrets") is (is_alone and bool(without))
 
 
 def test_a_wait_says_what_it_has_waited_for(world: World) -> None:
     waited = WaitResult(WaitEnd.IN_EFFECT, 600, {}, {})
-    assert told(wait_lines(waited, (), world.status().rows)) == [
+    assert told(wait_lines(waited, "prod", (), world.status().rows)) == [
         'all are in effect: 2 secrets on "vault", as the files said when this wait began'
     ]
     world.switch()
-    assert told(wait_lines(waited, (), world.status().rows)) == [
+    assert told(wait_lines(waited, "prod", (), world.status().rows)) == [
         'all are in effect: 1 secret on "vault", 1 secret on "azure", as the files said when this wait began'
     ]
 
@@ -395,7 +405,7 @@ def test_every_state_has_words_that_fit(state: ClusterState) -> None:
 
 def waited(end: WaitEnd, error: ClusterError | None = None, unanswered: str = "") -> list[str]:
     both = {"jira": ("UID", "data"), "github": ("UID", "data")}
-    return told(wait_lines(WaitResult(end, 600, {}, both, error, unanswered)))
+    return told(wait_lines(WaitResult(end, 600, {}, both, error, unanswered), "dev"))
 
 
 def test_the_end_of_a_wait_is_told_with_what_it_could_not_compare() -> None:
