@@ -25,7 +25,6 @@ from compiler.change.plan import (
     Target,
 )
 from compiler.change.run_files import caller_of
-from compiler.live.ages import may_have_since, plus_days, since_text, values_since
 from compiler.live.observation import (
     NOT_HELD,
     Likeness,
@@ -33,6 +32,7 @@ from compiler.live.observation import (
     ask_many,
     compare_held,
     kv_line,
+    plus_days,
     rotation_of,
     start_time,
     value_at,
@@ -54,6 +54,7 @@ from compiler.stores.interface import (
     SecretWriter,
     StoreState,
     Use,
+    since_text,
     with_tags,
 )
 from compiler.stores.secret_value import Comparer
@@ -74,6 +75,8 @@ def since_in_sources(readers: Mapping[str, SecretReader]) -> SinceOf:
     """Finds the dates of values where the steps come from; `readers` are the stores there, by their ids."""
 
     def since(steps: Sequence[tuple[Step, int]]) -> list[datetime | None]:
+        from compiler.live.ages import values_since  # noqa: PLC0415 - few keys have a limit
+
         origins: dict[tuple[str, str], tuple[RemoteSecret, dict[int, tuple[int, str | None]]]] = {}
         for number, (step, days) in enumerate(steps):
             if step.source is not None and step.origin is not None:
@@ -96,6 +99,8 @@ def carry_ages(plan: Plan, limits: Limits, since_of: SinceOf | None, used: Mappi
     """
     if not any(_limits_of(write.target, plan, limits) for write in plan.writes):
         return plan
+
+    from compiler.live.ages import may_have_since  # noqa: PLC0415 - few keys have a limit
 
     def find_dates(write: Put) -> list[Aged]:
         own, store = _limits_of(write.target, plan, limits), used.get(write.store)
@@ -178,6 +183,8 @@ def _dates(
     """Since when the keys of `limits` that `remote` has have their values."""
     if remote is None:
         return []
+    from compiler.live.ages import values_since  # noqa: PLC0415 - few keys have a limit
+
     keys = {each: (days, each) for each, days in limits.items() if value_at(remote, each) is not None}
     found = values_since(store, remote, keys, datetime.now(UTC))
     return [Aged(Location(*target, each), limits[each], date, is_tagged) for each, date in found.items()]

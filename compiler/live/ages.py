@@ -12,9 +12,17 @@ from enum import StrEnum
 from functools import partial
 from typing import Final, Generic, TypeVar
 
-from compiler.live.observation import is_of_store, value_at
+from compiler.live.observation import is_of_store, plus_days, value_at
 from compiler.stores.errors import StoreError
-from compiler.stores.interface import FROM_VERSION, RENEW_DATE, VALUE_SINCE, Attributes, RemoteSecret, SecretReader
+from compiler.stores.interface import (
+    FROM_VERSION,
+    RENEW_DATE,
+    UNKNOWN_SINCE,
+    VALUE_SINCE,
+    Attributes,
+    RemoteSecret,
+    SecretReader,
+)
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import quote
 
@@ -24,8 +32,6 @@ _USUALLY_KEPT: Final = 10
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 # How far a server's clock may be ahead of this one.
 _SKEW: Final = timedelta(hours=1)
-# The date of a copy whose age is not known, or the start of it.
-_UNKNOWN: Final = "unknown"
 
 Key = TypeVar("Key")
 # Finds the value of a key in a version; None where it has none.
@@ -55,20 +61,6 @@ class KeyAge:
     @property
     def overdue(self) -> datetime | None:
         return self.due if self.state is AgeState.OVERDUE else None
-
-
-def plus_days(moment: datetime, days: int) -> datetime:
-    """`moment` plus `days`, limited to the range of datetime."""
-    try:
-        return moment + timedelta(days=days)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC) if days > 0 else datetime.min.replace(tzinfo=UTC)
-
-
-def since_text(*dates: datetime | None) -> str:
-    """The tag `value-since` for the oldest of `dates`; None is an unknown age."""
-    known = [date for date in dates if date is not None]
-    return min(known).astimezone(UTC).isoformat(timespec="seconds") if len(known) == len(dates) else _UNKNOWN
 
 
 def age_keys(
@@ -383,7 +375,7 @@ class _Ages(Generic[Key]):
 
 def _since_of(text: str, now: datetime) -> tuple[datetime | None, str]:
     written = text.partition(FROM_VERSION)[0]
-    if written.startswith(_UNKNOWN):
+    if written.startswith(UNKNOWN_SINCE):
         return None, "its age was not known when it was copied"
     try:
         moment = datetime.fromisoformat(written.strip())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -295,6 +295,14 @@ def start_time_if_valid(run_id: str) -> datetime | None:
     with suppress(ValueError):
         return start_time(run_id)
     return None
+
+
+def plus_days(moment: datetime, days: int) -> datetime:
+    """`moment` plus `days`, limited to the range of datetime."""
+    try:
+        return moment + timedelta(days=days)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if days > 0 else datetime.min.replace(tzinfo=UTC)
 
 
 def rotation_of(attributes: Attributes) -> str | None:

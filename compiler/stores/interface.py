@@ -6,7 +6,7 @@ A provider's client is imported only when one of its stores is opened.
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, Protocol, cast
 
@@ -67,6 +67,8 @@ class RemoteSecret:
 # Tags that this program writes beside a value: since when the oldest value with a limit is the same, in ISO 8601, and
 # the id of the rotation that is under way. It only reads HashiCorp's `renew-date`, YYYY-MM-DD.
 VALUE_SINCE: Final = "value-since"
+# The date of a copy whose age is not known, or the start of it.
+UNKNOWN_SINCE: Final = "unknown"
 # What follows the date in a Vault, where a tag is of all versions: the first version that it is about.
 FROM_VERSION: Final = " from version "
 ROTATION: Final = "rotation"
@@ -74,6 +76,12 @@ ROTATION_BY: Final = "rotation-by"  # who holds that run, as user@host, and the 
 RENEW_DATE: Final = "renew-date"
 # A tag of Azure's own functions that rotate a secret: for how many days a new version is valid.
 VALIDITY_DAYS: Final = "ValidityPeriodDays"
+
+
+def since_text(*dates: datetime | None) -> str:
+    """The tag `value-since` for the oldest of `dates`; None is an unknown age."""
+    known = [date for date in dates if date is not None]
+    return min(known).astimezone(UTC).isoformat(timespec="seconds") if len(known) == len(dates) else UNKNOWN_SINCE
 
 
 def with_tags(tags: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:

@@ -24,7 +24,7 @@ from compiler.change.journal import Run, RunEntry
 from compiler.change.operations import Delete, NewVersion, Operation, Put, RecoverVersions, Restore
 from compiler.change.plan import Aged, Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step
 from compiler.change.run_files import caller, caller_of
-from compiler.live.ages import age_keys, since_text
+from compiler.live.ages import age_keys
 from compiler.live.observation import rotation_of
 from compiler.model.document import Node
 from compiler.model.environment import Store
@@ -32,7 +32,16 @@ from compiler.model.inventory import PlaceLimits
 from compiler.model.store import StoreAddress
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, Code, ConflictError, ForbiddenError, StoreError
-from compiler.stores.interface import ROTATION, ROTATION_BY, VALUE_SINCE, Attributes, Problem, RemoteSecret, Use
+from compiler.stores.interface import (
+    ROTATION,
+    ROTATION_BY,
+    VALUE_SINCE,
+    Attributes,
+    Problem,
+    RemoteSecret,
+    Use,
+    since_text,
+)
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import shell_line
 from tests import providers

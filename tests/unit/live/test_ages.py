@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.live.ages import AgeState, KeyAge, age_keys, since_text, values_since
+from compiler.live.ages import AgeState, KeyAge, age_keys, values_since
 from compiler.live.observation import value_at
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import (
@@ -19,7 +19,7 @@ from compiler.stores.errors import (
     StoreLocation,
     VersionGoneError,
 )
-from compiler.stores.interface import Attributes, RemoteSecret
+from compiler.stores.interface import Attributes, RemoteSecret, since_text
 from compiler.stores.secret_value import JsonKind, SecretValue
 from tests import providers
 from tests.memory_store import MemoryStore, secrets
