@@ -115,12 +115,14 @@ def rule(
     *,
     gather: Callable[[Iterable[Finding]], Iterable[Finding]] = tuple,
     catalogue_check: Callable[[Catalogue], Findings] = find_nothing,
+    checks_catalogue: bool = False,
     waivable: bool = False,
 ) -> Callable[[Callable[..., Findings]], Rule]:
-    """Turns the decorated `check` into a rule."""
+    """Turns the decorated `check` into a rule; one that `checks_catalogue` takes an Environment or the Catalogue."""
 
     def make_rule(check: Callable[..., Findings]) -> Rule:
-        return Rule(rule_id, severity, scope, check, gather, catalogue_check, waivable)
+        of_catalogue = check if checks_catalogue else catalogue_check
+        return Rule(rule_id, severity, scope, check, gather, of_catalogue, waivable)
 
     return make_rule
 

@@ -49,7 +49,9 @@ def _find_missing(environment: Environment) -> Findings:
     root = environment.root
     for name, example in _ENVIRONMENT.items():
         if name not in root.children and not (name == "store" and environment.default_store is not None):
-            yield from _missing(f'environment "{environment.name}" has no "{name}"', environment, name, example)
+            yield from _missing_in_environment(
+                f'environment "{environment.name}" has no "{name}"', environment, name, example
+            )
     for store_id, node in root.members_at("stores").items():
         for name, example in _STORE.items():
             if name not in node.children and not _is_empty(node, name):
@@ -58,7 +60,7 @@ def _find_missing(environment: Environment) -> Findings:
                 yield Finding(message, node.key_span, help=way_out, related=related, scope=("stores", store_id))
 
 
-def _missing(message: str, environment: Environment, name: str, example: str) -> Findings:
+def _missing_in_environment(message: str, environment: Environment, name: str, example: str) -> Findings:
     if not _is_empty(environment.root, name):
         stores = environment.root.members_at("stores")
         if name == "store" and stores:
@@ -96,26 +98,26 @@ def find_unknown_secret(environment: Environment) -> Findings:
         return
     root = environment.root
     for secret_id, node in root.members_at("secrets").items():
-        yield from _judge(environment, secret_id, node.key_span, ("secrets", secret_id))
+        yield from _judge_secret_id(environment, secret_id, node.key_span, ("secrets", secret_id))
     for item in (item for step in root.items_at(KEY, "steps") for item in step.items):
         if item.value != REST:
-            yield from _judge(environment, str(item.value), item.span, ())
+            yield from _judge_secret_id(environment, str(item.value), item.span, ())
 
 
-def _judge(environment: Environment, secret_id: str, at: Span, scope: tuple[str, ...]) -> Findings:
+def _judge_secret_id(environment: Environment, secret_id: str, at: Span, scope: tuple[str, ...]) -> Findings:
     entries = environment.catalogue.entries
     if secret_id not in entries:
         match = closest(secret_id, entries)
         yield Finding(
             f"no secret named {quote(secret_id)} in the catalogue",
             at,
-            help=_way_out(secret_id, entries),
+            help=_unknown_secret_way_out(secret_id, entries),
             related=(Related(f'"{match}" is defined here', entries[match].node.key_span),) if match else (),
             scope=scope,
         )
 
 
-def _way_out(name: str, entries: Collection[str]) -> str:
+def _unknown_secret_way_out(name: str, entries: Collection[str]) -> str:
     from compiler.rules.forms.schema_error import SETTINGS, of_setting  # noqa: PLC0415 - only where one is wrong
 
     if name in SETTINGS:
@@ -132,7 +134,7 @@ _MEANT_WHEN_DISABLED = frozenset({"enabled", "waive", "store"})
 def find_unused_override(environment: Environment) -> Findings:
     # A damaged file's emptied maps may have changed just what was taken out.
     if len(environment.layers) > 1 and not environment.damaged:
-        yield from _compare(environment.document.root, environment.root, ())
+        yield from _compare_with_layers(environment.document.root, environment.root, ())
     own = environment.document.root.children.get("secrets")
     merged = environment.root.children.get("secrets")
     if own is None or merged is None:
@@ -143,7 +145,7 @@ def find_unused_override(environment: Environment) -> Findings:
             yield from _as_the_catalogue(node, environment, secret_id)
 
 
-def _compare(own: Node, merged: Node, path: tuple[str, ...]) -> Findings:
+def _compare_with_layers(own: Node, merged: Node, path: tuple[str, ...]) -> Findings:
     """Walks the environment's own file, which is small, beside the merged tree, which remembers what lay below."""
     for key, node in own.children.items():
         here = (*path, key)
@@ -156,7 +158,7 @@ def _compare(own: Node, merged: Node, path: tuple[str, ...]) -> Findings:
                 message = f"{quote(key)} is removed here, but no lower layer has it"
                 yield Finding(message, node.key_span, help="remove the line", scope=waiver_scope(here))
         elif node.children:
-            yield from _compare(node, winner, here)
+            yield from _compare_with_layers(node, winner, here)
         elif not _holds_store(node, here):
             yield from _check_repetition(node, winner, key, here)
 
@@ -232,13 +234,13 @@ def find_contradictory_moves(environment: Environment) -> Findings:
     if REST in entries:
         message = f"{quote(REST)} is a secret of the catalogue, and in `moves` it means the rest"
         yield Finding(message, moves.key_span, help="give the secret another id")
-    yield from _twice(steps)
-    yield from _rest(steps)
-    yield from _guards(steps, entries)
+    yield from _check_repeated_steps(steps)
+    yield from _check_rest(steps)
+    yield from _check_guards(steps, entries)
     yield from _check_shared_values(environment, steps)
 
 
-def _twice(steps: Sequence[Sequence[Node]]) -> Findings:
+def _check_repeated_steps(steps: Sequence[Sequence[Node]]) -> Findings:
     seen: dict[object, Node] = {}
     for item in (item for step in steps for item in step):
         if (first := seen.setdefault(item.value, item)) is not item:
@@ -246,7 +248,7 @@ def _twice(steps: Sequence[Sequence[Node]]) -> Findings:
             yield Finding(message, item, help="name it once", related=(Related("first named", first.span),))
 
 
-def _rest(steps: Sequence[Sequence[Node]]) -> Findings:
+def _check_rest(steps: Sequence[Sequence[Node]]) -> Findings:
     for index, step in enumerate(steps):
         for item in step:
             if item.value == REST and (len(step) > 1 or index + 1 < len(steps)):
@@ -254,7 +256,7 @@ def _rest(steps: Sequence[Sequence[Node]]) -> Findings:
                 yield Finding(message, item, help="move it to the end")
 
 
-def _guards(steps: Sequence[Sequence[Node]], entries: Mapping[str, Entry]) -> Findings:
+def _check_guards(steps: Sequence[Sequence[Node]], entries: Mapping[str, Entry]) -> Findings:
     # The last step with a secret that guards nothing.
     last = max(
         (index for index, step in enumerate(steps) if not all(_is_guard(item, entries) for item in step)), default=-1

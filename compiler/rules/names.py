@@ -44,7 +44,7 @@ def find_invalid_kubernetes_name_in_catalogue(catalogue: Catalogue) -> Findings:
         ):
             if problem := facts.secret_key_problem(name):
                 message = f"the key {quote(name)} {problem}"
-                yield Finding(message, node.key_span, help=_way_out(name, problem), scope=scope)
+                yield Finding(message, node.key_span, help=_name_way_out(name, problem), scope=scope)
 
 
 @rule("invalid-kubernetes-name", ERROR, ENVIRONMENT, catalogue_check=find_invalid_kubernetes_name_in_catalogue)
@@ -53,12 +53,12 @@ def find_invalid_kubernetes_name(environment: Environment) -> Findings:
     yield from _judge_name("the value of `partOf`", root.get("partOf"), facts.label_value_problem, ())
     yield from _judge_name("the AppProject's name", root.get("argocdProject"), _labelled_name_problem, ())
     for store in environment.stores.values():
-        yield from _store(store)
+        yield from _judge_store(store)
     # After what is said once: of very many findings the last are not listed.
     for node, scope in places_below(environment.root, "secrets"):
         if node.children:
             yield from _judge_name("the namespace", node.children.get("namespace"), facts.namespace_problem, scope)
-            yield from _metadata(node, scope)
+            yield from _judge_metadata(node, scope)
     for secret in environment.secrets.values():
         if secret.annotations:
             yield from _annotation_size(secret, environment, "annotations", secret.annotations)
@@ -66,7 +66,7 @@ def find_invalid_kubernetes_name(environment: Environment) -> Findings:
             yield from _annotation_size(secret, environment, "secretAnnotations", secret.secret_annotations)
 
 
-def _store(store: Store) -> Findings:
+def _judge_store(store: Store) -> Findings:
     scope = ("stores", store.id)
     name_problem = _labelled_name_problem if store.rendered else facts.object_name_problem
     yield from _judge_name("the store's name", store.node.get("name"), name_problem, scope)
@@ -81,16 +81,16 @@ def _store(store: Store) -> Findings:
             yield from _judge_name("the key", node.children.get("key"), facts.secret_key_problem, scope)
 
 
-def _metadata(owner: Node, scope: tuple[str, ...]) -> Findings:
+def _judge_metadata(owner: Node, scope: tuple[str, ...]) -> Findings:
     for member, kind in METADATA.items():
         for key, value in owner.members_at(member).items():
             if problem := facts.label_key_problem(key):
                 message = f"the {kind} {quote(key)} {problem}"
-                yield Finding(message, value.key_span, help=_way_out(key, problem), scope=scope)
+                yield Finding(message, value.key_span, help=_name_way_out(key, problem), scope=scope)
             is_label = kind.endswith("label") and isinstance(value.value, str)
             if is_label and (problem := facts.label_value_problem(str(value.value))):
                 message = f"the value of the {kind} {quote(key)} {problem}"
-                yield Finding(message, value, help=_way_out(str(value.value), problem), scope=scope)
+                yield Finding(message, value, help=_name_way_out(str(value.value), problem), scope=scope)
 
 
 def _annotation_size(secret: Secret, environment: Environment, member: str, texts: Mapping[str, str]) -> Findings:
@@ -111,17 +111,17 @@ def _judge_name(
     from compiler.rules.forms.schema_error import as_id  # noqa: PLC0415 - only where something is wrong
 
     form = as_id(name) if name.isascii() else None
-    way_out = typing_mistake(name) or (f'write "{form}"' if form is not None else _way_out(name, problem))
+    way_out = typing_mistake(name) or (f'write "{form}"' if form is not None else _name_way_out(name, problem))
     yield Finding(f"{what} {quote(name)} {problem}", node, help=way_out, scope=scope)
 
 
-def _way_out(name: str, problem: str) -> str:
+def _name_way_out(name: str, problem: str) -> str:
     if "Kubernetes allows" in problem:
         return "shorten it"
     return foreign_character(name) or "write it in the form that Kubernetes accepts"
 
 
-_FORM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 @rule("invalid-environment-variable-name", WARNING, CATALOGUE, waivable=True)
@@ -129,7 +129,7 @@ def find_invalid_environment_variable_name(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
         if entry.mounted_by:
             for name, node in entry.target_nodes.items():
-                if not _FORM.fullmatch(name):
+                if not _VARIABLE.fullmatch(name):
                     yield Finding(
                         f"{quote(name)} is not a valid environment variable name: no shell can read it",
                         node.key_span,
@@ -140,10 +140,10 @@ def find_invalid_environment_variable_name(catalogue: Catalogue) -> Findings:
 
 def _such_as(name: str) -> str:
     form = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_")
-    return f": {quote(form)}" if _FORM.fullmatch(form) and not looks_like_credential(name) else ""
+    return f": {quote(form)}" if _VARIABLE.fullmatch(form) and not looks_like_credential(name) else ""
 
 
-_LISTED = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+_ALL_PLACEHOLDERS = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
 
 
 @rule("invalid-naming-pattern", ERROR, CATALOGUE)
@@ -162,7 +162,7 @@ def find_pattern_mistakes(node: Node) -> Findings:
     for part in PLACEHOLDER.finditer(pattern):
         span = Span(node.source, at + part.start(), at + part.end()) if at >= 0 else node.span
         if part[1] is None:
-            message, way_out = f'a "{part[0]}" alone is not a placeholder', f"the placeholders are {_LISTED}"
+            message, way_out = f'a "{part[0]}" alone is not a placeholder', f"the placeholders are {_ALL_PLACEHOLDERS}"
             yield Finding(message, span, help=way_out)
         elif part[1] not in PLACEHOLDERS:
             message = f"{quote(part[1])} is not a placeholder"

@@ -19,7 +19,7 @@ def gather_shared_places(findings: Iterable[Finding]) -> Findings:
     for finding in findings:
         of_two.setdefault(finding.names, []).append(finding)
     for names, together in of_two.items():
-        yield together[0] if len(together) == 1 else _of_several(names, together)
+        yield together[0] if len(together) == 1 else _join_shared(names, together)
 
 
 @rule("shared-place", WARNING, PROJECT, gather=gather_shared_places, waivable=True)
@@ -57,21 +57,21 @@ def _find_shared(readers: list[tuple[Environment, Store]]) -> Findings:
             first, first_secret = seen.setdefault(place, (environment, secret))
             if first is not environment and place not in said:
                 said.add(place)
-                yield _finding(name, environment, secret, first, first_secret)
+                yield _shared_finding(name, environment, secret, first, first_secret)
 
 
-def _finding(name: str, later: Environment, secret: Secret, first: Environment, first_secret: Secret) -> Finding:
+def _shared_finding(name: str, later: Environment, secret: Secret, first: Environment, first_secret: Secret) -> Finding:
     return Finding(
         f'environments "{later.name}" and "{first.name}" both read {quote(name)} from the same store',
-        _place(later, secret),
+        _place_of_reading(later, secret),
         help=f"give each its own store or a `prefix`; {waiver('shared-place', secret.id)}",
-        related=(Related(f'read by "{first.name}" because of this', _place(first, first_secret)),),
+        related=(Related(f'read by "{first.name}" because of this', _place_of_reading(first, first_secret)),),
         scope=("secrets", secret.id),
         names=(later.name, first.name),
     )
 
 
-def _place(environment: Environment, secret: Secret) -> Span:
+def _place_of_reading(environment: Environment, secret: Secret) -> Span:
     """The place in the environment's own file that makes it read there: a waiver belongs beside it."""
     source = environment.document.source
     candidates = [secret.store_node]
@@ -85,7 +85,7 @@ def _place(environment: Environment, secret: Secret) -> Span:
     return top_of(environment.document)
 
 
-def _of_several(names: tuple[str, ...], findings: list[Finding]) -> Finding:
+def _join_shared(names: tuple[str, ...], findings: list[Finding]) -> Finding:
     later, first = names
     secrets = list(dict.fromkeys(finding.scope[-1] for finding in findings))
     read = f"{pluralize(len(secrets), 'secret')} from the same places: {list_names(secrets, _MOST_SECRETS)}"

@@ -55,13 +55,15 @@ def find_contradictory_remote(catalogue: Catalogue) -> Findings:
             wholes = [key for key in entry.keys.values() if provider in key.remote and key.remote[provider].whole]
             parted = frozenset(_with_properties(entry, provider)) if wholes else frozenset()
             for key in wholes:
-                if problem := _problem(entry, key, provider, parted):
+                if problem := _whole_problem(entry, key, provider, parted):
                     message, way_out = problem
                     node = key.node.nearest("remote", provider, "whole")
                     yield Finding(message, node, help=way_out, scope=("secrets", entry.id))
 
 
-def _problem(entry: Entry, key: CatalogueKey, provider: str, parted: frozenset[str | None]) -> tuple[str, str] | None:
+def _whole_problem(
+    entry: Entry, key: CatalogueKey, provider: str, parted: frozenset[str | None]
+) -> tuple[str, str] | None:
     own = key.remote[provider]
     if not (found := PROVIDERS[provider]).holds_texts:
         message = f"{quote(key.name)} cannot be a whole {found.title} secret"
@@ -185,10 +187,12 @@ def _extract_finding(what: str, field: str, node: Node, extract: Node, scope: tu
     return Finding(message, node.key_span, help=way_out, related=related, scope=scope)
 
 
-_FORM = re.compile(r"(?!-)[A-Za-z0-9_-]{1,253}", re.ASCII)
+_PLAIN_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,253}", re.ASCII)
 # Empty parts are no property, but no path either.
 _DOTTED = re.compile(r"(?!-)(?=.{1,253}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+", re.ASCII)
-_HELP = "use at most 253 letters, digits, _ and -, no - first; `property` gives a key another name in the store"
+_PLAIN_NAME_HELP = (
+    "use at most 253 letters, digits, _ and -, no - first; `property` gives a key another name in the store"
+)
 
 
 @rule("ambiguous-property", WARNING, CATALOGUE, waivable=True)
@@ -197,24 +201,24 @@ def find_ambiguous_property(catalogue: Catalogue) -> Findings:
         # What is extracted is found by its name.
         for key in entry.keys.values() if not entry.extract else ():
             # A key that takes its value from another has no property of its own.
-            if not key.is_taken and (key.remote or not _FORM.fullmatch(key.name)):
+            if not key.is_taken and (key.remote or not _PLAIN_NAME.fullmatch(key.name)):
                 yield from _judge_property(entry, key)
 
 
 def _judge_property(entry: Entry, key: CatalogueKey) -> Findings:
     for provider, own in key.remote.items():
-        if own.property is not None and not own.whole and not _FORM.fullmatch(own.property):
+        if own.property is not None and not own.whole and not _PLAIN_NAME.fullmatch(own.property):
             node = key.node.nearest("remote", provider, "property")
             yield _property_finding(entry, own.property, node, "the property {name}")
     named_otherwise = {name for name, own in key.remote.items() if own.whole or own.property is not None}
-    if not _FORM.fullmatch(key.name) and not set(entry.remote) | set(key.remote) <= named_otherwise:
+    if not _PLAIN_NAME.fullmatch(key.name) and not set(entry.remote) | set(key.remote) <= named_otherwise:
         yield _property_finding(entry, key.name, key.node.key_span, "the key {name} is also its property name, which")
 
 
 def _property_finding(entry: Entry, name: str, at: Node | Span, subject: str) -> Finding:
     subject, scope = subject.format(name=quote(name)), ("secrets", entry.id)
     if not _DOTTED.fullmatch(name):
-        return Finding(f"{subject} has a special meaning", at, help=_HELP, scope=scope, severity=ERROR)
+        return Finding(f"{subject} has a special meaning", at, help=_PLAIN_NAME_HELP, scope=scope, severity=ERROR)
     inner = quote(name.partition(".")[0])
     message = f"{subject} may mean a value within {inner}"
     way_out = f"`verify` proves that it does not; {waiver('ambiguous-property', entry.id)}"

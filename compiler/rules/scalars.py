@@ -20,18 +20,18 @@ _MAPPINGS = frozenset(
 @rule("empty-value", ERROR, DOCUMENT)
 def find_empty_value(document: Document) -> Findings:
     if document.nulls:
-        yield from _below(document.root, ())
+        yield from _find_empty(document.root, ())
 
 
-def _below(node: Node, path: tuple[str, ...]) -> Findings:
+def _find_empty(node: Node, path: tuple[str, ...]) -> Findings:
     for key, child in node.children.items():
         if child.is_empty:
-            yield _finding(key, child, path)
+            yield _empty_finding(key, child, path)
         else:
-            yield from _below(child, (*path, key))
+            yield from _find_empty(child, (*path, key))
 
 
-def _finding(key: str, node: Node, path: tuple[str, ...]) -> Finding:
+def _empty_finding(key: str, node: Node, path: tuple[str, ...]) -> Finding:
     if _is_commented(node):
         way_out = 'what follows " #" is a comment: put the whole value in quotes'
     elif path in {("secrets",), ("stores",)} or key in _MAPPINGS:
@@ -77,7 +77,7 @@ def find_ambiguous_scalar(document: Document) -> Findings:
 
 # Below an entry of the catalogue.
 _TEMPLATE = ("template", "data")
-_HELP = "put the value into a store and write the secret's name here; if it was ever committed, rotate it"
+_CREDENTIAL_HELP = "put the value into a store and write the secret's name here; if it was ever committed, rotate it"
 
 
 @rule("secret-in-config", ERROR, DOCUMENT, waivable=True)
@@ -85,13 +85,15 @@ def find_secret_in_config(document: Document) -> Findings:
     paths = paths_below(document.root) if document.suspects else {}
     for node in document.suspects:
         path = paths.get(id(node), ())
-        if isinstance(node.value, str) and any(map(looks_like_credential, _texts(node.value, path))):
+        if isinstance(node.value, str) and any(map(looks_like_credential, _texts_of_value(node.value, path))):
             scope = waiver_scope(path)
-            yield Finding("this value looks like a credential", node, help=_HELP, conceals=(node.span,), scope=scope)
-    yield from _keys(document.root, ())
+            yield Finding(
+                "this value looks like a credential", node, help=_CREDENTIAL_HELP, conceals=(node.span,), scope=scope
+            )
+    yield from _find_credential_keys(document.root, ())
 
 
-def _texts(text: str, path: tuple[str, ...]) -> tuple[str, ...]:
+def _texts_of_value(text: str, path: tuple[str, ...]) -> tuple[str, ...]:
     """What of a value is printed as it is written: of a template, what its actions leave."""
     if path[2:4] != _TEMPLATE or len(path) != len(_TEMPLATE) + 3:
         return (text,)
@@ -100,12 +102,16 @@ def _texts(text: str, path: tuple[str, ...]) -> tuple[str, ...]:
     return read_template(text).texts
 
 
-def _keys(node: Node, path: tuple[str, ...]) -> Findings:
+def _find_credential_keys(node: Node, path: tuple[str, ...]) -> Findings:
     for key, child in node.children.items():
         if looks_like_credential(key):
             span = child.key_span
             yield Finding(
-                "this key looks like a credential", span, help=_HELP, conceals=(span,), scope=waiver_scope(path)
+                "this key looks like a credential",
+                span,
+                help=_CREDENTIAL_HELP,
+                conceals=(span,),
+                scope=waiver_scope(path),
             )
         if child.children:
-            yield from _keys(child, (*path, key))
+            yield from _find_credential_keys(child, (*path, key))

@@ -14,10 +14,10 @@ def find_unknown_source(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
         for key in entry.keys.values():
             if key.is_taken and key.origin is None:
-                yield from _judge(catalogue, entry, key)
+                yield from _judge_source(catalogue, entry, key)
 
 
-def _judge(catalogue: Catalogue, entry: Entry, key: CatalogueKey) -> Findings:
+def _judge_source(catalogue: Catalogue, entry: Entry, key: CatalogueKey) -> Findings:
     source = key.source
     if source is None:
         return
@@ -54,12 +54,12 @@ def find_circular_source(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
         for name, key in entry.keys.items():
             if key.is_taken and key.origin is None:
-                circle = _circle((entry.id, name), catalogue, done)
+                circle = _find_circle((entry.id, name), catalogue, done)
                 if circle:
                     yield _circle_finding(circle)
 
 
-def _circle(at: _Name, catalogue: Catalogue, done: set[_Name]) -> list[tuple[_Name, CatalogueKey]]:
+def _find_circle(at: _Name, catalogue: Catalogue, done: set[_Name]) -> list[tuple[_Name, CatalogueKey]]:
     """The circle that the chain from `at` runs into, if nobody came by before."""
     passed: dict[_Name, CatalogueKey] = {}
     while at not in done:

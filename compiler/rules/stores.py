@@ -40,13 +40,13 @@ def _judge_store_name(environment: Environment, node: Node, scope: tuple[str, ..
     yield Finding(
         f"no store has the id {quote(word)}",
         node,
-        help=(suggest_store(word, providers) if known else None) or _way_to_add(word),
+        help=(suggest_store(word, providers) if known else None) or _way_to_add_store(word),
         related=(Related("removed here", removed.span),) if removed is not None else (),
         scope=scope,
     )
 
 
-def _way_to_add(word: str) -> str:
+def _way_to_add_store(word: str) -> str:
     if looks_like_credential(word):
         return "describe it under `stores:`"
     return f"describe it: `stores: {{{word}: {{provider: vault, name: vault-secret-store, server: https://HOST}}}}`"
@@ -107,7 +107,7 @@ def find_invalid_address(environment: Environment) -> Findings:
         for setting, text in store.addresses:
             if store.provider.is_plain(text):
                 continue
-            problem = _problem(store, text)
+            problem = _address_problem(store, text)
             if problem is not None:
                 node = store.node.nearest(setting)
                 message, way_out = problem
@@ -118,7 +118,7 @@ def find_invalid_address(environment: Environment) -> Findings:
                 yield Finding(subject, node, help=way_out, conceals=conceals, scope=("stores", store.id))
 
 
-def _problem(store: Store, text: str) -> tuple[str, str | None] | None:
+def _address_problem(store: Store, text: str) -> tuple[str, str | None] | None:
     """The mistake, as the end of a sentence, and the way out where it is not to write the URL that is meant."""
     address = parse_address(text)
     if address is None:
@@ -149,32 +149,32 @@ def find_unused_setting(environment: Environment) -> Findings:
     own_source = environment.document.source
     for store in environment.stores.values():
         settings = store.node.children
-        foreign = _foreign(store.provider)
+        foreign = _foreign_settings(store.provider)
         for name in foreign:
             if name in settings:
                 way_out = f'use "{store.provider.address}" instead' if name in _ADDRESSES else "remove it"
-                yield _finding(store, name, f'"{name}" is not a setting of a {store.provider.title}', way_out)
+                yield _setting_finding(store, name, f'"{name}" is not a setting of a {store.provider.title}', way_out)
         for name in RENDERED_ONLY:
             node = settings.get(name)
             if node is None or name in foreign or node.source is not own_source:
                 continue
             if not store.rendered:
                 message = f'"{name}" has no effect, as the store "{store.id}" is not rendered'
-                yield _finding(store, name, message, "add `render: true`, or remove it")
+                yield _setting_finding(store, name, message, "add `render: true`, or remove it")
             elif name == "caProvider" and "caBundle" in settings:
-                yield _finding(store, name, '"caProvider" has no effect beside "caBundle"', "keep one of them")
+                yield _setting_finding(store, name, '"caProvider" has no effect beside "caBundle"', "keep one of them")
             elif name == "conditions" and store.kind != "ClusterSecretStore":
-                yield _finding(store, name, f'"{name}" has no effect on a {store.kind}', "remove it")
+                yield _setting_finding(store, name, f'"{name}" has no effect on a {store.kind}', "remove it")
 
 
 @cache
-def _foreign(provider: Provider) -> tuple[str, ...]:
+def _foreign_settings(provider: Provider) -> tuple[str, ...]:
     """The settings that other providers have and this one has not; of an unknown provider, none is."""
     others = (name for each in PROVIDERS.values() for name in each.settings if name not in provider.settings)
     return tuple(dict.fromkeys(others)) if provider.settings else ()
 
 
-def _finding(store: Store, name: str, message: str, way_out: str) -> Finding:
+def _setting_finding(store: Store, name: str, message: str, way_out: str) -> Finding:
     return Finding(message, store.node.nearest(name).key_span, help=way_out, scope=("stores", store.id))
 
 
@@ -203,17 +203,17 @@ def _judge_auth(store: Store, namespace: str | None) -> Findings:
     else:
         way, node = next(iter(chosen.items()))
         if way in ways:
-            yield from _way(store, way, node, namespace)
+            yield from _judge_log_in(store, way, node, namespace)
         else:
             message = f'has the authentication method "{way}" of another provider'
             yield store_finding(store, node.key_span, message, f"use one of {list_names(ways)}")
     ca = store.node.get("caProvider")
     if ca is not None and "caProvider" in store.provider.settings:
-        yield from _fields(store, "caProvider", ca, ("type", "name", "key"))
-        yield from _namespace(store, "caProvider", ca, namespace)
+        yield from _require_fields(store, "caProvider", ca, ("type", "name", "key"))
+        yield from _judge_namespace(store, "caProvider", ca, namespace)
 
 
-def _way(store: Store, way: str, node: Node, namespace: str | None) -> Findings:
+def _judge_log_in(store: Store, way: str, node: Node, namespace: str | None) -> Findings:
     log_in = store.provider.log_ins[way]
     for part, fields in log_in.parts.items():
         title = f"{way}.{part}" if part else way
@@ -221,22 +221,22 @@ def _way(store: Store, way: str, node: Node, namespace: str | None) -> Findings:
         if holder is None:
             yield store_finding(store, node.key_span, f'lacks "{title}"', f"add {list_names(fields)} to `{title}`")
             continue
-        yield from _fields(store, title, holder, fields)
+        yield from _require_fields(store, title, holder, fields)
         if fields in _REFERENCES:
-            yield from _namespace(store, title, holder, namespace)
+            yield from _judge_namespace(store, title, holder, namespace)
     for name in log_in.needs:
         if name not in store.node.children:
             message = f'lacks "{name}", which {log_in.title} needs'
             yield store_finding(store, store.node.key_span, message, f"add `{name}` to the store")
 
 
-def _fields(store: Store, title: str, node: Node, fields: tuple[str, ...]) -> Findings:
+def _require_fields(store: Store, title: str, node: Node, fields: tuple[str, ...]) -> Findings:
     missing = [name for name in fields if name not in node.children]
     if missing:
         yield store_finding(store, node.key_span, f"lacks {list_names(missing)} in `{title}`", f"add it to `{title}`")
 
 
-def _namespace(store: Store, title: str, node: Node, namespace: str | None) -> Findings:
+def _judge_namespace(store: Store, title: str, node: Node, namespace: str | None) -> Findings:
     written = node.get("namespace")
     if store.kind == "ClusterSecretStore":
         if written is None:

@@ -126,7 +126,7 @@ def find_incomplete_type_in_catalogue(catalogue: Catalogue) -> Findings:
             message = f"External Secrets Operator makes no Secret of the type {quote(entry.type)}"
             way_out = "have the cluster make it; leave it out here"
             yield Finding(message, entry.node.nearest("type"), help=way_out, scope=("secrets", entry.id))
-        elif lacking := _lacking(entry, entry.target_nodes):
+        elif lacking := _keys_it_lacks(entry, entry.target_nodes):
             yield _type_finding(entry, lacking, "", f"add {list_names(lacking)} to `keys` or `template.data`")
 
 
@@ -135,13 +135,13 @@ def find_incomplete_type(environment: Environment) -> Findings:
     for secret in environment.secrets.values():
         if secret.entry.type not in KEYS_OF_TYPES or secret.store is None:
             continue
-        lacking = [key for key in _lacking(secret.entry, secret.target_keys) if key in secret.entry.target_nodes]
+        lacking = [key for key in _keys_it_lacks(secret.entry, secret.target_keys) if key in secret.entry.target_nodes]
         if lacking:
             way_out = f"{list_names(lacking)} belongs to a variant: add it to `use:`"
             yield _type_finding(secret.entry, lacking, f" in {environment.name}", way_out)
 
 
-def _lacking(entry: Entry, made: Collection[str]) -> tuple[str, ...]:
+def _keys_it_lacks(entry: Entry, made: Collection[str]) -> tuple[str, ...]:
     wanted = KEYS_OF_TYPES.get(entry.type or "", ())
     lacking = tuple(key for key in wanted if key not in made)
     return () if entry.type == _BASIC and len(lacking) < len(wanted) else lacking
@@ -201,10 +201,10 @@ def find_shadowed_variable(environment: Environment) -> Findings:
     for component, own in mounted.items():
         first = [] if component in _WITHOUT_LLM else shared
         if len(own) > 1 or (first and any(name in shared_names for name in own[0].target_keys)):
-            yield from _of_pod(component, first, own)
+            yield from _find_shadowed_in_pod(component, first, own)
 
 
-def _of_pod(component: str, shared: list[Secret], own: list[Secret]) -> Findings:
+def _find_shadowed_in_pod(component: str, shared: list[Secret], own: list[Secret]) -> Findings:
     """The findings for pods that mount `shared` and then `own`; a later one hides the earlier ones' keys."""
     seen: dict[str, Secret] = {}
     for position, secret in enumerate((*shared, *own)):

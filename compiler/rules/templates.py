@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def find_invalid_template_in_catalogue(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
         if entry.template:
-            yield from _judge(entry)
+            yield from _judge_texts(entry)
 
 
 @rule("invalid-template", ERROR, ENVIRONMENT, catalogue_check=find_invalid_template_in_catalogue)
@@ -39,10 +39,10 @@ def find_invalid_template(environment: Environment) -> Findings:
                 related, scope = (Related("the text", node.span),), ("secrets", secret.id)
                 way_out += ", or make an entry of its own without that text"
                 yield Finding(message, secret.node.key_span, help=way_out, related=related, scope=scope)
-        yield from _of_version(environment, secret.entry)
+        yield from _judge_version(environment, secret.entry)
 
 
-def _judge(entry: Entry) -> Findings:
+def _judge_texts(entry: Entry) -> Findings:
     """What is wrong with the texts in every environment."""
     from compiler.text.go_template import functions_of, versions_of  # noqa: PLC0415 - few entries have any
 
@@ -50,7 +50,7 @@ def _judge(entry: Entry) -> Findings:
     for made, read, node in _texts(entry):
         if read.mistake is not None:
             what, at = read.mistake
-            message = f"the text of {quote(made)} is not a template: {what}{_line(entry.template[made], at)}"
+            message = f"the text of {quote(made)} is not a template: {what}{_line_of(entry.template[made], at)}"
             yield Finding(message, node, help="correct it; `{{` begins an action, and `}}` ends it", scope=scope)
         for name in read.keys:
             if name not in entry.keys:
@@ -59,10 +59,10 @@ def _judge(entry: Entry) -> Findings:
         for name in read.functions:
             if not (name in known or versions_of(name)):
                 message = f"the text of {quote(made)} calls {quote(name)}, which is not a function of the operator"
-                yield Finding(message, node, help=_suggest(name, known) or "correct it", scope=scope)
+                yield Finding(message, node, help=_suggest_function(name, known) or "correct it", scope=scope)
 
 
-def _of_version(environment: Environment, entry: Entry) -> Findings:
+def _judge_version(environment: Environment, entry: Entry) -> Findings:
     from compiler.text.go_template import functions_of, versions_of  # noqa: PLC0415
 
     operator = parse_minor(environment.operator or "")
@@ -88,7 +88,7 @@ def _unknown_key(message: str, name: str, entry: Entry, node: Node) -> Finding:
     return Finding(f"{message}, which {quote(entry.id)} does not have", node, help=way_out, scope=scope)
 
 
-def _suggest(name: str, known: Collection[str]) -> str:
+def _suggest_function(name: str, known: Collection[str]) -> str:
     match = closest(name, sorted(known))
     return f"did you mean `{match}`?" if match is not None else ""
 
@@ -99,14 +99,16 @@ def _names(entry: Entry) -> Iterator[tuple[str, str, Node]]:
 
 
 def _texts(entry: Entry) -> Iterator[tuple[str, TemplateNames, Node]]:
-    from compiler.text.go_template import read_template  # noqa: PLC0415
+    if not entry.template:
+        return
+    from compiler.text.go_template import read_template  # noqa: PLC0415 - few entries have a template
 
     nodes = entry.target_nodes
     for made, text in entry.template.items():
         yield made, read_template(text), nodes[made]
 
 
-def _line(text: str, at: int) -> str:
+def _line_of(text: str, at: int) -> str:
     line = text.count("\n", 0, at) + 1
     return f", in line {line}" if "\n" in text.rstrip("\n") else ""
 
@@ -126,13 +128,11 @@ def find_templated_annotation(environment: Environment) -> Findings:
 @rule("unread-template", WARNING, CATALOGUE, waivable=True)
 def find_unread_template(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
-        for made, text in entry.template.items():
-            from compiler.text.go_template import read_template  # noqa: PLC0415 - few entries have a template
-
-            if unread := read_template(text).unread:
+        for made, read, node in _texts(entry):
+            if read.unread:
                 yield Finding(
-                    f"the keys that the text of {quote(made)} needs are not checked, as it has {unread}",
-                    entry.target_nodes[made],
+                    f"the keys that the text of {quote(made)} needs are not checked, as it has {read.unread}",
+                    node,
                     help=f"name each key, as in `{{{{ .KEY }}}}`; {waiver('unread-template', entry.id)}",
                     scope=("secrets", entry.id),
                 )
@@ -141,12 +141,8 @@ def find_unread_template(catalogue: Catalogue) -> Findings:
 @rule("unused-key", WARNING, CATALOGUE, waivable=True)
 def find_unused_key(catalogue: Catalogue) -> Findings:
     for entry in catalogue.entries.values():
-        if not entry.template:
-            continue
-        from compiler.text.go_template import read_template  # noqa: PLC0415 - few entries have a template
-
-        texts = [read_template(text) for text in entry.template.values()]
-        if any(each.unread or each.mistake or each.reads_all for each in texts):
+        texts = [read for _, read, _ in _texts(entry)]
+        if not texts or any(each.unread or each.mistake or each.reads_all for each in texts):
             continue
         used = {name for each in texts for name in each.keys}
         # The old value is kept in the store, whatever the Secret has.

@@ -115,13 +115,13 @@ def find_contradictory_lifetime(catalogue: Catalogue) -> Findings:
         for key in entry.keys.values():
             # Most keys say nothing of it.
             if not key.is_taken and key.lifetime is not UNLIMITED:
-                for member, message, way_out in _problems(entry, key):
+                for member, message, way_out in _lifetime_problems(entry, key):
                     # What the entry says for all of its keys is written there.
                     node = key.node.get(member) or entry.node.nearest(member)
                     yield Finding(message, node, help=way_out, scope=("secrets", entry.id))
 
 
-def _problems(entry: Entry, key: CatalogueKey) -> Iterator[tuple[str, str, str | None]]:
+def _lifetime_problems(entry: Entry, key: CatalogueKey) -> Iterator[tuple[str, str, str | None]]:
     """Where each one is written, the message, and the way out."""
     life, name = key.lifetime, quote(key.name)
     if life.rotate_days is not None and life.max_age_days is not None and life.rotate_days > life.max_age_days:
@@ -130,7 +130,7 @@ def _problems(entry: Entry, key: CatalogueKey) -> Iterator[tuple[str, str, str |
         yield "rotate", f"{message}{life.max_age_days}", way_out
     for member, others in (("rotateWith", life.rotate_with), ("previousKey", (life.previous_key,))):
         for other in others:
-            if other is not None and (problem := _problem(entry, key, other)):
+            if other is not None and (problem := _other_key_problem(entry, key, other)):
                 yield member, *problem
     if life.previous_key is not None and life.overlap != "previous":
         way_out = "write `overlap: previous`, or remove `previousKey`"
@@ -143,7 +143,7 @@ def _problems(entry: Entry, key: CatalogueKey) -> Iterator[tuple[str, str, str |
         yield "generate", message, "make `length` or `alphabet` larger"
 
 
-def _problem(entry: Entry, key: CatalogueKey, other: str) -> tuple[str, str | None] | None:
+def _other_key_problem(entry: Entry, key: CatalogueKey, other: str) -> tuple[str, str | None] | None:
     found = entry.keys.get(other)
     if found is None:
         return f"{quote(entry.id)} has no key {quote(other)}", suggest(other, entry.keys, "keys")

@@ -15,13 +15,9 @@ from compiler.text.credential import looks_like_credential
 from compiler.text.wording import quote
 
 
-def find_invalid_key_vault_name_in_catalogue(catalogue: Catalogue) -> Findings:
-    return wrong_names(catalogue, PROVIDER, _name_problem, _name_way_out)
-
-
-@rule("invalid-key-vault-name", ERROR, ENVIRONMENT, catalogue_check=find_invalid_key_vault_name_in_catalogue)
-def find_invalid_key_vault_name(environment: Environment) -> Findings:
-    return wrong_names(environment, PROVIDER, _name_problem, _name_way_out)
+@rule("invalid-key-vault-name", ERROR, ENVIRONMENT, checks_catalogue=True)
+def find_invalid_key_vault_name(subject: Catalogue | Environment) -> Findings:
+    return wrong_names(subject, PROVIDER, _name_problem, _name_way_out)
 
 
 def _name_problem(name: str) -> str | None:
@@ -47,13 +43,9 @@ def _name_way_out(name: str, problem: str) -> str:
 _TYPES = ("secret", "key", "cert")
 
 
-def find_key_vault_object_type_in_catalogue(catalogue: Catalogue) -> Findings:
-    return wrong_names(catalogue, PROVIDER, _type_problem, _type_way_out)
-
-
-@rule("key-vault-object-type", ERROR, ENVIRONMENT, catalogue_check=find_key_vault_object_type_in_catalogue)
-def find_key_vault_object_type(environment: Environment) -> Findings:
-    return wrong_names(environment, PROVIDER, _type_problem, _type_way_out)
+@rule("key-vault-object-type", ERROR, ENVIRONMENT, checks_catalogue=True)
+def find_key_vault_object_type(subject: Catalogue | Environment) -> Findings:
+    return wrong_names(subject, PROVIDER, _type_problem, _type_way_out)
 
 
 def _type_problem(name: str) -> str | None:
@@ -67,7 +59,7 @@ def _type_problem(name: str) -> str | None:
     return f'begins with "{first}/", which is read as the type of an object, not as part of the name'
 
 
-def _type_way_out(name: str, _type_problem: str) -> str:
+def _type_way_out(name: str, _: str) -> str:
     first, _, rest = name.partition("/")
     is_typed = first in _TYPES
     way_out = "write only the name of the secret" if is_typed else 'use hyphens instead of "/"'

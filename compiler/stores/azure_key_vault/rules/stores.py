@@ -49,10 +49,10 @@ def find_unsupported_cloud_config(environment: Environment) -> Findings:
     operator = parse_minor(environment.operator or "") or NEWEST
     for store in environment.stores.values():
         if store.rendered and store.provider is PROVIDER:
-            yield from _judge(store, operator)
+            yield from _judge_cloud_config(store, operator)
 
 
-def _judge(store: Store, operator: tuple[int, int]) -> Findings:
+def _judge_cloud_config(store: Store, operator: tuple[int, int]) -> Findings:
     cloud, uses_sdk = store.node.get("customCloudConfig"), uses_azure_sdk(store)
     for name, since, is_set in (
         ("useAzureSDK", USE_AZURE_SDK_SINCE, uses_sdk),

@@ -15,13 +15,9 @@ _PLAIN = re.compile(r"(?!-)[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*", re.ASCII)
 _SPECIAL = re.compile(r"[%?#*+\\]")
 
 
-def find_invalid_vault_path_in_catalogue(catalogue: Catalogue) -> Findings:
-    return wrong_names(catalogue, PROVIDER, _path_problem, _path_way_out)
-
-
-@rule("invalid-vault-path", ERROR, ENVIRONMENT, catalogue_check=find_invalid_vault_path_in_catalogue)
-def find_invalid_vault_path(environment: Environment) -> Findings:
-    return wrong_names(environment, PROVIDER, _path_problem, _path_way_out)
+@rule("invalid-vault-path", ERROR, ENVIRONMENT, checks_catalogue=True)
+def find_invalid_vault_path(subject: Catalogue | Environment) -> Findings:
+    return wrong_names(subject, PROVIDER, _path_problem, _path_way_out)
 
 
 def _path_problem(path: str) -> str | None:
@@ -62,7 +58,7 @@ def find_repeated_mount(environment: Environment) -> Findings:
             front = store.mount.strip("/") + "/"
             if store.prefix.startswith(front):
                 # Said once, and not again for each secret.
-                yield _finding("the prefix", front, store, store.node.nearest("prefix"), ("stores", store.id))
+                yield _mount_finding("the prefix", front, store, store.node.nearest("prefix"), ("stores", store.id))
             else:
                 fronts[store.id] = front
     said: set[Node] = set()
@@ -70,14 +66,14 @@ def find_repeated_mount(environment: Environment) -> Findings:
     for secret in environment.secrets.values() if fronts else ():
         store_read = secret.store
         if store_read is not None and (found := fronts.get(store_read.id)):
-            for path, node in _wrong(secret, found, listed):
+            for path, node in _with_mount(secret, found, listed):
                 # Several keys may be taken from one place.
                 if node not in said:
                     said.add(node)
-                    yield _finding(f"the path {quote(path)}", found, store_read, node, ("secrets", secret.id))
+                    yield _mount_finding(f"the path {quote(path)}", found, store_read, node, ("secrets", secret.id))
 
 
-def _wrong(secret: Secret, front: str, listed: Node | None) -> Iterator[tuple[str, Node]]:
+def _with_mount(secret: Secret, front: str, listed: Node | None) -> Iterator[tuple[str, Node]]:
     """Each path that begins with `front`, and where it is written: for a key that takes its value, at the other's."""
     if secret.remote is not None and secret.remote.startswith(front):
         yield secret.remote, _node_of(secret.entry, listed)
@@ -94,7 +90,7 @@ def _node_of(entry: Entry, listed: Node | None) -> Node:
     return own if own is not None else entry.node.nearest("remote", PROVIDER.id)
 
 
-def _finding(what: str, front: str, store: Store, node: Node, scope: tuple[str, str]) -> Finding:
+def _mount_finding(what: str, front: str, store: Store, node: Node, scope: tuple[str, str]) -> Finding:
     message = f'{what} begins with {quote(front)}, the mount of the store "{store.id}"'
     # "data/" stands there where the path is copied from the API; another rule refuses it, and the first is its way out.
     path = str(node.value).removeprefix(front).removeprefix("data/")
@@ -105,16 +101,8 @@ _RESERVED = "data"
 _INSIDE = "inside, as a path of the API has behind its mount"
 
 
-def find_reserved_path_part_in_catalogue(catalogue: Catalogue) -> Findings:
-    return _find(catalogue)
-
-
-@rule("reserved-path-part", WARNING, ENVIRONMENT, catalogue_check=find_reserved_path_part_in_catalogue, waivable=True)
-def find_reserved_path_part(environment: Environment) -> Findings:
-    return _find(environment)
-
-
-def _find(subject: Catalogue | Environment) -> Findings:
+@rule("reserved-path-part", WARNING, ENVIRONMENT, checks_catalogue=True, waivable=True)
+def find_reserved_path_part(subject: Catalogue | Environment) -> Findings:
     for finding in wrong_names(subject, PROVIDER, _part_problem, _part_way_out):
         if not finding.message.endswith(_INSIDE) or finding.message.startswith("the mount"):
             yield finding._replace(severity=ERROR)
@@ -131,6 +119,6 @@ def _part_problem(path: str) -> str | None:
     return f'has the part "{_RESERVED}" {_INSIDE}'
 
 
-def _part_way_out(path: str, _part_problem: str) -> str:
+def _part_way_out(path: str, _: str) -> str:
     mount, _, rest = path.partition(f"/{_RESERVED}/")
     return f'if "{mount}" is a mount, write "{rest}"' if rest else f'remove "{_RESERVED}"'
