@@ -145,6 +145,8 @@ lock: .venv/.dev ## Resolve the dependencies anew into requirements/
 		requirements/dist.in -o requirements/dist.txt
 	@$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		-c requirements/dev.txt requirements/build.in -o requirements/build.txt
+	@$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		-c requirements/dev.txt requirements/uv.in -o requirements/uv.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		requirements/look.in -o requirements/look.txt
 
@@ -164,9 +166,12 @@ lock: .venv/.dev ## Resolve the dependencies anew into requirements/
 		$(INSTALL) --no-compile -r requirements/extras.txt -r requirements/build.txt && $(EDITABLE); }
 	@touch $@
 
-.venv/.dev: requirements/dev.txt pyproject.toml | .venv/bin/python
-	@echo "installing requirements/dev.txt into .venv; this takes a minute" >&2
-	@$(INSTALL) -r requirements/dev.txt
+# By uv, which takes a tenth of pip's processor time for them. Not compiled to bytecode, see above.
+.venv/.dev: requirements/dev.txt requirements/uv.txt pyproject.toml | .venv/bin/python
+	@echo "installing requirements/dev.txt into .venv; this takes half a minute" >&2
+	@$(INSTALL) --no-compile -r requirements/uv.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --only-binary :all: -r requirements/dev.txt \
+		|| { echo "uv cannot install them, as it reads no pip.conf; pip tries it" >&2; $(INSTALL) -r requirements/dev.txt; }
 	@$(EDITABLE)
 	@touch $@
 

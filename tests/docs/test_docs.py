@@ -128,6 +128,6 @@ def test_make_says_what_it_does_while_it_installs(tmp_path: Path) -> None:
         ["setting up .venv", "installing requirements/runtime.txt into .venv"],
         [],
         ["installing requirements/extras.txt into .venv; this takes half a minute"],
-        ["installing requirements/dev.txt into .venv; this takes a minute"],
+        ["installing requirements/dev.txt into .venv; this takes half a minute"],
         [],
     ]
