@@ -111,12 +111,13 @@ def test_make_says_what_it_does_while_it_installs(tmp_path: Path) -> None:
     for name in (
         "Makefile",
         "pyproject.toml",
-        *(f"requirements/{lock}.txt" for lock in ("runtime", "extras", "build", "dev")),
+        *(f"requirements/{lock}.txt" for lock in ("runtime", "extras", "build", "dev", "uv")),
     ):
         (tmp_path / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
-    # Stands for Python, and for the one of the environment that it makes.
+    # Stands for Python, and for the programs of the environment that it makes.
     stub = tmp_path / "stub"
-    stub.write_text('#!/bin/sh\n[ "$2" = venv ] || exit 0\nmkdir -p .venv/bin && cp stub .venv/bin/python\n')
+    made = "for each in python uv; do cp stub .venv/bin/$each; done"
+    stub.write_text(f'#!/bin/sh\n[ "$2" = venv ] || exit 0\nmkdir -p .venv/bin && {made}\n')
     stub.chmod(0o755)
     said = [
         subprocess.run(
@@ -131,3 +132,9 @@ def test_make_says_what_it_does_while_it_installs(tmp_path: Path) -> None:
         ["installing requirements/dev.txt into .venv; this takes half a minute"],
         [],
     ]
+    (tmp_path / ".venv/bin/uv").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / ".venv/.dev").unlink()
+    again = subprocess.run(
+        ["/usr/bin/make", "-C", str(tmp_path), ".venv/.dev"], capture_output=True, text=True, check=True
+    )
+    assert again.stderr.splitlines()[-1] == "uv cannot install them, as it reads no pip.conf; pip tries it"
