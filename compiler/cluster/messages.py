@@ -68,6 +68,9 @@ _OBJECTS = (
     "SecretNotFound",
     "Secret does not exist",
     "map has no entry for key",
+    "secret deleted due to DeletionPolicy=Delete",
+    "secret name collision during conversion",
+    "a valid config key must consist of",
     "invalid secret keys",
     "could not execute template",
     "contains null bytes",
@@ -146,7 +149,7 @@ def find_words(said: str, names: Container[str] = ()) -> str:
     if statuses := _statuses(text):
         words = [*words[:-1], f"{words[-1]} (HTTP {statuses[-1]})"] if words else [f"HTTP {statuses[-1]}"]
     found = ", ".join(words) or next((each for each in _GENERAL if each in text), "")
-    named = [each for each in dict.fromkeys(_NAMED.findall(text)) if each in names]
+    named = [each for each in dict.fromkeys(found.rstrip(":") for found in _NAMED.findall(text)) if each in names]
     return f"{found}: {list_names(named)}" if found and named else found
 
 

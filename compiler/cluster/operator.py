@@ -180,15 +180,21 @@ def _unproven_store(store: Store, live: LiveObject, namespace: str) -> ClusterPr
         mend = f"leave one in its `namespace` and `headers`: {shown}"
         return ClusterProblem(ClusterState.STORE_ELSEWHERE, f"{message}: it has two namespaces", mend, is_unproven=True)
     field, url = store.provider.address, _address(store, live)
-    why = f"its `{field}` is spelt differently" if store.address else f"the environment has no `{field}`"
-    address = parse_address(url)
+    address, own = parse_address(url), parse_address(store.address or "")
     # A password in it is not shown.
-    line = f"`{field}: {url}`" if address is not None and not address.extra else f"its `{field}`"
+    is_shown = address is not None and not address.extra
+    line = f"`{field}: {url}`" if is_shown else f"its `{field}`"
     mend = f"write {line} in the environment, as the cluster has it"
     if "reachableAt" in store.provider.settings:
         mend += ", and `reachableAt` for the address from here"
-    if address is None or address.extra:
+    if not is_shown:
         mend += f"; {shown} shows it"
+    why = f"the environment has no `{field}`"
+    if store.address:
+        # Two names of one server, or a wrong address that nobody should copy.
+        has = f" {quote(url)}" if is_shown else " another address"
+        why = f"its `{field}` is{has}" + (f", not {quote(store.address)}" if own is not None and not own.extra else "")
+        mend = f"if that is the same store, {mend}; if not, correct the {store.kind}"
     return ClusterProblem(ClusterState.STORE_ELSEWHERE, f"{message}: {why}", mend, is_unproven=True)
 
 

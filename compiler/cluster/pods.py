@@ -16,9 +16,12 @@ from compiler.cluster.view import (
     clock,
     container_states,
     controllers_of,
+    creation_of,
+    is_synced,
     keys_of,
     moment_of,
     ready_of,
+    refresh_time,
 )
 from compiler.model.document import Span
 from compiler.model.values import child
@@ -296,15 +299,16 @@ def judge_starts(
     dates: Mapping[str, datetime],
     now: datetime,
     changed: datetime | None = None,
-    made: datetime | None = None,
+    external_secret: LiveObject | None = None,
 ) -> Restarts:
     """Which containers started before `secret` got its values; `dates` are those of the values in the store, by key.
 
     Two times have to say so, as a label moves the operator's last write and a copy to another store the value's date;
-    or somebody saw the Secret's data change, at `changed`. What is older than its ExternalSecret, which was `made`
-    then, may have read the same from a Secret that the operator took over.
+    or somebody saw the Secret's data change, at `changed`. What is older than the `external_secret` may have read the
+    same from a Secret that the operator took over; what the operator has read since is in the Secret.
     """
-    metadata, times = child(secret or {}, "metadata"), change_times(secret)
+    metadata, times, found = child(secret or {}, "metadata"), change_times(secret), external_secret or {}
+    made, refreshed = creation_of(found), refresh_time(found) if is_synced(found) else None
     first, notes = dict[tuple[str, str], tuple[datetime, Pod]](), dict[str, None]()
     for pod in pods:
         for container, read in pod.lasting_reads(str(metadata.get("name"))):
@@ -315,7 +319,7 @@ def judge_starts(
             if changed is not None and (started is None or started <= changed):
                 doubt: str | None = ""
             else:
-                doubt = _doubt(started, wrote, own)
+                doubt = _doubt(started, wrote, own, refreshed)
                 if doubt == "" and made is not None and started is not None and started < made:
                     doubt = _ADOPTED
             if doubt == "":
@@ -345,7 +349,9 @@ def _without_zone(when: datetime, now: datetime) -> str:
     return "at an unknown time" if when == _UNKNOWN else clock(when, now).removesuffix(" UTC")
 
 
-def _doubt(started: datetime | None, wrote: datetime | None, written: datetime | None) -> str | None:
+def _doubt(
+    started: datetime | None, wrote: datetime | None, written: datetime | None, refreshed: datetime | None
+) -> str | None:
     """Why it is not certain that a container keeps an earlier value; empty where it is, None where nothing says so.
 
     What is of one second counts as older. A node's clock is taken for the API server's, on which a cluster depends.
@@ -354,6 +360,9 @@ def _doubt(started: datetime | None, wrote: datetime | None, written: datetime |
     is_value_newer = started is not None and written is not None and started <= written
     if is_secret_newer and is_value_newer and wrote is not None and written is not None and written - wrote <= CLOCKS:
         return ""
+    if wrote is not None and written is not None and refreshed is not None and not is_secret_newer:
+        # The operator has read this value since, and left the Secret as the container has read it.
+        is_value_newer &= written.replace(microsecond=0) >= refreshed
     # What the store got long after that write did not come with it, whichever clock is ahead.
     return _SECRET_ALONE if is_secret_newer else _VALUE_ALONE if is_value_newer else None
 

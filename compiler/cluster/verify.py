@@ -30,7 +30,6 @@ from compiler.cluster.view import (
     ClusterView,
     Live,
     LiveObject,
-    creation_of,
     target_of,
     wanted_names,
 )
@@ -115,7 +114,7 @@ def verify_cluster(
     """
     found = list[Diagnostic]()
     sign_in = cache(lambda namespace: view.newest_sign((namespace,)))
-    names = frozenset(each.name for each in expected)
+    names = frozenset(each.target for each in expected)
     pods_in = cache(lambda namespace: pods_by_secret(view.objects(PODS, namespace) or (), names))
     try:
         found += _check_stores(expected, other, view)
@@ -128,8 +127,8 @@ def verify_cluster(
             found += _check_owners(each, view.external_secrets(each.namespace).values(), live)
             dates = written.get((each.secret, each.store.id), {})
             values = {key: shift(date, view.clock_ahead) for key, date in dates.items()}
-            pods = pods_in(each.namespace).get(each.name, ())
-            starts = judge_starts(pods, live.secret, values, now, made=creation_of(live))
+            pods = pods_in(each.namespace).get(each.target, ())
+            starts = judge_starts(pods, live.secret, values, now, external_secret=live.external_secret)
             # An older value is no finding, as the operator may still be about to read it; nor are pods that are not
             # ready, and whether one that fails is still tried: the finding says how old the failure is.
             newest = max(values.values(), default=None)

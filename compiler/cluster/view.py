@@ -407,11 +407,12 @@ def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
 
 
 def wanted_names(compiled: LiveObject) -> frozenset[str]:
-    """The names of remote secrets and properties that a manifest reads."""
+    """The names of remote secrets and properties that a manifest reads, and of keys that its template makes."""
     spec = child(compiled, "spec")
     references = [child(item, "remoteRef") for item in spec.get("data") or ()]
     references += [child(item, "extract") for item in spec.get("dataFrom") or ()]
-    return frozenset(str(each[name]) for each in references for name in ("key", "property") if each.get(name))
+    read = {str(each[name]) for each in references for name in ("key", "property") if each.get(name)}
+    return frozenset(read | child(spec, "target", "template", "data").keys())
 
 
 def controllers_of(found: LiveObject) -> list[tuple[object, object]]:
@@ -478,9 +479,9 @@ def is_synced(external_secret: LiveObject) -> bool:
     return generation is not None and synced.startswith(f"{generation}-")
 
 
-def creation_of(live: Live) -> datetime | None:
-    """When the ExternalSecret was made; None where there is none, or that is not known."""
-    return moment_of(child(live.external_secret or {}, "metadata").get("creationTimestamp"))
+def creation_of(found: LiveObject) -> datetime | None:
+    """When an object was made, by the API server; None where that is not known."""
+    return moment_of(child(found, "metadata").get("creationTimestamp"))
 
 
 def container_states(pod: LiveObject) -> list[LiveObject]:

@@ -51,7 +51,6 @@ from compiler.cluster.view import (
     ClusterView,
     Live,
     LiveObject,
-    creation_of,
     missing_permissions,
     moment_of,
     ready_of,
@@ -465,7 +464,7 @@ class StatusJudge:
         """The live state of a secret, with the `changes` since the run began; see Evidence. Raises ClusterError."""
         manifest, view, values = snapshot.manifests[secret], snapshot.view, self.rows[secret].values
         namespace, name, live, pods = manifest.namespace, manifest.target, view.live(manifest), snapshot.pods(manifest)
-        starts = judge_starts(pods or (), live.secret, values.dates, self.now(), changes.data, creation_of(live))
+        starts = judge_starts(pods or (), live.secret, values.dates, self.now(), changes.data, live.external_secret)
         evidence = Evidence(
             self.now(),
             values.newest,

@@ -268,7 +268,7 @@ def test_a_store_object_that_may_lead_elsewhere_is_a_doubt_and_no_lack() -> None
     found = live(SLACK, "vault-secret-store", external_secret=SWITCH[-1], store=spelt)
     assert problems(VAULT[SLACK], found) == ()
     (doubt,) = unknowns(VAULT[SLACK], found)
-    assert "is not proven: its `server` is spelt differently; write `server: http://10.0.0.7:8200`" in doubt
+    assert 'is not proven: its `server` is "http://10.0.0.7:8200", not "' in doubt
     unasked = live(SLACK, "vault-secret-store", store=None, has_store=False)
     assert unknowns(VAULT[SLACK], unasked) == ()
 

@@ -16,6 +16,7 @@ from compiler.cluster.messages import (
     webhook_failure,
     without_age,
 )
+from compiler.cluster.view import wanted_names
 from tests.recorded_cluster import recorded
 
 NOW = datetime(2026, 11, 28, 7, 0, tzinfo=UTC)
@@ -50,6 +51,8 @@ UNTRUSTED = 'Put "https://v/v1/auth/approle/login": x509: certificate signed by 
         # Neither a number of another length nor one in the midst of a word is a code.
         ("xAADSTS7000215 AADSTS1234567890", "", True),
         (NOT_REACHED, "connection refused", False),
+        ("secret deleted due to DeletionPolicy=Delete", "secret deleted due to DeletionPolicy=Delete", False),
+        ("to keys: secret name collision during conversion: a_b", "secret name collision during conversion", False),
         (UNTRUSTED, "x509: certificate signed by unknown authority", False),
         (f"/auth/approle/login: tls: x509: {PLANTED}", "x509", False),
         ("dial tcp: lookup vault: no such host", "no such host", False),
@@ -86,6 +89,9 @@ def test_of_what_a_message_names_only_the_names_of_the_manifest_are_shown() -> N
     assert (
         find_words(f'cannot find secret data for key: "{PLANTED}"', {"team/jira"}) == "cannot find secret data for key"
     )
+    failed = "could not execute template: unable to execute template at key URL: template: URL:1:11: executing"
+    template = {"spec": {"target": {"template": {"data": {"URL": "{{ .A }}"}}}}}
+    assert find_words(failed, wanted_names(template)) == 'could not execute template: "URL"'
     # A name without a word says nothing.
     assert find_words("key team/jira", {"team/jira"}) == ""
 

@@ -155,8 +155,8 @@ def test_a_store_that_says_another_version_alone_is_mended_by_a_line() -> None:
         (
             written(address="http://127.0.0.1:8200"),
             vault(),
-            "its `server` is spelt differently",
-            f"write `server: {SERVER}` {WAY_OUT}",
+            f'its `server` is "{SERVER}", not "http://127.0.0.1:8200"',
+            f"if that is the same store, write `server: {SERVER}` {WAY_OUT}; if not, correct the ClusterSecretStore",
         ),
         (
             written(address=None),
@@ -180,8 +180,21 @@ def test_a_store_that_says_another_version_alone_is_mended_by_a_line() -> None:
         (
             written(kind="SecretStore"),
             {**vault("https://me:s3ntinel@vault"), "kind": "SecretStore"},
-            "its `server` is spelt differently",
-            f"write its `server` {WAY_OUT}; kubectl -n agents get secretstore a-store -o yaml shows it",
+            f'its `server` is another address, not "{SERVER}"',
+            (
+                f"if that is the same store, write its `server` {WAY_OUT}; "
+                "kubectl -n agents get secretstore a-store -o yaml shows it; if not, correct the SecretStore"
+            ),
+        ),
+        # A wrong address of the cluster's is not to be copied.
+        (
+            written("azurekv", "https://127.0.0.1:8443"),
+            leading(azurekv={"vaultUrl": "https://127.0.0.1:9"}),
+            'its `vaultUrl` is "https://127.0.0.1:9", not "https://127.0.0.1:8443"',
+            (
+                "if that is the same store, write `vaultUrl: https://127.0.0.1:9` in the environment, "
+                "as the cluster has it; if not, correct the ClusterSecretStore"
+            ),
         ),
     ],
 )

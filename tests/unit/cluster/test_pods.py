@@ -282,6 +282,26 @@ def test_both_times_have_to_say_that_a_value_is_old(
     assert note is None or notes[0].startswith(note)
 
 
+@pytest.mark.parametrize(
+    ("wrote", "refreshed", "synced", "is_noted"),
+    [
+        (START - timedelta(seconds=1), LATER + timedelta(seconds=1), "1-a", False),
+        (START - timedelta(seconds=1), LATER, "1-a", True),  # of the same second: it may have read the value before
+        (START - timedelta(seconds=1), LATER + timedelta(seconds=1), "0-a", True),  # of the spec before
+        (None, LATER + timedelta(seconds=1), "1-a", True),  # nobody knows since when the Secret has what it has
+        (LATER, LATER + timedelta(seconds=1), "1-a", True),  # the Secret was written since
+    ],
+)
+def test_a_value_that_the_operator_has_read_without_writing_the_secret_is_what_the_pod_has(
+    wrote: datetime | None, refreshed: datetime, synced: str, *, is_noted: bool
+) -> None:
+    """After a switch to a store with a copy, which is younger than the pods."""
+    status = {"refreshTime": f"{refreshed:%Y-%m-%dT%H:%M:%SZ}", "syncedResourceVersion": synced}
+    found = {"metadata": {"generation": 1}, "status": status}
+    judged_starts = judge_starts([by_mcp()], secret_of(wrote), {"TOKEN": LATER}, LATER, external_secret=found)
+    assert (judged_starts.notes != () or judged_starts.problems != ()) is is_noted
+
+
 def test_what_another_wrote_to_the_secret_is_no_new_value_of_the_store() -> None:
     found = judge_starts([by_mcp()], secret_of(LATER, "kubectl-edit"), {"TOKEN": LATER}, LATER)
     assert (found.problems, len(found.notes)) == ((), 1)

@@ -493,14 +493,16 @@ def pod_from(started: datetime) -> dict[str, Any]:
     }
 
 
-def restarted(fake: Fake, wrote: datetime, written: datetime | None = None) -> list[tuple[str, str, str | None]]:
+def restarted(
+    fake: Fake, wrote: datetime, written: datetime | None = None, expected: Manifest = EXPECTED
+) -> list[tuple[str, str, str | None]]:
     """What is found of pods where the Secret was written then, and the value in the store."""
     metadata = (fake.made or {})["metadata"]
     metadata["namespace"] = SPACE
     metadata["managedFields"][0]["time"] = f"{wrote:%Y-%m-%dT%H:%M:%SZ}"
     fake.found[0]["status"]["refreshTime"] = "2026-11-28T06:59:00Z"
     values = {("github", "v"): {"TOKEN": written}} if written is not None else {}
-    every = diagnostics(fake, written=values)
+    every = diagnostics(fake, expected, written=values)
     return [(each.severity.name.lower(), each.message, each.help) for each in every if each.rule == "restart-needed"]
 
 
@@ -522,6 +524,15 @@ def test_pods_that_keep_an_earlier_value_are_found() -> None:
     assert restarted(fake, later) == []
     fake = Fake(pods=(pod_from(later),))
     assert restarted(fake, start, start) == []
+
+
+def test_pods_are_found_by_the_secret_and_not_by_the_name_of_its_external_secret() -> None:
+    start, later = NOW - timedelta(hours=2), NOW - timedelta(hours=1)
+    fake = Fake(found=(live("old-github"),), made=secret("TOKEN", "ID", owner=("ExternalSecret", "old-github")))
+    fake.pods = (pod_from(start),)
+    renamed = manifest()
+    renamed["metadata"]["name"] = "old-github"
+    assert [each[0] for each in restarted(fake, later, later, replace(EXPECTED, object=renamed))] == ["error"]
 
 
 def test_who_may_not_list_pods_is_told_that_they_were_not_asked() -> None:

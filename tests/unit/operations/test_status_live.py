@@ -242,7 +242,10 @@ def test_a_store_that_leads_elsewhere_is_a_lack_and_one_that_may_a_note(world: W
     world.platform.store("vault-store", {"vault": {"server": "http://10.0.0.7:8200", "path": "secret"}})
     seen = world.live_state()
     (note,) = seen.notes
-    assert (seen.state, "is not proven: its `server` is spelt differently" in note) == (ClusterState.IN_EFFECT, True)
+    assert (seen.state, 'is not proven: its `server` is "http://10.0.0.7:8200", not "' in note) == (
+        ClusterState.IN_EFFECT,
+        True,
+    )
 
 
 def test_a_store_that_is_being_deleted_is_a_lack(world: World) -> None:

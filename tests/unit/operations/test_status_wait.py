@@ -494,12 +494,22 @@ def test_a_store_object_that_stays_unready_has_nothing_asked_for(world: World) -
     assert found.forced == ("jira",)
 
 
-@pytest.mark.parametrize(("policy", "is_asked"), [("Retain", True), ("Delete", False), ("Merge", False)])
-def test_the_operator_is_not_asked_to_take_keys_out_of_a_secret(world: World, policy: str, *, is_asked: bool) -> None:
+@pytest.mark.parametrize(
+    ("entry", "is_asked"),
+    [
+        ("deletionPolicy: Retain", True),
+        ("deletionPolicy: Delete", False),
+        ("deletionPolicy: Merge", False),
+        ("extract: true", False),
+    ],
+)
+def test_the_operator_is_not_asked_to_take_keys_out_of_a_secret(world: World, entry: str, *, is_asked: bool) -> None:
     """With Delete or Merge it leaves out what its store does not have, and the Secret goes when nothing is left."""
-    world.bench.change("catalogue", "  jira:\n", f"  jira:\n    deletionPolicy: {policy}\n")
+    world.bench.change("catalogue", "  jira:\n", f"  jira:\n    {entry}\n")
     world.platform.run(world.bench.environment())
     world.bench.vault.versions.pop("agents/jira")
+    if "extract" in entry:
+        world.bench.vault.seed("agents/jira", JIRA_TOKEN="t-2")
     found = looked(world, StatusOptions(("jira",), is_forced=True))
     assert (found.forced, mark(world, JIRA) is not None) == (("jira",) if is_asked else (), is_asked)
     words = 'the operator is not asked to synchronise, as it would take out of the Secret what "vault" does not have'
