@@ -18,10 +18,8 @@ from compiler.model.values import (
     values_of,
 )
 from compiler.project_files import Library
-from compiler.rules import RULES
+from compiler.rules import RULES, shadowed_variable, unused_waiver
 from compiler.rules.api import Scope, places_below
-from compiler.rules.targets import find_shadowed_variable
-from compiler.rules.waivers import find_unused_waiver
 from compiler.stages.files import Output, read_old, refuse_outside, write_all
 from compiler.stages.resolve import FEWER, Outside, Resolver, catalogue_of, merge, merge_onto, outside_layer
 from compiler.text.wording import quote
@@ -180,7 +178,7 @@ def _template_texts(documents: Iterable[Document]) -> Iterator[Span]:
 
 _BY_SCOPE = {scope: tuple(rule for rule in RULES if rule.scope is scope) for scope in Scope}
 # Without what `consumers` finds too, from evidence that is not here: a waiver may be needed there alone.
-_KNOWN = frozenset(rule.id for rule in RULES) - {find_shadowed_variable.id}
+_KNOWN = frozenset(rule.id for rule in RULES) - {shadowed_variable.check.id}
 
 
 class Checker:
@@ -245,7 +243,7 @@ class Checker:
             waivers |= {id(reason): (rule_id, reason) for rule_id, reason in _waivers(project.catalogue.document.root)}
         for rule_id, reason in waivers.values():
             if id(reason) not in self.used and rule_id in _KNOWN:
-                yield from find_unused_waiver.diagnostics(rule_id, reason)
+                yield from unused_waiver.check.diagnostics(rule_id, reason)
 
 
 def _waivers(root: Node) -> Iterator[tuple[str, Node]]:

@@ -20,7 +20,7 @@ from compiler.cli.terminal.contents import text_of  # noqa: E402 - run by path, 
 from compiler.model.document import Diagnostic, Related, Severity, Source, Span  # noqa: E402  # noqa: E402
 from compiler.render.content import CommandRun, show  # noqa: E402
 from compiler.render.formats import render_sarif  # noqa: E402
-from compiler.rules.environments import find_unknown_secret  # noqa: E402
+from compiler.rules.api import Rule, Scope  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def logs(files: Sequence[str]) -> Iterator[tuple[str, Any]]:
     if not files:
-        yield "sample", json.loads(text_of(render_sarif(show(sample()), [find_unknown_secret], CommandRun("compile"))))
+        yield "sample", json.loads(text_of(render_sarif(show(sample()), [SAMPLE_RULE], CommandRun("compile"))))
     for name in files:
         yield name, json.loads(sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8"))
 
@@ -54,6 +54,14 @@ def logs(files: Sequence[str]) -> Iterator[tuple[str, Any]]:
 def problems_of(validator: Draft7Validator, log: object) -> Iterator[str]:
     for error in validator.iter_errors(log):
         yield f"{error.json_path}: {error.message}"
+
+
+SAMPLE_RULE = Rule(
+    "unknown-secret",
+    Severity.ERROR,
+    Scope.ENVIRONMENT,
+    docstring="An environment lists a secret that the catalogue does not have.\n\nNothing would be rendered for it.",
+)
 
 
 def sample() -> list[Diagnostic]:

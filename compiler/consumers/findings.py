@@ -13,10 +13,9 @@ from compiler.model.document import Diagnostic, Node, Related, Span
 from compiler.model.environment import CatalogueKey, Entry, Environment, Secret
 from compiler.model.facts import parse_minor
 from compiler.pipeline import Checker
+from compiler.rules import shadowed_variable, unused_waiver
 from compiler.rules.api import NOTE, Finding, places_below, waiver
 from compiler.rules.listed_rules import BY_ID, CONSUMER_RULES
-from compiler.rules.targets import find_shadowed_variable
-from compiler.rules.waivers import find_unused_waiver
 from compiler.text.wording import closest, command_line, list_names, quote
 
 # The workloads that read a Secret, each with how.
@@ -90,7 +89,7 @@ def judge(own: EnvironmentSecrets, gathered: ObjectIndex) -> tuple[Diagnostic, .
         (BY_ID["doubly-made-secret"], _doubly_made(own, gathered)),
         (BY_ID["unread-secret"], _check_unread(own, gathered, readers, namespaces)),
         (BY_ID["needed-by-hook"], _check_hooks(own, gathered, readers)),
-        (find_shadowed_variable, find_shadowed(own, gathered)),
+        (shadowed_variable.check, find_shadowed(own, gathered)),
         (BY_ID["unusable-variable"], unusable(own, readers)),
         (BY_ID["wrong-mounted-by"], wrong_mounted_by(own, gathered, readers)),
     )
@@ -112,7 +111,7 @@ def _unused_waivers(
         for rule_id, reason in place.members_at("waive").items():
             is_own = reason.source is environment.document.source
             if rule_id in rules and is_own and id(reason) not in used:
-                yield from find_unused_waiver.diagnostics(rule_id, reason)
+                yield from unused_waiver.check.diagnostics(rule_id, reason)
 
 
 def is_read(name: Name, gathered: ObjectIndex, readers: Iterable[Name]) -> bool:

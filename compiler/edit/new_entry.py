@@ -25,8 +25,8 @@ from compiler.model.store import DEFAULT_MOUNT
 from compiler.pipeline import Result, compile_project
 from compiler.project_files import BASE, Library
 from compiler.refusal import Refusal
+from compiler.rules import invalid_naming_pattern
 from compiler.rules.api import Finding
-from compiler.rules.names import find_invalid_naming_pattern, find_pattern_mistakes
 from compiler.stages.emit import quote_yaml, scalar
 from compiler.stages.files import Output
 from compiler.stages.resolve import merge
@@ -163,12 +163,12 @@ def names_of(
         if given is not None:
             names[member] = given, option_span(f"--{member}", given)
         elif pattern is not None:
-            faults = [*find_pattern_mistakes(pattern)] or [*_without_meaning(pattern, known)]
+            faults = [*invalid_naming_pattern.findings(pattern)] or [*_without_meaning(pattern, known)]
             found += faults
             if not faults:
                 names[member] = fill_pattern(str(pattern.value), known), pattern.span
     if found:
-        return None, tuple(map(find_invalid_naming_pattern.diagnostic, found))
+        return None, tuple(map(invalid_naming_pattern.check.diagnostic, found))
     if TARGET not in names:
         raise Refusal("usage", "nothing names the Kubernetes Secret", f"give --target, or {_ADD}")
     if request.keys and not any(provider in names for provider in PROVIDERS):

@@ -24,7 +24,7 @@ from compiler.model.facts import ANNOTATION, parse_duration
 from compiler.model.provider import InvalidReferenceError, UnprovenReferenceError
 from compiler.model.values import CHART_LABELS
 from compiler.rules.api import Finding
-from compiler.rules.targets import KEYS_OF_TYPES
+from compiler.rules.incomplete_type import KEYS_OF_TYPES
 from compiler.stages.load import provider_objects
 from compiler.stores.registry import provider_called
 from compiler.text.go_template import OPENING, TemplateNames, read_template

@@ -9,7 +9,7 @@ from typing import Any
 from compiler.model.document import Node, Span
 from compiler.model.provider import Provider
 from compiler.rules.api import Finding
-from compiler.rules.stores import RENDERED_ONLY
+from compiler.rules.unused_setting import RENDERED_ONLY
 from compiler.stores.registry import PROVIDERS
 from compiler.text.wording import quote
 

@@ -22,8 +22,8 @@ from compiler.model.store import DEFAULT_MOUNT, Place, place_of
 from compiler.model.values import CHART_LABELS
 from compiler.pipeline import Result
 from compiler.refusal import Refusal
+from compiler.rules import unreachable_store
 from compiler.rules.api import Finding
-from compiler.rules.stores import find_unreachable_store
 from compiler.stages.emit import scalar
 from compiler.stages.files import Output
 from compiler.stages.load import load_text
@@ -145,7 +145,7 @@ def _rule_errors(objects: Iterable[FoundObject], result: Result) -> dict[FoundOb
         if diagnostic.severity is Severity.ERROR:
             span = diagnostic.span
             for each in places.get((id(span.source), span.start), ()):
-                option = _address_option(each, span) if diagnostic.rule == find_unreachable_store.id else None
+                option = _address_option(each, span) if diagnostic.rule == unreachable_store.check.id else None
                 way_out = f"give its address with `{option} URL`" if option else diagnostic.help
                 found.setdefault(each, []).append(Finding(diagnostic.message, span, way_out))
     return found

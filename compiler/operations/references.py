@@ -18,7 +18,7 @@ from compiler.model.values import subchart_of
 from compiler.refusal import Refusal
 from compiler.rules.api import Finding
 from compiler.rules.listed_rules import BY_ID
-from compiler.rules.remotes import missing_remote_way_out
+from compiler.rules.missing_remote import way_out
 from compiler.stages.files import read_text
 from compiler.stages.load import load_text
 from compiler.stages.validate import validate
@@ -51,9 +51,7 @@ def cells_to_read(
             found.append(cell)
         elif cell.in_use:
             message = f'"{cell.key}" of "{cell.secret}" has no place in the store "{cell.store.id}"'
-            help_text = missing_remote_way_out(
-                environment.catalogue.entries[cell.holder or cell.secret], cell.store.provider
-            )
+            help_text = way_out(environment.catalogue.entries[cell.holder or cell.secret], cell.store.provider)
             diagnostics.append(Diagnostic("missing-remote", Severity.ERROR, message, cell.key_at, help=help_text))
     return tuple(found), tuple(diagnostics)
 

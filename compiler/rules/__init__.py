@@ -1,10 +1,10 @@
-"""Collects every semantic rule: those of each module of this folder and of the providers', by the rules' ids."""
+"""Collects every semantic rule: the `check` of each module of this folder and of the providers', by the rules' ids."""
 
 from collections.abc import Iterator
 from importlib import import_module
 from pkgutil import iter_modules
 
-from compiler.rules.api import Rule, find_nothing
+from compiler.rules.api import Rule
 from compiler.rules.listed_rules import CONSUMER_RULES, INPUT_RULES, LIVE_RULES, NOT_IMPORTED
 from compiler.stores.registry import PROVIDERS
 
@@ -12,8 +12,9 @@ from compiler.stores.registry import PROVIDERS
 def _collect_rules() -> Iterator[Rule]:
     for folder in (__name__, *(f"{provider.package}.rules" for provider in PROVIDERS.values())):
         for module in iter_modules(import_module(folder).__path__):
-            named = vars(import_module(f"{folder}.{module.name}")).values()
-            yield from (each for each in named if isinstance(each, Rule) and each.check is not find_nothing)
+            check = getattr(import_module(f"{folder}.{module.name}"), "check", None)
+            if isinstance(check, Rule):
+                yield check
 
 
 RULES: tuple[Rule, ...] = tuple(sorted(_collect_rules(), key=lambda rule: rule.id))

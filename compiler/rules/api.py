@@ -1,4 +1,4 @@
-"""Defines what a rule is, and what several rules need.
+"""Defines what a rule is, and gives rules all that most of them need in one import.
 
 A rule is an id, a severity, what it looks at, and a function from the model to findings.
 """
@@ -9,10 +9,18 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from compiler.model.document import Diagnostic, Document, Node, Related, Severity, Span
-from compiler.model.environment import Catalogue, Environment, Secret, Store
+from compiler.model.document import Diagnostic, Document, Node, Related, Severity, Source, Span
+from compiler.model.environment import Catalogue, CatalogueKey, Entry, Environment, Project, Secret, Store
 from compiler.model.provider import Provider
-from compiler.text.wording import quote
+from compiler.text.wording import list_names, pluralize, quote
+
+__all__ = ["CATALOGUE", "DOCUMENT", "ENVIRONMENT", "ERROR", "INPUT", "NOTE", "PROJECT", "WARNING"]
+__all__ += ["Catalogue", "CatalogueKey", "Document", "Entry", "Environment", "Node", "Project", "Secret", "Source"]
+__all__ += ["Finding", "Findings", "Related", "Rule", "Scope", "Severity", "Span", "Store", "rule"]
+__all__ += ["list_names", "pluralize", "quote"]
+
+_PAGES = Path(__file__).resolve().parent / "pages"
+_DROPPED = "Its page is not here: run Python without -OO, or with PYTHONOPTIMIZE unset."
 
 
 class Scope(Enum):
@@ -64,6 +72,8 @@ class Rule(NamedTuple):
     id: str
     severity: Severity
     scope: Scope
+    # That of its module; None for a rule without one, whose page is a file of `pages`.
+    docstring: str | None = None
     # Reads nothing but what it is given.
     check: Callable[..., Findings] = find_nothing
     # Joins findings of a PROJECT rule that no waiver covers, where several are reported as one.
@@ -75,9 +85,10 @@ class Rule(NamedTuple):
 
     @property
     def page(self) -> str:
-        """Its documentation, the first line a summary: a file in `pages` beside the module of its check."""
-        module = sys.modules[self.check.__module__]
-        return Path(str(module.__file__)).with_name("pages").joinpath(f"{self.id}.md").read_text("utf-8").strip()
+        """Its documentation, the first line a summary; one line where Python dropped the docstrings (`-OO`)."""
+        if self.docstring is None:
+            return (_PAGES / f"{self.id}.md").read_text("utf-8").strip()
+        return (self.docstring or _DROPPED).strip()
 
     @property
     def summary(self) -> str:
@@ -115,14 +126,13 @@ def rule(
     *,
     gather: Callable[[Iterable[Finding]], Iterable[Finding]] = tuple,
     catalogue_check: Callable[[Catalogue], Findings] = find_nothing,
-    checks_catalogue: bool = False,
     waivable: bool = False,
 ) -> Callable[[Callable[..., Findings]], Rule]:
-    """Turns the decorated `check` into a rule; one that `checks_catalogue` takes an Environment or the Catalogue."""
+    """Turns the decorated `check` into the rule of its module, whose docstring is the rule's page."""
 
     def make_rule(check: Callable[..., Findings]) -> Rule:
-        of_catalogue = check if checks_catalogue else catalogue_check
-        return Rule(rule_id, severity, scope, check, gather, of_catalogue, waivable)
+        docstring = sys.modules[check.__module__].__doc__ or ""
+        return Rule(rule_id, severity, scope, docstring, check, gather, catalogue_check, waivable)
 
     return make_rule
 

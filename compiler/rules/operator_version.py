@@ -1,10 +1,21 @@
-"""Judges the version of External Secrets Operator that an environment names."""
+"""The version of External Secrets Operator is not one that this compiler supports.
+
+The version decides which defaulted fields are written out, so that Argo CD finds no difference. It is the minor version
+in quotes; unquoted, `2.10` is the number 2.1. Versions older than 0.16 do not serve the API `external-secrets.io/v1`.
+
+    externalSecretsOperator: "v2.9.1"
+
+Write the minor version alone:
+
+    externalSecretsOperator: "2.9"
+
+Known are 0.16 to 0.20, 1.0 to 1.3 and 2.0 to 2.12; a newer one is the note `newer-operator-version`.
+"""
 
 import re
 
-from compiler.model.environment import Environment
 from compiler.model.facts import KNOWN, NEWEST, OLDEST, is_released, parse_minor
-from compiler.rules.api import ENVIRONMENT, ERROR, NOTE, Finding, Findings, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, rule
 from compiler.text.wording import typing_mistake
 
 _LONGER = re.compile(r"v?(\d{1,3})\.(\d{1,3})(?:\.\d+)?", re.ASCII)
@@ -12,7 +23,7 @@ _KNOWN = f"known are {KNOWN}"
 
 
 @rule("operator-version", ERROR, ENVIRONMENT)
-def find_operator_version(environment: Environment) -> Findings:
+def check(environment: Environment) -> Findings:
     text = environment.operator
     if text is None:
         return
@@ -26,16 +37,3 @@ def find_operator_version(environment: Environment) -> Findings:
         yield Finding("this version does not serve external-secrets.io/v1", node, help=f"use 0.16 or newer; {_KNOWN}")
     elif minor <= NEWEST and not is_released(minor):
         yield Finding("there is no such version", node, help=_KNOWN)
-
-
-@rule("newer-operator-version", NOTE, ENVIRONMENT, waivable=True)
-def find_newer_operator_version(environment: Environment) -> Findings:
-    text = environment.operator
-    minor = parse_minor(text) if text is not None else None
-    if minor is not None and minor > NEWEST:
-        newer, newest = (".".join(map(str, each)) for each in (minor, NEWEST))
-        yield Finding(
-            f'External Secrets Operator "{newer}" is not known yet and treated as {newest}',
-            environment.root.nearest("externalSecretsOperator"),
-            help="update platform-secrets, or compare with the new version's CRD and waive this",
-        )

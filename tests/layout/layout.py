@@ -210,22 +210,13 @@ def _commands(root: Path) -> list[tuple[str, str]]:
 
 
 def _misnamed_rules(root: Path) -> Iterator[str]:
-    """Rules whose function has another name than the id, and modules beside them without any."""
     for path in (root / "compiler/rules").glob("*.py"):
         if path.stem in _NO_RULES:
             continue
-        functions = [node for node in _nodes(path) if isinstance(node, ast.FunctionDef)]
-        ids = {each.name: _rule_id(each) for each in functions if _rule_id(each)}
-        wrong = [name for name, rule_id in ids.items() if name != f"find_{rule_id.replace('-', '_')}"]
-        if wrong or not ids:
-            yield f"compiler/rules/{path.name} holds the rules {wrong}"
-
-
-def _rule_id(function: ast.FunctionDef) -> str:
-    """The id of the rule that a function is made by `@rule(ID, …)`, or an empty text."""
-    calls = [each for each in function.decorator_list if isinstance(each, ast.Call)]
-    named = [each.args[0] for each in calls if isinstance(each.func, ast.Name) and each.func.id == "rule"]
-    return str(named[0].value) if named and isinstance(named[0], ast.Constant) else ""
+        rules = [call for call in _calls(path) if isinstance(call.func, ast.Name) and call.func.id == "rule"]
+        ids = [argument.value for rule in rules for argument in rule.args[:1] if isinstance(argument, ast.Constant)]
+        if ids != [path.stem.replace("_", "-")]:
+            yield f"compiler/rules/{path.name} holds the rules {ids}"
 
 
 def _idle_errors(root: Path) -> Iterator[str]:

@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SECOND = "judges by itself if a list is whole, as compiler/cluster/lists.py does"
 PARTICIPLE = ": {} is a participle: name it by a verb and its object"
 TABLE = 'COMMANDS = {\n    "put": ("put", "set keys"),\n}\n'
-RULE = '@rule("good-rule", ERROR)\ndef find_good_rule():\n    pass\n'
+RULE = '@rule("good-rule", ERROR)\ndef check():\n    pass\n'
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_module_without_a_test_is_found(tree: Path) -> None:
             PARTICIPLE.format("seen"),
         ),
         ("cli/commands/get.py", "", " is no command of the table"),
-        ("rules/bad_rule.py", RULE.replace("good-rule", "bad-rule"), " holds the rules ['find_good_rule']"),
+        ("rules/bad_rule.py", RULE, " holds the rules ['good-rule']"),
         ("rules/no_rule.py", "", " holds the rules []"),
         (
             "operations/put/plan.py",

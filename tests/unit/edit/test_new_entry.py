@@ -23,7 +23,7 @@ from compiler.model.document import Document
 from compiler.model.environment import pass_text
 from compiler.pipeline import Result, compile_project, plan_values
 from compiler.refusal import Refusal
-from compiler.rules.stores import find_incomplete_auth
+from compiler.rules import incomplete_auth
 from compiler.stages.load import load_text
 from compiler.stores.registry import PROVIDERS
 from compiler.text.go_template import read_template
@@ -496,7 +496,7 @@ def test_every_log_in_renders_a_store_that_no_rule_has_anything_against(
 def test_every_log_in_is_one_that_the_rule_knows(provider: str, way: str, small_root: Path) -> None:
     """A log-in that the rule would refuse is shown as an error of `--auth`, and nothing is written."""
     _, result = new_store(small_root, wanted_store("more", way, provider=provider, name="more-store"))
-    assert find_incomplete_auth.id not in {each.rule for each in result.diagnostics}
+    assert incomplete_auth.check.id not in {each.rule for each in result.diagnostics}
 
 
 def test_every_byte_stays_and_the_lines_are_in_the_store(small_root: Path) -> None:

@@ -4,12 +4,21 @@ import pytest
 
 from compiler.model.document import Diagnostic, Related, Severity, Source, Span
 from compiler.render.content import Shown, show
-from compiler.rules.api import Rule
-from compiler.rules.environments import find_unknown_secret
-from compiler.stores.vault.rules.stores import find_insecure_address
+from compiler.rules.api import Rule, Scope
 
-UNKNOWN_SECRET = find_unknown_secret
-INSECURE_ADDRESS = find_insecure_address._replace(severity=Severity.WARNING)
+UNKNOWN_SECRET = Rule(
+    "unknown-secret",
+    Severity.ERROR,
+    Scope.ENVIRONMENT,
+    docstring="An environment lists a secret that the catalogue does not have.\n\nNothing would be rendered for it.\n",
+)
+INSECURE_ADDRESS = Rule(
+    "insecure-address",
+    Severity.WARNING,
+    Scope.ENVIRONMENT,
+    docstring="A store is reached without TLS.\n\nUse `https:`.\n",
+    waivable=True,
+)
 
 PROD = Source(
     "environments/prod.yaml",

@@ -499,8 +499,8 @@ def test_every_rule_is_described_and_results_point_at_theirs(two: tuple[Shown, .
     driver = run["tool"]["driver"]
     assert driver["semanticVersion"] == compiler.__version__
     assert [rule["id"] for rule in driver["rules"]] == ["insecure-address", "unknown-secret"]
-    assert driver["rules"][0]["shortDescription"] == {"text": rules[0].summary}
-    assert driver["rules"][0]["help"]["markdown"] == rules[0].page
+    assert driver["rules"][0]["shortDescription"] == {"text": "A store is reached without TLS."}
+    assert driver["rules"][0]["help"]["markdown"] == "A store is reached without TLS.\n\nUse `https:`."
     assert [rule["defaultConfiguration"]["level"] for rule in driver["rules"]] == ["warning", "error"]
     for result in run["results"]:
         assert driver["rules"][result["ruleIndex"]]["id"] == result["ruleId"]

@@ -7,12 +7,18 @@ from compiler.stages.load import load_text
 from compiler.stores.registry import PROVIDERS
 from tests.unit.rules.conftest import Judge
 
-RULE = Rule("unknown-key", Severity.WARNING, Scope.INPUT)
+RULE = Rule("a-rule", Severity.WARNING, Scope.INPUT, "A summary.\n\nMore of it.\n")
 SOURCE = Source("a.yaml", "key: value")
 
 
 def test_the_summary_is_the_first_line_of_the_page() -> None:
-    assert RULE.summary == RULE.page.split("\n")[0] == "A key that the schema does not have, most often a typo."
+    assert RULE.summary == "A summary."
+
+
+def test_where_python_has_dropped_the_docstrings_the_way_out_stands_in_the_place_of_a_page() -> None:
+    dropped = RULE._replace(docstring="")
+    assert dropped.summary == dropped.page
+    assert "-OO" in dropped.page
 
 
 def test_a_finding_becomes_a_diagnostic_of_its_rule() -> None:
@@ -20,7 +26,7 @@ def test_a_finding_becomes_a_diagnostic_of_its_rule() -> None:
     related = (Related("there", span),)
     finding = Finding("a message", span, help="a way out", related=related, conceals=(span,), scope=("secrets", "a"))
     assert RULE.diagnostic(finding) == Diagnostic(
-        "unknown-key", Severity.WARNING, "a message", span, "a way out", related, (span,), ("secrets", "a")
+        "a-rule", Severity.WARNING, "a message", span, "a way out", related, (span,), ("secrets", "a")
     )
 
 
@@ -44,7 +50,7 @@ def _rule(provider: str, wrong: str) -> Rule:
     def check_catalogue(catalogue: Catalogue) -> Findings:
         return wrong_names(catalogue, PROVIDERS[provider], judge_name, advise)
 
-    return Rule("any", Severity.ERROR, Scope.ENVIRONMENT, check, catalogue_check=check_catalogue)
+    return Rule("any", Severity.ERROR, Scope.ENVIRONMENT, "", check=check, catalogue_check=check_catalogue)
 
 
 def test_judges_every_name_of_the_catalogue_once(judge: Judge) -> None:

@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 from compiler.model.document import MOST_OF_A_KIND, Severity
-from compiler.rules import ALL_RULES, RULES
+from compiler.rules import ALL_RULES, RULES, listed_rules
 from compiler.rules.api import Scope, find_nothing
 from compiler.rules.listed_rules import BY_ID, CONSUMER_RULES, INPUT_RULES, LIVE_RULES, NOT_IMPORTED
 
@@ -45,6 +45,12 @@ def test_every_id_of_a_diagnostic_is_one_rules_only() -> None:
     assert len(ids) == len(set(ids))
     assert [rule.id for rule in (*LIVE_RULES, *CONSUMER_RULES, NOT_IMPORTED)] == list(BY_ID)
     assert set(BY_ID) <= set(ids)
+
+
+def test_each_file_of_the_pages_is_that_of_a_rule_without_a_module() -> None:
+    names = {path.stem for path in Path(listed_rules.__file__).with_name("pages").iterdir()}
+    assert names == {rule.id for rule in ALL_RULES if rule.docstring is None}
+    assert names == {rule.id for rule in (*INPUT_RULES, *BY_ID.values())}
 
 
 def test_a_page_has_a_summary_an_example_and_a_way_out() -> None:
