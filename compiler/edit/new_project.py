@@ -3,7 +3,6 @@
 A finding in a file that does not exist yet points at the option, the naming pattern or the line that caused it.
 """
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -304,7 +303,7 @@ def schema_line(name: str) -> str:
 
 def project_files(name: str, namespace: str, provider: str, addresses: Mapping[str, str]) -> dict[str, str]:
     """All of them by path. The chart and the schemas are those that this program compiles for."""
-    base = _BASE.format(
+    base = _text("base.yaml").format(
         name=scalar(name),
         namespace=scalar(namespace),
         argocd_project=scalar(f"{name[:_LONGEST].rstrip('-')}{_SUFFIX}"),
@@ -318,15 +317,20 @@ def project_files(name: str, namespace: str, provider: str, addresses: Mapping[s
         "environments/base.yaml": f"{schema_line('environment')}\n{base}",
         "environments/dev.yaml": environment_text("dev", ()),
         "environments/catalogue.yaml": (
-            f"{schema_line('catalogue')}\n{_CATALOGUE.format(name=scalar(name), patterns=patterns)}"
+            f"{schema_line('catalogue')}\n{_text('catalogue.yaml').format(name=scalar(name), patterns=patterns)}"
         ),
         **chart_files(),
-        "README.md": _README.format(name=name),
-        "Makefile": _MAKEFILE,
-        IGNORE_FILE: _IGNORED,
-        ".vscode/settings.json": json.dumps(_EDITOR, indent=2) + "\n",
+        "README.md": _text("README.md").format(name=name),
+        "Makefile": _text("Makefile"),
+        IGNORE_FILE: _text("gitignore").format(*IGNORED),
+        ".vscode/settings.json": _text("settings.json"),
         **schema_files(),
     }
+
+
+def _text(name: str) -> str:
+    """A file of a new project, in most of which `{}` is to be filled in."""
+    return (Path(__file__).parent / "project" / name).read_text("utf-8")
 
 
 def _store_lines(provider: Provider, addresses: Mapping[str, str]) -> Iterator[str]:
@@ -335,77 +339,3 @@ def _store_lines(provider: Provider, addresses: Mapping[str, str]) -> Iterator[s
         yield f"    {provider.address}: {address_scalar(address)}\n"
     if provider.has_mounts:
         yield f"    mount: {DEFAULT_MOUNT}\n"
-
-
-_EDITOR = {
-    "yaml.schemas": {
-        "./schemas/environment.schema.json": [
-            "environments/*.yaml",
-            "environments/layers/*.yaml",
-            "!environments/catalogue.yaml",
-        ],
-        "./schemas/catalogue.schema.json": "environments/catalogue.yaml",
-        "./schemas/values.schema.json": "chart/values-*.yaml",
-    },
-    "yaml.validate": True,
-}
-_BASE = """# What every environment shares. An environment says only what differs.
-namespace: {namespace}
-partOf: {name}
-argocdProject: {argocd_project}
-store: {store}
-refreshInterval: 1h
-fetch: perKey
-externalSecretsOperator: "2.9"
-# Argo CD deletes no ExternalSecret, and with it no Secret that pods mount, before a person confirms.
-annotations:
-  {sync_options}: {asks_first}
-stores:
-{stores}secrets: {{}}
-"""
-_CATALOGUE = """# Every secret that exists. Names are a contract with what stores and clusters already hold.
-# Default names for `platform-secrets new secret`. Changing them does not rename existing secrets.
-naming:
-  name: {name}
-{patterns}
-"""
-_README = """# Secrets of {name}
-
-People write `environments/`; `platform-secrets` validates it and writes `chart/values-<env>.yaml`, which is reviewed
-and committed. Helm or Argo CD renders `chart/` with it into ExternalSecrets.
-
-| command | does |
-|---|---|
-| `platform-secrets new secret NAME --key KEY --into base` | adds a secret to the catalogue, and to every environment |
-| `platform-secrets new environment NAME` | adds an environment |
-| `platform-secrets new store vault --auth kubernetes` | has the chart make the ClusterSecretStore |
-| `make help` | lists the tasks |
-| `make values`, `make values ENV=dev` | compiles every environment, or one |
-| `make check` | fails where a values file is stale or the input has an error, for CI |
-| `platform-secrets render dev` | prints the manifests, through the Helm on PATH |
-| `platform-secrets put dev NAME` | sets the keys of a secret in the store that serves it, by hidden prompts |
-| `platform-secrets verify dev` | checks that the live stores hold what the cluster will read |
-
-For Argo CD, `platform-secrets generate argocd dev --form application --repo URL` writes a project and an Application.
-"""
-_MAKEFILE = """.DEFAULT_GOAL := help
-.PHONY: help values check
-
-help: ## List the tasks
-\t@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\\n", $$1, $$2}'
-
-values: ## Compile every environment, or one: make values ENV=dev
-\t@platform-secrets compile $(ENV)
-
-check: ## Fail where a values file is stale or the input has an error
-\t@platform-secrets compile --check
-"""
-_IGNORED = f"""# Journals of the commands that write to stores: they contain no values, but do not belong in Git.
-{IGNORED[0]}
-# What `--audit` writes, by the names that the guides use.
-{IGNORED[1]}
-# Backups: encrypted, but they do not belong in Git either.
-{IGNORED[2]}
-# What a run that was killed leaves beside the files that it writes; the next one removes it.
-{IGNORED[3]}
-"""

@@ -26,8 +26,8 @@ _MAY_CONCEAL = ("text/", "cli/terminal/contents.py", "render/content.py", "rende
 # The first module tells an older Python before it imports anything.
 _MAY_PRINT = ("__main__.py", "demo/", "cli/terminal/outlet.py")
 
-# The files of a new project, which know no caller, and a format.
-_SAY_NO_ROOT = frozenset({"edit/new_project.py", "operations/backup.py"})
+# A format, which knows no caller.
+_SAY_NO_ROOT = frozenset({"operations/backup.py"})
 
 # The one module that compares a store's version with that of a journal, and the fields that have it there.
 _OWN_VERSION = "change/journal.py"

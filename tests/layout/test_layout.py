@@ -199,7 +199,7 @@ def test_a_command_of_the_table_without_a_file_is_found(tree: Path) -> None:
         ("change/undo.py", "A = version in known.made\n"),
         ("change/journal.py", "A = version == self.after\n"),
         ("rules/api.py", ""),
-        ("edit/new_project.py", 'PAGE = "run `platform-secrets put dev`"\n'),
+        ("operations/backup.py", 'PAGE = "run `platform-secrets put dev`"\n'),
         ("model/source.py", '"""Tells of `platform-secrets put dev`."""\nNAME = "platform-secrets"\n'),
         ("model/source.py", 'EXAMPLES = ("platform-secrets put dev",)\n'),
         ("stores/open.py", '"""Runs `kubectl get`."""\nHELP = f"the vault denies {it}, as kubectl does"\n'),

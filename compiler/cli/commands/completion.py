@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cli.commands import COMMANDS
@@ -115,67 +116,23 @@ def _run_ids() -> Iterable[str]:
     return (path.stem for path in journals(root)) if root is not None else ()
 
 
+def _script(shell: str, **parts: str) -> str:
+    """The script of a shell, with each of `parts` in place of its name between `@`."""
+    text = (Path(__file__).parents[1] / "scripts" / f"completion.{shell}").read_text("utf-8")
+    for name, part in {**parts, "PROGRAM": PROGRAM}.items():
+        text = text.replace(f"@{name}@", part)
+    return text
+
+
 def _bash(options: dict[str, tuple[str, ...]]) -> str:
     cases = "\n".join(f'    {name}) words="{" ".join(given)}" ;;' for name, given in options.items())
-    return f"""# bash completion of {PROGRAM}
-_platform_secrets() {{
-  local current="${{COMP_WORDS[COMP_CWORD]}}" name="" words="" word index
-  COMPREPLY=()
-  for ((index = 1; index < COMP_CWORD; index++)); do
-    word="${{COMP_WORDS[index]}}"
-    if [[ "$word" == --root ]]; then ((index++)); continue; fi
-    if [[ "$word" != -* ]]; then name="$word"; break; fi
-  done
-  case "$name" in
-    "") words="{" ".join((*options, *_GLOBAL))}" ;;
-{cases}
-  esac
-  if [[ "$current" == "=" ]]; then current=""; fi
-  if [[ -n "$name" && "$current" != -* ]]; then
-    words="$(printf '%s\\n' "${{COMP_WORDS[@]:index:COMP_CWORD-index}}" | {PROGRAM} completion --names 2>/dev/null)"
-  fi
-  while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -W "$words" -- "$current")
-}}
-complete -o default -F _platform_secrets {PROGRAM}
-"""
+    return _script("bash", CASES=cases, FIRST=" ".join((*options, *_GLOBAL)))
 
 
 def _zsh(options: dict[str, tuple[str, ...]]) -> str:
     commands = "\n".join(f"    {_quote_for_zsh(f'{name}:{COMMANDS[name][1]}')}" for name in options)
     cases = "\n".join(f"    {name}) choices=({' '.join(given)}) ;;" for name, given in options.items())
-    return f"""#compdef {PROGRAM}
-_platform_secrets() {{
-  local -a commands choices given
-  local current="$words[CURRENT]" name="" index
-  commands=(
-{commands}
-  )
-  for ((index = 2; index < CURRENT; index++)); do
-    if [[ "$words[index]" == --root ]]; then ((index++)); continue; fi
-    if [[ "$words[index]" != -* ]]; then name="$words[index]"; break; fi
-  done
-  if [[ -z "$name" ]]; then
-    if [[ "$words[CURRENT-1]" == --root ]]; then _files -/
-    elif [[ "$current" == -* ]]; then compadd -- {" ".join(_GLOBAL)}
-    else _describe 'command' commands
-    fi
-    return
-  fi
-  case "$name" in
-{cases}
-  esac
-  given=("${{(@)words[index,CURRENT-1]}}")
-  if [[ "$current" == --*=* ]]; then
-    given+=("${{current%%=*}}")
-    compset -P '*='
-  fi
-  if [[ "$current" != -* || "$current" == --*=* ]]; then
-    choices=(${{(f)"$(print -rl -- "$given[@]" | {PROGRAM} completion --names 2>/dev/null)"}})
-  fi
-  if (( $#choices )); then compadd -- $choices; else _files; fi
-}}
-compdef _platform_secrets {PROGRAM}
-"""
+    return _script("zsh", COMMANDS=commands, CASES=cases, GLOBAL=" ".join(_GLOBAL))
 
 
 def _quote_for_zsh(text: str) -> str:
@@ -185,31 +142,6 @@ def _quote_for_zsh(text: str) -> str:
 
 # What an option takes that the shell knows itself.
 _FILES = frozenset({"FILE", "DIR", "PATH", "CHART"})
-_FISH = f"""# fish completion of {PROGRAM}
-function __platform_secrets_command -d 'Whether the line has this command, or any'
-  set -l words (commandline -opc)
-  set -e words[1]
-  while set -q words[1]
-    switch $words[1]
-      case --root
-        set -e words[1]
-      case '-*'
-      case '*'
-        test (count $argv) -eq 0 -o "$words[1]" = "$argv[1]"
-        return
-    end
-    set -e words[1]
-  end
-  return 1
-end
-function __platform_secrets_names -d 'What may come next'
-  set -l words (commandline -opc)
-  set -l current (commandline -ct)
-  string match -q -- '--*=*' "$current"; and set -a words (string split -m 1 = -- $current)[1]
-  printf '%s\\n' $words[2..-1] | {PROGRAM} completion --names 2>/dev/null
-end
-complete -c {PROGRAM} -f
-"""
 
 
 def _fish(options: dict[str, tuple[str, ...]]) -> str:
@@ -227,4 +159,4 @@ def _fish(options: dict[str, tuple[str, ...]]) -> str:
             lines.append(f"{begin} -n '__platform_secrets_command {name}' -l {option.removeprefix('--')}{takes}")
     names = f"{begin} -n '__platform_secrets_command"
     lines += [f"{names}' -a '(__platform_secrets_names)'", f'{names}; and test -z "$(__platform_secrets_names)"\' -F']
-    return _FISH + "\n".join(lines) + "\n"
+    return _script("fish") + "\n".join(lines) + "\n"
