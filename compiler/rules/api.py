@@ -126,13 +126,18 @@ def rule(
     *,
     gather: Callable[[Iterable[Finding]], Iterable[Finding]] = tuple,
     catalogue_check: Callable[[Catalogue], Findings] = find_nothing,
+    checks_catalogue: bool = False,
     waivable: bool = False,
 ) -> Callable[[Callable[..., Findings]], Rule]:
-    """Turns the decorated `check` into the rule of its module, whose docstring is the rule's page."""
+    """Turns the decorated `check` into the rule of its module, whose docstring is the rule's page.
+
+    One that `checks_catalogue` is given the Catalogue as well.
+    """
 
     def make_rule(check: Callable[..., Findings]) -> Rule:
         docstring = sys.modules[check.__module__].__doc__ or ""
-        return Rule(rule_id, severity, scope, docstring, check, gather, catalogue_check, waivable)
+        of_catalogue = check if checks_catalogue else catalogue_check
+        return Rule(rule_id, severity, scope, docstring, check, gather, of_catalogue, waivable)
 
     return make_rule
 

@@ -21,13 +21,9 @@ from compiler.text.characters import foreign_character
 from compiler.text.credential import looks_like_credential
 
 
-def check_catalogue(catalogue: Catalogue) -> Findings:
-    return wrong_names(catalogue, PROVIDER, _problem, _way_out)
-
-
-@rule("invalid-key-vault-name", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
-def check(environment: Environment) -> Findings:
-    return wrong_names(environment, PROVIDER, _problem, _way_out)
+@rule("invalid-key-vault-name", ERROR, ENVIRONMENT, checks_catalogue=True)
+def check(subject: Catalogue | Environment) -> Findings:
+    return wrong_names(subject, PROVIDER, _problem, _way_out)
 
 
 def _problem(name: str) -> str | None:

@@ -20,13 +20,9 @@ from compiler.text.credential import looks_like_credential
 _TYPES = ("secret", "key", "cert")
 
 
-def check_catalogue(catalogue: Catalogue) -> Findings:
-    return wrong_names(catalogue, PROVIDER, _problem, _way_out)
-
-
-@rule("key-vault-object-type", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
-def check(environment: Environment) -> Findings:
-    return wrong_names(environment, PROVIDER, _problem, _way_out)
+@rule("key-vault-object-type", ERROR, ENVIRONMENT, checks_catalogue=True)
+def check(subject: Catalogue | Environment) -> Findings:
+    return wrong_names(subject, PROVIDER, _problem, _way_out)
 
 
 def _problem(name: str) -> str | None:

@@ -27,13 +27,9 @@ _PLAIN = re.compile(r"(?!-)[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*", re.ASCII)
 _SPECIAL = re.compile(r"[%?#*+\\]")
 
 
-def check_catalogue(catalogue: Catalogue) -> Findings:
-    return wrong_names(catalogue, PROVIDER, _problem, _way_out)
-
-
-@rule("invalid-vault-path", ERROR, ENVIRONMENT, catalogue_check=check_catalogue)
-def check(environment: Environment) -> Findings:
-    return wrong_names(environment, PROVIDER, _problem, _way_out)
+@rule("invalid-vault-path", ERROR, ENVIRONMENT, checks_catalogue=True)
+def check(subject: Catalogue | Environment) -> Findings:
+    return wrong_names(subject, PROVIDER, _problem, _way_out)
 
 
 def _problem(path: str) -> str | None:

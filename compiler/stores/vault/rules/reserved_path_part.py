@@ -23,16 +23,8 @@ _RESERVED = "data"
 _INSIDE = "inside, as a path of the API has behind its mount"
 
 
-def check_catalogue(catalogue: Catalogue) -> Findings:
-    return _find(catalogue)
-
-
-@rule("reserved-path-part", WARNING, ENVIRONMENT, catalogue_check=check_catalogue, waivable=True)
-def check(environment: Environment) -> Findings:
-    return _find(environment)
-
-
-def _find(subject: Catalogue | Environment) -> Findings:
+@rule("reserved-path-part", WARNING, ENVIRONMENT, checks_catalogue=True, waivable=True)
+def check(subject: Catalogue | Environment) -> Findings:
     for finding in wrong_names(subject, PROVIDER, _problem, _way_out):
         if not finding.message.endswith(_INSIDE) or finding.message.startswith("the mount"):
             yield finding._replace(severity=ERROR)
