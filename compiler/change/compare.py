@@ -36,7 +36,6 @@ from compiler.change.plan import (
 )
 from compiler.live.observation import (
     NOT_HELD,
-    WORKERS,
     Likeness,
     Reading,
     Readings,
@@ -237,7 +236,7 @@ def plan_entered_values(
     names = [(stores[step.place.store], step.place.name) for step in draft.steps if step.value is not None]
     for store, name in names:
         store.expect({name: uses_before_reading(recovers=draft.options.recover)})
-    readings = read_many(names, WORKERS)
+    readings = read_many(names)
     draft = replace(draft, stores=stores)
     plan = plan_change(draft, readings, run, used=used, limits=limits, since_of=since_of)
     # A name that is refused before anything is sent is no reason to talk to its store.

@@ -356,7 +356,6 @@ class SecretWriter(SecretReader, Protocol):
 class StoreOptions:
     """How an adapter works; timeouts are in seconds."""
 
-    workers: int = 16  # threads that share the adapter
     quotas: Quotas | None = None  # None: the provider's own limits
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     clock: Clock = field(default_factory=Clock)

@@ -37,7 +37,7 @@ def virtual(
     clock = VirtualClock(workers, START)
     with (
         FaultyKeyVault(replace(options or VaultOptions(), clock=clock.now)) as vault,
-        opened(vault, StoreOptions(workers=workers, quotas=quotas, clock=clock)) as store,
+        opened(vault, StoreOptions(quotas=quotas, clock=clock)) as store,
     ):
         yield vault, store, clock
 

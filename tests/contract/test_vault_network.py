@@ -152,7 +152,7 @@ def test_a_rough_network_loses_and_doubles_nothing(
 ) -> None:
     workers, secrets = 8, 100
     clock = VirtualClock()
-    store = open_vault(gateway.url, {"VAULT_TOKEN": openbao.token}, StoreOptions(workers=workers, clock=clock))
+    store = open_vault(gateway.url, {"VAULT_TOKEN": openbao.token}, StoreOptions(clock=clock))
     store.whoami()
     turn = [0]
     faults = (GatewayFault(drop_before=True), GatewayFault(drop_after=True), refused(500, "x"), refused(503, "y"))

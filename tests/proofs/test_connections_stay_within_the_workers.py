@@ -30,7 +30,7 @@ def test_reading_many_secrets(world: World, provider: Provider, workers: int) ->
     head, _, port = url.rpartition(":")
     with TricklingGateway(int(port)) as gateway:
         address = StoreAddress(provider, f"{head}:{gateway.port}", world.mount if provider is providers.VAULT else "")
-        store = open_store(address, world.variables, StoreOptions(workers=workers))
+        store = open_store(address, world.variables, StoreOptions())
         found = read_all([(store, name) for name in names], workers)
         store.close()
     assert not [reading for reading in found.values() if isinstance(reading, Exception)]

@@ -123,7 +123,7 @@ def make_ends(
         ends = Ends(_project(tmp_path, azure.url, count), clock, weather, azure, vault, _values(count), capsys)
         for name, value in {"VAULT_TOKEN": "root", **azure.environ(lifetime=1e9)}.items():
             monkeypatch.setenv(name, value)
-        opener = _opener(ends, StoreOptions(workers=workers, clock=clock, chance=_jitter()))
+        opener = _opener(ends, StoreOptions(clock=clock, chance=_jitter()))
         monkeypatch.setattr("compiler.cli.running.LiveStores", lambda environ: LiveStores(environ, opener))
         monkeypatch.setattr("compiler.operations.migrate.Observation", functools.partial(Observation, workers=workers))
         monkeypatch.setattr("compiler.change.apply.apply_plan", functools.partial(apply_plan, workers=workers))

@@ -161,4 +161,4 @@ def test_the_defaults_give_a_minute_of_patience_and_finite_timeouts() -> None:
     assert isinstance(options.clock, Clock)
     assert options.quotas is None
     with pytest.raises(dataclasses.FrozenInstanceError):
-        options.workers = 1  # type: ignore[misc]
+        options.silent = 1  # type: ignore[misc]

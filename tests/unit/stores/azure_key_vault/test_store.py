@@ -148,7 +148,7 @@ def _altered(
 def test_32_cold_threads_ask_for_one_token_and_share_it(vault: FaultyKeyVault) -> None:
     vault.seed("github", "x")
     credential = vault.credential()
-    store = AzureKeyVaultStore(address_of(vault), vault.environ(), StoreOptions(workers=32), credential=credential)
+    store = AzureKeyVaultStore(address_of(vault), vault.environ(), StoreOptions(), credential=credential)
     barrier = threading.Barrier(32)
 
     def read(_number: int) -> str:
@@ -165,7 +165,7 @@ def test_32_cold_threads_ask_for_one_token_and_share_it(vault: FaultyKeyVault) -
 def test_a_token_revoked_in_the_middle_is_replaced_by_one_new_log_in(vault: FaultyKeyVault) -> None:
     vault.seed("github", "x")
     credential = vault.credential()
-    store = AzureKeyVaultStore(address_of(vault), vault.environ(), StoreOptions(workers=8), credential=credential)
+    store = AzureKeyVaultStore(address_of(vault), vault.environ(), StoreOptions(), credential=credential)
     store.read("github")
     vault.issuer.revoke_all()
     with ThreadPoolExecutor(8) as pool:
@@ -527,7 +527,7 @@ def test_whoami_names_the_caller_and_never_shows_the_token(vault: FaultyKeyVault
 def test_reading_many_secrets_keeps_memory_flat(vault: FaultyKeyVault) -> None:
     with FaultyKeyVault(VaultOptions()) as roomy:
         roomy.seed("github", json.dumps({f"KEY_{number}": "x" * 500 for number in range(40)}))
-        store = AzureKeyVaultStore(address_of(roomy), roomy.environ(), StoreOptions(workers=8, quotas=UNLIMITED))
+        store = AzureKeyVaultStore(address_of(roomy), roomy.environ(), StoreOptions(quotas=UNLIMITED))
 
         def read(count: int) -> int:
             with ThreadPoolExecutor(8) as pool:
