@@ -45,7 +45,7 @@ class Listener(Protocol):
     """Shows the user what happens, and asks for consent."""
 
     def waits(self, holder: str) -> None:
-        """Called when the run has to wait for another one of the project."""
+        """Called when the run has to wait for another run of the project."""
 
     def resumes(self, run: str) -> None: ...
 
@@ -55,7 +55,7 @@ class Listener(Protocol):
     def agrees(self, plan: Plan) -> bool: ...
 
     def applying(self, plan: Plan) -> AbstractContextManager[tuple[threading.Event, Callable[[WriteResult], None]]]:
-        """Surrounds the writes: the event ends them after those under way, and the function is told each result."""
+        """A context for the writes: yields an event that stops further writes, and a function that gets each result."""
 
 
 def carry_out(change: Change, listener: Listener) -> Outcome:
@@ -79,7 +79,7 @@ def carry_out(change: Change, listener: Listener) -> Outcome:
 
 
 def _plan(change: Change, unfinished: Run | None) -> Plan:
-    """The plan, with the servers that stand for its stores; those of an unfinished run must be the run's."""
+    """The plan and the servers of its stores; an unfinished run must meet the servers that it began on."""
     if unfinished is not None:
         expect_servers(unfinished, change.options.stores)
     plan = change.plan(unfinished)
@@ -88,7 +88,7 @@ def _plan(change: Change, unfinished: Run | None) -> Plan:
 
 
 def expect_servers(run: Run, stores: LiveStores) -> None:
-    """Let no other server be asked for the stores of `run` than it was on, as far as its journal has their ids."""
+    """Require the stores of `run` to be on the servers whose ids its journal has."""
     stores.expect(run.environment, run.clusters, f"the run {run.id}")
 
 
@@ -142,9 +142,9 @@ def _shape(plan: Plan) -> tuple[object, ...]:
 def open_log(
     plan: Plan, options: Options, run: Run | None, begin: Callable[[AuditLog | None, Mapping[str, str]], RunLog]
 ) -> Iterator[RunLog]:
-    """Opens the audit file and then the log, as a run that the file cannot record must not start.
+    """Opens the audit file before the log: a run that cannot be audited must not start.
 
-    `run` is the one that is resumed or undone, if any. `begin` gets the audit file and the caller's name by store.
+    `run` is the run to resume or undo, if any. `begin` gets the audit file and the caller's name by store.
     """
     with ExitStack() as stack:
         audit = stack.enter_context(AuditLog(options.audit)) if options.audit is not None else None
@@ -156,7 +156,7 @@ def open_log(
 
 
 def _callers_of(plan: Plan, run: Run | None) -> dict[str, str]:
-    """The caller's name in each store that the audit file has lines of, which alone needs it."""
+    """The caller's name in each store for which the audit file gets a line."""
     owed = [each.target for each in run.owed] if run is not None else []
     targets = (*(write.target for write in plan.writes), *plan.stored, *owed)
     stores = dict.fromkeys(store for store, _ in targets)
@@ -231,14 +231,14 @@ def apply_plan(
 def end_blocked(plan: Plan, run_log: RunLog) -> Outcome:
     """End a run that cannot be resumed because another writer changed a secret; its writes are recorded first.
 
-    The outcome is of that run only where it still lacks something.
+    The outcome names the run only if something of it could not be recorded.
     """
     outcome = _end(Outcome(plan, End.BLOCKED, run_log.run.id, unrecorded=_record_found(plan, run_log)), run_log)
     return outcome if outcome.is_incomplete else Outcome(plan, End.BLOCKED)
 
 
 def _record_found(plan: Plan, run_log: RunLog) -> str:
-    """Record what earlier parts of the run stored, as `plan` found it; returns why that failed, empty where not."""
+    """Record what `plan` found of earlier parts of the run; returns why that failed, or an empty string."""
     try:
         for target, version in plan.stored.items():
             run_log.record_found(target, version)
@@ -248,6 +248,7 @@ def _record_found(plan: Plan, run_log: RunLog) -> str:
 
 
 def _end(outcome: Outcome, run_log: RunLog) -> Outcome:
+    """End the run in its journal, complete the audit file, and add to the outcome what could not be recorded."""
     reason = run_log.write_audit(outcome.plan)
     owed = tuple(each for each in run_log.run.owed if each.state is Stage.WRITTEN)
     outcome = replace(outcome, unrecorded=outcome.unrecorded or reason, unaudited=owed)
@@ -257,7 +258,7 @@ def _end(outcome: Outcome, run_log: RunLog) -> Outcome:
     try:
         run_log.end(state)
     except OSError as error:
-        # A run without an end can go on: what is done is told all the same.
+        # A run whose end is not recorded can be resumed. Report what was written all the same.
         return replace(outcome, unrecorded=explain_failure(error))
     return outcome
 

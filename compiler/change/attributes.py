@@ -60,19 +60,19 @@ from compiler.stores.interface import (
 from compiler.stores.secret_value import Comparer
 from compiler.text.wording import command_line, quote
 
-# The limits of keys at their destinations, by the stores' ids.
+# The limits of keys at their destinations, by store id.
 Limits = Mapping[str, PlaceLimits]
-# The date of each step's value, None where it is not known; with each step goes its limit in days.
+# Finds the date of each step's value, None if it is not known; each step comes with its limit in days.
 SinceOf = Callable[[Sequence[tuple[Step, int]]], Iterable[datetime | None]]
 
 
 def tags_to_copy(tags: Mapping[str, str]) -> dict[str, str]:
-    """`tags` without those that say something of their own secret alone."""
+    """`tags` without those that are about one secret only: its age and its rotation."""
     return {name: text for name, text in tags.items() if name not in {VALUE_SINCE, ROTATION, ROTATION_BY}}
 
 
 def since_in_sources(readers: Mapping[str, SecretReader]) -> SinceOf:
-    """Finds the dates of values where the steps come from; `readers` are the stores there, by their ids."""
+    """Finds the dates of values in the stores that they are copied from; `readers` are those stores, by id."""
 
     def since(steps: Sequence[tuple[Step, int]]) -> list[datetime | None]:
         from compiler.live.ages import values_since  # noqa: PLC0415 - few keys have a limit
@@ -91,7 +91,7 @@ def since_in_sources(readers: Mapping[str, SecretReader]) -> SinceOf:
 
 
 def carry_ages(plan: Plan, limits: Limits, since_of: SinceOf | None, used: Mapping[str, Store]) -> Plan:
-    """`plan` with the date of the oldest value with a limit in each write that brings one.
+    """`plan`, where each write of a value with a limit also writes since when the oldest of these is the same.
 
     `since_of` finds how old the values are; None for new ones. `used` are the destinations: they may require an expiry
     date. A kept key may be older than the new one: the tag gets the older date. Stores are asked only where a key has a
@@ -107,18 +107,18 @@ def carry_ages(plan: Plan, limits: Limits, since_of: SinceOf | None, used: Mappi
         is_dated = store is not None and store.requires_expiry
         steps = [(step, own[step.place.property]) for step in write.steps if step.place.property in own]
         if since_of is None and write.base is not None:
-            # What is given once more is as old as before.
+            # A value that is entered again is as old as before.
             steps = [(step, days) for step, days in steps if not _is_there(step, write.base)]
         if not steps and not is_dated:
             return []
-        # A new value has no age that would have to be carried.
+        # Only a copy takes an age along.
         is_carried, now = since_of is not None and bool(steps), datetime.now(UTC)
         dates = since_of(steps) if since_of is not None else [now] * len(steps)
         found = [Aged(step.place, days, date, is_carried) for (step, days), date in zip(steps, dates, strict=True)]
         written = {step.place.property for step, _ in steps}
         kept = {property_: days for property_, days in own.items() if property_ not in written}
         if write.recover:
-            # What stays beside them is read only after the recovery.
+            # The keys that the write keeps can be read only after the recovery.
             return found + [Aged(Location(*write.target, each), days, None, is_carried) for each, days in kept.items()]
         destination = plan.stores[write.store]
         is_tagged = is_carried and write.base is not None and bool(kept) and may_have_since(destination, write.base)
@@ -142,10 +142,10 @@ def carry_ages(plan: Plan, limits: Limits, since_of: SinceOf | None, used: Mappi
 
 
 def note_undated(plan: Plan, limits: Limits) -> Plan:
-    """`plan` with a note of each write of a Vault that was cut off between its values and the date beside them.
+    """`plan` with a note of each write to a Vault that was cut off after the values and before their date.
 
-    That is a request of its own, and a comparison of values finds the write complete. How old the values are is not
-    looked for once more. Raises StoreError.
+    The date is a separate request, and a comparison of values finds the write complete. The note does not say how old
+    the values are. Raises StoreError.
     """
     notes = list[Note]()
     for (store_id, name), version in plan.stored.items():
@@ -180,7 +180,7 @@ def _dates(
     *,
     is_tagged: bool = True,
 ) -> list[Aged]:
-    """Since when the keys of `limits` that `remote` has have their values."""
+    """Since when each key in `limits` that `remote` holds has had its value."""
     if remote is None:
         return []
     from compiler.live.ages import values_since  # noqa: PLC0415 - few keys have a limit
@@ -191,7 +191,7 @@ def _dates(
 
 
 def _drop_refused_dates(plan: Plan) -> Plan:
-    """`plan` without the dates that their store would refuse, or might: each has a note, and its write goes on."""
+    """`plan` without the dates that their store would or might refuse: each write goes on, with a note."""
     lost: dict[Target, str] = {}
     dated = [write for write in plan.writes if isinstance(write, NewVersion) and write.since is not None]
     for store_id, store in plan.stores.items():
@@ -216,15 +216,15 @@ def _drop_refused_dates(plan: Plan) -> Plan:
 
 
 def _problems(write: NewVersion, store: SecretWriter) -> list[Problem]:
-    """Why the store would not take the date beside what else it gets."""
+    """The problems that the store has with the write only because of its date."""
     without = store.check(write.name, write.content, write.base, replace(write, since=None).stored_attributes)
     every = store.check(write.name, write.content, write.base, write.stored_attributes)
     return [problem for problem in every if problem not in without]
 
 
-# What is kept away from a limit, as it counts from when the store makes the version, by its own clock.
+# The distance to a limit: the store counts from when it makes the version, by its own clock.
 _MARGIN = timedelta(hours=1)
-# How far an asked date may lie from the stored one and still be that one: days are counted from each run anew.
+# How far the stored date may be from the asked one and still count as the same: each run counts days from now.
 _SAME_DATE, _SAME_DAYS = 2 * _MARGIN, timedelta(days=1)
 # A date so many days after the write, or the date itself.
 AskedExpiry = timedelta | datetime
@@ -240,7 +240,7 @@ def parse_expiry(text: str) -> AskedExpiry:
 
 
 def require_possible(asked: AskedExpiry, store: Store, now: datetime) -> None:
-    """Raises Refusal for a store that keeps no such date, and for a date that is past or that the store denies."""
+    """Raises Refusal for a store without expiry dates, and for a date that is past or outside the store's limits."""
     if not store.provider.keeps_dates:
         message = f"{quote(store.id)} keeps no expiry date beside a value"
         raise Refusal("usage", message, "leave --expires out")
@@ -257,22 +257,22 @@ def require_possible(asked: AskedExpiry, store: Store, now: datetime) -> None:
 
 
 def stores_with_dates(stores: Mapping[str, Store], asked: AskedExpiry | None = None) -> dict[str, Store]:
-    """Those of `stores` that require a date; all where one is `asked` for."""
+    """The stores that require an expiry date; all of them where one is `asked` for."""
     return {name: store for name, store in stores.items() if store.requires_expiry or asked is not None}
 
 
 def rewrite_missing_expiry(draft: Plan, stores: Mapping[str, Store], readings: Readings, run: Run | None) -> Plan:
-    """The draft that also writes into `stores` what is there already and lacks its date."""
+    """The draft, which also rewrites the values in `stores` that are there already without their expiry date."""
     asked = draft.options.expires
 
     def lacks_date(step: Step) -> bool:
         store = draft.stores[step.place.store]
         reading = readings[store, step.place.name]
         entry = run.entries.get((step.place.store, step.place.name)) if run is not None else None
-        # What the run has written has the date that it was to have then.
+        # What the run wrote already has its date.
         if not isinstance(reading, RemoteSecret) or (entry is not None and entry.after is not None):
             return False
-        # A date that was valid once is left alone: each run would move it.
+        # Without an asked date, any date is left alone: otherwise each run would move it.
         expires = reading.attributes.expires
         if expires is None or asked is None:
             return expires is None
@@ -289,10 +289,10 @@ def rewrite_missing_expiry(draft: Plan, stores: Mapping[str, Store], readings: R
 
 
 def date_writes(plan: Plan, stores: Mapping[str, Store], *, resumes: bool = False) -> Plan:
-    """`plan` with the date of each write into one of `stores`, by their ids: what the store requires, or what is asked.
+    """`plan` with the expiry date of each write to one of `stores`: the asked date, or one that the store allows.
 
-    A write that has no date to get is refused. Of a run that it `resumes` it raises Refusal instead, as a refused write
-    would end that run.
+    A write for which there is no date is refused. For a run that it `resumes` it raises Refusal instead, as a refused
+    write would end that run.
     """
     asked = plan.options.expires
     writes, notes, refused = list[Operation](), list[Note](), dict[Target, tuple[str, str]]()
@@ -304,7 +304,7 @@ def date_writes(plan: Plan, stores: Mapping[str, Store], *, resumes: bool = Fals
         dated = _set_expiry(write, store, plan.stores[write.store].now(), asked)
         if isinstance(dated, NewVersion):
             writes.append(dated)
-            # A date that is asked for may lie after the limit of a key: status says when that is due.
+            # An asked date may be after the limit of a key: `status` shows when that is due.
             notes += _overdue(dated, plan) if asked is None else ()
         else:
             refused[write.target] = dated
@@ -317,11 +317,11 @@ def date_writes(plan: Plan, stores: Mapping[str, Store], *, resumes: bool = Fals
 def _set_expiry(
     write: NewVersion, store: Store, now: datetime, asked: AskedExpiry | None
 ) -> NewVersion | tuple[str, str]:
-    """The write with its date; or why it can have none, and what to do."""
+    """The write with its expiry date, or else the reason why it has none and the remedy."""
     if asked is not None:
         wanted = [_moment(asked, now)]
     else:
-        # For a copy, or what is put back; what a new value replaces had its own date.
+        # A copy or a restored version brings its date along; a new value does not take the date of the old one.
         comes_along = isinstance(write, Restore) or write.base is None
         own = write.attributes.expires if write.attributes is not None and comes_along else None
         wanted = [plus_days(each.since or now, each.days) for each in write.aged] + ([own] if own is not None else [])
@@ -342,7 +342,7 @@ def _set_expiry(
 
 
 def _overdue(write: NewVersion, plan: Plan) -> Iterator[Note]:
-    """The keys whose limit ends before the date that is written."""
+    """A note of each key whose limit ends before the date that is written."""
     for each in write.aged:
         ends = plus_days(each.since, each.days) if each.since is not None else None
         if ends is not None and write.expires is not None and ends < write.expires - _MARGIN:
@@ -364,7 +364,7 @@ COMMAND, TAKE_OVER = "rotate", "--take-over"
 
 
 def refuse_rotating(plan: Plan) -> Plan:
-    """`plan` without the writes to what another run rotates; their steps name that run.
+    """`plan` without the writes to secrets that another run rotates; their steps name that run.
 
     Another value would replace the one that the cluster is to get, and the run could no longer be undone.
     """
@@ -380,12 +380,12 @@ def refuse_rotating(plan: Plan) -> Plan:
 
 
 def tags_of(run_id: str, holder: str) -> dict[str, str]:
-    """The tags of what a run rotates that `holder` holds; a store whose tags are of all versions adds the version."""
+    """The tags that mark a rotation and its holder; `tag_rotation` adds the version where tags are not per version."""
     return {ROTATION: run_id, **({ROTATION_BY: holder} if holder else {})}
 
 
 def tag_rotation(run_id: str, holder: str, store: SecretWriter, name: str, now: str, own: str | None) -> None:
-    """Set the tags of a rotation beside the version `now`; `own` is its version, None where that is not known."""
+    """Set the tags of a rotation on the version `now`; `own` is the version that it wrote, None if not known."""
     tags = tags_of(run_id, holder)
     if holder and own is not None and store.address.provider.deletes_by_version:
         tags[ROTATION_BY] = f"{holder}{FROM_VERSION}{own}"
@@ -393,14 +393,14 @@ def tag_rotation(run_id: str, holder: str, store: SecretWriter, name: str, now: 
 
 
 def drop_ended_tags(plan: Plan, root: Path) -> Plan:
-    """The plan of an undo, without the tags of rotations that ended since a Key Vault stored an earlier version.
+    """The plan of an undo: an earlier version comes back without the tags of a rotation that has ended since.
 
-    Their journals are below `root`; a rotation of another machine keeps its tag.
+    The journals of rotations are below `root`; a rotation of another machine keeps its tag.
     """
-    return replace(plan, writes=tuple(_drop_ended_tag(write, root) for write in plan.writes))
+    return replace(plan, writes=tuple(_drop_tag_if_ended(write, root) for write in plan.writes))
 
 
-def _drop_ended_tag(write: Operation, root: Path) -> Operation:
+def _drop_tag_if_ended(write: Operation, root: Path) -> Operation:
     if not isinstance(write, Restore) or (run_id := rotation_of(write.earlier.attributes)) is None:
         return write
     try:
@@ -415,7 +415,7 @@ def _drop_ended_tag(write: Operation, root: Path) -> Operation:
 
 
 def _why_rotating(plan: Plan, run_id: str, attributes: Attributes, secret: str) -> tuple[str, str]:
-    """Why what the run rotates is left alone, and the way out, which is where the run's journal is."""
+    """Why a secret under rotation is left alone, and the way out, which depends on where the journal is."""
     run = run_held_here(plan.options.root, run_id, attributes)
     if run is None:
         who = person_of(holder_of(attributes))
@@ -430,23 +430,23 @@ def _why_rotating(plan: Plan, run_id: str, attributes: Attributes, secret: str) 
 
 
 def under_way(run_id: str, of: str, who: str) -> str:
-    """The rotation in words: of what it is, and who holds it since when; `who` is empty where that is not known."""
+    """The rotation of `of` in words, with its age and its holder; `who` is empty where the holder is not known."""
     by = f" by {who}" if who else ""
     return f"the rotation {run_id} of {of}, started {short_age(datetime.now(UTC) - start_time(run_id))} ago{by}"
 
 
 def journal_place(who: str) -> str:
-    """Where the journal of a run is that `who` holds; where nobody knows who, in words."""
+    """Where the journal of the run is, in words: with `who`, if that is known."""
     return f"its journal is {f'with {who}' if who else 'in the folder of the project where it began'}"
 
 
 def if_lost(environment: str, secret: str, run_id: str) -> str:
-    """The way out where the journal of a rotation is gone."""
+    """The way out where the journal of a rotation is lost."""
     return f"if that is lost: {command_line(COMMAND, environment, secret, TAKE_OVER, run_id)}"
 
 
 def holder_of(attributes: Attributes) -> str:
-    """Who holds the rotation by its tags: who began it, or who took it over, with the id of that."""
+    """The holder of the rotation by its tags: user@host, and the id of a take-over where there was one."""
     return attributes.tags.get(ROTATION_BY, "").partition(FROM_VERSION)[0]
 
 
@@ -456,18 +456,18 @@ def person_of(holder: str) -> str:
 
 
 def version_of_rotation(attributes: Attributes) -> str | None:
-    """The version that the tags are about, as a store says it whose tags are of all versions; None for no word."""
+    """The version that the tags name, in a store with one set of tags for all versions; None if they name none."""
     version = attributes.tags.get(ROTATION_BY, "").partition(FROM_VERSION)[2]
     return version if version.isascii() and version.isdecimal() else None
 
 
 def run_held_here(root: Path, run_id: str, attributes: Attributes) -> Run | None:
-    """The run of these tags, where its journal is here and no other machine holds it."""
+    """The run that these tags name, if its journal is here and no other machine has taken it over."""
     try:
         run = find_run(root, run_id)
     except Refusal:
         return None
-    # A take-over that was stopped may have left the first line of its journal alone.
+    # A take-over that was stopped may have left only the first line of its journal.
     return run if run.is_planned and not _is_taken(run, attributes) else None
 
 
@@ -480,10 +480,10 @@ class NotHolderError(ConflictError):
 
 
 def require_hold(run: Run, stores: Mapping[str, SecretReader], *, ends: bool = False) -> None:
-    """Raises NotHolderError where a tag says that another machine holds `run`, or has ended it.
+    """Raises NotHolderError where a tag says that another machine holds `run`, or that it was ended elsewhere.
 
-    Where this one only `ends` the run, it may have been ended elsewhere before. A store that does not answer says
-    nothing: what is written there is looked at before that.
+    With `ends` the run may have been ended elsewhere. A store that does not answer is skipped: before a write the place
+    is checked again.
     """
     for (store, name), entry in run.entries.items():
         try:
@@ -494,9 +494,9 @@ def require_hold(run: Run, stores: Mapping[str, SecretReader], *, ends: bool = F
 
 
 def require_hold_of_write(run: Run, stores: Mapping[str, SecretReader], target: Target) -> None:
-    """The same right before a write to `target`: by its own tag, else by those beside what the run has written.
+    """The same check right before a write to `target`: by its own tag, else by the tags on what the run has written.
 
-    Raises NotHolderError, and the StoreError of what cannot be read.
+    Raises NotHolderError, and the StoreError of a read that fails.
     """
     others = (at for at, entry in run.entries.items() if at != target and (entry.after or entry.maybe_stored))
     for store, name in (target, *others):
@@ -525,7 +525,7 @@ def _require_hold_at(run: Run, entry: RunEntry, store: SecretReader, remote: Rem
 
 
 def to_arguments(run: Run) -> tuple[str, ...]:
-    """The arguments that name a run's secret, and its keys where only the same keys go on with it."""
+    """The arguments that name a run's secret, and its keys where the run is resumed only with the same keys."""
     keys = run.identity.get("keys") if run.is_resumable else None
     return (*run.secrets, *(map(str, keys) if isinstance(keys, list) else ()))
 
@@ -533,7 +533,7 @@ def to_arguments(run: Run) -> tuple[str, ...]:
 def places_of_rotation(
     run: Run, stores: Mapping[str, SecretWriter]
 ) -> Iterator[tuple[Target, RemoteSecret | None, str]]:
-    """Each place of `run`, what it holds now, and why that is not the run's own version; empty where it is.
+    """Each place of `run`, what it holds now, and why that is not the run's version; empty if it is.
 
     Raises StoreError.
     """
@@ -553,10 +553,10 @@ def places_of_rotation(
 
 
 def set_rotation_tags(run: Run, stores: Mapping[str, SecretWriter]) -> datetime | None:
-    """Put the id of `run` beside each value that it wrote, where an interruption left it out.
+    """Put the id of `run` on each value that it wrote, where an interruption left it out.
 
-    Returns when the newest of them was made, None where no store tells. Raises StoreError; it is a conflict where
-    another writer has written since, or another rotation is under way there.
+    Returns when the newest of them was made, None if no store says. Raises StoreError, which is a ConflictError where
+    another writer has written since, or another rotation is under way.
     """
     made = list[datetime]()
     close = command_line(COMMAND, run.environment, "--confirm-revoked", run.id)
@@ -565,7 +565,7 @@ def set_rotation_tags(run: Run, stores: Mapping[str, SecretWriter]) -> datetime 
         reason, remedy = why, f"find out who wrote it and which value works; to end the rotation: {close}"
         other = rotation_of(attributes)
         if other is not None and other != run.id:
-            # It began while the tag of this one was missing, and must stay visible until it ends.
+            # The other rotation began while this one's tag was missing: its tag must stay until it ends.
             reason = f"{under_way(other, 'it', person_of(holder_of(attributes)))}, is under way"
             remedy = "close that one first"
         if remote is None or reason:
@@ -581,10 +581,10 @@ def set_rotation_tags(run: Run, stores: Mapping[str, SecretWriter]) -> datetime 
 
 
 def clear_rotation_tags(run: Run, stores: Mapping[str, SecretWriter], others: Iterable[Target] = ()) -> None:
-    """Take the id of `run` away wherever it still is, beside `others` too. Raises StoreError."""
+    """Remove the id of `run` wherever it is, also from `others`. Raises StoreError."""
     for store, name in dict.fromkeys((*run.entries, *others)):
         found = stores[store].describe(name)
-        # What a take-over did not find still names the holder from before.
+        # A take-over may have missed a tag, which still names the earlier holder.
         is_own = rotation_of(found.attributes) == run.id and not (
             (store, name) in run.entries and _is_taken(run, found.attributes)
         )

@@ -59,13 +59,13 @@ from compiler.text.wording import command_line, quote, shell_line
 
 
 def judge_source(step: Step, reading: Reading, options: Options, way_to_add: str) -> Step | None:
-    """`step` with the value and the origin that were read at its source, refused or missing; None where it is unused.
+    """`step` with the value read at its source, or refused or missing; None for an unused key without a value.
 
-    `way_to_add` is the remedy where the source lacks the value; empty for one that the environment does not use.
+    `way_to_add` is the remedy where the source lacks the value; empty for a key that the environment does not use.
     """
     in_use = bool(way_to_add)
     if isinstance(reading, DisabledError) and not in_use:
-        # It was disabled on purpose, and the environment does not use it.
+        # Somebody disabled it on purpose, and the environment does not use it.
         return None
     if isinstance(reading, StoreError) and not isinstance(reading, NOT_HELD):
         return step.refuse(f"the source cannot be read: {reading.reason}", reading.remedy)
@@ -86,7 +86,7 @@ def judge_source(step: Step, reading: Reading, options: Options, way_to_add: str
 
 
 def _value_of_source(step: Step, reading: Reading, way_to_add: str) -> tuple[SecretValue | None, str, str]:
-    """The value that the source holds, or what it lacks and how to mend that."""
+    """The value that the source holds, or else what it lacks and the remedy."""
     if isinstance(reading, NotFoundError):
         return None, "the source has no such secret", way_to_add
     if isinstance(reading, StoreError):
@@ -100,7 +100,7 @@ def _value_of_source(step: Step, reading: Reading, way_to_add: str) -> tuple[Sec
 
 
 def judge_destination(step: Step, reading: Reading, options: Options, comparer: Comparer) -> Step:
-    """`step`, which has a value, with what is to be done at its destination, given what is held there."""
+    """`step`, which has a value, with what to do at its destination, given the `reading` there."""
     place, value = step.place, step.value
     if value is None:
         raise AssertionError(step.key)
@@ -119,7 +119,7 @@ def judge_destination(step: Step, reading: Reading, options: Options, comparer: 
             return replace(step, kind=Kind.CREATE)
         return step.refuse(f"the destination cannot be read: {reading.reason}", reading.remedy)
     if found is Likeness.MISSING:
-        # Only a store of texts has a whole value, which is blank where it is no document.
+        # A whole value that is blank counts as no document.
         is_filled = is_blank(value_at(reading, place.property)) or is_blank(reading.whole)
         reason = "the value there now is blank, and will be filled" if is_filled else "the key is added"
         return replace(step, kind=Kind.UPDATE, reason=reason)
@@ -134,14 +134,14 @@ def judge_destination(step: Step, reading: Reading, options: Options, comparer: 
 
 
 def _recovering_line(step: Step, options: Options) -> str:
-    """The command that recovers what is deleted; a rotation does not."""
+    """The command that recovers a deleted secret. `rotate` has no --recover, so `put` does it."""
     if options.words[0] != ROTATE:
         return options.again("--recover")
     return command_line("put", options.words[1], step.secret, step.key, "--store", step.place.store, "--recover")
 
 
 def _group_writes(plan: Plan, readings: Readings) -> Plan:
-    """Group the steps by remote secret, and refuse what its store would refuse, all without a request."""
+    """Group the steps by remote secret, and refuse what its store would refuse. Sends no request."""
     steps, writes = list(plan.steps), list[Put]()
     for members in _groups(steps, plan.stores).values():
         _refuse_contradictions(steps, members)
@@ -200,7 +200,7 @@ def _put(steps: Sequence[Step], reading: Reading, tags: Mapping[str, str]) -> Pu
 
 
 def _attributes(steps: Sequence[Step], *, is_whole: bool) -> Attributes | None:
-    """The attributes that a new remote secret takes over; None where its keys come from several remote secrets."""
+    """The attributes that a new remote secret copies from its source; None if its keys come from several."""
     origins = {id(step.origin): step.origin for step in steps}
     origin = next(iter(origins.values()))
     if len(origins) > 1 or origin is None:
@@ -225,11 +225,10 @@ def _refuse(problems: Sequence[Problem], writing: Sequence[int], steps: list[Ste
 def plan_entered_values(
     draft: Plan, used: Mapping[str, Store], limits: Limits, run: Run | None, since_of: SinceOf | None = None
 ) -> Plan:
-    """The plan of `draft`, whose values come from a person or a file; `used` are the stores of its steps by their ids.
+    """The plan of `draft`, whose values a person or a file gave; `used` are the stores of its steps by id.
 
-    `limits` are those of the keys there: the environment that has them is large, and need not be kept for a plan.
-
-    It says as whom each store knows the caller. Raises AddressError, and the StoreError of a store that cannot be used
+    `limits` are the limits of the keys there: the environment that has them is large, and need not be kept for a plan.
+    The plan says which caller each store sees. Raises AddressError, and the StoreError of a store that cannot be used
     at all.
     """
     stores = {store_id: draft.options.stores.open(store) for store_id, store in used.items()}
@@ -239,7 +238,7 @@ def plan_entered_values(
     readings = read_many(names)
     draft = replace(draft, stores=stores)
     plan = plan_change(draft, readings, run, used=used, limits=limits, since_of=since_of)
-    # A name that is refused before anything is sent is no reason to talk to its store.
+    # If a name was refused before anything was sent, its store is not contacted.
     asked = {
         reader
         for (reader, _), reading in readings.items()
@@ -258,14 +257,14 @@ def plan_change(
     limits: Limits,
     since_of: SinceOf | None = None,
 ) -> Plan:
-    """The plan that puts the value of each step of `draft` where it belongs, without a writing request.
+    """The plan that writes the value of each step of `draft` to its destination. It changes no store.
 
     Steps without a value were decided before: refused or missing. `run` is the unfinished run that it resumes. `used`
-    are the stores by their ids, `limits` those of the keys there, and `since_of` finds how old the values are, where
-    they are not new.
+    are the stores by id, `limits` the limits of the keys there, and `since_of` finds how old the values are, if they
+    are not new.
     """
     dated = stores_with_dates(used, draft.options.expires)
-    # Not asked again what the caller may do: a run that is refused would be ended, and not resumed.
+    # A resumed run does not check again what the caller may do: a refusal would end it.
     fits = refuse_denied if run is None else partial(narrow_to_run, run=run, versions=_versions(run, draft, readings))
     in_order: tuple[Callable[[Plan], Plan], ...] = (
         partial(_judge_destinations, readings=readings, run=run),
@@ -293,7 +292,7 @@ def _add_losses(plan: Plan) -> Plan:
 
 
 def _drop_values(plan: Plan) -> Plan:
-    """The plan with its steps as they are shown and recorded; a run is too long to keep what was read for it."""
+    """The plan with its steps as they are shown and recorded: values are not kept in memory for the whole run."""
     bare: dict[int, Step] = {}
 
     def without(steps: Iterable[Step]) -> tuple[Step, ...]:
@@ -330,7 +329,7 @@ def _judge_destinations(draft: Plan, readings: Readings, run: Run | None) -> Pla
 
 
 def _explain(step: Step, draft: Plan, reading: RemoteSecret, writer_of: WriterOf) -> Step:
-    """A conflict with the time of both values, the run that wrote each, and the command for each case."""
+    """The conflict with the time of both values, the run that wrote each, and a command for each choice."""
     there = version_of(step.place.store, draft.stores[step.place.store].address.absolute, reading)
     options, only = draft.options, (step.secret,)
     ways = [f"to replace it: {options.again('--on-conflict', 'overwrite', only=only)}"]
@@ -338,7 +337,7 @@ def _explain(step: Step, draft: Plan, reading: RemoteSecret, writer_of: WriterOf
         here = version_of(step.source.store, draft.sources[step.source.store], step.origin)
         times, run = describe_writes(there, here, writer_of), run_of_later(here, there, writer_of)
         if not any(map(is_blank, reading.properties.values())):
-            # A blank one beside it would be copied with it, which is refused.
+            # A blank property of the same secret would be copied too, which is refused.
             copy = copy_command(draft.environment, step.secret, there, here)
             ways.append(f"to copy it to {quote(here.store)} instead: {copy}")
     else:
@@ -357,9 +356,9 @@ _IMPLIED = "application/json"
 
 
 def _add_notes(plan: Plan, readings: Readings, run: Run | None) -> Plan:
-    """The plan with the notes of what is written, in its order: attributes of the others are up to their owners."""
+    """The plan with notes on what it writes, in the order of the writes; secrets that it leaves alone get none."""
     entries = run.entries if run is not None else {}
-    # What an earlier part of the run has created without recording it.
+    # Secrets that an earlier part of the run created without recording it.
     created = {each for each in plan.stored if entries[each].kind is Kind.CREATE and not entries[each].recover}
 
     def notes() -> Iterator[Note]:
@@ -370,7 +369,7 @@ def _add_notes(plan: Plan, readings: Readings, run: Run | None) -> Plan:
             address = plan.stores[write.store].address
             for step in write.steps:
                 yield from _notes(step, write, address.provider, moment)
-            # Where a new version takes over the dates of the one before.
+            # A new version takes over the dates of the one before.
             if write.base is not None and address.provider.keeps_dates:
                 yield from _notes_of_base(write, write.base, address, moment)
         for step in plan.steps:
@@ -384,7 +383,7 @@ def _notes(step: Step, write: Put, provider: Provider, now: datetime) -> Iterato
     if step.origin is None or step.source is None:
         return
     has = step.origin.attributes
-    # What the destination will have: of a secret that exists, all that its provider can hold.
+    # The attributes in the destination: for an existing secret, all that its provider can hold.
     kept = (write.attributes or Attributes()) if write.base is None and not write.recover else has
     if not provider.keeps_dates:
         kept = Attributes(tags=kept.tags)
@@ -402,7 +401,7 @@ def _notes(step: Step, write: Put, provider: Provider, now: datetime) -> Iterato
 
 
 def _notes_of_base(write: Put, base: RemoteSecret, address: StoreAddress, now: datetime) -> Iterator[Note]:
-    """The notes of an existing secret that keeps its dates in the new version."""
+    """Notes on the dates that the new version keeps from the version before, `base`."""
     has = base.attributes
     date_words = partial(address.provider.date_words, address.absolute, write.name)
     for step in write.steps:
@@ -415,7 +414,7 @@ def _notes_of_base(write: Put, base: RemoteSecret, address: StoreAddress, now: d
 
 
 def _notes_of_created(step: Step, there: Reading) -> Iterator[Note]:
-    """The notes of a write that was cut off between the value and its tags: a comparison of keys finds it complete."""
+    """A note where a write was cut off between value and tags: comparing the keys shows it as complete."""
     if not isinstance(there, RemoteSecret) or step.origin is None or step.source is None:
         return
     if tags_to_copy(step.origin.attributes.tags).items() - there.attributes.tags.items():
@@ -423,14 +422,14 @@ def _notes_of_created(step: Step, there: Reading) -> Iterator[Note]:
 
 
 def refuse_denied(plan: Plan) -> Plan:
-    """`plan` without the writes that their store would deny the caller; their steps are refused with the way out.
+    """`plan` without the writes that their store would deny the caller; their steps are refused with the remedy.
 
     Where a store does not say, the plan has a note of each write. Raises the StoreError of a store that no longer
     answers.
     """
     denied: dict[Target, tuple[str, str]] = {}
     notes: list[Note] = []
-    # The store keeps the uses of thousands of writes. Few differ, so equal ones are one object.
+    # The store keeps the uses of thousands of writes: equal ones share one object.
     alike: dict[frozenset[Use], frozenset[Use]] = {}
     for store_id in dict.fromkeys(write.store for write in plan.writes):
         writes = [write for write in plan.writes if write.store == store_id]
@@ -445,20 +444,20 @@ def refuse_denied(plan: Plan) -> Plan:
 
 
 def uses_before_reading(*, recovers: bool) -> frozenset[Use]:
-    """What a command may do with a remote secret that it sets, before it knows what is there."""
+    """The access that a command may need for a remote secret that it sets, before it has read it."""
     return frozenset({Use.CREATE, Use.UPDATE, *((Use.RECOVER,) if recovers else ())})
 
 
-# Commands whose values are given by a person or a file: the journal holds none of them.
+# Commands whose values come from a person or a file: the journal has none of the values.
 _GIVEN = frozenset({"put", "restore", "rotate"})
 
 
 def narrow_to_run(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
     """The part of `plan` that the run planned.
 
-    A remote secret whose version is neither the one that the run saw nor the one that it made is a conflict, whatever
-    `--on-conflict` says: another writer was there since. So is a key whose value was given, where the run has written
-    another value for it already. `versions` are those that the destinations show; of a deleted one, the deleted one's.
+    It is a conflict, whatever `--on-conflict` says, if the version is neither the one that the run read nor the one
+    that it wrote: another writer was there. It is also a conflict if a person or a file gives a key another value than
+    the run has written. `versions` are those that the destinations have now; for a deleted secret, the deleted version.
     """
     own = [write for write in plan.writes if write.target in run.entries]
     changed = dict[Target, str]()
@@ -482,7 +481,7 @@ def narrow_to_run(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
 
     steps = tuple(narrow(step) for step in plan.steps if step.target in run.entries)
     still_to_do = {step.target for step in steps if step.kind is not Kind.KEEP}
-    # What the run stored and its journal lacks.
+    # Versions that the run stored and its journal lacks.
     stored = {
         target: version
         for target, entry in run.entries.items()
@@ -500,7 +499,7 @@ def narrow_to_run(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
 
 
 def _unconfirmed_recoveries(run: Run, versions: Mapping[Target, str]) -> dict[Target, str]:
-    """The version of each secret that the run was to recover, that is there again, and not by what the run knows."""
+    """The version of each secret that was to be recovered and is back, but not known to be recovered by the run."""
     return {
         target: entry.deleted
         for target, entry in run.entries.items()

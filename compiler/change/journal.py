@@ -27,7 +27,7 @@ _RESUMABLE = frozenset({None, "incomplete", "interrupted"})
 RESTORE = "restore"
 
 
-# A key of the catalogue that a write sets: its secret, its name and the property, None for the whole value.
+# A key that a write sets: its secret, its name in the catalogue, and the property, None for the whole value.
 RecordedKey = tuple[str, str, str | None]
 
 
@@ -77,26 +77,26 @@ class RunEntry:
     deleted: str | None = None  # with `recover`, the version that was soft-deleted
     recovered: bool = False  # the run sent its recovery and the store answered
     recovered_made: str | None = None  # when the store made that version
-    undone_as: str | None = None  # the version by which an undo put back what stood there before
-    made: str | None = None  # when the store made the version `after`, where its number does not tell it from others
+    undone_as: str | None = None  # the version by which an undo restored the value before
+    made: str | None = None  # when the store made the version `after`, if its number may be reused
     slipped: tuple[str, ...] = ()
     is_undoing: bool = False  # an undo has announced its request
     is_undo_audited: bool = False  # an undo had an audit file
     undo_before: str | None = None  # the version that the undo replaced or deleted
     versions: tuple[str, ...] = ()  # those that a retirement deletes, oldest first
     versions_made: Mapping[str, str] = field(default_factory=dict)  # when the store made them
-    since: str | None = None  # the tag `value-since` of what is written over, where a Vault's run replaces it
+    since: str | None = None  # the tag `value-since` that a write to a Vault replaces
 
     @property
     def action(self) -> str:
-        """What its next request does, in the words of the audit file."""
+        """What the run's next request to the store does, in the words of the audit file."""
         if self.recover:
             return str(Kind.UPDATE if self.recovered else Kind.RECOVER)
         return str(self.kind)
 
     @property
     def undo_deletes(self) -> bool:
-        """Whether its undo deletes the remote secret: the run created or recovered it."""
+        """Whether an undo deletes the remote secret: the run created or recovered it."""
         return self.recover or self.kind is Kind.CREATE
 
     @property
@@ -107,27 +107,27 @@ class RunEntry:
 
     @property
     def properties(self) -> tuple[str, ...]:
-        """Those of the remote secret; empty where it is one value."""
+        """The properties that the write is about; empty where the remote secret is one value."""
         return tuple(property_ for _, _, property_ in self.keys if property_ is not None)
 
     def find_reused_versions(self, made: Mapping[str, datetime]) -> tuple[str, ...]:
-        """The versions to delete whose numbers others have now: the store made those at other times."""
+        """The versions to delete whose number is another version's by now: the store made that at another time."""
         return tuple(each for each in self.versions if not _was_made(self.versions_made.get(each), made.get(each)))
 
     def is_own(self, version: str, created: datetime | None) -> bool:
-        """Whether this version of a store, made then, is the one that the run wrote.
+        """Whether the run wrote this version, which the store made at `created`.
 
-        The only answer to this question: what a tag says, or the number of a version alone, proves nothing. Without
-        `created` the number has to do.
+        Only this method decides that: a tag or the number of a version alone proves nothing. Without `created`, the
+        number has to do.
         """
-        # What the run recovered and found as it was to be has no other time than that of its recovery.
+        # A recovered version that needed no write has only the time of its recovery.
         made = self.made or (self.recovered_made if self.recover and self.after == self.deleted else None)
         return version == self.after and _was_made(made, created)
 
     def has_recovered(self, found: RemoteSecret) -> bool:
-        """Whether `found` is what the run recovered and has not written yet.
+        """Whether `found` is the version that the run recovered and has not written to yet.
 
-        One that it announced may have been recovered by somebody else, who needs it.
+        If its recovery was only announced, somebody else, who needs the secret, may have recovered it.
         """
         made = found.attributes.created
         is_own = (self.deleted, self.recovered_made) == (found.version, made.isoformat() if made is not None else None)
@@ -135,10 +135,10 @@ class RunEntry:
 
 
 def _was_made(made: str | None, created: datetime | None) -> bool:
-    """Whether the store made a version when the journal says, as far as both times are known.
+    """Whether the store made the version at the time in the journal; True if one of the times is not known.
 
-    A Vault counts from 1 again after a secret's metadata was deleted. Behind an address, a tunnel's for one, may stand
-    another server than then.
+    Equal numbers prove nothing: a Vault counts from 1 again once a secret's metadata was deleted, and a tunnel may lead
+    to another server than at the time of the run.
     """
     return made is None or created is None or created.isoformat() == made
 
@@ -168,14 +168,14 @@ class Run:
 
     @property
     def past(self) -> PastRun:
-        """Who and what wrote its versions."""
+        """The run as the writer of versions, and how to undo it."""
         keys = frozenset((secret, key) for entry in self.entries.values() for secret, key, _ in entry.keys)
         can_undo = not (self.is_undone or self.no_way_back or self.phase is RotationPhase.CLOSED)
         return PastRun(self.id, self.command, self.environment, keys, can_undo)
 
     @property
     def holder(self) -> str:
-        """Who holds a rotation, as its tags say it: who began it, until somebody takes it over."""
+        """Who holds a rotation, in the form of its tags: who began it, or who took it over last."""
         return self.taken or self.who
 
     @property
@@ -185,7 +185,7 @@ class Run:
 
     @property
     def is_resumable(self) -> bool:
-        """Whether the plan is whole, something may be left of it, and it was neither closed nor partly undone."""
+        """Whether the plan was recorded whole, the run is not over, and no undo has begun."""
         is_over = self.phase is RotationPhase.CLOSED or self.is_undo_begun
         return self.is_planned and self.ended in _RESUMABLE and not is_over
 
@@ -195,7 +195,7 @@ class Run:
 
     @property
     def is_undone(self) -> bool:
-        """Whether all that it wrote was put back."""
+        """Whether everything that it wrote was put back."""
         written = [entry for entry in self.entries.values() if entry.after is not None or entry.maybe_stored]
         return bool(written) and all(entry.undo == "done" for entry in written)
 
@@ -203,7 +203,7 @@ class Run:
 def apply_line(run: Run, line: Mapping[str, Any], only: str | None = None) -> None:
     """Apply one line of a journal to the state of its run. Raises LookupError, TypeError and ValueError.
 
-    `only` is the store of every line of a journal of the first format, whose lines name none.
+    `only` is the store of all lines in the first format, which do not name it.
     """
     what = line["type"]
     for server in line.get("servers", ()):
@@ -231,7 +231,7 @@ def apply_line(run: Run, line: Mapping[str, Any], only: str | None = None) -> No
 
 
 def _take_over(run: Run, line: Mapping[str, Any]) -> None:
-    """The stores say how far the rotation came; what the journal said before does not count any more."""
+    """Replace what the journal said of the rotation so far by what the stores say."""
     run.taken, run.no_way_back = _holder(line["holder"]), tuple(map(str, line["noWayBack"]))
     run.destinations = {str(each["store"]): str(each["address"]) for each in line["destinations"]}
     run.entries.clear()
@@ -246,7 +246,7 @@ def _take_over(run: Run, line: Mapping[str, Any]) -> None:
 
 
 def _holder(found: object) -> str:
-    """Who took a rotation over, and the id of that: this goes into tags."""
+    """Who took a rotation over, with the id of the take-over, as it is written into tags."""
     who, _, taken = str(found).rpartition(" ")
     if RUN_ID.fullmatch(taken) and caller_of(who) == who:
         return str(found)
@@ -350,7 +350,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 
 
 def new_id() -> str:
-    """When the run begins, in UTC, and three random bytes; in a form that the output never conceals as a credential."""
+    """A new run's id: the UTC time and three random bytes, in a form that is never concealed as a credential."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
@@ -387,7 +387,7 @@ def find_run(root: Path, run: str) -> Run:
 
 
 def _describe_run(path: Path) -> str:
-    """A run by its id, what it was of and how long ago, as far as its journal says."""
+    """A run in words: its id, command, environment and age, as far as its journal says."""
     begun = start_time_if_valid(path.stem)
     age = f"{short_age(datetime.now(UTC) - begun)} ago" if begun is not None else "at an unknown time"
     try:
@@ -398,7 +398,7 @@ def _describe_run(path: Path) -> str:
 
 
 def find_unfinished(root: Path, identity: Mapping[str, Any]) -> Run | None:
-    """The newest run of this identity, or None where there is none or it cannot be resumed."""
+    """The newest run of this identity; None if there is none, or if it cannot be resumed."""
     for path in journals(root):
         try:
             # Most runs are of another command, or asked for something else: their first line says so.
@@ -448,7 +448,7 @@ def read_run(path: Path) -> Run:
 
 
 def _word(found: object) -> str:
-    """The name of a command or an environment; both stand in command lines that messages print, to be pasted."""
+    """The name of a command or an environment, safe to print in a command line that is pasted."""
     if isinstance(found, str) and _NAME.fullmatch(found):
         return found
     raise ValueError
@@ -464,7 +464,7 @@ def _identity(head: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def journals(root: Path) -> list[Path]:
-    """The journals of this folder, that of the newest run first."""
+    """The journals of this folder, newest run first."""
     folder = runs_folder(root)
     if not folder.is_dir():
         return []
@@ -476,7 +476,7 @@ def journals(root: Path) -> list[Path]:
 
 
 def _begin_time(path: Path) -> str:
-    """When its first line was written, to the millisecond; empty where it cannot be read."""
+    """When the journal's first line was written, to the millisecond; empty if it cannot be read."""
     try:
         return str(next(read_lines(path)).get("time", ""))
     except _UNREADABLE:
@@ -489,7 +489,7 @@ Version = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class RunHistory:
-    """Which run wrote each version, and which deleted a remote secret, as the journals say."""
+    """Which run wrote each version and which run deleted a remote secret, by the journals."""
 
     again: dict[Version, str] = field(default_factory=dict)  # the earlier version whose value an undo wrote again
     runs: dict[Version, PastRun] = field(default_factory=dict)
@@ -509,17 +509,17 @@ class RunHistory:
         return version
 
     def writer_of(self, version: StoredVersion) -> PastRun | None:
-        """The run that wrote a version that a store holds, None for any other writer."""
+        """The run that wrote this version of a store, None for any other writer."""
         key = (version.address, version.name, version.version)
         return self.runs.get(key) if _was_made(self.made.get(key), version.created) else None
 
     def undoer_of(self, version: StoredVersion) -> PastRun | None:
-        """The run whose undo wrote a version that a store holds, None for any other writer."""
+        """The run whose undo wrote this version of a store, None for any other writer."""
         return self.undone.get((version.address, version.name, version.version))
 
 
 def history_of(past: Iterable[Run]) -> RunHistory:
-    """The history that the journals of `past` runs, newest first, tell."""
+    """The history in the journals of `past` runs, newest first."""
     found = RunHistory()
     for run in past:
         own = run.past
@@ -543,6 +543,6 @@ def history_of(past: Iterable[Run]) -> RunHistory:
 
 
 def writers(root: Path) -> WriterOf:
-    """What knows the run of the project at `root` that wrote a version; journals are read once one is asked for."""
+    """A function that finds the run of the project at `root` that wrote a version; it reads journals on first use."""
     history = cache(lambda: history_of(runs(root)))
     return lambda version: history().writer_of(version)

@@ -31,7 +31,7 @@ from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import name_versions
 
 _NEW_PLAN = "run the command again for a new plan"
-# Records another outcome of the write than the one that was recorded first.
+# Replaces the outcome of the write that was recorded first.
 Record = Callable[[Written], None]
 
 
@@ -41,8 +41,8 @@ class Operation(ABC):
 
     store: str  # its id
     name: str
-    steps: tuple[Step, ...] = ()  # the keys that it is about
-    base: RemoteSecret | None = field(default=None, kw_only=True)  # what was read there; None where there is none
+    steps: tuple[Step, ...] = ()  # the keys that it writes
+    base: RemoteSecret | None = field(default=None, kw_only=True)  # what was read there; None if it does not exist
     KIND: ClassVar[Kind] = Kind.UPDATE
     USES: ClassVar[frozenset[Use]] = frozenset({Use.UPDATE})
 
@@ -61,11 +61,11 @@ class Operation(ABC):
         return self.base.version if self.base is not None else None
 
     def uses(self) -> frozenset[Use]:
-        """The access that it needs."""
+        """The access that the write needs."""
         return self.USES
 
     def prepare(self, _store: SecretWriter, _on_recovery: Callable[[RemoteSecret], None]) -> "Operation":
-        """Make the secret ready, and return what is left to do; `on_recovery` gets what was recovered."""
+        """Make the secret ready, and return the operation that is left to do; `on_recovery` gets a recovered secret."""
         return self
 
     @abstractmethod
@@ -74,18 +74,18 @@ class Operation(ABC):
 
     @abstractmethod
     def verify(self, store: SecretWriter, written: Written, record: Record) -> WriteResult:
-        """Read back whether the store is as intended. Raises StoreError."""
+        """Read back whether the store has what was written. Raises StoreError."""
 
     def removed_properties(self) -> Callable[[str | None], bool] | None:
-        """A test for the properties that are gone afterwards; None where none is."""
+        """A test for the properties that are gone after the write; None if no property goes."""
         return None
 
     def announcement(self) -> dict[str, Any]:
-        """What the journal says of it right before it is sent."""
+        """The fields of the journal's line right before the write is sent."""
         return {"before": self.before}
 
     def journal_fields(self) -> dict[str, Any]:
-        """Its line in the journal's plan."""
+        """The fields of the write's line in the journal's plan."""
         had = self.base.attributes.tags.get(VALUE_SINCE) if self.base is not None else None
         return {
             "store": self.store,
@@ -110,7 +110,7 @@ class Operation(ABC):
         }
 
     def change_since(self, entry: RunEntry) -> str | None:
-        """How the remote secret differs from what an unfinished run expects; None where it does not."""
+        """How the remote secret differs from what an unfinished run expects; None if it does not."""
         expected = entry.after or entry.before or entry.planned_before
         is_own = self.base is not None and entry.is_own(self.base.version, self.base.attributes.created)
         has_number = self.before == expected
@@ -125,7 +125,7 @@ class Operation(ABC):
         return WriteResult(*self.target, State.DONE, version)
 
     def report_refusal(self, error: StoreError) -> WriteResult:
-        """The result where the store refused it or did not answer."""
+        """The result if the store refused the write or did not answer."""
         state = State.CONFLICT if isinstance(error, ConflictError) else State.FAILED
         found = (error.found,) if isinstance(error, ConflictError) and error.found is not None else ()
         return WriteResult(*self.target, state, None, found, error.code, error.reason, error.remedy)
@@ -145,19 +145,19 @@ class Operation(ABC):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NewVersion(Operation):
-    """A write that makes a new version: what goes beside its value."""
+    """A write that makes a new version."""
 
-    content: Changes = field(default_factory=dict)  # what it sets, and takes away
-    attributes: Attributes | None = None  # what comes along with that; None where it comes alone
-    since: str | None = None  # the tag `value-since` that it gets
-    aged: tuple[Aged, ...] = ()  # the keys with a limit that it has
-    expires: datetime | None = None  # its expiry date; None where it keeps its own
-    validity_days: int = 0  # how long after the write that is
-    redates: bool = False  # that date is asked for, whatever the value is
+    content: Changes = field(default_factory=dict)  # what it sets and removes
+    attributes: Attributes | None = None  # to store with the value; None if the value comes alone
+    since: str | None = None  # the tag `value-since` to set
+    aged: tuple[Aged, ...] = ()  # its keys with a limit
+    expires: datetime | None = None  # the expiry date to set; None to keep its own
+    validity_days: int = 0  # the days from the write to `expires`
+    redates: bool = False  # `expires` was asked for: set it even if the value is there
 
     @property
     def stored_attributes(self) -> Attributes | None:
-        """What it gets beside its value; None where that is what `base` has."""
+        """The attributes to store with the value; None if they are those of `base`."""
         if self.since is None and self.expires is None:
             return self.attributes
         kept = self.attributes or (self.base.attributes if self.base is not None else Attributes())
@@ -176,7 +176,7 @@ class NewVersion(Operation):
     @property
     @abstractmethod
     def expected_content(self) -> Content:
-        """What the new version is to hold, and nothing else."""
+        """The whole content that the new version should have."""
 
     def verify(self, store: SecretWriter, written: Written, _record: Record) -> WriteResult:
         found = store.read(self.name)
@@ -195,10 +195,10 @@ class NewVersion(Operation):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Put(NewVersion):
-    """Sets values in a remote secret or takes properties away, and recovers it first where it is soft-deleted."""
+    """Sets or removes properties, or sets the whole value; a soft-deleted remote secret is recovered first."""
 
-    recover: bool = False  # it is soft-deleted: `base` is read after its recovery
-    deleted: str | None = None  # the version that is deleted, where the store says which
+    recover: bool = False  # it is soft-deleted; `base` is read after the recovery
+    deleted: str | None = None  # the soft-deleted version, if the store says which
     has_history: bool = False  # the name had versions, none of which can be read
 
     @property
@@ -211,7 +211,7 @@ class Put(NewVersion):
 
     @property
     def is_new(self) -> bool:
-        """Whether the store has never had the name, as far as it says."""
+        """Whether the store has never had a secret of this name, as far as is known."""
         return self.base is None and not self.recover and not self.has_history
 
     @property
@@ -232,7 +232,7 @@ class Put(NewVersion):
         try:
             base = store.read(self.name)
         except StoreError as error:
-            # Not the error itself: it would deny that the secret is there again, and the run's undo would leave it so.
+            # Not the error itself: it would hide the recovery, and the undo of the run would not revert it.
             reason = f"it is recovered, but {error.reason}"
             code = Code.UNFINISHED_WRITE
             raise StoreError(place, Action.READ, reason, error.remedy, code, version=self.deleted or "") from None
@@ -243,7 +243,7 @@ class Put(NewVersion):
             raise ConflictError(place, Action.WRITE, f"{reason} {found}", _NEW_PLAN, found=found)
         left = replace(self, base=base, recover=False)
         if self.expires is not None and (self.redates or base.attributes.expires is None):
-            # Also where the value is there already, it lacks its date.
+            # The value may be there already, but without its date.
             return left
         if isinstance(self.content, SecretValue):
             return replace(left, content={}) if is_same(base, self.content) else left
@@ -257,7 +257,7 @@ class Put(NewVersion):
 
     @property
     def is_kept(self) -> bool:
-        """Whether nothing is left to set: what was recovered is as it should be."""
+        """Whether there is nothing to write: the recovered secret is as it should be."""
         return not isinstance(self.content, SecretValue) and not self.content
 
     def send(self, store: SecretWriter) -> Written:
@@ -292,11 +292,11 @@ class Put(NewVersion):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Restore(NewVersion):
-    """Writes an earlier version once more."""
+    """Writes the content of an earlier version as a new version."""
 
     base: RemoteSecret = field(kw_only=True)
     earlier: RemoteSecret = field(kw_only=True)
-    had: str | None = None  # the tag `value-since` that it had, in a store with one tag for all versions
+    former_since: str | None = None  # its tag `value-since`, in a store with one set of tags for all versions
 
     def send(self, store: SecretWriter) -> Written:
         earlier = replace(self.earlier, attributes=self.stored_attributes or self.earlier.attributes)
@@ -305,7 +305,8 @@ class Restore(NewVersion):
     @property
     def as_it_was(self) -> RemoteSecret:
         """The earlier version with the tag that it had."""
-        tags = {**self.earlier.attributes.tags, **({VALUE_SINCE: self.had} if self.had is not None else {})}
+        since = {VALUE_SINCE: self.former_since} if self.former_since is not None else {}
+        tags = {**self.earlier.attributes.tags, **since}
         return replace(self.earlier, attributes=replace(self.earlier.attributes, tags=tags))
 
     @property
@@ -344,10 +345,10 @@ class Delete(Operation):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeleteVersions(Operation):
-    """Soft-deletes all versions that can be read."""
+    """Soft-deletes all readable versions of a remote secret."""
 
     versions: tuple[str, ...] = field(kw_only=True)  # oldest first
-    others: tuple[str, ...] = ()  # those that are deleted already, and stay so
+    others: tuple[str, ...] = ()  # versions that are deleted already
     made: Mapping[str, datetime] = field(default_factory=dict)  # when a Vault made each of `versions`
     KIND = Kind.DELETE
     USES = frozenset({Use.DELETE_VERSIONS})
@@ -361,7 +362,7 @@ class DeleteVersions(Operation):
         return Written(self.versions[-1])
 
     def verify(self, store: SecretWriter, written: Written, record: Record) -> WriteResult:
-        """Whether they are deleted, and what else there was can still be recovered."""
+        """Check that the versions are deleted, and that all versions can still be recovered."""
         states, newest = store.version_states(self.name), written.version
         left = [version for version in self.versions if states.get(version) is StoreState.PRESENT]
         if left:
@@ -406,7 +407,7 @@ class DeleteVersions(Operation):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecoverVersions(Operation):
-    """Brings exactly the versions back that a run deleted."""
+    """Recovers exactly the versions that a run deleted."""
 
     versions: tuple[str, ...] = field(kw_only=True)  # oldest first
     KIND = Kind.RECOVER
@@ -421,7 +422,7 @@ class RecoverVersions(Operation):
         return Written(self.versions[-1])
 
     def verify(self, store: SecretWriter, written: Written, _record: Record) -> WriteResult:
-        """Whether they and no others can be read."""
+        """Check that these versions can be read, and no others."""
         states = store.version_states(self.name)
         left = [version for version in self.versions if states.get(version) is not StoreState.PRESENT]
         if left:
@@ -436,9 +437,9 @@ class RecoverVersions(Operation):
 
 
 def _distinct(since: str, base: RemoteSecret | None) -> str:
-    """The tag `since`, a second older or with "again" where `base` has the very same.
+    """The tag `since`, made different from the tag of `base`: a second older, or with "again".
 
-    Nothing else in a Key Vault shows that the tag came with the new version, and is about what comes back with it.
+    In a Key Vault only a changed tag shows that the tag belongs to the new version.
     """
     if base is None or base.attributes.tags.get(VALUE_SINCE) != since:
         return since
@@ -449,7 +450,7 @@ def _distinct(since: str, base: RemoteSecret | None) -> str:
 
 
 def is_same(found: RemoteSecret, content: Content) -> bool:
-    """Whether `found` has this whole value, or these properties alone."""
+    """Whether `found` has exactly this content: the whole value, or these properties and no others."""
     comparer = Comparer()
     if isinstance(content, SecretValue):
         return found.whole is not None and comparer.same(found.whole, content)
@@ -459,18 +460,17 @@ def is_same(found: RemoteSecret, content: Content) -> bool:
 
 
 def holds(found: RemoteSecret, key: str, value: SecretValue, comparer: Comparer) -> bool:
-    """Whether the property `key` is there with this value: the same kind and, digit for digit, the same text."""
+    """Whether the property `key` has this value: the same JSON type and the same text."""
     return key in found.properties and comparer.same(found.properties[key], value)
 
 
 def losses_of(
     writes: Iterable[Operation], stores: Mapping[str, SecretWriter], workers: int = WORKERS
 ) -> tuple[Note, ...]:
-    """What `writes` cost earlier versions, in their order.
+    """Notes on the earlier versions that are lost through `writes`, in the order of the writes.
 
-    A Vault keeps a number of versions of each secret, and may delete each after a time. A Key Vault keeps all: it is
-    not asked.
-
+    A Vault keeps a limited number of versions of each secret, and may delete each after a time. A Key Vault keeps all,
+    and is not asked.
     Raises the StoreError of a store that no longer answers at all. Any other refusal becomes an unknown loss, and does
     not stop the plan.
     """
@@ -517,7 +517,7 @@ def _losses(write: NewVersion, store: SecretReader, denied: set[str]) -> Iterato
 
 
 def refuse_targets(plan: Plan, why: Mapping[Target, tuple[str, str]]) -> Plan:
-    """`plan` without the writes of the remote secrets in `why`, which has the reason and the remedy of each."""
+    """`plan` without the writes to the remote secrets in `why`, which has the reason and the remedy of each."""
 
     def refuse(step: Step) -> Step:
         if step.kind not in WRITING or step.target is None or step.target not in why:

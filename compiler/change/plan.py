@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What is to be done with one key; those of WRITING change the store."""
+    """What is to be done with one key; the kinds in WRITING change the store."""
 
     CREATE = "create"  # the destination has no such remote secret
     UPDATE = "update"  # it has one, and this key is added to it or replaced in it
@@ -36,7 +36,7 @@ class Kind(StrEnum):
 
 
 class RotationPhase(StrEnum):
-    """How far a rotation came."""
+    """How far a rotation has come."""
 
     WRITTEN = "written"  # the new value is in every place, beside the run's id
     SYNCED = "synced"  # the cluster has it
@@ -57,7 +57,7 @@ class OnConflict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a command writes: most are the options of the same names."""
+    """How a command writes; most fields are the options of the same names."""
 
     only: tuple[str, ...] = ()  # ids of secrets; empty for all
     all_properties: bool = False
@@ -76,7 +76,7 @@ class Options:
     expires: timedelta | datetime | None = None  # a date, or how long after the write it lies
 
     def again(self, *more: str, only: Sequence[str] | None = None) -> str:
-        """The same command line with `more` options, for the secrets `only` where others than before."""
+        """The same command line with `more` options; `only` replaces the secrets that it was for."""
         chosen = repeat_option("--only", self.only if only is None else only)
         return command_line(*self.words, *chosen, *more, *(["--apply"] if self.applies else []))
 
@@ -94,7 +94,7 @@ class Location:
 
 
 def location_of(store: Store, place: Place | None) -> Location | None:
-    """The place of a key in `store`; None for none."""
+    """The location of `place` in `store`; None without a place."""
     return Location(store.id, place.remote_key, place.property) if place is not None else None
 
 
@@ -104,7 +104,7 @@ Target = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Aged:
-    """A key with a limit that a new version has."""
+    """A key with a limit in a new version, and since when it has had its value."""
 
     place: Location
     days: int
@@ -139,14 +139,14 @@ class Step:
 
     @property
     def place(self) -> Location:
-        """Where it goes, of a step that has a place there."""
+        """The destination, for a step that is known to have one."""
         if self.destination is None:
             raise AssertionError(self.key)
         return self.destination
 
     @property
     def target(self) -> Target | None:
-        """The remote secret that it is about, None where it has no place there."""
+        """The remote secret that the step is about, None if it has no destination."""
         return (self.destination.store, self.destination.name) if self.destination is not None else None
 
     def refuse(self, reason: str, remedy: str) -> Step:
@@ -154,7 +154,7 @@ class Step:
 
 
 class NoteKind(StrEnum):
-    """What to know about a secret that is copied, or of what a write costs; it does not stop the plan."""
+    """What to know about a copied secret, or about what a write costs; no note stops the plan."""
 
     EXPIRES = "expires-left-behind"
     NOT_BEFORE = "not-before-left-behind"
@@ -175,7 +175,7 @@ class NoteKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A fact about a remote secret, the source's unless the kind says otherwise."""
+    """A fact about a remote secret: the source's, unless the kind says otherwise."""
 
     kind: NoteKind
     secret: str
@@ -189,7 +189,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """All steps in the order of the environment, and the writes that they amount to; a draft has none yet."""
+    """All steps in the order of the environment, and the writes that they add up to; a draft has no writes yet."""
 
     command: str
     environment: str
@@ -214,30 +214,30 @@ class Plan:
 
     @property
     def destinations(self) -> dict[str, str]:
-        """The absolute addresses of the stores that it writes to, by their ids."""
+        """The absolute addresses of the stores to write to, by id."""
         return {store_id: store.address.absolute for store_id, store in self.stores.items()}
 
     @property
     def store_notes(self) -> tuple[str, ...]:
-        """A sentence for each address that a variable stands for, and on values that nothing reads there."""
+        """Sentences on each address that comes from a variable, and on values that nothing reads in their store."""
         named = (self.served.get(store) for store in (*self.sources, *self.destinations))
         said = dict.fromkeys(each.said for each in named if each is not None and each.said)
         return (*said, *self.unserved)
 
     @property
     def is_clean(self) -> bool:
-        """Whether every key is there already or will be."""
+        """Whether every key is in the destination already, or will be."""
         return not any(step.kind in {Kind.CONFLICT, Kind.REFUSE, Kind.MISSING} for step in self.steps)
 
     @property
     def stopping_kinds(self) -> frozenset[Kind]:
-        """The kinds of steps that keep it from being written."""
+        """The kinds of steps that stop the whole plan."""
         is_skipped = self.options.on_conflict is OnConflict.SKIP
         return frozenset({Kind.REFUSE, Kind.MISSING, *(() if is_skipped else (Kind.CONFLICT,))})
 
     @property
     def is_blocked(self) -> bool:
-        """Whether nothing may be written, unless the caller goes on in spite of errors."""
+        """Whether a step stops the plan, so that only `continue_on_error` writes the rest."""
         stopping = self.stopping_kinds
         return any(step.kind in stopping for step in self.steps)
 
@@ -255,7 +255,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """The result for one remote secret; `version` is the one that holds the keys now, `slipped` are other writers'."""
+    """The result for one remote secret.
+
+    `version` is the version that has the keys now; `slipped` are versions of other writers that came in between.
+    """
 
     store: str
     name: str
@@ -282,7 +285,7 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a command ended and, where a write was started, what became of its run."""
+    """How a command ended and, if it wrote, the results of its run."""
 
     plan: Plan
     end: End

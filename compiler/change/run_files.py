@@ -29,7 +29,7 @@ _WHO = re.compile(r"[A-Za-z0-9_.+\\-]{1,64}@[A-Za-z0-9_.-]{1,255}", re.ASCII)
 
 
 def caller() -> str:
-    """Who runs this program, and where, as user@host; empty where that is in other characters than names have."""
+    """Who runs this program, and where, as user@host; empty where that has characters which names do not have."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):
@@ -39,7 +39,7 @@ def caller() -> str:
 
 
 def caller_of(found: object) -> str:
-    """Who began a run, as its journal says; empty where that is not user@host."""
+    """Who began a run, by its journal; empty if that is not user@host."""
     return found if isinstance(found, str) and _WHO.fullmatch(found) else ""
 
 
@@ -47,11 +47,11 @@ def caller_of(found: object) -> str:
 def run_lock(
     root: Path, name: str, waits: Callable[[str], None] = lambda _holder: None, patience: float = PATIENCE
 ) -> Iterator[Callable[[str], None]]:
-    """The lock of a project, with what changes the `name` that others see as its holder.
+    """The lock of a project; yields a function that changes the `name` which others see as its holder.
 
-    The kernel releases it when the process ends, so no lock is ever stale. Waits up to `patience` seconds for another
-    process that holds it, and calls `waits` with the holder's name. Raises Refusal when it is still held after that,
-    and OSError.
+    The kernel releases the lock when the process ends, so no lock is ever stale. Waits up to `patience` seconds for
+    another process that holds it, and calls `waits` with the holder's name. Raises Refusal if it is still held after
+    that, and OSError.
     """
     folder = root / FOLDER
     for each in (folder, folder / RUNS):
@@ -95,7 +95,7 @@ def _acquire(descriptor: int, waits: Callable[[str], None], patience: float) -> 
 
 
 def _refuse_foreign(descriptor: int, path: Path) -> None:
-    """A pipe cannot hold the name, and a file that has a name elsewhere too would lose what it holds there."""
+    """Refuse a pipe, which cannot store the holder's name, and a file with a second link, which would lose content."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         raise OSError(errno.EINVAL, "has other links or is not a regular file; remove it", str(path))
@@ -108,11 +108,12 @@ _LONGEST_LINE = 4 * 1024 * 1024
 
 
 class LineFile:
-    """Appends lines from any number of threads and commands: each time the whole line, or none of it and OSError.
+    """Appends lines to a file from many threads and processes: a call appends the whole line, or raises OSError.
 
-    A line is on the disk when the call returns; without `wait` it is when a later one is. A disk takes a few hundred
-    waits a second, so that lines which are added while a thread waits share the next wait. With `new` the file must not
-    exist yet. A link is refused. One that is not `readable` may be of a team, and stand where nobody may read it.
+    A line is on the disk when the call returns; without `wait`, when a later call with it returns. A disk can do a few
+    hundred such waits a second, so lines that are added while one thread waits share the next wait.
+    With `new` the file must not exist yet. A link is refused. A file that is not `readable` may be a team's, in a place
+    where nobody may read it.
     """
 
     def __init__(self, path: Path, *, new: bool = False, readable: bool = True) -> None:
@@ -161,7 +162,7 @@ class LineFile:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def _wait(self, mine: int) -> None:
-        """Return when the line of this number and all before it are on the disk. Raises OSError, and then always."""
+        """Return when this line and all before it are on the disk. Raises OSError, and from then on always."""
         with self._waiting:
             if self._synced >= mine:
                 return
@@ -190,15 +191,15 @@ class LineFile:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a file as `read_each_line` does; a line that a crash cut off is left out."""
+    """Yield the objects of a file as `read_each_line` does, without a last line that a crash cut off."""
     return (line for line in read_each_line(path) if line is not None)
 
 
 def read_each_line(path: Path) -> Iterator[dict[str, Any] | None]:
-    """Yield the object of each line of a file, and None for a line that holds no object.
+    """Yield the object of each line of a file, and None for a line without an object.
 
-    The file may have come with somebody else's project: a link, a pipe, a device and a file larger than any run's are
-    refused, and only one line at a time is in memory, where a few bytes of JSON take hundreds. Raises OSError.
+    The file may come from somebody else's project: links, pipes, devices and too large files are refused. Only one line
+    at a time is in memory, as a few bytes of JSON can take hundreds. Raises OSError.
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         status = os.fstat(file.fileno())

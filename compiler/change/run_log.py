@@ -24,14 +24,14 @@ from compiler.stores.interface import RemoteSecret, SecretReader, SecretWriter, 
 
 
 class AuditError(Refusal):
-    """The audit file cannot be used. The message says why, without anything of its content."""
+    """The audit file cannot be used. The message says why, and quotes nothing of its content."""
 
     def __init__(self, message: str) -> None:
         super().__init__("cannot run", message, "name another file with --audit")
 
 
 class AuditLog(LineFile):
-    """The audit file. Opened before the first write: what cannot be audited is not started. Raises AuditError."""
+    """The audit file, opened before the first write: what cannot be audited does not start. Raises AuditError."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -51,14 +51,12 @@ class AuditLog(LineFile):
 
 
 class RunLog:
-    """Records a run in its journal, whose state `run` follows, and at its end in the audit file where there is one.
+    """Records a run in its journal and, at its end, in the audit file if there is one.
 
-    `who` has the caller's name by store; without an audit file it is empty. A run that `begins` gets a journal of its
-    own with the whole plan in it.
-
-    An announcement is on the disk when the call returns. The outcome of a write reaches it with the next line that is
-    waited for: where a crash loses it, the resumed run finds the version by comparing, as it does when the crash comes
-    before the line. Raises OSError.
+    `run` is the state of the run, kept up to date with the journal. `who` has the caller's name by store; without an
+    audit file it is empty. A run that `begins` gets a journal of its own with the whole plan in it.
+    An announcement is on the disk when the call returns. The outcome of a write gets there with the next line that is
+    waited for: if a crash loses it, the resumed run finds the version by comparing. Raises OSError.
     """
 
     def __init__(
@@ -72,10 +70,10 @@ class RunLog:
         self.run = run
         self.audit = audit
         self.who = who
-        # The outcomes that the journal alone knows, and the writes that nobody knows the outcome of.
-        self._earlier = len(run.owed)
-        self._open = [target for target, entry in run.entries.items() if self._is_open(entry)]
-        self._owes = audit is not None or self._was_audited
+        # From earlier parts of the run: how many audit lines are owed, and the writes without a recorded outcome.
+        self._owed_before = len(run.owed)
+        self._unsettled = [target for target, entry in run.entries.items() if self._is_open(entry)]
+        self._is_audited = audit is not None or self._was_audited
         self._file = LineFile(run.path, new=begins is not None)
         if begins is not None:
             try:
@@ -86,68 +84,68 @@ class RunLog:
 
     @property
     def _was_audited(self) -> bool:
-        """Whether an earlier part had an audit file: what this part writes belongs there too."""
+        """Whether an earlier part of the run had an audit file: then this part's writes belong there too."""
         return self.run.is_audited
 
     def _is_open(self, entry: RunEntry) -> bool:
-        """Whether a request was announced, and nobody recorded how it ended."""
+        """Whether a request was announced and its outcome was not recorded."""
         return entry.state == "started"
 
     def start(self, write: Operation) -> None:
-        """A write is about to be sent, after recovering what is deleted where it does that."""
+        """Record that a write is about to be sent, or first the recovery that it needs."""
         self._record("step", write.target, state="started", **write.announcement())
 
     def record_recovery(self, target: Target, found: RemoteSecret) -> None:
-        """The store answered that a deleted secret is there again, as `found`."""
+        """Record that the store recovered a deleted secret as `found`."""
         made = found.attributes.created
         time = made.isoformat() if made is not None else None
         self._record("step", target, state="recovered", version=found.version, made=time)
 
     def record_version(self, write: Operation, stored: Written) -> None:
-        """Which version holds what was to be written, or what else was deleted with it."""
+        """Record the version that was written or deleted, and others that were deleted with it."""
         told: dict[str, Any] = {"before": write.before, "after": stored.version, "slipped": list(stored.slipped)}
         if stored.made is not None:
             told["made"] = stored.made.isoformat()
         self._record("step", write.target, wait=False, state="written", **told)
 
     def record_found(self, target: Target, version: str | None) -> None:
-        """The store shows that an earlier part of the run stored this version, which the journal lacks."""
+        """Record a version that an earlier part of the run stored, and that the journal lacks."""
         self._record("step", target, state="written", after=version or "", adopted=True)
 
     def record_result(self, result: WriteResult, *, maybe_stored: bool = False) -> None:
-        """The result for a remote secret."""
+        """Record the result for a remote secret."""
         target, state = (result.store, result.name), str(result.state)
         self._record("step", target, wait=False, state=state, code=result.code or None, maybe_stored=maybe_stored)
 
     def record_phase(self, phase: RotationPhase) -> None:
-        """The rotation came so far."""
+        """Record how far the rotation has come."""
         self._append("phase", phase=str(phase))
 
     def record_take_over(self, plan: Plan, found: Mapping[str, Any], *, is_new: bool) -> None:
-        """What the stores say of a rotation that was taken over: one line, which counts whole or not at all."""
+        """Record what the stores say of a rotation that was taken over, in one line: all of it counts or none."""
         if is_new:
             self._begin(plan)
         self._append("taken", **found)
 
     def record_exclusions(self, stores: tuple[str, ...]) -> None:
-        """What a person said in an undo: that these stores are other ones than that which is undone in."""
+        """Record which stores a person said to be other stores than the one that the undo changes."""
         self._append("not-the-same", wait=False, stores=list(stores))
 
     def record_servers(self, plan: Plan) -> None:
-        """The run goes on, or is undone, on another server than before, as it was accepted."""
+        """Record the servers of the stores, if a person accepted another server than before."""
         if any(served.is_accepted for served in plan.served.values()):
             self._append("servers", servers=_servers(plan))
 
     def write_audit(self, plan: Plan) -> str:
-        """Add what the audit file lacks, where there is one; returns why that failed, empty where it did not.
+        """Add the missing lines to the audit file, if there is one; returns why that failed, or an empty string.
 
-        A version of the journal that its store does not know, or no longer, is of an outcome that cannot be told; while
-        the store does not answer, its line stays owed.
+        A write counts as unknown if its store does not have the version. It is left for the next command if the store
+        does not answer.
         """
         try:
-            for target in self._open:
-                # Begun by an earlier part, and neither found nor written again.
-                if self._owes and self._is_open(self.run.entries[target]):
+            for target in self._unsettled:
+                # An earlier part began it, and it was neither found in the store nor written again.
+                if self._is_audited and self._is_open(self.run.entries[target]):
                     self.record_result(WriteResult(*target, State.FAILED), maybe_stored=True)
             if self.audit is not None and self.run.owed:
                 self._audit(self.audit, plan)
@@ -159,8 +157,8 @@ class RunLog:
         lines = dict[Target, list[dict[str, object]]]()
         unproven = set[Target]()
         for number, each in enumerate(self.run.owed):
-            # What was found is proven where the store showed that version.
-            is_proven = number >= self._earlier and plan.stored.get(each.target, each.version) == each.version
+            # A write of this part is proven; one that was found is, if the store showed its version.
+            is_proven = number >= self._owed_before and plan.stored.get(each.target, each.version) == each.version
             try:
                 line = self._audit_line(each, plan.stores[each.store], is_proven=is_proven)
             except StoreError:
@@ -189,7 +187,7 @@ class RunLog:
         }
 
     def end(self, state: str) -> None:
-        """`complete`, `conflict` (nothing is left to resume), `incomplete` or `interrupted`."""
+        """Record how the run ended: `complete`, `conflict` (cannot be resumed), `incomplete` or `interrupted`."""
         self._append("end", state=state)
 
     def close(self) -> None:
@@ -197,7 +195,7 @@ class RunLog:
 
     def _announce(self, plan: Plan) -> None:
         self._begin(plan)
-        # A partial plan counts as none, so its lines go to the disk with the last one.
+        # A partial plan counts as no plan, so only its last line waits for the disk.
         for write in plan.writes:
             self._append("plan", wait=False, **write.journal_fields())
         self._append("planned", writes=len(plan.writes), servers=_servers(plan))
@@ -216,8 +214,8 @@ class RunLog:
         )
 
     def _record(self, what: str, target: Target, *, wait: bool = True, **rest: Any) -> None:  # noqa: ANN401 - any JSON
-        owes = {"owes": True} if self._owes else {}
-        self._append(what, wait=wait, store=target[0], name=target[1], **rest, **owes)
+        audited = {"owes": True} if self._is_audited else {}
+        self._append(what, wait=wait, store=target[0], name=target[1], **rest, **audited)
 
     def _append(self, what: str, *, wait: bool = True, **rest: Any) -> None:  # noqa: ANN401 - any JSON
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -227,7 +225,7 @@ class RunLog:
 
 
 def _servers(plan: Plan) -> list[dict[str, object]]:
-    """Who the servers of the plan's stores said that they are, and whether that was accepted in place of another."""
+    """The id of each store's server, and whether a person accepted it in place of another."""
     return [
         {"store": store, "cluster": served.cluster.id, "accepted": served.is_accepted}
         for store in (*plan.sources, *plan.destinations)
@@ -257,7 +255,7 @@ class UndoLog(RunLog):
         self._record_undo(target, "done", version, before=before)
 
     def record_result(self, result: WriteResult, *, maybe_stored: bool = False) -> None:
-        """What is not as before, or could not be read back, is left for the next undo to compare."""
+        """A result that is not as before, or could not be read back, is left for the next undo to compare."""
         if result.version is None:
             self._record_undo((result.store, result.name), "failed", maybe_stored=maybe_stored)
         elif result.state in {State.UNVERIFIED, State.FAILED}:
@@ -280,7 +278,7 @@ def explain_failure(error: AuditError | OSError) -> str:
 
 
 def _is_known(each: AuditLine, store: SecretReader) -> bool:
-    """Whether the store has, or has deleted, the version. Raises StoreError where it does not tell."""
+    """Whether the store has this version, or has deleted it. Raises StoreError if it does not say."""
     version = each.version or ""
     try:
         store.read_version(each.name, version)

@@ -42,9 +42,9 @@ _FOREIGN_REMEDY = "if the run did write it, put the catalogue back as it was the
 
 
 def foreign_targets(run: Run, environment: Environment, stores: Mapping[str, Store]) -> frozenset[Target]:
-    """The remote secrets of `run` that lie where no key of the catalogue has a place, in use or not.
+    """The remote secrets of `run` that no key of the catalogue has as its place, in use or not.
 
-    `stores` are those of the run by their ids.
+    `stores` are the stores of the run by id.
     """
     inventory = Inventory(environment)
     own = {
@@ -57,7 +57,7 @@ def foreign_targets(run: Run, environment: Environment, stores: Mapping[str, Sto
 
 
 def drop_foreign_writes(plan: Plan, foreign: Collection[Target]) -> Plan:
-    """The plan of an undo without its writes of `foreign` remote secrets, whose steps are refused."""
+    """The plan of an undo without the writes to `foreign` remote secrets; their steps are refused."""
     kept = refuse_targets(plan, dict.fromkeys(foreign, (_REASON, _FOREIGN_REMEDY)))
     return replace(kept, stored={target: version for target, version in plan.stored.items() if target not in foreign})
 
@@ -72,10 +72,10 @@ def drop_writes_in_use(
     stores: LiveStores,
     not_the_same: Collection[str] = (),
 ) -> Plan:
-    """The plan of an undo without the writes that would take away a key in use; their steps say who reads it.
+    """The plan of an undo without the writes that would remove a key in use; their steps say who reads it.
 
-    `own` are the stores of the plan by their ids, `not_the_same` the stores that are known to be others. `environments`
-    is called where a write takes something away at all. Raises what it raises, Refusal and AddressError.
+    `own` are the stores of the plan by id, `not_the_same` the stores that are known to be others. `environments` is
+    called only if a write removes something. Raises what it raises, Refusal and AddressError.
     """
     taking = [(write, removes) for write in plan.writes if (removes := write.removed_properties()) is not None]
     if not taking:
@@ -113,10 +113,10 @@ _BY_HAND = "compare the versions and keep the right one by hand"
 
 
 def judge_deletion(run: Run, entry: RunEntry, states: States) -> Reversal | None:
-    """How the deletion of `entry` is undone, by the states of the versions that the store has now.
+    """How to undo the deletion of `entry`, by the states that the store's versions have now.
 
-    None where it was begun, and the store shows that it did not come about. Once the run cannot settle a doubt any
-    more, bringing back what it may have deleted loses nothing.
+    None if the deletion was begun, and the store shows that it did not happen. If the run can no longer be resumed to
+    find out, its versions are recovered: that loses nothing.
     """
     if entry.after is None and not isinstance(states, StoreError):
         if any(states.get(version) is StoreState.PRESENT for version in entry.versions):
@@ -144,7 +144,7 @@ def judge_deletion(run: Run, entry: RunEntry, states: States) -> Reversal | None
         reason = f"{name_versions(own[-1:])} was destroyed or purged since, and cannot be brought back"
         return Reversal(Kind.REFUSE, reason, "restore it from a backup")
     if all(states[version] is StoreState.PRESENT for version in back):
-        # An undo that was stopped before it could note it.
+        # An earlier undo was stopped before it could record this.
         is_own = entry.undo == "started"
         reason = "it is already undone" if is_own else "another writer recovered it already"
         return Reversal(Kind.KEEP, reason, is_done=is_own)
@@ -153,12 +153,11 @@ def judge_deletion(run: Run, entry: RunEntry, states: States) -> Reversal | None
 
 
 def plan_undo(run: Run, stores: Mapping[str, SecretWriter], history: RunHistory | None = None) -> Plan:
-    """The plan that undoes `run`, from reading stores. Raises the StoreError of a store that cannot be used at all.
+    """The plan that undoes `run`. Reads stores; raises the StoreError of a store that cannot be used at all.
 
     `stores` are open, by their ids in the run. `history` knows the versions that other runs and their undos wrote:
-    several runs that wrote one secret are undone newest first.
-    While it is unknown whether a write of the run was stored, nothing is undone: resuming the run settles that, and a
-    run that is partly undone cannot be resumed.
+    several runs that wrote one secret are undone newest first. While it is unknown whether a write of the run was
+    stored, nothing is undone: resuming the run settles that, and a partly undone run cannot be resumed.
     """
     touched = {target: entry for target, entry in run.entries.items() if entry.after is not None or entry.maybe_stored}
     deleted = {target for target, entry in touched.items() if entry.kind is Kind.DELETE}
@@ -185,7 +184,7 @@ def plan_undo(run: Run, stores: Mapping[str, SecretWriter], history: RunHistory 
 
 
 def _use(entry: RunEntry) -> Use:
-    """What the undo of `entry` does with its remote secret."""
+    """The access that the undo of `entry` needs."""
     if entry.kind is Kind.DELETE:
         return Use.RECOVER_VERSIONS
     return Use.DELETE if entry.undo_deletes else Use.UPDATE
@@ -219,13 +218,14 @@ def _plan(run: Run, verdicts: Mapping[Target, Reversal], stores: Mapping[str, Se
     )
 
 
-def _reverse(target: Target, steps: tuple[Step, ...], verdict: Reversal, had: str | None) -> Operation:
+def _reverse(target: Target, steps: tuple[Step, ...], verdict: Reversal, former_since: str | None) -> Operation:
     if verdict.versions:
         return RecoverVersions(*target, steps, versions=verdict.versions)
     base, earlier = verdict.current, verdict.earlier
     if base is None or earlier is None:
         return Delete(*target, steps, base=base)
-    return Restore(*target, steps, attributes=earlier.attributes, base=base, earlier=earlier, had=had)
+    attributes = earlier.attributes
+    return Restore(*target, steps, attributes=attributes, base=base, earlier=earlier, former_since=former_since)
 
 
 def _judge(entry: RunEntry, store: SecretWriter, name: str, history: RunHistory, reading: Reading) -> Reversal:
@@ -239,7 +239,7 @@ def _judge(entry: RunEntry, store: SecretWriter, name: str, history: RunHistory,
         refused = _refuse_unread(reading)
         return replace(refused, remedy=_undo_first(retired)) if retired is not None else refused
     original = history.original(address, name, reading.version)
-    # What an earlier undo wrote is the run's own where the run recovered it: its version is then the run's.
+    # A version that an undo wrote counts as the version that it restored.
     has_number = entry.is_own(reading.version, None)
     if not has_number and not entry.is_own(original, None):
         return _judge_foreign_version(entry, store, name, reading, history.runs.get((address, name, original)))
@@ -261,7 +261,7 @@ def _judge(entry: RunEntry, store: SecretWriter, name: str, history: RunHistory,
 def _judge_unrecorded_write(
     run: Run, entry: RunEntry, store: SecretWriter, name: str, history: RunHistory, reading: Reading
 ) -> Reversal | None:
-    """Judges a write that was started and never recorded; None where the store shows that it was not stored."""
+    """Judges a write whose outcome was never recorded; None if the store shows that nothing was stored."""
     if isinstance(reading, SoftDeletedError | NotFoundError):
         return None
     if isinstance(reading, StoreError):
@@ -275,9 +275,9 @@ def _judge_unrecorded_write(
 def _judge_foreign_version(
     entry: RunEntry, store: SecretWriter, name: str, current: RemoteSecret, other: PastRun | None
 ) -> Reversal:
-    """The current version is not the run's: its own undo wrote it, or the run `other`, or an unknown writer."""
+    """Judges a current version that the run did not write: its undo, the run `other` or somebody else did."""
     if entry.undo == "started" and not entry.undo_deletes:
-        # That undo was stopped before it could note the new version.
+        # That undo was stopped before it could record the new version.
         verdict = _restoration(entry, store, name, current)
         if verdict.earlier is None:
             return verdict
@@ -299,7 +299,7 @@ def _restoration(entry: RunEntry, store: SecretWriter, name: str, current: Remot
 
 
 def _unlike(entry: RunEntry, store: SecretWriter, name: str, current: RemoteSecret) -> Reversal | None:
-    """Why a version that an undo is recorded to have written does not hold the run's value; None where it does."""
+    """Why a version that an undo wrote, by its record, does not hold the run's value; None if it does."""
     if entry.after is None or entry.is_own(current.version, None):
         return None
     try:
@@ -334,10 +334,10 @@ def _settle(run: Run) -> str:
 def undo_run(command: str, run_id: str, environment: Environment, options: Options, listener: Listener) -> Outcome:
     """Undo what the run of `command` wrote, or only show the plan.
 
-    Whatever can be undone is, even where the rest cannot; what an environment reads now is not taken away, and what is
-    no remote secret of the catalogue is not touched. Raises Refusal for a run of another command or environment or
-    without keys, and where what the environments read is not known, and what opening, reading and writing stores raises
-    before the first write.
+    Undoes all that can be undone, even where the rest cannot. It does not remove what an environment reads now, and
+    does not touch a remote secret that is not in the catalogue. Raises Refusal for a run of another command or
+    environment or without keys, and where it cannot tell what the environments read. Before the first write it also
+    raises what opening, reading and writing stores raises.
     """
     run = own_run(find_run(options.root, run_id), command, environment.name)
     expect_servers(run, options.stores)
@@ -363,7 +363,7 @@ def undo_run(command: str, run_id: str, environment: Environment, options: Optio
 def _plan_own(
     run: Run, writers: Mapping[str, SecretWriter], environment: Environment, options: Options
 ) -> tuple[Plan, Run]:
-    """The plan, and what of the run is the catalogue's: the audit file gets no line that says who wrote the rest."""
+    """The plan, and the part of the run that is about the catalogue's secrets: only that part gets audit lines."""
     stores = {store_id: store_named(environment, store_id) for store_id in run.destinations}
     foreign = foreign_targets(run, environment, stores)
     inventory = Inventory(environment)
@@ -389,12 +389,12 @@ def _plan_own(
 
 
 def _end_without_writes(plan: Plan) -> End:
-    """How an undo without a write ends."""
+    """How an undo ends if it has nothing to write."""
     return End.UNDONE if plan.is_clean else End.STUCK
 
 
 def own_run(run: Run, command: str, environment: str) -> Run:
-    """`run`, if it is one of `command` on `environment` and tells what it wrote. Raises Refusal."""
+    """`run`, if it is a run of `command` on `environment` whose journal has what it wrote. Raises Refusal."""
     if run.command != command or run.environment != environment:
         what = f"`{run.command} {run.environment}`"
         raise Refusal("usage", f"the run {run.id} belongs to {what}", f"run {run.past.undo}")
@@ -406,12 +406,12 @@ def own_run(run: Run, command: str, environment: str) -> Run:
 
 
 def _is_complete(run: Run, store: str, entry: RunEntry) -> bool:
-    """Whether an undo can be judged and shown, which it is by its keys. No run has written a line of another form."""
+    """Whether the entry has all by which an undo is judged and shown; each run records it."""
     return store in run.destinations and bool(entry.keys) and (entry.kind is not Kind.DELETE or bool(entry.versions))
 
 
 def open_run(run: Run, environment: Environment, stores: LiveStores) -> dict[str, SecretWriter]:
-    """The stores of `run`, open, by their ids. Raises Refusal where one has another address now."""
+    """The open stores of `run`, by id. Raises Refusal if a store has another address now."""
     writers: dict[str, SecretWriter] = {}
     for store_id, address in run.destinations.items():
         store = store_named(environment, store_id)

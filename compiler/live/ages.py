@@ -66,9 +66,9 @@ class KeyAge:
 def age_keys(
     reader: SecretReader, newest: RemoteSecret, keys: Mapping[Key, tuple[int | None, Look]], now: datetime
 ) -> dict[Key, KeyAge]:
-    """The age of each of `keys` by its limit in days, None for none; a StoreError makes it NOT_KNOWN.
+    """The age of each of `keys`, given its limit in days or None; a StoreError makes it NOT_KNOWN.
 
-    Other versions than `newest` are read only for keys with a limit that its date does not exceed.
+    Versions before `newest` are read only for keys with a limit that the date of `newest` does not exceed.
     """
     ends, doubt = _ends_of(newest.attributes)
     limited = {key: (days, look) for key, (days, look) in keys.items() if days is not None}
@@ -79,7 +79,7 @@ def age_keys(
 def values_since(
     reader: SecretReader, newest: RemoteSecret, keys: Mapping[Key, tuple[int, str | None]], now: datetime
 ) -> dict[Key, datetime | None]:
-    """The earliest possible date of each key's value, for a copy of it; None if it is unknown.
+    """The earliest possible date of each key's value, to be written with a copy of it; None if unknown.
 
     `keys` have the limit in days and the property, None for the whole value.
     """
@@ -89,11 +89,11 @@ def values_since(
 
 
 def may_have_since(reader: SecretReader, newest: RemoteSecret) -> bool:
-    """Whether a copy brought a date to `newest` or to an earlier version; True if the store does not say."""
+    """Whether `newest` or an earlier version may have a date from a copy; True if the store does not say."""
     if VALUE_SINCE in newest.attributes.tags:
         return True
     try:
-        # Not each program that writes a version copies the tags of the one before.
+        # Not every program that writes a version copies the tags of the one before.
         listed = reader.list_versions(newest.name) or {}
     except StoreError:
         return True
@@ -125,52 +125,52 @@ def _with_ends(age: KeyAge | None, ends: datetime | None, doubt: str, now: datet
 
 @dataclass
 class _History:
-    """The versions of one remote secret by place, oldest first; the last place is the version whose age is judged."""
+    """The versions of one remote secret by index, oldest first; the last one is the version whose age is judged."""
 
-    version_at: Callable[[int], str]  # the version of a place
+    version_at: Callable[[int], str]  # the version at an index
     dates: dict[int, datetime]
     found: dict[int, RemoteSecret]  # what was read
     gone: dict[int, str] = field(default_factory=dict)  # why a version cannot be read
-    floor: int = -1  # the newest place that a Vault has most likely dropped
+    floor: int = -1  # the newest index that a Vault has most likely dropped
     tagged: int | None = None  # from where the newest tag `value-since` counts
     since: datetime | None = None  # its date
     doubt: str = ""  # why the tag has no date
-    undated: str = ""  # about a version without a date, which may be at any place
+    undated: str = ""  # about a version without a date, which may be at any index
 
     def around(self, moment: datetime) -> tuple[int, int]:
-        """The newest place that may be in effect at `moment`, -1 for none, and the oldest known to be later."""
-        later = min(place for place, made in self.dates.items() if made > moment)
+        """The newest index that may be in effect at `moment`, or -1, and the oldest that is known to be later."""
+        later = min(index for index, made in self.dates.items() if made > moment)
         # A version that is gone may have any date.
-        earlier = (place for place in {*self.dates, *self.gone} if place < later)
+        earlier = (index for index in {*self.dates, *self.gone} if index < later)
         return max(earlier, default=-1), later
 
     def in_effect(self, moment: datetime) -> list[int] | None:
-        """The places in effect at `moment`, several if of one second; None if unknown."""
-        place, later = self.around(moment)
-        if later - place > 1:
+        """The indexes in effect at `moment`, several if made in the same second; None if unknown."""
+        index, later = self.around(moment)
+        if later - index > 1:
             return None
-        made = self.dates.get(place)
+        made = self.dates.get(index)
         same = {each for each, date in self.dates.items() if date == made and each < later}
-        return sorted(same | {place}) if place >= 0 else []
+        return sorted(same | {index}) if index >= 0 else []
 
     def probe(self, moment: datetime) -> int | None:
-        """The place to read next to find the version in effect; None if no read helps."""
-        if (places := self.in_effect(moment)) is not None:
-            return next((each for each in places if not self.is_read(each)), None)
-        place, later = self.around(moment)
-        low = max(place, self.floor) if self.floor < later else place
+        """The index to read next to find the version in effect; None if no read helps."""
+        if (indexes := self.in_effect(moment)) is not None:
+            return next((each for each in indexes if not self.is_read(each)), None)
+        index, later = self.around(moment)
+        low = max(index, self.floor) if self.floor < later else index
         return (low + later) // 2 if later - low > 1 else low
 
-    def contradicts(self, place: int, made: datetime) -> bool:
-        """Whether the date is out of order with those of other versions by more than clocks differ."""
+    def contradicts(self, index: int, made: datetime) -> bool:
+        """Whether the date is out of order with those of other versions, by more than clocks may differ."""
         return any(
-            (made - date if other > place else date - made) > _SKEW
+            (made - date if other > index else date - made) > _SKEW
             for other, date in self.dates.items()
-            if other != place
+            if other != index
         )
 
-    def is_read(self, place: int) -> bool:
-        return place in self.found or place in self.gone
+    def is_read(self, index: int) -> bool:
+        return index in self.found or index in self.gone
 
 
 def _no_date(version: str) -> str:
@@ -178,16 +178,16 @@ def _no_date(version: str) -> str:
 
 
 def _history_of(reader: SecretReader, newest: RemoteSecret, made: datetime, now: datetime) -> _History:
-    """What the list of versions says, or their numbers in a store without a list. Raises StoreError."""
+    """The history from the list of versions, or from version numbers in a store without a list. Raises StoreError."""
     listed = reader.list_versions(newest.name)
     if listed is None:
         if (count := _number(newest.version)) is None:
             unknown = {0: "its versions have no numbers"}
-            return _History(lambda _place: newest.version, {1: made}, {1: newest}, unknown)
+            return _History(lambda _index: newest.version, {1: made}, {1: newest}, unknown)
         last = count - 1
-        history = _History(lambda place: str(place + 1), {last: made}, {last: newest}, floor=last - _USUALLY_KEPT)
+        history = _History(lambda index: str(index + 1), {last: made}, {last: newest}, floor=last - _USUALLY_KEPT)
         if (text := newest.attributes.tags.get(VALUE_SINCE)) is not None:
-            history.since, history.doubt = _since_of(text, now)
+            history.since, history.doubt = _parse_since(text, now)
             # What counts from a later version is about a value that came after this one.
             number = _number(text.partition(FROM_VERSION)[2])
             tagged = number - 1 if number is not None else last
@@ -199,16 +199,16 @@ def _history_of(reader: SecretReader, newest: RemoteSecret, made: datetime, now:
     last = len(known)
     history = _History(
         [*(version for version, _, _ in known), newest.version].__getitem__,
-        {**{place: created for place, (_, _, created) in enumerate(known)}, last: made},
+        {**{index: created for index, (_, _, created) in enumerate(known)}, last: made},
         {last: newest},
-        {place: f"version {version} is disabled" for place, (version, each, _) in enumerate(known) if not each.enabled},
+        {index: f"version {version} is disabled" for index, (version, each, _) in enumerate(known) if not each.enabled},
         undated=undated,
     )
     texts = [*(each.tags.get(VALUE_SINCE) for _, each, _ in known), newest.attributes.tags.get(VALUE_SINCE)]
-    # Not each program that writes a version copies the tags of the one before.
-    if (place := max((place for place, text in enumerate(texts) if text is not None), default=None)) is not None:
-        history.since, history.doubt = _since_of(texts[place] or "", now)
-        history.tagged = max((each for each in range(place) if texts[each] != texts[place]), default=-1) + 1
+    # Not every program that writes a version copies the tags of the one before.
+    if (index := max((index for index, text in enumerate(texts) if text is not None), default=None)) is not None:
+        history.since, history.doubt = _parse_since(texts[index] or "", now)
+        history.tagged = max((each for each in range(index) if texts[each] != texts[index]), default=-1) + 1
     return history
 
 
@@ -229,7 +229,7 @@ class _Ages(Generic[Key]):
         self._now = now
         self._most_reads = most_reads
         self._comparer = Comparer()
-        self._history = _History(lambda _place: newest.version, {}, {0: newest})
+        self._history = _History(lambda _index: newest.version, {}, {0: newest})
 
     def judge(self) -> dict[Key, KeyAge]:
         made = self._newest.attributes.created
@@ -246,8 +246,8 @@ class _Ages(Generic[Key]):
             doubt = KeyAge(AgeState.NOT_KNOWN, why=f"its versions cannot be listed: {error.reason}")
             return {**dict.fromkeys(young, doubt), **ages}
         left = self._most_reads - 1
-        while left and (place := self._next_place(young)) is not None:
-            left = left - 1 if self._read(place) else 0
+        while left and (index := self._next_index(young)) is not None:
+            left = left - 1 if self._read(index) else 0
         return ages | {key: self._judge_key(key) for key in young}
 
     def _judge_by_newest(self, key: Key, made: datetime) -> KeyAge | None:
@@ -256,66 +256,66 @@ class _Ages(Generic[Key]):
             return KeyAge(AgeState.NOT_KNOWN, why="it has no value")
         return KeyAge(AgeState.OVERDUE, made, due) if (due := plus_days(made, days)) <= self._now else None
 
-    def _read(self, place: int) -> bool:
-        """Reads a place; False if the store does not answer at all."""
+    def _read(self, index: int) -> bool:
+        """Reads a version; False if the store does not answer at all."""
         history = self._history
         try:
-            found = self._reader.read_version(self._newest.name, history.version_at(place))
+            found = self._reader.read_version(self._newest.name, history.version_at(index))
         except StoreError as error:
-            history.gone[place] = f"version {history.version_at(place)} cannot be read: {error.reason}"
+            history.gone[index] = f"version {history.version_at(index)} cannot be read: {error.reason}"
             return not is_of_store(error)
         if (made := found.attributes.created) is None:
-            history.gone[place] = _no_date(history.version_at(place))
-        elif history.contradicts(place, made):
-            history.gone[place] = f"the date of version {history.version_at(place)} contradicts those of others"
+            history.gone[index] = _no_date(history.version_at(index))
+        elif history.contradicts(index, made):
+            history.gone[index] = f"the date of version {history.version_at(index)} contradicts those of others"
         else:
-            history.found[place], history.dates[place] = found, made
+            history.found[index], history.dates[index] = found, made
         return True
 
-    def _next_place(self, keys: list[Key]) -> int | None:
-        """The place to read next: first to decide, then to date the last change more closely."""
+    def _next_index(self, keys: list[Key]) -> int | None:
+        """The version to read next: first to decide on the limit, then to date the last change more closely."""
         history = self._history
         if history.tagged is not None and not history.is_read(history.tagged):
             return history.tagged
         ages = {key: self._judge_key(key) for key in keys}
         open_ = [key for key in keys if ages[key].state is not AgeState.OVERDUE]
         if history.tagged in history.gone and any(map(self._doubt_of_tag, open_)):
-            # Another value right after it shows as well that the tag is not about the value of now.
+            # Another value right after it also shows that the tag is not about the present value.
             after = max(history.tagged or 0, history.floor) + 1
             if not history.is_read(after):
                 return after
         for key in open_:
-            if (place := history.probe(plus_days(self._now, -self._keys[key][0]))) is not None:
-                return place
+            if (index := history.probe(plus_days(self._now, -self._keys[key][0]))) is not None:
+                return index
         gaps = [self._gap(key) for key in open_ if ages[key].state is AgeState.IN_TIME]
         low, high = max(gaps, key=lambda gap: gap[1] - gap[0], default=(0, 1))
         return (low + high) // 2 if high - low > 1 else None
 
     def _gap(self, key: Key) -> tuple[int, int]:
-        """The places between which the value changed: the last read with another, and the oldest read with it."""
-        oldest = min(self._row(key))
-        read = (place for place in {*self._history.found, *self._history.gone} if place < oldest)
+        """Where the value changed: the last index read with another value, and the oldest read with this one."""
+        oldest = min(self._indexes_of_value(key))
+        read = (index for index in {*self._history.found, *self._history.gone} if index < oldest)
         return max(*read, self._history.floor, -1), oldest
 
-    def _row(self, key: Key) -> Iterator[int]:
-        """The places read with today's value, newest first, up to the first with another."""
-        for place in sorted(self._history.found, reverse=True):
-            if not self._is_same(key, place):
+    def _indexes_of_value(self, key: Key) -> Iterator[int]:
+        """The indexes of the versions read, newest first, until one does not have today's value."""
+        for index in sorted(self._history.found, reverse=True):
+            if not self._is_same(key, index):
                 return
-            yield place
+            yield index
 
-    def _is_same(self, key: Key, place: int) -> bool:
+    def _is_same(self, key: Key, index: int) -> bool:
         look = self._keys[key][1]
-        value, found = look(self._newest), look(self._history.found[place])
+        value, found = look(self._newest), look(self._history.found[index])
         return value is not None and found is not None and self._comparer.same(value, found)
 
     def _judge_key(self, key: Key) -> KeyAge:
         days, _ = self._keys[key]
         history, limit = self._history, plus_days(self._now, -days)
-        dates = [history.dates[place] for place in self._row(key)]
-        # Also where another value came in between and was taken back.
+        dates = [history.dates[index] for index in self._indexes_of_value(key)]
+        # At the limit it may have had this value too, if another one came in between and was undone.
         in_effect = history.in_effect(limit) or []
-        dates += [history.dates[place] for place in in_effect if self._is_held(key, place, is_same=True)]
+        dates += [history.dates[index] for index in in_effect if self._is_held(key, index, is_same=True)]
         doubt = self._doubt_of_tag(key)
         if not doubt and history.since is not None and self._is_tagged(key):
             dates.append(history.since)
@@ -332,48 +332,49 @@ class _Ages(Generic[Key]):
         if age.state is not AgeState.IN_TIME:
             return age.changed if age.state is AgeState.OVERDUE else None
         history = self._history
-        other = max((place for place in history.found if not self._is_same(key, place)), default=-1)
+        other = max((index for index in history.found if not self._is_same(key, index)), default=-1)
         if history.tagged is not None and history.tagged > other and self._is_tagged(key):
             return age.changed
         # A list dates the version after it even where that was not read.
-        after = max(history.dates[place] for place in (other, other + 1) if place in history.dates)
+        after = max(history.dates[index] for index in (other, other + 1) if index in history.dates)
         return min(age.changed or after, after)
 
-    def _is_held(self, key: Key, place: int, *, is_same: bool) -> bool:
-        return place in self._history.found and self._is_same(key, place) is is_same
+    def _is_held(self, key: Key, index: int, *, is_same: bool) -> bool:
+        """Whether the version was read, and has today's value or, without `is_same`, another one."""
+        return index in self._history.found and self._is_same(key, index) is is_same
 
     def _doubt(self, key: Key, limit: datetime) -> str:
-        """Why the value may be older than `limit`, "" if it is not."""
+        """Why the value may be older than `limit`; "" if it is not."""
         history = self._history
-        if any(made > limit and self._is_held(key, place, is_same=False) for place, made in history.dates.items()):
+        if any(made > limit and self._is_held(key, index, is_same=False) for index, made in history.dates.items()):
             return ""
         if history.undated:
             return history.undated
-        if (places := history.in_effect(limit)) is None:
+        if (indexes := history.in_effect(limit)) is None:
             return f"more versions than {MOST_READS} reads reach"
-        unread = (each for each in places if each >= 0 and each not in history.found)
-        place = next(unread, None)
-        if place is None:
+        unread = (each for each in indexes if each >= 0 and each not in history.found)
+        index = next(unread, None)
+        if index is None:
             return ""
-        return history.gone.get(place, f"more versions of one second than {MOST_READS} reads reach")
+        return history.gone.get(index, f"more versions of one second than {MOST_READS} reads reach")
 
     def _is_tagged(self, key: Key) -> bool:
         tagged = self._history.tagged
         return tagged is not None and self._is_held(key, tagged, is_same=True)
 
     def _doubt_of_tag(self, key: Key) -> str:
-        """Why the tag may or may not be about the key's value, "" if that is clear or there is no tag."""
+        """Why it is unclear whether the tag is about the key's value; "" if it is clear or there is no tag."""
         history, tagged = self._history, self._history.tagged
         if tagged is None:
             return ""
         if tagged in history.found:
             return history.doubt if self._is_tagged(key) else ""
-        if any(place > tagged and not self._is_same(key, place) for place in history.found):
+        if any(index > tagged and not self._is_same(key, index) for index in history.found):
             return ""
         return history.gone.get(tagged, f"version {history.version_at(tagged)} was not read")
 
 
-def _since_of(text: str, now: datetime) -> tuple[datetime | None, str]:
+def _parse_since(text: str, now: datetime) -> tuple[datetime | None, str]:
     written = text.partition(FROM_VERSION)[0]
     if written.startswith(UNKNOWN_SINCE):
         return None, "its age was not known when it was copied"

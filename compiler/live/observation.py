@@ -81,7 +81,7 @@ class _Asking:
             met.add(pair[0])
 
     def first(self, *, needs_all: bool) -> None:
-        """Read the first name of each store. Where all of them are needed, raise the StoreError of one that fails."""
+        """Read the first name of each store. If all stores are needed, raise the StoreError of one that fails."""
         if len(self._firsts) == 1:
             (pair,) = self._firsts
             self.found[pair] = self._read(pair)
@@ -145,8 +145,8 @@ def read_all(wanted: Iterable[RemoteName], workers: int = WORKERS) -> dict[Remot
 def read_many(wanted: Iterable[RemoteName], workers: int = WORKERS) -> dict[RemoteName, Reading]:
     """As `read_all`, for callers that need every store.
 
-    Raises the StoreError of a store that cannot be used: one that does not answer its first request, or no longer
-    answers in the middle, or that forbids every one. Of several that fail at once it is the error of the first.
+    Raises the StoreError of a store that cannot be used: it does not answer its first request, stops answering later,
+    or forbids every request. If several fail at once, it is the error of the first.
     """
     asking = _Asking(wanted)
     asking.first(needs_all=True)
@@ -165,7 +165,7 @@ def read_many(wanted: Iterable[RemoteName], workers: int = WORKERS) -> dict[Remo
 
 
 def ask_many(ask: Callable[[T], R], items: Sequence[T], workers: int = WORKERS) -> list[R]:
-    """What `ask` returns for each of `items`, in their order, called in several threads. Raises what it raises."""
+    """The results of `ask` for each of `items`, in their order; called in several threads. Raises what it raises."""
     pool = ThreadPoolExecutor(max(1, min(workers, len(items))), thread_name_prefix="ask-many")
     parts = (items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE))
     try:
@@ -176,7 +176,7 @@ def ask_many(ask: Callable[[T], R], items: Sequence[T], workers: int = WORKERS) 
 
 
 def version_states(wanted: Iterable[RemoteName]) -> dict[RemoteName, States]:
-    """The versions of each remote secret with their states, or the error that kept them from being told.
+    """The versions of each remote secret with their states, or the error of listing them.
 
     Raises the StoreError of a store that cannot be used at all.
     """
@@ -210,14 +210,14 @@ class Likeness(StrEnum):
 
 
 def value_at(remote: RemoteSecret, property_: str | None) -> SecretValue | None:
-    """The value of a property, or the whole value for None; None where there is none."""
+    """The value of a property, or the whole value for None; None if there is no such value."""
     return remote.whole if property_ is None else remote.properties.get(property_)
 
 
 def compare_held(there: SecretValue | None, here: SecretValue | None, comparer: Comparer) -> Likeness:
-    """How what a store holds compares with what the store in use holds; None where one holds nothing that is known.
+    """How the value of a store compares with the value of the store in use; None if one of them is not known.
 
-    A blank value counts as none beside another one: it is filled, and never advised as the right one.
+    A blank value beside another one counts as missing: it is to be filled, and is never proposed as the right one.
     """
     if there is None:
         return Likeness.MISSING
@@ -233,9 +233,9 @@ def compare_held(there: SecretValue | None, here: SecretValue | None, comparer: 
 def compare_value(
     value: SecretValue, reading: Reading, property_: str | None, comparer: Comparer, *, or_its_text: bool = False
 ) -> Likeness:
-    """How what was read is to `value`: the same kind and, digit for digit, the same text.
+    """How `reading` compares with `value`; equal values have the same JSON type and the same text.
 
-    With `or_its_text` the text of a value that is no string is the same too, as `migrate --stringify` writes it.
+    With `or_its_text`, a number or a boolean is also equal to its text, as `migrate --stringify` writes it.
     """
     if isinstance(reading, StoreError):
         return Likeness.MISSING if isinstance(reading, NOT_HELD) else Likeness.UNKNOWN
@@ -251,9 +251,9 @@ def _is_text_of(held: SecretValue, value: SecretValue, comparer: Comparer) -> bo
 
 
 class Observation:
-    """What stores of one environment hold, by their ids: each remote secret is read once, and a failure is data.
+    """What the stores of one environment hold, by store id: each remote secret is read once, and a failure is data.
 
-    Values live as long as it does. It is never carried across the lock of a run: what is written is read anew there.
+    Values live as long as the observation. Make a new one under the lock of a run: what is written must be read again.
     Raises the StoreError of a store that cannot be used at all.
     """
 
@@ -273,7 +273,7 @@ class Observation:
         return {(store, name): found[self.stores[store], name] for store, name in pairs}
 
     def compare(self, value: SecretValue, at: tuple[str, str], property_: str | None) -> Likeness:
-        """How what a store holds is to `value`; the text of a value that is no string is the same, too."""
+        """How a store's value compares with `value`; a number or a boolean is also equal to its text."""
         return compare_value(value, self.held[at], property_, self.comparer, or_its_text=True)
 
 
@@ -291,7 +291,7 @@ def start_time(run_id: str) -> datetime:
 
 
 def start_time_if_valid(run_id: str) -> datetime | None:
-    """The same, and None for an impossible date, as of a file that somebody named."""
+    """The same, or None for an impossible date, such as in the name of a file that somebody gave."""
     with suppress(ValueError):
         return start_time(run_id)
     return None
@@ -306,7 +306,7 @@ def plus_days(moment: datetime, days: int) -> datetime:
 
 
 def rotation_of(attributes: Attributes) -> str | None:
-    """The run that rotates what has these tags; None too for a tag of that name that is not this program's."""
+    """The run that rotates the secret with these tags; None also for a tag of that name from another program."""
     run = attributes.tags.get(ROTATION, "")
     return run if RUN_ID.fullmatch(run) and start_time_if_valid(run) is not None else None
 
@@ -330,7 +330,7 @@ class PastRun:
 
 @dataclass(frozen=True, slots=True)
 class StoredVersion:
-    """A version in the store `store` of an environment, at the absolute `address`; `created` as the store says it."""
+    """A version in the store `store` of an environment, at the absolute `address`; `created` is the store's date."""
 
     store: str
     address: str
@@ -344,20 +344,20 @@ def version_of(store: str, address: str, remote: RemoteSecret) -> StoredVersion:
 
 
 def no_writer(version: StoredVersion) -> PastRun | None:
-    """The writer of a version where no runs are known."""
+    """The writer of a version if no runs are known."""
     del version
     return None
 
 
 def is_later(one: StoredVersion, other: StoredVersion) -> bool:
-    """Whether `one` is known to be written later. Key Vault tells no fractions of a second."""
+    """Whether `one` is known to be written later. Key Vault has no fractions of a second."""
     if one.created is None or other.created is None:
         return False
     return one.created.replace(microsecond=0) > other.created.replace(microsecond=0)
 
 
 def describe_writes(one: StoredVersion, other: StoredVersion, writer_of: WriterOf) -> str:
-    """When each was written, and by which run; the later one first, else `one`. Empty where none of it is known."""
+    """When each was written, and by which run: the later one first, or else `one`. Empty if nothing is known."""
     if one.created is None and other.created is None:
         return ""
     first, second = _later_first(one, other)
@@ -377,7 +377,7 @@ def describe_write(version: StoredVersion, writer_of: WriterOf) -> str:
 
 
 def run_of_later(one: StoredVersion, other: StoredVersion, writer_of: WriterOf) -> PastRun | None:
-    """The run that wrote the later one: undoing it brings back what stood there before."""
+    """The run that wrote the later one: its undo brings back the value before."""
     first, second = _later_first(one, other)
     return writer_of(first) if is_later(first, second) else None
 
@@ -390,10 +390,10 @@ def remedies(
     writer_of: WriterOf,
     incomplete: str | None = None,
 ) -> tuple[str, ...]:
-    """What to run where the value of the later version is right, and where it is not.
+    """The commands to run if the later value is right, and if it is wrong.
 
-    The run that wrote a wrong one is undone; else the right one is written over it. From the store `incomplete`, where
-    another key of the secret is missing or blank, nothing can be copied.
+    If a run wrote the wrong value, it is undone; otherwise the right value is written over it. Nothing is copied from
+    the store `incomplete`, where another key of the secret is missing or blank.
     """
     first, second = _later_first(one, other)
     run = run_of_later(one, other, writer_of)
@@ -406,7 +406,7 @@ def remedies(
 
 
 def copy_command(environment: str, secret: str, right: StoredVersion, wrong: StoredVersion) -> str:
-    """The line that plans writing the value of `right` over that of `wrong`."""
+    """The command that copies the value of `right` over that of `wrong`."""
     ends = ("--to", wrong.store, "--from", right.store)
     return command_line("migrate", environment, *ends, "--only", secret, "--on-conflict", "overwrite")
 
@@ -416,10 +416,10 @@ def _later_first(one: StoredVersion, other: StoredVersion) -> tuple[StoredVersio
 
 
 def end_before(new: Store, found: RemoteSecret, old: Store, serving: RemoteSecret | None) -> datetime | None:
-    """When `found` in the store `new` deletes itself, where that is before `serving` in `old` does; else None.
+    """When `found` in the store `new` deletes itself, if that is before `serving` in `old` does; else None.
 
-    Only a Vault deletes: what a Key Vault holds is served after its expiry date too. What is not known to end later,
-    as its store did not answer, does not.
+    Only a Vault deletes versions: a Key Vault serves them after their expiry date too. If the store of `serving` did
+    not say when that ends, the result is None.
     """
     ends = found.attributes.expires
     if not new.provider.expires_by_itself or ends is None:
@@ -429,7 +429,7 @@ def end_before(new: Store, found: RemoteSecret, old: Store, serving: RemoteSecre
 
 
 def keep_command(store: SecretReader, name: str, version: str) -> str:
-    """The line by which a version in a Vault does not delete itself, after asking which settings say that it does."""
+    """The command that keeps a version in a Vault from deleting itself, once it has found the settings that say so."""
     try:
         dropped = store.losses_of_write(name)
     except StoreError:
@@ -442,10 +442,10 @@ def keep_command(store: SecretReader, name: str, version: str) -> str:
 def lasting_command(
     store: StoreAddress | Store, name: str, limits: Collection[Limit], version: str | None = None
 ) -> str:
-    """The line by which versions of `name` in a Vault no longer delete themselves, nor does the present one, `version`.
+    """The command that keeps versions of `name` in a Vault from deleting themselves, also the present one, `version`.
 
-    `limits` are the settings that say so; the mount's is that of all its secrets. A version keeps its end until it is
-    undeleted, and gets a new one where a setting still says so (measured on OpenBao 2.7).
+    `limits` are the settings that delete them; the mount's setting is for all its secrets. A version keeps its deletion
+    time until it is undeleted, and gets a new one where a setting still says so (measured on OpenBao 2.7).
     """
     lines = []
     if Limit.MOUNT in limits:
@@ -459,7 +459,7 @@ def lasting_command(
 
 
 def kv_line(store: StoreAddress | Store, verb: Sequence[str], option: str, name: str) -> str:
-    """The line by which `bao kv` does something with one remote secret of a Vault."""
+    """The `bao kv` command for one remote secret of a Vault."""
     mount = f"-mount={store.mount.strip('/')}"
     return shell_line("bao", "kv", *verb, *_namespace(store), mount, option, name)
 

@@ -88,7 +88,10 @@ class ReadIndex:
         self._losing: dict[str, str] = {}
 
     def register_store(self, store: str, identity: StoreIdentity, *, is_named: bool = False) -> StoreIdentity | None:
-        """The identity as which a store counts, None if it does not; with `is_named` it counts by its name alone."""
+        """Add a store of a reader; returns its identity if it is or may be this store, else None.
+
+        With `is_named`, it counts as this store by its name alone.
+        """
         found = compare_any(self._own, identity)
         self._sameness[store] = found
         if found is Sameness.SAME or ((is_named or found is Sameness.UNPROVEN) and store not in self._excluded):
@@ -96,18 +99,18 @@ class ReadIndex:
         return None
 
     def on_server(self, identity: StoreIdentity) -> StoreIdentity:
-        """The identity with what is known of the store's server, as if it were there."""
+        """The identity, completed by what is known of this store's server."""
         known = (each.has_namespaces for each in (identity, *self._own) if each.has_namespaces is not None)
         return identity._replace(has_namespaces=next(known, None))
 
     def add_loss(self, reader: str, secret: str) -> None:
-        """Record, before what a reader reads, that its Secret loses the keys of what is not found."""
+        """Record that the reader's Secret loses keys that are not found; call it before recording what it reads."""
         self._losing[reader] = secret
 
     def add(
         self, places: Iterable[str], reader: str, store: str, prop: str | None = None, *, takes_all: bool = False
     ) -> None:
-        """Record who reads a name that may mean each of these places, in a registered store."""
+        """Record that `reader` reads a remote secret; `places` are all that its name may mean in that store."""
         found = replace(self._reader(reader, store, prop), takes_all=takes_all)
         for place in places:
             self._at.setdefault(place, {})[found] = None
@@ -140,14 +143,14 @@ class ReadIndex:
         return Reader(reader, store, self._sameness[store] is Sameness.SAME, prop, self._losing.get(reader, ""))
 
     def of(self, name: str) -> tuple[Reader, ...]:
-        """The readers of a remote secret, once for each of its properties that they read."""
+        """The readers of a remote secret, each once for every property that it reads."""
         places = dict.fromkeys(place for each in self._own for place in sorted(remote_places(each, name)))
         found = [reader for place in places for reader in self._at.get(place, ())]
         found += [reader for place in places for above, reader in self._below if is_below(place, above)]
         return tuple(dict.fromkeys(found))
 
     def check_excluded(self) -> None:
-        """Raises Refusal where `--not-the-same` names a store on the same server, or one that nobody reads."""
+        """Raises Refusal if `--not-the-same` names a store on the same server, or a store that nobody reads."""
         for store in sorted(self._excluded):
             found = self._sameness.get(store)
             if found is Sameness.SAME:
@@ -160,12 +163,12 @@ class ReadIndex:
 
 
 def unproven_stores(readers: Iterable[Reader]) -> tuple[str, ...]:
-    """The names for `--not-the-same` of the stores that may be other ones."""
+    """The stores that may be other ones, by their names for `--not-the-same`."""
     return tuple(dict.fromkeys(each.store for each in readers if not each.is_proven))
 
 
 def read_by(readers: Collection[Reader], proven_words: str) -> str:
-    """The readers by name: behind `proven_words` those of the same store, then those of a store that may be it."""
+    """The names of the readers: those of this store after `proven_words`, then those of one that may be the same."""
     proven, others = dict[str, None](), dict[str, None]()
     for each in readers:
         (proven if each.is_proven else others)[each.name] = None
@@ -177,7 +180,7 @@ def read_by(readers: Collection[Reader], proven_words: str) -> str:
 
 
 def way_out(readers: Iterable[Reader]) -> str:
-    """The option to add if the stores of `readers` are other ones; empty if all are proven to be the same."""
+    """The option to add if the stores of `readers` are other stores; empty if all are proven to be the same."""
     stores = unproven_stores(readers)
     if not stores:
         return ""
@@ -201,7 +204,7 @@ def every_environment(root: Path, outside: Outside) -> tuple[Environment, ...]:
 
 
 def one_environment(root: Path, name: str, outside: Outside) -> Environment:
-    """The environment as its files are now, with an address from outside if it has none. Raises Refusal."""
+    """The environment as its files are now, with its address from outside if it has none. Raises Refusal."""
     result = compile_project(root, (name,), outside)
     if result.failed or result.project is None:
         raise _refuse_unknown_use(result)
@@ -252,7 +255,10 @@ def readers_in_project(
     stores: LiveStores,
     not_the_same: Collection[str] = (),
 ) -> tuple[Reader, ...]:
-    """Who reads a remote secret of `store` in `environments`, the last of a name. Raises AddressError and Refusal."""
+    """Who reads a remote secret of `store` in `environments`; the last environment of a name counts.
+
+    Raises AddressError and Refusal.
+    """
     own = {each.name: each for each in environments}.values()
     readers = readers_of(store, own, stores, None, not_the_same)
     readers.check_excluded()
@@ -260,13 +266,13 @@ def readers_in_project(
 
 
 def readers_of_key(readers: Iterable[Reader], name: str) -> tuple[tuple[Reader, ...], str]:
-    """Those of the readers whose Secret has the property as a key, and why that stays, in words."""
+    """The readers whose Secret has the property as a key, and why it is kept, in words."""
     found = tuple(each for each in readers if each.takes_all or each.property in (None, name))
     return found, read_by(found, "pods may read it: it is a key of the Secret of") if found else ""
 
 
 def in_cluster(view: ClusterView, store: Store, readers: ReadIndex) -> None:
-    """Add whatever reads or writes `store` in the cluster to `readers`. Raises Refusal."""
+    """Add everything in the cluster that reads or writes `store` to `readers`. Raises Refusal."""
     from compiler.cluster.view import ClusterError  # noqa: PLC0415 - many commands ask no cluster
 
     try:
@@ -284,7 +290,7 @@ def in_cluster(view: ClusterView, store: Store, readers: ReadIndex) -> None:
 
 
 class _Search:
-    """Finds readers in the objects of a cluster by kind, None for a kind that it does not have."""
+    """Finds readers in `objects` of a cluster: by kind, None for a kind that the cluster does not have."""
 
     def __init__(self, store: Store, readers: ReadIndex, objects: Mapping[str, tuple[LiveObject, ...] | None]) -> None:
         self._readers = readers
@@ -327,7 +333,7 @@ class _Search:
             self._stores.setdefault((kind, name), {})[namespace] = identities
 
     def _find_stores(self, reference: LiveObject, namespace: str | None) -> Iterator[tuple[str, StoreIdentity]]:
-        """Labels and identities of the stores that a reference may mean; a template may come to any namespace."""
+        """Labels and identities of the stores that a reference may mean; a template may be used in any namespace."""
         kind, name = str(reference.get("kind") or _STORE), reference.get("name")
         is_known = any((kind, each, name) in self._listed for each in ("", namespace))
         if name is None:
@@ -344,7 +350,7 @@ class _Search:
                     yield from ((_label(kind, where, called), identity) for identity in identities)
 
     def _add(self, store: StoreIdentity, name: str | None, reader: str, label: str, *, is_path: bool = False) -> None:
-        """Record who reads a name of a store, all of the store for None, or with `is_path` what begins with it."""
+        """Record who reads a name of a store: all names for None, or with `is_path` all that begin with it."""
         if store.provider is UNKNOWN:
             for each in (self._written, self._written._replace(mount=None)):
                 self._add(each, name, reader, label, is_path=is_path)
@@ -391,7 +397,7 @@ class _Search:
         self._paths(identity, [each.text(provider.csi_key) for each in found] if found else (None,), reader)
 
     def _paths(self, identity: StoreIdentity, paths: Iterable[str | None], reader: str) -> None:
-        """Record who reads these paths of the API of a store that has no store object."""
+        """Record who reads these API paths without a store object."""
         label = reader.replace(" ", "/")
         if (found := self._readers.register_store(label, identity)) is not None:
             for path in paths:
@@ -408,7 +414,7 @@ def _label(*parts: str) -> str:
 
 
 def _reads(spec: LiveObject) -> Iterator[tuple[LiveObject, str, bool]]:
-    """Everything that a spec reads: the store reference, the name, and whether names that begin with it are meant."""
+    """What a spec reads: the store reference, the name, and whether all names that begin with it are meant."""
     default = child(spec, "secretStoreRef")
     for each in spec.get("data") or ():
         yield _reference(each, default), str(child(each, "remoteRef").get("key") or ""), False

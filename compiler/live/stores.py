@@ -39,10 +39,10 @@ class ServerFacts:
 
 
 def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
-    """Where `store` is reached from here: by its `reachableAt`, else by VAULT_ADDR, else as it is written.
+    """The address of `store` from here: its `reachableAt`, else VAULT_ADDR, else the address in its environment.
 
-    `reachableAt` does not tell one store from another; VAULT_ADDR, a port-forward of whatever runs, does. Raises
-    AddressError where it has none, and where its address is another than AZURE_KEYVAULT_NAME names.
+    `reachableAt` is part of the store's description; VAULT_ADDR may be a port-forward to any server. Raises
+    AddressError if it has no address, or another one than AZURE_KEYVAULT_NAME names.
     """
     provider = store.provider
     given = None if store.reachable_at else environ.get(provider.address_variable(environ))
@@ -65,9 +65,9 @@ def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
 def explain_address(
     store: Store, address: StoreAddress, environ: Mapping[str, str], clusters: Mapping[StoreAddress, Cluster | None]
 ) -> str:
-    """Which variables give `store` its `address` and namespace; empty where none do.
+    """Which variables give `store` its `address` and namespace; empty if none do.
 
-    `clusters` has what each server that was asked says it is, None for one that does not say.
+    `clusters` has the identity of each server that was asked, None for a server that does not say.
     """
     sentences = (_explain_server(store, address, environ, clusters), _explain_namespace(store, address, environ))
     return "; ".join(filter(None, sentences))
@@ -101,7 +101,7 @@ def _explain_namespace(store: Store, address: StoreAddress, environ: Mapping[str
 
 
 def is_replaced(store: Store, environ: Mapping[str, str]) -> bool:
-    """Whether a variable stands for the address of `store`, another one than is written or none."""
+    """Whether a variable gives `store` another address than its environment, or one where it has none."""
     if not _address_variable(store, environ) or store.reachable_at:
         return False
     # A values file has no address of a store that it does not render.
@@ -109,7 +109,7 @@ def is_replaced(store: Store, environ: Mapping[str, str]) -> bool:
 
 
 def find_replaced_address(store: Store, environ: Mapping[str, str]) -> str | None:
-    """The written address that a variable replaces by another one."""
+    """The address in the environment that a variable replaces."""
     name = _address_variable(store, environ)
     if not name or not store.address or store.reachable_at:
         return None
@@ -119,7 +119,7 @@ def find_replaced_address(store: Store, environ: Mapping[str, str]) -> str | Non
 
 
 def _address_variable(store: Store, environ: Mapping[str, str]) -> str:
-    """The variable that is set for the address of `store`; empty where none is."""
+    """The variable that gives `store` its address; empty if none does."""
     name = store.provider.address_variable(environ)
     return name if environ.get(name) else ""
 
@@ -129,7 +129,7 @@ _PATIENCE = 30.0
 
 
 class LiveStores:
-    """Opens the stores of one run when they are first asked for, and closes them together.
+    """Opens the stores of one run on first use, and closes them together.
 
     `opener` replaces the adapters, which call back when a server has said who it is, and while they wait.
     """
@@ -166,15 +166,15 @@ class LiveStores:
             self._open.popitem()[1].close()
 
     def on_note(self, notify: Callable[[str], None]) -> None:
-        """Call `notify` once with each thing that a person may not expect of the stores to come."""
+        """Call `notify` once with each surprise about the stores that are opened from now on."""
         self._notify = notify
 
     def accept(self, cluster_id: str | None) -> None:
-        """Take the Vault with this id too for the one that is meant, wherever one is."""
+        """Accept the Vault with this id as the intended one, wherever a store is on it."""
         self._accepted = (cluster_id,) if cluster_id is not None else ()
 
     def expect(self, environment: str, clusters: Mapping[str, str], by: str) -> None:
-        """Requires the stores of `environment` to be on the servers with these ids, as the run that `by` names was."""
+        """Require the stores of `environment` to be on the servers with these ids, where the run named by `by` was."""
         self._expected.update({(environment, store): (told, by) for store, told in clusters.items()})
 
     def address(self, store: Store) -> StoreAddress:
@@ -189,16 +189,16 @@ class LiveStores:
         return address._replace(cluster_ids=ids) if ids else address
 
     def _expected_ids(self, store: Store) -> tuple[str, ...]:
-        """The ids that the server of `store` must have: what is written, and what a run was on where that differs."""
+        """The ids that the server of `store` may have: the written one and, if another, that of an earlier run."""
         expected = self._expected.get((store.environment, store.id), (None,))[0]
         return tuple(dict.fromkeys(each for each in (store.cluster_id, expected) if each is not None))
 
     def identities(self, store: Store) -> tuple[StoreIdentity, ...]:
-        """What `store` is known as: as it is reached from here, and as its environment writes it.
+        """The identities of `store`: as it is reached from here, and as its environment describes it.
 
-        With VAULT_ADDR the first is what is written to, and another environment may name it. Its server is asked who
-        it is, and what is reached in place of the written address is taken for that store. An accepted server is the
-        one that was meant: whoever still names it by that id reads it, too. Raises AddressError.
+        With VAULT_ADDR the first is the store that is written to, and another environment may name it. Its server is
+        asked for its id, and a replaced address is taken for the store that it replaces. An accepted server counts as
+        the intended one: an environment that still has that id reads it too. Raises AddressError.
         """
         reached, written = self.address(store).identity, store.identity
         if written == reached._replace(ids=written.ids):
@@ -208,9 +208,9 @@ class LiveStores:
         return tuple(dict.fromkeys(with_server(each, cluster, self._expected_ids(store)) for each in found))
 
     def identity_of_other(self, store: Store) -> StoreIdentity:
-        """What a store of any environment is known as; no log-in is sent.
+        """The identity of a store of any environment; sends no log-in.
 
-        Its server is asked at its `reachableAt`, or at an address that means one server everywhere.
+        Its server is asked only at its `reachableAt`, or at an address that means the same server everywhere.
         """
         written = store.identity
         is_reached = written.ids and written.server is not None and is_everywhere(written.server)
@@ -231,7 +231,7 @@ class LiveStores:
         return self._open[address]
 
     def open(self, store: Store) -> SecretWriter:
-        """The adapter of `store`; two names of one address share it. Raises AddressError and StoreError."""
+        """The adapter of `store`; two names for one address share it. Raises AddressError and StoreError."""
         address = self.address(store)
         if address not in self._open:
             self._not_contacted[address] = [store]
@@ -248,7 +248,7 @@ class LiveStores:
         return self._open[address]
 
     def servers(self, environment: str) -> dict[str, ServerFacts]:
-        """Which server stands for each store of `environment` that was opened, by the store's id. It asks none."""
+        """Which server serves each store of `environment` that was opened, by store id. Sends no request."""
         return {
             store_id: self._server_of(*each) for (name, store_id), each in self._opened.items() if name == environment
         }
@@ -296,7 +296,7 @@ class LiveStores:
 
 
 def _ask(opened: Callable[[], SecretWriter]) -> Cluster | None:
-    """Who the server of a store says it is, None where it does not."""
+    """The id that the server of a store gives, None if it gives none."""
     try:
         return opened().cluster()
     except StoreError:
@@ -304,7 +304,7 @@ def _ask(opened: Callable[[], SecretWriter]) -> Cluster | None:
 
 
 def with_server(store: StoreIdentity, cluster: Cluster | None, meant: Iterable[str] = ()) -> StoreIdentity:
-    """The identity with what its server says, and `meant`, the other ids that it is known by."""
+    """The identity with the id of its server, and `meant`, the other ids that it is known by."""
     if cluster is None:
         return store
     ids = store.ids.union(meant, (cluster.id,))
@@ -316,12 +316,12 @@ def _label_of(store: Store) -> str:
 
 
 def open_stores_for_reading(environ: Mapping[str, str]) -> LiveStores:
-    """Stores with a short patience: one that has not answered for half a minute is given up."""
+    """Stores that fail sooner: one that has not answered for half a minute is given up."""
     return LiveStores(environ, retry=RetryPolicy(patience=_PATIENCE))
 
 
 def store_named(environment: Environment, name: str) -> Store:
-    """The store of this id, else of this Kubernetes name. Raises Refusal."""
+    """The store with this id, else with this Kubernetes name. Raises Refusal."""
     by_name = {store.name: store for store in environment.stores.values()}
     found = environment.stores.get(name) or by_name.get(name)
     if found is None:
@@ -331,7 +331,7 @@ def store_named(environment: Environment, name: str) -> Store:
 
 
 def secret_named(environment: Environment, secret_id: str) -> Secret:
-    """The secret of this id. Raises Refusal, and says so where the environment has it disabled."""
+    """The secret with this id. Raises Refusal, which says so if the environment has disabled it."""
     if secret_id in environment.disabled:
         message = f'the secret {quote(secret_id)} is disabled in "{environment.name}"'
         at = environment.root.nearest("secrets", secret_id, "enabled").key_span.where

@@ -227,12 +227,20 @@ def undo(
     earlier: RemoteSecret,
     current: RemoteSecret,
     store: MemoryStore,
-    had: str | None = None,
+    former_since: str | None = None,
     limits: Mapping[str, PlaceLimits] = LIMITS,
 ) -> Restore:
     """The write of an undo, with its date."""
     steps = (step_of("A", None),)
-    write = Restore("azure", "remote", steps, base=current, earlier=earlier, attributes=earlier.attributes, had=had)
+    write = Restore(
+        "azure",
+        "remote",
+        steps,
+        base=current,
+        earlier=earlier,
+        attributes=earlier.attributes,
+        former_since=former_since,
+    )
     plan = Plan("migrate", "prod", {"azure": store}, steps=steps, writes=(write,))
     (dated,) = carry_ages(plan, limits, None, {}).writes
     assert isinstance(dated, Restore)
