@@ -7,6 +7,7 @@ from typing import Any
 
 from compiler.cluster.view import wanted_keys
 from compiler.model.environment import Environment, Store
+from compiler.model.facts import LABEL
 from compiler.model.values import manifests_of
 from tests.api_double import ApiDouble
 from tests.secret_maker import target_of
@@ -27,6 +28,17 @@ def provider_of(store: Store) -> dict[str, Any]:
 def compiled_objects(environment: Environment) -> dict[str, dict[str, Any]]:
     """The ExternalSecrets that an environment compiles to, by name."""
     return {each.name: dict(each.object) for each in manifests_of(environment).values()}
+
+
+def _is_ours(found: dict[str, Any]) -> bool:
+    return LABEL in found["metadata"].get("labels", {})
+
+
+def _merge(old: Any, new: Any) -> Any:  # noqa: ANN401 - any JSON
+    """What a merge patch makes of `old`: lists are replaced, and keys that `new` does not have stay."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    return {**old, **{key: _merge(old.get(key), value) for key, value in new.items()}}
 
 
 class LivePlatform:
@@ -80,7 +92,10 @@ class LivePlatform:
             self.sync(environment.secrets[self.secret_of(environment, name)].namespace or "", name)
 
     def deploy(self, environment: Environment) -> list[str]:
-        """What Argo CD does: the compiled specs; the status stays that of the operator."""
+        """What Argo CD does: the compiled specs; the status stays that of the operator.
+
+        Of an object that somebody else made, the fields stay that the new one does not have, as Helm leaves them too.
+        """
         found = compiled_objects(environment)
         for name, manifest in found.items():
             space = manifest["metadata"]["namespace"]
@@ -89,7 +104,8 @@ class LivePlatform:
             except KeyError:
                 old = {}
             status = {"status": old["status"]} if "status" in old else {}
-            self.double.put("externalsecrets", {**manifest, **status})
+            spec = manifest["spec"] if not old or _is_ours(old) else _merge(old["spec"], manifest["spec"])
+            self.double.put("externalsecrets", {**manifest, "spec": spec, **status})
         return list(found)
 
     @staticmethod

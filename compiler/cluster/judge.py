@@ -5,6 +5,7 @@ the operator has synchronised this generation of it since the value was written 
 every key.
 """
 
+import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -228,7 +229,8 @@ def _specify(problem: ClusterProblem, manifest: Manifest, live: Live, evidence: 
         return _refuse_operator(problem, manifest) if is_denied else problem
     is_undeployed = problem.state in (ClusterState.ABSENT, ClusterState.OTHER_SPEC)
     origin = evidence.origin(manifest) if is_undeployed else None
-    turns = turns_of_spec(found, evidence.now) if found is not None and problem.state is ClusterState.OTHER_SPEC else ""
+    is_turned = found is not None and problem.state is ClusterState.OTHER_SPEC and problem.mend.startswith(_DEPLOY)
+    turns = turns_of_spec(found, evidence.now) if found is not None and is_turned else ""
     if turns and (origin is None or not (origin.environment or origin.owner or origin.is_stale)):
         message, common = (f"{each}; {turns}" for each in (problem.message, problem.evidence))
         return replace(problem, message=message, mend=ONE_OWNER, evidence=common)
@@ -355,8 +357,9 @@ def _of_external_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProbl
     yield from foreign_external_secret(manifest, found)
     if found.get("spec") != manifest.object.get("spec"):
         message = f"the ExternalSecret {title} is not what was compiled: {_difference(manifest.object, found)}"
-        common = "the ExternalSecrets are not what was compiled"
-        yield ClusterProblem(ClusterState.OTHER_SPEC, message, _DEPLOY, evidence=common)
+        mend, common = _mend_spec(manifest, found), "the ExternalSecrets are not what was compiled"
+        common += "" if mend.startswith(_DEPLOY) else ": they have fields of another that applied them"
+        yield ClusterProblem(ClusterState.OTHER_SPEC, message, mend, evidence=common)
     said = list(_of_condition(manifest, live, found))
     if not is_synced(found):
         message = f"the operator has not synchronised {title} as it is now"
@@ -441,6 +444,25 @@ def _difference(compiled: LiveObject, found: LiveObject) -> str:
         others = {name: when for when, name in sorted(near) if name != manager}
         words += "".join(f", and {quote(name)} wrote the spec at {when}" for name, when in others.items())
     return words
+
+
+def _mend_spec(manifest: Manifest, found: LiveObject) -> str:
+    """What makes the live spec the compiled one: a deployment, or the line that removes what it has too much.
+
+    Helm and Argo CD leave the fields that another tool has set, as before a take-over.
+    """
+    differing = [*_differences(manifest.object.get("spec"), found.get("spec"))]
+    owners = [*writers(found, "f:spec")]
+    by_path = [{(time, name) for time, name, fields in owners if _owns(fields, path)} for path, _, _ in differing]
+    # A field without an owner is a default of the API server's, which comes back.
+    if not all(by_path) or any(wanted is not None or {*map(type, path)} != {str} for path, wanted, _ in differing):
+        return _DEPLOY
+    escaped = [[str(key).replace("~", "~0").replace("/", "~1") for key in path] for path, _, _ in differing]
+    removals = json.dumps([{"op": "remove", "path": "/".join(("/spec", *path))} for path in escaped])
+    words = ("patch", "externalsecret", manifest.name, "--type", "json", "-p", removals)
+    line = kubectl_line("-n", manifest.namespace, *words)
+    is_newest = max(_spec_writers(found)) in set[tuple[str, str]]().union(*by_path)
+    return f"{_DEPLOY}; what stays, this removes: `{line}`" if is_newest else line
 
 
 def _are_near(one: str, other: str) -> bool:

@@ -351,7 +351,15 @@ def _deploy(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked:
 
 
 def _redeploy(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    """A deployment, and after one the removal of what it leaves, as of fields that another tool has set."""
     step = _deploy(problem, rows, status, asked)
+    mends = [each.mend for row in rows if row.live for each in row.live.problems if each.state is problem.state]
+    lines = [each for each in mends if _is_line(each)]
+    if asked.has_waited:
+        lines += [line for each in mends for line in _QUOTED.findall(each)]
+    if lines:
+        before = step.commands[:-1] if len(lines) < len(rows) else ()
+        return NextStep((*before, *dict.fromkeys(lines), step.commands[-1]), step.first if before else "")
     words = (problem.mend, step.first) if problem.mend == ONE_OWNER else (step.first,)
     return replace(step, first="; then ".join(filter(None, words)))
 

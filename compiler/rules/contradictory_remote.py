@@ -42,7 +42,7 @@ def _problem(entry: Entry, key: CatalogueKey, provider: str, parted: frozenset[s
     own = key.remote[provider]
     if not (found := PROVIDERS[provider]).holds_texts:
         message = f"{quote(key.name)} cannot be a whole {found.title} secret"
-        return message, f"remove `whole`: {found.title} secrets have properties"
+        return message, f"name its `property`, not `whole`: {found.title} secrets have properties"
     if own.property is not None:
         return f"{quote(key.name)} is a property and the whole secret at once", "remove `whole` or `property`"
     place = own.name or entry.remote.get(provider)

@@ -391,6 +391,27 @@ def test_what_is_deployed_in_place_of_the_values_file_is_replaced_by_known_lines
     assert trouble(world, ClusterState.NOT_COMPILED) == Advice((compiles,))
 
 
+PATCH = "kubectl -n agents patch externalsecret agent-jira-secrets --type json -p '[]'"
+
+
+def test_what_no_deployment_removes_is_removed_by_its_line(world: World) -> None:
+    def told(*mends: str, asked: StepContext = StepContext(("--cluster",))) -> Advice:  # noqa: B008 - frozen
+        lives = [
+            LiveState((ClusterProblem(ClusterState.OTHER_SPEC, "a", mend, evidence="b"),), deploys=("deploy it",))
+            for mend in mends
+        ]
+        return advice(seen(moving(world), **dict(zip(("jira", "github"), lives, strict=False))), asked)
+
+    deploys = f"deploy the newest values, then wait for a refresh; what stays, this removes: `{PATCH}`"
+    assert told(PATCH) == Advice((PATCH, WAIT))
+    # The release that is to be upgraded may have set the fields itself.
+    assert told(deploys) == Advice(("deploy it", WAIT))
+    assert told(deploys, asked=WAITED) == Advice((PATCH, WAIT))
+    both = told(deploys, "deploy the newest values, then wait for a refresh", asked=WAITED)
+    assert both.commands[:2] == ("deploy it", PATCH)
+    assert len(both.commands) == 3
+
+
 def test_of_two_that_apply_the_same_one_is_taken_out_first(world: World) -> None:
     problem = ClusterProblem(ClusterState.OTHER_OWNER, "a", 'take them out of "legacy"')
     live = LiveState((problem,), deploys=("argocd app sync platform",))
