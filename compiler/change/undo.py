@@ -88,7 +88,7 @@ def drop_writes_in_use(
         readers.check_excluded()
     why: dict[Target, tuple[str, str]] = {}
     for write, removes in taking:
-        found = [each for each in reads[write.store].of(write.name) if each.takes_all or removes(each.property)]
+        found = [each for each in reads[write.store].of(write.name) if each.uses_all or removes(each.property)]
         if found:
             remedy = "; ".join(filter(None, (_REMEDY, way_out(found))))
             why[write.target] = read_by(found, "it is in use again, read there by"), remedy

@@ -67,7 +67,7 @@ class Reader:
     is_proven: bool  # False where it may be another store
     property: str | None = None
     loses: str = ""  # the Secret that loses the keys of a remote secret which is not found; empty where it keeps them
-    takes_all: bool = False  # its Secret has every property as a key
+    uses_all: bool = False  # its Secret has every property as a key, or a text that is made of them
 
 
 class ReadIndex:
@@ -108,10 +108,10 @@ class ReadIndex:
         self._losing[reader] = secret
 
     def add(
-        self, places: Iterable[str], reader: str, store: str, prop: str | None = None, *, takes_all: bool = False
+        self, places: Iterable[str], reader: str, store: str, prop: str | None = None, *, uses_all: bool = False
     ) -> None:
         """Record that `reader` reads a remote secret; `places` are all that its name may mean in that store."""
-        found = replace(self._reader(reader, store, prop), takes_all=takes_all)
+        found = replace(self._reader(reader, store, prop), uses_all=uses_all)
         for place in places:
             self._at.setdefault(place, {})[found] = None
 
@@ -136,7 +136,7 @@ class ReadIndex:
                     reader = f"{environment.name}/{secret.id}"
                     if secret.entry.skips_missing:
                         self.add_loss(reader, f"{secret.namespace}/{secret.entry.target}")
-                    self.add(places[name], reader, label, prop, takes_all=secret.takes_all and prop is None)
+                    self.add(places[name], reader, label, prop, uses_all=secret.uses_all and prop is None)
         return self
 
     def _reader(self, reader: str, store: str, prop: str | None) -> Reader:
@@ -266,9 +266,9 @@ def readers_in_project(
 
 
 def readers_of_key(readers: Iterable[Reader], name: str) -> tuple[tuple[Reader, ...], str]:
-    """The readers whose Secret has the property as a key, and why it is kept, in words."""
-    found = tuple(each for each in readers if each.takes_all or each.property in (None, name))
-    return found, read_by(found, "pods may read it: it is a key of the Secret of") if found else ""
+    """The readers whose Secret is made of the property too, and why it is kept, in words."""
+    found = tuple(each for each in readers if each.uses_all or each.property in (None, name))
+    return found, read_by(found, "pods may read it: it goes into the Secret of") if found else ""
 
 
 def in_cluster(view: ClusterView, store: Store, readers: ReadIndex) -> None:

@@ -320,6 +320,14 @@ class Secret:
         return self.fetch == EXTRACT and not self.entry.template
 
     @property
+    def uses_all(self) -> bool:
+        """Whether what the Kubernetes Secret holds may depend on every property of the remote secret.
+
+        So it is where it `takes_all`, and where a text of its template goes through all that is fetched, or may do so.
+        """
+        return self.takes_all or (self.fetch != PER_KEY and _may_read_all(self.entry.template))
+
+    @property
     def template(self) -> Mapping[str, str]:
         """The text of each key of the Kubernetes Secret; empty where it has the fetched keys.
 
@@ -339,6 +347,14 @@ class Secret:
         text = self.entry.template.get(made)
         names = (item for item in self.keys if item.key.name == made or self.entry.template)
         return next((item for item in names if text in (None, pass_text(item.key.name))), None)
+
+
+def _may_read_all(template: Mapping[str, str]) -> bool:
+    if not template:
+        return False
+    from compiler.text.go_template import read_template  # noqa: PLC0415 - few entries have a template
+
+    return any(read_template(text).may_read_all for text in template.values())
 
 
 def lacks_base(layers: Sequence[Document]) -> bool:

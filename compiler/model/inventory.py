@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from compiler.model.environment import (
     ALL_KEYS,
+    BUNDLE,
     PER_KEY,
     UNLIMITED,
     CatalogueKey,
@@ -57,6 +58,7 @@ class Cell:
     own: str | None = None  # the name of the secret's own remote secret in the store, where it has one
     skips_missing: bool = False  # the operator leaves the key out where its remote secret is not found, and says Ready
     takes_all: bool = False  # the Kubernetes Secret has all other properties of the remote secret, too
+    uses_all: bool = False  # it has them, or a text that is made of them
 
     @property
     def is_all(self) -> bool:
@@ -128,7 +130,7 @@ class Read(NamedTuple):
 def reads_of(environment: Environment, store: Store | None = None) -> Iterator[Read]:
     """What the operator reads for an environment: of all its stores, or of one.
 
-    Of a secret that `takes_all`, that is each listed key, and all of the remote secret.
+    Of a secret that `uses_all`, that is each listed key, and all of the remote secret.
     """
     for secret in environment.secrets.values():
         serving = secret.store
@@ -137,8 +139,15 @@ def reads_of(environment: Environment, store: Store | None = None) -> Iterator[R
         for item in secret.keys:
             if item.place is not None:
                 yield Read(secret, serving, item.place)
-        if secret.takes_all and secret.remote is not None:
-            yield Read(secret, serving, Place(secret.remote, None))
+        if secret.uses_all and (remote := _whole_remote(secret)) is not None:
+            yield Read(secret, serving, Place(remote, None))
+
+
+def _whole_remote(secret: Secret) -> str | None:
+    """The remote secret of which the operator fetches every property; a bundle's may be named by its keys alone."""
+    if secret.remote is not None and secret.fetch != BUNDLE:
+        return secret.remote
+    return next((item.place.remote_key for item in secret.keys if item.place is not None), None)
 
 
 class RefreshTimes(NamedTuple):
@@ -217,6 +226,7 @@ class Inventory:
             own_remote(secret, store) if secret is not None else None,
             entry.skips_missing,
             secret is not None and secret.takes_all,
+            secret is not None and secret.uses_all,
         )
 
     def ends(self, secret: Secret) -> tuple[Store, ...]:

@@ -279,7 +279,7 @@ def _unlisted_cells(cells: Iterable[Cell], seen: Observation) -> dict[ValueName,
     """The properties that are keys of a Secret without being listed, each as a cell."""
     found: dict[ValueName, Cell] = {}
     for cell in cells:
-        reading = seen.held[cell.store.id, cell.own] if cell.takes_all and cell.own is not None else None
+        reading = seen.held[cell.store.id, cell.own] if cell.uses_all and cell.own is not None else None
         for name in reading.properties if isinstance(reading, RemoteSecret) else ():
             place = Place(cell.own or "", name)
             found.setdefault((cell.secret, name), replace(cell, key=name, value=(cell.secret, name), place=place))
@@ -394,7 +394,7 @@ def _place_step(
     store, key = to or secret.store, secret.entry.keys.get(step.key)
     if store is None:
         return step.refuse("the environment has no store for it", "name one with --to")
-    if key is None and secret.takes_all:
+    if key is None and secret.uses_all:
         return _place_unlisted(step, secret, store, row_of(secret, store))
     if key is None:
         reason = "the catalogue no longer has this key of the secret"

@@ -415,8 +415,8 @@ def plan_cutover(
     preview = preview_edit(environment, text, root, outside, with_dependants=request.with_dependants)
     switched, to = preview.switched, switches.to.id
     keys = {(each.secret, item.key.name) for each in switched for item in each.before.keys}
-    takes_all = [each.secret for each in switched if each.before.takes_all]
-    accepted = match_accepted(keys, request.accepted, takes_all)
+    uses_all = [each.secret for each in switched if each.before.uses_all]
+    accepted = match_accepted(keys, request.accepted, uses_all)
     _refuse_unknown_endings(switched, request.ending)
     checks = [
         *_check_way_back(environment.name, switches.secrets, request, to),
@@ -464,21 +464,21 @@ def _effects(
 
 
 def match_accepted(
-    known: Collection[tuple[str, str]], words: Sequence[str], takes_all: Collection[str] = ()
+    known: Collection[tuple[str, str]], words: Sequence[str], uses_all: Collection[str] = ()
 ) -> frozenset[tuple[str, str]]:
     """Those of the keys `known`, as secret and key, that `words` name. Raises Refusal for a word that names none.
 
-    A secret that `takes_all` may have keys that only its stores know. Where no secret is switched there are no keys,
+    A secret that `uses_all` may have keys that only its stores know. Where no secret is switched there are no keys,
     and nothing is accepted.
     """
     found: set[tuple[str, str]] = set()
-    for word in words if known or takes_all else ():
+    for word in words if known or uses_all else ():
         secret, slash, key = word.partition("/")
         named = {pair for pair in known if (pair == (secret, key) if slash else pair[1] == word)}
-        if not named and key and secret in takes_all:
+        if not named and key and secret in uses_all:
             named = {(secret, key)}
-        elif not named and not slash and len(takes_all) == 1:
-            named = {(next(iter(takes_all)), word)}
+        elif not named and not slash and len(uses_all) == 1:
+            named = {(next(iter(uses_all)), word)}
         if not named:
             names = list_names(sorted({key for _, key in known}))
             message = f"--accept-differences names {quote(word)}, which is not a key of the secrets to switch"

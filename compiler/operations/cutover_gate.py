@@ -344,7 +344,7 @@ def check_equal_values(
             message = f"{quote(switch.secret)} is equal in {between}: {pluralize(len(listed), 'key')}"
             yield Check(About.COMPARED, Verdict.PASSED, message)
         yield from _differences(switch, keys, accepted, request, writer_of, stores)
-        if switch.before.takes_all:
+        if switch.before.uses_all:
             yield from _check_unlisted(switch, keys, accepted, request, kept_of)
     yield from _check_uncompared(found.keys, request)
 
@@ -405,14 +405,15 @@ def _check_unlisted(
     request: CutoverRequest,
     kept_of: KeptOf,
 ) -> Iterator[Check]:
-    """Whether the keys that the Secret has beside the listed ones are the same in both stores."""
+    """Whether what the Secret is made of beside the listed keys is the same in both stores."""
     there, here = ({e.cell.key: e for e in side if e is not None} for side in (keys, [e.present for e in keys]))
     found = compare_unlisted(there, here, Comparer())
     held = {name for each in keys if each.remote is not None for name in each.remote.properties}
     of, source, to = quote(switch.secret), quote(switch.source.id), quote(switch.destination.id)
+    keys_of_it = "keys" if switch.before.takes_all else "parts of its texts"
     for likeness, what in (
-        (Likeness.MISSING, f"the Secret of {of} would lose keys, which are in {source} and not in {to}"),
-        (Likeness.ONLY_THERE, f"the Secret of {of} would get keys, which are in {to} and not in {source}"),
+        (Likeness.MISSING, f"the Secret of {of} would lose {keys_of_it}, which are in {source} and not in {to}"),
+        (Likeness.ONLY_THERE, f"the Secret of {of} would get {keys_of_it}, which are in {to} and not in {source}"),
         (Likeness.DIFFERENT, f"values of {of} differ in {to} and {source}"),
     ):
         names = found.get(likeness, ())

@@ -64,8 +64,8 @@ class Migration:
         self._alls = [_step_of(cell, there) for cell, there in rows if cell.is_all]
         self._steps = [step for name, step in found.items() if step.source is not None or name in self._used]
         self._mains = _mains_of(rows)
-        # Their Secrets have every property, so none may be left behind.
-        self._whole = frozenset(cell.secret for cell, _ in rows if cell.takes_all)
+        # Their Secrets are made of every property, so none may be left behind.
+        self._whole = frozenset(cell.secret for cell, _ in rows if cell.uses_all)
         # The places that any key of the catalogue has: no extra property lies there, or takes one in the destination.
         self._known = _locations(inventory, self._sources.values())
         is_wide = options.all_properties or bool(self._whole)

@@ -90,7 +90,7 @@ def _cells(secret_id: str, node: Node, store: Store) -> Iterator[Cell]:
 
     def cell(key: str, place: Place, at: Span, fetch: str) -> Cell:
         own = Cell(secret_id, key, store, place, at, node.key_span, (secret_id, key), serving=store, fetch=fetch)
-        return replace(own, skips_missing=skips, takes_all=takes_all)
+        return replace(own, skips_missing=skips, takes_all=takes_all, uses_all=takes_all)
 
     listed = node.nearest("keys").items
     if fetch == EXTRACT and not listed:

@@ -473,7 +473,7 @@ def _why_not_forced(judge: StatusJudge, snapshot: Snapshot, secrets: Iterable[st
         manifest, row = snapshot.manifests[secret], judge.rows[secret]
         if store := unready_store(snapshot.view, manifest.namespace, manifest.object):
             held[secret] = f" before {store} is ready"
-        elif (row.secret.entry.skips_missing and row.values.faults) or (row.secret.takes_all and row.values.unset):
+        elif (row.secret.entry.skips_missing and row.values.faults) or (row.secret.uses_all and row.values.unset):
             held[secret] = f", as it would take out of the Secret what {quote(row.store.id)} does not have"
     return held
 

@@ -322,7 +322,7 @@ def compare_unlisted(
     """
     remotes = [next((each.remote for each in side.values() if each.remote is not None), None) for side in (there, here)]
     new, old = (remote.properties if remote is not None else {} for remote in remotes)
-    if None in remotes or not all(each.cell.takes_all for each in here.values()):
+    if None in remotes or not all(each.cell.uses_all for each in here.values()):
         return {}
     found: dict[Likeness, tuple[str, ...]] = {}
     for name in dict.fromkeys((*old, *new)):

@@ -30,7 +30,7 @@ def check(catalogue: Catalogue) -> Findings:
         from compiler.text.go_template import read_template  # noqa: PLC0415 - few entries have a template
 
         texts = [read_template(text) for text in entry.template.values()]
-        if any(each.unread or each.mistake or each.reads_all for each in texts):
+        if any(each.may_read_all for each in texts):
             continue
         used = {name for each in texts for name in each.keys}
         # The old value is kept in the store, whatever the Secret has.

@@ -47,6 +47,11 @@ class TemplateNames(NamedTuple):
     unread: str = ""  # what was not understood, so that it may read other keys too; empty where all was
     reads_all: bool = False  # it goes through all keys, whatever they are
 
+    @property
+    def may_read_all(self) -> bool:
+        """Whether it may read keys that it does not name."""
+        return self.reads_all or bool(self.unread or self.mistake)
+
 
 class _UnreadError(Exception):
     """Ends the reading of what is not understood; never leaves this module."""

@@ -559,7 +559,7 @@ def test_the_gate_wants_the_keys_that_are_not_listed_too(extracting: Bench) -> N
 
 
 LISTS_A = ("remote: {azurekv: agents-jira}", "keys: {A: {}}")
-READ = "pods may read it: it is a key of the Secret of"
+READ = "pods may read it: it goes into the Secret of"
 BROKEN = "who reads it is not known: cannot tell which secrets are in use: environments/dev.yaml:1:1 has an error"
 REMOVE_B = f"to remove them there: {PUT} --remove B --store azure --apply"
 
@@ -586,6 +586,29 @@ def test_no_line_removes_a_key_that_another_secret_or_environment_reads(
     assert removing == ([line] if line else [])
     assert why.startswith(left)
     assert accept.startswith("to accept that: ")
+
+
+GOES_THROUGH_ALL = """
+    template:
+      data:
+        all.env: '{{ range $key, $value := . }}{{ $key }}={{ $value }};{{ end }}'
+"""
+
+
+@pytest.mark.parametrize("lists_keys", [True, False])
+def test_a_text_that_goes_through_all_keys_is_made_of_the_unlisted_too(extracting: Bench, *, lists_keys: bool) -> None:
+    extracting.change("catalogue", "    extract: true\n", "    extract: true" + GOES_THROUGH_ALL)
+    if not lists_keys:
+        keys = "    keys:\n      JIRA_TOKEN: {description: Token}\n      JIRA_URL: {description: URL}\n"
+        extracting.change("catalogue", keys, "")
+    extracting.vault.hold("agents/jira", jira(LOST="x", CHANGED="old"))
+    extracting.azure.hold("agents-jira", jira(CHANGED="new", SURPLUS="y"))
+    refused = [each.message for each in extracting.to_azure("jira").checks if each.verdict is Verdict.REFUSED]
+    assert refused == [
+        'the Secret of "jira" would lose parts of its texts, which are in "vault" and not in "azure": "LOST"',
+        'the Secret of "jira" would get parts of its texts, which are in "azure" and not in "vault": "SURPLUS"',
+        'values of "jira" differ in "azure" and "vault": "CHANGED"',
+    ]
 
 
 def test_no_line_removes_all_that_the_new_store_holds(extracting: Bench) -> None:

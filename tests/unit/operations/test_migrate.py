@@ -302,6 +302,16 @@ def test_of_what_is_extracted_every_property_is_moved(environment: Environment, 
     assert set(write.content) == {"JIRA_TOKEN", "JIRA_URL", "MORE"}
 
 
+def test_a_text_that_goes_through_all_keys_brings_every_property(environment: Environment, ends: Ends) -> None:
+    ends.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u", MORE="x")
+    for text, is_moved in (("{{ range . }}{{ . }}{{ end }}", True), ("{{ .JIRA_URL }}", False)):
+        made = extracting(environment)
+        jira = made.secrets["jira"]
+        templated = replace(jira, entry=replace(jira.entry, template={"all": text}))
+        found = plan(replace(made, secrets={**made.secrets, "jira": templated}), ends)
+        assert ("MORE" in {step.key for step in found.steps}) is is_moved
+
+
 SHARED = {name: name.lower() for name in ("GITHUB_TOKEN", "JIRA_TOKEN", "JIRA_URL", "NOTES")}
 
 

@@ -18,6 +18,7 @@ from tests.unit.changes import Listening
 from tests.unit.operations.cutover_bench import Bench
 
 NAME, SURPLUS = "agents-jira", {"SURPLUS": "s"}
+READ = 'pods may read it: it goes into the Secret of "prod/jira"'
 LISTED = {"JIRA_TOKEN": "t-2", "JIRA_URL": "https://jira"}
 
 
@@ -117,7 +118,7 @@ def test_a_store_without_a_place_for_the_secret_is_refused(extracting: Bench) ->
 
 def test_a_key_that_pods_may_read_stays(extracting: Bench) -> None:
     reason, remedy = refused(extracting, "SURPLUS", store=None)
-    assert reason == 'pods may read it: it is a key of the Secret of "prod/jira"'
+    assert reason == READ
     assert remedy == "let another store serve it first (`cutover`)"
     assert refused(extracting, "SURPLUS", store="vault") == (reason, remedy)
     # Another environment counts too.
@@ -127,7 +128,16 @@ def test_a_key_that_pods_may_read_stays(extracting: Bench) -> None:
         secrets={**other.secrets, "jira": replace(other.secrets["jira"], store=other.stores["azure"], remote=NAME)},
     )
     reason, _ = refused(extracting, "SURPLUS", environments=lambda: [moved])
-    assert reason == 'pods may read it: it is a key of the Secret of "dev/jira"'
+    assert reason == 'pods may read it: it goes into the Secret of "dev/jira"'
+
+
+@pytest.mark.parametrize("text", ["{{ range $key, $value := . }}{{ $key }}={{ $value }}{{ end }}", "{{ toJson . }}"])
+def test_a_property_that_goes_into_a_text_stays(extracting: Bench, text: str) -> None:
+    template = f"    extract: true\n    template: {{data: {{all: '{text}'}}}}\n"
+    extracting.change("catalogue", "    extract: true\n", template)
+    assert refused(extracting, "SURPLUS", store=None)[0] == READ
+    extracting.change("catalogue", text, "{{ .JIRA_URL }}")
+    assert [step.kind for step in planned(extracting, "SURPLUS", store=None).steps] == [Kind.REMOVE]
 
 
 def test_a_key_that_is_not_there_is_answered_with_the_near_one(extracting: Bench) -> None:

@@ -79,7 +79,7 @@ def test_the_line_of_the_gate_opens_it(extracting: Ends, project: Path, run: Run
     run("compile", "dev")
     refused = run(*WORDS, "--apply")
     assert refused.code == 1
-    assert 'pods may read it: it is a key of the Secret of "dev/argocd"' in " ".join(refused.out.split())
+    assert 'pods may read it: it goes into the Secret of "dev/argocd"' in " ".join(refused.out.split())
     # Nor does the undo of the run that took it away give it back: it would be a key more, and no key less.
     undone = run("put", "dev", "--undo", journals(project)[0].stem, "--apply")
     assert (undone.code, "another writer changed it since" in " ".join(undone.out.split())) == (1, True)
