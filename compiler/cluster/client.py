@@ -92,7 +92,7 @@ _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=
 
 
 class _Reply(StrictResponse):
-    """A reply with an end: a gateway that sends a byte at a time keeps no timeout of a single read."""
+    """A reply with a limit on its whole size and time: a timeout of single reads would not stop a slow trickle."""
 
     # With its head and the lengths of its chunks; of what is inside, `_got` takes no more than _LARGEST.
     largest = 2 * _LARGEST
@@ -125,7 +125,7 @@ class KubernetesCluster:
             raise _unusable_config(why, "correct it, or name another with KUBECONFIG")
         self.name = ClusterName(name, show_url(settings.host), () if context is None else ("--context", context))
         settings.retries = False
-        # Its own choice, kept: the client would choose anew among the environment's proxies before each request.
+        # Setting it keeps its choice: otherwise the client chooses a proxy anew before each request.
         settings.proxy = settings.proxy
         self._patience = _PATIENCE
         self.clock_ahead = timedelta()
@@ -137,16 +137,16 @@ class KubernetesCluster:
         manager.pool_classes_by_scheme = {scheme: _limit_replies(pool) for scheme, pool in pools.items()}
 
     def renew(self) -> None:
-        """Give the requests from now on the time and the size that those of one command have."""
+        """Reset the limits on time and size, which are for one command."""
         self._spent, self._received, self._memory = 0.0, 0, 0
 
     def collection(self, plural: str, namespace: str) -> Objects:
-        """The objects of a kind in a namespace, read in pages; of Secrets and ConfigMaps the metadata alone."""
+        """The objects of a kind in a namespace; of Secrets and ConfigMaps only the metadata."""
         return self._read_collection(plural, namespace, ())
 
     def store_object(self, kind: str, name: str, namespace: str) -> LiveObject | None:
         if not _NAME.fullmatch(name):
-            # It may come from a live object, and one with a slash would lead to another, such as a whole Secret.
+            # The name may come from a live object: with a slash it could lead to another object, such as a Secret.
             return None
         plural, is_namespaced = STORES[kind], kind == "SecretStore"
         scope = f"/namespaces/{namespace}" if is_namespaced else ""
@@ -161,7 +161,7 @@ class KubernetesCluster:
         return None if found is None else require_form(lambda: self._keep(keep_used_fields(plural, found)))
 
     def warnings(self, namespace: str, kind: str = "ExternalSecret") -> Mapping[str, LiveObject]:
-        """The newest warning of the events about each object of a kind, by its UID: a name may be an earlier one's."""
+        """The newest warning event about each object of a kind, by the object's UID: names may be reused."""
         wanted = [("fieldSelector", f"involvedObject.kind={kind},type=Warning")]
         found = sorted(
             map(_warning, self._read_collection(EVENTS, namespace, wanted)), key=lambda each: str(each["moment"])
@@ -169,7 +169,7 @@ class KubernetesCluster:
         return {str(each["uid"]): each for each in found}
 
     def secrets_of_type(self, namespace: str, kind: str) -> frozenset[str]:
-        """The names of the Secrets of one type in a namespace: their metadata does not say it."""
+        """The names of the Secrets of one type in a namespace: their metadata does not have the type."""
         found = self._read_collection(SECRETS, namespace, [("fieldSelector", f"type={kind}")])
         return frozenset(str(each["metadata"]["name"]) for each in found)
 
@@ -188,12 +188,12 @@ class KubernetesCluster:
         return found[0] if found is not None else ()
 
     def every_object(self, plural: str) -> Objects | None:
-        """Names and specs of all objects of a kind of the operator, in every namespace; None for a kind not served."""
+        """Names and specs of all objects of a kind in all namespaces; None if the cluster does not serve it."""
         found = self._read_whole_list(f"list {plural}", plural, "", (), partial(_metadata_and_spec, plural))
         return found[0] if found is not None else None
 
     def force_sync(self, namespace: str, name: str, mark: str) -> bool:
-        """Set the annotation that makes the operator synchronise at once; false where there is no such object."""
+        """Set the annotation that makes the operator synchronise at once; False if there is no such object."""
         change = {"metadata": {"annotations": {FORCE_SYNC: mark}}}
         path = f"{_path(EXTERNAL_SECRETS, namespace)}/{name}"
 
@@ -222,7 +222,7 @@ class KubernetesCluster:
         selected: Sequence[tuple[str, str]],
         take: Callable[[object], LiveObject],
     ) -> tuple[Objects, str] | None:
-        """The whole list of a kind, and its version; None for a kind that the cluster does not serve."""
+        """All objects of a kind and the list's version; None if the cluster does not serve the kind."""
         path, accepted = _path(plural, namespace), _media_type(plural)
         return read_list(
             plural,
@@ -235,7 +235,7 @@ class KubernetesCluster:
         return found
 
     def _count(self, received: int = 0, kept: int = 0) -> None:
-        """Raises ClusterError where the answers to a command are too large, or what is kept of them is."""
+        """Count what was received and what is kept. Raises ClusterError above the limits for one command."""
         self._received += received
         self._memory += kept
         if self._received > _MOST_BYTES or self._memory > _MOST_MEMORY:
@@ -248,14 +248,14 @@ class KubernetesCluster:
         def read() -> LiveObject:
             content = self._request("GET", path, accepted, query).read(_LARGEST + 1, decode_content=False)
             self._count(received=len(content))
-            return _object(content)
+            return _parse_object(content)
 
         with self._in_time():
             return _answer(permission, read)
 
     @contextmanager
     def _in_time(self) -> Iterator[None]:
-        """Let what is asked inside end with the time of the whole command. Raises ClusterError where none is left."""
+        """Limit the requests in this block to the time left for the command. Raises ClusterError if none is left."""
         left, begun = self._patience - self._spent, time.monotonic()
         if left <= 0:
             raise ClusterError(f"it took more than {_PATIENCE:g} s to answer", "check the cluster's API server")
@@ -274,7 +274,7 @@ class KubernetesCluster:
         timeout: tuple[int, int] = _TIMEOUT,
         body: LiveObject | None = None,
     ) -> Any:  # noqa: ANN401 - the client has no types
-        """The reply, of which nothing is read yet. Raises the client's own errors."""
+        """The reply, whose body is not read yet. Raises the client's own errors."""
         headers = {"Accept": accepted, **({"Content-Type": _MERGE} if body is not None else {})}
         request = self._api.param_serialize(
             method, path, query_params=list(query), header_params=headers, body=body, auth_settings=["BearerToken"]
@@ -298,7 +298,7 @@ def _limit_replies(pool: Any) -> type:  # noqa: ANN401 - one of urllib3's, or of
 
 
 def memory_of(found: object) -> int:
-    """How many bytes a JSON value takes in memory, with all that is in it; a key counts wherever it stands."""
+    """How many bytes a JSON value takes in memory, with everything in it; each use of a key counts."""
     size, level = 0, [found]
     while level:
         size += sum(map(getsizeof, level))
@@ -309,8 +309,8 @@ def memory_of(found: object) -> int:
     return size
 
 
-def _object(content: bytes) -> LiveObject:
-    """Raises ReplyTooLargeError, and ValueError and TypeError where the content is no object."""
+def _parse_object(content: bytes) -> LiveObject:
+    """The JSON object in a reply. Raises ReplyTooLargeError, and ValueError or TypeError if it is no object."""
     if len(content) > _LARGEST or has_more_values(text := content.decode(), _MOST_VALUES):
         raise ReplyTooLargeError
     found = json.loads(text)
@@ -320,7 +320,7 @@ def _object(content: bytes) -> LiveObject:
 
 
 def _configure(settings: client.Configuration, environ: Mapping[str, str], context: str | None) -> str | None:
-    """Take the settings of `context`, or of the current one; returns its name, None for the account of a pod."""
+    """Apply the settings of `context`, or of the current one; returns its name, None for a pod's own account."""
     # Not the client's own search: it prints to standard output, and remembers KUBECONFIG from when it was imported.
     files = kubeconfigs(environ)
     if context is None and "KUBECONFIG" not in environ and IN_POD in environ and not Path(files).exists():
@@ -332,7 +332,7 @@ def _configure(settings: client.Configuration, environ: Mapping[str, str], conte
             return None
         raise _unusable_config(why, _SAVE_CONFIG)
     with ExitStack() as stack:
-        # One that is not there is passed over, as kubectl does.
+        # A file that does not exist is skipped, as kubectl does.
         named = [
             stack.enter_context(as_file(str(path), _LARGEST_CONFIG))
             for name in files.split(os.pathsep)
@@ -345,7 +345,7 @@ def _configure(settings: client.Configuration, environ: Mapping[str, str], conte
             raise _unusable_config(f"there is no file {files}", _SAVE_CONFIG)
         merged = KubeConfigMerger(os.pathsep.join(named))  # type: ignore[no-untyped-call]
         _require_context(merged.config.value, context)
-        # Nothing is saved: a renewed token is not for this program to write into a person's file.
+        # Nothing is saved: this program does not write a renewed token into a person's file.
         loader = KubeConfigLoader(merged.config, context, config_base_path=None)  # type: ignore[no-untyped-call]
         program = _log_in_program(loader)
         loader.load_and_set(settings)  # type: ignore[no-untyped-call]
@@ -364,24 +364,25 @@ def _unusable_config(why: str, way_out: str) -> ClusterError:
 
 
 def _require_context(found: Mapping[str, Any], context: str | None) -> None:
-    """Raises ClusterError where the kubeconfig has no such context, or no current one for None."""
+    """Raises ClusterError if the kubeconfig lacks `context` or, for None, a current context that it has."""
     names = [str(each.value["name"]) for each in found["contexts"]]
     chosen = context if context is not None else found.get("current-context")
     if chosen in names:
         return
     others = suggest(str(chosen or ""), names, "contexts") or "`kubectl config get-contexts` lists them"
+    way_out = f"add --context NAME: {others}"
     if not chosen:
-        raise _unusable_config("it names no current context", f"add --context NAME: {others}")
-    current = "its current context is" if context is None else "it has no context"
-    why = f"{current} {quote(str(chosen))}{', which it does not have' if context is None else ''}"
-    raise _unusable_config(why, others if context is not None else f"add --context NAME: {others}")
+        raise _unusable_config("it names no current context", way_out)
+    if context is not None:
+        raise _unusable_config(f"it has no context {quote(context)}", others)
+    raise _unusable_config(f"its current context is {quote(str(chosen))}, which it does not have", way_out)
 
 
 def _log_in_program(loader: Any) -> str | None:  # noqa: ANN401 - the client has no types
-    """The program that the context's user logs in by; None where there is none. Raises ClusterError: not installed."""
+    """The program by which the context's user logs in, if there is one. Raises ClusterError if it is not installed."""
     user = loader._user  # noqa: SLF001 - it is nowhere else
     program = user["exec"]["command"] if user is not None and "exec" in user else None
-    # A path is meant from the kubeconfig's folder.
+    # A path is relative to the kubeconfig's folder.
     folder = loader._get_base_path(loader._cluster.path)  # noqa: SLF001 - likewise
     if program is None or shutil.which(program if os.sep not in program else Path(folder, program)):
         return program
@@ -391,19 +392,19 @@ def _log_in_program(loader: Any) -> str | None:  # noqa: ANN401 - the client has
 
 
 def _answer(permission: str, ask: Callable[[], T]) -> T | None:
-    """What `ask` returns, or None where the cluster has no such object. Raises ClusterError."""
+    """What `ask` returns, or None if the cluster has no such object. Raises ClusterError."""
     try:
         return ask()
     except client.ApiException as error:
         status = error.status
         if not status:
-            # What the client makes of a failed handshake.
+            # The client's form of a failed handshake.
             status, failure = None, _unusable(_NO_TLS)
     except ReplyTooLargeError:
         message = f"its answer has more than {_LARGEST // 1024**2} MiB or {_MOST_VALUES} values"
         status, failure = None, ListError(message, CHECK_SERVER, is_too_large=True)
     except (urllib3.exceptions.HTTPError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        status, failure = None, _unusable(_why(error))
+        status, failure = None, _unusable(_cause_of(error))
     # Raised out here, without the client's error as context: that one holds headers and body of the reply.
     if status == _NOT_FOUND:
         return None
@@ -423,8 +424,8 @@ def _unusable(why: str) -> ClusterError:
     return ClusterError(message, "check the kubeconfig's server, the network and the client's credentials")
 
 
-def _why(error: Exception) -> str:
-    """What kept it from answering; of the error's own text nothing is shown."""
+def _cause_of(error: Exception) -> str:
+    """The cause of a failure in our own words: the text of the error is never shown."""
     return next((why for kinds, why in _CAUSES if isinstance(error, kinds)), _NO_KUBERNETES)
 
 
@@ -433,7 +434,7 @@ def _media_type(plural: str) -> str:
 
 
 def _path(plural: str, namespace: str) -> str:
-    """Where a collection is listed; with an empty namespace, that of all of them."""
+    """The API path of the list of a kind, in one namespace or, if that is empty, in all."""
     version = TYPES[plural][0]
     within = f"/namespaces/{namespace}" if namespace else ""
     return f"/{'apis' if '/' in version else 'api'}/{version}{within}/{plural}"
@@ -443,7 +444,7 @@ _NAMED = ("name", "namespace", "labels", "annotations", "ownerReferences")
 
 
 def _metadata_and_spec(plural: str, found: object) -> LiveObject:
-    """Metadata and spec: all that counts of an object where those of a whole cluster are looked through."""
+    """Only the parts of an object that are used when a whole cluster is searched."""
     used = keep_used_fields(plural, found)
     metadata = child(used, "metadata")
     return {
@@ -453,7 +454,7 @@ def _metadata_and_spec(plural: str, found: object) -> LiveObject:
 
 
 def _warning(event: LiveObject) -> LiveObject:
-    """Which object it is about, what it says, how often, and when it was last seen."""
+    """The object, message, count and time of an event."""
     series = child(event, "series")
     moments = (series.get("lastObservedTime"), *(event.get(name) for name in ("lastTimestamp", "eventTime")))
     return {

@@ -30,7 +30,7 @@ _Shape = Union[type, list["_Shape"], Mapping[str, "_Shape"], "_ItemsWith"]
 
 
 class _ItemsWith(NamedTuple):
-    """A list: of its items those count that have one of these fields."""
+    """A list of which only the items with one of these fields are kept."""
 
     fields: frozenset[str]
     item: Mapping[str, _Shape]
@@ -89,7 +89,7 @@ _SPECS: dict[str, _Shape] = {
 
 
 def _by_manager(fields: _Shape) -> _Shape:
-    """Which of these fields each manager wrote, and when."""
+    """The shape of `managedFields`: which of these fields each manager wrote, and when."""
     return [{"manager": str, "time": str, "fieldsV1": fields}]
 
 
@@ -197,7 +197,7 @@ _SHAPES: dict[str, Mapping[str, _Shape]] = {
 
 
 def keep_used_fields(plural: str, found: Any) -> LiveObject:  # noqa: ANN401 - any JSON
-    """What is used of an object of that kind. Raises TypeError where a field of that has another type."""
+    """Only the fields that are used of an object of that kind. Raises TypeError if one has another type."""
     used: dict[str, Any] = _pick_fields(found, _SHAPES[plural])
     if plural in _SPECS:
         return {**used, "spec": found.get("spec")}

@@ -83,27 +83,27 @@ _WRITTEN = frozenset(
         ClusterState.NOT_REFRESHED,
     }
 )
-# No write of the operator gets through: a person deletes the Secret first.
+# No write of the operator succeeds until a person deletes the Secret.
 _STUCK = frozenset({ClusterState.IMMUTABLE, ClusterState.OTHER_TYPE})
-# With these the operator has not read what the environment says, and the age of what it read says nothing.
+# In these states the operator has not read what the environment says, so the time of its last read proves nothing.
 _NOT_READ = frozenset({*UNDEPLOYED, ClusterState.NOT_SYNCED, *FAILING})
 
 
 @dataclass(frozen=True, slots=True)
 class DeployedSource:
-    """Where what is live comes from, which is not what was compiled."""
+    """Where the live object comes from, if it is not the compiled one."""
 
     file: str  # the committed values file of the environment
-    is_stale: bool = False  # that is not what the environment compiles to
-    environment: str = ""  # whose values file has the live spec
-    namespace: str = ""  # in which it is live instead
+    is_stale: bool = False  # it is not what the environment compiles to
+    environment: str = ""  # the environment whose values file has the live spec
+    namespace: str = ""  # the other namespace where it is live
     owner: str = ""  # the Application, or the values file, that applies its own spec
-    application: str = ""  # the one that applies the environment's, where that is known and there is such an owner
+    application: str = ""  # the environment's own Application, if known, beside such an owner
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a secret is judged by beside its live objects; what a caller leaves out is not judged."""
+    """What a secret is judged by besides its live objects; fields that a caller leaves out are not judged."""
 
     now: datetime
     # When the store in use got the newest value of the secret; None where that is not known.
@@ -134,38 +134,38 @@ class Evidence:
 
 
 def problems(manifest: Manifest, live: Live, evidence: Evidence | None = None) -> tuple[ClusterProblem, ...]:
-    """Why a manifest is not in effect, the gravest problem first; by its objects alone without `evidence`.
+    """Why a manifest is not in effect, the worst problem first; without `evidence`, only by its live objects.
 
     Raises ClusterError.
     """
     if evidence is not None and evidence.wrong_cluster is not None:
         return (evidence.wrong_cluster,)
-    objects = tuple(_of_external_secret(manifest, live))
+    objects = tuple(_external_secret_problems(manifest, live))
     if live.external_secret is not None and live.has_secrets:
-        objects += tuple(_of_secret(manifest, live))
+        objects += tuple(_secret_problems(manifest, live))
     if live.external_secret is not None and live.has_store:
         store = store_problems(manifest.store, live.store, manifest.namespace, live.namespace, live.store_warning)
         objects += tuple(store)
     if evidence is None:
         return objects
     states = frozenset(each.state for each in objects)
-    log_in = tuple(_of_log_in(manifest, live, states, evidence))
-    objects = tuple(_specify(each, manifest, live, evidence) for each in objects)
+    log_in = tuple(_log_in_problems(manifest, live, states, evidence))
+    objects = tuple(_add_cause(each, manifest, live, evidence) for each in objects)
     states = frozenset(each.state for each in objects)
     down = evidence.operator.problem(live.store, manifest.namespace) if evidence.operator is not None else None
-    times = tuple(_of_times(manifest, live, states, evidence))
+    times = tuple(_time_problems(manifest, live, states, evidence))
     if down is not None:
         times = tuple(each for each in times if each.state not in _LEFT_ALONE)
     changes = tuple(each for each in evidence.changes if each.state is not ClusterState.NOT_REFRESHED or not times)
     found = *log_in, *objects, *changes, *times
-    every = (*((down,) if down is not None else _of_webhook(found, evidence)), *found, *evidence.pods)
-    # Else a pod that starts anew may get the earlier value again.
+    every = (*((down,) if down is not None else _webhook_problems(found, evidence)), *found, *evidence.pods)
+    # Otherwise a restarted pod might read the earlier value again.
     has_value = all(each.state in _OF_NEW_VALUE for each in every)
     return (*every, *evidence.restarts) if has_value else every
 
 
-def _of_webhook(found: Sequence[ClusterProblem], evidence: Evidence) -> Iterator[ClusterProblem]:
-    """The problem of the operator's webhook, where it keeps away what would mend what was found."""
+def _webhook_problems(found: Sequence[ClusterProblem], evidence: Evidence) -> Iterator[ClusterProblem]:
+    """The problem with the operator's webhook, if it blocks the writes that would fix what was found."""
     if evidence.refused_write:
         yield ClusterProblem(ClusterState.WEBHOOK_REFUSED, evidence.refused_write, _mend_webhook(evidence.operator))
         return
@@ -178,20 +178,17 @@ def _mend_webhook(operator: Operator | None) -> str:
     problem = operator.webhook_problem() if operator is not None else None
     if problem is not None:
         return problem.mend
-    # It writes the certificate and tells the API server of it when it starts.
+    # On its start this part writes the certificate and gives it to the API server.
     for each in operator.parts(CERTIFICATES) if operator is not None else ():
         namespace, name = place_of(each)
         return kubectl_line("-n", namespace, "rollout", "restart", f"deployment/{name}")
     return kubectl_line("get", "pods", "-A", "-l", f"{NAME_LABEL}={WEBHOOK}")
 
 
-def _of_log_in(
+def _log_in_problems(
     manifest: Manifest, live: Live, states: frozenset[ClusterState], evidence: Evidence
 ) -> Iterator[ClusterProblem]:
-    """The problem that the operator's log-in is refused, which it says of an ExternalSecret whose store it calls ready.
-
-    It checks no log-in to a Key Vault.
-    """
+    """The problem that the operator cannot log in to a store which it reports as ready, as it may for a Key Vault."""
     found, view = live.external_secret, evidence.view
     if found is None or view is None or live.store is None or ClusterState.NOT_READY not in states or states & OF_STORE:
         return
@@ -201,14 +198,14 @@ def _of_log_in(
 
 
 def wrong_cluster(view: ClusterView, manifests: Collection[Manifest]) -> ClusterProblem | None:
-    """The question whether the cluster is the environment's, as nothing of that is there, as far as may be read.
+    """The question whether this is the right cluster, if nothing of the environment is in it, as far as may be read.
 
-    The question stands where it has no ExternalSecret of the chart and no store of theirs. None for a cluster that is
-    proven to be the environment's.
+    It is asked if it has no ExternalSecret of the chart and none of their stores, and is not known as the right one.
     """
     spaces = dict.fromkeys(each.namespace for each in manifests)
     others = [each for space in spaces for each in view.external_secrets(space).values()]
-    if view.is_pinned or any(is_own(other, each) for other in others for each in [*manifests][:1]):
+    first = next(iter(manifests), None)
+    if view.is_pinned or (first is not None and any(is_own(other, first) for other in others)):
         return None
     every = [view.live(each) for each in manifests]
     if not every or any(live.external_secret is not None or live.store is not None for live in every):
@@ -221,8 +218,8 @@ def wrong_cluster(view: ClusterView, manifests: Collection[Manifest]) -> Cluster
     return ClusterProblem(ClusterState.WRONG_CLUSTER, f"is this the right cluster? {what}: {view.name}", line)
 
 
-def _specify(problem: ClusterProblem, manifest: Manifest, live: Live, evidence: Evidence) -> ClusterProblem:
-    """The problem with the exact cause, where the files or the operator's warning tell it."""
+def _add_cause(problem: ClusterProblem, manifest: Manifest, live: Live, evidence: Evidence) -> ClusterProblem:
+    """The problem with its exact cause, if the files or the operator's warning show it."""
     found, view = live.external_secret, evidence.view
     if problem.state is ClusterState.NOT_READY and not problem.mend and found is not None and view is not None:
         is_denied = is_denied_read(failure_text(found, view.warning(found), live.store)[0])
@@ -262,12 +259,12 @@ def _refuse_operator(problem: ClusterProblem, manifest: Manifest) -> ClusterProb
 
 
 def unknowns(manifest: Manifest, live: Live) -> tuple[str, ...]:
-    """What cannot be known of the live store that a manifest reads, with the ways out, and who else owns its keys."""
+    """What is unclear about the live store of a manifest, with remedies, and who else owns keys of its Secret."""
     found = store_unknowns(manifest.store, live.store, manifest.namespace, live.namespace) if live.has_store else ()
     return (
         *(f"{unknown.message}; {unknown.mend}" for unknown in found),
         *(
-            # One that the operator wrote again as it was keeps its earlier owner, too.
+            # If the operator writes a key with the same value, its earlier owner stays an owner.
             f"{quote(manager)} owns {list_names(keys)} of its Secret, too"
             for manager, keys, _, is_newer in foreign_writers(live)
             if not is_newer
@@ -276,9 +273,9 @@ def unknowns(manifest: Manifest, live: Live) -> tuple[str, ...]:
 
 
 def foreign_writers(live: Live) -> Iterator[tuple[str, Sequence[str], str, bool]]:
-    """Who beside the operator owns keys of the live Secret, which, since when, and whether since its last success.
+    """Managers other than the operator that own keys of the live Secret.
 
-    A changed resourceVersion alone is nobody's writing.
+    For each: its name, the keys, the time, and whether that is after the operator's last success.
     """
     for time, manager, fields in writers(live.secret, "f:data"):
         if _is_operator(manager):
@@ -293,10 +290,11 @@ def _is_operator(manager: str) -> bool:
 
 
 def change_times(secret: LiveObject | None) -> dict[str, datetime]:
-    """When each key of a Secret that the operator wrote last changed, at the latest, where the API server says it.
+    """When each key that the operator wrote into a Secret last changed at the latest, if the API server says it.
 
-    Who changes a value takes its key from all who wrote it before. So another one that has the key wrote this value,
-    and a key that the operator left as it was, as it adopted a Secret, is that one's alone and not here.
+    A manager that changes a value takes the key away from all who wrote it before. So if others own the key too, all
+    wrote the same value, and the earliest of these times counts. A key that only others own, as the operator adopted
+    the Secret unchanged, is not in the result.
     """
     every, found = list(writers(secret, "f:data")), dict[str, datetime]()
     for field in {name for _, manager, fields in every if _is_operator(manager) for name in fields}:
@@ -307,20 +305,20 @@ def change_times(secret: LiveObject | None) -> dict[str, datetime]:
 
 
 def is_own(external_secret: LiveObject, manifest: Manifest) -> bool:
-    """Whether the chart that renders `manifest` wrote it."""
+    """Whether the ExternalSecret was written by the chart that renders `manifest`."""
     own = {_FIRST_VALUE, child(manifest.object, "metadata", "labels").get(_OWN_LABEL)}
     return child(external_secret, "metadata", "labels").get(_OWN_LABEL) in own
 
 
 def is_orphan(manifest: Manifest) -> bool:
-    """Whether the operator writes the Secret of a manifest and does not own it: it stays without its ExternalSecret."""
+    """Whether the Secret has no owner by its creationPolicy: it stays when its ExternalSecret is deleted."""
     return child(manifest.object, "spec", "target").get("creationPolicy") == ORPHAN
 
 
 def waits_for_a_change(live: Live, name: str) -> bool:
-    """Whether the operator has given up on the ExternalSecret `name` until somebody changes it or its Secret.
+    """Whether the operator has given up on the ExternalSecret `name` until it or its Secret is changed.
 
-    It tries nothing again where another controller owns the Secret, or where that is immutable.
+    It does not retry if another controller owns the Secret, or if the Secret is immutable.
     """
     owners = controllers_of(live.secret or {})
     reason = ready_reason(live.external_secret or {})
@@ -329,7 +327,7 @@ def waits_for_a_change(live: Live, name: str) -> bool:
 
 
 def is_immutable(live: Live) -> bool:
-    """Whether the operator fails because the Secret is immutable: it says so, or somebody has set that field."""
+    """Whether the operator fails because the Secret is immutable, by its own message or by that field of the Secret."""
     condition = ready_of(live.external_secret or {})
     if not condition or condition.get("status") == "True":
         return False
@@ -338,12 +336,12 @@ def is_immutable(live: Live) -> bool:
 
 
 def is_deployed_and_ready(manifest: Manifest, view: ClusterView) -> bool:
-    """Whether the live ExternalSecret is the compiled one, and the operator calls it ready."""
+    """Whether the live ExternalSecret is the compiled one, and the operator reports it as ready."""
     found = view.external_secrets(manifest.namespace).get(manifest.name, {})
     return found.get("spec") == manifest.object.get("spec") and ready_of(found).get("status") == "True"
 
 
-def _of_external_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
+def _external_secret_problems(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
     found, title = live.external_secret, quote(manifest.title)
     if found is None:
         message = f"there is no ExternalSecret {title} in the cluster"
@@ -360,17 +358,17 @@ def _of_external_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProbl
         mend, common = _mend_spec(manifest, found), "the ExternalSecrets are not what was compiled"
         common += "" if mend.startswith(_DEPLOY) else ": they have fields of another that applied them"
         yield ClusterProblem(ClusterState.OTHER_SPEC, message, mend, evidence=common)
-    said = list(_of_condition(manifest, live, found))
+    said = list(_condition_problems(manifest, live, found))
     if not is_synced(found):
         message = f"the operator has not synchronised {title} as it is now"
         common = "the operator has not synchronised the ExternalSecrets as they are now"
-        # Where only a deletion of the Secret helps, waiting for the operator does not.
+        # If only deleting the Secret helps, waiting for the operator is no remedy.
         at = len(said) if any(each.state in _STUCK for each in said) else 0
         said.insert(at, ClusterProblem(ClusterState.NOT_SYNCED, message, evidence=common))
     yield from said
 
 
-def _of_condition(manifest: Manifest, live: Live, found: LiveObject) -> Iterator[ClusterProblem]:
+def _condition_problems(manifest: Manifest, live: Live, found: LiveObject) -> Iterator[ClusterProblem]:
     title, secret = quote(manifest.title), quote(manifest.target_title)
     condition, why = ready_of(found), ready_reason(found)
     if is_immutable(live):
@@ -382,7 +380,7 @@ def _of_condition(manifest: Manifest, live: Live, found: LiveObject) -> Iterator
             evidence="the Secrets are immutable: the operator cannot update them",
         )
     elif live.other_type is not None:
-        yield _of_type(manifest, live.other_type)
+        yield _type_problem(manifest, live.other_type)
     elif why == _OTHER_OWNER:
         message = f"the ExternalSecret {title} is not ready: {why}: another owner has its Secret"
         yield ClusterProblem(ClusterState.NOT_READY, message, AGREE)
@@ -400,8 +398,11 @@ def _of_condition(manifest: Manifest, live: Live, found: LiveObject) -> Iterator
         )
 
 
-def _of_type(manifest: Manifest, other: str) -> ClusterProblem:
-    """That the Secret has another type than the compiled one, and what its deletion means; `other` may be empty."""
+def _type_problem(manifest: Manifest, other: str) -> ClusterProblem:
+    """The problem that the Secret has another type than the compiled one, and the effect of deleting it.
+
+    `other` is empty if it is only known that the type differs.
+    """
     wanted = str(child(manifest.object, "spec", "target", "template").get("type"))
     has = f"of the type {quote(other)}, not {quote(wanted)}" if other else f"not of the type {quote(wanted)}"
     moment = "at its next refresh" if is_orphan(manifest) else "at once"
@@ -421,13 +422,13 @@ def _of_type(manifest: Manifest, other: str) -> ClusterProblem:
 
 
 def _difference(compiled: LiveObject, found: LiveObject) -> str:
-    """The first field of two specs that differs, how many others do, and who wrote one of them last."""
+    """The first differing field of two specs, the number of other ones, and who last changed one of them."""
     differing = sorted(
         _differences(compiled.get("spec"), found.get("spec")), key=lambda each: each[0][:1] != _STORE_FIELD
     )
     path, wanted, there = differing[0]
     field = quote(".".join(map(str, path)) or "spec")
-    # Text of a template may be a value.
+    # Text in a template may be a secret value.
     is_text = isinstance(wanted, str) and isinstance(there, str) and path[1:2] not in _TEMPLATES
     words = f"{field} is {quote(there)}, not {quote(wanted)}" if is_text else f"{field} differs"
     if len(differing) > 1:
@@ -466,13 +467,13 @@ def _mend_spec(manifest: Manifest, found: LiveObject) -> str:
 
 
 def _are_near(one: str, other: str) -> bool:
-    """Whether two that write at these times may undo each other; what was written long before was taken over."""
+    """Whether two writes are so close in time that their writers may undo each other."""
     moments = moment_of(one), moment_of(other)
     return moments[0] is not None and moments[1] is not None and abs(moments[0] - moments[1]) <= TURNS
 
 
 def _spec_writers(found: LiveObject) -> list[tuple[str, str]]:
-    """When each manager last wrote the spec of an object, and its name."""
+    """When each manager last wrote the spec of an object, and the manager's name."""
     return [(time, manager) for time, manager, _ in writers(found, "f:spec")]
 
 
@@ -488,7 +489,7 @@ def _differences(wanted: object, found: object, path: _Path = ()) -> Iterator[tu
 
 
 def _owns(fields: LiveObject, path: _Path) -> bool:
-    """Whether a manager's `fields` of the spec have the path; a list is one field."""
+    """Whether `fields`, which a manager owns, include the path; a list is one field."""
     for key in path:
         if isinstance(key, int):
             return True
@@ -498,7 +499,7 @@ def _owns(fields: LiveObject, path: _Path) -> bool:
     return True
 
 
-def _of_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
+def _secret_problems(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
     secret, has_synced, title = live.secret, is_synced(live.external_secret or {}), quote(manifest.target_title)
     target = child(manifest.object, "spec", "target")
     policy, skips = target.get("deletionPolicy") or RETAIN, ""
@@ -530,20 +531,20 @@ def _of_secret(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
             who = f"{quote(manager)} has written {list_names(keys)} of the Secret {title}"
             common = f"{quote(manager)} has written keys of the Secrets since the operator did"
             message = f"{who} since the operator did{f', at {time}' if time else ''}"
-            # The operator watches what it owns, and nothing else.
+            # The operator watches only Secrets that it owns.
             message += "" if is_owned else "; the operator restores an orphan at its next refresh only"
             yield ClusterProblem(ClusterState.EDITED, message, evidence=common)
 
 
 def foreign_external_secret(manifest: Manifest, found: LiveObject) -> Iterator[ClusterProblem]:
-    """The problem that another one than this chart manages a live ExternalSecret."""
+    """The problem that a live ExternalSecret is not managed by this chart."""
     if not is_own(found, manifest):
         message = f"the ExternalSecret {quote(manifest.title)} is not managed by this chart{_applier_of(found)}"
         yield ClusterProblem(ClusterState.FOREIGN, f"{message}; deploying would overwrite it", AGREE)
 
 
 def _applier_of(found: LiveObject) -> str:
-    """Who applies an object, as its annotations or else its newest writer say; empty where nothing does."""
+    """Who applies an object, in words: by its annotations, else its newest writer; empty if not known."""
     if application := application_of(found):
         return f" but by the Application {quote(application)}"
     if release := release_of(found):
@@ -553,7 +554,7 @@ def _applier_of(found: LiveObject) -> str:
 
 
 def foreign_secret(manifest: Manifest, secret: LiveObject) -> Iterator[ClusterProblem]:
-    """The problem that a live Secret does not belong to the ExternalSecret of its name."""
+    """The problem that a live Secret does not belong to its ExternalSecret."""
     owners, title = controllers_of(secret), quote(manifest.target_title)
     if not owners and is_orphan(manifest) and is_written_for(manifest.name, secret):
         return
@@ -567,21 +568,21 @@ def foreign_secret(manifest: Manifest, secret: LiveObject) -> Iterator[ClusterPr
 
 
 def is_written_for(name: str, secret: LiveObject) -> bool:
-    """Whether the operator has written the data of a Secret for the ExternalSecret `name`."""
-    # Who edits every key takes them all from the operator, whose entry stays.
+    """Whether the operator wrote data of the Secret for the ExternalSecret `name`."""
+    # If others took over every key, the operator's entry is still there.
     managers = {manager for _, manager, fields in writers(secret) if "f:data" in fields}
     return not managers.isdisjoint({f"{_OPERATORS_PREFIX}{name}", _OPERATOR})
 
 
-def _of_times(
+def _time_problems(
     manifest: Manifest, live: Live, states: frozenset[ClusterState], evidence: Evidence
 ) -> Iterator[ClusterProblem]:
-    """The problems by the operator's times of an ExternalSecret whose objects have problems of these `states`."""
+    """Problems by the operator's times; `states` are those of the problems found in the objects."""
     found, now, view, fails = live.external_secret, evidence.now, evidence.view, bool(states & FAILING)
     if found is None or ClusterState.DELETED in states:
         return
-    # What was asked for after the stores were read and is answered was read since, whatever the clocks say.
-    # Nor do they count where the operator notes of the Secret what it notes of these values.
+    # The times do not matter if the operator has synchronised at the request of this run, which came after the
+    # stores were read, or if its hash of the Secret's data is the hash of these values.
     noted = child(live.secret or {}, "metadata", "annotations").get(DATA_HASH)
     is_held = noted is not None and noted == evidence.data_hash
     if not states & _NOT_READ and not is_held and not (evidence.is_forced and is_answered(found)):
@@ -589,7 +590,7 @@ def _of_times(
             found, evidence.written, manifest.target_title, now, in_same_second=evidence.in_same_second
         )
     warning = view.warning(found) if fails and view is not None else None
-    # Nobody knows when a failure was last tried that may not be looked at, or that is not tried again.
+    # It is unknown when a failing one was last tried, if its warnings were or may not be read.
     is_unknown = fails and (view is None or view.has_refused(EVENTS, manifest.namespace))
     if is_unknown or waits_for_a_change(live, manifest.name):
         return

@@ -44,7 +44,7 @@ _MOST_EMPTY = 100
 
 
 class ListError(ClusterError):
-    """A list is to be asked for again: with fewer objects where it `is_too_large`, else from its beginning."""
+    """A list has to be requested again: with fewer objects if it `is_too_large`, else from the beginning."""
 
     def __init__(self, reason: str, remedy: str, *, is_too_large: bool) -> None:
         super().__init__(reason, remedy)
@@ -56,9 +56,9 @@ def read_list(
     ask: Callable[[Sequence[tuple[str, str]]], LiveObject | None],
     take: Callable[[object], LiveObject],
 ) -> tuple[Objects, str] | None:
-    """All objects of a kind, as `take` returns each, and the version of the collection; None for a kind not served.
+    """All objects of a kind, each converted by `take`, and the list's version; None if the kind is not served.
 
-    `ask` returns the page for a query, None for status 404. Raises ClusterError where the list is not whole.
+    `ask` returns the page for a query, None for status 404. Raises ClusterError if the list is not complete.
     """
     limit, pages, is_second = _PAGE, _Pages(plural, take), False
     while True:
@@ -67,12 +67,12 @@ def read_list(
             page = ask([("limit", str(limit)), *following])
         except ListError as error:
             if error.is_too_large and limit > 1:
-                # The same page again. Those after it are as large, and are asked for like this at once.
+                # Request the same page again, and all further ones with this limit.
                 limit = max(1, limit // 10)
                 continue
             if error.is_too_large or is_second or not following:
                 raise
-            # The mark of the next page has expired: all over again.
+            # The token for the next page has expired: begin again.
             pages, is_second = _Pages(plural, take), True
             continue
         if page is None and not following:
@@ -84,7 +84,7 @@ def read_list(
 
 
 class _Pages:
-    """The pages of a list so far; `mark` is that of the next one, empty after the last."""
+    """The pages of a list so far; `mark` is the token for the next page, empty after the last one."""
 
     def __init__(self, plural: str, take: Callable[[object], LiveObject]) -> None:
         self.objects = list[LiveObject]()
@@ -93,7 +93,7 @@ class _Pages:
         self._marks, self._keys, self._empty = set[str](), set[object](), 0
 
     def add(self, page: LiveObject) -> str:
-        """Why the list cannot be whole, empty if it may be. Raises ClusterError for a page of another kind."""
+        """Add a page; returns why the list cannot be complete, or "". Raises ClusterError for another kind."""
         is_metadata = self._plural in METADATA_ALONE
         version, kind = ("meta.k8s.io/v1", "PartialObjectMetadata") if is_metadata else TYPES[self._plural]
         if (page.get("apiVersion"), page.get("kind")) != (version, f"{kind}List"):
@@ -120,14 +120,14 @@ class _Pages:
 
 
 def _keys_of(found: LiveObject) -> list[object]:
-    """What an API server tells objects apart by: the name in a namespace, and the UID."""
+    """The keys by which objects of one kind are unique: namespace with name, and UID."""
     metadata = child(found, "metadata")
     keys = (metadata.get("namespace"), metadata.get("name")), metadata.get("uid")
     return [key for key in keys if key is not None]
 
 
 def require_form(take: Callable[[], T]) -> T:
-    """What `take` finds in an answer. Raises ClusterError where it has not the form that the API gives it."""
+    """What `take` finds in an answer. Raises ClusterError if the answer does not have the form of the API."""
     try:
         return take()
     except (AttributeError, LookupError, TypeError, ValueError):

@@ -140,9 +140,9 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
 
 
 def find_words(said: str, names: Container[str] = ()) -> str:
-    """The words of our table that stand in `said`, the most telling first, with what it names of `names`.
+    """The listed words in `said`, the most specific first, with those of `names` that it mentions.
 
-    Empty for a text without any.
+    Empty if it has none.
     """
     text = said[:_LONGEST]
     words = list(dict.fromkeys((*_entra(text), *_specific(text))))[:_MOST]
@@ -154,9 +154,9 @@ def find_words(said: str, names: Container[str] = ()) -> str:
 
 
 def is_log_in_failure(said: str, *, is_of_store: bool = False) -> bool:
-    """Whether a message is of a credential that was refused: neither of a read, nor of a server that does not answer.
+    """Whether a message says that a credential was refused, rather than a read, or that a server did not answer.
 
-    What `is_of_store` comes from the operator's check of a store, which is a log-in and no read.
+    With `is_of_store` it is from the operator's check of a store, which only logs in.
     """
     text = said[:_LONGEST]
     words, statuses = frozenset(_specific(text)), _statuses(text)
@@ -167,7 +167,7 @@ def is_log_in_failure(said: str, *, is_of_store: bool = False) -> bool:
 
 
 def is_denied_read(said: str) -> bool:
-    """Whether a store that has let the operator in refuses it what it reads."""
+    """Whether a store let the operator log in, but refused it a read."""
     text = said[:_LONGEST]
     words = frozenset(_specific(text))
     is_refused = words.intersection(_READS) or "403" in _statuses(text)
@@ -175,7 +175,7 @@ def is_denied_read(said: str) -> bool:
 
 
 def is_denied_log_in(said: str) -> bool:
-    """Whether a Vault has denied a log-in, or a token, without a word for what is wrong with it."""
+    """Whether a Vault refused a log-in or a token without saying what is wrong with it."""
     return "permission denied" in _specific(said[:_LONGEST])
 
 
@@ -186,9 +186,9 @@ def describe_failure(
     names: Container[str] = (),
     store: LiveObject | None = None,
 ) -> str:
-    """What the newest warning about an ExternalSecret says in listed words, with its age; else what its condition says.
+    """What the newest warning about an ExternalSecret says in listed words, with its age, or else its condition.
 
-    Where neither has any, the line that shows them.
+    If neither has a listed word, the command that shows them.
     """
     text, moment = failure_text(external_secret, warning, store)
     metadata = child(external_secret, "metadata")
@@ -202,7 +202,7 @@ def describe_failure(
 def failure_text(
     external_secret: LiveObject, warning: LiveObject | None, store: LiveObject | None
 ) -> tuple[str, datetime | None]:
-    """The text that says why an ExternalSecret fails, which is not to be shown, and when a warning said it."""
+    """The text that says why an ExternalSecret fails, never to be shown, and the time if it is from a warning."""
     moment = moment_of(warning["moment"]) if warning is not None else None
     changes = (time for each in (external_secret, store) for time, _, _ in writers(each, "f:spec"))
     changed = moment_of(max(changes, default=None))
@@ -214,12 +214,12 @@ def failure_text(
 
 
 def without_age(said: str) -> str:
-    """A description without how long ago it was said."""
+    """A description without its age."""
     return _AGE.sub("", said, count=1)
 
 
 def webhook_failure(body: str) -> str:
-    """Which webhook kept the API server from a write, and why, in listed words; empty where none did."""
+    """Which webhook kept the API server from a write, and why, in listed words; empty if none did."""
     text = body[:_LONGEST]
     if (denied := _DENIED.search(text)) is not None:
         return f"{_webhook(denied[1])} refused it"

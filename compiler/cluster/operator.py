@@ -32,9 +32,11 @@ from compiler.text.wording import BLANK, kubectl_line, quote, shell_line
 
 # The operator's own name for itself where nothing else is set.
 _DEFAULT_CONTROLLER = "default"
-# Patterns that Python reads as Go does, whose the operator's are. A group is not repeated: Python might then take for
-# ever where Go does not.
-_ALIKE = re.compile(r"\^?(?:[a-z0-9.-]|\\[.d-]|\[\^?[a-z0-9-]+\]|[*+?](?![*+?]))*\$?|\^?\([a-z0-9|-]+\)\$?", re.ASCII)
+# Patterns with the same meaning in Python and Go, the operator's language. No repeated groups: with these, Python can
+# take forever, and Go does not.
+_GO_PATTERN = re.compile(
+    r"\^?(?:[a-z0-9.-]|\\[.d-]|\[\^?[a-z0-9-]+\]|[*+?](?![*+?]))*\$?|\^?\([a-z0-9|-]+\)\$?", re.ASCII
+)
 
 
 def store_problems(
@@ -44,13 +46,13 @@ def store_problems(
     labelled: LiveObject | None = None,
     warning: LiveObject | None = None,
 ) -> Iterator[ClusterProblem]:
-    """What is wrong with the live object of `store`.
+    """The problems with the live object of `store`.
 
     `labelled` is the namespace's object, and `warning` the newest one about the store object, if they were read.
     """
     subject, describe = _subject(store), store_object_line("describe", store, namespace)
     if live is None:
-        # The chart makes it, or people do, by a file that is not in the project.
+        # If the chart does not render it, a person applies it from a file outside the project.
         how = "deploy the chart again" if store.rendered else f"apply it ({kubectl_line('apply', '-f', BLANK)})"
         yield ClusterProblem(ClusterState.STORE_MISSING, f"{subject} is not in the cluster", how)
         return
@@ -79,7 +81,7 @@ _LOCKED = ", ".join(f"`{shell_line(each, 'read', 'sys/locked-users')}`" for each
 
 
 def log_in_problem(store: Store, live: LiveObject, namespace: str, said: str) -> ClusterProblem:
-    """The problem that the operator cannot log in to `store`, as it `said`, with the credential that it uses."""
+    """The problem that the operator cannot log in to `store`, with the credential; `said` is its message."""
     credential = credential_of(live, said)
     message = f"the operator cannot log in to the store {quote(store.id)}: {find_words(said)}"
     if credential is not None:
@@ -98,7 +100,7 @@ def log_in_problem(store: Store, live: LiveObject, namespace: str, said: str) ->
 def store_unknowns(
     store: Store, live: LiveObject | None, namespace: str, labelled: LiveObject | None = None
 ) -> Iterator[ClusterProblem]:
-    """What cannot be known of the live object of `store`, in the form of a problem."""
+    """What cannot be determined about the live object of `store`, in the form of problems."""
     if live is None:
         return
     if (found := identity_problem(store, live, namespace)) is not None and found.is_unproven:
@@ -110,7 +112,7 @@ def store_unknowns(
 
 
 def identity_problem(store: Store, live: LiveObject, namespace: str) -> ClusterProblem | None:
-    """The problem that a live store object leads elsewhere than `store`, or may; None where it leads there."""
+    """The problem that a live store object points to another store than `store`, or may; None if it does not."""
     sameness = sameness_of(store, live)
     if sameness is Sameness.UNPROVEN:
         return _unproven_store(store, live, namespace)
@@ -129,10 +131,9 @@ def identity_problem(store: Store, live: LiveObject, namespace: str) -> ClusterP
 
 
 def sameness_of(store: Store, live: LiveObject) -> Sameness:
-    """Whether a live store object leads to `store` as its environment writes it; VAULT_ADDR has no say in that.
+    """Whether a live store object points to `store` as its environment describes it; VAULT_ADDR does not matter.
 
-    Another namespace is another store, whether the server has any or not, and another provider, whatever host it names:
-    neither is what the environment says.
+    Another namespace is another store, even on a server without namespaces; so is another provider with the same host.
     """
     found = live_identity(live)
     found = found if found.provider.is_known or found.provider is UNKNOWN else found._replace(server="")
@@ -140,7 +141,7 @@ def sameness_of(store: Store, live: LiveObject) -> Sameness:
 
 
 def store_object_line(verb: str, store: Store, namespace: str, *options: str) -> str:
-    """The line that shows, or changes, the live object of `store`."""
+    """The kubectl command that shows or changes the live object of `store`."""
     where = ["-n", namespace] if store.kind == "SecretStore" else []
     return kubectl_line(*where, verb, store.kind.lower(), store.name, *options)
 
@@ -199,31 +200,31 @@ def _unproven_store(store: Store, live: LiveObject, namespace: str) -> ClusterPr
 
 
 def controller_of(store: LiveObject) -> str:
-    """The operator that a store belongs to; another one passes over what refers to it, and changes no status."""
+    """The controller class that a store belongs to; operators of another class ignore what refers to it."""
     return str((store.get("spec") or {}).get("controller") or _DEFAULT_CONTROLLER)
 
 
 def allows_namespace(store: LiveObject, namespace: str, labelled: LiveObject | None = None) -> bool | None:
     """Whether ExternalSecrets of `namespace` may use `store`; `labelled` is the namespace's object, if it was read.
 
-    None where that depends on labels or a pattern that cannot be judged here. A SecretStore serves its own namespace.
-    The conditions of a ClusterSecretStore are joined by or, and without any it serves every namespace.
+    None if that depends on labels or a pattern that cannot be judged here. A SecretStore serves its own namespace. A
+    ClusterSecretStore serves every namespace that meets one of its conditions, or all without conditions.
     """
     conditions = (store.get("spec") or {}).get("conditions") or ()
     if store.get("kind") == "SecretStore" or not conditions:
         return True
-    found = {verdict for each in conditions for verdict in _access_by(each, namespace, labelled)}
+    found = {verdict for each in conditions for verdict in _judge_condition(each, namespace, labelled)}
     if True in found:
         return True
     return None if None in found else False
 
 
-def _access_by(condition: LiveObject, namespace: str, labelled: LiveObject | None) -> Iterator[bool | None]:
+def _judge_condition(condition: LiveObject, namespace: str, labelled: LiveObject | None) -> Iterator[bool | None]:
     yield namespace in (condition.get("namespaces") or ())
     for pattern in condition.get("namespaceRegexes") or ():
         try:
             # Unanchored, as the operator matches.
-            yield re.search(pattern, namespace) is not None if _ALIKE.fullmatch(pattern) else None
+            yield re.search(pattern, namespace) is not None if _GO_PATTERN.fullmatch(pattern) else None
         except re.error:
             yield None
     selector = condition.get("namespaceSelector")
@@ -235,10 +236,10 @@ def _is_selected(selector: LiveObject, labelled: LiveObject) -> bool:
     labels = (labelled.get("metadata") or {}).get("labels") or {}
     wanted = selector.get("matchLabels") or {}
     met = all(labels.get(key) == value for key, value in wanted.items())
-    return met and all(_meets(each, labels) for each in selector.get("matchExpressions") or ())
+    return met and all(_meets_expression(each, labels) for each in selector.get("matchExpressions") or ())
 
 
-def _meets(expression: LiveObject, labels: LiveObject) -> bool:
+def _meets_expression(expression: LiveObject, labels: LiveObject) -> bool:
     key, values = str(expression.get("key")), expression.get("values") or ()
     return {
         "In": key in labels and labels.get(key) in values,
@@ -248,19 +249,19 @@ def _meets(expression: LiveObject, labels: LiveObject) -> bool:
     }.get(str(expression.get("operator")), False)
 
 
-# Why a container does not run, of the kubelet's words those that are shown.
+# The kubelet's reasons for a container that does not run which are shown.
 _CRASHES = ("CrashLoopBackOff", "Error", "OOMKilled")
 _UNSTARTED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "RunContainerError")
 _PARTS = {WEBHOOK: "webhook", CERTIFICATES: "controller of certificates"}
-# A store without a controller is every operator's, and an operator without an argument has this class.
+# The class of an operator without the argument. A store without a controller is served by every operator.
 _DEFAULT_CLASS, _FILLED_IN = "default", "$("
-# There are three of one operator; whoever has made many more is not asked about all.
+# One operator has three Deployments. Many more failing ones are not all looked at.
 _MOST_FAILING = 9
 
 
 @dataclass(frozen=True)
 class Operator:
-    """The operator's Deployments, and the pods of those without a pod that is ready, by namespace and name."""
+    """The operator's Deployments, and the pods of Deployments without a ready pod, by namespace and name."""
 
     # None where they may not be listed.
     deployments: Objects | None = None
@@ -277,23 +278,23 @@ class Operator:
         return found
 
     def controllers(self, store: LiveObject | None, namespace: str) -> tuple[LiveObject, ...]:
-        """The Deployments that would serve an ExternalSecret of a namespace on that store object."""
+        """The Deployments that would handle an ExternalSecret of this namespace and store."""
         return tuple(each for each in self.parts(CONTROLLER) if _serves(each, store, namespace))
 
     def problem(self, store: LiveObject | None, namespace: str) -> ClusterProblem | None:
-        """The problem that every operator of the store is down; None where one runs, or nobody knows."""
+        """The problem that every operator for the store is down; None if one runs, or if that is not known."""
         return next(self._down(self.controllers(store, namespace), ClusterState.OPERATOR_DOWN, "the operator"), None)
 
     def runs(self, store: LiveObject | None, namespace: str) -> bool | None:
-        """Whether an operator of the store runs; None where its Deployments may not be listed, or are not found."""
+        """Whether an operator for the store runs; None if its Deployments may not be listed, or are not found."""
         return self.problem(store, namespace) is None if self.controllers(store, namespace) else None
 
     def webhook_problem(self) -> ClusterProblem | None:
-        """The problem that no webhook of the operator runs, so that what is written is refused."""
+        """The problem that no webhook of the operator runs, so that writes are refused."""
         return next(self._down(self.parts(WEBHOOK), ClusterState.WEBHOOK_DOWN, "the operator's webhook"), None)
 
     def notes(self, store: LiveObject | None, namespace: str) -> tuple[str, ...]:
-        """What keeps nothing from being in effect now, with the line that mends it, and what nobody can tell."""
+        """Problems of the operator that have no effect now, with the command that fixes them, and what is not known."""
         found = [*self.webhook_notes(), *self._notes(CERTIFICATES, "the webhook's certificate is not renewed")]
         if self.deployments is not None and not self.controllers(store, namespace):
             label = f"has the label {NAME_LABEL}={CONTROLLER}"
@@ -322,7 +323,7 @@ class Operator:
         message = f"{who} is down: 0 of {count} pods of its Deployment {title} are ready"
         for pod in self.pods.get((namespace, name), ()):
             of_pod = str(child(pod, "metadata").get("name"))
-            for container, reason in _reasons(pod):
+            for container, reason in _container_failures(pod):
                 of_container = ("-c", container) if len(container_states(pod)) > 1 else ()
                 logs = ("logs", of_pod, *of_container, "--previous")
                 words = logs if reason in _CRASHES else ("describe", "pod", of_pod)
@@ -331,7 +332,7 @@ class Operator:
 
 
 def read_operator(view: ClusterView) -> Operator:
-    """What the cluster has of the operator now. Raises ClusterError."""
+    """The operator's Deployments in the cluster, and their pods where none is ready. Raises ClusterError."""
     found = view.operator_deployments()
     pods: dict[tuple[str, str], Objects] = {}
     for each in found or ():
@@ -360,8 +361,8 @@ def _replicas(deployment: LiveObject) -> int:
     return 1 if count is None else int(count)
 
 
-def _reasons(pod: LiveObject) -> Iterator[tuple[str, str]]:
-    """The containers that do not run, with the reason."""
+def _container_failures(pod: LiveObject) -> Iterator[tuple[str, str]]:
+    """The containers that do not run, each with the reason."""
     for each in container_states(pod):
         said = (
             child(each, "state", "waiting").get("reason"),
@@ -374,12 +375,12 @@ def _serves(deployment: LiveObject, store: LiveObject | None, namespace: str) ->
     flags = _flags(deployment)
     wanted = str(child(store or {}, "spec").get("controller") or "")
     own, scope = flags.get("--controller-class", _DEFAULT_CLASS), flags.get("--namespace", "")
-    # What the kubelet fills in is not known here.
+    # A value that the kubelet fills in is not known here.
     return (wanted in ("", own) or _FILLED_IN in own) and (scope in ("", namespace) or _FILLED_IN in scope)
 
 
 def _flags(deployment: LiveObject) -> dict[str, str]:
-    """The flags of the operator's containers that `--name=value` gives, or two words."""
+    """The flags of the operator's containers, given as `--name=value` or as two arguments."""
     containers = child(deployment, "spec", "template", "spec").get("containers") or ()
     words = [word for each in containers for word in each.get("args") or ()]
     found: dict[str, str] = {}

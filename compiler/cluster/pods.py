@@ -36,7 +36,10 @@ _NO_CONFIG = "CreateContainerConfigError"
 
 
 class Way(StrEnum):
-    """How a pod gets a Secret. A volume follows a change, if not mounted by subPath; the others keep what they read."""
+    """How a pod gets a Secret.
+
+    A volume without subPath is updated when the Secret changes; with the other ways, the pod keeps what it read.
+    """
 
     ENV = "env"
     ENV_FROM = "envFrom"
@@ -50,13 +53,13 @@ _FROZEN = frozenset({Way.ENV, Way.ENV_FROM, Way.SUB_PATH})
 
 @dataclass(frozen=True, slots=True)
 class SecretRead:
-    """One reading of a Secret."""
+    """One use of a Secret by a pod."""
 
     secret: str
-    key: str | None  # None: all that it has
+    key: str | None  # None for all keys
     way: Way
     optional: bool = False  # the pod starts without it
-    container: str | None = None  # None for what a pod reads as a whole
+    container: str | None = None  # None for a use by the whole pod
     prefix: str = field(default="", compare=False)  # before the names of variables
     at: Span | None = field(default=None, compare=False)
     key_at: Span | None = field(default=None, compare=False)
@@ -64,12 +67,12 @@ class SecretRead:
 
     @property
     def keeps(self) -> bool:
-        """Whether the pod keeps what it has read until it is started anew."""
+        """Whether the pod keeps the value until it is restarted."""
         return self.way in _FROZEN
 
 
 def secret_reads(spec: PlainMap, locate: Locate = lambda _: None) -> tuple[SecretRead, ...]:
-    """Every reading of a Secret in a pod's `spec`, each once; `locate` finds the place of a path in that."""
+    """Every use of a Secret in a pod's `spec`, each once; `locate` finds the line of a path in the spec."""
     found = [*_of_containers(spec, locate), *_of_volumes(spec, locate)]
     found += [
         SecretRead(name, None, Way.IMAGE_PULL, optional=True, at=locate(("imagePullSecrets", at, "name")))
@@ -80,14 +83,14 @@ def secret_reads(spec: PlainMap, locate: Locate = lambda _: None) -> tuple[Secre
 
 
 def containers(spec: PlainMap) -> Iterator[tuple[Path, PlainMap]]:
-    """Every container of a pod's spec, of all kinds, with the path that leads to it."""
+    """Every container of a pod's spec, of all kinds, with its path."""
     for kind in CONTAINERS:
         for at, container in maps(spec, kind):
             yield (kind, at), container
 
 
 def maps(data: PlainMap, key: str) -> Iterator[tuple[int, PlainMap]]:
-    """The maps in the list under `key` with their positions; none where there is no list."""
+    """The maps in the list under `key`, with their index; none if there is no list."""
     value = data.get(key)
     for at, each in enumerate(value if isinstance(value, list | tuple) else ()):
         if isinstance(each, dict):
@@ -95,7 +98,7 @@ def maps(data: PlainMap, key: str) -> Iterator[tuple[int, PlainMap]]:
 
 
 def text(data: PlainMap, key: str) -> str | None:
-    """What stands under `key` as text, None where it is nothing or no scalar."""
+    """The value under `key` as text, None if it is empty or not a scalar."""
     found = data.get(key)
     return str(found) if isinstance(found, str | int) and found != "" else None
 
@@ -131,7 +134,7 @@ def _of_volumes(spec: PlainMap, locate: Locate) -> Iterator[SecretRead]:
         for index, source in maps(child(volume, "projected"), "sources"):
             above = ("volumes", at, "projected", "sources", index, "secret")
             yield from _of_files(child(source, "secret"), "name", mounted_in, above, locate)
-        # What a driver logs in with, without which the volume is not mounted.
+        # The credential of a volume's driver, without which the volume is not mounted.
         for *within, named in (("csi", "nodePublishSecretRef", "name"), ("azureFile", "secretName")):
             if secret := text(child(volume, *within), named):
                 yield SecretRead(secret, None, Way.VOLUME, at=locate(("volumes", at, *within, named)))
@@ -171,7 +174,7 @@ class Pod:
         return tuple(each for each in self.reads if each.secret == secret)
 
     def lasting_reads(self, secret: str) -> Iterator[tuple[str, SecretRead]]:
-        """What each container has read of a Secret when it was started, and keeps until it is started anew."""
+        """The uses by each container that keeps the value from its start."""
         for read in self.reads_of(secret):
             if read.keeps:
                 yield from ((name, read) for name in (read.container,) if name is not None)
@@ -179,7 +182,7 @@ class Pod:
 
 
 def pod_of(found: LiveObject, secrets: Container[str]) -> Pod | None:
-    """The pod, None where it reads none of `secrets`, is completed, or is being deleted."""
+    """The pod; None if it reads none of `secrets`, is completed, or is being deleted."""
     metadata, status = child(found, "metadata"), child(found, "status")
     if status.get("phase") in COMPLETED or metadata.get("deletionTimestamp"):
         return None
@@ -201,7 +204,7 @@ def pod_of(found: LiveObject, secrets: Container[str]) -> Pod | None:
 
 
 def pods_by_secret(found: Iterable[LiveObject], secrets: Container[str]) -> dict[str, tuple[Pod, ...]]:
-    """The pods that read each of `secrets`: looking through all of a namespace for each one would take minutes."""
+    """The pods that read each of `secrets`, found in one pass: a pass for each Secret would take minutes."""
     by_secret: dict[str, list[Pod]] = {}
     for pod in filter(None, (pod_of(each, secrets) for each in found)):
         for name in {read.secret for read in pod.reads if read.secret in secrets}:
@@ -210,7 +213,7 @@ def pods_by_secret(found: Iterable[LiveObject], secrets: Container[str]) -> dict
 
 
 def _running(status: LiveObject) -> Iterator[tuple[LiveObject, LiveObject]]:
-    """The states of containers that run. Of those that run first, what runs once the pod has begun stays with it."""
+    """The containers that run, with their state. Running init containers count only once the pod is initialised."""
     begun = {"type": "Initialized", "status": "True"}
     has_begun = any(each.items() >= begun.items() for _, each in maps(status, "conditions"))
     for kind in ("containerStatuses", *(["initContainerStatuses"] if has_begun else [])):
@@ -222,14 +225,14 @@ def _running(status: LiveObject) -> Iterator[tuple[LiveObject, LiveObject]]:
 def pod_problems(
     pods: Iterable[Pod], namespace: str, secrets: Mapping[str, LiveObject] | None
 ) -> Iterator[ClusterProblem]:
-    """A problem for each pod that is not ready; `secrets` are those of the namespace, None where they were not asked.
+    """A problem for each pod that is not ready; `secrets` are those of the namespace, None if they were not read.
 
-    A container that cannot be configured is told by the Secret or key that it lacks.
+    If a container cannot start for lack of a Secret or a key, the problem names that.
     """
     for pod in pods:
         if pod.is_ready:
             continue
-        lacks = tuple(_lacks(pod, namespace, secrets)) if secrets is not None else ()
+        lacks = tuple(_missing_secrets(pod, namespace, secrets)) if secrets is not None else ()
         why = f" ({', '.join(dict.fromkeys(pod.waiting))})" if pod.waiting else ""
         if lacks and (_NO_CONFIG in pod.waiting or not pod.waiting or "ContainerCreating" in pod.waiting):
             why += f": {'; '.join(lacks)}"
@@ -237,7 +240,7 @@ def pod_problems(
         yield ClusterProblem(ClusterState.PODS, message, evidence="pods are not ready")
 
 
-def _lacks(pod: Pod, namespace: str, secrets: Mapping[str, LiveObject]) -> Iterator[str]:
+def _missing_secrets(pod: Pod, namespace: str, secrets: Mapping[str, LiveObject]) -> Iterator[str]:
     needed: dict[str, list[str]] = {}
     for read in pod.reads:
         if not read.optional:
@@ -251,22 +254,22 @@ def _lacks(pod: Pod, namespace: str, secrets: Mapping[str, LiveObject]) -> Itera
 
 
 def unlisted_keys(pods: Iterable[Pod], secret: str, wanted: Container[str]) -> tuple[str, ...]:
-    """The keys of a Secret that pods which are not ready need, and that are not among the `wanted` ones."""
+    """The keys of a Secret that pods need which are not ready, and that are not in `wanted`."""
     reads = (read for pod in pods if not pod.is_ready for read in pod.reads_of(secret) if not read.optional)
     return tuple(dict.fromkeys(read.key for read in reads if read.key is not None and read.key not in wanted))
 
 
 def look_commands(pods: Iterable[Pod], namespace: str) -> tuple[str, ...]:
-    """The line that shows why the first pod is not ready; none where all are."""
+    """The command that shows why the first unready pod is not ready; empty if all are ready."""
     lines = (kubectl_line("-n", namespace, "describe", "pod", pod.name) for pod in pods if not pod.is_ready)
     return tuple(lines)[:1]
 
 
 def pods_with_old_value(pods: Iterable[Pod], secret: str, changed: datetime) -> tuple[Pod, ...]:
-    """The pods with a container that may keep what it has read of a Secret before that `changed`.
+    """The pods with a container that may keep the value of a Secret from before `changed`.
 
-    One of the same second or of an unknown age counts as older: a needless restart harms less than an old value. One
-    that does not run yet is as old as its pod: it may have been given its variables.
+    A start in the same second or at an unknown time counts as earlier: a needless restart does less harm than an old
+    value. A container that does not run yet counts from the creation of its pod, which may already have its variables.
     """
 
     def is_old(pod: Pod, container: str) -> bool:
@@ -276,9 +279,9 @@ def pods_with_old_value(pods: Iterable[Pod], secret: str, changed: datetime) -> 
     return tuple(pod for pod in pods if any(is_old(pod, name) for name, _ in pod.lasting_reads(secret)))
 
 
-# When a container started that says no time.
+# The start of a container without a time.
 _UNKNOWN = datetime.min.replace(tzinfo=UTC)
-# Where one of the two times alone is from after a container's start.
+# Notes if only one of the two times is later than the start of a container.
 _MAY = "pods may hold an earlier value of a Secret that they read: they started before"
 _SECRET_ALONE = f"{_MAY} the Secret was last written, but the store does not say that the value changed since"
 _VALUE_ALONE = f"{_MAY} the store got its value, but the Secret was not written since"
@@ -287,10 +290,10 @@ _ADOPTED = f"{_MAY} there was its ExternalSecret, and whether the Secret held th
 
 @dataclass(frozen=True, slots=True)
 class Restarts:
-    """What is to be done about containers that keep an earlier value of a Secret than it has now."""
+    """Which workloads to restart, as they keep an earlier value of a Secret."""
 
     problems: tuple[ClusterProblem, ...] = ()  # one for each workload
-    notes: tuple[str, ...] = ()  # where they may
+    notes: tuple[str, ...] = ()  # doubts, where a restart may be needed
 
 
 def judge_starts(
@@ -301,11 +304,12 @@ def judge_starts(
     changed: datetime | None = None,
     external_secret: LiveObject | None = None,
 ) -> Restarts:
-    """Which containers started before `secret` got its values; `dates` are those of the values in the store, by key.
+    """Which containers started before `secret` got its values; `dates` has the dates of the store's values by key.
 
-    Two times have to say so, as a label moves the operator's last write and a copy to another store the value's date;
-    or somebody saw the Secret's data change, at `changed`. What is older than the `external_secret` may have read the
-    same from a Secret that the operator took over; what the operator has read since is in the Secret.
+    One time proves nothing: a label moves the operator's last write, and a copy to another store the date of the value.
+    So both must be later than the start, or somebody saw the data change at `changed`. A container older than
+    `external_secret` may have read the same value from a Secret that the operator adopted. A value that the operator
+    has read since it was stored is in the Secret.
     """
     metadata, times, found = child(secret or {}, "metadata"), change_times(secret), external_secret or {}
     made, refreshed = creation_of(found), refresh_time(found) if is_synced(found) else None
@@ -333,7 +337,7 @@ def judge_starts(
 
 
 def _newest(times: Mapping[str, datetime], key: str | None) -> datetime | None:
-    """The newest of the times by key, or that of one key."""
+    """The newest of the times or, with `key`, the time of that key."""
     return max(times.values(), default=None) if key is None else times.get(key)
 
 
@@ -352,30 +356,31 @@ def _without_zone(when: datetime, now: datetime) -> str:
 def _doubt(
     started: datetime | None, wrote: datetime | None, written: datetime | None, refreshed: datetime | None
 ) -> str | None:
-    """Why it is not certain that a container keeps an earlier value; empty where it is, None where nothing says so.
+    """Why it is uncertain that a container keeps an earlier value; empty if certain, None if nothing indicates it.
 
-    What is of one second counts as older. A node's clock is taken for the API server's, on which a cluster depends.
+    A start in the same second counts as earlier. The clocks of nodes are taken to agree with the API server's, as every
+    cluster requires.
     """
     is_secret_newer = started is not None and wrote is not None and started <= wrote
     is_value_newer = started is not None and written is not None and started <= written
     if is_secret_newer and is_value_newer and wrote is not None and written is not None and written - wrote <= CLOCKS:
         return ""
     if wrote is not None and written is not None and refreshed is not None and not is_secret_newer:
-        # The operator has read this value since, and left the Secret as the container has read it.
+        # The operator has read this value since, and did not change the Secret: the container has it.
         is_value_newer &= written.replace(microsecond=0) >= refreshed
-    # What the store got long after that write did not come with it, whichever clock is ahead.
+    # If the store got its value long after the Secret was written, that write was of an earlier value.
     return _SECRET_ALONE if is_secret_newer else _VALUE_ALONE if is_value_newer else None
 
 
 def owner_of(pod: Pod) -> tuple[str, str]:
-    """Kind and name of what runs a pod; of the pod itself where nothing does."""
+    """Kind and name of a pod's workload; of the pod itself if it has none."""
     kind, name = pod.owner or ("Pod", pod.name)
-    # A Deployment names its ReplicaSets by itself and a hash.
+    # A ReplicaSet's name is its Deployment's name and a hash.
     return ("Deployment", name.rpartition("-")[0] or name) if kind == "ReplicaSet" else (kind, name)
 
 
 def restart_commands(pods: Iterable[Pod], namespace: str) -> tuple[str, ...]:
-    """The lines that start the pods anew, one for each workload."""
+    """The commands that restart the pods, one for each workload."""
     lines = dict[str, None]()
     for pod in pods:
         kind, name = owner_of(pod)

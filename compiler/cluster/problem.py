@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class ClusterState(StrEnum):
-    """The live state of a secret in a word: what keeps it from being in effect first."""
+    """The live state of a secret in a word: what keeps it from being in effect."""
 
     NOT_ASKED = "not-asked"
     IN_EFFECT = "in-effect"
@@ -76,7 +76,7 @@ ONE_OWNER = "let only one apply them, or what is deployed is undone again"
 
 @dataclass(frozen=True, slots=True)
 class ClusterProblem:
-    """What keeps a secret from being in effect; `message` quotes nothing that the operator or a store said."""
+    """What keeps a secret from being in effect; `message` quotes nothing from the operator or a store."""
 
     state: ClusterState
     message: str

@@ -23,13 +23,13 @@ from compiler.model.facts import parse_duration, short_duration
 from compiler.model.values import child
 from compiler.text.wording import kubectl_line, quote
 
-# The operator takes a request at once, unless it has many others before it.
+# The operator handles a request at once, unless many others are queued.
 _ANSWER = timedelta(minutes=1)
 # Its times are whole seconds, and its clock is not the API server's.
 _SAME = timedelta(seconds=2)
 _SILENT = "the operator seems not to run: it leaves the ExternalSecrets alone"
 _BEHIND = "the operator is behind with the ExternalSecrets: it handles others"
-# Two that undo each other do so with each synchronisation; nobody deploys so often by hand.
+# Two tools that undo each other do so at each synchronisation; nobody deploys so often by hand.
 TURNS, _MOST_BY_HAND = timedelta(hours=1), 10
 # These never refresh by themselves.
 _UNTIMED = frozenset({"CreatedOnce", "OnChange"})
@@ -39,17 +39,17 @@ _MOST_DOUBLED = 9
 
 
 def operator_pods() -> str:
-    """The line that shows whether the operator runs, by the label that its chart gives its pods."""
+    """The kubectl command that shows whether the operator runs, by the label of its chart."""
     return kubectl_line("get", "pods", "-A", "-l", "app.kubernetes.io/name=external-secrets")
 
 
 def last_read_before(
     external_secret: LiveObject, written: datetime | None, now: datetime, *, in_same_second: bool = True
 ) -> datetime | None:
-    """When the operator last read a value, where that was before it was `written`, or may have been; else None.
+    """When the operator last read a value, if that was or may have been before it was `written`; else None.
 
-    A time after `now` is of a clock that is ahead, and may be any. The operator's times are whole seconds: a value of
-    the same second counts as read, or not, by `in_same_second`.
+    A time after `now` is from a wrong clock and proves nothing. The operator's times are whole seconds:
+    `in_same_second` says whether a value written in the same second counts as read.
     """
     refreshed = refresh_time(external_secret)
     if refreshed is None or written is None:
@@ -64,7 +64,7 @@ def _is_to_come(moment: datetime, now: datetime) -> bool:
 
 
 def clock_ahead(external_secret: LiveObject, now: datetime) -> str:
-    """How far the operator's clock is ahead of the API server's, by which it is `now`; empty where it is not."""
+    """How far the operator's clock is ahead of `now`, the API server's time, in words; empty if it is not."""
     refreshed, noted = refresh_times(external_secret)
     if refreshed is None:
         return ""
@@ -76,7 +76,7 @@ def clock_ahead(external_secret: LiveObject, now: datetime) -> str:
 
 
 def clock_notes(store: str, ahead: timedelta, live: Live, now: datetime, cluster: timedelta) -> Iterator[str]:
-    """What is said of an operator whose clock is wrong, and of the `store` and the `cluster` ahead of this machine."""
+    """Notes on wrong clocks: the operator's, the `store`'s (`ahead`) and the cluster's."""
     if operators := clock_ahead(live.external_secret or {}, now):
         yield operators
     for what, drift in ((f"the store {quote(store)}", ahead), ("the cluster", cluster)):
@@ -90,9 +90,9 @@ def _minutes(ahead: timedelta) -> str:
 
 
 def turns_of_spec(external_secret: LiveObject, now: datetime) -> str:
-    """Why two may apply the spec of an ExternalSecret in turn, whichever of theirs is live; empty for no sign of that.
+    """Why two writers seem to overwrite each other's spec of an ExternalSecret; empty if nothing indicates it.
 
-    The API server counts each change of a spec, and keeps when each manager last wrote it.
+    The API server counts each change of a spec, and records when each manager last wrote it.
     """
     metadata = child(external_secret, "metadata")
     made, changes = moment_of(metadata.get("creationTimestamp")), (metadata.get("generation") or 1) - 1
@@ -101,7 +101,7 @@ def turns_of_spec(external_secret: LiveObject, now: datetime) -> str:
     if made is None or not recent:
         return ""
     again = [quote(name) for name, time in recent if time - made > _SAME]
-    # The first of three has one of two write once more.
+    # After two changes one of two writers has written only once: only a third shows that they take turns.
     if len(again) > 1 and changes > len(again):
         return f"two may apply it in turn: {' and '.join(again)} have both written it within an hour"
     last, time = max(recent, key=itemgetter(1))
@@ -111,7 +111,7 @@ def turns_of_spec(external_secret: LiveObject, now: datetime) -> str:
 
 
 def note_turns(live: Live, now: datetime) -> Iterator[str]:
-    """That two may apply a spec in turn, where the right one is live now, and which of them is to stay."""
+    """A note that two writers overwrite each other's spec, which is right now, and which of them to keep."""
     found = live.external_secret or {}
     if turns := turns_of_spec(found, now):
         keeps = application_of(found)
@@ -121,7 +121,7 @@ def note_turns(live: Live, now: datetime) -> Iterator[str]:
 def older_value(
     external_secret: LiveObject, written: datetime | None, title: str, now: datetime, *, in_same_second: bool = True
 ) -> Iterator[ClusterProblem]:
-    """Whether the Secret `title` may hold an earlier value than the one that was `written`; see `last_read_before`."""
+    """The problem that the Secret `title` may hold an earlier value than the one that was `written`."""
     read = last_read_before(external_secret, written, now, in_same_second=in_same_second)
     if read is None or written is None:
         return
@@ -144,7 +144,7 @@ def operator_inactivity(
     failed: datetime | None = None,
     newest: datetime | None = None,
 ) -> Iterator[ClusterProblem]:
-    """Whether the operator leaves the ExternalSecret `title` alone: a request unanswered, or a refresh overdue.
+    """The problem that the operator does not handle the ExternalSecret `title`: no answer, or an overdue refresh.
 
     `failed` is when the newest warning about it was repeated; `newest` is the newest sign of any ExternalSecret.
     """
@@ -186,10 +186,10 @@ def _overdue(
 
 
 def next_try(said: str, count: int, now: datetime) -> int:
-    """Within how many seconds the operator tries again what has failed `count` times, the last as a warning `said`."""
+    """Within how many seconds the operator retries after `count` failures; `said` is the time of the last one."""
     pause, moment = min(_LONGEST_PAUSE, 2 ** min(max(0, count - 1), _MOST_DOUBLED)), moment_of(said)
     if moment is None:
         return _LONGEST_PAUSE
     since = (now - moment).total_seconds()
-    # Where clocks differ, the longest pause is all that is known.
+    # If the clocks differ, only the longest pause is certain.
     return ceil(pause - since) if 0 <= since < pause else _LONGEST_PAUSE

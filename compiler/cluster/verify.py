@@ -77,10 +77,10 @@ def cluster_checker(
     *,
     accepted: Container[str] = (),
 ) -> tuple[Check, ClusterName | None]:
-    """A function that compares the cluster with `expected`, and which cluster that is; None where none was asked.
+    """A function that compares the cluster with `expected`, and the name of the cluster, None if it was not asked.
 
-    `accepted` are stores, by id, that it reads as a person says, where that is not proven. Raises the Refusal of
-    `connect`; its ClusterError is a finding: what the stores hold is told all the same.
+    `accepted` are the ids of stores that a person accepts without proof. Raises the Refusal of `connect`; its
+    ClusterError becomes a finding, so that the findings in the stores are shown all the same.
     """
     if not expected:
         return (lambda _written: ()), None
@@ -108,9 +108,9 @@ def verify_cluster(
     other: Store | None = None,
     now: datetime | None = None,
 ) -> tuple[Diagnostic, ...]:
-    """How the cluster differs from `expected`. A cluster that cannot be read is the last finding.
+    """How the cluster differs from `expected`. If it cannot be read, that is the last finding.
 
-    `other` is a store that is checked beside those in use.
+    `other` is a store to check besides the stores in use.
     """
     found = list[Diagnostic]()
     sign_in = cache(lambda namespace: view.newest_sign((namespace,)))
@@ -144,7 +144,7 @@ def verify_cluster(
 
 
 def unreachable(expected: Sequence[Manifest], error: ClusterError, what: str = "checked") -> Diagnostic:
-    """The finding that the cluster cannot be read, at the line of the first secret that should be in it."""
+    """The finding that the cluster cannot be read, at the line of the first expected secret."""
     rule = "cluster-no-answer" if error.permission is None else "cluster-forbidden"
     message = f"the cluster cannot be {what}: {error}"
     return BY_ID[rule].diagnostic(Finding(message, expected[0].span, help=error.way_out(expected[0].environment)))

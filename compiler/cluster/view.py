@@ -44,7 +44,7 @@ _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 class ClusterError(Exception):
-    """The cluster cannot be asked, or refuses. `permission` is the missing one, None for any other cause."""
+    """The cluster does not answer, or refuses. `permission` is the missing one, None for any other cause."""
 
     def __init__(self, reason: str, remedy: str, permission: str | None = None) -> None:
         super().__init__(reason)
@@ -52,7 +52,7 @@ class ClusterError(Exception):
         self.permission = permission
 
     def way_out(self, environment: str) -> str:
-        """The remedy, with the line that prints the roles of an environment where a right is missing."""
+        """The remedy; for a missing permission also the command that prints the environment's roles."""
         roles = f", which `{command_line('status', environment, '--rbac')}` prints"
         return self.remedy + (roles if self.permission is not None and environment else "")
 
@@ -62,7 +62,7 @@ class NotServedError(ClusterError):
 
 
 class ClusterName(NamedTuple):
-    """How people know a cluster."""
+    """How a person knows a cluster."""
 
     context: str | None  # the kubeconfig's; None for that of a pod
     server: str  # its address, without what may be a credential
@@ -74,11 +74,11 @@ class ClusterName(NamedTuple):
 
 
 class RefusedWriteError(ClusterError):
-    """A webhook kept the API server from a write."""
+    """A webhook refused a write."""
 
 
 def missing_permissions(errors: Iterable[ClusterError], remedy: str = "get roles that allow it") -> ClusterError:
-    """One error for all permissions that `errors` miss."""
+    """One error for all missing permissions in `errors`."""
     missing = "; ".join(dict.fromkeys(str(each.permission) for each in errors))
     return ClusterError(f"you are not allowed to {missing}", remedy, missing)
 
@@ -91,17 +91,17 @@ class Live:
     secret: LiveObject | None  # its metadata
     store: LiveObject | None
     namespace: LiveObject | None = None  # for stores that select by its labels
-    has_secrets: bool = True  # False where Secrets were not asked for: then nothing is said of this one
-    has_store: bool = True  # as for Secrets
-    other_type: str | None = None  # the Secret's type where it is not the manifest's; empty where only that is known
+    has_secrets: bool = True  # False if Secrets were not read
+    has_store: bool = True  # False if the store object may not be read
+    other_type: str | None = None  # see `ClusterView.other_type`
     store_warning: LiveObject | None = None  # the newest one about a store object that is not ready
 
 
 class ClusterView:
-    """A cluster as one look at it finds it: each list and object is read once. Its methods raise ClusterError.
+    """One reading of a cluster: each list and object is read once. Its methods raise ClusterError.
 
-    What may not be read is an error, but for the plurals of `optional`: of those nothing is there, and `refused` has
-    the reason by plural and namespace, empty for what lies in none. The plurals of `left_out` are never asked for.
+    A missing permission is an error, except for the plurals in `optional`: these count as empty, and `refused` has the
+    error by plural and namespace (empty for cluster-wide kinds). The plurals in `left_out` are never read.
     """
 
     def __init__(
@@ -116,36 +116,36 @@ class ClusterView:
         self.left_out = left_out
         self._found: dict[tuple[str, str, str], Any] = {}
         self.refused: dict[tuple[str, str], ClusterError] = {}
-        self.is_pinned = False  # whether it is proven to be the environment's
+        self.is_pinned = False  # whether it is known to be the environment's cluster
         self.serves_operator = True
-        # What the cluster has been asked and has not answered, by this view or one that was made of it.
+        # Requests without an answer yet, in words; shared with views made by `fresh`.
         self._waiting: list[str] = waiting if waiting is not None else []
 
     @property
     def unanswered_question(self) -> str:
-        """What the cluster has been asked last and has not answered; empty for nothing."""
+        """The last request that the cluster has not answered, in words; empty if there is none."""
         return "".join(self._waiting[-1:])
 
     @property
     def name(self) -> ClusterName:
-        """Which cluster it is, as the kubeconfig has it."""
+        """The name of the cluster in the kubeconfig."""
         return self._reader.name
 
     @property
     def clock_ahead(self) -> timedelta:
-        """How far the API server's clock is ahead of this machine's, as its last answer said, where that matters."""
+        """How far the API server's clock is ahead of this machine's; zero for a small difference."""
         ahead = self._reader.clock_ahead
         return ahead if abs(ahead) > CLOCKS else timedelta()
 
     def cluster_id(self) -> str | None:
-        """The UID of the namespace kube-system; None where it has none in the form of Kubernetes."""
+        """The UID of the namespace kube-system; None if there is no valid one."""
         with self.asks(f"read the namespace {_SYSTEM}"):
             found = self._reader.namespace_object(_SYSTEM)
         uid = child(found or {}, "metadata").get("uid")
         return uid if isinstance(uid, str) and _UID.fullmatch(uid) else None
 
     def require(self, pin: ClusterPin) -> None:
-        """Raises Refusal where it is not the cluster of `pin`, and where that may not be read."""
+        """Raises Refusal if it is not the cluster of `pin`, and if that may not be read."""
         wanted = f"{quote(pin.environment)} runs in the cluster {pin.id} ({pin.where})"
         try:
             found = self.cluster_id()
@@ -165,7 +165,7 @@ class ClusterView:
         raise failure
 
     def fresh(self) -> ClusterView:
-        """A view that has read nothing yet."""
+        """A new view of the same cluster, which has read nothing yet."""
         self._reader.renew()
         view = ClusterView(self._reader, self._optional, self.left_out, self._waiting)
         view.is_pinned = self.is_pinned
@@ -173,7 +173,7 @@ class ClusterView:
 
     @contextmanager
     def asks(self, what: str) -> Iterator[None]:
-        """While the block runs, the cluster is asked for so much."""
+        """Note, while the block runs, what the cluster is asked."""
         self._waiting.append(what)
         try:
             yield
@@ -181,7 +181,7 @@ class ClusterView:
             self._waiting.pop()
 
     def _read_once(self, what: str, ask: Callable[[], T], plural: str, namespace: str = "", name: str = "") -> T | None:
-        """What `ask` returned the first time for these objects, or this one."""
+        """The result of `ask` from the first call for these objects, or for this one."""
         at = plural, namespace, name
         if at not in self._found:
             self._found[at] = self._ask_if_allowed(plural, namespace, what, ask)
@@ -201,13 +201,13 @@ class ClusterView:
             return None
 
     def objects(self, plural: str, namespace: str) -> Objects | None:
-        """The objects of a kind in a namespace, None where they may not be read; not kept for another call."""
+        """The objects of a kind in a namespace, None if they may not be read. The list is not cached."""
         return self._ask_if_allowed(
             plural, namespace, f"list {plural} in {namespace}", lambda: self._reader.collection(plural, namespace)
         )
 
     def read_each(self, readings: Iterable[Callable[[], T]]) -> list[T]:
-        """What each reading returns. Where some lack permissions, all are tried, and the error names every one."""
+        """The results of all readings. If permissions are missing, one error names all of them."""
         found, denied = list[T](), list[ClusterError]()
         for read in readings:
             try:
@@ -221,7 +221,7 @@ class ClusterView:
         return found
 
     def by_name(self, plural: str, namespace: str) -> Mapping[str, LiveObject] | None:
-        """The objects of a kind in a namespace by name, None where they may not be read."""
+        """The objects of a kind in a namespace by name, None if they may not be read."""
 
         def ask() -> Mapping[str, LiveObject]:
             found = self._reader.collection(plural, namespace)
@@ -230,7 +230,10 @@ class ClusterView:
         return self._read_once(f"list {plural} in {namespace}", ask, plural, namespace)
 
     def external_secrets(self, namespace: str) -> Mapping[str, LiveObject]:
-        """The ExternalSecrets of a namespace by name; none in what may be another cluster, without the operator."""
+        """The ExternalSecrets of a namespace by name; empty in a cluster without the operator.
+
+        In a cluster that is known to be the environment's, that is an error instead.
+        """
         try:
             return self.by_name(EXTERNAL_SECRETS, namespace) or {}
         except NotServedError:
@@ -240,29 +243,29 @@ class ClusterView:
             return {}
 
     def newest_sign(self, namespaces: Iterable[str]) -> datetime | None:
-        """The newest sign in the status of any ExternalSecret there that the operator runs."""
+        """When the operator last handled any ExternalSecret of these namespaces, by their status."""
         every = (each for namespace in namespaces for each in self.external_secrets(namespace).values())
         return max(filter(None, map(sign_of, every)), default=None)
 
     def every_object(self, plural: str) -> Objects | None:
-        """Names and specs of all objects of a kind of the operator; None for a kind that the cluster does not serve."""
+        """Names and specs of all objects of a kind; None if the cluster does not serve it."""
         return self._read_once(f"list {plural}", lambda: self._reader.every_object(plural), plural)
 
     def store(self, kind: str, name: str, namespace: str) -> LiveObject | None:
-        """A store object; one of the cluster is the same for each namespace."""
+        """A store object; a ClusterSecretStore is read once for all namespaces."""
         plural, scope = STORES[kind], namespace if kind == "SecretStore" else ""
         what = f"read {plural} in {namespace}"
         return self._read_once(what, lambda: self._reader.store_object(kind, name, namespace), plural, scope, name)
 
     def labels_for(self, store: LiveObject | None, namespace: str) -> LiveObject | None:
-        """The namespace's object where `store` selects by labels; None too where it may not be read."""
+        """The namespace's object, if `store` selects by labels and it may be read; else None."""
         if not selects_by_labels(store):
             return None
         what = f"read namespaces in {namespace}"
         return self._read_once(what, lambda: self._reader.namespace_object(namespace), NAMESPACES, namespace)
 
     def warning(self, external_secret: LiveObject) -> LiveObject | None:
-        """The newest warning about an ExternalSecret; None where there is none, or events may not be read."""
+        """The newest warning about an ExternalSecret; None without one, or if events may not be read."""
         metadata = child(external_secret, "metadata")
         namespace = str(metadata.get("namespace"))
         return self.warnings(namespace).get(str(metadata.get("uid")))
@@ -273,9 +276,9 @@ class ClusterView:
         return self._read_once(what, lambda: self._reader.warnings(namespace), EVENTS, namespace) or {}
 
     def other_type(self, manifest: Manifest) -> str | None:
-        """The type of a manifest's Secret where it has another one, empty where that is none of `SECRET_TYPES`.
+        """The type of a manifest's Secret, if it is not the manifest's; empty if not one of `SECRET_TYPES`.
 
-        None where it has the manifest's, or that is not known; asked only where a type is written.
+        None if it is the manifest's, or not known. Only read for manifests with a type.
         """
         kind, namespace = child(manifest.object, "spec", "target", "template").get("type"), manifest.namespace
         if kind is None or manifest.target not in (self.by_name(SECRETS, namespace) or {}):
@@ -291,11 +294,11 @@ class ClusterView:
         return self._read_once(what, lambda: self._reader.secrets_of_type(namespace, kind), SECRETS, namespace, kind)
 
     def store_warning(self, store: LiveObject | None) -> LiveObject | None:
-        """The newest warning about a store object that is not ready; None where events may not be read."""
+        """The newest warning about a store object that is not ready; None if events may not be read."""
         if store is None or ready_of(store).get("status") != "False":
             return None
         metadata, kind = child(store, "metadata"), str(store.get("kind") or "ClusterSecretStore")
-        # Events about an object of the cluster are in this one.
+        # Events about a cluster-wide object are in this namespace.
         namespace = str(metadata.get("namespace") or "default")
         what = f"read events in {namespace}"
         ask = partial(self._reader.warnings, namespace, kind)
@@ -303,11 +306,11 @@ class ClusterView:
         return found.get(str(metadata.get("uid")))
 
     def operator_deployments(self) -> Objects | None:
-        """The Deployments with the operator's labels in every namespace; None where they may not be listed."""
+        """The Deployments with the operator's labels in all namespaces; None if they may not be listed."""
         return self._read_once("list deployments", self._reader.operator_deployments, OPERATOR)
 
     def operator_pods(self, namespace: str, labels: Mapping[str, str]) -> Objects:
-        """The pods of a Deployment of the operator, by the labels that it selects; none if they may not be listed."""
+        """The pods of a Deployment of the operator, by their labels; empty if they may not be listed."""
         name = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
         ask = partial(self._reader.pods_by_label, namespace, name)
         return self._read_once(f"list pods in {namespace}", ask, OPERATOR_PODS, namespace, name) or ()
@@ -334,14 +337,14 @@ class ClusterView:
         return (plural, namespace) in self.refused
 
     def force_sync(self, namespace: str, name: str, mark: str) -> bool:
-        """Have the operator synchronise an ExternalSecret at once; false where there is none."""
+        """Make the operator synchronise an ExternalSecret at once; False if there is none."""
         return self._reader.force_sync(namespace, name, mark)
 
 
 def open_cluster(environ: Mapping[str, str], context: str | None) -> KubernetesCluster:
-    """The cluster of the kubeconfig's `context`, the current one for None; nothing is asked of it yet.
+    """The cluster of the kubeconfig's `context`, or of the current one for None; sends no request yet.
 
-    Raises Refusal where the client is not installed, and ClusterError where no kubeconfig can be used.
+    Raises Refusal if the client is not installed, and ClusterError if no kubeconfig can be used.
     """
     try:
         # 0.6 s of import that only this needs.
@@ -359,10 +362,9 @@ def open_view(
     optional: Collection[str] = (),
     left_out: Collection[str] = (),
 ) -> ClusterView:
-    """A view of that cluster. Where there is a `pin`, the cluster is asked for its id alone before that.
+    """A view of that cluster. With a `pin`, only the cluster's id is read before.
 
-    Raises Refusal where it is another cluster than the pin's or nobody can tell, and ClusterError where it cannot be
-    asked.
+    Raises Refusal if it is not the cluster of the pin, or if that is unclear, and ClusterError if it does not answer.
     """
     view = ClusterView(open_cluster(environ, context), optional, left_out)
     if pin is not None:
@@ -377,7 +379,7 @@ def connect_cluster(
     optional: Collection[str] = (),
     left_out: Collection[str] = (),
 ) -> ClusterView:
-    """As `open_view`, for those who can do nothing without the cluster: raises Refusal alone."""
+    """As `open_view`, for commands that need the cluster: a ClusterError becomes a Refusal."""
     try:
         return open_view(environ, context, pin, optional, left_out)
     except ClusterError as error:
@@ -386,13 +388,13 @@ def connect_cluster(
 
 
 def ready_of(found: LiveObject) -> LiveObject:
-    """The Ready condition of an object of the operator, an empty one where there is none."""
+    """The Ready condition of an operator's object, empty if there is none."""
     conditions = child(found, "status").get("conditions") or ()
     return next((each for each in conditions if each.get("type") == "Ready"), {})
 
 
 def ready_reason(external_secret: LiveObject) -> str | None:
-    """Why Ready is not true, by the operator's word for it; None where it is."""
+    """The reason why Ready is not true; None if it is."""
     condition = ready_of(external_secret)
     if not condition:
         return "NoCondition"
@@ -400,14 +402,14 @@ def ready_reason(external_secret: LiveObject) -> str | None:
 
 
 def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
-    """The keys of the Secret that a manifest makes."""
+    """The keys that the Secret of a manifest should have."""
     spec = child(compiled, "spec")
     made = tuple(map(str, child(spec, "target", "template", "data")))
     return made or tuple(str(item.get("secretKey")) for item in spec.get("data") or ())
 
 
 def wanted_names(compiled: LiveObject) -> frozenset[str]:
-    """The names of remote secrets and properties that a manifest reads, and of keys that its template makes."""
+    """The names of remote secrets and properties in a manifest, and of the keys that its template makes."""
     spec = child(compiled, "spec")
     references = [child(item, "remoteRef") for item in spec.get("data") or ()]
     references += [child(item, "extract") for item in spec.get("dataFrom") or ()]
@@ -416,7 +418,7 @@ def wanted_names(compiled: LiveObject) -> frozenset[str]:
 
 
 def controllers_of(found: LiveObject) -> list[tuple[object, object]]:
-    """Kind and name of the owner that controls an object; empty for none."""
+    """Kind and name of the owner that controls an object; empty if there is none."""
     owners = child(found, "metadata").get("ownerReferences") or ()
     return [(each.get("kind"), each.get("name")) for each in owners if each.get("controller")]
 
@@ -428,9 +430,9 @@ _CREDENTIALS = frozenset(
 
 
 def credential_of(store: LiveObject, said: str = "") -> str | None:
-    """The key and the Secret with the operator's credential for a store; None where it logs in by an identity.
+    """The key and the Secret with the operator's credential for a store; None if it logs in by an identity.
 
-    Of several the one whose key, or else whose Secret, the operator names in what it `said`.
+    Of several, the one whose key, or else whose Secret, the operator's message `said` names.
     """
     waiting: list[tuple[str, object]] = [("", child(store, "spec", "provider"))]
     references: list[tuple[bool, Mapping[str, object]]] = []
@@ -451,53 +453,53 @@ def credential_of(store: LiveObject, said: str = "") -> str | None:
 
 
 def application_of(found: LiveObject) -> str:
-    """The Application of Argo CD that applied an object, by a tracking id of this very object; empty for none.
+    """The Argo CD Application that applied an object, by the object's own tracking id; empty if there is none.
 
-    Argo CD up to 2.14 sets its label alone, unless it is told otherwise.
+    Argo CD up to 2.14 sets only its label by default.
     """
     metadata = child(found, "metadata")
     if TRACKING_ID not in child(metadata, "annotations"):
         is_argocds = any(manager.startswith("argocd-") for _, manager, _ in writers(found, "f:spec"))
         return str(child(metadata, "labels").get(INSTANCE) or "") if is_argocds else ""
     name, _, rest = str(child(metadata, "annotations").get(TRACKING_ID) or "").partition(":")
-    # An object that was copied by hand has that of the other one.
+    # An object that was copied by hand has the tracking id of the original.
     is_own = rest.endswith(f":{metadata.get('namespace')}/{metadata.get('name')}")
     return name if is_own else ""
 
 
 def release_of(found: LiveObject) -> tuple[str, str] | None:
-    """Namespace and name of the Helm release that applied an object; None for none."""
+    """Namespace and name of the Helm release that applied an object, if there is one."""
     annotations = child(found, "metadata", "annotations")
     space, name = (str(annotations.get(f"meta.helm.sh/release-{each}") or "") for each in ("namespace", "name"))
     return (space, name) if space and name else None
 
 
 def is_synced(external_secret: LiveObject) -> bool:
-    """Whether the operator's last success was with this generation: a failing spec keeps the old mark."""
+    """Whether the operator's last success was for this generation; a failure keeps the mark of the last success."""
     generation = child(external_secret, "metadata").get("generation")
     synced = str(child(external_secret, "status").get("syncedResourceVersion") or "")
     return generation is not None and synced.startswith(f"{generation}-")
 
 
 def creation_of(found: LiveObject) -> datetime | None:
-    """When an object was made, by the API server; None where that is not known."""
+    """When an object was created, by the API server; None if not known."""
     return moment_of(child(found, "metadata").get("creationTimestamp"))
 
 
 def container_states(pod: LiveObject) -> list[LiveObject]:
-    """The states of a pod's containers, of those that run first, too."""
+    """The states of a pod's containers, init containers first."""
     status = child(pod, "status")
     return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
 
 
 def keys_of(secret: LiveObject) -> frozenset[str]:
-    """The names of a Secret's keys, from the fields that its writers own: the data is never asked for."""
+    """The names of a Secret's keys, from the fields that its writers own: the data is never read."""
     every = (name for _, _, fields in writers(secret, "f:data") for name in fields)
     return frozenset(name.removeprefix("f:") for name in every if name.startswith("f:"))
 
 
 def target_of(external_secret: LiveObject) -> str | None:
-    """The name of the Secret that an ExternalSecret makes; None where it makes an object of another kind, or none."""
+    """The name of the Secret that an ExternalSecret creates; None if it creates another kind of object, or none."""
     target = child(external_secret, "spec", "target")
     if target.get("creationPolicy") == "None" or child(target, "manifest").get("kind", "Secret") != "Secret":
         return None
@@ -505,23 +507,23 @@ def target_of(external_secret: LiveObject) -> str | None:
 
 
 def writers(found: LiveObject | None, *path: str) -> Iterator[tuple[str, str, LiveObject]]:
-    """When each manager last wrote under `path` of an object, by ISO 8601, its name and the fields that it wrote."""
+    """For each manager that wrote under `path`: the time in ISO 8601, its name, and the fields that it wrote."""
     for each in child(found or {}, "metadata").get("managedFields") or ():
         if fields := child(each, "fieldsV1", *path):
             yield str(each.get("time") or ""), str(each.get("manager") or ""), fields
 
 
 def selects_by_labels(store: LiveObject | None) -> bool:
-    """Whether it takes the namespace's labels to judge its access."""
+    """Whether the store's access depends on labels of the namespace."""
     return any("namespaceSelector" in each for each in child(store or {}, "spec").get("conditions") or ())
 
 
-# With room on both sides for what is added and taken away here.
+# With room on both sides for the intervals that are added and subtracted.
 _YEARS = range(1970, 9000)
 
 
 def moment_of(text: object) -> datetime | None:
-    """A time of the API, in UTC; None for what is none, and for the zero time of Go."""
+    """A time of the API, in UTC; None for text that is not a time, and for Go's zero time."""
     try:
         found = datetime.fromisoformat(str(text))
         return found.astimezone(UTC) if found.tzinfo is not None and found.year in _YEARS else None
@@ -530,7 +532,7 @@ def moment_of(text: object) -> datetime | None:
 
 
 def clock(when: datetime, now: datetime) -> str:
-    """A time as people read it: without its date where that is today's."""
+    """A time for people, with its date only if that is not today."""
     try:
         when, now = when.astimezone(UTC), now.astimezone(UTC)
     except OverflowError:
@@ -539,16 +541,16 @@ def clock(when: datetime, now: datetime) -> str:
 
 
 def refresh_time(external_secret: LiveObject) -> datetime | None:
-    """When the operator began its last success; where its clock is not the API server's, when it noted that."""
+    """When the operator began its last success; if its clock is wrong, when the API server recorded it."""
     refreshed, noted = refresh_times(external_secret)
     if refreshed is None or noted is None or abs(refreshed - noted) <= CLOCKS:
         return refreshed
-    # What it has noted since of a failure says nothing of a success.
+    # A time that was recorded for a later failure says nothing of the success.
     return noted if refreshed > noted or ready_of(external_secret).get("status") == "True" else refreshed
 
 
 def refresh_times(external_secret: LiveObject) -> tuple[datetime | None, datetime | None]:
-    """When the operator began its last success by its own clock, and when it noted that by the API server's."""
+    """When the operator began its last success by its own clock, and when the API server recorded it."""
     every = writers(external_secret, "f:status")
     noted = (moment_of(time) for time, _, fields in every if "f:refreshTime" in fields)
     refreshed = moment_of(child(external_secret, "status").get("refreshTime"))
@@ -556,7 +558,7 @@ def refresh_times(external_secret: LiveObject) -> tuple[datetime | None, datetim
 
 
 def sync_request_time(external_secret: LiveObject) -> datetime | None:
-    """When somebody last asked the operator to synchronise: by the API server's clock, else as the annotation says."""
+    """When somebody last asked the operator to synchronise: by the API server, else by the annotation."""
     mark = child(external_secret, "metadata", "annotations").get(FORCE_SYNC)
     if mark is None:
         return None
@@ -572,7 +574,7 @@ def sync_request_time(external_secret: LiveObject) -> datetime | None:
 
 
 def sign_of(external_secret: LiveObject) -> datetime | None:
-    """The newest sign in an ExternalSecret's status that the operator runs; None where it never dealt with it."""
+    """When the operator last handled an ExternalSecret, by its status; None if it never did."""
     status = child(external_secret, "status")
     conditions = [moment_of(each.get("lastTransitionTime")) for each in status.get("conditions") or ()]
     return max(filter(None, (refresh_time(external_secret), *conditions)), default=None)

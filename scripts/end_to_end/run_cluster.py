@@ -79,7 +79,7 @@ class RunCluster(KubernetesCluster):
         lines = _lines(reply.stream(decode_content=False))
         try:
             while line := _answered(permission, lambda: next(lines, b"")):
-                event = client._object(line)  # noqa: SLF001
+                event = client._parse_object(line)  # noqa: SLF001
                 if event.get("type") == "ERROR":
                     # Mostly 410: the version is too old to go on from.
                     raise WatchEndedError
