@@ -204,7 +204,7 @@ class SecretChange(NamedTuple):
 
 
 # By namespace and name.
-Outlines = dict[tuple[str, str], SecretOutline]
+Outlines = dict[tuple[str, ...], SecretOutline]
 
 
 def outlines_of_values(data: ValuesData | None) -> Outlines:

@@ -16,6 +16,7 @@ from compiler.model.store import StoreAddress
 from compiler.model.values import (
     Outlines,
     SecretChange,
+    SecretOutline,
     compare,
     find_values,
     nesting_change,
@@ -132,9 +133,10 @@ def differences(before: Side, after: Side) -> tuple[SecretChange, ...]:
     changes: list[SecretChange] = []
     if before.subchart is not None and after.subchart is not None:
         changes += nesting_change(before.subchart, after.subchart)
-    changes += (*_store_changes(before.stores, after.stores), *compare(before.secrets, after.secrets))
-    if before.defaults and after.defaults and before.defaults != after.defaults:
-        changes.append(_change("every reference", before.defaults, after.defaults))
+    changes += compare(_outlines(before.stores), _outlines(after.stores))
+    changes += compare(before.secrets, after.secrets)
+    if before.defaults and after.defaults:
+        changes += compare(*(_outlines({"every reference": each.defaults}) for each in (before, after)))
     return tuple(changes)
 
 
@@ -182,22 +184,9 @@ def _reference_defaults(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield {key: value for key, value in reference.items() if key not in _OWN_FIELDS}
 
 
-def _store_changes(
-    before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]
-) -> Iterator[SecretChange]:
-    for title in sorted(before.keys() | after.keys()):
-        if title not in before:
-            yield SecretChange(title, "added")
-        elif title not in after:
-            yield SecretChange(title, "removed")
-        elif before[title] != after[title]:
-            yield _change(title, before[title], after[title])
-
-
-def _change(title: str, before: Mapping[str, str], after: Mapping[str, str]) -> SecretChange:
-    names = [name for name in dict.fromkeys((*before, *after)) if before.get(name) != after.get(name)]
-    fields = tuple((name, before.get(name, ""), after.get(name, "")) for name in names)
-    return SecretChange(title, "changed", fields=fields)
+def _outlines(fields: Mapping[str, Mapping[str, str]]) -> Outlines:
+    """What has a title and fields, as `compare` takes Secrets."""
+    return {(title,): SecretOutline(each, {}) for title, each in fields.items()}
 
 
 def _objects(document: Any) -> list[Any]:  # noqa: ANN401 - foreign data of any shape
