@@ -9,6 +9,7 @@ from functools import cache
 from compiler.cluster.pods import SecretRead, Way
 from compiler.consumers.readers import SYNC, Made, Moment, Name, ObjectIndex, VariableSource, Workload
 from compiler.edit.yaml_edit import listing
+from compiler.model import group_pairs
 from compiler.model.document import Diagnostic, Node, Related, Span
 from compiler.model.environment import CatalogueKey, Entry, Environment, Secret
 from compiler.model.facts import parse_minor
@@ -260,10 +261,7 @@ def missing_keys(own: EnvironmentSecrets, gathered: ObjectIndex, readers: Mappin
             continue
         # A key that pods name as well is another one, and no misspelt one.
         unnamed = has - {each.key for _, each in reading}
-        wanted: dict[str, list[tuple[Workload, SecretRead]]] = {}
-        for workload, each in reading:
-            if each.key and each.key not in has:
-                wanted.setdefault(each.key, []).append((workload, each))
+        wanted = group_pairs((each.key, (by, each)) for by, each in reading if each.key and each.key not in has)
         for key, asking in wanted.items():
             yield _missing(own, name, key, [each for each in asking if not each[1].optional] or asking, unnamed)
 
@@ -447,10 +445,7 @@ def unusable(own: EnvironmentSecrets, readers: Mapping[Name, Readers]) -> Iterat
     """A finding for each key of the environment that a container takes as a variable and that is no name of one."""
     for name, secret in own.secrets.items():
         whole = [each for each in readers.get(name, ()) if each[1].way is Way.ENV_FROM]
-        prefixes: dict[str, list[tuple[Workload, SecretRead]]] = {}
-        for workload, reading in whole:
-            prefixes.setdefault(reading.prefix, []).append((workload, reading))
-        for prefix, asking in prefixes.items():
+        for prefix, asking in group_pairs((each[1].prefix, each) for each in whole).items():
             for key in keys_of(secret):
                 if not _VARIABLE.fullmatch(f"{prefix}{key}"):
                     readers_of_key = titles_of(each for each, _ in asking)

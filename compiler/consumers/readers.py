@@ -19,6 +19,7 @@ from compiler.cluster.pods import (
     text,
 )
 from compiler.cluster.view import SECRETS, ClusterError, ClusterView, keys_of, target_of
+from compiler.model import group_pairs
 from compiler.model.document import Node, Span
 from compiler.model.facts import LABEL
 from compiler.model.values import child
@@ -149,11 +150,8 @@ class ObjectIndex:
 
     def readers(self) -> dict[Name, list[tuple[Workload, SecretRead]]]:
         """Every reading, by the Secret that is read, in the order of the input."""
-        found: dict[Name, list[tuple[Workload, SecretRead]]] = {}
-        for workload in self.workloads:
-            for reading in workload.readings:
-                found.setdefault((workload.namespace, reading.secret), []).append((workload, reading))
-        return found
+        every = ((workload, each) for workload in self.workloads for each in workload.readings)
+        return group_pairs(((workload.namespace, each.secret), (workload, each)) for workload, each in every)
 
 
 def is_workload(api_version: str, kind: str) -> bool:

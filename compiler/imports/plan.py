@@ -15,6 +15,7 @@ from compiler.edit.yaml_edit import Edit, add_members, apply_edits, apply_splice
 from compiler.imports.forms import FoundKey, FoundObject, FoundSecret
 from compiler.imports.found_stores import OWN_STORE, STORE_OPTION, Setting, SourceStore, setting_of
 from compiler.imports.sources import ImportTarget, store_kind
+from compiler.model import group_pairs
 from compiler.model.document import Node, Severity, Span
 from compiler.model.environment import OWNER, RETAIN, Entry, Secret, Store
 from compiler.model.facts import NEW_SECRET_WAVE, as_label, parse_duration
@@ -136,10 +137,8 @@ def _outputs(here: ImportTarget, drafts: Iterable[Draft]) -> Iterator[Output]:
 
 def _rule_errors(objects: Iterable[FoundObject], result: Result) -> dict[FoundObject, list[Finding]]:
     """The objects whose Secrets would break a rule, with what it says."""
-    places: dict[tuple[int, int], list[FoundObject]] = {}
-    for each in objects:
-        for span in _spans(each):
-            places.setdefault((id(span.source), span.start), []).append(each)
+    spans = ((span, each) for each in objects for span in _spans(each))
+    places = group_pairs(((id(span.source), span.start), each) for span, each in spans)
     found: dict[FoundObject, list[Finding]] = {}
     for diagnostic in result.diagnostics:
         if diagnostic.severity is Severity.ERROR:

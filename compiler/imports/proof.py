@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from compiler.imports.forms import FoundObject
 from compiler.imports.plan import ImportPlan
+from compiler.model import group_pairs
 from compiler.model.document import Span
 from compiler.model.environment import ALL_KEYS, OWNER, RETAIN, Environment, Store
 from compiler.model.facts import ANNOTATION
@@ -96,9 +97,7 @@ def _old_places(objects: Iterable[FoundObject]) -> Iterator[tuple[_Name, _Place]
 
 def _new_places(environment: Environment, old: Iterable[_Name]) -> Iterator[tuple[_Name, _Place]]:
     """What the operator would read for the ExternalSecrets as the chart renders them, of bundles for `old` keys."""
-    wanted: dict[tuple[str, str], list[str]] = {}
-    for namespace, secret, key in old:
-        wanted.setdefault((namespace, secret), []).append(key)
+    wanted = group_pairs(((namespace, secret), key) for namespace, secret, key in old)
     for manifest in manifests_of(environment).values():
         spec: Any = manifest.object["spec"]
         target = spec["target"]

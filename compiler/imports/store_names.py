@@ -14,6 +14,7 @@ from compiler.imports.found_stores import SourceStore
 from compiler.imports.sources import ImportTarget, store_kind
 from compiler.live.observation import ask_many
 from compiler.live.readers import ReadIndex
+from compiler.model import group_pairs
 from compiler.model.document import Source, Span
 from compiler.model.environment import ALL_KEYS, Environment, Store
 from compiler.model.facts import as_label
@@ -191,9 +192,8 @@ def _find_changes(names: Sequence[str], store: Store, other: Store) -> Iterator[
 
 def _find_clashes(names: Sequence[str], other: Store) -> list[list[str]]:
     """The names that would be one in `other`."""
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        groups.setdefault(other.provider.remote_name(other.provider.fitting_name(name)), []).append(name)
+    provider = other.provider
+    groups = group_pairs((provider.remote_name(provider.fitting_name(name)), name) for name in names)
     return [each for each in groups.values() if len(each) > 1]
 
 
@@ -222,8 +222,5 @@ def contents_lines(contents: StoreContents) -> Iterator[str]:
 
 
 def _by_folder(objects: Sequence[FoundObject]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for each in sorted(objects, key=lambda each: each.name):
-        folder, slash, _ = each.name.rpartition("/")
-        found.setdefault(folder + slash, []).append(each.name)
-    return found
+    names = sorted(each.name for each in objects)
+    return group_pairs((name[: name.rfind("/") + 1], name) for name in names)

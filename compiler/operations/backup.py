@@ -15,6 +15,7 @@ from compiler.change.plan import Kind, Options, Plan, Step, location_of
 from compiler.live.ages import values_since
 from compiler.live.observation import Observation, ask_many, value_at
 from compiler.live.stores import LiveStores
+from compiler.model import group_pairs
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.facts import has_more_values
 from compiler.model.inventory import Cell, Inventory, ValueName
@@ -75,8 +76,8 @@ def encode(backup: Backup) -> bytes:
         "version": VERSION if dates else _WITHOUT_DATES,
         "environment": backup.environment,
         "time": backup.time,
-        "secrets": keys_by_secret(ordered),
-        "missing": keys_by_secret(sorted(backup.missing)),
+        "secrets": group_pairs(ordered),
+        "missing": group_pairs(sorted(backup.missing)),
         "counts": {"secrets": len(backup.secrets), "keys": len(ordered)},
         "digest": _digest(body),
         **({"since": dates} if dates else {}),
@@ -96,7 +97,7 @@ def decode(data: bytes) -> Backup:
     values = _values(body)
     ordered = sorted(values)
     counts = {"secrets": len({secret for secret, _ in ordered}), "keys": len(ordered)}
-    if manifest["secrets"] != keys_by_secret(ordered) or manifest["counts"] != counts:
+    if manifest["secrets"] != group_pairs(ordered) or manifest["counts"] != counts:
         raise _unusable("its manifest does not list the keys that it holds")
     missing = tuple((secret, key) for secret, keys in manifest["missing"].items() for key in keys)
     return Backup(manifest["environment"], manifest["time"], values, missing, _since(manifest.get("since", {})))
@@ -165,14 +166,6 @@ def _limit_values(text: str) -> str:
     if has_more_values(text, _MOST_VALUES):
         raise _unusable(f"it has more than {_MOST_VALUES} values")
     return text
-
-
-def keys_by_secret(names: Iterable[ValueName]) -> dict[str, list[str]]:
-    """The keys of each secret."""
-    found: dict[str, list[str]] = {}
-    for secret, key in names:
-        found.setdefault(secret, []).append(key)
-    return found
 
 
 def _digest(body: bytes) -> str:

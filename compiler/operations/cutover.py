@@ -13,6 +13,7 @@ from compiler.edit.moves import finish_edits, return_edits, switch_edits, was_in
 from compiler.edit.yaml_edit import Edit, apply_edits
 from compiler.live.observation import Likeness, WriterOf, no_writer
 from compiler.live.stores import LiveStores, secret_named, store_named
+from compiler.model import group_pairs
 from compiler.model.document import Diagnostic, Severity
 from compiler.model.environment import REST, Environment, MoveProgress, Project, Secret, Store, progress_of
 from compiler.model.store import Place
@@ -272,7 +273,7 @@ def check_shared_places(switches: Iterable[Switch], request: CutoverRequest, to:
 
     A value rotated later would have to be written to both stores.
     """
-    for environment, going in _by_environment(switches).items():
+    for environment, going in group_pairs((each.environment, each) for each in switches).items():
         named, together = {each.secret for each in going}, _together(going)
         if stays := [name for name in together if name not in named]:
             both = f"{list_names(sorted(named))} and {list_names(stays)}"
@@ -283,7 +284,7 @@ def check_shared_places(switches: Iterable[Switch], request: CutoverRequest, to:
 
 def check_guard_order(switches: Iterable[Switch], request: CutoverRequest, to: str) -> Iterator[Check]:
     """What is to be done before a secret that guards a store moves: alone, after all others, and with a way in."""
-    for environment, going in _by_environment(switches).items():
+    for environment, going in group_pairs((each.environment, each) for each in switches).items():
         guards = [each for each in going if each.before.entry.guards]
         for each in guards:
             message = f"{quote(each.secret)} guards a store: try a break-glass log-in, which does not need it, first"
@@ -304,13 +305,6 @@ def check_guard_order(switches: Iterable[Switch], request: CutoverRequest, to: s
         elif behind:
             message = f"{quote(guards[0].secret)} guards a store, so it moves last; not there yet: {list_names(behind)}"
             yield Check(About.GUARDS, Verdict.REFUSED, message, request.switch(environment.name, behind, to))
-
-
-def _by_environment(switches: Iterable[Switch]) -> dict[Environment, list[Switch]]:
-    found: dict[Environment, list[Switch]] = {}
-    for switch in switches:
-        found.setdefault(switch.environment, []).append(switch)
-    return found
 
 
 def _together(switches: Sequence[Switch]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from functools import partial
 from compiler.live.ages import AgeState, KeyAge, age_keys
 from compiler.live.observation import ask_many, rotation_of
 from compiler.live.stores import LiveStores
+from compiler.model import group_pairs
 from compiler.model.document import Severity
 from compiler.model.environment import Environment
 from compiler.model.inventory import Cell, Inventory
@@ -64,9 +65,7 @@ def ages_of(found: Verification, stores: LiveStores, now: datetime) -> dict[Cell
     limits = {each.cell: each.cell.lifetime.limit_days for each in own}
     read = {each.cell: each.remote for each in own if each.remote is not None}
     ages = {each.cell: _age_of_unread(each, limits[each.cell]) for each in own if each.remote is None}
-    remotes: dict[tuple[SecretReader, str], list[Cell]] = {}
-    for each, remote in read.items():
-        remotes.setdefault((stores.open(each.store), remote.name), []).append(each)
+    remotes = group_pairs(((stores.open(each.store), remote.name), each) for each, remote in read.items())
 
     def judge(item: tuple[tuple[SecretReader, str], list[Cell]]) -> dict[Cell, KeyAge]:
         (reader, _), group = item

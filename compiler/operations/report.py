@@ -27,6 +27,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from compiler.live.ages import AgeState
+from compiler.model import group_pairs
 from compiler.model.facts import has_more_values
 from compiler.operations.verify import KeyState
 from compiler.refusal import Refusal
@@ -212,10 +213,7 @@ def _secret(name: str, environments: Sequence[ReportedEnvironment], cells: _Cell
     usual = {what: Counter(each[what] for each in settings.values()).most_common(1)[0][0] for what in _COMPARED}
     unlike = {where: [what for what in _COMPARED if own[what] != usual[what]] for where, own in settings.items()}
     differs = [what for what in _COMPARED if any(what in words for words in unlike.values())]
-    by_key: dict[str, list[tuple[ReportedEnvironment, Json]]] = {}
-    for each in having:
-        for key, found in each.keys.get(name, {}).items():
-            by_key.setdefault(key, []).append((each, found))
+    by_key = group_pairs((key, (each, its)) for each in having for key, its in each.keys.get(name, {}).items())
     return {
         "id": name,
         "differs": differs,

@@ -24,6 +24,7 @@ from compiler.live.observation import (
     version_of,
 )
 from compiler.live.stores import AddressError, LiveStores
+from compiler.model import group_pairs
 from compiler.model.document import Diagnostic, Severity
 from compiler.model.environment import BUNDLE, EXTRACT, Environment, Secret, Store
 from compiler.model.inventory import Cell
@@ -236,10 +237,7 @@ class Verification:
     @property
     def by_secret_and_store(self) -> dict[tuple[str, str], list[KeyStatus]]:
         """The keys of each secret in each store, all by id."""
-        statuses: dict[tuple[str, str], list[KeyStatus]] = {}
-        for status in self.keys:
-            statuses.setdefault((status.cell.secret, status.cell.store.id), []).append(status)
-        return statuses
+        return group_pairs(((each.cell.secret, each.cell.store.id), each) for each in self.keys)
 
 
 # By store: its keys that were not read, and why it gave none of its secrets.
@@ -359,10 +357,7 @@ def values_written(found: Verification) -> dict[tuple[str, str], dict[str, datet
 
 def _open(cells: Iterable[Cell], stores: LiveStores, failures: Failures) -> dict[Store, SecretReader]:
     readers: dict[Store, SecretReader] = {}
-    by_store: dict[Store, list[Cell]] = {}
-    for cell in cells:
-        by_store.setdefault(cell.store, []).append(cell)
-    for store, asking in by_store.items():
+    for store, asking in group_pairs((each.store, each) for each in cells).items():
         try:
             readers[store] = stores.open(store)
         except (AddressError, StoreError) as error:
@@ -465,10 +460,8 @@ def _of_one_value(cells: Iterable[Cell]) -> list[list[Cell]]:
 
 def _group_cells(cells: Iterable[Cell], alike: Callable[[Cell], tuple[object, ...]]) -> list[list[Cell]]:
     """The cells by what is `alike`, in each group those that take no value first."""
-    groups: dict[tuple[object, ...], list[Cell]] = {}
-    for each in cells:
-        groups.setdefault(alike(each), []).append(each)
-    return [sorted(group, key=lambda each: each.holder is not None) for group in groups.values()]
+    groups = group_pairs((alike(each), each) for each in cells).values()
+    return [sorted(group, key=lambda each: each.holder is not None) for group in groups]
 
 
 def _read_stores(readers: dict[Store, SecretReader], answered: Iterable[SecretReader]) -> tuple[ReadStore, ...]:
@@ -493,11 +486,8 @@ def verify_access(
     A store that cannot be asked is left to what reads it. What is refused afterwards is told with all that the role
     takes there.
     """
-    by_store: dict[Store, list[Cell]] = {}
-    for each in cells:
-        by_store.setdefault(each.store, []).append(each)
     found: list[Diagnostic] = []
-    for store, asking in by_store.items():
+    for store, asking in group_pairs((each.store, each) for each in cells).items():
         try:
             found += _of_store(environment, store, asking, role, stores)
         except (AddressError, StoreError):

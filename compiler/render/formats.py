@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import compiler
+from compiler.model import group_pairs
 from compiler.model.document import Severity
 from compiler.render.content import Element, Fingerprint, Fitted, Painted, Style, WorkflowCommands, envelope, members
 from compiler.text.characters import cells
@@ -88,10 +89,8 @@ def _together(related: Sequence[ShownRelated], *, each_place: bool) -> Iterator[
     if each_place:
         yield from ([note] for note in related)
         return
-    groups: dict[object, list[ShownRelated]] = {}
-    for number, note in enumerate(related):
-        groups.setdefault((note.about, note.path) if note.about else number, []).append(note)
-    yield from groups.values()
+    kinds = (((each.about, each.path) if each.about else number, each) for number, each in enumerate(related))
+    yield from group_pairs(kinds).values()
 
 
 def _text_place(notes: Sequence[ShownRelated], before: str, width: int = _SCREEN) -> tuple[str | tuple[str, ...], ...]:

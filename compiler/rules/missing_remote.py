@@ -18,6 +18,7 @@ Add the name to the entry, or to the environment's secret where it differs from 
         azurekv: ai-platform-engineering-github
 """
 
+from compiler.model import group_pairs
 from compiler.model.provider import Provider
 from compiler.rules.api import ENVIRONMENT, ERROR, Entry, Environment, Finding, Findings, Related, Secret, Store, rule
 from compiler.text.wording import list_names, quote
@@ -31,12 +32,10 @@ def check(environment: Environment) -> Findings:
             continue
         if secret.store is None or environment.damaged:
             continue
-        missing: dict[Entry, list[str]] = {}
-        for item in secret.keys:
-            # Where `from` leads nowhere, that is reported.
-            if item.place is None and item.key.is_taken == (item.key.origin is not None):
-                missing.setdefault(item.key.holder(secret.entry), []).append(item.key.name)
-        for holder, keys in missing.items():
+        lacking = (item.key for item in secret.keys if item.place is None)
+        # Where `from` leads nowhere, that is reported.
+        missing = (key for key in lacking if key.is_taken == (key.origin is not None))
+        for holder, keys in group_pairs((key.holder(secret.entry), key.name) for key in missing).items():
             yield _finding(secret, secret.store, holder, keys)
 
 

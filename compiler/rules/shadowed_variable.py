@@ -19,6 +19,7 @@ Keys that read the same place are not reported. `compile` goes by `mountedBy` in
 same for what pods really mount, and whatever else hides a key there.
 """
 
+from compiler.model import group_pairs
 from compiler.model.environment import Environment, Secret
 from compiler.rules.api import ENVIRONMENT, WARNING, Finding, Findings, Related, list_names, rule, waiver
 
@@ -48,10 +49,7 @@ _WITHOUT_LLM = frozenset(
 
 @rule("shadowed-variable", WARNING, ENVIRONMENT, waivable=True)
 def check(environment: Environment) -> Findings:
-    mounted: dict[str, list[Secret]] = {}
-    for secret in environment.secrets.values():
-        for component in secret.entry.mounted_by:
-            mounted.setdefault(component, []).append(secret)
+    mounted = group_pairs((by, each) for each in environment.secrets.values() for by in each.entry.mounted_by)
     shared = mounted.pop(_LLM, [])
     shared_names = {name for secret in shared for name in secret.target_keys}
     for component, own in mounted.items():

@@ -26,6 +26,7 @@ findings, not half a million.
 
 from collections.abc import Iterable
 
+from compiler.model import group_pairs
 from compiler.model.document import Related
 from compiler.model.environment import Environment, Project, Secret, Store
 from compiler.model.inventory import reads_of
@@ -50,10 +51,7 @@ _MOST_SECRETS = 20
 
 def gather(findings: Iterable[Finding]) -> Findings:
     """One finding for each two environments, in place of one for each secret that both read."""
-    of_two: dict[tuple[str, ...], list[Finding]] = {}
-    for finding in findings:
-        of_two.setdefault(finding.names, []).append(finding)
-    for names, together in of_two.items():
+    for names, together in group_pairs((each.names, each) for each in findings).items():
         yield together[0] if len(together) == 1 else _of_several(names, together)
 
 
@@ -66,12 +64,8 @@ def check(project: Project) -> Findings:
 
 def _by_address(project: Project) -> dict[StoreIdentity, list[tuple[Environment, Store]]]:
     """The environments with their stores that secrets are read from, by the store's identity."""
-    readers: dict[StoreIdentity, list[tuple[Environment, Store]]] = {}
-    for environment in project.environments:
-        for store in environment.stores_in_use():
-            if (address := _absolute(store)) is not None:
-                readers.setdefault(address, []).append((environment, store))
-    return readers
+    readers = ((_absolute(store), (each, store)) for each in project.environments for store in each.stores_in_use())
+    return group_pairs((address, reader) for address, reader in readers if address is not None)
 
 
 def _absolute(store: Store) -> StoreIdentity | None:

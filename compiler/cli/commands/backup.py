@@ -13,6 +13,7 @@ from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_
 from compiler.cli.terminal.dialogue import ask_hidden, is_terminal, read_file
 from compiler.cli.terminal.outlet import standard_error
 from compiler.live.stores import LiveStores, secret_named
+from compiler.model import group_pairs
 from compiler.model.environment import ALL_KEYS, Environment
 from compiler.model.inventory import ValueName
 from compiler.operations.age_file import (
@@ -25,7 +26,7 @@ from compiler.operations.age_file import (
     require_writable,
     write_private,
 )
-from compiler.operations.backup import Backup, Gathered, encode, gather, keys_by_secret
+from compiler.operations.backup import Backup, Gathered, encode, gather
 from compiler.refusal import FOUND, OK, Refusal
 from compiler.render.content import Line, members
 from compiler.stores.secret_value import Comparer, SecretValue
@@ -240,8 +241,8 @@ def backup_data(backup: Backup) -> dict[str, Any]:
     """What a backup is, in a report of it or of what was restored from it."""
     return {
         **members(backup, "environment", "time"),
-        "secrets": keys_by_secret(backup.values),
-        "missing": keys_by_secret(backup.missing),
+        "secrets": group_pairs(backup.values),
+        "missing": group_pairs(backup.missing),
     }
 
 

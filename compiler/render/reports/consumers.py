@@ -8,6 +8,7 @@ from compiler.consumers.findings import required_keys
 from compiler.consumers.look import Look, UpgradeNeed
 from compiler.consumers.readers import Workload
 from compiler.generate.platform import PlatformValues
+from compiler.model import group_pairs
 from compiler.render.content import Line, members
 from compiler.text.wording import command_line, pieces_of, pluralize, quote
 
@@ -76,9 +77,6 @@ def consumers_content(look: Look | None, manifests: Sequence[str], since: Sequen
 
 
 def _workloads(reading: Readers) -> list[dict[str, Any]]:
-    by_workload: dict[Workload, list[SecretRead]] = {}
-    for workload, each in reading:
-        by_workload.setdefault(workload, []).append(each)
     return [
         {
             **members(workload, "kind", "name"),
@@ -86,7 +84,7 @@ def _workloads(reading: Readers) -> list[dict[str, Any]]:
             "keys": sorted({each.key for each in every if each.key}),
             "optional": all(each.optional for each in every),
         }
-        for workload, every in by_workload.items()
+        for workload, every in group_pairs(reading).items()
     ]
 
 

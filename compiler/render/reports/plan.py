@@ -20,6 +20,7 @@ from compiler.change.plan import (
     Target,
     WriteResult,
 )
+from compiler.model import group_pairs
 from compiler.model.environment import ALL_KEYS
 from compiler.model.facts import short_duration
 from compiler.model.inventory import RefreshTimes
@@ -151,10 +152,8 @@ def result_pieces(result: WriteResult) -> tuple[str, ...]:
 
 def outcome_lines(outcome: Outcome) -> Iterator[Line]:
     """The failed writes, each cause once, and how many were not started."""
-    causes: dict[tuple[object, ...], list[WriteResult]] = {}
-    for result in outcome.results:
-        if result.state not in _FINE and result.state is not State.PENDING:
-            causes.setdefault((result.state, result.version, result.reason, result.remedy), []).append(result)
+    failed = (each for each in outcome.results if each.state not in _FINE and each.state is not State.PENDING)
+    causes = group_pairs(((each.state, each.version, each.reason, each.remedy), each) for each in failed)
     for *others, last in causes.values():
         names = (f"{each.store}:{each.name}, " for each in others)
         yield Wrapped((*names, *result_pieces(last), ": ", last.reason), _HANG, HANGING)
@@ -288,10 +287,8 @@ def _remedies(plan: Plan, kind: NoteKind) -> Iterable[str]:
 
 
 def _expiry_lines(plan: Plan) -> Iterator[Line]:
-    dates: dict[str, list[str]] = {}
-    for write in plan.writes:
-        if isinstance(write, NewVersion) and write.expires is not None:
-            dates.setdefault(f"{write.expires:%Y-%m-%d}", []).append(write.name)
+    dated = ((each.expires, each.name) for each in plan.writes if isinstance(each, NewVersion))
+    dates = group_pairs((f"{date:%Y-%m-%d}", name) for date, name in dated if date is not None)
     for day, names in dates.items():
         yield Wrapped((f"expires on {day}: ", *pieces_of(names)), _HANG, HANGING)
     overdue = {note.place: note for note in plan.notes if note.kind is NoteKind.OVERDUE}
