@@ -147,6 +147,7 @@ def rbac(environment: Environment) -> str:
     # Without --root: a path of one machine is of no use in a file for a cluster, and a line break ends a comment.
     return (
         f"# What `{PROGRAM} status {environment.name} --cluster` and `--wait` ask for.\n"
+        "# `verify` and `cutover` with --cluster need no more.\n"
         "# `rotate` needs the same, platform-secrets-force-sync and platform-secrets-retire.\n"
         '# Bind the roles to the people who run the commands. Without a rule, what it is for is "not asked".\n'
         f"{roles}{(_RBAC / 'cluster.yaml').read_text('utf-8')}"

@@ -132,6 +132,11 @@ class ClusterGate:
             what = pluralize(len(switches), "ExternalSecret")
             state = "managed by this chart" if request.is_back else "managed by this chart and not failing"
             yield Check(About.CLUSTER_SECRETS, Verdict.PASSED, f"{what} in the cluster, {state}")
+        typed = [each for each in switches if each.before.entry.type is not None and not request.is_back]
+        for (plural, space), error in self._view.refused.items():
+            if plural == SECRETS and (names := [each.secret for each in typed if each.namespace == space]):
+                message = f"not asked: whether a Secret of {list_names(names)} has another type: {error}"
+                yield Check(About.CLUSTER_SECRETS, Verdict.NOTED, message)
 
     def readers_of(self, switches: Sequence[Switch]) -> dict[Switch, tuple[str, ...] | None]:
         """The live workloads that read the Secret of each switch, None where they may not be asked for."""

@@ -15,6 +15,7 @@ from tests.live_platform import compiled_objects, provider_of
 from tests.platforms import environment_of
 from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, watched
 from tests.unit.cli.conftest import ROOT
+from tests.unit.operations.status_world import World
 
 SLACK = "agent-slack-secrets"
 APPLIED = ' but by "argocd-controller", which wrote it at 2026-11-26T00:50:05Z'
@@ -461,3 +462,22 @@ def test_a_secret_that_cannot_get_its_type_is_not_switched(
     line = "platform-secrets status dev --only slack --cluster"
     assert refused[0].mend == f"for the line that deletes it, once the type is deployed: {line}"
     assert not [each for each in gate(cluster, dev, "slack", is_back=True) if str(each.verdict) == "refused"]
+
+
+@pytest.mark.parametrize(
+    ("right", "is_typed", "is_noted"), [(True, True, False), (False, True, True), (False, False, False)]
+)
+def test_who_may_not_list_secrets_is_told_that_their_types_were_not_asked(
+    world: World, *, right: bool, is_typed: bool, is_noted: bool
+) -> None:
+    if is_typed:
+        world.bench.change("catalogue", "  jira:\n", "  jira:\n    type: Opaque\n")
+        world.platform.run(world.bench.environment())
+    if not right:
+        world.double.refused["list secrets"] = 403
+    dev = world.bench.environment()
+    switch = Switch(dev, "jira", dev.stores["vault"], dev.stores["azure"])
+    found = ClusterGate(world.view()).check_switches([switch], request(), {})
+    said = [each.message for each in found if "not asked: whether a Secret of" in each.message]
+    assert bool(said) is is_noted
+    assert all('"jira" has another type: you are not allowed to list secrets in agents' in each for each in said)
