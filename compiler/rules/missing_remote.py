@@ -35,7 +35,7 @@ def check(environment: Environment) -> Findings:
         lacking = (item.key for item in secret.keys if item.place is None)
         # Where `from` leads nowhere, that is reported.
         missing = (key for key in lacking if key.is_taken == (key.origin is not None))
-        for holder, keys in group_pairs((key.holder(secret.entry), key.name) for key in missing).items():
+        for holder, keys in group_pairs([(key.holder(secret.entry), key.name) for key in missing]).items():
             yield _finding(secret, secret.store, holder, keys)
 
 

@@ -49,7 +49,7 @@ _WITHOUT_LLM = frozenset(
 
 @rule("shadowed-variable", WARNING, ENVIRONMENT, waivable=True)
 def check(environment: Environment) -> Findings:
-    mounted = group_pairs((by, each) for each in environment.secrets.values() for by in each.entry.mounted_by)
+    mounted = group_pairs([(by, each) for each in environment.secrets.values() for by in each.entry.mounted_by])
     shared = mounted.pop(_LLM, [])
     shared_names = {name for secret in shared for name in secret.target_keys}
     for component, own in mounted.items():

@@ -51,7 +51,7 @@ _MOST_SECRETS = 20
 
 def gather(findings: Iterable[Finding]) -> Findings:
     """One finding for each two environments, in place of one for each secret that both read."""
-    for names, together in group_pairs((each.names, each) for each in findings).items():
+    for names, together in group_pairs([(each.names, each) for each in findings]).items():
         yield together[0] if len(together) == 1 else _of_several(names, together)
 
 
@@ -65,7 +65,7 @@ def check(project: Project) -> Findings:
 def _by_address(project: Project) -> dict[StoreIdentity, list[tuple[Environment, Store]]]:
     """The environments with their stores that secrets are read from, by the store's identity."""
     readers = ((_absolute(store), (each, store)) for each in project.environments for store in each.stores_in_use())
-    return group_pairs((address, reader) for address, reader in readers if address is not None)
+    return group_pairs([(address, reader) for address, reader in readers if address is not None])
 
 
 def _absolute(store: Store) -> StoreIdentity | None:

@@ -153,7 +153,7 @@ def result_pieces(result: WriteResult) -> tuple[str, ...]:
 def outcome_lines(outcome: Outcome) -> Iterator[Line]:
     """The failed writes, each cause once, and how many were not started."""
     failed = (each for each in outcome.results if each.state not in _FINE and each.state is not State.PENDING)
-    causes = group_pairs(((each.state, each.version, each.reason, each.remedy), each) for each in failed)
+    causes = group_pairs([((each.state, each.version, each.reason, each.remedy), each) for each in failed])
     for *others, last in causes.values():
         names = (f"{each.store}:{each.name}, " for each in others)
         yield Wrapped((*names, *result_pieces(last), ": ", last.reason), _HANG, HANGING)
@@ -288,7 +288,7 @@ def _remedies(plan: Plan, kind: NoteKind) -> Iterable[str]:
 
 def _expiry_lines(plan: Plan) -> Iterator[Line]:
     dated = ((each.expires, each.name) for each in plan.writes if isinstance(each, NewVersion))
-    dates = group_pairs((f"{date:%Y-%m-%d}", name) for date, name in dated if date is not None)
+    dates = group_pairs([(f"{date:%Y-%m-%d}", name) for date, name in dated if date is not None])
     for day, names in dates.items():
         yield Wrapped((f"expires on {day}: ", *pieces_of(names)), _HANG, HANGING)
     overdue = {note.place: note for note in plan.notes if note.kind is NoteKind.OVERDUE}
