@@ -167,7 +167,8 @@ def _extras(
     A Secret of `whole` has those of other entries too: they go along wherever no other step brings them.
     """
     known, moved = set(named), {(step.source, step.destination) for step in steps}
-    for secret, (own, theirs) in mains.items():
+    # Those of `whole` first: a secret that shares their remote one may need less of it.
+    for secret, (own, theirs) in sorted(mains.items(), key=lambda each: each[0] not in whole):
         reading = seen.held[own.store, own.name]
         # Where a key is the whole value, apparent properties are a part of it.
         if isinstance(reading, StoreError) or own in known:

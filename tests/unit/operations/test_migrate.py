@@ -328,6 +328,9 @@ def test_one_of_several_secrets_that_share_what_is_extracted_brings_the_keys_of_
         assert set(keys_of(write)) == {*SHARED}
     # Without that, the keys of the others are left to them.
     assert set(kinds(plan(sharing, ends, only=("jira",), all_properties=True))) == {"JIRA_TOKEN", "JIRA_URL", "NOTES"}
+    # So it does beside one that is before it and names its keys.
+    (write,) = puts(plan(extracting(sharing, "jira"), ends))
+    assert set(keys_of(write)) == {*SHARED}
     # All of them bring each key once.
     found = plan(extracting(sharing, "jira", "github"), ends)
     assert sorted(step.key for step in found.steps) == sorted(SHARED)
