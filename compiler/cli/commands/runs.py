@@ -43,7 +43,8 @@ def run(invocation: Invocation) -> int:
     every, unread = list_runs(invocation.root, arguments.audit)
     silent = dict[str, str]()
     if arguments.stores:
-        every, silent = _with_stored(invocation, every)
+        with open_live(invocation) as (environment, stores):
+            every, silent = list_stored(invocation.root, environment, stores, every)
     runs = [each for each in every if arguments.environment in (None, each.environment)]
     environments = sorted({each.environment for each in every})
     shown = runs if arguments.all else runs[:_MOST]
@@ -52,12 +53,6 @@ def run(invocation: Invocation) -> int:
     invocation.lines((Painted("warning: ", Style.WARNING), file, ": ", why) for file, why in unread.items())
     content = {"runs": runs, "unread": [{"file": file, "why": why} for file, why in unread.items()]}
     return invocation.report(lambda: content, COULD_NOT_RUN if silent else OK, arguments.environment)
-
-
-def _with_stored(invocation: Invocation, every: Sequence[PastWrites]) -> tuple[tuple[PastWrites, ...], dict[str, str]]:
-    """The runs with those rotations that the stores know alone, and why stores say nothing, by their ids."""
-    with open_live(invocation) as (environment, stores):
-        return list_stored(invocation.root, environment, stores, every)
 
 
 def _lines(shown: Sequence[PastWrites], left: int, environments: Sequence[str], now: datetime) -> Iterator[Line]:
