@@ -34,7 +34,7 @@ def _cannot_open(why: str) -> Refusal:
 
 
 def remove_armor(data: bytes) -> bytes:
-    """The binary file in `data`, which may be text of `age --armor`. Raises Refusal."""
+    """The binary age file in `data`, which may be in the text form of `age --armor`. Raises Refusal."""
     if not data.lstrip().startswith(_BEGIN):
         return data
     armor = _ARMOR.fullmatch(data)
@@ -48,7 +48,7 @@ def work_factor(data: bytes) -> int:
     """The scrypt work factor of a binary file that a passphrase opens. Raises Refusal."""
     end = data.find(_HEADER_END, 0, _LONGEST_HEADER)
     stanzas = [line for line in data[: max(end, 0)].split(b"\n") if line.startswith(b"->")]
-    # A file with a passphrase has one stanza: a second one could ask for more than the one that is checked here.
+    # A file with a passphrase has one stanza: a second one could cost more than the first, which is checked.
     stanza = _STANZA.fullmatch(stanzas[0]) if len(stanzas) == 1 else None
     if stanza is None:
         raise _cannot_open("its header is damaged")
@@ -60,14 +60,14 @@ SHORTEST_PASSPHRASE = 12
 
 
 def encrypt_to(plain: bytes, recipients: Sequence[str]) -> bytes:
-    """An age file for `recipients` (`age1…`). Raises Refusal, which quotes neither keys nor content."""
+    """An age file for `recipients` (`age1…`) alone. Raises Refusal, which quotes neither keys nor content."""
     return bytes(_pyrage().encrypt(plain, parse_recipients(recipients)))
 
 
 def encrypt_with(plain: bytes, passphrase: SecretValue) -> bytes:
     require_passphrase(passphrase)
     sealed = bytes(_pyrage().passphrase.encrypt(plain, passphrase.reveal()))
-    # `restore` must be able to open it.
+    # Check that `restore` can open it.
     _require_bounded(sealed)
     return sealed
 
@@ -85,7 +85,7 @@ def parse_recipients(texts: Sequence[str]) -> list[Any]:
 
 
 def _parse_each(parse: Callable[[T], Any], given: Iterable[T], words: tuple[str, str, str]) -> list[Any]:
-    """Each as pyrage's object; `words` for an error are its name, what it is not, and what to give."""
+    """Each text as a pyrage object; `words` are for an error: its name, what it is not, and what to give."""
     called, expected, way_out = words
     found = []
     for number, each in enumerate(given, 1):
@@ -157,7 +157,7 @@ _MODE = 0o600
 
 
 def require_writable(path: Path, *, replaces: bool) -> None:
-    """Raises Refusal where `write_private` would, before the content is made."""
+    """Raises Refusal if `write_private` would; call it before the content is made."""
     shown = quote(str(path))
     try:
         status = os.lstat(path)
@@ -182,7 +182,7 @@ def require_folder(folder: Path, shown: str) -> None:
 
 
 def write_private(path: Path, content: bytes, *, replaces: bool) -> None:
-    """Replaces `path` at once by a file that only its owner can read, and waits until it is on disk.
+    """Replaces `path` by a file that only its owner can read; returns once it is on disk.
 
     Raises Refusal; then, and after Ctrl-C, the old file is unchanged.
     """

@@ -48,10 +48,10 @@ _MOST_VALUES = 1_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Backup:
-    """The values of one environment at one time (ISO 8601, UTC), by the catalogue's names: any store can take them.
+    """The values of one environment at one time (ISO 8601, UTC), by names of the catalogue, so that any store fits.
 
-    `missing` are keys in use that could not be read when the backup was made. `since` has since when each key with a
-    limit had its value, None where that was not known.
+    `missing` are keys in use that could not be read when the backup was made. `since` says since when each key with a
+    limit had its value, None if that was not known.
     """
 
     environment: str
@@ -66,11 +66,11 @@ class Backup:
 
 
 def encode(backup: Backup) -> bytes:
-    """Two lines of JSON: the manifest, and one object of the values by `secret/KEY`; see docs/reference/backup.md."""
+    """Two lines of JSON: the manifest, and an object of the values by `secret/KEY`; see docs/reference/backup.md."""
     ordered = sorted(backup.values)
     content = write_object({f"{secret}/{key}": backup.values[secret, key] for secret, key in ordered})
     body = content.encode("utf-8", "surrogatepass")
-    dates = {f"{secret}/{key}": _text(backup.since[secret, key]) for secret, key in sorted(backup.since)}
+    dates = {f"{secret}/{key}": _date_text(backup.since[secret, key]) for secret, key in sorted(backup.since)}
     manifest = {
         "format": FORMAT,
         "version": VERSION if dates else _WITHOUT_DATES,
@@ -86,28 +86,28 @@ def encode(backup: Backup) -> bytes:
 
 
 def decode(data: bytes) -> Backup:
-    """The backup in `data`. Raises Refusal where a part does not fit the others."""
+    """The backup in `data`. Raises Refusal if its parts do not match."""
     head, _, rest = data.partition(b"\n")
     if len(head) > _LONGEST_MANIFEST:
         raise _unusable("its manifest is too large")
-    manifest = _manifest(head)
+    manifest = _parse_manifest(head)
     body = rest.removesuffix(b"\n")
     if manifest["digest"] != _digest(body):
         raise _unusable("its content does not match the digest in its manifest")
-    values = _values(body)
+    values = _parse_values(body)
     ordered = sorted(values)
     counts = {"secrets": len({secret for secret, _ in ordered}), "keys": len(ordered)}
     if manifest["secrets"] != group_pairs(ordered) or manifest["counts"] != counts:
         raise _unusable("its manifest does not list the keys that it holds")
     missing = tuple((secret, key) for secret, keys in manifest["missing"].items() for key in keys)
-    return Backup(manifest["environment"], manifest["time"], values, missing, _since(manifest.get("since", {})))
+    return Backup(manifest["environment"], manifest["time"], values, missing, _parse_dates(manifest.get("since", {})))
 
 
-def _text(moment: datetime | None) -> str | None:
+def _date_text(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="seconds") if moment is not None else None
 
 
-def _since(dates: Mapping[str, Any]) -> dict[ValueName, datetime | None]:
+def _parse_dates(dates: Mapping[str, Any]) -> dict[ValueName, datetime | None]:
     found: dict[ValueName, datetime | None] = {}
     for name, text in dates.items():
         secret, slash, key = name.partition("/")
@@ -121,7 +121,7 @@ def _since(dates: Mapping[str, Any]) -> dict[ValueName, datetime | None]:
     return found
 
 
-def _manifest(head: bytes) -> dict[str, Any]:
+def _parse_manifest(head: bytes) -> dict[str, Any]:
     try:
         text = _limit_values(head.decode())
         manifest = json.loads(text)
@@ -144,11 +144,11 @@ def _manifest(head: bytes) -> dict[str, Any]:
     return manifest
 
 
-def _values(body: bytes) -> dict[ValueName, SecretValue]:
+def _parse_values(body: bytes) -> dict[ValueName, SecretValue]:
     try:
         found = read_object(_limit_values(body.decode("utf-8", "surrogatepass")))
     except (NotAnObjectError, UnicodeDecodeError):
-        # Either error may hold the content.
+        # Both errors may quote the content.
         found = None
     if found is None:
         raise _unusable("its content is damaged")
@@ -162,7 +162,7 @@ def _values(body: bytes) -> dict[ValueName, SecretValue]:
 
 
 def _limit_values(text: str) -> str:
-    """The text itself. Raises Refusal where it has so many values that it is none that `encode` made."""
+    """The text itself. Raises Refusal if it has more values than `encode` would ever write."""
     if has_more_values(text, _MOST_VALUES):
         raise _unusable(f"it has more than {_MOST_VALUES} values")
     return text
@@ -182,8 +182,9 @@ _UNFIT = UNWRITABLE | {Trait.NOT_A_STRING}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gathered:
-    """`lacking` are keys that the environment uses or a store holds, and that the backup does not have, each with why.
+    """A backup and what it lacks.
 
+    `lacking` are keys that the environment uses or a store holds, and that could not be read, each with the reason.
     `left_out` are properties that no key of the catalogue names: (remote name, property).
     """
 
@@ -192,7 +193,7 @@ class Gathered:
     left_out: tuple[tuple[str, str], ...]
 
     def is_enough(self, *, is_partial: bool) -> bool:
-        """Whether it may become a file: with all keys, or with some where a part will do. Raises Refusal for none."""
+        """Whether to write the backup: it has all keys, or some if a part is accepted. Raises Refusal for none."""
         if self.lacking and not is_partial:
             return False
         if not self.backup.values:
@@ -204,12 +205,12 @@ class Gathered:
 def gather(environment: Environment, only: Sequence[str], stores: LiveStores) -> Gathered:
     """The values of the secrets `only`, or of all, from the store that each reads.
 
-    Keys of variants that are not in use are included where the store has them. Raises AddressError, and the
-    StoreError of a store that cannot be used at all.
+    Keys of variants that are not in use are included if the store has them. Raises AddressError, and the StoreError of
+    a store that cannot be used at all.
     """
     inventory, cells = Inventory(environment), dict[ValueName, Cell]()
     for cell in inventory.cells(only):
-        # A value is in use where any secret that has it uses it.
+        # A shared value is in use if one of its secrets uses it.
         is_used = cell.in_use or (cell.value in cells and cells[cell.value].in_use)
         cells[cell.value] = replace(cell, in_use=is_used)
     used = {cell.store.id: cell.store for cell in cells.values()}
@@ -235,7 +236,7 @@ def gather(environment: Environment, only: Sequence[str], stores: LiveStores) ->
 
 
 def _dates_of(limited: Iterable[Cell], seen: Observation) -> dict[ValueName, datetime | None]:
-    """Since when each value with a limit is the same; stores are asked only where there is one."""
+    """Since when each value with a limit is the same; a store is read only if it has such a value."""
     by_remote: dict[tuple[str, str], dict[ValueName, tuple[int, str | None]]] = {}
     for cell in limited:
         days = cell.lifetime.limit_days or 0
@@ -250,14 +251,14 @@ def _dates_of(limited: Iterable[Cell], seen: Observation) -> dict[ValueName, dat
 
 
 def _value_of(cell: Cell, seen: Observation) -> SecretValue | str:
-    """The value, or why there is none: nothing where an unused key has none."""
+    """The value, or why there is none; an empty string for an unused key without a value."""
     reading = seen.held[cell.store.id, cell.remote_key] if cell.place is not None else None
     if reading is None or isinstance(reading, NotFoundError):
         return "the store has no such secret" if cell.in_use else ""
     if isinstance(reading, StoreError):
         return f"{reading.reason}; {reading.remedy}"
     if cell.is_all:
-        # What it has is there by its own names.
+        # Its properties are cells of their own.
         return "" if reading.properties else "the secret has no property"
     value = value_at(reading, cell.property)
     if value is None:
@@ -269,7 +270,7 @@ def _value_of(cell: Cell, seen: Observation) -> SecretValue | str:
 
 
 def _unlisted_cells(cells: Iterable[Cell], seen: Observation) -> dict[ValueName, Cell]:
-    """The properties that are keys of a Secret without being listed, each as a cell."""
+    """The properties that become keys of a Secret without being listed, each as a cell."""
     found: dict[ValueName, Cell] = {}
     for cell in cells:
         reading = seen.held[cell.store.id, cell.own] if cell.uses_all and cell.own is not None else None
@@ -296,17 +297,17 @@ COMMAND = "restore"
 
 
 def require_origin(backup: Backup, environment: str, said: str | None) -> None:
-    """Raises Refusal for a backup of another environment than this one, or than the one in `said`."""
+    """Raises Refusal unless the backup is of this environment, or of the one named by `said`."""
     wanted = said or environment
     if backup.environment != wanted:
         message = f'the backup is of the environment "{backup.environment}", not of "{wanted}"'
-        # The file's maker may have written anything there, and the line is for a shell.
+        # The file may come from anybody: the name is quoted for a shell.
         option = shell_line("--from-environment", backup.environment)
         raise Refusal("usage", message, f"if that is intended, add {option}")
 
 
 def require_only(backup: Backup, environment: Environment, only: Sequence[str]) -> None:
-    """Raises Refusal for a secret of which the backup has no value, neither of its own nor one that it takes over."""
+    """Raises Refusal for a secret for which the backup has no value, under its own name or another key's."""
     for secret in only:
         if not any(_is_chosen(environment, name, (secret,)) for name in backup.values):
             known = list_names(backup.secrets) or "no secrets"
@@ -314,12 +315,12 @@ def require_only(backup: Backup, environment: Environment, only: Sequence[str]) 
 
 
 def restoration(backup: Backup, environment: Environment, to: Store | None, options: Options) -> Change:
-    """The restoring of the secrets `options.only`, or all: into the store `to`, or into the one that each reads.
+    """The change that restores the secrets `options.only`, or all, to the store `to`, or to the stores that they read.
 
     The same backup with the same options is the same run. Raises AddressError.
     """
-    named = tuple(_steps(backup, environment, to, options.only))
-    # Values of a backup without dates are of an age that is not known.
+    named = tuple(_plan_steps(backup, environment, to, options.only))
+    # If the backup has no dates, the age of its values is not known.
     dates = {(step.secret, step.key): backup.since.get(name) for name, step in named}
     steps = tuple(_drop_superseded(named, environment, options.only))
     used = {step.place.store: environment.stores[step.place.store] for step in steps if step.value is not None}
@@ -344,9 +345,9 @@ def restoration(backup: Backup, environment: Environment, to: Store | None, opti
 def _drop_superseded(
     found: Iterable[tuple[ValueName, Step]], environment: Environment, only: Sequence[str]
 ) -> Iterator[Step]:
-    """The steps, without the values of keys that had one of their own and take another key's by now.
+    """The steps; refused for a key that had its own value then and now takes another key's, if they differ.
 
-    The place is the other's, and so is the value that goes there.
+    If such a key was not asked for, its step is left out: its place is the other key's, which keeps its value.
     """
     named = tuple(found)
     comparer, inventory = Comparer(), Inventory(environment)
@@ -365,10 +366,10 @@ def _drop_superseded(
             yield Step(*name, Kind.REFUSE, None, None, reason, remedy)
 
 
-def _steps(
+def _plan_steps(
     backup: Backup, environment: Environment, to: Store | None, only: Sequence[str]
 ) -> Iterator[tuple[ValueName, Step]]:
-    """What is to be done with each value of the backup, by its name there."""
+    """A step for each value of the backup, with the value's name there."""
     inventory = Inventory(environment)
     row_of = cache(inventory.of)
     for name in sorted(backup.values):
@@ -380,7 +381,7 @@ def _steps(
 def _place_step(
     step: Step, environment: Environment, to: Store | None, row_of: Callable[[Secret, Store], Mapping[str, Cell]]
 ) -> Step:
-    """`step` with the place of its key, or refused where it has none."""
+    """`step` with the destination of its key, or refused if there is none."""
     secret = environment.secrets.get(step.secret)
     if secret is None:
         return step.refuse("the environment has no such secret", "leave it out with --only, or enable it")
@@ -400,7 +401,7 @@ def _place_step(
 
 
 def _place_unlisted(step: Step, secret: Secret, store: Store, row: Mapping[str, Cell]) -> Step:
-    """`step` of a key that is not listed, in the remote secret of which each property is one."""
+    """`step` for a key that is not listed: it goes to the remote secret whose properties become keys."""
     own = next(iter(row.values())).own
     if own is None:
         reason = f'the catalogue names no place for it in "{store.id}"'
@@ -409,7 +410,7 @@ def _place_unlisted(step: Step, secret: Secret, store: Store, row: Mapping[str, 
 
 
 def _is_chosen(environment: Environment, name: ValueName, only: Sequence[str]) -> bool:
-    """Whether a value of the backup is one of the secrets `only`, under its own name or under that of another."""
+    """Whether a value of the backup belongs to one of the secrets `only`, as its own or as one that it takes over."""
     if name[0] in only:
         return True
     inventory = Inventory(environment)

@@ -35,7 +35,7 @@ from compiler.text.wording import (
 
 
 class Link(IntEnum):
-    """What stands between an environment's files and its pods, in the order in which it is looked at."""
+    """What is needed between an environment's files and its pods, in the order in which it is checked."""
 
     CLUSTER = 1  # the cluster is the environment's
     OPERATOR = 2  # it runs, and takes what is written
@@ -82,17 +82,17 @@ LINKS = {
     ),
     **dict.fromkeys((ClusterState.PODS, ClusterState.RESTART, ClusterState.RESTARTED), Link.PODS),
 }
-# While one of these is broken, nothing behind it can be mended.
+# While one of these links is broken, no later link can be fixed.
 _HOLDING = frozenset({Link.CLUSTER, Link.OPERATOR})
-# These are of a store: where many secrets have one, each store is a cause of its own.
+# States that are about a store: each store is then a separate cause.
 _OF_STORE = FAILING | OF_STORE
-# Only the operator can cause these, once it was asked in vain.
+# If the operator was asked and did not react, only the operator can be the cause of these.
 _OPERATORS = frozenset({ClusterState.OLDER_VALUE, ClusterState.NOT_REFRESHED, ClusterState.NOT_SYNCED})
-# A switch to the other store goes round these.
+# States that a switch to the other store works around.
 _SWITCHED = OF_STORE | {ClusterState.NOT_READY, ClusterState.FORBIDDEN, ClusterState.RETAINED}
-# As many messages about one cause show what is meant.
+# The most messages that are shown about one cause.
 _MOST_SAID = 3
-# The life of a new value where the catalogue limits none.
+# The lifetime of a new value without a limit in the catalogue, in days.
 _DAYS = 90
 _QUOTED = re.compile(r"`([^`]+)`")
 _PROGRAMS = frozenset({PROGRAM, "kubectl", "helm", "argocd", "bao", "vault", "az"})
@@ -114,7 +114,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """The lines to paste, the first one first."""
+    """The command lines to paste, in order."""
 
     commands: tuple[str, ...] = ()
     first: str = ""  # what a person does before, in words
@@ -138,8 +138,8 @@ class _Break:
 
     @property
     def group(self) -> tuple[object, ...]:
-        """What it has in common with others that are the same cause."""
-        # What is said of each secret of a store differs by its name.
+        """Breaks with the same group have the same cause."""
+        # Messages about secrets of one store differ by the name of the secret.
         return self.link, self.code, self.evidence, self.row.store.id if self.is_of_store else None
 
 
@@ -154,7 +154,7 @@ def find_causes(status: Status, asked: StepContext | None = None) -> tuple[Cause
     broken: set[Link] = set()
     for group in ordered:
         cause, link = _cause_of(group, status, asked), group[0].link
-        # What belongs to another is not deployed over before a person has decided.
+        # Nothing is deployed over another's objects before a person has decided.
         is_held = bool(broken & _HOLDING) or (link is Link.DEPLOYED and Link.OWNER in broken)
         causes.append(replace(cause, first="", next=(), fallback=(), accepts="") if is_held else cause)
         broken.add(link)
@@ -162,6 +162,7 @@ def find_causes(status: Status, asked: StepContext | None = None) -> tuple[Cause
 
 
 def _first_break(row: Row) -> _Break | None:
+    """The first broken link of a secret, by its store and its live objects."""
     problems = row.live.problems if row.live is not None else ()
     states = {each.state for each in problems}
     found = [
@@ -173,7 +174,7 @@ def _first_break(row: Row) -> _Break | None:
         fails = bool(states & _OF_STORE)
         is_of_all = values.side is FailureSide.SERVER or (values.side is FailureSide.UNCLEAR and fails)
         said = _break_by_store(Link.STORE if is_of_all else Link.HERE, values.closed_by, values.closed[0], row)
-        # The store itself says more than an operator that cannot read it either.
+        # The store's own answer says more than the operator, which cannot read it either.
         found.insert(0 if states & OF_STORE <= {ClusterState.STORE_NOT_READY} else len(found), said)
     if values.faults:
         found.append(_break_by_store(Link.VALUES, values.fault_by, values.faults[0], row))
@@ -197,22 +198,24 @@ def _cause_of(group: Sequence[_Break], status: Status, asked: StepContext) -> Ca
     )
     is_of_store = first.link is Link.STORE or (first.problem is not None and first.problem.state in _SWITCHED)
     back = [row for row in rows if _has_way_back(status.environment, row)] if is_of_store else []
-    # Where this machine has not asked the cluster, its other store object may not be ready.
+    # Without a look at the cluster, the other store object may not be ready.
     back = [row for row in back if row.live is not None and row.live.is_other_ready]
     if not back:
         return cause
-    return replace(cause, fallback=tuple(_backs(status.environment, back, asked)), accepts=_explain_uncompared(back))
+    return replace(
+        cause, fallback=tuple(_switch_back(status.environment, back, asked)), accepts=_explain_uncompared(back)
+    )
 
 
 def _evidence_of(group: Sequence[_Break]) -> Iterator[str]:
     first = group[0]
     if first.problem is None:
-        every = [text for each in group for text in _texts_of(each)]
+        every = [text for each in group for text in _store_texts(each)]
     else:
         every = [first.message if len(group) == 1 else first.evidence, *_operator_words(group)]
     said: dict[str, str] = {}
     for text in every:
-        # Of messages that differ by their age alone the first.
+        # Of messages that differ only by their age, the first one.
         said.setdefault(without_age(text), text)
     yield from list(said.values())[:_MOST_SAID]
     if len(said) > _MOST_SAID:
@@ -222,7 +225,8 @@ def _evidence_of(group: Sequence[_Break]) -> Iterator[str]:
         yield f"the operator tries again within {short_duration(seconds)}"
 
 
-def _texts_of(found: _Break) -> tuple[str, ...]:
+def _store_texts(found: _Break) -> tuple[str, ...]:
+    """What the store says of the secret and, unless only this machine cannot read the store, what the operator says."""
     values = found.row.values
     said = values.faults if found.link is Link.VALUES else tuple(map(without_count, values.closed))
     return said if found.link is Link.HERE else (*said, *_operator_words([found]))
@@ -233,28 +237,28 @@ def _operator_words(group: Iterable[_Break]) -> list[str]:
 
 
 def without_count(message: str) -> str:
-    """A finding about a whole store, without how many keys it left unchecked."""
+    """A finding about a whole store, without the number of unchecked keys."""
     said, _, count = message.rpartition("; ")
     return said if said and count.endswith(" not checked") else message
 
 
 def next_step(status: Status, asked: StepContext | None = None) -> NextStep:
-    """What comes next; no command where nothing is left to do, or no command mends it."""
+    """What to run next; no command if nothing is left to do, or if no command helps."""
     asked = asked if asked is not None else StepContext()
     if causes := find_causes(status, asked):
         return _merge(causes)
     if status.is_live and any(row.live is None for row in status.rows):
-        # Its time was up before all had answered: whether the last step is in effect is not known.
-        return NextStep((_silent(status, asked) if asked.has_waited else _wait_line(status.rows, status, asked),))
+        # The time was up before all had answered: it is unclear whether the last step is in effect.
+        return NextStep((_check_silent(status, asked) if asked.has_waited else _wait_line(status.rows, status, asked),))
     restarts = [line for row in status.rows if row.live is not None for line in row.live.helps]
-    # What mended some secrets does not lead into a move while others of the environment are not in effect.
+    # No move is proposed while other secrets of the environment are not in effect.
     fails_beside = any(row.live is not None and row.live.fails_beside for row in status.rows)
     moves = () if fails_beside else move_lines(status, asked)
     return NextStep(tuple(dict.fromkeys((*restarts, *moves, *next_rotation(status)))))
 
 
 def _merge(causes: tuple[Cause, ...]) -> NextStep:
-    """The mends of the causes, up to the one that a person has to do something for before its lines."""
+    """The fixes of the causes, up to the first one that needs a person before its commands."""
     first, commands = "", dict[str, None]()
     for cause in causes:
         if cause.first:
@@ -268,30 +272,30 @@ def _merge(causes: tuple[Cause, ...]) -> NextStep:
 
 
 def next_of_secrets(status: Status, asked: StepContext) -> dict[str, NextStep]:
-    """What comes next for each secret alone, by id: what mends it, or prepares it for the next step of the move.
+    """What to run next for each secret alone, by id: its fix, or its preparation for the next step of the move.
 
-    What is done for an environment as a whole, as the end of a move, is no secret's.
+    Commands for the whole environment, such as the end of a move, are left out.
     """
     progress = status.progress
-    step = progress.steps[progress.next] if progress is not None and progress.next is not None else ()
+    next_secrets = progress.steps[progress.next] if progress is not None and progress.next is not None else ()
     found: dict[str, NextStep] = {}
     for row in status.rows:
-        alone = replace(status, rows=(row,), progress=progress if row.secret.id in step else None)
+        alone = replace(status, rows=(row,), progress=progress if row.secret.id in next_secrets else None)
         found[row.secret.id] = next_step(alone, replace(asked, only=(row.secret.id,)))
     return found
 
 
 def next_rotation(status: Status) -> Iterator[str]:
-    """What replaces the values that are overdue for longest, unless a rotation of them is under way."""
-    # Where nobody asked for ages, as in a wait, nothing of them is loaded.
+    """The command that rotates the values which are overdue for longest, unless their rotation is under way."""
+    # Without ages, as in a wait, the module is not loaded.
     if keys := [key for row in status.rows if not row.rotations for key in row.keys]:
         from compiler.operations.due import rotation_commands  # noqa: PLC0415
 
         yield from rotation_commands(status.environment, keys)
 
 
-def _silent(status: Status, asked: StepContext) -> str:
-    """The line that shows whether those answer whom a wait got no answer from: the stores, else the cluster."""
+def _check_silent(status: Status, asked: StepContext) -> str:
+    """The command that shows whether the stores, or else the cluster, answer after a wait without an answer."""
     if not status.is_asked:
         return command_line("verify", status.environment.name, *asked.only)
     row = next(row for row in status.rows if row.live is None)
@@ -310,7 +314,7 @@ def _mend(found: _Break, rows: Sequence[Row], status: Status, asked: StepContext
 
 
 def _by_its_line(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
-    """The mend that the judge of the cluster gives: a line, or words; without one a person has to look closer."""
+    """The fix that the judge of the cluster gave: a command, or words; without one, `verify`."""
     if not problem.mend:
         return _verify(problem, rows, status, asked)
     return NextStep((problem.mend,)) if _is_line(problem.mend) else NextStep((), problem.mend)
@@ -340,7 +344,7 @@ def _choose_cluster(problem: ClusterProblem, rows: Sequence[Row], status: Status
 def _deploy(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
     lines = dict.fromkeys(line for row in rows if row.live is not None for line in row.live.deploys)
     name, waits = status.environment.name, _wait_line(rows, status, asked)
-    # Whoever deploys a file before it is written deploys the old one once more.
+    # Compile first: otherwise the old file is deployed again.
     compiles = (command_line("compile", name),) if problem.state is ClusterState.NOT_COMPILED else ()
     if lines:
         return NextStep((*compiles, *lines, waits))
@@ -365,13 +369,13 @@ def _redeploy(problem: ClusterProblem, rows: Sequence[Row], status: Status, aske
 
 
 def _hand_over(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
-    """What another one applies is taken out there first: two that apply one object undo each other for ever."""
+    """First remove the objects from what else applies them: two that apply one object undo each other for ever."""
     step = _deploy(problem, rows, status, asked)
     return replace(step, first=f"let only one apply them: {problem.mend}")
 
 
 def _grant(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
-    """The rights that the operator lacks in a store, for its administrator."""
+    """The command that prints the rights which the operator lacks in a store, for its administrator."""
     if asked.has_forced:
         return _verify(problem, rows, status, asked)
     store, name = rows[0].store, status.environment.name
@@ -385,7 +389,7 @@ def _grant(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: 
 
 
 def _mend_store(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
-    """What mends the store object, then the line that has the operator try at once: its failures are of before."""
+    """The fix of the store object, then the command that makes the operator try again at once."""
     forces = _wait_line(rows, status, asked, "--force-sync")
     return NextStep((problem.mend, forces)) if _is_line(problem.mend) else NextStep((forces,), problem.mend)
 
@@ -408,7 +412,7 @@ def _wait(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: S
     return NextStep((_wait_line(rows, status, asked),))
 
 
-def _of_pods(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+def _look_at_pods(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
     live = [row.live for row in rows if row.live is not None]
     if any(each.unlisted for each in live):
         return NextStep((command_line("consumers", status.environment.name, *asked.cluster),))
@@ -441,13 +445,13 @@ _MENDS: dict[ClusterState, Mend] = {
     ),
     **dict.fromkeys(OF_STORE - {ClusterState.STORE_NOT_READY}, _mend_store),
     ClusterState.NOT_SYNCED: _wait,
-    ClusterState.PODS: _of_pods,
+    ClusterState.PODS: _look_at_pods,
 }
 
 
 def _wait_line(rows: Sequence[Row], status: Status, asked: StepContext, *options: str) -> str:
-    """The line that waits for the secrets of these rows: what keeps others from being in effect does not hold it up."""
-    # A line with all secrets of an environment says no more than one without, and nobody pastes a hundred names.
+    """The command that waits for the secrets of these rows, and not for others with problems."""
+    # For all secrets, or for too many names to paste, the command needs no names.
     is_of_all = len(rows) == len(status.rows) or len(rows) > MOST_OF_A_LINE
     only = asked.only if is_of_all else ids_of(rows)
     words = (*repeat_option("--only", only), "--wait", *options, *asked.context)
@@ -455,7 +459,7 @@ def _wait_line(rows: Sequence[Row], status: Status, asked: StepContext, *options
 
 
 def _open_store(link: Link, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
-    """What to do about a store in use that did not say what it holds: its cause is mended, then the operator asked."""
+    """The fix for a store in use that could not be read, then the command that makes the operator try again."""
     helps = dict.fromkeys(way_out.removesuffix(", then run again") for row in rows for way_out in row.values.helps)
     name, words = status.environment.name, "; ".join(helps)
     if not asked.cluster:
@@ -465,30 +469,30 @@ def _open_store(link: Link, rows: Sequence[Row], status: Status, asked: StepCont
 
 
 def _fill_values(environment: Environment, rows: Sequence[Row]) -> Iterator[str]:
-    """What gives the store in use the values that it lacks."""
+    """The commands that give the store in use the values that it lacks, then those that repair others."""
     inventory = Inventory(environment)
-    told: set[ValueName] = set()
+    filled: set[ValueName] = set()
     for row in rows:
-        unset = row.values.unset
-        lacking = {inventory.value_of(row.secret.id, key) for key in unset}
-        if not lacking <= told:
+        # A value that several secrets share is filled once.
+        lacking = {inventory.value_of(row.secret.id, key) for key in row.values.unset}
+        if not lacking <= filled:
             yield from _fill_secret(environment.name, row)
-        told |= lacking
+        filled |= lacking
     for row in rows:
         if not row.values.unset:
-            yield from _heal_values(environment.name, row)
+            yield from _repair_values(environment.name, row)
 
 
-def _heal_values(name: str, row: Row) -> Iterator[str]:
-    """The line that mends values that are there, of those that `verify` prints; else `verify`, which says more.
+def _repair_values(name: str, row: Row) -> Iterator[str]:
+    """The command that `verify` proposes for a value that is there but faulty; else `verify` itself.
 
-    What was deleted is copied again, and recovered before, from a store that has it.
+    For a deleted value that another store has, it is the one that recovers it and copies it again.
     """
     lines = [line for text in row.values.fault_helps for line in _QUOTED.findall(text) if _is_line(line)]
     own = [line for line in lines if line.startswith(f"{PROGRAM} ")]
     chosen = own if row.values.other_holds and own else lines
     if row.values.fault_by == "expired-secret" and row.secret.entry.keys:
-        # A new value keeps the date of the old one where none is given.
+        # Without a date of its own, a new value keeps the old date.
         limits = [item.key.lifetime.limit_days for item in row.secret.keys]
         days = min((each for each in limits if each is not None), default=_DAYS)
         date = () if row.store.provider.expires_by_itself else ("--expires", f"{days}d")
@@ -497,25 +501,25 @@ def _heal_values(name: str, row: Row) -> Iterator[str]:
 
 
 def _fill_secret(name: str, row: Row) -> Iterator[str]:
-    """What gives a secret the keys that it lacks: a copy of those that the other store holds, and new values."""
+    """The commands that add the missing keys of a secret: a copy from the other store, and `put` for the rest."""
     values, left = row.values, [key for key in row.values.unset if key not in row.values.only_there]
     if row.other is not None and len(left) < len(values.unset):
         ends = ("--to", row.store.id, "--from", row.other.id, "--only", row.secret.id)
-        # The other keys are none of its business: they stay as they are.
+        # Keys with another value stay as they are.
         differ = ("--on-conflict", "skip") if values.different else ()
         yield command_line(
             "migrate", name, *ends, *differ, *(("--continue-on-error",) if values.missing or left else ())
         )
     if left and not row.secret.entry.keys:
-        # What it lacks is not listed, and `put` sets no such key.
+        # Its keys are not listed, and `put` sets only listed keys.
         yield command_line("verify", name, row.secret.id)
     elif left:
-        # Without a key it asks for all of the secret, and leaves what has a value already.
+        # Without a key, `put` asks for all keys of the secret, and keeps those that have a value.
         yield command_line("put", name, row.secret.id, *(left if len(left) == 1 else ()))
 
 
 def _has_way_back(environment: Environment, row: Row) -> bool:
-    """Whether the secret was in the other store before, and that one holds the same or all that is needed."""
+    """Whether the secret was in the other store before, and that store holds the same, or all that is needed."""
     from compiler.edit.moves import was_in  # noqa: PLC0415 - only where something fails
 
     holds = row.values.likeness is Likeness.EQUAL or (bool(row.values.closed) and row.values.other_holds)
@@ -523,14 +527,14 @@ def _has_way_back(environment: Environment, row: Row) -> bool:
 
 
 def _explain_uncompared(rows: Iterable[Row]) -> str:
-    """What a way back does not compare, as what a person accepts; empty where it compares all."""
+    """What a person accepts by going back without a comparison; empty if everything was compared."""
     closed = [row for row in rows if row.values.closed]
     stores = list_names(dict.fromkeys(row.store.id for row in closed))
     return f"accept that {list_names(ids_of(closed))} cannot be compared with {stores}" if closed else ""
 
 
-def _backs(environment: Environment, rows: Sequence[Row], asked: StepContext) -> Iterator[str]:
-    """A switch of the secrets to their other stores, in the order of `moves:`; what guards a store alone and last."""
+def _switch_back(environment: Environment, rows: Sequence[Row], asked: StepContext) -> Iterator[str]:
+    """The commands that switch the secrets to their other stores, in the order of `moves:`; guards of a store last."""
     guards = [row for row in rows if row.secret.entry.guards]
     groups: dict[tuple[str, str], list[str]] = {}
     for row in sorted(rows, key=lambda row: (_guard_of(row, guards) or "", row.step or 0)):
@@ -542,6 +546,6 @@ def _backs(environment: Environment, rows: Sequence[Row], asked: StepContext) ->
 
 
 def _guard_of(row: Row, guards: Iterable[Row]) -> str | None:
-    """The secret that guards a store and reads a place with this one, or is this one: they move together."""
+    """The secret that guards a store and shares a place with this one, or is this one: they move together."""
     places = {item.place for item in row.secret.keys}
     return next((each.secret.id for each in guards if any(item.place in places for item in each.secret.keys)), None)

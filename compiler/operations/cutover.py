@@ -53,7 +53,7 @@ _CONTEXT = 3
 
 
 def refuse_contradictions(mode: Mode, secrets: Sequence[str], to: str | None) -> None:
-    """Raises Refusal where the words of the command line do not go together."""
+    """Raises Refusal for arguments that contradict each other."""
     if mode in (Mode.NEXT, Mode.FINISH) and secrets:
         raise Refusal("usage", f"--{mode} chooses the secrets itself", "leave them out")
     if mode in (Mode.TO, Mode.BACK) and not secrets:
@@ -64,7 +64,7 @@ def refuse_contradictions(mode: Mode, secrets: Sequence[str], to: str | None) ->
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """What follows from a request in one environment."""
+    """What a request means in one environment."""
 
     to: Store
     secrets: tuple[str, ...]  # those that go there
@@ -74,7 +74,7 @@ class Switches:
 
 
 def resolve_request(environment: Environment, request: CutoverRequest) -> Switches:
-    """Raises Refusal where the request names what the environment does not have, or does not say enough."""
+    """Raises Refusal if the request names what the environment does not have, or is incomplete."""
     if request.mode in (Mode.TO, Mode.FINISH) and request.to is None:
         stores = " or ".join(f"--to {store}" for store in environment.stores)
         raise Refusal("usage", "no store is named", f"add {stores}" if stores else None)
@@ -109,19 +109,19 @@ def resolve_request(environment: Environment, request: CutoverRequest) -> Switch
 
 
 def _previous_store(environment: Environment, secrets: Sequence[str]) -> Store:
-    """The store to go back to, which is the one before the last switch. Raises Refusal where it could be several."""
+    """The store before the last switch, to go back to. Raises Refusal if there are several candidates."""
     reading = {store.id for secret in secrets if (store := secret_named(environment, secret).store) is not None}
     to = environment.root.text("moves", "to")
     if to is not None and to in environment.stores:
         left: set[str] = {to}
-        # A move leaves the environment's own store; at its end that one is in a lower layer, or in none.
+        # A move leaves the environment's own store, which after its end is only in a lower layer, or in none.
         node = environment.root.get("store")
         names = [each.value for each in (node, *node.overrode)] if node is not None else []
         for name in names:
             if isinstance(name, str) and name != to and name in environment.stores:
                 return environment.stores[name]
     else:
-        # Where secrets read both, those with a `store:` of their own were switched last.
+        # If secrets read both stores, those with a `store:` of their own were switched last.
         switched = {environment.document.root.text("secrets", secret, "store") for secret in secrets} & reading
         left = {each for each in switched if each} if len(reading) > 1 and len(switched) == 1 else reading
     others = [store for store in environment.stores.values() if store.id not in left]
@@ -138,7 +138,7 @@ def _previous_store(environment: Environment, secrets: Sequence[str]) -> Store:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What an edit would change, found without writing it."""
+    """The effects of an edit, found without writing it."""
 
     pairs: tuple[tuple[Environment, Environment], ...]  # the environment and switched dependants, before and after
     dependants: tuple[str, ...]  # the environments that the edit reaches, switched with it or not
@@ -162,11 +162,11 @@ class Preview:
 def preview_edit(
     environment: Environment, text: str, root: Path, outside: Outside, *, with_dependants: bool = False
 ) -> Preview:
-    """What `text` changes in place of the file of `environment`, which has no errors."""
+    """The effects of `text` in place of the file of `environment`, which has no errors."""
     path = environment.document.source.path
-    # Before as it was read: should the file change meanwhile, the edit is still one of that text.
+    # The text as it was read: if the file changes meanwhile, the edit is still based on that text.
     as_read, texts = {path: environment.document.source.text}, {path: text}
-    # All environments: one that extends this one changes with it, and some rules see only several together.
+    # Compile all environments: one may extend this one, and some rules compare several.
     before, after, diagnostics = compile_edited(root, texts, outside, as_read)
     old, new = _by_name(before.project), _by_name(after.project)
     dependants = [
@@ -211,9 +211,9 @@ def _switches_between(before: Environment, after: Environment) -> Iterator[Switc
 def _values_files(
     result: Result, names: Sequence[str], root: Path, outside: Outside, texts: Mapping[str, str]
 ) -> tuple[tuple[ValuesFile, ...], tuple[Diagnostic, ...]]:
-    """The values files of the environments `names`, or none and their errors; `result` is that of all environments."""
+    """The values files of the environments `names`, or none and their errors; `result` is of all environments."""
     if result.failed:
-        # Errors of other environments do not matter, and nothing else says which errors are of these.
+        # Only errors of these environments matter: compile them alone.
         result = compile_project(root, names, outside, texts)
     if result.failed or result.project is None:
         return (), tuple(each for each in result.diagnostics if each.severity is Severity.ERROR)
@@ -232,7 +232,7 @@ def _check_way_back(name: str, secrets: Sequence[str], request: CutoverRequest, 
 
 
 def check_edit(preview: Preview, request: CutoverRequest) -> Iterator[Check]:
-    """Whether the edit compiles, keeps every Secret's keys, and reaches no environment that is not to switch."""
+    """Whether the edit compiles, keeps every Secret's keys, and switches no other environment unasked."""
     errors = [each for each in preview.new if each.severity is Severity.ERROR]
     for each in errors[:MOST]:
         yield Check(About.COMPILES, Verdict.REFUSED, one_line(each), way_out(each))
@@ -262,16 +262,16 @@ def _check_same_keys(preview: Preview) -> Check:
                 message = f"the edit would give {quote(change.title)} other keys, or add or remove it"
                 return Check(About.SAME_KEYS, Verdict.REFUSED, message, command_line("diff", before.name))
     is_one = len(preview.switched) == 1
-    # What else an extracted secret holds is compared with the values.
+    # Unlisted keys of an extracted secret are compared with the values.
     keys = "listed keys" if any(each.before.entry.extract for each in preview.switched) else "keys"
     what = f"the Secret keeps its name and {keys}" if is_one else f"all Secrets keep their names and {keys}"
     return Check(About.SAME_KEYS, Verdict.PASSED, what)
 
 
 def check_shared_places(switches: Iterable[Switch], request: CutoverRequest, to: str) -> Iterator[Check]:
-    """A refusal for each environment in which a secret that stays reads a place that a switching one reads.
+    """A refusal for each environment in which a switching secret shares a remote place with one that stays.
 
-    A value rotated later would have to be written to both stores.
+    A value that is rotated later would have to be written to both stores.
     """
     for environment, going in group_pairs((each.environment, each) for each in switches).items():
         named, together = {each.secret for each in going}, _together(going)
@@ -283,7 +283,7 @@ def check_shared_places(switches: Iterable[Switch], request: CutoverRequest, to:
 
 
 def check_guard_order(switches: Iterable[Switch], request: CutoverRequest, to: str) -> Iterator[Check]:
-    """What is to be done before a secret that guards a store moves: alone, after all others, and with a way in."""
+    """A secret that guards a store moves alone and last, and a way to log in without it is tested before."""
     for environment, going in group_pairs((each.environment, each) for each in switches).items():
         guards = [each for each in going if each.before.entry.guards]
         for each in guards:
@@ -308,9 +308,9 @@ def check_guard_order(switches: Iterable[Switch], request: CutoverRequest, to: s
 
 
 def _together(switches: Sequence[Switch]) -> tuple[str, ...]:
-    """The secrets of those switches of one environment, and all that read a place with one of them or of these."""
+    """The secrets of those switches, and all that share a place with one of them, directly or through others."""
     secrets = switches[0].environment.secrets
-    # By the id of the store that is left; a secret that joins leaves the store in which the place is shared.
+    # Each secret with the id of the store that it leaves; one that joins leaves the store with the shared place.
     together = {each.secret: each.source.id for each in switches}
     while more := {
         name: secret.store.id
@@ -332,7 +332,7 @@ def _places(secret: Secret) -> set[Place | None]:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one switch means for the pods that mount the Secret."""
+    """What a switch means for the pods that mount the Secret."""
 
     switch: Switch
     changing: tuple[str, ...]  # the keys whose value changes
@@ -348,7 +348,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Cutover:
-    """The plan of a switch. `text` is the new text of the environment's file, the old one where nothing is to do."""
+    """The plan of a switch. `text` is the new text of the environment's file, unchanged if there is nothing to do."""
 
     request: CutoverRequest
     root: Path
@@ -356,7 +356,7 @@ class Cutover:
     preview: Preview
     text: str
     checks: tuple[Check, ...]
-    # What the new stores hold, compared; None where they were not asked.
+    # The comparison with the new stores; None if they were not read.
     verified: Verification | None
     effects: tuple[Effect, ...]
 
@@ -379,7 +379,7 @@ class Cutover:
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether nothing but a missing answer keeps the gate closed."""
+        """Whether only a missing answer keeps the gate closed."""
         return self.is_refused and not any(each.verdict is Verdict.REFUSED for each in self.checks)
 
     def diff(self) -> tuple[str, ...]:
@@ -397,9 +397,9 @@ def plan_cutover(
     cluster: "ClusterGate | None" = None,
     past: tuple[WriterOf, DeleterOf] = (no_writer, lambda _address, _name: None),
 ) -> Cutover:
-    """The plan of what is asked for in an environment without errors; nothing is written.
+    """The plan of a requested switch, in an environment without errors; writes nothing.
 
-    `cluster` is None where it is not to be asked. Raises Refusal, and AddressError for a store without one.
+    `cluster` is None if it is not to be read. Raises Refusal, and AddressError for a store without an address.
     """
     switches = resolve_request(environment, request)
     if request.mode is Mode.BACK:
@@ -423,7 +423,7 @@ def plan_cutover(
             cluster.check_steps(preview.environment, switches.progress.past_secrets, request)
         )
     found = None
-    # Without a switch there is nothing to ask of stores, and what the files refuse no store can mend.
+    # Stores are read only if there is a switch that the files allow.
     if switched and not is_closed(checks):
         every = cache(partial(_every_environment, root, outside))
         kept_of = partial(find_kept, environments=every, stores=stores)
@@ -460,10 +460,9 @@ def _effects(
 def match_accepted(
     known: Collection[tuple[str, str]], words: Sequence[str], uses_all: Collection[str] = ()
 ) -> frozenset[tuple[str, str]]:
-    """Those of the keys `known`, as secret and key, that `words` name. Raises Refusal for a word that names none.
+    """The keys of `known`, as secret and key, that `words` name. Raises Refusal for a word that names none.
 
-    A secret that `uses_all` may have keys that only its stores know. Where no secret is switched there are no keys,
-    and nothing is accepted.
+    A secret in `takes_all` may have keys that only its stores know. If no secret is switched, nothing is accepted.
     """
     found: set[tuple[str, str]] = set()
     for word in words if known or uses_all else ():
@@ -490,33 +489,32 @@ def _refuse_unknown_endings(switched: Sequence[Switch], secrets: Sequence[str]) 
 
 
 def outputs(cutover: Cutover) -> tuple[Output, ...]:
-    """The environment first: a run that is killed in between leaves it new, and `compile` writes the rest."""
-    # A link inside the project stays a link: what it leads to is replaced.
+    """The files to write, the environment first: after a kill between two files, `compile` writes the rest."""
+    # A link inside the project stays a link: its target is replaced.
     path = (cutover.root / cutover.file).resolve()
     environment = Output(path, cutover.file, cutover.text, replaces=cutover.old)
     return (environment, *(file.output for file in cutover.preview.files if file.is_stale))
 
 
 def write(cutover: Cutover) -> tuple[str, ...]:
-    """Writes all files or none; returns them as people know them.
+    """Writes all files or none; returns their names for people.
 
-    Raises Refusal where one cannot be written, or where the environment's file has changed since it was read, and
-    ValueError for a plan that the gate refuses.
+    Raises Refusal if one cannot be written, or if the environment's file has changed since it was read, and ValueError
+    for a plan that the gate refuses.
     """
     if cutover.is_refused:
         raise ValueError("what the gate refuses is not written")
     every, folder = outputs(cutover), cutover.root / VALUES_FOLDER
     if failures := write_all(every, cutover.root, [folder]):
-        # Where the folder cannot be made, the way out is to name another one, which a switch cannot.
+        # If the folder cannot be made, the help would be to name another one, which `cutover` cannot.
         raise Refusal("cannot run", failures[0].message, failures[0].help if folder.is_dir() else None)
     return tuple(output.shown for output in every)
 
 
 def commit(cutover: Cutover, given: str | None = None, here: Path | None = None) -> tuple[str, str]:
-    """The two command lines that commit what was, or would be, written; nothing here runs them.
+    """The two git commands that commit the written files; they are only shown.
 
-    With `given`, the project's folder as --root has it, they run in it; else in the folder `here`, by default the
-    project's own.
+    They run in the folder `given`, the project's as --root has it, or else in `here`, by default the project's folder.
     """
     git = ["git", *(["-C", given] if given is not None else [])]
     files = [output.shown for output in outputs(cutover)]

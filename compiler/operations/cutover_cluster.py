@@ -43,13 +43,13 @@ from compiler.text.wording import command_line, list_names, pluralize, quote, re
 OPTIONAL = frozenset({SECRETS, NAMESPACES, OPERATOR, OPERATOR_PODS, STORE_EVENTS, "rollouts"})
 # With one of these an ExternalSecret is never switched.
 _GONE = (ClusterState.ABSENT, ClusterState.DELETED, ClusterState.FOREIGN)
-# With these one goes back all the same: that the operator fails, or has stopped, may be why.
+# These do not stop a switch back: a failing operator may be the reason for it.
 _FAILING = (ClusterState.IMMUTABLE, ClusterState.OTHER_TYPE, ClusterState.NOT_READY, ClusterState.NOT_SYNCED)
 _BEHIND = (ClusterState.OPERATOR_DOWN, ClusterState.SILENT, ClusterState.NOT_REFRESHED, ClusterState.OLDER_VALUE)
 
 
 class ClusterGate:
-    """Checks switches against one look at a cluster."""
+    """Checks switches against one reading of a cluster."""
 
     def __init__(self, view: ClusterView, now: datetime | None = None) -> None:
         self._view = view
@@ -57,7 +57,7 @@ class ClusterGate:
 
     @staticmethod
     def or_unanswered(checks: Iterable[Check]) -> Iterator[Check]:
-        """The checks, and a last one where the cluster does not answer."""
+        """The checks and, if the cluster does not answer, a last one that says so."""
         try:
             yield from checks
         except ClusterError as error:
@@ -65,10 +65,10 @@ class ClusterGate:
             yield Check(About.CLUSTER_SECRETS, Verdict.UNANSWERED, message, error.remedy)
 
     def check_cluster(self, switches: Sequence[Switch], request: CutoverRequest) -> Iterator[Check]:
-        """Which cluster is asked. Raises ClusterError, and Refusal where one of their environments names another."""
+        """Whether it is the right cluster. Raises ClusterError, and Refusal if an environment names another."""
         environments = dict.fromkeys(each.environment for each in switches)
         for each in environments:
-            # That of the request was asked for as the view was opened.
+            # The cluster of the requested environment was checked when the view was opened.
             if each.cluster is not None and each.name != request.environment:
                 self._view.require(each.cluster)
         manifests = [manifests_of(each.environment, [each.secret])[each.secret] for each in switches]
@@ -82,12 +82,12 @@ class ClusterGate:
         yield Check(About.CLUSTER, verdict, f"the cluster is {what}: {self._view.name}")
 
     def check_steps(self, environment: Environment, secrets: Sequence[str], request: CutoverRequest) -> Iterator[Check]:
-        """Whether the cluster runs on what the environment says of `secrets`, which the steps before have switched.
+        """Whether the earlier steps are in effect: the cluster runs on the environment's version of `secrets`.
 
         Raises ClusterError.
         """
         manifests, refused = manifests_of(environment, secrets), False
-        # Left out are pods, and the dates of the values, which are not read here.
+        # Without pods and the dates of values, which are not read here.
         spaces = dict.fromkeys(each.namespace for each in manifests.values())
         operator = read_operator(self._view)
         now = self._now + self._view.clock_ahead
@@ -100,7 +100,7 @@ class ClusterGate:
             for unknown in unknowns(manifests[name], live):
                 yield Check(About.IN_EFFECT, Verdict.NOTED, f"{quote(name)}: {unknown}")
             for problem in problems(manifests[name], live, evidence):
-                refused, mend = True, _mend(problem, environment, [name], request)
+                refused, mend = True, _way_out(problem, environment, [name], request)
                 yield Check(About.IN_EFFECT, Verdict.REFUSED, f"{quote(name)}: {problem.message}", mend)
         if not refused and secrets:
             yield Check(About.IN_EFFECT, Verdict.PASSED, f"the steps before are in effect: {list_names(secrets)}")
@@ -108,25 +108,26 @@ class ClusterGate:
     def check_switches(
         self, switches: Sequence[Switch], request: CutoverRequest, written: Mapping[Switch, datetime]
     ) -> Iterator[Check]:
-        """The stores of both sides, then the live ExternalSecrets; `written` is when each present store got a value.
+        """Checks the stores of both sides, then the live ExternalSecrets.
 
-        Raises ClusterError.
+        `written` is when each present store got a value. Raises ClusterError.
         """
         by_store = {(each.source, each.destination, each.namespace): each for each in switches}
         for switch in by_store.values():
             yield from self._check_stores(switch, is_back=request.is_back)
-        refused, states = False, (*_GONE, *(() if request.is_back else _FAILING), *_BEHIND)
-        found = dict(self._gravest_problems(switches, states, written))
+        states = (*_GONE, *(() if request.is_back else _FAILING), *_BEHIND)
+        found, refused = dict(self._gravest_problems(switches, states, written)), False
         for each, problem in found.items():
             is_behind = problem.state in _BEHIND
             verdict = Verdict.NOTED if request.is_back and is_behind else Verdict.REFUSED
             refused = refused or verdict is Verdict.REFUSED
+            # One command is for all secrets of the environment with a problem of this kind.
             alike = [
                 one.secret
                 for one, its in found.items()
                 if one.environment is each.environment and (its.state in _BEHIND) is is_behind
             ]
-            mend = _mend(problem, each.environment, alike, request)
+            mend = _way_out(problem, each.environment, alike, request)
             yield Check(About.CLUSTER_SECRETS, verdict, problem.message, mend)
         if not refused:
             what = pluralize(len(switches), "ExternalSecret")
@@ -139,7 +140,7 @@ class ClusterGate:
                 yield Check(About.CLUSTER_SECRETS, Verdict.NOTED, message)
 
     def readers_of(self, switches: Sequence[Switch]) -> dict[Switch, tuple[str, ...] | None]:
-        """The live workloads that read the Secret of each switch, None where they may not be asked for."""
+        """The live workloads that read the Secret of each switch, None if they may not be read."""
         by_space = {
             space: readers_in(self._view, space) for space in dict.fromkeys(each.namespace for each in switches)
         }
@@ -149,9 +150,9 @@ class ClusterGate:
         }
 
     def unread_values(self, written: Mapping[Switch, datetime]) -> dict[Switch, str]:
-        """The switches with which a Secret takes, or may take, a value that the operator has not read yet."""
+        """The switches whose Secret gets a value that the operator has not read yet: "takes" or "may take"."""
         found: dict[Switch, str] = {}
-        # What may not be read is among the checks.
+        # A missing permission is reported by the checks.
         with suppress(ClusterError):
             for each, date in written.items():
                 live = self._view.external_secrets(each.namespace).get(each.before.entry.external_secret, {})
@@ -159,14 +160,14 @@ class ClusterGate:
                 ahead = self._view.clock_ahead
                 put = shift(date, ahead)
                 if serves and (read := last_read_before(live, put, self._now + ahead)) is not None:
-                    # Within these, clocks that differ may explain it.
+                    # A small difference may come from the clocks.
                     found[each] = "takes" if put - read > CLOCKS else "may take"
         return found
 
     def _gravest_problems(
         self, switches: Sequence[Switch], states: Sequence[ClusterState], written: Mapping[Switch, datetime]
     ) -> Iterator[tuple[Switch, ClusterProblem]]:
-        """The first problem in the order of `states` of each ExternalSecret; its Secret and store are left out."""
+        """The worst problem of each ExternalSecret, in the order of `states`, without its Secret and store."""
         manifests = {each.environment: manifests_of(each.environment) for each in switches}
         going = [manifests[each.environment][each.secret] for each in switches]
         spaces = dict.fromkeys(each.namespace for each in going)
@@ -187,7 +188,7 @@ class ClusterGate:
         live, present_live = (self._view.store(each.kind, each.name, namespace) for each in (store, present))
         labelled = self._view.labels_for(live, namespace)
         unknown = list(store_unknowns(store, live, namespace, labelled))
-        # A value may be compared in one store and read from another.
+        # If the store is unproven, values may be compared in one store and read from another.
         unproven = [each for each in unknown if each.is_unproven and not is_back]
         controller = self._other_controller(switch, live, present_live)
         warning = self._view.store_warning(live)
@@ -196,11 +197,11 @@ class ClusterGate:
         noted = (each for each in unknown if each not in unproven)
         yield from (Check(About.CLUSTER_STORE, Verdict.NOTED, each.message, each.mend) for each in noted)
         if not refused:
-            # Not said where its labels or patterns could not be judged.
+            # Left out if its labels or patterns could not be judged.
             is_known = live is not None and allows_namespace(live, namespace, labelled)
             allows = f" and allows the namespace {quote(namespace)}" if is_known else ""
             yield Check(About.CLUSTER_STORE, Verdict.PASSED, f"the {store.kind} {quote(store.name)} is ready{allows}")
-        # Pods may not have the values of the present store that were compared.
+        # If the present store is another one, pods do not have the values that were compared.
         problem = identity_problem(present, present_live, namespace) if present_live is not None else None
         if problem is not None:
             verdict = Verdict.NOTED if is_back else Verdict.REFUSED
@@ -210,7 +211,7 @@ class ClusterGate:
     def _other_controller(
         switch: Switch, live: LiveObject | None, present: LiveObject | None
     ) -> Iterator[ClusterProblem]:
-        """That the controller of the new store is neither the default one nor that of the present store."""
+        """The problem that the new store has a controller which is neither the default nor the present store's."""
         store, known = switch.destination, {"default", *([controller_of(present)] if present is not None else [])}
         if live is not None and (other := controller_of(live)) not in known:
             message = f"the {store.kind} {quote(store.name)} belongs to another controller, {quote(other)}"
@@ -219,8 +220,8 @@ class ClusterGate:
             )
 
 
-def _mend(problem: ClusterProblem, environment: Environment, secrets: Sequence[str], request: CutoverRequest) -> str:
-    """The way out of a problem that `secrets` of an environment have."""
+def _way_out(problem: ClusterProblem, environment: Environment, secrets: Sequence[str], request: CutoverRequest) -> str:
+    """The remedy for a problem that `secrets` of an environment have."""
     if problem.state in (ClusterState.NOT_REFRESHED, ClusterState.OLDER_VALUE):
         options = (*repeat_option("--only", secrets), "--wait", "--force-sync", *request.context)
         return command_line("status", environment.name, *options)

@@ -31,15 +31,15 @@ from compiler.text.wording import command_line, list_names, pluralize, quote, re
 # The run of this project that deleted a remote secret, by the store's absolute address and the secret's name.
 DeleterOf = Callable[[str, str], PastRun | None]
 
-# Why each property stays that `put --remove` would leave in the new store of a switch.
+# Returns the properties of the new store that `put --remove` would keep, each with the reason.
 KeptOf = Callable[["Switch", Sequence[str]], Mapping[str, str]]
 
-# More findings of one kind than these help nobody.
+# The most findings of one kind that are shown.
 MOST = 5
 
 
 class Mode(StrEnum):
-    """How the secrets and their new store are named."""
+    """How the command line names the secrets and their new store."""
 
     TO = "to"
     BACK = "back"
@@ -49,7 +49,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CutoverRequest:
-    """The command line of a switch, and the lines that go on from it."""
+    """The arguments of a switch, and the commands that continue it."""
 
     environment: str
     mode: Mode
@@ -61,7 +61,7 @@ class CutoverRequest:
     with_dependants: bool = False
     cluster: tuple[str, ...] = ()  # the options by which the cluster is asked, if it is
     applies: bool = False  # a line that goes on with it then applies too; one that goes back always does
-    # Secrets that nothing says were in the store to go back to: they make it a switch to a new store.
+    # Secrets that may never have been in the store to go back to: they are checked as for a new store.
     unproven: tuple[str, ...] = ()
 
     @property
@@ -85,14 +85,14 @@ class CutoverRequest:
         return command_line("cutover", self.environment, *words, *self.cluster, *more, *apply)
 
     def switch(self, environment: str, secrets: Iterable[str], to: str) -> str:
-        """The switch of other secrets in place of this one."""
+        """The command that switches other secrets instead."""
         apply = ["--apply"] if self.applies else []
         return command_line("cutover", environment, *secrets, "--to", to, *self.cluster, *apply)
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """One secret of one environment that gets another store."""
+    """A secret of an environment that gets another store."""
 
     environment: Environment
     secret: str
@@ -138,7 +138,7 @@ class About(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding of the gate. `mend` says how to open it, with a command where one does it; `more` are other ways."""
+    """A result of the gate. `mend` says how to open it, with a command if there is one; `more` are other ways."""
 
     about: About
     verdict: Verdict
@@ -152,12 +152,12 @@ class Check:
 
 
 def one_line(diagnostic: Diagnostic) -> str:
-    """A finding in one line, in the form of every finding: the outlet takes `missing-secret: "…"` for a credential."""
+    """A finding in one line with its place: `missing-secret: "…"` alone would be concealed as a credential."""
     return f"{diagnostic.span.where}: {diagnostic.severity.value}[{diagnostic.rule}]: {diagnostic.message}"
 
 
 def way_out(diagnostic: Diagnostic) -> str:
-    """What to do about a finding: its own help, else the page of its rule."""
+    """The remedy of a finding: its own help, or else the page of its rule."""
     return diagnostic.help or command_line("rules", diagnostic.rule)
 
 
@@ -167,25 +167,25 @@ def is_closed(checks: Iterable[Check]) -> bool:
 
 _BLANK, _DELETED = "blank-value", "soft-deleted-secret"
 BLANK_IN = "blank in"
-# How the present store says that it does not hold a key, as opposed to not answering for it.
+# Findings by which the present store says that it does not hold a key.
 _NOT_HELD = frozenset(
     {"missing-secret", _DELETED, "disabled-secret", "missing-property", "not-json", "invalid-reference", _BLANK}
 )
 
-# What a copy of the values brings to the new store.
+# Findings that a copy of the values fixes.
 _COPIED = frozenset({"missing-secret", "missing-property", _BLANK, _DELETED})
 
 
 def keys_of(found: Verification, switch: Switch) -> list[KeyStatus]:
-    """The keys of a switch in its new store."""
+    """The keys of a switch, as its new store has them."""
     own = switch.environment.name, switch.secret
     return [each for each in found.keys if (each.cell.environment, each.cell.secret) == own]
 
 
 def endings_of(found: Verification, switch: Switch) -> dict[str, tuple[str, datetime]]:
-    """By remote secret, the versions in the new store that delete themselves too early, and when.
+    """The versions in the new store that delete themselves too early, and when, by remote secret.
 
-    That is before the one that serves the secret now.
+    Too early means before the version that serves the secret now.
     """
     endings: dict[str, tuple[str, datetime]] = {}
     for each in keys_of(found, switch):
@@ -197,11 +197,11 @@ def endings_of(found: Verification, switch: Switch) -> dict[str, tuple[str, date
 
 
 def effect_of(found: Verification, switch: Switch) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The keys whose value changes for the pods that mount the Secret, and those of which that is not known."""
+    """The keys whose value changes for the pods that mount the Secret, and the keys whose value may change."""
     keys = keys_of(found, switch)
-    # Where the present store lacks a key, the operator keeps the Secret of before: what it holds is not known here.
-    is_lacking = any(each.likeness is Likeness.ONLY_THERE and _lack(each) != BLANK_IN for each in keys)
-    # With another policy it has taken the key out of the Secret.
+    # If the present store lacks a key, the operator keeps the earlier Secret, whose values are not known here.
+    is_lacking = any(each.likeness is Likeness.ONLY_THERE and _way_of_lacking(each) != BLANK_IN for each in keys)
+    # With another policy, the operator has removed that key from the Secret.
     is_stale = is_lacking and not switch.before.entry.skips_missing
     other = () if is_stale else (Likeness.DIFFERENT, Likeness.ONLY_THERE)
     changing = tuple(each.cell.key for each in keys if each.likeness in other)
@@ -210,7 +210,7 @@ def effect_of(found: Verification, switch: Switch) -> tuple[tuple[str, ...], tup
 
 
 def write_dates(found: Verification, switches: Iterable[Switch]) -> dict[Switch, datetime]:
-    """When the present store last got a value of each switch, as far as it says."""
+    """When the present store last got a value of each switch, if it says so."""
     dates = {
         switch: [each.present.date for each in keys_of(found, switch) if each.present is not None]
         for switch in switches
@@ -218,8 +218,8 @@ def write_dates(found: Verification, switches: Iterable[Switch]) -> dict[Switch,
     return {switch: max(known) for switch, every in dates.items() if (known := [*filter(None, every)])}
 
 
-def _lack(status: KeyStatus) -> str:
-    """How the present store lacks a key, where it does."""
+def _way_of_lacking(status: KeyStatus) -> str:
+    """How the present store lacks a key that it does not have, in words."""
     rules = status.present.rules if status.present is not None else ()
     return "deleted in" if _DELETED in rules else BLANK_IN if _BLANK in rules else "not in"
 
@@ -232,7 +232,7 @@ def check_stores(
     past: tuple[WriterOf, DeleterOf],
     kept_of: KeptOf,
 ) -> tuple[list[Check], Verification | None]:
-    """What is in the way of a switch in its stores, and what they hold, None where they cannot be compared."""
+    """The checks of both stores, and what they hold; None if they cannot be compared."""
     if one_place := list(check_distinct_stores(switches, stores)):
         return one_place, None
     found, (writer_of, deleter_of) = compare_stores(switches, stores), past
@@ -245,7 +245,7 @@ def check_stores(
 
 
 def compare_stores(switches: Sequence[Switch], stores: LiveStores) -> Verification:
-    """What the new stores hold, each key beside what the present store gives. Neither store is changed.
+    """What the new stores hold, each key with its present value. Changes no store.
 
     Each remote secret of both sides is read once.
     """
@@ -259,13 +259,13 @@ def compare_stores(switches: Sequence[Switch], stores: LiveStores) -> Verificati
         each.likeness = compare_keys(each, each.present, comparer)
         is_held = each.present is None or not _NOT_HELD & set(each.present.rules)
         if each.likeness is Likeness.ONLY_THERE and is_held:
-            # The present store did not say.
+            # The present store did not say whether it has the key.
             each.likeness = Likeness.UNKNOWN
     return found
 
 
 def check_distinct_stores(switches: Sequence[Switch], stores: LiveStores) -> Iterator[Check]:
-    """A refusal where both stores are one as seen from here: a comparison would find everything equal to itself."""
+    """A refusal if both stores are the same place from here: everything would be equal to itself."""
     for source, destination in dict.fromkeys((each.source, each.destination) for each in switches):
         try:
             is_one = stores.address(source).is_same_place(stores.address(destination))
@@ -280,7 +280,7 @@ def check_distinct_stores(switches: Sequence[Switch], stores: LiveStores) -> Ite
 def check_destination(
     found: Verification, switches: Sequence[Switch], stores: LiveStores, deleter_of: DeleterOf
 ) -> Iterator[Check]:
-    """Whether the new stores hold what the switched secrets need, as the cluster would read it."""
+    """Whether the new stores hold what the switched secrets need, as the operator would read it."""
     served = stores.servers(switches[0].environment.name) if switches else {}
     for said in dict.fromkeys(each.said for each in served.values() if each.said):
         yield Check(About.VERIFIED, Verdict.NOTED, said)
@@ -289,7 +289,7 @@ def check_destination(
     errors = [each for each in found.diagnostics if each.severity is Severity.ERROR]
     if not errors:
         names = list_names(dict.fromkeys(each.destination.id for each in switches))
-        # A variable may stand for the address: people should see which server it was that answered.
+        # The address may come from a variable: show which server answered.
         where = ", ".join(dict.fromkeys(seen.address for seen in found.seen))
         count = sum(each.key_count for each in found.keys)
         message = f"{names} holds every key: {pluralize(count, 'key')}, at {where}"
@@ -305,7 +305,7 @@ def check_destination(
 def _commands_that_bring(
     keys: Sequence[KeyStatus], switches: Sequence[Switch], stores: LiveStores, deleter_of: DeleterOf
 ) -> Iterator[tuple[KeyStatus, str]]:
-    """What brings each missing key: the undo of the run that deleted it, or one copy of all secrets there."""
+    """For each missing key, the undo of the run that deleted it, or a copy of all secrets to that store."""
     by_secret = {(each.destination, each.secret): each for each in switches}
     lacking = [status for status in keys if _COPIED & set(status.rules)]
     for status in lacking:
@@ -335,7 +335,7 @@ def check_equal_values(
     stores: LiveStores,
     kept_of: KeptOf,
 ) -> Iterator[Check]:
-    """Whether the values are the same in both stores, as far as both gave them."""
+    """Whether the values are the same in both stores, as far as both could be read."""
     for switch in switches:
         keys = keys_of(found, switch)
         listed = [each for each in keys if not each.cell.is_all]
@@ -343,13 +343,13 @@ def check_equal_values(
             between = f"{quote(switch.source.id)} and {quote(switch.destination.id)}"
             message = f"{quote(switch.secret)} is equal in {between}: {pluralize(len(listed), 'key')}"
             yield Check(About.COMPARED, Verdict.PASSED, message)
-        yield from _differences(switch, keys, accepted, request, writer_of, stores)
+        yield from _check_differences(switch, keys, accepted, request, writer_of, stores)
         if switch.before.uses_all:
             yield from _check_unlisted(switch, keys, accepted, request, kept_of)
     yield from _check_uncompared(found.keys, request)
 
 
-def _differences(
+def _check_differences(
     switch: Switch,
     keys: Sequence[KeyStatus],
     accepted: frozenset[tuple[str, str]],
@@ -362,13 +362,13 @@ def _differences(
     for what, found in (
         (f"values of {of} differ in {there} and {here}", [e for e in keys if e.likeness is Likeness.DIFFERENT]),
         *(
-            (f"keys of {of} are in {there} and {lack} {here}", [each for each in only if _lack(each) == lack])
+            (f"keys of {of} are in {there} and {lack} {here}", [each for each in only if _way_of_lacking(each) == lack])
             for lack in ("not in", "deleted in", BLANK_IN)
         ),
     ):
         names = [each.cell.key for each in found]
         if request.is_back and found and found[0].likeness is Likeness.ONLY_THERE:
-            # That the store that is left lacks them is why one goes back.
+            # Missing keys may be the very reason for going back.
             yield Check(About.COMPARED, Verdict.NOTED, f"{what}: {name_keys(names, len(names))}")
             continue
         taken = [name for name in names if (switch.secret, name) in accepted]
@@ -377,7 +377,7 @@ def _differences(
             yield Check(About.COMPARED, Verdict.NOTED, f"accepted: {what}: {name_keys(taken, len(taken))}")
         if left:
             message = f"{what}: {name_keys(left, len(left))}"
-            accept = f"to accept those of {there}: {_accept(request, accepted, switch, left)}"
+            accept = f"to accept those of {there}: {_accept_line(request, accepted, switch, left)}"
             first, versions = found[0], None
             if first.likeness is Likeness.DIFFERENT and first.present is not None:
                 versions = versions_of(first, first.present, stores)
@@ -392,8 +392,10 @@ def _differences(
             yield Check(About.COMPARED, Verdict.REFUSED, message, accept, (copy, *undo))
 
 
-def _accept(request: CutoverRequest, accepted: Iterable[tuple[str, str]], switch: Switch, keys: Iterable[str]) -> str:
-    """The line that also accepts what the new store has of these keys."""
+def _accept_line(
+    request: CutoverRequest, accepted: Iterable[tuple[str, str]], switch: Switch, keys: Iterable[str]
+) -> str:
+    """The command that also accepts the new store's version of these keys."""
     pairs = (*sorted(accepted), *((switch.secret, key) for key in keys))
     return replace(request, accepted=tuple(map("/".join, pairs))).again()
 
@@ -405,7 +407,7 @@ def _check_unlisted(
     request: CutoverRequest,
     kept_of: KeptOf,
 ) -> Iterator[Check]:
-    """Whether what the Secret is made of beside the listed keys is the same in both stores."""
+    """Whether the unlisted keys of the Secret are the same in both stores."""
     there, here = ({e.cell.key: e for e in side if e is not None} for side in (keys, [e.present for e in keys]))
     found = compare_unlisted(there, here, Comparer())
     held = {name for each in keys if each.remote is not None for name in each.remote.properties}
@@ -422,7 +424,7 @@ def _check_unlisted(
             yield Check(About.COMPARED, Verdict.NOTED, f"accepted: {what}: {list_names(taken, len(taken))}")
         if left := [name for name in names if name not in taken]:
             message = f"{what}: {list_names(left, len(left))}"
-            accept = f"to accept that: {_accept(request, accepted, switch, left)}"
+            accept = f"to accept that: {_accept_line(request, accepted, switch, left)}"
             mends = (*_mend_unlisted(switch, likeness, left, held, kept_of), accept)
             yield Check(About.COMPARED, Verdict.REFUSED, message, mends[0], mends[1:])
     known = {*here, *(name for names in found.values() for name in names)}
@@ -440,7 +442,7 @@ def _check_unlisted(
 def _mend_unlisted(
     switch: Switch, likeness: Likeness, names: Sequence[str], held: set[str], kept_of: KeptOf
 ) -> Iterator[str]:
-    """The lines that make keys the same that are not listed, and why those stay that no line takes away.
+    """How to make unlisted keys the same, and why some cannot be removed.
 
     `held` are all keys in the new store.
     """
@@ -464,9 +466,9 @@ def _mend_unlisted(
 def find_kept(
     switch: Switch, names: Sequence[str], environments: Callable[[], Sequence[Environment]], stores: LiveStores
 ) -> dict[str, str]:
-    """Why `put --remove` leaves each of the properties in the new store that it leaves there.
+    """The properties in the new store that `put --remove` would not remove, each with the reason.
 
-    `environments` are all of the project; it may raise Refusal.
+    `environments` returns all of the project; it may raise Refusal.
     """
     from compiler.live.readers import readers_in_project, readers_of_key  # noqa: PLC0415 - few stores have more keys
 
@@ -487,7 +489,7 @@ def find_kept(
 
 
 def _check_uncompared(keys: Sequence[KeyStatus], request: CutoverRequest) -> Iterator[Check]:
-    """What could not be compared: a store that does not answer is told once, and not for each secret."""
+    """The keys that could not be compared, once for each reason."""
     by_reason: dict[str, list[KeyStatus]] = {}
     for each in keys:
         if each.likeness is Likeness.UNKNOWN:
@@ -513,14 +515,14 @@ def _check_uncompared(keys: Sequence[KeyStatus], request: CutoverRequest) -> Ite
 
 
 def _why_unknown(status: KeyStatus) -> Diagnostic | None:
-    """What was found first of a key in the present store."""
+    """The first finding about a key in the present store."""
     return next(iter(status.present.found), None) if status.present is not None else None
 
 
 def check_endings(
     verified: Verification, switches: Sequence[Switch], request: CutoverRequest, stores: LiveStores
 ) -> Iterator[Check]:
-    """Whether what the new stores hold stays there: a version that deletes itself would leave the Secret as it is."""
+    """Whether a version in the new stores deletes itself, which would leave the Secret without updates."""
     for switch in switches:
         found = [(name, *end) for name, end in endings_of(verified, switch).items()]
         if not found:

@@ -19,15 +19,15 @@ from compiler.pipeline import VALUES_FOLDER, read_values_file
 from compiler.stages.emit import values_text
 from compiler.text.wording import helm_line, project_to_name, shell_line
 
-# Of more files than these nobody waits for the comparison.
+# The most files that are compared.
 _MOST_FILES = 100
-# In these a secret differs that goes to another store, whatever environment it is of.
+# Fields that differ for another store in any environment.
 _OF_STORE = frozenset({"secretStoreRef", "data", "dataFrom"})
 _PREFIX, _SUFFIX = "values-", ".yaml"
 
 
 class Deployment:
-    """How the secrets of an environment are deployed, as its project at `root` and one look at the cluster show it."""
+    """How an environment's secrets are deployed, by its project at `root` and one reading of the cluster."""
 
     def __init__(
         self, environment: Environment, root: Path, view: ClusterView, manifests: Mapping[str, Manifest]
@@ -39,11 +39,11 @@ class Deployment:
         self._manifests = {each.title: each for each in manifests.values()}
 
     def origin(self, manifest: Manifest) -> DeployedSource:
-        """Where what is live of a secret comes from, which is not what was compiled."""
+        """Where the live object of a secret comes from, if it is not the compiled one."""
         found = self.view.external_secrets(manifest.namespace).get(manifest.name)
         if found is None:
             return DeployedSource(self._file, self._is_stale, namespace=self._other_namespace(manifest))
-        named, owner = self._environment_of(manifest, found), application_of(found)
+        named, owner = self._find_environment(manifest, found), application_of(found)
         is_others = bool(owner and self._own_applications and owner not in self._own_applications)
         if named is not None and not (self._root / "environments" / f"{named}{_SUFFIX}").is_file():
             is_others, named = True, None
@@ -55,9 +55,9 @@ class Deployment:
         return DeployedSource(self._file, self._is_stale, owner=owner or "another one", application=own)
 
     def lines(self, *, replaces_file: bool = False) -> tuple[str, ...]:
-        """The lines that deploy the values file, where exactly one Application or release is known to; else none.
+        """The commands that deploy the values file, if exactly one Application or release is known; else none.
 
-        With `replaces_file` the Application has another one so far.
+        With `replaces_file`, the Application has another values file until now.
         """
         live = [*self._live(), *self.elsewhere.values()]
         applications = dict.fromkeys(name for name in map(application_of, live) if name and name not in self._rivals)
@@ -84,9 +84,9 @@ class Deployment:
 
     @cached_property
     def _is_stale(self) -> bool:
-        """Whether the committed values file says something else than the environment; not where there is no such file.
+        """Whether the committed values file is not what the environment compiles to; False if there is no such file.
 
-        It may be written to another place.
+        Without one, it may be written to another place.
         """
         environment, path = self._environment, self._root / self._file
         if not path.is_file():
@@ -94,6 +94,7 @@ class Deployment:
         layers = [layer.source.path for layer in environment.layers]
         text = values_text(values_of(environment), environment.name, layers, environment.subchart)
         old, data, _ = read_values_file(path, self._file, text)
+        # Other comments or another layout alone are no difference.
         return old is not None and old != text and data != nest(values_of(environment), environment.subchart)
 
     def _live(self) -> Iterator[LiveObject]:
@@ -103,7 +104,7 @@ class Deployment:
 
     @cached_property
     def _own_applications(self) -> frozenset[str]:
-        """The Application that applied what is live as it was compiled; empty where there is none, or several."""
+        """The one Application that applied the live objects that are as compiled; empty if none or several did."""
         sound = Counter(
             application_of(found)
             for each in self._manifests.values()
@@ -112,8 +113,8 @@ class Deployment:
         )
         return frozenset(name for name in sound if name) if len(sound) == 1 else frozenset()
 
-    def _environment_of(self, manifest: Manifest, found: LiveObject) -> str | None:
-        """Whose values file has the live spec; None where nobody has, or another store alone makes the difference."""
+    def _find_environment(self, manifest: Manifest, found: LiveObject) -> str | None:
+        """The environment whose values file has the live spec; None if only the store differs, or no file has it."""
         spec, wanted = child(found, "spec"), manifest.object["spec"]
         stores = {store.name for store in self._environment.stores.values()}
         is_told = child(spec, "secretStoreRef").get("name") not in stores or any(
@@ -125,7 +126,7 @@ class Deployment:
 
     @cached_property
     def _others(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
-        """The specs that the other committed values files have, by the names of their environments."""
+        """The specs in the values files of the other environments, by the names of the environments."""
         paths = sorted((self._root / VALUES_FOLDER).glob(f"{_PREFIX}*{_SUFFIX}"))[:_MOST_FILES]
         names = [path.name.removeprefix(_PREFIX).removesuffix(_SUFFIX) for path in paths]
         return tuple((name, dict(self._specs_in(name))) for name in names if name != self._environment.name)
@@ -141,9 +142,9 @@ class Deployment:
 
     @cached_property
     def elsewhere(self) -> Mapping[str, LiveObject]:
-        """By the titles of ours, what bears the same name and our chart's label in another namespace.
+        """Live objects with our name and our chart's label in another namespace, by the title of our own.
 
-        Only looked for where nothing of the environment is where it should be.
+        Only looked for if nothing of the environment is in its own namespace.
         """
         if any(True for _ in self._live()):
             return {}

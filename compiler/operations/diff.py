@@ -39,7 +39,7 @@ _NO_PUNCTUATION = re.compile(r"#[^\n]*|[^\s\-:,?|>'\"{}\[\]#]+")
 
 def _address(store: Store) -> str:
     url = StoreAddress(store.provider, store.address, mount="").absolute if store.address else "no address"
-    # With their names, as a mount and a namespace may have the same text.
+    # With names of fields, as a mount and a namespace may have the same text.
     named = (("mount", store.mount), ("namespace", store.vault_namespace), ("prefix", store.prefix))
     return ", ".join((url, *(f"{what} {text}" for what, text in named if text)))
 
@@ -82,7 +82,8 @@ def side_of_environment(environment: Environment) -> Side:
 def side_of_content(content: bytes, shown: str, subchart: str | None = None) -> Side:
     """A values file, or manifests, from the file `shown`. Raises Refusal.
 
-    Of a parent chart's values it takes those under `subchart`. It masks values under keys that the chart does not know.
+    For a parent chart's values it takes those under `subchart`. Values under keys that the chart does not know are
+    masked.
     """
     if len(content) > MAX_MANIFEST_BYTES:
         raise Refusal("cannot run", f"{shown} has more than {MAX_MANIFEST_BYTES} bytes")
@@ -121,7 +122,7 @@ def compare_sides(before: Side, after: Side) -> EnvironmentDiff:
         asked, told = (after, before) if before.addresses is None else (before, after)
         missing = [store for store in asked.addresses or () if store not in map(_reference, told.stores)]
         return EnvironmentDiff(changes, (), tuple(missing))
-    # A store that the chart makes on both sides is compared field by field already.
+    # A store that the chart renders on both sides is already compared field by field.
     made = set(map(_reference, before.stores.keys() & after.stores.keys()))
     both = [store for store in before.addresses if store in after.addresses and store not in made]
     addresses = [(store, before.addresses[store], after.addresses[store]) for store in both]
@@ -225,7 +226,7 @@ class ChartValues:
         self._schema = values_schema()
 
     def mask(self, data: Any, *names: str) -> Any:  # noqa: ANN401 - foreign data of any shape
-        """The values below `names`, where any name stands for the ids of a map, with `…` for all that are unknown."""
+        """The values below `names`, with `…` for all that the schema does not know; a name may be any id of a map."""
         schema: dict[str, Any] | None = self._schema
         for name in names:
             schema = self._of(schema, name)
@@ -242,7 +243,7 @@ class ChartValues:
         return CONCEALED
 
     def mask_bounds(self, text: str, root: Any) -> list[Bounds]:  # noqa: ANN401 - a node of PyYAML, which types none
-        """The bounds of all that may not be shown in `text`, in order; `root` is its tree by `emit.values_tree`."""
+        """The bounds of all text that may not be shown, in order; `root` is its tree by `emit.values_tree`."""
         found: list[Bounds] = []
         # A comment in the first line is the compiler's own.
         at = text.find("\n") + 1 if text.startswith("#") else 0
@@ -331,13 +332,13 @@ def stale_values(file: ValuesFile) -> Diagnostic:
 
 
 def differing_lines(file: ValuesFile) -> Iterator[str]:
-    """A unified diff from the file, without what the compiler did not write, to what it should be."""
+    """A unified diff from the file to its expected text; lines that the compiler did not write are left out."""
     old = file.old or ""
     return unified_lines(_conceal_bounds(old, _find_hidden(old)), file.output.text, file.output.shown, "compiled")
 
 
 def unified_lines(old: str, new: str, shown: str, what: str) -> Iterator[str]:
-    """A unified diff of the file `shown` to a text, which `what` names, or one line if that would take long."""
+    """A unified diff of the file `shown` and a text called `what`, or one line if that would take too long."""
     if old.count("\n") * new.count("\n") > _MOST_PAIRS:
         return iter([f"{shown} has too many lines to compare them"])
     return unified_diff(old.splitlines(), new.splitlines(), shown, f"{shown} ({what})", lineterm="")
@@ -348,7 +349,7 @@ def _find_hidden(text: str) -> list[Bounds]:
     if not text:
         return []
     root = values_tree(text)
-    # A text that is not YAML was not written by the compiler, so all of it is hidden.
+    # The compiler did not write a text that is not YAML: hide all of it.
     return ChartValues().mask_bounds(text, root) if root is not None else [(text.find("\n") + 1, len(text))]
 
 

@@ -26,7 +26,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class DueKey:
-    """A key of a secret in the store in use, by id, and the age of its value; `has_limit` by the catalogue."""
+    """A key of a secret in its store in use, by id, and the age of its value; `has_limit` is from the catalogue."""
 
     secret: str
     key: str
@@ -37,18 +37,18 @@ class DueKey:
 
     @property
     def has_due(self) -> bool:
-        """Whether it needs a new value at some time: by its limit, or because it expires."""
+        """Whether a date is known by which it needs a new value: by its limit, or because it expires."""
         return self.age.state is not AgeState.NO_LIMIT
 
     @property
     def urgency(self) -> tuple[int, datetime, str, str]:
-        """Overdue keys come first, then those whose age is not known, then the others by date."""
+        """For sorting: overdue keys first, then those of unknown age, then the others by date."""
         rank = {AgeState.OVERDUE: 0, AgeState.NOT_KNOWN: 1}.get(self.age.state, 2)
         return rank, self.age.due or _NEVER, self.secret, self.key
 
 
 def rotation_commands(environment: Environment, keys: Iterable[DueKey]) -> Iterator[str]:
-    """What gives new values to the secret of which one of `keys` is overdue for longest; nothing where none is."""
+    """The command that rotates the secret with the key that is overdue for longest; none if none is overdue."""
     late = [each for each in values_of(environment, keys) if each.age.overdue is not None]
     for first in late[:1]:
         own = dict.fromkeys(each.key for each in late if each.secret == first.secret)
@@ -56,10 +56,10 @@ def rotation_commands(environment: Environment, keys: Iterable[DueKey]) -> Itera
 
 
 def ages_of(found: Verification, stores: LiveStores, now: datetime) -> dict[Cell, KeyAge]:
-    """The age of each key in the store in use, by `age_keys`; NOT_KNOWN for one with a limit that was not read.
+    """The age of each key in the store in use, by `age_keys`; NOT_KNOWN for a key with a limit that was not read.
 
-    A key whose value is another's has the limit of that one. `found` is of the same stores, which are asked again only
-    where a key has a limit, and at most three times for a remote secret and once for its list of versions.
+    A key that takes another key's value has that key's limit. `found` is of the same stores. They are asked again only
+    if a key has a limit: at most three reads of a remote secret, and one list of its versions.
     """
     own = [status for status in found.keys if not status.cell.is_elsewhere]
     limits = {each.cell: each.cell.lifetime.limit_days for each in own}
@@ -85,7 +85,7 @@ def _age_of_unread(status: KeyStatus, limit: int | None) -> KeyAge:
 
 
 def _value(asked: Cell, remote: RemoteSecret) -> SecretValue | None:
-    """What the operator takes from a version of the remote secret."""
+    """The value that the operator takes from a version of the remote secret."""
     try:
         source = extract(remote) if asked.by_name else remote
         return resolve(asked.store.provider, source, asked.property, by_name=asked.by_name)
@@ -95,7 +95,7 @@ def _value(asked: Cell, remote: RemoteSecret) -> SecretValue | None:
 
 @dataclass(frozen=True, slots=True)
 class DueList:
-    """The keys that are overdue, due `until` then, or not known not to be, and how many have no limit."""
+    """The keys that are overdue, due before `until` or of unknown age, and the number of keys without a limit."""
 
     until: datetime
     keys: tuple[DueKey, ...]
@@ -103,14 +103,14 @@ class DueList:
 
     @property
     def is_pressing(self) -> bool:
-        """Whether any is overdue now, or may be."""
+        """Whether a key is overdue now, or may be."""
         return any(each.age.state in (AgeState.OVERDUE, AgeState.NOT_KNOWN) for each in self.keys)
 
 
 def keys_by_secret(
     found: Verification, stores: LiveStores, now: datetime
 ) -> dict[str, tuple[tuple[DueKey, ...], tuple[str, ...]]]:
-    """The keys of each secret, the most urgent first, and the runs of rotations that its store says are under way."""
+    """For each secret: its keys, the most urgent first, and the runs of rotations that its store shows."""
     remotes = {status.cell: status.remote for status in found.keys}
     by_secret: dict[str, dict[Cell, KeyAge]] = {}
     for each, age in ages_of(found, stores, now).items():
@@ -129,7 +129,7 @@ def _due_key(key: Cell, age: KeyAge) -> DueKey:
 
 
 def values_of(environment: Environment, keys: Iterable[DueKey]) -> list[DueKey]:
-    """The values with their ages, the most urgent first: that of several secrets is there once a store."""
+    """One key for each value and store, the most urgent first: keys that share a value count once."""
     inventory = Inventory(environment)
     found: dict[tuple[str, str, str], DueKey] = {}
     for each in keys:
@@ -139,7 +139,7 @@ def values_of(environment: Environment, keys: Iterable[DueKey]) -> list[DueKey]:
 
 
 def due_list(environment: Environment, keys: Iterable[DueKey], until: datetime) -> DueList:
-    """What is due of the keys of an environment."""
+    """The keys of an environment that are due."""
     values = values_of(environment, keys)
     due = tuple(each for each in values if _is_due(each.age, until))
     return DueList(until, due, sum(each.age.state is AgeState.NO_LIMIT for each in values))

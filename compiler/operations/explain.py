@@ -25,7 +25,7 @@ class Explanation:
 
 
 def format_value(node: Node) -> str:
-    """The value as one line of YAML, a map by its keys."""
+    """The value as one line of YAML; for a map its keys."""
     value = node.value
     if isinstance(value, dict):
         return f"{{{', '.join(value)}}}"
@@ -37,11 +37,11 @@ def format_value(node: Node) -> str:
 
 
 def format_place(span: Span) -> str:
-    """`file:line:column`, or the option or variable."""
+    """The place as `file:line:column`, or the option or variable."""
     return span.where if "/" in span.path else span.path
 
 
-# What the catalogue alone says of a secret.
+# Fields of a secret that only the catalogue has.
 _CATALOGUES = ("target", "externalSecret", "type", "creationPolicy", "deletionPolicy", "syncWave", "extract")
 
 
@@ -54,7 +54,7 @@ def _explain_secret(environment: Environment, secret_id: str, rows: Sequence[Exp
     yield from own
     if secret is None:
         if not own:
-            # Where a layer took it away, its line says so.
+            # If a layer removed it, show that layer's line.
             yield _absent_secret_row(environment, entry, path)
         return
     for name in _CATALOGUES:
@@ -145,7 +145,7 @@ def _remote_rows(
         if path in by_path:
             yield by_path[path]
         elif written is not None:
-            # The environment has not that secret, but one that takes a value from it.
+            # The environment lacks that secret, and another one takes a value from it.
             yield _from_catalogue(path, written)
     for part in ("property", "whole"):
         if part in members:
@@ -167,14 +167,14 @@ def _variants(variants: Sequence[str]) -> str:
 
 
 _INHERITED = ("store", "namespace", "refreshInterval", "fetch")
-# Where a secret's labels and annotations come from, the one that wins first, beside its own map.
+# The sources of a secret's labels and annotations besides its own map, in order of precedence.
 _METADATA = {
     "labels": (("environment", "labels"),),
     "annotations": (("environment", "annotations"),),
     "secretLabels": (("environment", "secretLabels"), ("secret", "labels"), ("environment", "labels")),
     "secretAnnotations": (("environment", "secretAnnotations"),),
 }
-# What only repeats the environment's own values or says the usual is shown where it is asked for.
+# Repeated values and defaults are shown only on request.
 _QUIET = ("inherited", "usual")
 
 
@@ -205,7 +205,7 @@ def _way_out(environment: Environment, path: str, rows: Sequence[Explanation]) -
 
 
 def _full_path(environment: Environment, path: str) -> str | None:
-    """The full path of a key or store that was named alone, or of a key with a misspelt secret."""
+    """The full path of a key or store that was named alone, or of a key of a misspelt secret."""
     entries = environment.catalogue.entries
     secret, slash, key = path.partition("/")
     if not slash:
@@ -248,7 +248,7 @@ def _rows_in_file(path: tuple[str, ...], node: Node) -> Iterator[Explanation]:
 
 
 def _row_at(path: tuple[str, ...], node: Node) -> Explanation:
-    # A layer above that says the same again did not change anything, but its place is worth knowing.
+    # A higher layer with the same value changed nothing, but its place is worth knowing.
     overrode = tuple((format_value(lower), format_place(lower.span)) for lower in node.overrode)
     return Explanation(".".join(path), format_value(node), "written", format_place(node.span), overrode)
 

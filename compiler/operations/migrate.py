@@ -21,9 +21,9 @@ COMMAND = "migrate"
 
 
 def migration(environment: Environment, to_id: str, source_id: str | None, options: Options) -> Change:
-    """The migration of the environment's secrets from `source_id`, or from the store that each reads, into `to_id`.
+    """The change that copies secrets into `to_id`, from `source_id` or from the store that each reads.
 
-    Raises Refusal for names that the environment does not have and for one store as both ends, and AddressError.
+    Raises Refusal for names that the environment does not have and for the same store as both ends, and AddressError.
     """
     to = store_named(environment, to_id)
     source = store_named(environment, source_id) if source_id is not None else None
@@ -42,7 +42,7 @@ def migration(environment: Environment, to_id: str, source_id: str | None, optio
 
 
 class Migration:
-    """Plans what to move into the store `to`, from `source` or from the store that each secret reads.
+    """Plans what to copy into the store `to`, from `source` or from the store that each secret reads.
 
     Keeps steps, and not the environment: a large one takes more memory than the rest of the run. Raises Refusal for a
     secret that the environment does not have.
@@ -58,18 +58,18 @@ class Migration:
         self._skipped = tuple((secret, f'it already reads from "{to.id}"') for secret in already)
         rows = [(cell, inventory.in_store(cell, to)) for cell in asked if cell.store.id != to.id]
         self._sources = {cell.store.id: cell.store for cell, _ in rows}
-        # Whether a value that a secret uses has variants: it may use others in its place.
-        self._used = {cell.value: cell.has_variants for cell, _ in rows if cell.in_use}
+        # For each value in use, whether it has variants: a secret may use others in its place.
+        self._has_variants = {cell.value: cell.has_variants for cell, _ in rows if cell.in_use}
         found = {cell.value: _step_of(cell, there) for cell, there in rows if not cell.is_all}
-        self._alls = [_step_of(cell, there) for cell, there in rows if cell.is_all]
-        self._steps = [step for name, step in found.items() if step.source is not None or name in self._used]
-        self._mains = _mains_of(rows)
-        # Their Secrets are made of every property, so none may be left behind.
+        self._steps_without_keys = [_step_of(cell, there) for cell, there in rows if cell.is_all]
+        self._steps = [step for name, step in found.items() if step.source is not None or name in self._has_variants]
+        self._own_remotes = _find_own_remotes(rows)
+        # Secrets that have every property as a key: no property may be left behind.
         self._whole = frozenset(cell.secret for cell, _ in rows if cell.uses_all)
-        # The places that any key of the catalogue has: no extra property lies there, or takes one in the destination.
-        self._known = _locations(inventory, self._sources.values())
+        # The places of catalogue keys: no property there is an extra one, and no extra one is copied to such a place.
+        self._places_of_keys = _locations(inventory, self._sources.values())
         is_wide = options.all_properties or bool(self._whole)
-        self._taken = _origins(inventory, self._sources.values(), to) if is_wide else {}
+        self._sources_by_place = _origins(inventory, self._sources.values(), to) if is_wide else {}
         self._limits = {to.id: inventory.limits(to)}
 
     def plan(self, run: Run | None = None) -> Plan:
@@ -80,17 +80,18 @@ class Migration:
         options, to = self._options, self._to
         origins = {name: options.stores.open(store) for name, store in self._sources.items()}
         destination = options.stores.open(to)
-        own = {step.destination.name for step in (*self._steps, *self._alls) if step.destination is not None}
+        planned = (*self._steps, *self._steps_without_keys)
+        own = {step.destination.name for step in planned if step.destination is not None}
         destination.expect(dict.fromkeys(own, uses_before_reading(recovers=options.recover)))
-        pairs = [*((step.source, step.destination) for step in (*self._steps, *self._alls)), *self._mains.values()]
+        pairs = [*((step.source, step.destination) for step in planned), *self._own_remotes.values()]
         names = [(place.store, place.name) for pair in pairs for place in pair if place is not None]
         seen = Observation({**origins, to.id: destination}, names)
         steps = [_judge_step(step, self._way_to_add(step), to, seen, options) for step in self._steps]
-        steps += [_judge_all(step, to, seen, options) for step in self._alls]
-        extras = list(_extras(self._mains, self._known, self._whole, self._steps, seen))
+        steps += [_judge_all(step, to, seen, options) for step in self._steps_without_keys]
+        extras = list(_extras(self._own_remotes, self._places_of_keys, self._whole, self._steps, seen))
         moved = [step for step in extras if options.all_properties or step.secret in self._whole]
         judged = (_judge_step(step, self._way_to_fill(step), to, seen, options) for step in moved)
-        steps += [_unless_taken(step, self._taken) for step in judged if step is not None]
+        steps += [_unless_taken(step, self._sources_by_place) for step in judged if step is not None]
         draft = Plan(
             command=COMMAND,
             environment=self._environment,
@@ -107,28 +108,28 @@ class Migration:
     def _way_to_add(self, step: Step) -> str:
         """How to give the step's source its value; empty for a value that no secret uses.
 
-        The line is for the whole secret: it leaves what has a value already, and adds all that is missing.
+        The command is for the whole secret: it adds all missing values, and changes none.
         """
-        has_variants = self._used.get((step.secret, step.key))
-        if has_variants is None or step.source is None:
+        name = step.secret, step.key
+        if name not in self._has_variants or step.source is None:
             return ""
-        others = "choose variants without it, or " if has_variants else ""
+        others = "choose variants without it, or " if self._has_variants[name] else ""
         put = command_line("put", self._environment, step.secret, "--store", step.source.store)
         return f"{others}set it in the source: {put}"
 
     def _way_to_fill(self, extra: Step) -> str:
-        """How to mend a property that is a key of a Secret without being listed; empty for any other."""
+        """The remedy for a blank property that becomes a key without being listed; empty for any other property."""
         return "remove it from the source, or give it a value there" if extra.secret in self._whole else ""
 
 
 def _step_of(cell: Cell, there: Cell) -> Step:
-    """The way of a value from its place to the one in the destination; refused where it has no place to come from."""
+    """The step that copies a value from its place to the destination; refused if the source has no place for it."""
     step = Step(*cell.value, Kind.UPDATE, location_of(cell.store, cell.place), location_of(there.store, there.place))
     return step if cell.place is not None else _refuse_unplaced(step, cell.store)
 
 
 def _refuse_unplaced(step: Step, store: Store) -> Step:
-    """A step whose key has no place in `store`."""
+    """The step, refused because its key has no place in `store`."""
     reason = f'the catalogue gives the key no place in "{store.id}"'
     return step.refuse(reason, way_to_place(step.secret, store.provider))
 
@@ -138,7 +139,7 @@ def _locations(inventory: Inventory, stores: Iterable[Store]) -> frozenset[Locat
 
 
 def _origins(inventory: Inventory, sources: Iterable[Store], to: Store) -> dict[Location, set[Location | None]]:
-    """Where the key of the catalogue that has each place in `to` comes from; None of a key without a place there."""
+    """For each place in `to`, from where its catalogue key comes; None for a key without a place in the source."""
     found: dict[Location, set[Location | None]] = {}
     for source in sources:
         for cell, there in zip(inventory.every(source), inventory.every(to), strict=True):
@@ -147,11 +148,11 @@ def _origins(inventory: Inventory, sources: Iterable[Store], to: Store) -> dict[
     return found
 
 
-# By secret: its own remote secret in its source and in the destination, which may have other properties.
-_Mains = Mapping[str, tuple[Location, Location]]
+# By secret: its own remote secret in the source and in the destination, which may have properties without a key.
+_OwnRemotes = Mapping[str, tuple[Location, Location]]
 
 
-def _mains_of(rows: Iterable[tuple[Cell, Cell]]) -> _Mains:
+def _find_own_remotes(rows: Iterable[tuple[Cell, Cell]]) -> _OwnRemotes:
     return {
         cell.secret: (Location(cell.store.id, cell.own, None), Location(there.store.id, there.own, None))
         for cell, there in rows
@@ -160,17 +161,18 @@ def _mains_of(rows: Iterable[tuple[Cell, Cell]]) -> _Mains:
 
 
 def _extras(
-    mains: _Mains, named: Collection[Location], whole: Collection[str], steps: Sequence[Step], seen: Observation
+    mains: _OwnRemotes, named: Collection[Location], whole: Collection[str], steps: Sequence[Step], seen: Observation
 ) -> Iterator[Step]:
-    """The properties that no key names in each secret's own remote secret, as steps of their own.
+    """A step for each property of a secret's own remote secret that no key names.
 
-    A Secret of `whole` has those of other entries too: they go along wherever no other step brings them.
+    The Secrets in `whole` have every property as a key, also those that are keys of other entries: such a property is
+    copied too, unless another step does so.
     """
     known, moved = set(named), {(step.source, step.destination) for step in steps}
     # Those of `whole` first: a secret that shares their remote one may need less of it.
     for secret, (own, theirs) in sorted(mains.items(), key=lambda each: each[0] not in whole):
         reading = seen.held[own.store, own.name]
-        # Where a key is the whole value, apparent properties are a part of it.
+        # If the whole value is a key, its properties are no keys of their own.
         if isinstance(reading, StoreError) or own in known:
             continue
         for name in reading.properties:
@@ -182,7 +184,7 @@ def _extras(
 
 
 def _judge_step(step: Step, way_to_add: str, to: Store, seen: Observation, options: Options) -> Step | None:
-    """The step with the value to move, or refused or missing; None for an unused key without a value."""
+    """The step with the value to copy, or refused or missing; None for an unused key without a value."""
     source = step.source
     if source is None:
         return step
@@ -200,7 +202,7 @@ def _judge_step(step: Step, way_to_add: str, to: Store, seen: Observation, optio
 
 
 def _judge_all(step: Step, to: Store, seen: Observation, options: Options) -> Step | None:
-    """What is wrong with the source of a secret that lists no key; None where its properties are steps of their own."""
+    """The problem with the source of a secret that lists no keys; None if its properties have steps of their own."""
     if step.source is None:
         return step
     reading = seen.held[step.source.store, step.source.name]
@@ -216,8 +218,9 @@ def _judge_all(step: Step, to: Store, seen: Observation, options: Options) -> St
 
 
 def _unless_taken(extra: Step, taken: Mapping[Location, Collection[Location | None]]) -> Step:
+    """The extra step, refused if its destination is the place of a key that comes from elsewhere."""
     if extra.value is None or extra.destination is None or set(taken.get(extra.destination, ())) <= {extra.source}:
         return extra
-    # That key may not be part of this run, or its source may lack it: the extra's value would take its place.
+    # This run may not write that key: then the extra property would take its place.
     reason = "a key of the catalogue already has that place in the destination"
     return extra.refuse(reason, "add the property to the catalogue, with its own place")

@@ -44,7 +44,7 @@ def expected_manifests(environment: PlainMap, catalogue: PlainMap) -> list[Plain
 
 
 def enabled_secrets(environment: PlainMap, catalogue: PlainMap) -> Iterator[tuple[str, PlainMap, PlainMap]]:
-    """The id, the settings and the catalogue's entry of each enabled secret."""
+    """Each enabled secret: its id, its settings and its entry in the catalogue."""
     for name, secret in environment.get("secrets", {}).items():
         if secret.get("enabled", True):
             yield name, secret, catalogue["secrets"][name]
@@ -53,9 +53,9 @@ def enabled_secrets(environment: PlainMap, catalogue: PlainMap) -> Iterator[tupl
 def references(
     environment: PlainMap, secret: PlainMap, entry: PlainMap, catalogue: PlainMap, store: PlainMap
 ) -> dict[str, PlainMap | None]:
-    """The `remoteRef` of each key in `store`, without defaults; None if it has no remote name there.
+    """The `remoteRef` of each key in `store`, without defaults; None if the key has no remote name there.
 
-    Where all is extracted and no key is listed, it is that of the remote secret.
+    For an extracted secret that lists no keys, the only one is that of the remote secret.
     """
     provider, found = store["provider"], dict[str, PlainMap | None]()
     if not entry.get("keys"):
@@ -75,7 +75,7 @@ def references(
 
 
 def is_one_bundle(keys: Mapping[str, PlainMap | None]) -> bool:
-    """Whether all keys are in one remote secret, each under its own name."""
+    """Whether all keys are properties of one remote secret, each under its own name."""
     remotes = {place["key"] for place in keys.values() if place is not None}
     return len(remotes) == 1 and all(
         place is not None and place.get("property") == name for name, place in keys.items()
@@ -206,10 +206,10 @@ _CHART = "Chart.yaml"
 
 
 def parent_chart(folder: Path, chart: Path, alias: str) -> Path:
-    """Writes a chart into `folder` that has a copy of `chart`, from `find_chart`, as its dependency `alias`."""
+    """Writes a chart into `folder` that depends on a copy of `chart`, from `find_chart`, under the name `alias`."""
     described = read_values((chart / _CHART).read_text(encoding="utf-8"))
     name = described.get("name") if isinstance(described, dict) else None
-    # Whatever its version is, a pre-release among them.
+    # Any version, also a pre-release.
     dependency = {"name": name, "alias": alias, "version": ">=0.0.0-0", "repository": ""}
     shutil.copytree(chart, folder / "charts" / alias, ignore=shutil.ignore_patterns("values-*.yaml"))
     parent = {"apiVersion": "v2", "name": "parent", "version": "0.1.0", "dependencies": [dependency]}
@@ -221,7 +221,7 @@ _MISSING = object()
 
 
 def differences(expected: Iterable[PlainMap], rendered: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """The object's name and a message for each difference, whatever the order of manifests and keys."""
+    """For each difference, the name of the object and a message. The order of manifests and keys does not count."""
     wanted = {_identity(manifest): manifest for manifest in expected}
     found: dict[tuple[str, str, str], list[PlainMap]] = {}
     for manifest in rendered:
@@ -262,7 +262,7 @@ def _identity(manifest: PlainMap) -> tuple[str, str, str]:
 
 
 def _by_key(manifest: PlainMap) -> PlainMap:
-    """The manifest with `spec.data` as a map by key, unless a key is there twice."""
+    """The manifest with `spec.data` as a map by key; unchanged if two items have the same key."""
     spec = _map(manifest.get("spec"))
     items = spec.get("data")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
@@ -282,7 +282,7 @@ def _compare(path: tuple[str, ...], wanted: object, found: object) -> Iterator[t
         yield path, "is missing"
     elif wanted is _MISSING:
         yield path, "should not be there"
-    # 1, 1.0 and true are equal to Python and not to Kubernetes.
+    # In Python 1, 1.0 and true are equal; in Kubernetes they are not.
     elif type(wanted) is not type(found) or wanted != found:
         shown = isinstance(wanted, str) and isinstance(found, str) and path[:1] == ("spec",) and "provider" not in path
         yield path, f'is "{found}" and not "{wanted}"' if shown and "metadata" not in path else "differs"
@@ -298,7 +298,7 @@ _ORIGIN = "--parity"
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """An environment that a Helm renders."""
+    """One rendering: an environment, a Helm, and the store that all secrets read."""
 
     environment: Environment
     expected: Sequence[PlainMap]  # the manifests that it must print
@@ -313,7 +313,7 @@ class _Case:
 
 
 def prove(project: Project, chart: Path, helms: Sequence[Helm]) -> tuple[Diagnostic, ...]:
-    """Finds what `chart` (from `find_chart`), rendered for a project without errors, has unlike the expected manifests.
+    """Compares `chart` (from `find_chart`), rendered for a project without errors, with the expected manifests.
 
     Each Helm renders each environment as configured, and with all secrets on each store. Raises HelmError.
     """
@@ -322,7 +322,7 @@ def prove(project: Project, chart: Path, helms: Sequence[Helm]) -> tuple[Diagnos
         for environment in project.environments:
             cases = list(_cases(environment, project, helms))
             values = [Path(folder, f"{number}.yaml") for number in range(len(cases))]
-            # As users render it: by a parent chart that depends on this one, where the values are nested for one.
+            # If the values are nested for a parent chart, render through one, as users do.
             subchart = environment.subchart
             top = chart if subchart is None else parent_chart(Path(folder, environment.name), chart, subchart)
             verdicts = pool.map(_judge, cases, values, repeat(top))
@@ -343,7 +343,7 @@ def _cases(environment: Environment, project: Project, helms: Sequence[Helm]) ->
 
 
 def _store_variants(data: PlainMap, catalogue: PlainMap) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Each store, the secrets without a remote name there, and those that cannot be a bundle there."""
+    """For each store: the secrets without a remote name there, and those whose keys are not one bundle there."""
     for store_id, store in data.get("stores", {}).items():
         absent, per_key = [], []
         for name, secret, entry in enabled_secrets(data, catalogue):
@@ -358,7 +358,7 @@ def _store_variants(data: PlainMap, catalogue: PlainMap) -> Iterator[tuple[str, 
 def _force(
     environment: Environment, store: str, absent: Sequence[str], per_key: Sequence[str], resolver: Resolver
 ) -> Environment:
-    # A layer on top, as a person would write it: the public stages make of it what they make of every layer.
+    # A layer on top, as a person would write it, goes through the same stages as every layer.
     secrets: dict[str, Node] = {}
     for name in environment.secrets:
         said: dict[str, Node] = {"store": _node(None)}
@@ -380,7 +380,7 @@ def _data_for_store(data: PlainMap, store: str, absent: Sequence[str], per_key: 
     secrets = {
         name: {key: value for key, value in secret.items() if key != "store"}
         | ({"fetch": "perKey"} if name in per_key else {})
-        # What it says of its own place counts for whoever takes a value from it.
+        # Its place still counts for secrets that take a value from it.
         | ({"enabled": False} if name in absent else {})
         for name, secret in data.get("secrets", {}).items()
     }
@@ -397,7 +397,7 @@ def _judge(case: _Case, values: Path, chart: Path) -> _Verdict:
     except HelmError as error:
         if not error.details:
             raise
-        # Helm's own words quote values, so they are not passed on.
+        # Helm's message may quote values, so it is not shown.
         return [("", "Helm refuses the chart with these values")], {}
     if rendered is None:
         what = f"has {excess[0]}" if excess is not None else "is not YAML"
@@ -423,7 +423,7 @@ def _diagnostics(environment: Environment, judged: Sequence[tuple[_Case, _Verdic
 
 
 def _key_differences(case: _Case, made: Targets, configured: Targets) -> Iterator[tuple[str, str]]:
-    """The Secrets whose keys depend on the store, by two renderings."""
+    """The Secrets whose keys depend on the store."""
     if case.store is None or not made:
         return
     absent = {case.environment.catalogue.entries[name].target for name in case.absent}

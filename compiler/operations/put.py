@@ -70,11 +70,11 @@ def read_values(
     form: InputForm | None,
     names: Mapping[str, str] | None = None,
 ) -> dict[str, SecretValue]:
-    """The values in `data` of `keys`, or of all keys in it if none is named, which must be `known`. Raises Refusal.
+    """The values in `data` of `keys`, or of all keys in it, which must be `known`. Raises Refusal.
 
-    `names` are the names in the text of keys that have another one there. Without a `form`, the text is the value of
-    the one named or known key, or begins with a brace (a Kubernetes Secret or JSON), or is dotenv. A bare value does
-    not include a final line break.
+    `names` are the names in the input of keys that are called otherwise there. Without a `form`, the text is the value
+    of the only named or known key, or begins with a brace (a Kubernetes Secret or JSON), or is dotenv. A bare value
+    does not include a final line break.
     """
     text, names = _decode(data), names or {}
     keys = tuple(dict.fromkeys((*keys, *names)))
@@ -108,7 +108,7 @@ def read_several(
     """The values of several secrets in `data`, by secret and key; `known` are the keys of each. Raises Refusal.
 
     JSON has an object for each secret, a List has Kubernetes Secrets (`targets` maps their names to secrets), dotenv
-    lines name keys of one secret each. `names` are names in dotenv lines by KEY or SECRET/KEY; other lines are ignored.
+    lines name keys of one secret each. `names` maps KEY or SECRET/KEY to the dotenv lines to read, if not all.
     """
     text = _decode(data)
     form = form or _guess_form(text, ())
@@ -132,6 +132,7 @@ def read_several(
 def _group_by_secret(
     found: Mapping[str, SecretValue], known: Mapping[str, Collection[str]], names: Mapping[str, str]
 ) -> dict[str, dict[str, SecretValue]]:
+    """The values of dotenv lines by secret and key; `names` maps KEY or SECRET/KEY to the name of its line."""
     by_secret: dict[str, dict[str, SecretValue]] = {}
     for given, name in (names or {key: key for key in found}).items():
         secret, _, key = given.rpartition("/")
@@ -158,7 +159,7 @@ _NAME_OR_VALUE = "correct the name; if it is a value, replace that: it is expose
 def _absent(key: str, *, is_mapped: bool) -> Refusal:
     if not is_mapped:
         return _unusable(f'the input has no "{key}"', "add it to the input, or leave the key out")
-    # The name is not shown: it may be a value that somebody typed in its place.
+    # The name is not shown: it may be a value that somebody typed there.
     return _unusable(f'the input does not have the name that --map gives for "{key}"', _NAME_OR_VALUE)
 
 
@@ -168,14 +169,14 @@ def _require_known(found: Values, known: Collection[str], form: InputForm, holde
         return
     if form is not InputForm.KUBERNETES:
         raise _refuse_unknown_keys(unknown, found, known, holder, form)
-    # The API server lets no value be a name, so that each can be shown.
+    # The API server checks names, so they can be shown.
     message = f"the Kubernetes Secret has keys that {holder} does not have: {list_names(unknown, len(unknown))}"
     way_out = "take them out of the input" if holder != _ITSELF else "name the keys to take, or --map KEY=NAME"
     raise _unusable(message, f"{way_out}; {suggest('', known, 'keys') or '`explain` lists the keys'}")
 
 
 def _as_text(found: Values, known: Collection[str], of: str = "") -> dict[str, SecretValue]:
-    """The values, which are all strings. Raises Refusal for one of another kind."""
+    """The values, if all are strings. Raises Refusal for a value of another kind."""
     for key, value in found.items():
         if value is None:
             message = f'the value of "{key}" in the Kubernetes Secret is not UTF-8 text'
@@ -192,10 +193,7 @@ _FOR_ALL = 'to set several secrets by {"SECRET": {"KEY": "value"}}, write --all 
 
 
 def _name_key(name: str, found: Collection[str], known: Collection[str]) -> str:
-    """A key of the input by its name; by its number where that may be a part of a value.
-
-    Half of a Base64 value with its padding looks like a name with its equals sign.
-    """
+    """A key of the input by its name, or by its number if the name may be half of a Base64 value with its padding."""
     is_name = name in known or (_VARIABLE.fullmatch(name) is not None and not looks_like_credential(name))
     return quote(name) if is_name else f"key {[*found].index(name) + 1}"
 
@@ -239,7 +237,7 @@ def _guess_form(text: str, keys: Sequence[str]) -> InputForm:
     except Refusal:
         names_itself = False
     if names_itself:
-        # Taken for the value, the name and its quotes would go into the store.
+        # If this were the value, its name and quotes would go into the store.
         message = f'the input names "{keys[0]}" itself, so it does not look like a bare value'
         raise _unusable(message, "add --input json, --input dotenv or --input value")
     return InputForm.VALUE
@@ -277,7 +275,7 @@ def _load_json(text: str) -> dict[str, Any]:
     try:
         loaded = json.loads(text, object_pairs_hook=_require_unique, parse_int=lambda _: 0, parse_float=lambda _: 0)
     except (ValueError, RecursionError):
-        # The error of the decoder holds the text.
+        # The decoder's error quotes the text.
         loaded = None
     if isinstance(loaded, dict):
         return loaded
@@ -439,19 +437,19 @@ _READERS: Mapping[InputForm, Callable[[str], Values]] = {
 
 @dataclass(frozen=True, slots=True)
 class SharedKey:
-    """A key of a `put` whose value other keys have too."""
+    """A key of a `put` whose value other keys share."""
 
     key: str
-    place: str  # where it is set
-    holder: str | None  # the key that it is taken from
-    readers: tuple[str, ...]  # get the new value, as SECRET/KEY
-    apart: tuple[tuple[str, str], ...]  # read the same value from another store, which keeps it
+    place: str  # the place to set
+    holder: str | None  # the key whose value it takes
+    readers: tuple[str, ...]  # the keys that get the new value, as SECRET/KEY
+    apart: tuple[tuple[str, str], ...]  # keys, each with the other store that serves it the same value, which stays
 
 
 def shared_keys(target: Target) -> tuple[SharedKey, ...]:
-    """The keys of `target` whose values other keys of the environment have in common with them."""
+    """The keys of `target` whose values other keys of the environment share."""
     inventory, store = Inventory(target.environment), target.store
-    # By where they are set, so that it is told of a store too that nobody reads yet.
+    # By the place that is set: it may be in a store that nobody reads yet.
     at = dict[Place | None, list[Cell]]()
     for cell in inventory.cells(store=store):
         if cell.in_use and cell.place is not None:
@@ -470,7 +468,7 @@ def shared_keys(target: Target) -> tuple[SharedKey, ...]:
 
 
 def explain_unserved(targets: Sequence[Target]) -> Iterator[str]:
-    """A sentence for each store that is written and that no secret of the environment gets those values from."""
+    """A sentence for each store that gets values which no secret of the environment reads from it."""
     written = {(each.secret.id, each.store.id) for each in targets}
     found: dict[tuple[str, str], list[str]] = {}
     for each in targets:
@@ -493,7 +491,7 @@ _REFUSED = {
 }
 _ODD = {
     Trait.SPACE_AT_END: "the value begins or ends with white space",
-    # They come along from a line of dotenv or YAML.
+    # Such quotes often come from a line of dotenv or YAML.
     Trait.QUOTED: "the value has quotes around it, which are stored with it",
 }
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
@@ -501,7 +499,7 @@ _KEY = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The secret and store of one `put`; `keys` get a value."""
+    """The secret and store of one `put`, and the `keys` that get a value."""
 
     environment: Environment
     secret: Secret
@@ -516,7 +514,7 @@ class Target:
 
 
 def target_of(environment: Environment, secret_id: str, keys: Sequence[str] | None, store_id: str | None) -> Target:
-    """Finds what the command line names: without keys all in use, of which None wants none. Raises Refusal."""
+    """The target on the command line: without `keys`, all keys in use, and with None no key. Raises Refusal."""
     secret = secret_named(environment, secret_id)
     listed, store = secret.entry.keys, secret.store if store_id is None else store_named(environment, store_id)
     if store is None:
@@ -526,7 +524,7 @@ def target_of(environment: Environment, secret_id: str, keys: Sequence[str] | No
     used = (item.key.name for item in secret.keys if keys is not None or item.key.name in listed)
     chosen = tuple(dict.fromkeys(keys or ())) or tuple(used)
     for key in (each for each in chosen if each not in listed):
-        # What does not look like a key may be the value, typed after its key.
+        # A text that does not look like a key may be the value, typed after its key.
         what = f'key "{key}"' if _KEY.fullmatch(key) else "key with one of the given names"
         if secret.entry.extract and closest(key, listed) is None:
             way_out = "only listed keys are set: write what you want to set under its `keys` in the catalogue"
@@ -536,10 +534,10 @@ def target_of(environment: Environment, secret_id: str, keys: Sequence[str] | No
 
 
 def put(given: Sequence[tuple[Target, Mapping[str, SecretValue]]], options: Options) -> Change:
-    """The setting of the values of each target, by keys of the catalogue, in one run.
+    """The change that sets the values of each target, by keys of the catalogue, in one run.
 
-    All are of one environment, and nothing else in the remote secrets changes. The run's identity names no values, as
-    the journal holds none. Raises AddressError, and Refusal for a value that must not be written, or two for one place.
+    All targets are of one environment, and nothing else in the remote secrets changes. The run's identity has no
+    values. Raises AddressError, and Refusal for a value that must not be written, or two for one place.
     """
     steps = tuple(step for target, values in given for step in _steps(target, values))
     _require_one_value(steps)
@@ -547,11 +545,11 @@ def put(given: Sequence[tuple[Target, Mapping[str, SecretValue]]], options: Opti
     addresses = {store.id: options.stores.address(store).absolute for store in used.values()}
     keys = {target.secret.id: sorted(values) for target, values in given}
     named = {"secret": first.secret.id, "keys": keys[first.secret.id]} if len(keys) == 1 else {"secrets": keys}
-    # Runs of older releases have none.
+    # The identity of runs of older releases has no date.
     expires = {"expires": str(options.expires)} if options.expires is not None else {}
     asked = {**named, "recover": options.recover, **expires}
     identity = identity_of(COMMAND, first.environment.name, addresses, asked)
-    # A given value is intended: it replaces the current one.
+    # A given value replaces the current one: that is the intention.
     chosen = replace(options, on_conflict=OnConflict.OVERWRITE)
     told = tuple(explain_unserved([target for target, _ in given]))
     draft = Plan(COMMAND, first.environment.name, options=chosen, steps=steps, unserved=told)
@@ -561,7 +559,7 @@ def put(given: Sequence[tuple[Target, Mapping[str, SecretValue]]], options: Opti
 
 
 def _require_one_value(steps: Sequence[Step]) -> None:
-    """Keys that take their value from another have one place, for which one value can be given."""
+    """Raises Refusal if keys that share one place are given different values."""
     comparer, first = Comparer(), dict[Location, Step]()
     for step in steps:
         other = first.setdefault(step.place, step)
@@ -579,7 +577,7 @@ def _steps(target: Target, values: Mapping[str, SecretValue]) -> Iterator[Step]:
 
 
 def require_fit(target: Target, key: str, value: SecretValue, place: Place | None) -> Place:
-    """The place of `key`. Raises Refusal where it has none in the store, and for a value that must not be written."""
+    """The place of `key`. Raises Refusal if it has none in the store, and for a value that must not be written."""
     if unfit := next((trait for trait in _REFUSED if trait in traits(value)), None):
         way_out = "enter the real value"
         if unfit is Trait.MANIFEST:
@@ -594,6 +592,6 @@ def require_fit(target: Target, key: str, value: SecretValue, place: Place | Non
 
 
 def odd_forms(values: Mapping[str, SecretValue]) -> Iterator[tuple[str, str]]:
-    """The keys whose values have an odd form, and what it is: they are stored as they are, which is rarely meant."""
+    """The keys whose value has an unusual form, which is stored as it is, and that form in words."""
     for trait, what in _ODD.items():
         yield from ((key, what) for key, value in values.items() if trait in traits(value))

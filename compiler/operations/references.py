@@ -42,7 +42,7 @@ def cells_to_read(
 ) -> tuple[tuple[Cell, ...], tuple[Diagnostic, ...]]:
     """The keys in use of `secrets`, or of all, in their own stores or in `store`.
 
-    A diagnostic `missing-remote` for each key that the catalogue gives no place in that store's provider.
+    Also a diagnostic `missing-remote` for each key for which the catalogue has no place in that store's provider.
     """
     found: list[Cell] = []
     diagnostics: list[Diagnostic] = []
@@ -68,8 +68,8 @@ def secrets_of_values(document: Document) -> tuple[str, ...]:
 def cells_of_values(document: Document, environ: Mapping[str, str], secrets: Sequence[str] = ()) -> tuple[Cell, ...]:
     """The cells of `secrets`, or of all, in a values file.
 
-    A store that the file renders tells its own provider and address. The provider of any other follows from its name,
-    or from which of the variables of their addresses is set. Raises Refusal where neither tells.
+    A store that the file renders has its provider and address there. The provider of any other store follows from its
+    name, or from the address variable that is set. Raises Refusal if neither shows it.
     """
     stores: dict[tuple[str, str], Store] = {}
     found: list[Cell] = []
@@ -141,7 +141,7 @@ def _guess(name: str, environ: Mapping[str, str]) -> Provider:
     given = [each for each in PROVIDERS.values() if environ.get(each.address_variable(environ) or each.variable)]
     if len(given) == 1:
         return given[0]
-    # VAULT_ADDR is named, whatever OpenBao's set has.
+    # The message names VAULT_ADDR, whichever variable is set.
     names = filter(None, (each.address_variable({}) or each.variable for each in PROVIDERS.values()))
     message = f"the provider of the store {quote(name)} is unknown"
     raise Refusal("usage", message, f"set either {' or '.join(names)}")
@@ -150,10 +150,7 @@ def _guess(name: str, environ: Mapping[str, str]) -> Provider:
 def cells_of(
     environment: Environment, secrets: Sequence[str] = (), store: str | None = None
 ) -> tuple[tuple[Cell, ...], tuple[Diagnostic, ...]]:
-    """As `cells_to_read`, to the store that `store` names.
-
-    Raises Refusal for a secret or a store that the environment does not have.
-    """
+    """As `cells_to_read`, in the store that `store` names. Raises Refusal for a secret or store that does not exist."""
     for name in secrets:
         secret_named(environment, name)
     chosen = store_named(environment, store) if store is not None else None
@@ -163,10 +160,10 @@ def cells_of(
 def cells_of_file(
     shown: str, secrets: Sequence[str], environ: Mapping[str, str]
 ) -> tuple[tuple[Cell, ...] | None, tuple[Diagnostic, ...]]:
-    """The cells of `secrets`, or of all, in the values file `shown`; None where diagnostics say what is wrong.
+    """The cells of `secrets`, or of all, in the values file `shown`; None and diagnostics if it has errors.
 
-    Raises Refusal for a secret that it does not have, for a file of another kind, and where neither the file nor
-    `environ` tells a store's provider.
+    Raises Refusal for a secret that it does not have, for a file of another kind, and if neither the file nor `environ`
+    shows a store's provider.
     """
     document, diagnostics = _load_values(shown)
     if document is None:
@@ -212,13 +209,13 @@ def _with_path(path: str, diagnostic: Diagnostic) -> Diagnostic:
 def put_command(group: Sequence[Cell], *more: str) -> str:
     """The command that sets the keys of `group` in the store that they are read from.
 
-    Where some are taken from another secret's, they are set with those of the first.
+    If some of them take another secret's value, it sets the first secret's keys.
     """
     first = group[0]
     if first.is_all:
         return f"`put`, once {quote(first.secret)} lists keys in the catalogue,"
     own = [each.key for each in group if each.secret == first.secret]
-    # Without a key the command asks for all of the secret, and an empty answer leaves one as it is.
+    # Without a key the command asks for all keys; an empty answer keeps a value.
     keys = own if len(own) == 1 else []
     store = ["--store", first.store.id] if first.is_elsewhere else []
     return f"`{command_line('put', first.environment or 'ENV', first.secret, *keys, *store, *more)}`"
@@ -230,7 +227,7 @@ def date_command(provider: Provider, name: str, address: str, option: str) -> st
 
 
 def way_out_of(group: Sequence[Cell], error: StoreError) -> str:
-    """What to do about a remote secret that a store did not return: the error's own remedy where none is nearer."""
+    """The remedy for a remote secret that a store did not return: a command, or else the error's own remedy."""
     if isinstance(error, NotFoundError):
         return f"{copy_or(group[0])}{put_command(group)} creates it; or correct its name"
     store, name = group[0].store, error.place.name
@@ -243,13 +240,13 @@ def way_out_of(group: Sequence[Cell], error: StoreError) -> str:
 
 
 def _or_copy(first: Cell) -> str:
-    """The command that copies a deleted secret again from another store, where there is one."""
+    """The command that copies a deleted secret again from another store, if there is one."""
     copy = _copy_command(first, "--recover")
     return f"; or `{copy}` copies it there again" if copy else ""
 
 
 def copy_or(first: Cell) -> str:
-    """The command that copies what a store lacks, where another one may hold it; what else to do follows."""
+    """The command that copies what a store lacks from another store that may hold it, as the start of a sentence."""
     copy = _copy_command(first)
     return f"if only {quote(first.source or '')} holds it, `{copy}` copies it; else " if copy else ""
 
@@ -261,7 +258,7 @@ def _copy_command(first: Cell, *options: str) -> str:
     return command_line("migrate", first.environment, *ends, "--only", first.secret, *options)
 
 
-# By its code; any other error means that the store did not answer.
+# The rule for an error's code; any other error means that the store did not answer.
 _RULES: dict[str, str] = {
     NotFoundError.code: "missing-secret",
     SoftDeletedError.code: "soft-deleted-secret",
@@ -274,7 +271,7 @@ _RULES: dict[str, str] = {
     Code.UNSUPPORTED_ENGINE: "wrong-mount",
     Code.INVALID_NAME: "invalid-reference",
 }
-# What is wrong with a value that has a trait: the rule, the message, and what mends it.
+# The rule, message and remedy for a value with a trait.
 _VALUE_FAULTS = (
     (Trait.NOT_A_STRING, "not-a-string", "is a JSON {kind}, not a string", "{put} stores it as a JSON string"),
     (Trait.EMPTY, "blank-value", "is empty", "{put} sets it; or leave the key out with `use:`"),
@@ -305,10 +302,10 @@ _VALUE_FAULTS = (
         "{put} stores it again without the quotes, unless they belong there",
     ),
 )
-# What is wrong with a value in itself.
+# The rules about values alone.
 VALUE_RULES = frozenset(rule for _, rule, *_ in _VALUE_FAULTS)
 _NOT_CHECKED = " not checked"
-# What an edit of the reference mends: of a generated file, an edit of its environment.
+# Findings that an edit of the reference fixes; for a generated file, an edit of its environment.
 _EDITED = frozenset({"invalid-reference", "missing-secret", "missing-property", "blank-value", "not-json"})
 _EDITED |= {"unusable-bundle", "wrong-mount"}
 
@@ -320,9 +317,9 @@ def _in_input(rule: str, first: Cell, way_out: str | None) -> str | None:
 
 
 def key_diagnostic(rule: str, same: Sequence[Cell], message: str, help_text: str | None = None) -> Diagnostic:
-    """A finding about the first of the keys with one value, at its line, and the others that have the value too.
+    """A finding about a value, at the line of the first key that has it; the other keys are related places.
 
-    `message` continues after the key's name. The secret's line is told where it is another one.
+    `message` continues after the key's name. The line of the secret is added if it is another one.
     """
     cell = same[0]
     subject = f"{quote(cell.key)} of {quote(cell.secret)}"
@@ -337,7 +334,7 @@ def key_diagnostic(rule: str, same: Sequence[Cell], message: str, help_text: str
 
 
 def value_diagnostics(same: Sequence[Cell], value: SecretValue | None) -> Iterator[Diagnostic]:
-    """What is wrong with the value that keys get, None for no property. A document as a whole may be any JSON."""
+    """The problems with the value of keys, None for a missing property. A whole document may be any JSON."""
     cell = same[0]
     if value is None:
         wanted = cell.property or ""
@@ -356,23 +353,23 @@ def value_diagnostics(same: Sequence[Cell], value: SecretValue | None) -> Iterat
 def date_diagnostic(
     group: Sequence[Cell], remote: RemoteSecret, address: str, now: datetime, within: timedelta
 ) -> Diagnostic | None:
-    """What is wrong with the dates of a remote secret of the store at `address`.
+    """The problem with the dates of a remote secret of the store at `address`.
 
-    Where it does not expire by itself, what is expired is served on.
+    A provider whose secrets do not expire by themselves still serves an expired one.
     """
     store, provider = group[0].store, group[0].store.provider
     attributes, name = remote.attributes, quote(remote.name)
     date_line = partial(date_command, provider, remote.name, address)
-    # Elsewhere the store sets one itself, or keeps none.
+    # Otherwise the store sets a date itself, or has none.
     dated = () if provider.expires_by_itself or store.requires_expiry else ("--expires", "DATE")
     and_date = " and its date" if dated else ""
     if (expired := attributes.past_expires(now)) is not None:
         way_out = f"{put_command(group, *dated)} sets a new value{and_date}"
-        return of_remote("expired-secret", group, f"{name} expired on {expired:%Y-%m-%d}", way_out)
+        return remote_finding("expired-secret", group, f"{name} expired on {expired:%Y-%m-%d}", way_out)
     if (ahead := attributes.not_before_ahead(now)) is not None:
         message = f"{name} is not valid before {ahead:%Y-%m-%d}"
         way_out = f"{date_line('--not-before')} sets another date; or write a version that is valid now"
-        return of_remote("not-yet-valid", group, message, way_out)
+        return remote_finding("not-yet-valid", group, message, way_out)
     if (soon := attributes.past_expires(now + within)) is not None:
         message = f"{name} expires on {soon:%Y-%m-%d}"
         way_out = f"before then, {put_command(group, *dated)} sets a new value{and_date}"
@@ -380,16 +377,16 @@ def date_diagnostic(
             message = f"version {remote.version} of {name} deletes itself on {soon:%Y-%m-%d}"
             keeps = lasting_command(store, remote.name, tuple(Limit), remote.version)
             way_out = f"rotate it before then; or `{keeps}` keeps it"
-        return of_remote("expires-soon", group, message, way_out)
+        return remote_finding("expires-soon", group, message, way_out)
     if attributes.expires is None and store.requires_expiry:
         message = f"{name} has no expiry date, and {quote(store.id)} requires one"
         way_out = f"{put_command(group)} sets a new value with a date; or {date_line('--expires')} sets one"
-        return of_remote("no-expiry", group, message, way_out)
+        return remote_finding("no-expiry", group, message, way_out)
     return None
 
 
-def of_remote(rule: str, group: Sequence[Cell], message: str, help_text: str | None = None) -> Diagnostic:
-    """A finding about a remote secret that keys of one secret share, and others that take theirs, at its line."""
+def remote_finding(rule: str, group: Sequence[Cell], message: str, help_text: str | None = None) -> Diagnostic:
+    """A finding about a remote secret, at the line of the secret whose keys read it; other readers are related."""
     first = group[0]
     notes = [
         Related(f"{each.title} {about}", each.key_at, about, each.key)
@@ -404,7 +401,7 @@ def of_remote(rule: str, group: Sequence[Cell], message: str, help_text: str | N
     return BY_ID[rule].diagnostic(Finding(message, first.secret_at, help=way_out, related=related, brief=True))
 
 
-def of_store_error(group: Sequence[Cell], error: StoreError) -> Diagnostic:
+def store_error_finding(group: Sequence[Cell], error: StoreError) -> Diagnostic:
     """A finding about a remote secret that the store did not return."""
     name = error.place.name or ""
     message = f"cannot {error.action} {quote(name)} in {error.place.store}: {error.reason}"
@@ -414,23 +411,23 @@ def of_store_error(group: Sequence[Cell], error: StoreError) -> Diagnostic:
     if isinstance(error, NotFoundError | SoftDeletedError) and skipping:
         names = name_keys([each.key for each in skipping])
         message += f"; the operator would leave {names} out of the Secret, and say Ready"
-    return of_remote(_rule_of(error), group, message, way_out_of(group, error))
+    return remote_finding(_rule_of(error), group, message, way_out_of(group, error))
 
 
-def of_store(store: Store, asking: Sequence[Cell], failure: StoreError | AddressError) -> Diagnostic:
+def store_finding(store: Store, asking: Sequence[Cell], failure: StoreError | AddressError) -> Diagnostic:
     """A finding about a whole store: once, at the line that describes it, with the number of unchecked keys."""
     count = _count_unchecked(len(asking))
     if isinstance(failure, AddressError):
         return BY_ID["no-answer"].diagnostic(Finding(f"{failure}; {count}", store.node.key_span, help=failure.help))
     said = f"the store {quote(store.id)} ({failure.place.store}) cannot be read: {failure.reason}"
-    # Here the store's own address is wrong, and not a reference to a secret in it.
+    # This is about the store's own address, not about a reference to a secret.
     rule = "no-answer" if failure.code == Code.INVALID_NAME else _rule_of(failure)
     way_out = _in_input(rule, asking[0], failure.remedy)
     return BY_ID[rule].diagnostic(Finding(f"{said}; {count}", store.node.key_span, help=way_out))
 
 
 def with_own_count(message: str, keys: int) -> str:
-    """A finding about a whole store, said of some of its `keys` alone; any other message as it is."""
+    """A finding about a whole store, with the number of only these `keys`; any other message unchanged."""
     said, _, count = message.rpartition("; ")
     return f"{said}; {_count_unchecked(keys)}" if said and count.endswith(_NOT_CHECKED) else message
 

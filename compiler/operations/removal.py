@@ -25,7 +25,7 @@ from compiler.text.wording import command_line, list_names, quote, shell_line, s
 
 
 def removal(target: Target, names: Sequence[str], options: Options) -> Change:
-    """The removal of the properties `names` from the remote secret of `target` in its store, in one write.
+    """The change that removes the properties `names` from the remote secret of `target`, in one write.
 
     Raises AddressError, and Refusal for an entry without `extract`, a store without a place for it and a listed key.
     """
@@ -47,7 +47,7 @@ def removal(target: Target, names: Sequence[str], options: Options) -> Change:
 
 
 def _refuse_listed(target: Target, remote: str, names: Collection[str]) -> None:
-    """Raises Refusal for a key of the catalogue that lies there, of this entry or of another one."""
+    """Raises Refusal if a name is the place of a key of the catalogue, of this entry or of another one."""
     store = target.store
     way = "take it out of `keys` in the catalogue first; --remove is for unlisted keys"
     for name in names:
@@ -63,10 +63,10 @@ def _refuse_listed(target: Target, remote: str, names: Collection[str]) -> None:
 
 
 def _plan(draft: Plan, target: Target, run: Run | None) -> Plan:
-    """The plan of `draft`, without a writing request; `run` is the unfinished run that it resumes.
+    """The plan of `draft`; changes no store. `run` is the unfinished run that it resumes.
 
-    Raises AddressError, the StoreError of a store that cannot be used at all, and Refusal where it is not known what
-    the environments read.
+    Raises AddressError, the StoreError of a store that cannot be used at all, and Refusal if it is not known what the
+    environments read.
     """
     store, options, remote = target.store, draft.options, draft.steps[0].place.name
     opened = options.stores.open(store)
@@ -84,13 +84,13 @@ def _plan(draft: Plan, target: Target, run: Run | None) -> Plan:
 
 
 def _readers(target: Target, remote: str, options: Options) -> tuple[Reader, ...]:
-    """Who has each property to remove as a key of a Secret, in all environments of the project."""
+    """Who has a property of the remote secret as a key of a Secret, in all environments of the project."""
     every = (target.environment, *options.environments())
     return readers_in_project(target.store, remote, every, options.stores, options.not_the_same)
 
 
 def _judge(step: Step, reading: Reading, target: Target, readers: Collection[Reader], *, is_planned: bool) -> Step:
-    """What is to be done with a property; kept where the run that is resumed took it away."""
+    """What to do with a property; it counts as done if the resumed run has removed it."""
     store, name = quote(target.store.id), step.key
     found, reason = readers_of_key(readers, name)
     if found:
@@ -114,7 +114,7 @@ _SWITCH_FIRST = "let another store serve it first (`cutover`)"
 
 
 def _keep_one(steps: tuple[Step, ...], reading: Reading, target: Target) -> tuple[Step, ...]:
-    """The steps, refused where they would leave nothing: a remote secret without properties makes no Secret."""
+    """The steps, refused if no property would be left: a remote secret without properties makes no Secret."""
     removed = {step.key for step in steps if step.kind is Kind.REMOVE}
     if not removed or not isinstance(reading, RemoteSecret) or reading.properties.keys() - removed:
         return steps

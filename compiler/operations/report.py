@@ -45,7 +45,7 @@ _GRAVITY = (
     *(KeyState.NOT_IN_EFFECT, KeyState.DIFFERS, KeyState.NOT_ASKED, KeyState.PRESENT),
 )
 _OVERDUE = {AgeState.OVERDUE.value: True, AgeState.NOT_KNOWN.value: "not known"}
-# In which a cell may be unlike those of other environments.
+# The settings that are compared between environments.
 _COMPARED = ("store", "target", "keys")
 Json = Mapping[str, Any]
 
@@ -114,7 +114,7 @@ class ReportedEnvironment:
 
 
 def merge_reports(reports: Iterable[tuple[str, Json]], generated: datetime, without: Collection[str] = ()) -> Json:
-    """The page's data of `reports`, each with the name of its file, without ADDRESSES or OWNERS if `without` has them.
+    """The page's data of `reports`, each with its file's name; `without` may exclude ADDRESSES and OWNERS.
 
     Raises Refusal if two are of one environment.
     """
@@ -144,7 +144,7 @@ def merge_reports(reports: Iterable[tuple[str, Json]], generated: datetime, with
 
 
 def _environment(moment: datetime, known: dict[str, Json], data: Json) -> ReportedEnvironment:
-    """An environment of a report; `known` keeps equal data of many environments once."""
+    """An environment of a report; `known` lets equal data of many environments share one object."""
 
     def share(each: Json) -> Json:
         return known.setdefault(json.dumps(each), each)
@@ -172,7 +172,7 @@ def _contents(environments: Sequence[ReportedEnvironment], without: Collection[s
         yield "links to issuers"
 
 
-# The number of each cell, by its JSON: those that are alike have one.
+# The number of each cell, by its JSON: equal cells share a number.
 _Cells = dict[str, int]
 
 
@@ -208,22 +208,23 @@ def _column(each: ReportedEnvironment, letters: Mapping[str, str], without: Coll
 
 
 def _secret(name: str, environments: Sequence[ReportedEnvironment], cells: _Cells, without: Collection[str]) -> Json:
+    """A secret in all environments: each setting that is not the most frequent one is marked."""
     having = [each for each in environments if name in each.rows]
     settings = {each.name: _settings(each, name) for each in having}
     usual = {what: Counter(each[what] for each in settings.values()).most_common(1)[0][0] for what in _COMPARED}
-    unlike = {where: [what for what in _COMPARED if own[what] != usual[what]] for where, own in settings.items()}
-    differs = [what for what in _COMPARED if any(what in words for words in unlike.values())]
+    unusual = {where: [what for what in _COMPARED if own[what] != usual[what]] for where, own in settings.items()}
+    differs = [what for what in _COMPARED if any(what in words for words in unusual.values())]
     by_key = group_pairs((key, (each, its)) for each in having for key, its in each.keys.get(name, {}).items())
     return {
         "id": name,
         "differs": differs,
-        "cells": {each.name: _number(_cell(each, name, unlike[each.name]), cells) for each in having},
+        "cells": {each.name: _number(_cell(each, name, unusual[each.name]), cells) for each in having},
         "keys": [_key(key, found, cells, without) for key, found in by_key.items()],
     }
 
 
 def _settings(each: ReportedEnvironment, name: str) -> dict[str, Any]:
-    """What is compared across environments, by the words of _COMPARED; namespaces may differ."""
+    """The settings that are compared across environments, by the words of _COMPARED; namespaces may differ."""
     row = each.rows[name]
     return {
         "store": row["store"],
@@ -317,7 +318,7 @@ def _move(each: ReportedEnvironment) -> Json:
 def _problems(each: ReportedEnvironment) -> Iterator[Json]:
     silent, ways_out = each.data["notAnswered"], each.data["waysOut"]
     for number, message in enumerate(silent, 1):
-        # A way out may be that of several stores.
+        # The remedies are for all stores together.
         helps = {"help": "; ".join(ways_out)} if ways_out and number == len(silent) else {}
         yield {"severity": "error", "environment": each.name, "message": message, **helps}
     said = {name: cause["evidence"][1:] for cause in each.data["causes"] for name in cause["secrets"]}

@@ -43,25 +43,25 @@ _PARTLY = "the same, but not all of this remote secret is, so it stays"
 
 @dataclass(frozen=True, slots=True)
 class RetirementCandidate:
-    """A remote secret of the store that is left."""
+    """A remote secret that may be deleted from the store."""
 
     name: str
-    # Its values, each once: a step from the place that serves it now, refused where that store has none.
+    # A step for each of its values, from the place that serves the value now; refused without such a place.
     keys: tuple[Step, ...]
     served_by: tuple[str, ...]  # the stores that serve what it holds now, also one without a place for it
-    mains: tuple[tuple[str, Location], ...]  # the secrets whose own it is, each with where it is served now
+    owners: tuple[tuple[str, Location], ...]  # the secrets whose own it is, each with where it is served now
     readers: tuple[Reader, ...]  # who still reads it
     secrets: tuple[str, ...]  # all that have one of the values
 
     @property
     def current_places(self) -> Iterator[Location]:
-        """Where what it holds is served now."""
+        """Where its values are served now."""
         yield from (step.source for step in self.keys if step.source is not None)
-        yield from (place for _, place in self.mains)
+        yield from (place for _, place in self.owners)
 
 
 class Retirement:
-    """What a store may lose: its remote secrets with values of the secrets `only`, or of all, and who reads them.
+    """The remote secrets with values of the secrets `only`, or of all, that a store may lose, and who reads them.
 
     Raises Refusal for a secret that the environment does not have.
     """
@@ -75,7 +75,7 @@ class Retirement:
         wanted = [
             each for each in self._candidates(rows, readers) if not only or not set(only).isdisjoint(each.secrets)
         ]
-        # Those that may be deleted.
+        # Candidates without readers.
         self.free = tuple(each for each in wanted if not each.readers)
         self.read = tuple(each for each in wanted if each.readers)
         placed = {there.secret for _, there in rows if there.place is not None}
@@ -85,12 +85,12 @@ class Retirement:
 
     def _candidates(self, rows: Sequence[tuple[Cell, Cell]], readers: ReadIndex) -> Iterator[RetirementCandidate]:
         environment, groups = self._environment.name, dict[str, list[tuple[Cell, Cell]]]()
-        mains: dict[str, dict[str, Location]] = {}
-        # By name: the readers of this environment whose own place is read and compared before anything is deleted.
+        owners: dict[str, dict[str, Location]] = {}
+        # By remote name, readers of this environment whose own place is compared before anything is deleted.
         compared: dict[str, set[tuple[str, str]]] = {}
         for cell, there in rows:
             if cell.own is not None and there.own is not None:
-                own = mains.setdefault(self.store.provider.remote_name(there.own), {})
+                own = owners.setdefault(self.store.provider.remote_name(there.own), {})
                 own[cell.secret] = Location(cell.store.id, cell.own, None)
             if there.place is not None:
                 groups.setdefault(there.remote_name, []).append((cell, there))
@@ -98,7 +98,7 @@ class Retirement:
                     reader = (f"{environment}/{cell.secret}", f"{environment}/{cell.store.id}")
                     compared.setdefault(cell.remote_key, set()).add(reader)
         for key, held in groups.items():
-            name, ends = held[0][1].remote_key, mains.get(key, {})
+            name, ends = held[0][1].remote_key, owners.get(key, {})
             known = compared.get(name, set())
             values: dict[ValueName, tuple[Cell, Cell]] = {}
             for pair in held:
@@ -116,7 +116,7 @@ class Retirement:
             )
 
     def plan(self, stores: LiveStores, run: Run | None = None) -> Plan:
-        """Reads the free candidates and what serves them now, and plans without a writing request.
+        """Reads the free candidates and the stores that serve their values now; the plan changes no store yet.
 
         `run` narrows the plan to that run. Raises AddressError, and the StoreError of a store that cannot be used.
         """
@@ -146,7 +146,7 @@ class Retirement:
             writes=tuple(writes),
             skipped=self.skipped,
         )
-        # What the caller may do is not asked again of a run that goes on: refused, it would be ended.
+        # A resumed run does not check again what the caller may do: a refusal would end it.
         plan = narrow_to_run(plan, run, gone) if run is not None else refuse_denied(plan)
         if plan.writes:
             plan = replace(plan, who={self.store.id: self._writer.whoami().subject})
@@ -170,21 +170,21 @@ class Retirement:
         return self._states.get((self.store.id, remote.name), VersionStates())
 
     def _steps(self, remote: RetirementCandidate, readable: tuple[str, ...]) -> tuple[Step, ...]:
-        """A step for each value that it holds; `readable` are the versions that a deletion takes."""
+        """A step for each value that it holds; `readable` are the versions that would be deleted."""
         reading, states = self._reading(remote), self._states_of(remote)
         if isinstance(states, StoreError):
             reason = f"which versions of it can be read is not known: {states.reason}"
-            return _all(remote, Kind.REFUSE, reason, states.remedy)
+            return _set_all(remote, Kind.REFUSE, reason, states.remedy)
         if isinstance(reading, StoreError):
             return _unreadable(remote, reading, readable)
         if not readable or readable[-1] != reading.version:
-            return _all(remote, Kind.REFUSE, "it changed while it was looked at", "run the command again")
+            return _set_all(remote, Kind.REFUSE, "it changed while it was looked at", "run the command again")
         for problem in self._writer.check_deletion(reading):
-            return _all(remote, Kind.REFUSE, problem.reason, problem.remedy)
+            return _set_all(remote, Kind.REFUSE, problem.reason, problem.remedy)
         found = tuple(self._compare_remote(remote, reading, readable))
         if not found:
             reason = "what it holds cannot be compared: no key of the catalogue is in it"
-            return _all(remote, Kind.REFUSE, reason, "look at it by hand")
+            return _set_all(remote, Kind.REFUSE, reason, "look at it by hand")
         if all(step.kind is Kind.DELETE for step in found):
             return found
         return tuple(replace(s, kind=Kind.KEEP, reason=_PARTLY) if s.kind is Kind.DELETE else s for s in found)
@@ -192,7 +192,7 @@ class Retirement:
     def _compare_remote(
         self, remote: RetirementCandidate, reading: RemoteSecret, readable: tuple[str, ...]
     ) -> Iterator[Step]:
-        # Each property of a secret that lists no key is compared by its own name.
+        # Without listed keys, each property is compared by its own name.
         keys = [step for step in remote.keys if step.key != ALL_KEYS]
         named = {step.place.property for step in keys}
         for step in keys:
@@ -200,20 +200,22 @@ class Retirement:
             if value is not None:
                 yield self._judge_value(step, value, reading, readable)
         if None in named:
-            # Apparent properties are a part of the whole value.
+            # The properties are a part of the whole value.
             return
         if not reading.is_object:
             reason = "its value is not a JSON object, so that it cannot be compared"
-            yield from _all(remote, Kind.REFUSE, reason, "look at it by hand")
+            yield from _set_all(remote, Kind.REFUSE, reason, "look at it by hand")
             return
         for prop in reading.properties:
             if prop not in named:
-                yield self._extra(remote, prop, reading, readable)
+                yield self._judge_extra(remote, prop, reading, readable)
 
-    def _extra(self, remote: RetirementCandidate, prop: str, reading: RemoteSecret, readable: tuple[str, ...]) -> Step:
-        """A property that no key of the catalogue names; a migration with all properties copies it as it is."""
+    def _judge_extra(
+        self, remote: RetirementCandidate, prop: str, reading: RemoteSecret, readable: tuple[str, ...]
+    ) -> Step:
+        """The step of a property that no key of the catalogue names; `migrate --all-properties` copies it."""
         place = Location(self.store.id, remote.name, prop)
-        for secret, main in remote.mains:
+        for secret, main in remote.owners:
             step = Step(secret, prop, Kind.DELETE, replace(main, property=prop), place)
             return self._judge_value(step, reading.properties[prop], reading, readable, "--all-properties")
         reason = "no key of the environment names it, so that it cannot be compared"
@@ -223,7 +225,7 @@ class Retirement:
     def _judge_value(
         self, step: Step, value: SecretValue, reading: RemoteSecret, readable: tuple[str, ...], *more: str
     ) -> Step:
-        """The step of a value that is held; `more` are the options that a migration of it needs."""
+        """The step of a value; `more` are the options that `migrate` needs to copy it."""
         if step.source is None:
             return step
         store, left = self._environment.stores[step.source.store], self.store
@@ -252,13 +254,13 @@ class Retirement:
         return replace(step, reason=f"{taken}; {serving} holds the same")
 
     def _is_same_place(self, served: Location, reading: RemoteSecret, there: Reading) -> bool:
-        """Whether both are one remote secret, by address, or as the store itself tells of them."""
+        """Whether both are one remote secret, by address, or by version and date."""
         here, other = self._writer.address, self._serving[served.store].address
         if other.provider is not here.provider:
             return False
         if compare_stores(other.identity, here.identity) is Sameness.SAME:
             return here.provider.remote_name(served.name) == here.provider.remote_name(reading.name)
-        # Two names of one server: a copy is never of the same moment, and in a Key Vault never of the same version.
+        # One server may have two names. A copy never has the same date, nor in a Key Vault the same version.
         made = reading.attributes.created
         return (
             not isinstance(there, StoreError)
@@ -271,22 +273,22 @@ class Retirement:
         return command_line(*words, *more, "--apply")
 
 
-def _all(remote: RetirementCandidate, kind: Kind, reason: str, remedy: str = "") -> tuple[Step, ...]:
+def _set_all(remote: RetirementCandidate, kind: Kind, reason: str, remedy: str = "") -> tuple[Step, ...]:
     return tuple(replace(step, kind=kind, source=None, reason=reason, remedy=remedy) for step in remote.keys)
 
 
 def _unreadable(remote: RetirementCandidate, error: StoreError, readable: tuple[str, ...]) -> tuple[Step, ...]:
     if not isinstance(error, NOT_HELD):
-        return _all(remote, Kind.REFUSE, f"it cannot be read: {error.reason}", error.remedy)
+        return _set_all(remote, Kind.REFUSE, f"it cannot be read: {error.reason}", error.remedy)
     if not readable:
         is_absent = isinstance(error, NotFoundError)
-        return _all(remote, Kind.KEEP, "it is not there" if is_absent else "it is deleted already")
+        return _set_all(remote, Kind.KEEP, "it is not there" if is_absent else "it is deleted already")
     reason = f"{error.reason}, but {name_versions(readable)} can still be read, so that it cannot be compared"
-    return _all(remote, Kind.REFUSE, reason, "recover its newest version, and run the command again")
+    return _set_all(remote, Kind.REFUSE, reason, "recover its newest version, and run the command again")
 
 
 def _step_of(cell: Cell, there: Cell) -> Step:
-    """The deletion of a value from its place in the store, refused where the store that serves it has no place."""
+    """The step that deletes a value; refused if the store that serves the value has no place for it."""
     step = Step(*cell.value, Kind.DELETE, location_of(cell.store, cell.place), location_of(there.store, there.place))
     if cell.place is None:
         return step.refuse(f"the catalogue gives it no place in {quote(cell.store.id)}, which serves it", "add one")
@@ -296,7 +298,7 @@ def _step_of(cell: Cell, there: Cell) -> Step:
 def _still_read(remote: RetirementCandidate) -> tuple[Step, ...]:
     other = way_out(remote.readers)
     remedy = "switch whoever reads it to another store first" + (f"; {other}" if other else "")
-    return _all(remote, Kind.REFUSE, read_by(remote.readers, "still read by"), remedy)
+    return _set_all(remote, Kind.REFUSE, read_by(remote.readers, "still read by"), remedy)
 
 
 def retire(
@@ -308,12 +310,12 @@ def retire(
     outside: Outside,
     tell: Callable[[Retirement], None] = lambda _found: None,
 ) -> Change:
-    """The deletion from a store of what no environment, and nothing in the cluster, reads in it any more.
+    """The change that deletes from a store what no environment, and nothing in the cluster, reads there any more.
 
-    It is of the secrets `only`, of all where none is named; `cluster` is None where no cluster is asked.
-    Who reads is found out as it is planned, which is under the lock where it is applied: until then a switch may put to
-    use what is to be deleted. `tell` is called with it before the plan is shown. Raises Refusal for names that the
-    environment does not have, and AddressError; planning raises Refusal where who reads the store is not known.
+    `only` limits it to these secrets; `cluster` is None if no cluster is asked. Who reads the store is found out while
+    planning, which is under the lock if it is applied: until then, a switch may put to use what would be deleted.
+    `tell` gets the result before the plan is shown. Raises Refusal for names that the environment does not have, and
+    AddressError; planning raises Refusal if it is not known who reads the store.
     """
     store = store_named(environment, store_id)
     address = options.stores.address(store).absolute
@@ -324,7 +326,7 @@ def retire(
     identity = identity_of(COMMAND, environment.name, {store.id: address}, what)
 
     def make_plan(run: Run | None) -> Plan:
-        # As all files and the cluster are now.
+        # Read all files and the cluster again.
         now = one_environment(options.root, environment.name, outside)
         every = {each.name: each for each in (*every_environment(options.root, outside), now)}
         store = store_named(now, store_id)

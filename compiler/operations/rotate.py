@@ -76,10 +76,9 @@ _USES = frozenset({Use.UPDATE, Use.TAG})
 def begin_rotation(
     rotation: Rotation, secret_id: str, keys: Sequence[str], *, gives_values: bool, generates: bool
 ) -> None:
-    """Give keys of a secret new values, or find the open rotation of them; without `keys`, of those with a limit.
+    """Give keys of a secret new values, or find their open rotation; without `keys`, those with a limit are meant.
 
-    An open rotation goes on without a value: where the caller `gives_values`, it is refused. Raises Refusal, StoreError
-    and OSError.
+    An open rotation needs no value: a caller that `gives_values` is refused. Raises Refusal, StoreError and OSError.
     """
     environment, options, listener = rotation.environment, rotation.options, rotation.listener
     for store in rotation.access.options.accepted if rotation.access is not None else ():
@@ -111,7 +110,7 @@ def begin_rotation(
     new = NewValues(target, values, options, is_generated=generates or is_stored)
     change = new.change()
     if is_stored and not options.applies:
-        # Where nothing is resumed, what the run has left to write is shown all the same.
+        # Without --apply nothing is resumed, but the plan shows what the run has left to write.
         plan, unfinished = change.plan, find_unfinished(options.root, change.identity)
         change = replace(change, plan=lambda run: plan(run or unfinished))
     listener.note(*(f"{key}: {what}" for key, what in odd_forms(values)))
@@ -123,7 +122,7 @@ def begin_rotation(
 
 
 def _other_environments(rotation: Rotation, target: Target) -> tuple[str, ...]:
-    """The secrets of other environments that read the same places, or may; they are named, and not looked at."""
+    """The secrets of other environments that read the same places, or may; they are only named."""
     options, note = rotation.options, rotation.listener.note
     try:
         others = [each for each in options.environments() if each.name != target.environment.name]
@@ -141,11 +140,11 @@ def _other_environments(rotation: Rotation, target: Target) -> tuple[str, ...]:
 
 
 def _require_cluster(rotation: Rotation, target: Target) -> None:
-    """Raises Refusal for a cluster that does not answer or, where an old value stops working, is not healthy."""
+    """Raises Refusal if the cluster does not answer or, where the old value stops working, is not healthy."""
     access, options, note = rotation.access, rotation.options, rotation.listener.note
     if all(target.secret.entry.keys[key].lifetime.overlap != NONE for key in target.keys):
         if access is not None and (options.applies or options.asks):
-            # Not after the value is written: whoever has no cluster here is to say so first.
+            # Before the value is written: a person without a cluster has to say so first.
             access.view()
         return
     note("the old value stops working when the new one is created: there is no way back")
@@ -156,14 +155,14 @@ def _require_cluster(rotation: Rotation, target: Target) -> None:
     places = (location_of(target.store, cells[key].place) for key in target.keys)
     readers = secrets_reading(target.environment, [at for at in places if at is not None])
     only = replace(access.options, only=readers, seconds=None)
-    # What may not be read is not well.
+    # What may not be read counts as unhealthy.
     require_healthy(target.environment, only, options.stores, partial(access.connect, OPTIONAL - NEEDED), note)
 
 
 def target_of_rotation(environment: Environment, secret_id: str, keys: Sequence[str]) -> Target:
-    """The secret and the keys to rotate, with those that are made together with them; without keys, those with a limit.
+    """The secret and the keys to rotate, with those that are made together with them.
 
-    Raises Refusal, also for a key whose value is another's.
+    Without `keys`, those with a limit are meant. Raises Refusal, also for a key that takes another key's value.
     """
     secret = secret_named(environment, secret_id)
     known = secret.entry.keys
@@ -192,7 +191,7 @@ def target_of_rotation(environment: Environment, secret_id: str, keys: Sequence[
 
 
 def open_rotation(options: Options, environment: Environment, secret: str, keys: Sequence[str] | None) -> Run | None:
-    """The rotation of these keys of a secret, or of any for None, that is written and not ended; None where none is."""
+    """The open rotation of these keys of a secret, or of any for None: the values are written, and it is not closed."""
     for run in runs(options.root):
         asked = run.identity
         is_own = (run.command, run.environment, asked.get("secret")) == (COMMAND, environment.name, secret)
@@ -204,9 +203,9 @@ def open_rotation(options: Options, environment: Environment, secret: str, keys:
 
 
 def _stored_values(target: Target, options: Options) -> dict[str, SecretValue]:
-    """The new values of a rotation of these keys that did not come to its end, from where it has written them.
+    """The new values of an unfinished rotation of these keys, read from the places that it has written.
 
-    Empty where there is none, or a value of it is nowhere any more. Raises StoreError.
+    Empty if there is none, or if one of the values is in no place any more. Raises StoreError.
     """
     environment, keys = target.environment, sorted(target.keys)
     for run in runs(options.root):
@@ -224,7 +223,10 @@ def _stored_values(target: Target, options: Options) -> dict[str, SecretValue]:
 
 
 def generated_values(target: Target) -> dict[str, SecretValue]:
-    """A random value for each key, in the form that the catalogue asks for. Raises Refusal for an issuer's own."""
+    """A random value for each key, in the form that the catalogue asks for.
+
+    Raises Refusal for a value that only an issuer can make.
+    """
     values = dict[str, SecretValue]()
     for key in target.keys:
         life = target.secret.entry.keys[key].lifetime
@@ -233,14 +235,14 @@ def generated_values(target: Target) -> dict[str, SecretValue]:
             random = "if any random text will do, write `issuer: self` for the key in the catalogue"
             way = f"make it at {life.issuer}, and enter it" if life.issuer else random
             raise Refusal("usage", message, f"{way}; nothing was written")
-        # Each character once: one that is named twice would be likelier than the others.
+        # Each character once: a repeated one would be more likely.
         alphabet = "".join(dict.fromkeys(life.alphabet))
         values[key] = SecretValue("".join(secrets.choice(alphabet) for _ in range(life.length)))
     return values
 
 
 def require_together(target: Target, values: Mapping[str, SecretValue]) -> None:
-    """Raises Refusal for a value that is not to be rotated, and for a key without one that is made with another."""
+    """Raises Refusal for a value that is not to be rotated, and if only one of two keys made together has a value."""
     if others := [key for key in values if key not in target.keys]:
         message = f"the input has a value for {list_names(others)}, which is not to be rotated"
         raise Refusal("usage", message, "name the keys to rotate; nothing was written")
@@ -253,11 +255,11 @@ def require_together(target: Target, values: Mapping[str, SecretValue]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _StoredKey:
-    """What one store holds of a key that is rotated."""
+    """What one store holds for a key that is rotated."""
 
     key: str
     at: Location
-    beside: Location | None  # the place of the key that keeps the old value
+    previous_at: Location | None  # the place for the old value; None if it is not kept
     found: Reading
     entry: RunEntry | None  # of the run that goes on; None where it does not write there
 
@@ -266,7 +268,7 @@ class _StoredKey:
         return value_at(self.found, self.at.property) if isinstance(self.found, RemoteSecret) else None
 
     def why_kept(self, old: SecretValue | None) -> str | None:
-        """Why it does not get the new value too: empty where it gets that, None where it holds nothing."""
+        """Why the place does not get the new value; empty if it gets it, None if it holds no value."""
         likeness = compare_value(old, self.found, self.at.property, Comparer()) if old is not None else Likeness.MISSING
         if likeness is Likeness.MISSING:
             return None
@@ -277,7 +279,7 @@ class _StoredKey:
 
 @dataclass(slots=True)
 class NewValues:
-    """A rotation of the keys of `target`; planning it finds which places keep another value, and why, in words."""
+    """A rotation of the keys of `target`. Planning finds which places keep another value, and why, in words."""
 
     target: Target
     values: Mapping[str, SecretValue]
@@ -286,7 +288,7 @@ class NewValues:
     kept: tuple[str, ...] = ()
 
     def change(self) -> Change:
-        """What sets the values. Raises Refusal for one that must not be written, and AddressError."""
+        """The change that sets the values. Raises Refusal for one that must not be written, and AddressError."""
         target, options = self.target, self.options
         cells = Inventory(target.environment).of(target.secret, target.store)
         for key, value in self.values.items():
@@ -298,10 +300,10 @@ class NewValues:
         return Change(identity, lambda run: self._plan(run, run.id if run is not None else run_id), options, run_id)
 
     def _plan(self, run: Run | None, run_id: str) -> Plan:
-        """Raises AddressError, and the StoreError of the secret's own store where that cannot be used at all."""
+        """Raises AddressError, and the StoreError of the secret's own store if that cannot be used at all."""
         environment, options = self.target.environment, self.options
         inventory, kept, steps = Inventory(environment), list[str](), list[Step]()
-        places = {key: [*self._locate(inventory, key)] for key in self.values}
+        places = {key: [*self._locate_values(inventory, key)] for key in self.values}
         used = {at.store: environment.stores[at.store] for own in places.values() for at, _ in own}
         stores = {store_id: options.stores.open(store) for store_id, store in used.items()}
         every = dict.fromkeys(at for own in places.values() for pair in own for at in pair if at is not None)
@@ -313,13 +315,15 @@ class NewValues:
         for at, reading in found.items():
             is_planned = at.store == self.target.store.id or (at.store, at.name) in entries
             if isinstance(reading, StoreError) and is_of_store(reading) and is_planned:
-                # Not enough to plan on, or to end a run by.
+                # Without this store there is no plan, and no reason to end a run.
                 raise reading
         for key, own in places.items():
-            rows = [_StoredKey(key, at, beside, found[at], entries.get((at.store, at.name))) for at, beside in own]
-            value = self._value(rows, run)
+            rows = [
+                _StoredKey(key, at, previous_at, found[at], entries.get((at.store, at.name))) for at, previous_at in own
+            ]
+            value = self._new_value(rows, run)
             for row in rows:
-                # By key: beside it, a remote secret may keep another value.
+                # By key: the same remote secret may be planned for the old value of another key.
                 is_planned = row.entry is not None and any(name == key for _, name, _ in row.entry.keys)
                 why = row.why_kept(rows[0].value) if row is not rows[0] and run is None else ""
                 if why:
@@ -341,38 +345,38 @@ class NewValues:
         plan = plan_change(draft, readings, run, used=dated, limits=limits)
         return replace(plan, who={store_id: store.whoami().subject for store_id, store in draft.stores.items()})
 
-    def _locate(self, inventory: Inventory, key: str) -> Iterator[tuple[Location, Location | None]]:
-        """Where the value of `key` may be, and beside it the place into which the old one goes, None for none."""
+    def _locate_values(self, inventory: Inventory, key: str) -> Iterator[tuple[Location, Location | None]]:
+        """Each place where the value of `key` may be, with the place for the old value, None if it is not kept."""
         names = key, self.target.secret.entry.keys[key].lifetime.previous_key
         for store in inventory.stores_of_value(self.target.secret, key):
             cells = inventory.of(self.target.secret, store)
-            at, beside = (location_of(store, cells[name].place) if name in cells else None for name in names)
+            at, previous_at = (location_of(store, cells[name].place) if name in cells else None for name in names)
             if at is not None:
-                yield at, beside
+                yield at, previous_at
 
-    def _value(self, rows: Sequence[_StoredKey], run: Run | None) -> SecretValue:
-        """The new value; where a run that made a random one continues, the one that it has written already."""
+    def _new_value(self, rows: Sequence[_StoredKey], run: Run | None) -> SecretValue:
+        """The new value; a continued run keeps the random value that it has already written."""
         for row in rows:
-            if run is not None and self.is_generated and row.value is not None and self._is_of_run(row, run):
+            if run is not None and self.is_generated and row.value is not None and self._is_from_run(row, run):
                 return row.value
         return self.values[rows[0].key]
 
-    def _is_of_run(self, row: _StoredKey, run: Run) -> bool:
-        """Whether the run wrote it; on a Vault it may have been stopped between a value and its tags."""
+    def _is_from_run(self, row: _StoredKey, run: Run) -> bool:
+        """Whether the run wrote this value; on a Vault it may have been stopped between a value and its tags."""
         found, held, entry = row.found, row.value, row.entry
         if held is None or isinstance(found, StoreError):
             return False
         if entry is not None and (entry.after is not None or not entry.maybe_stored):
-            # Another writer's value may stand beside the run's tag, or where the run was refused.
+            # The tag does not prove it: another writer may have written there.
             return entry.is_own(found.version, found.attributes.created)
         if rotation_of(found.attributes) not in (None, run.id):
             return False
-        # In a Vault the run's tag stays beside what others write, such as the former value once more.
-        former = self._former(row)
+        # In a Vault the tag stays when others write, for example the former value again.
+        former = self._former_value(row)
         return isinstance(former, SecretValue) and not Comparer().same(former, held)
 
-    def _former(self, row: _StoredKey) -> SecretValue | StoreError | None:
-        """The value that the run has replaced there, None where it has not."""
+    def _former_value(self, row: _StoredKey) -> SecretValue | StoreError | None:
+        """The value that the run has replaced there, None if it has not."""
         found, before = row.found, row.entry.before if row.entry is not None else None
         if isinstance(found, StoreError) or before is None or before == found.version:
             return None
@@ -383,7 +387,7 @@ class NewValues:
             return error
 
     def _steps(self, row: _StoredKey, value: SecretValue, *, is_begun: bool) -> Iterator[Step]:
-        """The step that sets the value at a place, and the one that keeps the old value in the key for that."""
+        """The step that sets the new value in a place, and the step that puts the old one where it is kept."""
         step, old = Step(self.target.secret.id, row.key, Kind.UPDATE, None, row.at, value=value), row.value
         if isinstance(row.found, StoreError):
             yield step.refuse(f"it cannot be read: {row.found.reason}", row.found.remedy)
@@ -397,11 +401,11 @@ class NewValues:
             yield step.refuse("the new value is the one that is there already", "make a new one at its issuer")
             return
         yield step
-        if row.beside is not None:
+        if row.previous_at is not None:
             name = self.target.secret.entry.keys[row.key].lifetime.previous_key or ""
-            keeping = replace(step, key=name, destination=row.beside)
-            # Another remote secret may keep it, which the run did not come to.
-            former = self._former(row) if is_set else old
+            keeping = replace(step, key=name, destination=row.previous_at)
+            # The run may have been stopped before it wrote the place for the old value.
+            former = self._former_value(row) if is_set else old
             if isinstance(former, StoreError):
                 yield keeping.refuse(f"the former value cannot be read: {former.reason}", former.remedy)
             elif former is not None:
@@ -409,10 +413,10 @@ class NewValues:
 
 
 def close_rotation(rotation: Rotation, run_id: str) -> None:
-    """Record that the old value is revoked, take the run's id away from the new one, and look who has the old one.
+    """Record that the old value is revoked, remove the run's tags, and find out which pods have the old value.
 
-    One that another writer has ended can be closed too: nothing else would let anybody write there again. For a run
-    that was closed before, whose places others may have written since, `foreign` is None. Raises Refusal for a run of
+    A rotation that another writer has ended can be closed too: nothing else would allow writes there again. For a run
+    that was closed before, `foreign` stays None: others may have written its places since. Raises Refusal for a run of
     another command, and for one that can go on or is undone, and StoreError.
     """
     environment, options, access = rotation.environment, rotation.options, rotation.access
@@ -434,19 +438,19 @@ def close_rotation(rotation: Rotation, run_id: str) -> None:
     if run.phase is not RotationPhase.CLOSED:
         places = places_of_rotation(run, writers)
         rotation.foreign = tuple((f"{':'.join(at)}: {why}", _put_line(run, at)) for at, _, why in places if why)
-    # First: a rotation that is open must be seen by its tag.
+    # Record this first: an open rotation must have its tag.
     record_phase(run, options, RotationPhase.CLOSED)
     _clear_tags(run, environment, options, writers)
     if access is not None and run.followed is not RotationPhase.RESTARTED:
         try:
-            # What was read before the run began is no new value.
+            # Pods that read before the run began have the old value.
             rotation.watch_pods(access, start_time(run.id))
         except Refusal as error:
             rotation.listener.note(str(error))
 
 
 def _clear_tags(run: Run, environment: Environment, options: Options, writers: Mapping[str, SecretWriter]) -> None:
-    """Take the run's tags away; of one that was taken over, also beside what was deleted then and has come back."""
+    """Remove the run's tags; after a take-over also from secrets that were deleted then and are back."""
     secret = environment.secrets.get(str(run.identity.get("secret")))
     others = find_places(secret, environment) if run.taken and secret is not None else ()
     opened = {
@@ -456,22 +460,22 @@ def _clear_tags(run: Run, environment: Environment, options: Options, writers: M
 
 
 def _put_line(run: Run, target: tuple[str, str]) -> str:
-    """The command that sets the keys which `run` gave a new value at one place."""
+    """The command that sets the keys for which `run` wrote a new value in one place."""
     asked = run.identity.get("keys") or ()
     keys = [key for _, key, _ in run.entries[target].keys if key in asked]
     return command_line("put", run.environment, *run.secrets, *keys, "--store", target[0])
 
 
 def _is_continued(run: Run, environment: Environment) -> bool:
-    """Whether the command that began the run continues it, which it does not once the secret reads another store."""
+    """Whether the command that began the run would continue it: not once the secret reads another store."""
     secret = environment.secrets.get(str(run.identity.get("secret")))
     return secret is not None and secret.store is not None and secret.store.id in run.identity.get("addresses", {})
 
 
 def undo_rotation(run_id: str, environment: Environment, options: Options, listener: Listener) -> Outcome:
-    """Bring the old value back, as every undo does, and take the run's id away once nothing more can be brought back.
+    """Restore the old value, as every undo does, and remove the run's tags once nothing more can be restored.
 
-    Raises Refusal where the old value does not work any more, and what `undo_run` raises.
+    Raises Refusal if the old value does not work any more, and what `undo_run` raises.
     """
     run = own_run(_run_here(run_id, environment, options, "--undo"), COMMAND, environment.name)
     if run.phase is RotationPhase.CLOSED:
@@ -493,7 +497,7 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
     writers = open_run(run, environment, options.stores)
     if not run.is_undo_begun:
         if run.is_resumable or not all(why for _, _, why in places_of_rotation(run, writers)):
-            # It may have a value of its own, which waits for the cluster all the same.
+            # The run may have written a value that the cluster still waits for.
             return outcome
         with run_lock(options.root, f"{COMMAND}, run {run.id}"), closing(RunLog(run)) as log:
             log.end("conflict")
@@ -502,14 +506,14 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
 
 
 def _is_at_end(undo: Outcome) -> bool:
-    """Whether an undo did all that it can; what is left is another writer's, or has no earlier version any more."""
+    """Whether an undo did all that it can: the rest is another writer's, or has lost its earlier version."""
     if undo.plan.unread:
         return False
     return undo.end is End.STUCK or (undo.end is End.APPLIED and not undo.is_incomplete)
 
 
 def _refuse_lost_hold(run: Run, environment: Environment, options: Options, *, ends: bool) -> None:
-    """Raises Refusal where another machine holds the rotation, or has ended it, and what asking the stores raises."""
+    """Raises Refusal if another machine holds the rotation, or has ended it, and what reading the stores raises."""
     expect_servers(run, options.stores)
     try:
         require_hold(run, open_run(run, environment, options.stores), ends=ends)
@@ -521,7 +525,7 @@ def _refuse_lost_hold(run: Run, environment: Environment, options: Options, *, e
 
 
 def _run_here(run_id: str, environment: Environment, options: Options, option: str) -> Run:
-    """The run of this id. Raises Refusal, which names who holds it elsewhere where a store says that."""
+    """The run with this id. Raises Refusal, which names its holder if a store shows that it is elsewhere."""
     failure: Refusal | None = None
     try:
         run = find_run(options.root, run_id)
@@ -535,12 +539,12 @@ def _run_here(run_id: str, environment: Environment, options: Options, option: s
     if failure is None and found is None:
         return run
     if failure is not None and found is None and option != "--undo" and not is_here:
-        # Nothing is to be restored: how that is done by hand is for an undo to say.
+        # Closing restores nothing, so the help for an undo by hand does not apply.
         here = f"`{command_line('runs', environment.name)}` lists those of this folder"
         raise Refusal(failure.kind, failure.message, f"{here}; another machine has its own") from None
     if found is None:
         raise failure or AssertionError(run_id)
-    # That of a take-over that was stopped may have its first line alone.
+    # A take-over that was stopped may have left only the first line of the journal.
     who, secrets = person_of(found.holder), tuple(found.secrets)
     message = f"{under_way(run_id, list_names(secrets), who)}, is under way, and its journal is not here"
     what = "undo" if option == "--undo" else "close"

@@ -64,19 +64,19 @@ class ClusterAccess:
 
 
 class RotationListener(Listener, Protocol):
-    """Tells the user how a rotation goes, and asks for what it needs."""
+    """Shows the user how a rotation goes, and asks for what it needs."""
 
     note: Callable[..., None]  # with texts, in words
     waits_for: Tell  # after each look at the ExternalSecrets
 
     def enter_values(self, target: Target) -> Mapping[str, SecretValue]:
-        """The new values, from where the command line says; empty where a person enters none. May raise Refusal."""
+        """The new values, from where the command line says; empty if a person enters none. May raise Refusal."""
 
     def syncs(self) -> None:
         """Called once the cluster has the new value."""
 
     def restarts(self, old: "OldPods") -> None:
-        """Called with what each look at the pods shows on the old value."""
+        """Called after each look at the pods, with those on the old value."""
 
 
 def secrets_reading(environment: Environment, places: Collection[Location]) -> tuple[str, ...]:
@@ -88,9 +88,9 @@ def secrets_reading(environment: Environment, places: Collection[Location]) -> t
 def require_healthy(
     environment: Environment, options: StatusOptions, stores: LiveStores, connect: Connect, note: Callable[[str], None]
 ) -> None:
-    """Raises Refusal where the cluster does not run on the present value, does not answer, or may read another store.
+    """Raises Refusal if the cluster does not run on the present value or does not answer, or if its store is unproven.
 
-    Who could not tell whether the new value works would be left with one that does not. `note` gets every doubt.
+    Without it, nobody could tell whether the new value works once the old one does not. `note` gets every doubt.
     """
     options = replace(options, compares=False)
     found = read_status(environment, options, stores, connect, lambda _states, _left: None)
@@ -106,18 +106,18 @@ def require_healthy(
 
 
 def note_doubts(found: Status, note: Callable[[str], None]) -> None:
-    """Note what nobody can tell of each secret, which a person should know before a value is revoked."""
+    """Note what is unclear about each secret, which a person should know before revoking a value."""
     for row in found.rows:
         for doubt in row.live.doubts if row.live is not None else ():
             note(f"{row.secret.id}: {doubt}")
 
 
 def is_synced(found: Status) -> bool:
-    """Whether the cluster is proven to have the value, whatever its pods do."""
+    """Whether the cluster is proven to have the new value; its pods may still have the old one."""
     waited = found.waited
     if waited is None or waited.end is WaitEnd.UNPROVEN or not waited.states:
         return False
-    # With a problem of pods, the end of the wait says nothing of a store that is not proven.
+    # If pods have a problem, the end of the wait does not show an unproven store.
     states = waited.states.values()
     return not any(live.unproven or any(each.state not in OF_PODS for each in live.problems) for live in states)
 
@@ -129,11 +129,11 @@ Readings = Mapping[tuple[str, str], bool]
 def readings_of(
     run: Run, environment: Environment, secrets: Sequence[str], stores: LiveStores, connect: Connect
 ) -> tuple[Readings, str]:
-    """Whatever in the cluster reads what the run wrote, and why not all of it is known; empty where it is.
+    """The ExternalSecrets that read what the run wrote, and why the list may be incomplete; empty if it is complete.
 
-    Those of the environment are known from its files.
+    The environment's own ExternalSecrets are known from its files.
     """
-    # None of them means all of the environment there.
+    # An empty list would mean all secrets of the environment.
     own = manifests_of(environment, secrets).values() if secrets else ()
     found = {(each.namespace, each.name): True for each in own}
     view, unknown = connect(), ""
@@ -170,7 +170,7 @@ class OldPods:
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """The lines that start the pods anew, one for each workload."""
+        """The commands that restart the pods, one for each workload."""
         lines = (line for space, pod in self.pods for line in restart_commands([pod], space))
         return tuple(dict.fromkeys(lines))
 
@@ -178,7 +178,7 @@ class OldPods:
 def old_pods(view: ClusterView, readings: Readings, since: datetime | None, unknown: str = "") -> OldPods:
     """The pods that keep what they read before their Secret changed; `since` is when the new value was written.
 
-    `unknown` says why not all `readings` are known, if so. Raises ClusterError.
+    `unknown` says why `readings` may be incomplete, if so. Raises ClusterError.
     """
     unread, not_seen = list[str](), [*filter(None, [unknown])]
     found = dict[tuple[str, str], tuple[str, Pod]]()
@@ -206,16 +206,16 @@ def old_pods(view: ClusterView, readings: Readings, since: datetime | None, unkn
 
 
 def _has_read(external_secret: LiveObject, written: datetime, view: ClusterView) -> bool:
-    """Whether the operator has read a value since it was written; of one second it has not, as pods of one have not."""
+    """Whether the operator has read a value since it was written; a read in the same second does not count."""
     now = datetime.now(UTC) + view.clock_ahead
     is_older = last_read_before(external_secret, written, now, in_same_second=False) is not None
     return refresh_time(external_secret) is not None and not is_older
 
 
 def wait_for_pods(look: Callable[[], OldPods], seconds: float, tell: Callable[[OldPods], None]) -> OldPods:
-    """Look again for up to `seconds` until no pod runs on the old value; `tell` gets what each look finds.
+    """Look again for up to `seconds` until no pod runs on the old value; `tell` gets the result of each look.
 
-    Raises Refusal for a cluster that does not answer.
+    Raises Refusal if the cluster does not answer.
     """
     end = time.monotonic() + seconds
     while True:
@@ -233,7 +233,7 @@ def wait_for_pods(look: Callable[[], OldPods], seconds: float, tell: Callable[[O
 
 
 def force_others(view: ClusterView, readings: Readings) -> tuple[str, ...]:
-    """Have what lies beside the environment synchronised too; returns what is not asked, and why."""
+    """Make the operator synchronise ExternalSecrets outside the environment; returns why some are left out."""
     denied = dict[str, None]()
     for (namespace, name), is_own in readings.items():
         if is_own:
@@ -269,7 +269,7 @@ class Rotation:
     elsewhere: tuple[str, ...] = ()  # secrets of other environments that may read the value
     unsynced: Status | None = None  # what the cluster has, where that is not proven to be the new value
     old: OldPods | None = None  # what was seen to run on the old value; None where nobody looked
-    # Why places do not hold the run's version, and the commands that set their values; None where nobody looked.
+    # Why places lack the run's version, and the commands that set their values; None if not checked.
     foreign: tuple[tuple[str, str], ...] | None = None
 
     @property
@@ -281,7 +281,7 @@ class Rotation:
 
     @property
     def revocations(self) -> list[tuple[str, Lifetime]]:
-        """The keys whose old values are still to be revoked: without an overlap nothing is left of one."""
+        """The keys whose old value is still to be revoked: only where the old value works beside the new one."""
         is_over = self.run is not None and self.run.phase is RotationPhase.CLOSED
         return [(key, life) for key, life in self.lifetimes.items() if life.overlap != NONE and not is_over]
 
@@ -291,17 +291,17 @@ class Rotation:
         return all(life.overlap != NONE for life in self.lifetimes.values())
 
     def set_run(self, run: Run) -> None:
-        """Make it the rotation of `run`, whose values are in every place."""
+        """Make this the rotation of `run`, whose values are in every place."""
         self.run, self.lifetimes = run, lifetimes_of(run, self.environment)
         self.secret, self.keys = str(run.identity.get("secret")), tuple(self.lifetimes)
         places = (Location(*target, each) for target, entry in run.entries.items() for _, _, each in entry.keys)
         self.readers = secrets_reading(self.environment, tuple(places))
 
     def follow(self) -> None:
-        """Wait until no pod runs on the old value, and record how far that came; without a cluster, that it is written.
+        """Wait until no pod runs on the old value, and record how far that came; without a cluster, only the write.
 
-        Raises StoreError, ConflictError where another writer replaced the value, and Refusal for a cluster that does
-        not answer.
+        Raises StoreError, ConflictError if another writer replaced the value, and Refusal if the cluster does not
+        answer.
         """
         run, access = self.run_in_place, self.access
         made = begin_overlap(run, self.environment, self.options)
@@ -323,7 +323,7 @@ class Rotation:
             record_phase(run, self.options, RotationPhase.RESTARTED)
 
     def _tell(self, states: States, left: float) -> None:
-        # After the round: what is the run's own now was so then.
+        # Check after the round: if the places have the run's version now, they had it during the round.
         begin_overlap(self.run_in_place, self.environment, self.options)
         self.listener.waits_for(states, left)
 
@@ -332,9 +332,9 @@ class Rotation:
         self.listener.note(f"{error}: the cluster gets it within {short_duration(within)}" if within else str(error))
 
     def watch_pods(self, access: ClusterAccess, since: datetime | None, seconds: float = 0) -> None:
-        """Look for up to `seconds`, and once at least, for what runs on the value from before `since`.
+        """Look for up to `seconds`, at least once, for what runs on the value from before `since`.
 
-        For a rotation that is closed, nothing is asked of anybody. Raises Refusal for a cluster that does not answer.
+        For a closed rotation, the operator is not asked to synchronise. Raises Refusal if the cluster does not answer.
         """
         run, view = self.run_in_place, access.view()
         is_open = run.phase is not RotationPhase.CLOSED
@@ -345,7 +345,7 @@ class Rotation:
         def look() -> OldPods:
             old = old_pods(view.fresh(), readings, since, unknown)
             if is_open:
-                # After the look: what is the run's own now was so then.
+                # Check after the look: if the places have the run's version now, they had it during the look.
                 begin_overlap(run, self.environment, self.options)
             return old
 
@@ -354,17 +354,16 @@ class Rotation:
 
 
 def lifetimes_of(run: Run, environment: Environment) -> dict[str, Lifetime]:
-    """The lifetimes of the keys that a rotation gave new values; UNLIMITED for one that the catalogue lacks."""
+    """The lifetimes of the keys that a rotation gave new values; UNLIMITED for a key that the catalogue lacks."""
     entry = environment.catalogue.entries.get(str(run.identity.get("secret")))
     known = entry.keys if entry is not None else {}
     return {key: known[key].lifetime if key in known else UNLIMITED for key in run.identity.get("keys") or ()}
 
 
 def begin_overlap(run: Run, environment: Environment, options: Options) -> datetime | None:
-    """See that each place has the run's own version beside its id, and record that; returns when that was made.
+    """Check that each place has the run's own version, tag it and record that; returns when the newest was made.
 
-    None where no store tells. Raises StoreError, ConflictError where another writer was there, and what `record_phase`
-    raises.
+    None if no store says. Raises StoreError, ConflictError if another writer was there, and what `record_phase` raises.
     """
     expect_servers(run, options.stores)
     made = set_rotation_tags(run, open_run(run, environment, options.stores))
@@ -373,7 +372,7 @@ def begin_overlap(run: Run, environment: Environment, options: Options) -> datet
 
 
 def record_phase(run: Run, options: Options, phase: RotationPhase) -> None:
-    """Record that the run came so far, where it had not come as far before. Raises Refusal and OSError."""
+    """Record how far the run has come, unless it had come further. Raises Refusal and OSError."""
     phases = list(RotationPhase)
     if run.phase is not None and phases.index(run.phase) >= phases.index(phase):
         return

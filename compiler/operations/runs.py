@@ -26,7 +26,7 @@ _STAGES = tuple(map(str, Stage))
 
 @dataclass(frozen=True, slots=True)
 class PastWrites:
-    """A run that wrote to stores, or was to."""
+    """A run that wrote to stores, or planned to."""
 
     run: str
     began: datetime | None  # None for an impossible date
@@ -42,7 +42,7 @@ class PastWrites:
 
 
 def list_runs(root: Path, audit: str | None = None) -> tuple[tuple[PastWrites, ...], dict[str, str]]:
-    """The runs of the folder and of `audit`, newest first, and why journals are unread. Raises Refusal for `audit`."""
+    """The runs of the folder and of `audit`, newest first, and why a file is unreadable. Raises Refusal for `audit`."""
     found: dict[str, PastWrites] = {}
     unread: dict[str, str] = {}
     for path in journals(root):
@@ -54,7 +54,7 @@ def list_runs(root: Path, audit: str | None = None) -> tuple[tuple[PastWrites, .
         audited, broken = _read_audit(audit)
         for name, each in audited.items():
             own = found.get(name)
-            # Only the store knows its caller by name; who began a run stands in newer journals alone.
+            # Older journals do not record who began the run; the audit file has the caller's name in the store.
             found[name] = each if own is None else replace(own, who=own.who or each.who)
         if broken:
             unread[audit] = _broken_lines(broken)
@@ -75,7 +75,7 @@ class StoredRotation:
 def find_stored_rotations(
     environment: Environment, stores: LiveStores
 ) -> tuple[dict[str, StoredRotation], dict[str, StoreError | AddressError]]:
-    """The rotations by the tags in the stores of an environment, and why a store says nothing, by its id."""
+    """The rotations by the tags in an environment's stores, and why a store could not be read, by its id."""
     secrets_at, inventory = dict[tuple[SecretReader, str], dict[Target, list[str]]](), Inventory(environment)
     silent = dict[str, StoreError | AddressError]()
     for secret in environment.secrets.values():
@@ -102,9 +102,9 @@ def find_stored_rotations(
 def list_stored(
     root: Path, environment: Environment, stores: LiveStores, known: Sequence[PastWrites]
 ) -> tuple[tuple[PastWrites, ...], dict[str, str]]:
-    """The `known` runs with the rotations of an environment that its stores know alone, and why stores say nothing.
+    """The `known` runs and the rotations that only the environment's stores know, and why a store could not be read.
 
-    A rotation that another machine has taken over is one of those.
+    A rotation that another machine has taken over is shown as the stores have it.
     """
     found, silent = find_stored_rotations(environment, stores)
     rows = {each.run: each for each in known}
@@ -192,7 +192,7 @@ def _add_line(line: Mapping[str, Any], found: dict[str, _Audited]) -> bool:
 def _audit_row(run: str, each: _Audited) -> PastWrites:
     who, environment, by_place = each
     stages = [*by_place.values()]
-    # A line before a write without one behind it: nobody noted how that ended.
+    # A write was announced, and its outcome was not recorded.
     unknown = sum(stage in (Stage.UNKNOWN, Stage.WRITING) for stage in stages)
     counts = {"failed": stages.count(Stage.FAILED), "not known": unknown}
     state = ", ".join(("by the audit file", *(f"{count} {what}" for what, count in counts.items() if count)))

@@ -15,7 +15,7 @@ from compiler.stores.secret_value import Comparer, Mark, Trait, traits
 from compiler.text.wording import quote
 
 _RULE = BY_ID["shared-value"]
-# Nobody has such a value to himself.
+# Values that many have in common.
 _NO_VALUES = frozenset({Trait.EMPTY, Trait.PLACEHOLDER})
 
 
@@ -28,8 +28,8 @@ def shared_values(
 ) -> tuple[tuple[Diagnostic, ...], tuple[str, ...], bool]:
     """Findings of keys with one value, in `environment`, of which `found` was read, and in `others`, which are read.
 
-    Keys that take their value from another, or may live on, do not count. Of each value a mark is kept alone. Returns
-    also what is not known, as sentences, and whether the stores of all others answered.
+    Keys that take their value from another key, and keys without a limit, do not count. Only a mark of each value is
+    kept. Also returns sentences on what is not known, and whether the stores of all others answered.
     """
     comparer, holders = Comparer(), dict[Mark, list[_Holder]]()
     servers: dict[tuple[str, str], StoreIdentity] = {}
@@ -54,7 +54,7 @@ def shared_values(
 
 
 def _find_shared(holders: Iterable[Sequence[_Holder]]) -> Iterator[Diagnostic]:
-    """A finding for each key whose value another one has, at the key; without those that are waived there."""
+    """A finding for each key whose value another key has, at the key, unless it is waived there."""
     for same in holders:
         for at, holder in enumerate(same):
             first = next((each for each in same[:at] if not _is_one_place(each, holder)), None)
@@ -66,7 +66,7 @@ def _find_shared(holders: Iterable[Sequence[_Holder]]) -> Iterator[Diagnostic]:
 
 
 def _is_one_place(one: _Holder, other: _Holder) -> bool:
-    """Whether both are one place; a mount and a namespace may be written in two ways."""
+    """Whether both are the same place; a mount and a namespace can be written in two ways."""
     (_, own, server), (_, their, their_server) = one, other
     if own.property != their.property or compare_servers(server, their_server) is not Sameness.SAME:
         return False
@@ -75,7 +75,7 @@ def _is_one_place(one: _Holder, other: _Holder) -> bool:
 
 
 def _explain_unproven(servers: Mapping[tuple[str, str], StoreIdentity]) -> Iterator[str]:
-    """What is not known of the stores: that those of two environments were one, or may have been."""
+    """Sentences on stores of two environments that are, or may be, the same one."""
     read = list(servers.items())
     for at, ((name, store), server) in enumerate(read):
         for (other_name, other_store), other in read[:at]:
@@ -89,7 +89,7 @@ def _explain_unproven(servers: Mapping[tuple[str, str], StoreIdentity]) -> Itera
 
 
 def _cells_with_limit(cells: Iterable[Cell]) -> tuple[Cell, ...]:
-    """Those of keys with a value of their own and a limited life."""
+    """The cells of keys with a value of their own and a limited life."""
     return tuple(each for each in cells if each.holder is None and each.lifetime.limit_days is not None)
 
 

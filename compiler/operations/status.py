@@ -30,7 +30,7 @@ class StoreFindings:
     """What the store in use and the other one hold of a secret."""
 
     likeness: Likeness = Likeness.NOT_ASKED
-    # The keys of the other store that make its likeness.
+    # The keys that differ in the other store, or are missing there.
     different: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()  # what the operator could not read, or would read wrongly, in the store in use
@@ -46,7 +46,7 @@ class StoreFindings:
     # The first different key, in the store in use and in the other one.
     versions: tuple[StoredVersion, StoredVersion] | None = None
     states: Mapping[str, Mapping[str, KeyState]] = field(default_factory=dict)  # by key, and by the stores' ids
-    # Of the values, by key; these and `newest` by this machine's clock.
+    # The dates of values by key; these and `newest` are by this machine's clock.
     dates: Mapping[str, datetime] = field(default_factory=dict)
     ahead: timedelta = timedelta()  # by how much the store's clock is ahead of this machine's, where that matters
     data_hash: str | None = None  # what the operator notes beside a Secret of these values; None where one is not known
@@ -59,7 +59,7 @@ class StoreFindings:
     stored: tuple[tuple[str, StoredVersion], ...] = ()
 
     def shift_dates(self, by: timedelta) -> StoreFindings:
-        """The findings with the dates of values by another clock, which is so far ahead."""
+        """The findings with dates by a clock that is ahead by this much."""
         dates = {key: shift(date, by) for key, date in self.dates.items()}
         return replace(self, newest=shift(self.newest, by) if self.newest is not None else None, dates=dates)
 
@@ -69,7 +69,7 @@ class StoreFindings:
         return bool(self.states) and not self.faults and not self.closed
 
 
-# What waiting does not mend: a person has to.
+# Problems that a person has to fix: waiting does not help.
 FINAL = frozenset(
     {
         ClusterState.FOREIGN,
@@ -97,7 +97,7 @@ class LiveState:
     refreshed: datetime | None = None  # when the operator began its last success
     looks: tuple[str, ...] = ()  # the commands that show why pods are not ready
     unlisted: tuple[str, ...] = ()  # the keys that such pods read and the environment does not have
-    # They run the pods, by kind and name; None where those were not asked for.
+    # The workloads of the pods, by kind and name; None if pods were not read.
     readers: tuple[tuple[str, str], ...] | None = None
     # The id of its store where nobody can tell, or has accepted, that the cluster's object leads there: then nobody
     # knows whether what is in effect is the right value.
@@ -131,7 +131,7 @@ class Row:
     other: Store | None
     values: StoreFindings = field(default_factory=StoreFindings)
     live: LiveState | None = None  # None where the cluster was not asked
-    # None of either where nobody asked for ages.
+    # Both are empty if ages were not asked for.
     keys: tuple[DueKey, ...] = ()  # the most urgent first
     rotations: tuple[str, ...] = ()  # the runs of rotations under way
 
@@ -141,22 +141,22 @@ class Row:
 
     @property
     def value_date(self) -> datetime | None:
-        """The date of its oldest value: as its ages have it, which look behind a version that left the value alone."""
+        """The date of its oldest value, by the ages of its keys: these look behind versions that did not change it."""
         dates = (self.values.written, *(key.age.changed for key in self.keys))
         return min(filter(None, dates), default=None)
 
     @property
     def has_problem(self) -> bool:
-        """Whether the cluster was asked, and something keeps it from being in effect."""
+        """Whether the cluster was asked, and something keeps the secret from being in effect."""
         return self.live is not None and bool(self.live.problems)
 
     def has(self, state: ClusterState) -> bool:
-        """Whether that is among its problems in the cluster."""
+        """Whether this state is among its problems in the cluster."""
         return self.live is not None and any(problem.state is state for problem in self.live.problems)
 
     @property
     def is_unread(self) -> bool:
-        """Whether the store in use lacks something, or did not say."""
+        """Whether the store in use lacks something, or could not be read."""
         return bool(self.values.faults or self.values.closed)
 
     @property
@@ -170,7 +170,7 @@ _RECENT = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class RecentWrite:
-    """What one run, or anybody else, has written of late into a store."""
+    """What one run, or an unknown writer, has recently written to a store."""
 
     store: str
     keys: tuple[tuple[str, str], ...]  # by secret
@@ -180,13 +180,13 @@ class RecentWrite:
 
     @property
     def undo(self) -> str | None:
-        """The line that undoes it; None where nothing of it can be undone."""
+        """The command that undoes it; None if nothing of it can be undone."""
         return f"{self.run.undo} --apply" if self.run is not None and self.run.can_undo and not self.is_undo else None
 
 
 def recent_writes(status: Status, now: datetime, writer_of: WriterOf, undoer_of: WriterOf) -> tuple[RecentWrite, ...]:
-    """What was written in the last day, the newest first; of what a run wrote beside others only its own keys."""
-    # What nobody knows the writer of is told apart by its name.
+    """What was written in the last day, newest first; for a run, only the keys that it wrote."""
+    # Writes of unknown writers are grouped by the remote secret.
     groups: dict[tuple[str, PastRun | None, bool, str], list[tuple[str, str, datetime]]] = {}
     for row in status.rows:
         for key, version in row.values.stored:
@@ -219,7 +219,7 @@ class WaitResult:
 
     end: WaitEnd
     seconds: float  # the longest that it might take
-    # Of before the question that was not answered in time; of no secret where that was the first one.
+    # The states before the request that got no answer in time; empty if that was the first one.
     states: States
     not_compared: Mapping[str, tuple[str, ...]]  # by secret, what nobody saw before the change
     error: ClusterError | None = None
@@ -255,7 +255,7 @@ class Status:
 
 
 def from_files(environment: Environment, only: Sequence[str] = ()) -> Status:
-    """What the files alone say, of the secrets `only` or all. Raises Refusal for one that there is not."""
+    """The status by the files alone, of the secrets `only` or all. Raises Refusal for an unknown secret."""
     for name in only:
         secret_named(environment, name)
     progress = progress_of(environment)
@@ -278,19 +278,19 @@ def with_live_state(status: Status, states: States) -> Status:
 
 
 def manifests_for(status: Status) -> dict[str, Manifest]:
-    """What each secret of the rows must have in the cluster, by the secret's id."""
+    """The expected manifest of each secret of the rows, by the secret's id."""
     return manifests_of(status.environment, [row.secret.id for row in status.rows])
 
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """How the command was asked."""
+    """The options with which the command was run."""
 
     cluster: tuple[str, ...] = ()  # its options about the cluster
     only: tuple[str, ...] = ()  # its secrets, empty for all
     has_waited: bool = False  # in vain
     has_forced: bool = False  # it had asked the operator to synchronise before it waited
-    # Who reads a store of an environment; returns None where that is not known.
+    # Finds who reads a store of an environment; None if that is not known.
     readers: Callable[[Environment, Store], ReadIndex | None] = lambda _environment, _store: None
 
     @property
@@ -299,7 +299,7 @@ class StepContext:
 
 
 def move_lines(status: Status, asked: StepContext) -> Iterator[str]:
-    """What takes the move on, where nothing is wrong; none without one."""
+    """The commands that continue the move, if nothing is wrong; none without a move."""
     progress, name = status.progress, status.environment.name
     if progress is None:
         return
@@ -322,7 +322,7 @@ def move_lines(status: Status, asked: StepContext) -> Iterator[str]:
 
 
 def _retire(status: Status, asked: StepContext) -> Iterator[str]:
-    """A store that nobody reads any more still holds live credentials; that the cluster left it has to be seen."""
+    """The command that deletes what nobody reads any more, once the cluster was seen to have left the store."""
     name = status.environment.name
     left = [row for row in status.rows if row.other is not None and row.values.likeness is Likeness.EQUAL]
     if left and not status.is_live:
@@ -337,12 +337,12 @@ def _retire(status: Status, asked: StepContext) -> Iterator[str]:
 
 
 def _is_unread(row: Row, store: Store, environment: Environment, readers: ReadIndex | None) -> bool:
-    """Whether something of the secret that is left in `store` is read by nobody, as far as is known."""
+    """Whether the store still has something of the secret that nobody reads, as far as is known."""
     if readers is None:
         return True
     cells = Inventory(environment).of(row.secret, store).values()
     names = {cell.remote_key for cell in cells if cell.place is not None}
-    # What the environment itself reads in what may be the same store is compared before anything is deleted.
+    # The environment's own readers in an unproven store do not count: values are compared before a deletion.
     own = f"{environment.name}/"
     return any(all(not each.is_proven and each.store.startswith(own) for each in readers.of(name)) for name in names)
 

@@ -86,11 +86,11 @@ from compiler.text.wording import ACCEPT_STORE, command_line, kubectl_line, list
 if TYPE_CHECKING:
     from compiler.operations.deployment import Deployment
 
-# What `status` goes on without, and says so. Without ExternalSecrets it ends once all that is missing is known.
+# What `status` can do without, and reports. Without ExternalSecrets it ends, after collecting all missing permissions.
 OPTIONAL = frozenset(
     {EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, NAMESPACES, OPERATOR, OPERATOR_PODS, STORE_EVENTS, *STORES.values()}
 )
-# Without these nobody can say that a secret is in effect; pods, events and labels only add to it.
+# Needed to prove that a secret is in effect; pods, events and labels only add details.
 NEEDED = frozenset({SECRETS, *STORES.values()})
 _ABOUT = {
     SECRETS: "keys and UID of the Secret",
@@ -103,10 +103,10 @@ _ABOUT = {
     STORE_EVENTS: "the operator's warnings about the store",
     **dict.fromkeys(STORES.values(), "the store"),
 }
-# These lie in other namespaces than the secrets that they are about.
+# Kinds in other namespaces than the secrets that they are about.
 _ELSEWHERE = frozenset({OPERATOR_PODS, STORE_EVENTS})
 _NO_STORES = "what the stores hold: --offline"
-# With these the operator tries nothing again.
+# In these states the operator does not retry.
 _STOPPED = frozenset({ClusterState.SILENT, ClusterState.OPERATOR_DOWN})
 _OF_WEBHOOK = frozenset({ClusterState.WEBHOOK_DOWN, ClusterState.WEBHOOK_REFUSED})
 
@@ -115,10 +115,10 @@ _GRAVEST = (Likeness.MISSING, Likeness.DIFFERENT, Likeness.ONLY_THERE)
 
 
 def with_values(status: Status, stores: LiveStores, *, compares: bool = True) -> tuple[Status, Verification]:
-    """The rows with what the stores hold, and what was found there.
+    """The rows with what the stores hold, and the findings of reading them.
 
-    Every remote secret of both sides is read once, as the operator would; only those of the store in use where nothing
-    `compares` them.
+    Every remote secret of both sides is read once, as the operator would read it; without `compares`, only those of the
+    stores in use.
     """
     environment = status.environment
     others = {row.secret.id: row.other if compares else None for row in status.rows}
@@ -136,8 +136,8 @@ def with_values(status: Status, stores: LiveStores, *, compares: bool = True) ->
             {each.cell.key: each for each in statuses.get((row.secret.id, store.id), ())} if store is not None else None
             for store in sides
         )
-        values = _by_own_clock(_values(here or {}, there, comparer, stores), row.store, stores)
-        return replace(values, side=_side(failure, is_replaced=stores.is_replaced(row.store)))
+        values = _in_local_time(_find_values(here or {}, there, comparer, stores), row.store, stores)
+        return replace(values, side=_failure_side(failure, is_replaced=stores.is_replaced(row.store)))
 
     silent = {each.cell.store.id for each in found.keys if each.is_silent}
     in_use = {cell.store.id for cell in own}
@@ -152,11 +152,8 @@ def with_values(status: Status, stores: LiveStores, *, compares: bool = True) ->
     return asked, found
 
 
-def _by_own_clock(values: StoreFindings, store: Store, stores: LiveStores) -> StoreFindings:
-    """The findings with the dates of a store whose clock is wrong as this machine's clock has them.
-
-    The store says its time in whole seconds: dates are no later than they were.
-    """
+def _in_local_time(values: StoreFindings, store: Store, stores: LiveStores) -> StoreFindings:
+    """The findings with dates by this machine's clock, if the store's is wrong: rounded, and never too late."""
     ahead = stores.open(store).now() - datetime.now(UTC) if values.newest is not None else timedelta()
     if values.newest is None or abs(ahead) <= CLOCKS:
         return values
@@ -164,14 +161,14 @@ def _by_own_clock(values: StoreFindings, store: Store, stores: LiveStores) -> St
     return replace(values.shift_dates(-drift), ahead=ahead)
 
 
-def _side(failure: StoreError | AddressError | None, *, is_replaced: bool) -> FailureSide:
-    """Whose failure it is where the store in use did not say what it holds; None for one that says it of a secret."""
+def _failure_side(failure: StoreError | AddressError | None, *, is_replaced: bool) -> FailureSide:
+    """Whose failure it is that the store in use could not be read; UNCLEAR without an error of the whole store."""
     if isinstance(failure, AddressError):
         return FailureSide.CALLER
     return failure.side(is_replaced=is_replaced) if failure is not None else FailureSide.UNCLEAR
 
 
-def _values(
+def _find_values(
     here: Mapping[str, KeyStatus], there: Mapping[str, KeyStatus] | None, comparer: Comparer, stores: LiveStores
 ) -> StoreFindings:
     dates, other_dates = _dates(here), _dates(there or {})
@@ -185,7 +182,7 @@ def _values(
         dict.fromkeys(with_own_count(message, len(unread)) for status in unread for message in status.why_closed)
     )
     helps = [each.help for status in unread for each in status.found if each.rule in CLOSED and each.help is not None]
-    likeness, keys = _likeness(here, there, comparer)
+    likeness, keys = _compare_sides(here, there, comparer)
     different = keys[Likeness.DIFFERENT]
     first = different[0] if different else ""
     versions = versions_of(here[first], there[first], stores) if there is not None and {first} <= here.keys() else None
@@ -194,7 +191,7 @@ def _values(
         different,
         keys[Likeness.MISSING],
         tuple(dict.fromkeys(each.message for each in faults)),
-        _unset(here),
+        _unset_keys(here),
         closed,
         min(dates, default=None),
         min(filter(None, ends), default=None),
@@ -236,6 +233,7 @@ def _dates(statuses: Mapping[str, KeyStatus]) -> list[datetime]:
 
 
 def _data_hash(here: Mapping[str, KeyStatus]) -> str | None:
+    """The hash that the operator notes on a Secret with these values; None if one is not known."""
     values = {key: status.value for key, status in here.items() if status.value is not None and status.is_sound}
     if len(values) < len(here):
         return None
@@ -243,7 +241,8 @@ def _data_hash(here: Mapping[str, KeyStatus]) -> str | None:
     return operator_hash(extract(whole).properties if whole is not None else values)
 
 
-def _unset(here: Mapping[str, KeyStatus]) -> tuple[str, ...]:
+def _unset_keys(here: Mapping[str, KeyStatus]) -> tuple[str, ...]:
+    """The keys without a value, if that is all that is wrong with the secret."""
     broken = {key: status for key, status in here.items() if not status.is_sound}
     lacks_alone = all(
         each.rule in UNSET for status in broken.values() for each in status.found if each.severity is Severity.ERROR
@@ -251,14 +250,14 @@ def _unset(here: Mapping[str, KeyStatus]) -> tuple[str, ...]:
     return tuple(broken) if lacks_alone else ()
 
 
-def _likeness(
+def _compare_sides(
     here: Mapping[str, KeyStatus], there: Mapping[str, KeyStatus] | None, comparer: Comparer
 ) -> tuple[Likeness, dict[Likeness, tuple[str, ...]]]:
-    """How the other store compares, and the keys that make it so, the gravest first."""
+    """How the other store compares as a whole, and the keys for each kind of difference."""
     keys: dict[Likeness, tuple[str, ...]] = dict.fromkeys(_GRAVEST, ())
     if there is None:
         return Likeness.NOT_ASKED, keys
-    # Where the catalogue gives no key a place in the other store, that one is not asked.
+    # If the catalogue gives no key a place in the other store, it is not read.
     if any(each.why_closed for each in (*there.values(), *(here.values() if there else ()))):
         return Likeness.NO_ACCESS, keys
     for key, status in here.items():
@@ -271,10 +270,10 @@ def _likeness(
 
 
 class Snapshot:
-    """One reading of all that belongs to `manifests`, by the id of their secret.
+    """One reading of everything that belongs to `manifests`, by the id of their secret.
 
-    The pods of a namespace are those of the snapshot `before` unless it is in `with_pods`, or a Secret has changed
-    there. Raises ClusterError; who may not list ExternalSecrets is told every permission that is missing.
+    The pods of a namespace are taken from the snapshot `before`, unless it is in `with_pods` or one of its Secrets has
+    changed. Raises ClusterError; a caller who may not list ExternalSecrets gets all missing permissions in one error.
     """
 
     def __init__(
@@ -287,7 +286,7 @@ class Snapshot:
         self.view = view
         self.manifests = manifests
         self.namespaces = tuple(dict.fromkeys(each.namespace for each in manifests.values()))
-        # By namespace and the Secret that they read; None where they may not be asked for.
+        # By namespace and the Secret that they read; None if they may not be read.
         self.pods_by_space: dict[str, Mapping[str, tuple[Pod, ...]] | None] = {}
         for space in self.namespaces:
             view.external_secrets(space)
@@ -315,17 +314,17 @@ class Snapshot:
         return pods_by_secret(found, wanted)
 
     def pods(self, manifest: Manifest) -> tuple[Pod, ...] | None:
-        """The pods that read the Secret of a manifest, None where they may not be asked for."""
+        """The pods that read the Secret of a manifest, None if they may not be read."""
         found = self.pods_by_space[manifest.namespace]
         return found.get(manifest.target, ()) if found is not None else None
 
     @property
     def is_whole(self) -> bool:
-        """Whether all was allowed that shows a secret in effect; `--without-secrets` says that no Secret is needed."""
+        """Whether everything that proves a secret in effect could be read; `--without-secrets` waives Secrets."""
         return not any(plural in NEEDED for plural, _ in self.view.refused)
 
     def not_asked(self, namespace: str) -> tuple[str, ...]:
-        """What was not asked in a namespace, and why, in words."""
+        """What was not read in a namespace, and why, in words."""
         left_out = (f"{_ABOUT[plural]}: --without-secrets" for plural in self.view.left_out)
         refused = (
             f"{_ABOUT[plural]}: you are not allowed to {error.permission}"
@@ -341,7 +340,7 @@ class Snapshot:
 
     @cached_property
     def newest_sign(self) -> datetime | None:
-        """The newest sign that the operator runs, from every ExternalSecret of the namespaces."""
+        """When the operator last handled any ExternalSecret of the namespaces."""
         signs = [self.view.newest_sign(self.namespaces)]
         for space in self.namespaces:
             found = self.view.external_secrets(space)
@@ -352,8 +351,8 @@ class Snapshot:
         return max(filter(None, signs), default=None)
 
     @cached_property
-    def _failing(self) -> dict[tuple[str, str, str], str]:
-        """By its store, an ExternalSecret beside those of this run that fails, as namespace/name."""
+    def _failures_by_store(self) -> dict[tuple[str, str, str], str]:
+        """A failing ExternalSecret that is not of this run, as namespace/name, for each store that has one."""
         failing, titles = dict[tuple[str, str, str], str](), {each.title for each in self.manifests.values()}
         for space in self.namespaces:
             for name, each in self.view.external_secrets(space).items():
@@ -362,18 +361,18 @@ class Snapshot:
         return failing
 
     def notes(self, manifest: Manifest, live: Live, *, is_fine: bool) -> tuple[str, ...]:
-        """What is said beside the problems of a secret: another one that fails where it does not, and the operator."""
+        """Notes for a secret: another ExternalSecret fails on its store, and problems of the operator."""
         failing = self.failing_on(manifest) if is_fine else None
         others = (f"another ExternalSecret on this store fails: {failing}",) if failing is not None else ()
         return (*others, *self.operator.notes(live.store, manifest.namespace))
 
     def failing_on(self, manifest: Manifest) -> str | None:
-        """An ExternalSecret beside those of this run that fails on the same store, as namespace/name; None for none."""
-        return self._failing.get(_store_of(manifest.object, manifest.namespace))
+        """A failing ExternalSecret on the same store that is not of this run, as namespace/name; None without one."""
+        return self._failures_by_store.get(_store_of(manifest.object, manifest.namespace))
 
 
 def _store_of(found: LiveObject, namespace: str) -> tuple[str, str, str]:
-    """The store that an ExternalSecret names: a SecretStore is another one in each namespace."""
+    """The store that an ExternalSecret names: kind, name and, for a SecretStore, the namespace."""
     reference = child(found, "spec", "secretStoreRef")
     kind = str(reference.get("kind") or "SecretStore")
     return kind, str(reference.get("name")), namespace if kind == "SecretStore" else ""
@@ -399,7 +398,7 @@ _UNCHANGED = Changes()
 
 
 def _needs_deletion(live: Live, states: Container[ClusterState]) -> bool:
-    """Whether the operator can write its Secret only anew: from a deployed spec, else it would be as before."""
+    """Whether the operator can write the Secret only after its deletion, and would then write the deployed spec."""
     is_typed = ClusterState.OTHER_TYPE in states and ClusterState.OTHER_SPEC not in states
     return is_immutable(live) or is_typed
 
@@ -407,7 +406,7 @@ def _needs_deletion(live: Live, states: Container[ClusterState]) -> bool:
 def _restart_lines(
     starts: Restarts, every: Sequence[ClusterProblem], *, is_expected: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The lines that start anew what needs it, and the notes on what is no problem, or may be none."""
+    """The commands that restart workloads, and notes on restarts that are not, or may not be, a problem."""
     needed = [each for each in starts.problems if is_expected or each in every]
     is_current = all(each.state in OF_PODS for each in every)
     notes = (*(each.message for each in needed if each not in every), *(starts.notes if is_current else ()))
@@ -417,9 +416,9 @@ def _restart_lines(
 class StatusJudge:
     """Judges the secrets of one run.
 
-    `context` are the options by which command lines name the cluster. With `follows_write` a read in the second of a
-    write may be of before it; `root` is the project's folder, where it is to be said what was deployed. The cluster's
-    clock is `ahead` of this machine's: all times are compared by that one.
+    `context` are the options by which command lines name the cluster. With `follows_write`, a read in the second of a
+    write may be from before it; `root` is the project's folder, if the source of what is deployed is to be found. The
+    cluster's clock is `ahead` of this machine's: all times are compared by the cluster's.
     """
 
     def __init__(
@@ -441,7 +440,7 @@ class StatusJudge:
         self._context = context
         self.now: Callable[[], datetime] = lambda: now() + ahead
         self._ahead = ahead
-        # Why the API server took no write of this run; empty where it did, or none was tried.
+        # Why the API server refused a write of this run; empty if it did not.
         self.refused_write = ""
         # By secret, why the operator is not asked to synchronise it: before its store object is ready, for instance.
         self.held: Mapping[str, str] = {}
@@ -450,7 +449,7 @@ class StatusJudge:
         """The live state of each secret, by id. Raises ClusterError."""
         found = {secret: self.live_state(snapshot, secret) for secret in snapshot.manifests}
         if any(problem.state in _OF_WEBHOOK for live in found.values() for problem in live.problems):
-            # Said as a cause already.
+            # These are shown as a cause already.
             told = snapshot.operator.webhook_notes()
             found = {
                 secret: replace(live, notes=tuple(note for note in live.notes if note not in told))
@@ -517,21 +516,22 @@ class StatusJudge:
         yield from clock_notes(row.store.id, row.values.ahead, live, self.now(), self._ahead)
 
     def _wrong_cluster(self, snapshot: Snapshot) -> ClusterProblem | None:
-        question, root = snapshot.wrong_cluster, self._root
-        # What is in another namespace shows whose cluster it is.
-        is_elsewhere = question is not None and root is not None and self._deployment(snapshot, root).elsewhere
-        return None if is_elsewhere else question
+        question = snapshot.wrong_cluster
+        if question is None or self._root is None:
+            return question
+        # The environment's objects in another namespace show that it is the right cluster.
+        return None if self._deployment(snapshot, self._root).elsewhere else question
 
     @cached_property
     def _others(self) -> tuple[Manifest, ...]:
-        """What the secrets of the environment must have in the cluster that were not asked about."""
+        """The manifests of the environment's secrets that the command did not ask about."""
         environment = self._status.environment
         others = [name for name, each in environment.secrets.items() if each.store and name not in self.rows]
         return tuple(manifests_of(environment, others).values()) if others else ()
 
     def _fails_beside(self, snapshot: Snapshot) -> tuple[str, ...]:
         if self._beside is None or self._beside[0] is not snapshot:
-            # No more is read than for those that were asked about.
+            # Only in namespaces that are read anyway.
             every = [each for each in self._others if each.namespace in snapshot.namespaces]
             failing = (each.secret for each in every if not is_deployed_and_ready(each, snapshot.view))
             self._beside = snapshot, tuple(failing)
@@ -558,7 +558,7 @@ class StatusJudge:
         return self._deployment(snapshot, self._root).lines(replaces_file=replaces)
 
     def _is_other_ready(self, view: ClusterView, secret: str, namespace: str) -> bool | None:
-        """Whether the object of the secret's other store would serve it; None where that may not be read."""
+        """Whether the live object of the secret's other store is ready for it; None if it may not be read."""
         other = self.rows[secret].other
         if other is None or not other.name:
             return None
@@ -575,16 +575,16 @@ class StatusJudge:
     def _evidence(
         self, snapshot: Snapshot, secret: str, live: Live, states: set[ClusterState]
     ) -> tuple[tuple[str, ...], int | None]:
-        # A failure of the old spec is not what keeps the new one from being in effect.
+        # A failure of the old spec does not keep the new one from being in effect.
         if not states & FAILING or states & UNDEPLOYED:
             return (), None
         values, external_secret = self.rows[secret].values, live.external_secret or {}
         warning = snapshot.view.warning(external_secret)
         names = wanted_names(snapshot.manifests[secret].object)
         said = describe_failure(external_secret, warning, self.now(), names, live.store)
-        # What this machine could not check is no cause of the operator's: the report says it apart.
+        # What this machine could not check is not the operator's cause: the report shows it separately.
         evidence = tuple(each for each in (said, *values.faults) if each)
-        # As long as its store object is not ready, nothing is tried of an ExternalSecret.
+        # While the store object is not ready, the operator retries that, and no ExternalSecret.
         tried = live.store_warning or warning
         if states & _STOPPED or waits_for_a_change(live, snapshot.manifests[secret].name):
             tried = None
@@ -592,6 +592,6 @@ class StatusJudge:
 
 
 def accept_store(stores: Iterable[str]) -> str:
-    """How to go on where it is not proven that the cluster reads these stores."""
+    """What to do if it is not proven that the cluster reads these stores."""
     options = " ".join(repeat_option(ACCEPT_STORE, stores))
     return f"write its address in the environment as the note says, or accept that it is the same: {options}"

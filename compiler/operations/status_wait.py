@@ -61,19 +61,19 @@ Connect = Callable[[], ClusterView]
 
 
 _BEFORE_CHANGE = frozenset({ClusterState.OTHER_SPEC, ClusterState.NOT_SYNCED})
-# A round of lists begins so many seconds after the last one, and no sooner than so many times what that one took.
+# The pause between two rounds in seconds, and at least this many times the duration of the last round.
 _PAUSE, _SHARE = 2.0, 3
-# A wait that ends by itself at its last second tells more than one that is ended from outside.
+# Leave one second, so that the wait can report how it ended.
 _GRACE = 1.0
 
 
 @dataclass(slots=True)
 class Baseline:
-    """What was there when the run began."""
+    """The state when the run began."""
 
-    # Whether it was the state before the change.
+    # Whether this is the state before the change.
     saw: bool
-    # Whether the store that served the secret then and the one in use now hold the same.
+    # Whether the store that served the secret then holds the same as the store in use now.
     were_equal: bool
     uid: str | None
     data_hash: str | None
@@ -83,23 +83,23 @@ class Baseline:
     # When the data was last seen to change.
     changed: datetime | None = None
     newest_hash: str | None = None
-    # When a value was written that the operator had not read by then: the Secret will change, whatever stores hold.
+    # When a value was written that the operator had not read yet: the Secret will change even if both stores are equal.
     pending: datetime | None = None
-    # Whether pods were listed: every other pod was made later, and whatever it restarted counts.
+    # Whether pods were listed: then all restarts of other, later pods count.
     has_pods: bool = False
     # How often the spec had been changed.
     generation: int = 0
 
     @property
     def not_compared(self) -> tuple[str, ...]:
-        """What cannot be compared with the state before the change, because nobody saw it."""
+        """What cannot be compared with the state before the change, as the run began after it."""
         if self.saw:
             return () if self.uid is not None else ("UID", "data")
         return ("UID", "data", "refresh time", "restarts")
 
 
 def baseline_of(manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, row: Row, now: datetime) -> Baseline:
-    """The state at the beginning of a run, which is `now` by the API server's clock."""
+    """The state when a run began; `now` is by the API server's clock."""
     states = {problem.state for problem in problems(manifest, live)}
     uid, data_hash = data_of(live.secret)
     served = child(live.external_secret or {}, "spec", "secretStoreRef").get("name")
@@ -113,7 +113,7 @@ def baseline_of(manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, ro
         were_equal=saw and (was_other or was_own) and row.values.likeness is Likeness.EQUAL and pending is None,
         uid=uid,
         data_hash=data_hash,
-        refresh=_refresh(live),
+        refresh=_refresh_marks(live),
         restarts={pod.uid: pod.restarts for pod in pods or ()},
         newest_hash=data_hash,
         pending=pending,
@@ -129,16 +129,17 @@ def generation_of(live: Live) -> int:
 def changes_since(
     before: Baseline, manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, *, needs_refresh: bool
 ) -> Changes:
-    """What has changed since; `before` learns of what is new. With `needs_refresh` the operator must have synchronised.
+    """What has changed since; `before` is updated with what is new.
 
-    A rotation that came with the switch is not the switch's failure.
+    With `needs_refresh` the operator must have synchronised since. A new value that came with the switch is no failure
+    of the switch.
     """
     title, (_, data_hash), notes = quote(manifest.target_title), data_of(live.secret), list[str]()
     found, is_frozen = [*_changes_of_secret(before, live, title)], is_immutable(live)
     if before.pending is not None and data_hash not in (None, before.data_hash) and not is_frozen:
         when = clock(before.pending, datetime.now(UTC))
         notes.append(f"the Secret {title} took the value put at {when}, which the operator had not read before")
-    if needs_refresh and _refresh(live) == before.refresh:
+    if needs_refresh and _refresh_marks(live) == before.refresh:
         last = refresh_time(live.external_secret or {})
         at = f"; it last did so at {clock(last, datetime.now(UTC))}" if last is not None else ""
         message = f"the operator has not synchronised {quote(manifest.title)} since this wait began{at}"
@@ -163,7 +164,7 @@ def _changes_of_secret(before: Baseline, live: Live, title: str) -> Iterator[Clu
     elif uid is not None and uid != before.uid:
         yield ClusterProblem(ClusterState.REPLACED, f"the Secret {title} was replaced: it has another UID")
     if is_immutable(live):
-        # The operator writes the new hash beside data that nobody can change: a restart brings no new value.
+        # The operator writes a new hash even if the data is immutable: a restart would bring no new value.
         before.changed = None
         return
     if data_hash is None:
@@ -177,19 +178,20 @@ def _changes_of_secret(before: Baseline, live: Live, title: str) -> Iterator[Clu
 
 
 def key_write_time(secret: LiveObject) -> datetime | None:
-    """When somebody last wrote keys of a Secret, as the API server has it; None where it does not say."""
+    """When keys of a Secret were last written, by the API server; None if it does not say."""
     return max(filter(None, (moment_of(time) for time, _, _ in writers(secret, "f:data"))), default=None)
 
 
-def _refresh(live: Live) -> tuple[str, str]:
+def _refresh_marks(live: Live) -> tuple[str, str]:
+    """The marks of the operator's last success."""
     status = child(live.external_secret or {}, "status")
     return str(status.get("refreshTime")), str(status.get("syncedResourceVersion"))
 
 
 class Wait:
-    """One wait, and the `states` that its last round has found.
+    """A wait, and the `states` that its last round has found.
 
-    Make it of a snapshot from before anything changes: later rounds are compared with that.
+    Make it from a snapshot before anything changes: later rounds are compared with it.
     """
 
     def __init__(
@@ -201,7 +203,7 @@ class Wait:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.states: States = {}
-        # Whether this run asked the operator to synchronise: what it did before does not count then.
+        # Whether this run asked the operator to synchronise: then earlier synchronisations do not count.
         self.is_forced = is_forced
         self.judge = judge
         self.snapshot = snapshot
@@ -213,15 +215,15 @@ class Wait:
 
     @property
     def not_compared(self) -> Mapping[str, tuple[str, ...]]:
-        """By secret, what nobody saw before the change."""
+        """By secret, what cannot be compared with the state before the change."""
         return {name: each.not_compared for name, each in self._baselines.items() if each.not_compared}
 
     def until(self, seconds: float, tell: Tell, since: float | None = None) -> WaitResult:
-        """Read again for up to `seconds`; `tell` gets the state after each round, and the seconds left.
+        """Read again for up to `seconds`; after each round `tell` gets the states and the seconds left.
 
-        They are counted from `since` by the clock, and from now on for None. An end counts once a whole round that
-        began after the last change shows it: the lists of one round are not of one moment. Raises ClusterError where
-        not even the first snapshot can be judged.
+        The seconds count from `since` by the clock, or from now for None. An end counts only if a whole round that
+        began after the last change shows it: the lists of one round are not of one moment. Raises ClusterError if even
+        the first snapshot cannot be judged.
         """
         end = (self._clock() if since is None else since) + seconds
         error, is_proven, took = None, False, 0.0
@@ -243,7 +245,7 @@ class Wait:
             begun, end_before, facts_before = time.monotonic(), self._end(), self._facts()
             try:
                 self._read_round()
-                # All that is waited for was listed once the last round had shown an end, pods too.
+                # After an end in the last round, this round has listed everything again, also pods.
                 is_proven = None not in (end_before, self._end()) and self._facts() == facts_before
                 error = None
             except ClusterError as failure:
@@ -261,7 +263,7 @@ class Wait:
         return WaitEnd.FAILED if lacking == {ClusterState.RESTART} else None
 
     def _facts(self) -> dict[str, tuple[object, ...]]:
-        """What two rounds have in common where nothing that counts has changed between them."""
+        """What must be the same in two rounds for an end to count."""
         manifests, data_of_secret = self.snapshot.manifests, self.snapshot.data_of
         return {
             secret: ({each.state for each in found.problems}, data_of_secret(manifests[secret]))
@@ -269,7 +271,7 @@ class Wait:
         }
 
     def _read_round(self) -> None:
-        """Read the next round; pods are listed where they are waited for, where a Secret changed, and before an end."""
+        """Read the next round. Pods are listed if they are waited for, if a Secret changed, and before an end."""
         last = self.snapshot
         waiting = {
             last.manifests[secret].namespace
@@ -291,32 +293,32 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class StatusOptions:
-    """What is asked for."""
+    """The options of a status."""
 
     # The secrets to look at, all for none.
     only: tuple[str, ...] = ()
-    # Whether no store is asked.
+    # Whether to read no store.
     is_offline: bool = False
-    # The longest wait; None where nothing is waited for.
+    # The longest wait; None not to wait.
     seconds: float | None = None
-    # Whether the operator is to synchronise at once.
+    # Whether to ask the operator to synchronise.
     is_forced: bool = False
     # The options that name the cluster, for command lines.
     context: tuple[str, ...] = ()
-    # Whether the other stores are asked too.
+    # Whether to read the other stores too.
     compares: bool = True
     # Only after a write of this machine: is told if the caller may not ask the operator to synchronise, which then
     # does so by itself. A read in the second of a write does not count.
     on_denied: Callable[[ClusterError], None] | None = None
-    # Stores, by id, that the cluster reads as a person says, where that is not proven.
+    # Stores, by id, that a person accepts as those which the cluster reads.
     accepted: tuple[str, ...] = ()
-    # The project's folder, where it is to be said what was deployed in place of its values file.
+    # The project's folder, if the source of a different live object is to be found.
     root: Path | None = None
 
 
 @dataclass(slots=True)
 class StatusReading:
-    """One reading of an environment, with what is known so far; one thread reads, and another one waits for it."""
+    """The reading of an environment, with what is known so far; one thread reads, and another waits for it."""
 
     status: Status
     options: StatusOptions
@@ -324,7 +326,7 @@ class StatusReading:
     connect: Connect | None
     tell: Tell
     begun: float = field(default_factory=time.monotonic)
-    # Who is asked now outside of the cluster; empty for nobody.
+    # Who is being asked now, other than the cluster; empty for nobody.
     asked: str = ""
     view: ClusterView | None = None
     wait: Wait | None = None
@@ -333,7 +335,7 @@ class StatusReading:
     is_over: bool = False
 
     def read(self) -> Status:
-        """Raises Refusal for a cluster that does not answer."""
+        """Read everything. Raises Refusal if the cluster does not answer."""
         pin = self.status.environment.cluster
         self.asked = "the log-in program of the kubeconfig" + (", or the cluster" if pin is not None else "")
         self.view = view = self.connect() if self.connect is not None else None
@@ -344,7 +346,7 @@ class StatusReading:
         self.status = replace(self.status, cluster=view.name, cluster_id=pin.id if pin is not None else None)
         try:
             manifests = manifests_for(self.status)
-            # Not after the stores, which may be silent for a while: a wait compares with what is in the cluster now.
+            # Begin before the stores, which may take long: a wait compares with the cluster as it is now.
             snapshot = begin(lambda: Snapshot(view, manifests))
             self._read_stores()
             found = snapshot(math.inf)
@@ -367,13 +369,13 @@ class StatusReading:
         self.asked = "the stores"
         status, found = with_values(self.status, self.stores, compares=self.options.compares)
         if self.options.seconds is None:
-            # A wait is for the cluster, and has its seconds.
+            # A wait spends its seconds on the cluster.
             status = with_ages(status, found, self.stores, datetime.now(UTC))
         self.status, self.asked = status, ""
 
     def _read_cluster(self, judge: StatusJudge, snapshot: Snapshot) -> Status:
         seconds, is_forced = self.options.seconds, self.options.is_forced
-        # Made before anything is changed: what it sees now is what it compares with.
+        # Make it before anything is changed: it compares with what it sees now.
         self.wait = wait = Wait(judge, snapshot, is_forced=is_forced) if seconds is not None else None
         if is_forced:
             self._force(judge, snapshot, tuple(snapshot.manifests))
@@ -385,11 +387,11 @@ class StatusReading:
         return self._result(waited.states, waited)
 
     def _force(self, judge: StatusJudge, snapshot: Snapshot, secrets: Sequence[str]) -> None:
-        """Ask the operator to synchronise, but not where that would fail, or take keys out of the Secret."""
+        """Ask the operator to synchronise, except where that would fail or remove keys from the Secret."""
         wait, judge.held = self.wait, _why_not_forced(judge, snapshot, secrets)
         secrets = [each for each in secrets if each not in judge.held]
         try:
-            # A report at the end says that no other one was asked for.
+            # Collect each one at once: the report may be made while this runs.
             self.forced.extend(force_sync(snapshot, str(int(time.time())), lambda: self.is_over, secrets))
         except RefusedWriteError as error:
             if self.options.on_denied is None:
@@ -406,16 +408,16 @@ class StatusReading:
             wait.is_forced, judge.held = False, {}
 
     def _tell_round(self, states: States, left: float) -> None:
-        # Once the reading is over its report is printed.
+        # After the end of the reading its report is printed.
         if self.is_over:
             return
         self.tell(states, left)
         if self.wait is not None and (held := self.wait.judge.held) and left > 0:
-            # What the operator has synchronised by itself meanwhile is not asked for.
+            # Secrets that the operator has synchronised by itself meanwhile are left out.
             self._force(self.wait.judge, self.wait.snapshot, [each for each in held if states[each].problems])
 
     def end(self, seconds: float) -> Status:
-        """End the reading before it has ended by itself; `seconds` are what it was given."""
+        """End the reading early; `seconds` is the time that it was given."""
         self.is_over = True
         states, not_compared = (self.wait.states, self.wait.not_compared) if self.wait is not None else ({}, {})
         unanswered = self.asked
@@ -429,7 +431,7 @@ class StatusReading:
 
 
 def _read_id(view: ClusterView) -> str | None:
-    """The id of a cluster, None where it may not be read: it is offered alone, so nothing fails for the lack of it."""
+    """The id of a cluster, None if it may not be read: the id is only a proposal, so its lack is no error."""
     try:
         return view.cluster_id()
     except ClusterError:
@@ -437,7 +439,7 @@ def _read_id(view: ClusterView) -> str | None:
 
 
 def with_ages(status: Status, found: Verification, stores: LiveStores, now: datetime) -> Status:
-    """The rows with the ages of their keys, and with the rotations that their stores say are under way."""
+    """The rows with the ages of their keys, and with the open rotations that their stores show."""
     from compiler.operations.due import keys_by_secret  # noqa: PLC0415 - a wait does without
 
     ages = keys_by_secret(found, stores, now)
@@ -450,9 +452,9 @@ def read_status(
 ) -> Status:
     """The status of an environment; `tell` gets the state of a wait after each of its rounds.
 
-    The seconds of a wait are those of all: a cluster or a store that hangs does not make it longer. `connect` returns
-    a view of the cluster, and is None where none is looked at. Raises Refusal for a secret or an accepted store that
-    there is not, and for a cluster that does not answer.
+    The seconds of a wait are for everything: a cluster or a store that hangs does not make it longer. `connect` returns
+    a view of the cluster, None if no cluster is asked. Raises Refusal for an unknown secret or accepted store, and if
+    the cluster does not answer.
     """
     for store in options.accepted:
         store_named(environment, store)
@@ -467,7 +469,7 @@ def read_status(
 
 
 def _why_not_forced(judge: StatusJudge, snapshot: Snapshot, secrets: Iterable[str]) -> dict[str, str]:
-    """By secret, why the operator is not asked to synchronise it; those that it is asked for are left out."""
+    """For each secret that the operator is not asked to synchronise, the reason."""
     held = dict[str, str]()
     for secret in secrets:
         manifest, row = snapshot.manifests[secret], judge.rows[secret]
@@ -479,7 +481,7 @@ def _why_not_forced(judge: StatusJudge, snapshot: Snapshot, secrets: Iterable[st
 
 
 def unready_store(view: ClusterView, namespace: str, external_secret: LiveObject) -> str:
-    """The store object of an ExternalSecret in words, where it is known not to be ready or there; else empty."""
+    """The store object of an ExternalSecret in words, if it is known to be missing or not ready; else empty."""
     reference = child(external_secret, "spec", "secretStoreRef")
     kind, name = str(reference.get("kind") or "SecretStore"), str(reference.get("name") or "")
     if kind not in STORES or not name:
@@ -494,9 +496,9 @@ def unready_store(view: ClusterView, namespace: str, external_secret: LiveObject
 def force_sync(
     snapshot: Snapshot, mark: str, is_over: Callable[[], bool] = lambda: False, only: Iterable[str] | None = None
 ) -> Iterator[str]:
-    """Set the annotation to `mark` on each ExternalSecret that is there and ours; yields each one's secret when it is.
+    """Set the annotation to `mark` on each of our ExternalSecrets; yields the secret of each one.
 
-    Once it `is_over`, none is asked for any more; `only` are the secrets, all for None. Raises ClusterError.
+    Stops once it `is_over`; `only` are the secrets, None for all. Raises ClusterError.
     """
     view = snapshot.view
     for secret in snapshot.manifests if only is None else only:
@@ -505,9 +507,9 @@ def force_sync(
         if found is None or not is_own(found, manifest):
             continue
         with view.asks(f"patch externalsecrets in {manifest.namespace}"):
-            # Not before: whoever ends it between the two then sees that this one may be asked for.
+            # Check inside the block: a report at the end then names this request as unanswered.
             if is_over():
                 return
             if view.force_sync(manifest.namespace, manifest.name, mark):
-                # Within: it is noted before it is no longer said to be under way.
+                # Yield inside the block, so that it is recorded before it is no longer named as unanswered.
                 yield secret

@@ -52,7 +52,7 @@ _Keys = Mapping[str, str | None]
 
 
 class PlaceState(StrEnum):
-    """What one remote secret holds of a rotation."""
+    """What a remote secret holds of a rotation."""
 
     WRITTEN = "written"  # the new value, beside the tag
     UNTAGGED = "untagged"  # the new value, without the tag
@@ -65,7 +65,7 @@ class PlaceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RotatedPlace:
-    """One remote secret that a rotation wrote, or may have written."""
+    """A remote secret that a rotation wrote, or may have written."""
 
     target: Target
     state: PlaceState
@@ -93,7 +93,7 @@ class RotatedPlace:
         }[self.state]
 
     def journal_fields(self, secret: str) -> dict[str, Any]:
-        """What the journal is to say of it."""
+        """Its fields in the rebuilt journal."""
         return {
             "store": self.target[0],
             "name": self.target[1],
@@ -109,7 +109,7 @@ class RotatedPlace:
 
 @dataclass(frozen=True, slots=True)
 class LostRotation:
-    """A rotation as the stores know it."""
+    """A rotation as the stores show it."""
 
     run: str
     environment: str
@@ -121,36 +121,36 @@ class LostRotation:
 
     @property
     def no_way_back(self) -> tuple[str, ...]:
-        """Why it cannot be undone, in words; none where it can."""
+        """Why the rotation cannot be undone, in words; empty if it can."""
         return tuple(f"{':'.join(each.target)} {each.doubt}" for each in self.places if each.doubt)
 
     @property
     def own_places(self) -> tuple[RotatedPlace, ...]:
-        """The places that its journal is to name."""
+        """The places to name in the rebuilt journal."""
         states = {each.state for each in self.places}
-        # A run whose undo was begun, or whose new value is nowhere any more, writes nothing more.
+        # A run with a begun undo, or whose new value is nowhere any more, writes no more places.
         goes_on = PlaceState.WRITTEN in states and PlaceState.RESTORED not in states
         left = {PlaceState.DIFFERENT} if goes_on else {PlaceState.DIFFERENT, PlaceState.WAITING}
         return tuple(each for each in self.places if each.state not in left)
 
     @property
     def is_complete(self) -> bool:
-        """Whether the new value is in every place that is to get it."""
+        """Whether the new value is in every place that should have it."""
         return all(each.state is not PlaceState.WAITING for each in self.own_places)
 
     @property
     def description(self) -> str:
-        """What it is of, since when, and who holds it, in words."""
+        """The rotation in words: its secret, its age and its holder."""
         return under_way(self.run, list_names([self.secret]), person_of(self.holder))
 
 
 def find_lost_rotation(
     run_id: str, secret_id: str, keys: Sequence[str], environment: Environment, options: Options
 ) -> LostRotation:
-    """The rotation of this id, whose tag is beside a value of `secret_id`, as the stores know it; writes nothing.
+    """The rotation with this id, as the stores show it; a value of `secret_id` has its tag. Writes nothing.
 
-    `keys` are those that got a new value, where no earlier version shows them. Raises Refusal for a rotation without a
-    tag, and for one that this folder holds or has ended; and StoreError for a store that does not answer.
+    `keys` are those that got a new value, if no earlier version shows them. Raises Refusal for a rotation without a
+    tag, and for one that this folder holds or has ended; and StoreError if a store does not answer.
     """
     asked = secret_named(environment, secret_id)
     known = command_line("runs", environment.name, "--stores")
@@ -181,7 +181,7 @@ def find_lost_rotation(
 
 
 def _refuse_ended(run_id: str, environment: Environment, root: Path) -> None:
-    """Raises Refusal for a run that ended by its journal, that is of another command, or that cannot be read."""
+    """Raises Refusal for a run that ended by its journal, is of another command, or cannot be read."""
     path = runs_folder(root) / f"{run_id}.jsonl"
     if not path.is_file() or _is_empty(path):
         return
@@ -202,19 +202,19 @@ def _refuse_ended(run_id: str, environment: Environment, root: Path) -> None:
 
 
 def _is_empty(path: Path) -> bool:
-    """Whether a kill left no whole line in the journal."""
+    """Whether a kill left no complete line in the journal."""
     return next(read_lines(path), None) is None
 
 
 def _require_keys(
     secret: Secret, changed: Sequence[str], given: Sequence[str], known: Sequence[str], run_id: str, environment: str
 ) -> tuple[str, ...]:
-    """The keys that got a new value: those that the stores show, else those that are named. Raises Refusal."""
+    """The keys that got a new value: those that the stores show, else those that were named. Raises Refusal."""
     lives = {name: key.lifetime for name, key in secret.entry.keys.items()}
     if unknown := [key for key in given if key not in lives]:
         message = f'the secret "{secret.id}" has no key {list_names(unknown)}'
         raise Refusal("usage", message, f"the keys with the tag are {list_names(known, len(known))}")
-    # One that keeps the old value of another got that with it.
+    # A key that keeps another key's old value changed with that key.
     keeps = {life.previous_key: name for name, life in lives.items()}
     names = tuple(dict.fromkeys(keeps.get(key, key) for key in changed or known))
     if not changed and len(names) > 1:
@@ -230,12 +230,12 @@ def _require_keys(
 
 
 def find_places(secret: Secret, environment: Environment) -> tuple[Target, ...]:
-    """The remote secrets where a value of the secret's own may be."""
-    return tuple(_rows(secret, Inventory(environment)))
+    """The remote secrets that may hold one of the secret's own values."""
+    return tuple(_keys_by_place(secret, Inventory(environment)))
 
 
-def _rows(secret: Secret, inventory: Inventory) -> dict[Target, dict[str, str | None]]:
-    """The keys of the secret that have a value of their own, by the remote secrets where it may be."""
+def _keys_by_place(secret: Secret, inventory: Inventory) -> dict[Target, dict[str, str | None]]:
+    """The keys of the secret with a value of their own, by each remote secret that may hold it."""
     found = dict[Target, dict[str, str | None]]()
     for key in secret.entry.keys:
         is_own = inventory.value_of(secret.id, key) == (secret.id, key)
@@ -248,7 +248,7 @@ def _rows(secret: Secret, inventory: Inventory) -> dict[Target, dict[str, str | 
 
 @dataclass(frozen=True, slots=True)
 class _Versions:
-    """The version that the rotation wrote into a remote secret, and the one before it."""
+    """The version of a remote secret that the rotation wrote, and the one before it."""
 
     own: RemoteSecret | None = None
     before: str | None = None
@@ -275,10 +275,10 @@ class _Evidence:
         return self._stores.open(store_named(self._environment, target[0]))
 
     def rows(self, secret: Secret) -> dict[Target, dict[str, str | None]]:
-        return _rows(secret, self._inventory)
+        return _keys_by_place(secret, self._inventory)
 
     def read(self, targets: Collection[Target]) -> dict[Target, Reading]:
-        """What each holds. Raises the StoreError of one that does not say: it may have the tag."""
+        """The reading of each target. Raises the StoreError of a store that does not say: it may have the tag."""
         left = [target for target in targets if target not in self._readings]
         for target in left:
             self.store(target).expect({target[1]: {Use.RETAG}})
@@ -294,18 +294,18 @@ class _Evidence:
         return isinstance(reading, RemoteSecret) and rotation_of(reading.attributes) == self.run_id
 
     def find_tagged(self, secret: Secret) -> dict[Target, RemoteSecret]:
-        """What has the tag of the rotation, of all that `secret` reads."""
+        """The remote secrets with the rotation's tag, of all that `secret` reads."""
         holders = {self._inventory.value_of(secret.id, key)[0] for key in secret.entry.keys} - {secret.id}
         secrets = (secret, *(self._environment.secrets[each] for each in holders))
         readings = self.read({target: None for each in secrets for target in self.rows(each)})
         return {at: each for at, each in readings.items() if isinstance(each, RemoteSecret) and self.is_tagged(each)}
 
     def keys_at(self, secret: Secret, targets: Collection[Target]) -> list[str]:
-        """The keys of the secret that lie in one of `targets`."""
+        """The keys of the secret that are in one of `targets`."""
         return [*dict.fromkeys(key for target, keys in self.rows(secret).items() if target in targets for key in keys)]
 
     def find_owner(self, asked: Secret, tagged: Mapping[Target, RemoteSecret]) -> tuple[Secret, tuple[str, ...]]:
-        """The secret whose keys the rotation changed, and these keys; none where no earlier version shows them."""
+        """The secret whose keys the rotation changed, and these keys; no keys if no earlier version shows them."""
         others = [each for each in self._environment.secrets.values() if each is not asked]
         own = [each for each in (asked, *others) if self.rows(each).keys() & tagged.keys()]
         for secret in own:
@@ -323,16 +323,16 @@ class _Evidence:
         return tuple(changed)
 
     def find_versions(self, target: Target) -> _Versions | None:
-        """The versions of the rotation in what has its tag, or had it before a later version; None for anything else.
+        """The rotation's versions in a remote secret that has its tag, or had it before a later version.
 
-        Raises StoreError.
+        None for any other remote secret. Raises StoreError.
         """
         reading = self.read([target])[target]
         if not isinstance(reading, RemoteSecret):
             return None
         if self.is_tagged(reading):
             return self._versions_of(target, reading)
-        # Where tags are of all versions, a later one has them too.
+        # In a store with one set of tags for all versions, this tag would be here too.
         is_listed = not self.store(target).address.provider.deletes_by_version
         found = self._versions_of(target, reading) if is_listed else _UNKNOWN
         return found if found.own is not None else None
@@ -341,17 +341,21 @@ class _Evidence:
         if target not in self._versions:
             store = self.store(target)
             listed = store.list_versions(target[1])
-            found = _of_list(self.run_id, listed, current) if listed is not None else self._of_count(store, current)
+            found = (
+                _find_in_list(self.run_id, listed, current)
+                if listed is not None
+                else self._find_by_count(store, current)
+            )
             self._versions[target] = self._read_versions(store, current, *found) if found is not None else _UNKNOWN
         return self._versions[target]
 
-    def _of_count(self, store: SecretReader, current: RemoteSecret) -> tuple[str, str | None] | None:
-        """In a store that counts versions, and whose tags are of all of them: the tag says which one it is about."""
+    def _find_by_count(self, store: SecretReader, current: RemoteSecret) -> tuple[str, str | None] | None:
+        """The rotation's version and the one before, in a store with version numbers and one set of tags."""
         own = version_of_rotation(current.attributes)
         if not current.version.isdecimal():
             return None
         if own is None and current.version != "1":
-            # An earlier release did not write it: only one version may have been made since.
+            # Earlier releases did not write the version: it is only clear if one version was made since.
             earlier = _read_version(store, current.name, str(int(current.version) - 1))
             times = [each.attributes.created if isinstance(each, RemoteSecret) else None for each in (earlier, current)]
             if None in times or not times[0] < start_time(self.run_id) <= times[1]:  # type: ignore[operator]
@@ -374,10 +378,12 @@ class _Evidence:
         return _Versions(new, before, doubt=f"has lost its old value, version {before}: {old.reason}")
 
 
-def _of_list(run_id: str, listed: Mapping[str, Attributes], current: RemoteSecret) -> tuple[str, str | None] | None:
-    """The version that has the tag, where each has tags of its own, and the one before it.
+def _find_in_list(
+    run_id: str, listed: Mapping[str, Attributes], current: RemoteSecret
+) -> tuple[str, str | None] | None:
+    """The rotation's version and the one before, in a store where each version has its own tags.
 
-    That is None where there was none, and empty where it is not known: versions of one second have no order.
+    The one before is None if there was none, and empty if it is unclear: versions of one second have no order.
     """
     second = {version: int(has.created.timestamp()) if has.created else 0 for version, has in listed.items()}
     tagged = sorted(
@@ -396,7 +402,7 @@ def _of_list(run_id: str, listed: Mapping[str, Attributes], current: RemoteSecre
 
 
 def _read_version(store: SecretReader, name: str, version: str) -> Reading:
-    """A version, or why it can be read no more. Raises StoreError."""
+    """A version, or the error for one that can no longer be read. Raises StoreError."""
     try:
         return store.read_version(name, version)
     except _NOT_READABLE as error:
@@ -412,7 +418,7 @@ def _is_same(one: SecretValue | None, other: SecretValue | None, comparer: Compa
 
 
 def _judge_places(evidence: _Evidence, secret: Secret, names: Sequence[str]) -> tuple[RotatedPlace, ...]:
-    """What each remote secret holds of the keys `names`, and of those that keep their old values."""
+    """What each remote secret holds of the keys `names`, and of the keys that keep their old values."""
     lives = {name: secret.entry.keys[name].lifetime for name in names}
     values = _Values({name: life.previous_key for name, life in lives.items() if life.previous_key is not None})
     rows = {
@@ -420,16 +426,16 @@ def _judge_places(evidence: _Evidence, secret: Secret, names: Sequence[str]) -> 
         for target, keys in evidence.rows(secret).items()
     }
     readings = evidence.read([target for target, keys in rows.items() if keys])
-    # Those that the rotation wrote first: they show the values.
+    # Judge the places that the rotation wrote first: they show the values.
     in_order = sorted(readings, key=lambda target: evidence.find_versions(target) is None)
     found = [_judge_place(evidence, target, readings[target], rows[target], values) for target in in_order]
     places = [each for each in found if each is not None]
-    # What keeps old values alone gets one only where a new one is.
+    # A place only for old values counts only in a store where a new value is.
     of_new = [each for each in places if each.keys.keys() & lives and each.state is not PlaceState.DIFFERENT]
     stores = {each.target[0] for each in of_new}
     places = [each for each in places if each.is_tagged or each.keys.keys() & lives or each.target[0] in stores]
     if any(each.doubt for each in places):
-        # An undo that may not go on would keep the rotation from being closed.
+        # If the undo cannot be continued, it must not keep the rotation from being closed.
         is_begun = PlaceState.RESTORED
         places = [replace(each, state=PlaceState.REPLACED) if each.state is is_begun else each for each in places]
     return tuple(places)
@@ -437,7 +443,7 @@ def _judge_places(evidence: _Evidence, secret: Secret, names: Sequence[str]) -> 
 
 @dataclass(slots=True)
 class _Values:
-    """The old and the new values of the keys, as far as the versions of the rotation show them."""
+    """The old and the new values of the keys, as far as the rotation's versions show them."""
 
     keepers: Mapping[str, str]  # by a key, the one that keeps its old value
     old: dict[str, SecretValue | None] = field(default_factory=dict)
@@ -453,7 +459,7 @@ class _Values:
                     self.new.setdefault(self.keepers[key], _value(found.old, at))
 
     def has(self, values: Mapping[str, SecretValue | None], keys: _Keys, remote: RemoteSecret) -> bool:
-        """Whether `remote` has these values of all `keys`, each of which is known."""
+        """Whether all `keys` are known and have these values in `remote`."""
         return all(
             key in values and _is_same(values[key], _value(remote, at), self.comparer) for key, at in keys.items()
         )
@@ -462,7 +468,7 @@ class _Values:
 def _judge_place(
     evidence: _Evidence, target: Target, reading: Reading, keys: _Keys, values: _Values
 ) -> RotatedPlace | None:
-    """What a remote secret holds; None for one that the rotation has nothing to do with."""
+    """What a remote secret holds; None if the rotation has nothing to do with it."""
     rotated = {key: at for key, at in keys.items() if key not in values.keepers.values()}
     if isinstance(reading, StoreError):
         if isinstance(reading, NotFoundError) and not rotated:
@@ -486,7 +492,7 @@ def _judge_place(
 def _judge_written(
     place: RotatedPlace, current: RemoteSecret, found: _Versions, values: _Values, rotated: _Keys
 ) -> RotatedPlace:
-    """What a remote secret holds into which the rotation wrote."""
+    """What a remote secret holds that the rotation has written to."""
     if found.own is None:
         return replace(place, doubt=found.doubt)
     values.learn(place.keys, found)
@@ -494,7 +500,7 @@ def _judge_written(
     made = created.isoformat() if created is not None else None
     place = replace(place, own=found.own.version, before=found.before, made=made, doubt=found.doubt)
     if found.is_first:
-        # Only what keeps an old value may have been made by the rotation.
+        # The rotation creates only places for old values.
         place = replace(place, creates=not rotated, doubt="" if not rotated else "does not show its old value")
     if found.own.version == current.version:
         return replace(place, state=PlaceState.WRITTEN)
@@ -511,10 +517,10 @@ def take_over_rotation(
     shows: Callable[[LostRotation], None],
     waits: Callable[[str], None],
 ) -> Run:
-    """Make this folder the holder of the rotation, with a journal from what the stores show; `shows` gets that before.
+    """Make this folder the holder of the rotation, with a journal rebuilt from the stores; `shows` gets it first.
 
-    The tags get the new holder, are read again, and then the journal is written: killed between any of these, it can
-    be taken over once more. Raises what `find_lost_rotation` raises, and OSError.
+    The tags get the new holder and are read again, then the journal is written: after a kill in between, it can be
+    taken over once more. Raises what `find_lost_rotation` raises, and OSError.
     """
     with run_lock(options.root, f"{COMMAND}, take-over of run {run_id}", waits):
         found = find_lost_rotation(run_id, secret_id, keys, environment, options)
@@ -534,7 +540,7 @@ def take_over_rotation(
 def _require_tags(
     lost: LostRotation, tagged: Sequence[RotatedPlace], writers: Mapping[str, SecretWriter], holder: str
 ) -> None:
-    """Raises Refusal where another machine took the rotation over at the same moment, or wrote."""
+    """Raises Refusal if another machine took the rotation over, or wrote, at the same moment."""
     for each in tagged:
         store, name = each.target
         found = writers[store].describe(name)

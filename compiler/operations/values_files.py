@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def prune(project: Project, root: Path) -> tuple[tuple[str, ...], tuple[Diagnostic, ...]]:
-    """Removes values files without an environment; returns their paths, as people see them, and why others stay.
+    """Removes values files without an environment; returns their names, and why others stay.
 
-    Only for a project that `is_whole`. Files stay that another program wrote (`foreign-output`), that cannot be removed
-    (`unwritable-output`), or whose environment may be in a wrong place (`orphan-values`).
+    Only for a project that `is_whole`. A file stays that another program wrote (`foreign-output`), that cannot be
+    removed (`unwritable-output`), or whose environment may be in a wrong place (`orphan-values`).
     """
     outside = refuse_outside(root / VALUES_FOLDER, VALUES_FOLDER, root)
     if outside:
@@ -94,7 +94,7 @@ def write_values_files(
         return ValuesOutcome((*diagnostics, *failures), files, is_written=not _has_error(failures))
 
     pruned, kept = prune(project, root)
-    # Nothing is wrong with what was removed.
+    # A file that was removed is no finding.
     left = tuple(each for each in diagnostics if each.rule != "orphan-values" or each.span.path not in pruned)
     return ValuesOutcome((*left, *failures, *kept), files, is_written=True, pruned=pruned)
 
@@ -111,7 +111,7 @@ def _has_error(diagnostics: Sequence[Diagnostic]) -> bool:
 
 
 def note_unmade_stores(project: Project, files: Sequence[ValuesFile], root: Path) -> str:
-    """A note about the stores whose objects the chart does not make; empty where an earlier values file names each."""
+    """A note about the stores whose objects the chart does not create; empty if an earlier values file names each."""
     stores = {
         store.name: store
         for each in project.environments

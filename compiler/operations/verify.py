@@ -33,10 +33,10 @@ from compiler.operations.references import (
     copy_or,
     date_diagnostic,
     key_diagnostic,
-    of_remote,
-    of_store,
-    of_store_error,
     put_command,
+    remote_finding,
+    store_error_finding,
+    store_finding,
     value_diagnostics,
 )
 from compiler.rules.api import Finding
@@ -68,16 +68,16 @@ _LONGEST = 253
 def resolve(
     provider: Provider, remote: RemoteSecret, wanted: str | None, *, by_name: bool = False
 ) -> SecretValue | None:
-    """The value that the operator writes for the property `wanted`, None without one; None means the whole value.
+    """The value that the operator writes for the property `wanted`, None for the whole value; None if there is none.
 
-    `by_name` is how a template finds it in what is `extracted`: by the property's name only. The operator looks a
-    path up with gjson: after a look-up by name, or before one that takes dots as part of a name.
-    Raises UnprovenReferenceError, and NotAnObjectError for a remote secret without properties.
+    `by_name`: a template finds it in the `extracted` properties, by the name only. The operator looks a path up with
+    gjson: after a look-up by name, or before one in which dots are part of a name. Raises UnprovenReferenceError, and
+    NotAnObjectError for a remote secret without properties.
     """
     if wanted is None and remote.whole is not None:
         return remote.whole
     if wanted is None:
-        # What the operator serialises again has sorted names.
+        # If the operator serialises the value again, its names are sorted.
         names = sorted(remote.properties) if provider.sorts_names else list(remote.properties)
         return SecretValue(write_object({name: remote.properties[name] for name in names}), JsonKind.OBJECT)
     if not remote.is_object:
@@ -93,7 +93,7 @@ def resolve(
 
 
 def _find(properties: Mapping[str, SecretValue], path: str) -> SecretValue | None:
-    """The value at a path of names; a null is a value too. Raises UnprovenReferenceError for any other gjson."""
+    """The value at a path of names; null is a value too. Raises UnprovenReferenceError for other gjson syntax."""
     if not _PATH.fullmatch(path):
         raise UnprovenReferenceError("its property uses gjson syntax that this program does not evaluate")
     *above, last = (_ESCAPED.sub(r"\1", name) for name in _NAMES.findall(path))
@@ -109,10 +109,10 @@ def _find(properties: Mapping[str, SecretValue], path: str) -> SecretValue | Non
 
 
 def extract(remote: RemoteSecret, *, takes_all: bool = False) -> RemoteSecret:
-    """What `dataFrom.extract` makes of it: in a property's name, what no Secret's key can have becomes `_`.
+    """The properties that `dataFrom.extract` makes of it: characters that no Secret's key can have become `_`.
 
-    Raises InvalidReferenceError where the operator then refuses all of it, whichever keys are wanted; for a Secret that
-    `takes_all`, also where the API server does, as letters of other alphabets stay as they are.
+    Raises InvalidReferenceError if the operator refuses the whole secret for its names. For a Secret that `takes_all`,
+    also if the API server does, as letters of other alphabets stay as they are.
     """
     found: dict[str, SecretValue] = {}
     names: dict[str, str] = {}
@@ -128,7 +128,7 @@ def extract(remote: RemoteSecret, *, takes_all: bool = False) -> RemoteSecret:
     return replace(remote, properties=found)
 
 
-# What cannot be done to a remote secret that is read as a whole, and what can be in its place, by `fetch`.
+# For each `fetch`, what is impossible with the remote secret, and what to do instead.
 _AS_A_WHOLE = {BUNDLE: "fetched as a bundle", EXTRACT: "extracted"}
 _INSTEAD = {BUNDLE: "`fetch: perKey`", EXTRACT: "leave out `extract`, and list each key that the Secret is to have"}
 
@@ -137,7 +137,7 @@ EXPIRES_WITHIN = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class ReadStore:
-    """A store that answered: its address, the caller's identity and who it is, None where it does not tell."""
+    """A store that answered: its address and server, and the caller's identity, None if the store does not say."""
 
     store: str
     address: str
@@ -145,14 +145,14 @@ class ReadStore:
     cluster: Cluster | None = None
 
 
-# Findings by which a store says nothing about a key.
+# Findings by which a store gives no answer about a key.
 CLOSED = frozenset({"forbidden", "unauthenticated", "no-answer", "wrong-mount"})
-# Findings by which the store answers that it lacks a key.
+# Findings by which a store says that it lacks a key.
 UNSET = frozenset({"missing-secret", "missing-property"})
 
 
 class KeyState(StrEnum):
-    """The state of a key; a store knows all but the last two."""
+    """The state of a key; a store alone does not show the last two."""
 
     PRESENT = "present"
     MISSING = "missing"
@@ -166,7 +166,7 @@ class KeyState(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class KeyStatus:
-    """The status of one key, which is OK without an error."""
+    """The findings about one key; without an error it is sound."""
 
     cell: Cell
     found: list[Diagnostic] = field(default_factory=list)  # the gravest kind first
@@ -190,7 +190,7 @@ class KeyStatus:
 
     @property
     def date(self) -> datetime | None:
-        """When the value was written, as far as its store says that."""
+        """When the value was written, if its store says so."""
         attributes = self.remote.attributes if self.remote is not None else Attributes()
         return attributes.created or attributes.updated
 
@@ -201,17 +201,17 @@ class KeyStatus:
 
     @property
     def why_closed(self) -> tuple[str, ...]:
-        """Why the store said nothing about the key; empty where it did."""
+        """Why the store gave no answer about the key; empty if it did."""
         return tuple(each.message for each in self.found if each.rule in CLOSED)
 
     @property
     def is_silent(self) -> bool:
-        """Whether the store gave no answer, or nobody may ask it anything."""
+        """Whether the store gave no answer, or lets nobody ask."""
         return bool({"no-answer", "unauthenticated", "wrong-mount"} & set(self.rules))
 
     @property
     def state(self) -> KeyState:
-        """What the store, which was asked, says of the key."""
+        """The state of the key by its findings, if its store was read."""
         if self.is_sound:
             return KeyState.PRESENT
         rules = set(self.rules)
@@ -224,23 +224,23 @@ class KeyStatus:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verification:
-    """All that was found."""
+    """The result of reading stores."""
 
     keys: tuple[KeyStatus, ...]
     diagnostics: tuple[Diagnostic, ...]
     seen: tuple[ReadStore, ...]
     answered: bool  # whether any store did
     read: tuple[RemoteSecret, ...] = ()
-    # Why a store gave none of its secrets.
+    # Why none of a store's secrets could be read.
     failures: Mapping[Store, StoreError | AddressError] = field(default_factory=dict)
 
     @property
     def by_secret_and_store(self) -> dict[tuple[str, str], list[KeyStatus]]:
-        """The keys of each secret in each store, all by id."""
+        """The keys of each secret in each store, by both ids."""
         return group_pairs(((each.cell.secret, each.cell.store.id), each) for each in self.keys)
 
 
-# By store: its keys that were not read, and why it gave none of its secrets.
+# By store: its keys that were not read, and why.
 Failures = dict[Store, tuple[list[Cell], StoreError | AddressError]]
 # A diagnostic, and the cells that it is about.
 Found = tuple[Sequence[Cell], Diagnostic]
@@ -253,32 +253,32 @@ def verify(
     now: datetime | None = None,
     expires_within: timedelta = EXPIRES_WITHIN,
 ) -> Verification:
-    """Resolves every key as External Secrets Operator does, with one read for each remote secret.
+    """Resolves every key as External Secrets Operator does, with one read of each remote secret.
 
-    No store is changed. A store that cannot be reached is a finding like others, at the line that names it.
+    Changes no store. A store that cannot be reached is a finding like others, at the line that describes it.
     """
     keys = {cell: KeyStatus(cell) for cell in cells}
     found: list[Found] = []
     failures: Failures = {}
     readers = _open(cells, stores, failures)
-    wanted = _names(cells, readers, found)
+    wanted = _names_to_read(cells, readers, found)
     answers, moment = read_all(wanted), now if now is not None else datetime.now(UTC)
     for pair, asking in wanted.items():
         answer = answers[pair]
         if not isinstance(answer, StoreError):
             for cell in asking:
                 keys[cell].remote = answer
-            for same in _by_holder(asking):
+            for same in _group_by_holder(asking):
                 dated = date_diagnostic(same, answer, pair[0].address.absolute, moment, expires_within)
                 found += [(same, dated)] if dated is not None else []
-            found += _of_values(asking, answer, keys)
+            found += _judge_values(asking, answer, keys)
         elif not is_of_store(answer):
-            # Also while the same store fails as a whole: this one may have been refused for a reason of its own.
-            found += ((group, of_store_error(group, answer)) for group in _by_holder(asking))
+            # Also if the store fails as a whole: this secret may have been refused for another reason.
+            found += ((group, store_error_finding(group, answer)) for group in _group_by_holder(asking))
         else:
             for cell in asking:
                 failures.setdefault(cell.store, ([], answer))[0].append(cell)
-    found += ((unread, of_store(store, unread, error)) for store, (unread, error) in failures.items())
+    found += ((unread, store_finding(store, unread, error)) for store, (unread, error) in failures.items())
     for group, diagnostic in found:
         for cell in group:
             keys[cell].found.append(diagnostic)
@@ -294,19 +294,19 @@ def verify(
 
 
 def _answers_of(answers: Readings) -> tuple[set[SecretReader], bool]:
-    """The stores that answered, and whether one gave no answer at all."""
+    """The stores that answered, and whether a store gave no answer at all."""
     errors = {pair: answer for pair, answer in answers.items() if isinstance(answer, StoreError)}
     silent = {pair for pair, error in errors.items() if is_silence(error)}
-    # A name that is refused before anything is sent tells nothing about the store, nor that it is silent.
+    # A name that is refused before anything is sent says nothing about the store.
     unsent = {pair for pair, error in errors.items() if error.code == Code.INVALID_NAME}
     return {pair[0] for pair in answers if pair not in silent | unsent}, bool(silent)
 
 
 def compare_keys(there: KeyStatus | None, here: KeyStatus | None, comparer: Comparer) -> Likeness:
-    """How what another store gives for a key compares with what the store in use gives; None for no place there."""
+    """How a key's value in another store compares with the one in use; None for a key without a place there."""
     new, old = (each.value if each is not None else None for each in (there, here))
     if here is not None and here.cell.is_all and new is not None and old is not None:
-        # What is in both is compared by its names, as `compare_unlisted` does.
+        # Properties of both are compared by name, in `compare_unlisted`.
         return Likeness.EQUAL
     return compare_held(new, old, comparer)
 
@@ -314,9 +314,9 @@ def compare_keys(there: KeyStatus | None, here: KeyStatus | None, comparer: Comp
 def compare_unlisted(
     there: Mapping[str, KeyStatus], here: Mapping[str, KeyStatus], comparer: Comparer
 ) -> dict[Likeness, tuple[str, ...]]:
-    """How the properties compare that are keys of a Secret without being listed; empty where a store gave none.
+    """How the properties compare that become keys without being listed; empty if a store could not be read.
 
-    Both are the listed keys of one secret, by name: in another store, and in the one in use.
+    Both arguments are the listed keys of one secret, by name: in another store, and in the one in use.
     """
     remotes = [next((each.remote for each in side.values() if each.remote is not None), None) for side in (there, here)]
     new, old = (remote.properties if remote is not None else {} for remote in remotes)
@@ -325,7 +325,7 @@ def compare_unlisted(
     found: dict[Likeness, tuple[str, ...]] = {}
     for name in dict.fromkeys((*old, *new)):
         if name not in here or here[name].cell.is_all:
-            # Also a blank value is a key of the Secret.
+            # A blank value is a key of the Secret too.
             in_both, is_old = name in old and name in new, name in old
             one_sided = Likeness.MISSING if is_old else Likeness.ONLY_THERE
             equal = in_both and comparer.same(old[name], new[name])
@@ -335,7 +335,7 @@ def compare_unlisted(
 
 
 def versions_of(one: KeyStatus, other: KeyStatus, stores: LiveStores) -> tuple[StoredVersion, StoredVersion] | None:
-    """The versions of both stores that hold a key; None where one was not read."""
+    """The versions that hold a key in both stores; None if one was not read."""
     if one.remote is None or other.remote is None:
         return None
     first, second = one.cell.store, other.cell.store
@@ -346,12 +346,12 @@ def versions_of(one: KeyStatus, other: KeyStatus, stores: LiveStores) -> tuple[S
 
 
 def dates_by_key(statuses: Iterable[KeyStatus]) -> dict[str, datetime]:
-    """When each value was written, by its key, as far as its store says that."""
+    """When each value was written, by key, if its store says so."""
     return {each.cell.key: each.date for each in statuses if each.date is not None}
 
 
 def values_written(found: Verification) -> dict[tuple[str, str], dict[str, datetime]]:
-    """By secret and store, by id: when each value was written, by its key."""
+    """When each value was written: by secret and store, both by id, then by key."""
     return {each: dates_by_key(keys) for each, keys in found.by_secret_and_store.items()}
 
 
@@ -365,7 +365,7 @@ def _open(cells: Iterable[Cell], stores: LiveStores, failures: Failures) -> dict
     return readers
 
 
-def _names(
+def _names_to_read(
     cells: Iterable[Cell], readers: dict[Store, SecretReader], found: list[Found]
 ) -> dict[tuple[SecretReader, str], list[Cell]]:
     wanted: dict[tuple[SecretReader, str], list[Cell]] = {}
@@ -383,38 +383,41 @@ def _names(
         else:
             wanted.setdefault((readers[store], name), []).append(cell)
     for (_, rule, reason), group in refused.items():
-        found.append((group, of_remote(rule, group, f'"{group[0].remote_key}" cannot be resolved: {reason}')))
+        found.append((group, remote_finding(rule, group, f'"{group[0].remote_key}" cannot be resolved: {reason}')))
     return wanted
 
 
-def _of_values(asking: Sequence[Cell], remote: RemoteSecret, keys: Mapping[Cell, KeyStatus]) -> Iterator[Found]:
-    """What is wrong with what each key resolves to; notes that in `keys`."""
+def _judge_values(asking: Sequence[Cell], remote: RemoteSecret, keys: Mapping[Cell, KeyStatus]) -> Iterator[Found]:
+    """The problems with the value of each key; also records the values in `keys`."""
     bundle, not_json = remote, list[Cell]()
     for bundled in _group_cells((each for each in asking if each.by_name), lambda each: (each.fetch, each.takes_all)):
         fetch = bundled[0].fetch
         try:
             bundle = extract(remote, takes_all=bundled[0].takes_all)
         except InvalidReferenceError as error:
-            # The operator refuses all of it; the values are judged all the same.
+            # The operator refuses the whole secret; its values are judged all the same.
             message = f'"{remote.name}" cannot be {_AS_A_WHOLE[fetch]}: {error}'
-            for group in _by_holder(bundled):
-                yield group, of_remote("unusable-bundle", group, message, f"rename or remove it; or {_INSTEAD[fetch]}")
-    for same in _of_one_value(asking):
+            for group in _group_by_holder(bundled):
+                yield (
+                    group,
+                    remote_finding("unusable-bundle", group, message, f"rename or remove it; or {_INSTEAD[fetch]}"),
+                )
+    for same in _group_by_value(asking):
         try:
-            yield from _of_value(same, bundle if same[0].by_name else remote, remote, keys)
+            yield from _judge_value(same, bundle if same[0].by_name else remote, remote, keys)
         except NotAnObjectError:
             not_json += same
-    for group in _by_holder(not_json):
+    for group in _group_by_holder(not_json):
         message = f'"{remote.name}" is not a JSON object with unique names'
         way_out = "leave out `extract` and mark" if group[0].fetch == EXTRACT else "mark"
         key = "the key" if not group[0].is_all else "a key"
-        yield group, of_remote("not-json", group, message, f"store one, or {way_out} {key} `whole: true`")
+        yield group, remote_finding("not-json", group, message, f"store one, or {way_out} {key} `whole: true`")
 
 
-def _of_value(
+def _judge_value(
     same: Sequence[Cell], source: RemoteSecret, remote: RemoteSecret, keys: Mapping[Cell, KeyStatus]
 ) -> Iterator[Found]:
-    """What is wrong with one value; raises NotAnObjectError where it would be a property of something else."""
+    """The problems with one value. Raises NotAnObjectError for a property of a value that is not a JSON object."""
     first = same[0]
     if first.is_all and not source.is_object:
         raise NotAnObjectError
@@ -429,7 +432,7 @@ def _of_value(
         if not source.properties:
             message = f"{quote(remote.name)} has no property, so the Secret of {quote(first.secret)} would have no key"
             way_out = f"{copy_or(first)}{put_command(same)} adds one"
-            yield same, of_remote("missing-property", same, message, way_out)
+            yield same, remote_finding("missing-property", same, message, way_out)
         return
     yield from ((same, diagnostic) for diagnostic in value_diagnostics(same, value))
     if value is not None and "." in (first.property or "") and not first.by_name and first.environment is not None:
@@ -437,7 +440,7 @@ def _of_value(
 
 
 def _judge_dotted(same: Sequence[Cell], remote: RemoteSecret, value: SecretValue) -> Iterator[Found]:
-    """Whether a property with a dot is one of that name, and not a path to another value."""
+    """A finding if a property with a dot is not a name, but a path to another value."""
     wanted = same[0].property or ""
     if value is not remote.properties.get(wanted):
         outer = quote(wanted.partition(".")[0])
@@ -446,12 +449,12 @@ def _judge_dotted(same: Sequence[Cell], remote: RemoteSecret, value: SecretValue
         yield same, key_diagnostic("nested-property", same, message, way_out)
 
 
-def _by_holder(cells: Iterable[Cell]) -> list[list[Cell]]:
-    """By the secret that has the values: what is wrong there is found once, with whoever takes a value from it."""
+def _group_by_holder(cells: Iterable[Cell]) -> list[list[Cell]]:
+    """The cells by the secret that holds their values, so that a problem of a value is found once."""
     return _group_cells(cells, lambda each: (each.holder or each.secret,))
 
 
-def _of_one_value(cells: Iterable[Cell]) -> list[list[Cell]]:
+def _group_by_value(cells: Iterable[Cell]) -> list[list[Cell]]:
     return _group_cells(
         cells,
         lambda each: (each.holder or each.secret, each.store.id, each.remote_key, each.property, each.by_name),
@@ -459,7 +462,7 @@ def _of_one_value(cells: Iterable[Cell]) -> list[list[Cell]]:
 
 
 def _group_cells(cells: Iterable[Cell], alike: Callable[[Cell], tuple[object, ...]]) -> list[list[Cell]]:
-    """The cells by what is `alike`, in each group those that take no value first."""
+    """The cells in groups of equal `alike`; in each group, keys with a value of their own come first."""
     groups = group_pairs((alike(each), each) for each in cells).values()
     return [sorted(group, key=lambda each: each.holder is not None) for group in groups]
 
@@ -481,28 +484,27 @@ def _read_stores(readers: dict[Store, SecretReader], answered: Iterable[SecretRe
 def verify_access(
     environment: Environment, cells: Sequence[Cell], role: Role, stores: LiveStores
 ) -> tuple[Diagnostic, ...]:
-    """What the caller lacks for `role` in the stores of `cells`, and what is beyond it.
+    """The rights that the caller lacks for `role` in the stores of `cells`, and the rights beyond it.
 
-    A store that cannot be asked is left to what reads it. What is refused afterwards is told with all that the role
-    takes there.
+    Skips stores that do not answer: reading reports them. Each finding lists all rights that the role needs there.
     """
     found: list[Diagnostic] = []
     for store, asking in group_pairs((each.store, each) for each in cells).items():
         try:
-            found += _of_store(environment, store, asking, role, stores)
+            found += _judge_access(environment, store, asking, role, stores)
         except (AddressError, StoreError):
             continue
     return tuple(found)
 
 
-def _of_store(
+def _judge_access(
     environment: Environment, store: Store, asking: Sequence[Cell], role: Role, stores: LiveStores
 ) -> Iterator[Diagnostic]:
     from compiler.generate.access import names_in, uses_of  # noqa: PLC0415 - only --access asks it
 
     names: dict[str, Secret] = {}
     for secret in dict.fromkeys(each.secret for each in asking):
-        # What is no secret of the store is a finding of reading it.
+        # A name that is no secret of the store is a finding of reading it.
         with suppress(InvalidReferenceError, UnprovenReferenceError):
             for name, its in names_in(environment, store, [environment.secrets[secret]], role).items():
                 names.setdefault(name, its)

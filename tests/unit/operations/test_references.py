@@ -21,11 +21,11 @@ from compiler.operations.references import (
     cells_to_read,
     date_diagnostic,
     key_diagnostic,
-    of_remote,
-    of_store,
-    of_store_error,
     put_command,
+    remote_finding,
     secrets_of_values,
+    store_error_finding,
+    store_finding,
     value_diagnostics,
     way_out_of,
     with_own_count,
@@ -552,7 +552,7 @@ def test_what_a_vault_deletes_soon_is_said_with_how_to_keep_it() -> None:
 @pytest.mark.parametrize("count", [1, 7])
 def test_a_remote_that_keys_need_is_said_at_the_secret_with_each_of_them(count: int) -> None:
     group = [asked(f"KEY_{number}", line=10 + number) for number in range(count)]
-    diagnostic = of_remote("missing-secret", group, "it is gone", "make it")
+    diagnostic = remote_finding("missing-secret", group, "it is gone", "make it")
     assert (diagnostic.span, diagnostic.help) == (at(2), "make it")
     assert diagnostic.message == "it is gone"
     assert diagnostic.brief
@@ -566,7 +566,7 @@ def test_a_remote_that_keys_need_is_said_at_the_secret_with_each_of_them(count: 
 )
 def test_of_seven_missing_secrets_all_is_said_on_one_screen(count: int, keys: str, at_lines: str) -> None:
     diagnostics = [
-        of_store_error(
+        store_error_finding(
             [
                 replace(asked(f"KEY_{number}", line=10 + number, secret_line=2 + secret), environment="dev")
                 for number in range(count)
@@ -592,20 +592,20 @@ def test_of_seven_missing_secrets_all_is_said_on_one_screen(count: int, keys: st
 def test_a_line_is_not_told_twice(count: int) -> None:
     # A values file has one place for a secret and all its keys.
     group = [asked(f"KEY_{number}", line=2) for number in range(count)]
-    diagnostic = of_remote("missing-secret", group, "it is gone")
+    diagnostic = remote_finding("missing-secret", group, "it is gone")
     assert diagnostic.related == ()
     assert all(f'"KEY_{number}"' in diagnostic.message for number in range(count))
 
 
 def test_a_stores_refusal_is_said_in_its_own_words_with_its_remedy() -> None:
-    diagnostic = of_store_error([asked()], refused(errors.DisabledError))
+    diagnostic = store_error_finding([asked()], refused(errors.DisabledError))
     assert diagnostic.message == 'cannot read "gh" in https://x.vault.azure.net: the reason'
     assert diagnostic.help == "the remedy"
 
 
 def test_a_missing_remote_is_created_by_the_command_that_is_named() -> None:
     reference = replace(asked(), environment="dev")
-    diagnostic = of_store_error([reference], refused(errors.NotFoundError))
+    diagnostic = store_error_finding([reference], refused(errors.NotFoundError))
     assert diagnostic.message == '"gh" is not in "azure"'
     assert diagnostic.help == "`platform-secrets put dev github TOKEN` creates it; or correct its name"
 
@@ -614,14 +614,14 @@ def test_a_missing_remote_is_created_by_the_command_that_is_named() -> None:
 def test_a_key_that_the_operator_would_leave_out_is_said_to_be(kind: type[StoreError]) -> None:
     skipped, kept = replace(asked(), skips_missing=True), asked("OTHER")
     said = '; the operator would leave "TOKEN" out of the Secret, and say Ready'
-    assert of_store_error([skipped, kept], refused(kind)).message.endswith(said)
-    assert "the operator would leave" not in of_store_error([kept], refused(kind)).message
+    assert store_error_finding([skipped, kept], refused(kind)).message.endswith(said)
+    assert "the operator would leave" not in store_error_finding([kept], refused(kind)).message
     # A refusal is an error to the operator, too.
-    assert "the operator would leave" not in of_store_error([skipped], refused(errors.DisabledError)).message
+    assert "the operator would leave" not in store_error_finding([skipped], refused(errors.DisabledError)).message
 
 
 def test_a_name_that_is_itself_wrong_forges_no_line() -> None:
-    diagnostic = of_store_error([asked()], refused(errors.Code.INVALID_NAME, "a\nerror: forged"))
+    diagnostic = store_error_finding([asked()], refused(errors.Code.INVALID_NAME, "a\nerror: forged"))
     assert "\n" not in diagnostic.message
     assert diagnostic.message.startswith('cannot read "a\N{REPLACEMENT CHARACTER}error: forged" in ')
 
@@ -641,15 +641,15 @@ RULES: dict[str, set[type[StoreError] | errors.Code]] = {
 def test_each_error_of_a_store_has_its_rule_and_the_rest_is_no_answer(kind: type[StoreError] | errors.Code) -> None:
     expected = next((rule for rule, of in RULES.items() if kind in of), "no-answer")
     error = refused(kind)
-    assert of_store_error([asked()], error).rule == expected
+    assert store_error_finding([asked()], error).rule == expected
     # A store's own address that cannot be used is no reference.
     of_all = "no-answer" if expected == "invalid-reference" else expected
-    assert of_store(AZURE, [asked()], error).rule == of_all
+    assert store_finding(AZURE, [asked()], error).rule == of_all
 
 
 @pytest.mark.parametrize(("count", "words"), [(1, "1 key not checked"), (3, "3 keys not checked")])
 def test_a_store_as_a_whole_is_said_once_at_its_own_line(count: int, words: str) -> None:
-    diagnostic = of_store(AZURE, [asked()] * count, refused(errors.Code.SEALED, None))
+    diagnostic = store_finding(AZURE, [asked()] * count, refused(errors.Code.SEALED, None))
     assert diagnostic.message == (f'the store "azure" (https://x.vault.azure.net) cannot be read: the reason; {words}')
     assert (diagnostic.span, diagnostic.help) == (at(40), "the remedy")
 
@@ -658,7 +658,7 @@ def test_a_store_without_an_address_is_no_answer_and_says_what_to_set() -> None:
     lost = store(None)
     with pytest.raises(AddressError) as caught:
         address_of(lost, {})
-    diagnostic = of_store(lost, [asked(), asked()], caught.value)
+    diagnostic = store_finding(lost, [asked(), asked()], caught.value)
     assert (diagnostic.rule, diagnostic.span) == ("no-answer", at(40))
     assert diagnostic.message == 'the store "azure" has no address; 2 keys not checked'
     assert diagnostic.help == "add its vaultUrl, or set AZURE_KEYVAULT_NAME"

@@ -189,7 +189,7 @@ def test_a_remote_secret_of_two_secrets_comes_with_both_when_one_is_named(bench:
     path.write_text(path.read_text("utf-8").replace("vault: agents/jira", "vault: agents/github"), "utf-8")
     (both,) = found(bench, "jira").free
     assert (both.name, both.secrets) == ("agents/github", ("github", "jira"))
-    assert [secret for secret, _ in both.mains] == ["github", "jira"]
+    assert [secret for secret, _ in both.owners] == ["github", "jira"]
 
 
 def test_a_secret_without_a_place_in_the_store_is_passed_over(bench: Bench) -> None:

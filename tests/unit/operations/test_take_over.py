@@ -15,7 +15,7 @@ import pytest
 
 from compiler.live.stores import LiveStores
 from compiler.model.store import StoreAddress
-from compiler.operations.take_over import _of_list
+from compiler.operations.take_over import _find_in_list
 from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import FROM_VERSION, ROTATION, ROTATION_BY, Attributes, RemoteSecret, SecretWriter
 from tests import providers
@@ -566,4 +566,4 @@ def test_versions_of_one_second_have_no_order() -> None:
         ({"a": before, "b": own, "c": own, "d": later}, "d", None),
         ({"a": before, "b": own, "c": own}, "c", ("b", "a")),
     ):
-        assert _of_list(run, listed, RemoteSecret("x", current, {}, Attributes())) == found, listed
+        assert _find_in_list(run, listed, RemoteSecret("x", current, {}, Attributes())) == found, listed
