@@ -726,7 +726,7 @@ def test_what_is_extracted_is_a_json_object() -> None:
     )
 
 
-EVERY = replace(asked("*", wanted=None), fetch="extract", takes_all=True)
+EVERY = replace(asked("*", wanted=None), fetch="extract", takes_all=True, uses_all=True)
 
 
 def test_what_lists_no_key_needs_a_property_and_names_that_a_secret_can_have() -> None:
