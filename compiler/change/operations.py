@@ -488,6 +488,7 @@ def losses_of(
 
 
 def _losses(write: NewVersion, store: SecretReader, denied: set[str]) -> Iterator[Note]:
+    """Notes on the versions that `write` loses. A store in `denied` forbids the metadata of new names: skip those."""
     place, secret = Location(*write.target, None), write.steps[0].secret if write.steps else ""
     is_new = isinstance(write, Put) and write.is_new
     if is_new and write.store in denied:

@@ -297,9 +297,9 @@ class _Search:
         self._objects = objects
         self._own = (store.kind, store.name)
         self._written = readers.on_server(store.identity)
-        # The store objects that count, by kind and name, then by namespace, with what their names may mean.
+        # The registered store objects, by kind and name, then by namespace; their identities give names a meaning.
         self._stores: dict[tuple[str, str], dict[str, tuple[StoreIdentity, ...]]] = {}
-        # Kind, namespace (None for any) and name of all that exist.
+        # All store objects in the cluster: kind, namespace (None for any) and name.
         self._listed: set[tuple[str, str | None, str]] = set()
 
     def run(self) -> None:
@@ -340,7 +340,7 @@ class _Search:
             # A selector chooses by labels.
             is_known = all(self._objects[plural] is not None for each, plural in _STORES if each == kind)
         if not is_known:
-            # It is gone, was never there, or may not be seen.
+            # The store object does not exist, or may not be read: it may be this store.
             where = "" if kind == _CLUSTER_STORE else namespace or ""
             self._register_store(kind, where, str(name or ""), StoreIdentity(UNKNOWN, None))
         names = [name] if name is not None else [called for each, called in self._stores if each == kind]
@@ -355,7 +355,7 @@ class _Search:
             for each in (self._written, self._written._replace(mount=None)):
                 self._add(each, name, reader, label, is_path=is_path)
         elif name is None or not store.provider.is_known:
-            # What a name means there is not known.
+            # The meaning of a name is not known: it may be any remote secret.
             self._readers.add_below({""}, reader, label)
         elif is_path:
             self._readers.add_below(places_below(store, name), reader, label)
@@ -377,7 +377,7 @@ class _Search:
                     name = str(child(each, "match", "remoteRef").get("remoteKey") or "")
                     self._add(identity, name, writer, label)
                 if spec.get("dataTo"):
-                    # It names what it writes by the keys of a Secret.
+                    # The written names come from the keys of a Secret: they may be any.
                     self._add(identity, None, writer, label)
 
     def _generator(self, spec: LiveObject, reader: str) -> None:

@@ -210,7 +210,8 @@ class LiveStores:
     def identity_of_other(self, store: Store) -> StoreIdentity:
         """The identity of a store of any environment; sends no log-in.
 
-        Its server is asked only at its `reachableAt`, or at an address that means the same server everywhere.
+        Its server is asked only at its `reachableAt`, or at an address that means the same server everywhere. What a
+        port-forward says counts only if it does not contradict what the environment says.
         """
         written = store.identity
         is_reached = written.ids and written.server is not None and is_everywhere(written.server)
@@ -222,7 +223,6 @@ class LiveStores:
             self._others[address] = _ask(lambda: self._open_at(address))
         found, server = with_server(written, self._others[address]), address.identity.server
         is_certain = server is not None and is_everywhere(server)
-        # At a port-forward anything may answer: another id than the written one is of another server than the store's.
         return written if contradicts_written(found, written) and not is_certain else found
 
     def _open_at(self, address: StoreAddress) -> SecretWriter:

@@ -462,11 +462,12 @@ def match_accepted(
 ) -> frozenset[tuple[str, str]]:
     """The keys of `known`, as secret and key, that `words` name. Raises Refusal for a word that names none.
 
-    A secret in `takes_all` may have keys that only its stores know. If no secret is switched, nothing is accepted.
+    A secret in `uses_all` may have keys that only its stores know. If no secret is switched, nothing is accepted.
     """
     found: set[tuple[str, str]] = set()
     for word in words if known or uses_all else ():
         secret, slash, key = word.partition("/")
+        # A word is SECRET/KEY, or a KEY of any secret.
         named = {pair for pair in known if (pair == (secret, key) if slash else pair[1] == word)}
         if not named and key and secret in uses_all:
             named = {(secret, key)}

@@ -181,7 +181,9 @@ class ClusterGate:
             date = written.get(each)
             put = shift(date, ahead) if date is not None else None
             every = problems(manifest, live, replace(evidence, written=put))
-            yield from [(each, problem) for state in states for problem in every if problem.state is state][:1]
+            in_order = (problem for state in states for problem in every if problem.state is state)
+            if (gravest := next(in_order, None)) is not None:
+                yield each, gravest
 
     def _check_stores(self, switch: Switch, *, is_back: bool) -> Iterator[Check]:
         namespace, (store, present) = switch.namespace, (switch.destination, switch.source)

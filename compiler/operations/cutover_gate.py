@@ -251,7 +251,8 @@ def compare_stores(switches: Sequence[Switch], stores: LiveStores) -> Verificati
     """
     there = [cells_to_read(each.environment, (each.secret,), each.destination)[0] for each in switches]
     here = [cells_to_read(each.environment, (each.secret,), each.source)[0] for each in switches]
-    found, present = (verify([each for group in side for each in group], stores) for side in (there, here))
+    found = verify([each for group in there for each in group], stores)
+    present = verify([each for group in here for each in group], stores)
     comparer = Comparer()
     by_key = {(each.cell.environment, each.cell.secret, each.cell.key): each for each in present.keys}
     for each in found.keys:
@@ -408,7 +409,8 @@ def _check_unlisted(
     kept_of: KeptOf,
 ) -> Iterator[Check]:
     """Whether the unlisted keys of the Secret are the same in both stores."""
-    there, here = ({e.cell.key: e for e in side if e is not None} for side in (keys, [e.present for e in keys]))
+    there = {each.cell.key: each for each in keys}
+    here = {each.present.cell.key: each.present for each in keys if each.present is not None}
     found = compare_unlisted(there, here, Comparer())
     held = {name for each in keys if each.remote is not None for name in each.remote.properties}
     of, source, to = quote(switch.secret), quote(switch.source.id), quote(switch.destination.id)

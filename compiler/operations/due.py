@@ -50,7 +50,8 @@ class DueKey:
 def rotation_commands(environment: Environment, keys: Iterable[DueKey]) -> Iterator[str]:
     """The command that rotates the secret with the key that is overdue for longest; none if none is overdue."""
     late = [each for each in values_of(environment, keys) if each.age.overdue is not None]
-    for first in late[:1]:
+    if late:
+        first = late[0]
         own = dict.fromkeys(each.key for each in late if each.secret == first.secret)
         yield command_line("rotate", environment.name, first.secret, *own)
 

@@ -65,10 +65,10 @@ class Migration:
         self._steps = [step for name, step in found.items() if step.source is not None or name in self._has_variants]
         self._own_remotes = _find_own_remotes(rows)
         # Secrets that have every property as a key: no property may be left behind.
-        self._whole = frozenset(cell.secret for cell, _ in rows if cell.uses_all)
+        self._using_all = frozenset(cell.secret for cell, _ in rows if cell.uses_all)
         # The places of catalogue keys: no property there is an extra one, and no extra one is copied to such a place.
         self._places_of_keys = _locations(inventory, self._sources.values())
-        is_wide = options.all_properties or bool(self._whole)
+        is_wide = options.all_properties or bool(self._using_all)
         self._sources_by_place = _origins(inventory, self._sources.values(), to) if is_wide else {}
         self._limits = {to.id: inventory.limits(to)}
 
@@ -83,14 +83,16 @@ class Migration:
         planned = (*self._steps, *self._steps_without_keys)
         own = {step.destination.name for step in planned if step.destination is not None}
         destination.expect(dict.fromkeys(own, uses_before_reading(recovers=options.recover)))
+        # Every place of both sides is read once.
         pairs = [*((step.source, step.destination) for step in planned), *self._own_remotes.values()]
         names = [(place.store, place.name) for pair in pairs for place in pair if place is not None]
         seen = Observation({**origins, to.id: destination}, names)
+        # The steps of keys, then of secrets that list no keys, then of properties that no key names.
         steps = [_judge_step(step, self._way_to_add(step), to, seen, options) for step in self._steps]
         steps += [_judge_all(step, to, seen, options) for step in self._steps_without_keys]
-        extras = list(_extras(self._own_remotes, self._places_of_keys, self._whole, self._steps, seen))
-        moved = [step for step in extras if options.all_properties or step.secret in self._whole]
-        judged = (_judge_step(step, self._way_to_fill(step), to, seen, options) for step in moved)
+        extras = list(_extras(self._own_remotes, self._places_of_keys, self._using_all, self._steps, seen))
+        copied = [step for step in extras if options.all_properties or step.secret in self._using_all]
+        judged = (_judge_step(step, self._way_to_fill(step), to, seen, options) for step in copied)
         steps += [_unless_taken(step, self._sources_by_place) for step in judged if step is not None]
         draft = Plan(
             command=COMMAND,
@@ -99,7 +101,9 @@ class Migration:
             sources={name: store.address.absolute for name, store in origins.items()},
             options=options,
             steps=tuple(step for step in steps if step is not None),
-            extras=tuple(step.source for step in extras if step.source is not None and step.secret not in self._whole),
+            extras=tuple(
+                step.source for step in extras if step.source is not None and step.secret not in self._using_all
+            ),
             skipped=self._skipped,
         )
         since_of = since_in_sources(origins)
@@ -119,7 +123,7 @@ class Migration:
 
     def _way_to_fill(self, extra: Step) -> str:
         """The remedy for a blank property that becomes a key without being listed; empty for any other property."""
-        return "remove it from the source, or give it a value there" if extra.secret in self._whole else ""
+        return "remove it from the source, or give it a value there" if extra.secret in self._using_all else ""
 
 
 def _step_of(cell: Cell, there: Cell) -> Step:

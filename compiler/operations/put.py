@@ -514,7 +514,7 @@ class Target:
 
 
 def target_of(environment: Environment, secret_id: str, keys: Sequence[str] | None, store_id: str | None) -> Target:
-    """The target on the command line: without `keys`, all keys in use, and with None no key. Raises Refusal."""
+    """The target on the command line. Without `keys`: all in use; None: only the listed ones in use. Raises Refusal."""
     secret = secret_named(environment, secret_id)
     listed, store = secret.entry.keys, secret.store if store_id is None else store_named(environment, store_id)
     if store is None:

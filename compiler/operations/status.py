@@ -193,9 +193,10 @@ def recent_writes(status: Status, now: datetime, writer_of: WriterOf, undoer_of:
             if version.created is None or now - version.created > _RECENT:
                 continue
             run = writer_of(version)
-            by = run or undoer_of(version)
+            undone = undoer_of(version) if run is None else None
+            by = run or undone
             if by is None or not by.keys or (row.secret.id, key) in by.keys:
-                group = version.store, by, by is not run, "" if by is not None else version.name
+                group = version.store, by, undone is not None, "" if by is not None else version.name
                 groups.setdefault(group, []).append((row.secret.id, key, version.created))
     found = [
         RecentWrite(store, tuple((secret, key) for secret, key, _ in its), max(when for *_, when in its), run, is_undo)
