@@ -5,7 +5,6 @@ the operator has synchronised this generation of it since the value was written 
 every key.
 """
 
-import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +20,8 @@ from compiler.cluster.problem import (
     ClusterProblem,
     ClusterState,
 )
-from compiler.cluster.times import TURNS, older_value, operator_inactivity, turns_of_spec
+from compiler.cluster.specs import describe_difference, patch_of_spec, spec_writers
+from compiler.cluster.times import older_value, operator_inactivity, turns_of_spec
 from compiler.cluster.view import (
     CERTIFICATES,
     DATA_HASH,
@@ -46,9 +46,8 @@ from compiler.cluster.view import (
 )
 from compiler.model.environment import ORPHAN, PULL_TYPES, RETAIN
 from compiler.model.values import Manifest, child
-from compiler.text.wording import asking_cluster, command_line, kubectl_line, list_names, pluralize, quote, shell_line
+from compiler.text.wording import asking_cluster, command_line, kubectl_line, list_names, quote, shell_line
 
-_Path = tuple[str | int, ...]
 # By this label the chart knows its own; its first value is what an object has that was deployed before another was set.
 _OWN_LABEL, _FIRST_VALUE = "app.kubernetes.io/part-of", "ai-platform-engineering"
 _SYNCED = "SecretSynced"
@@ -65,7 +64,6 @@ _DELETE = "delete the Secret, and the operator makes it again; pods that run kee
 # of an immutable Secret up to 2.9. The only texts of it that are matched: nothing else in the status tells.
 _RETAINED = "secret retained due to DeletionPolicy=Retain"
 _NOT_UPDATED = "could not update secret, target is immutable"
-_STORE_FIELD, _TEMPLATES = ("secretStoreRef",), (("template",), ("manifest",))
 
 # With no other ones the Secret has the value of the store.
 _OF_NEW_VALUE = OF_PODS | {ClusterState.REPLACED, ClusterState.DATA_CHANGED}
@@ -354,9 +352,11 @@ def _external_secret_problems(manifest: Manifest, live: Live) -> Iterator[Cluste
         yield ClusterProblem(ClusterState.DELETED, message, evidence=common)
     yield from foreign_external_secret(manifest, found)
     if found.get("spec") != manifest.object.get("spec"):
-        message = f"the ExternalSecret {title} is not what was compiled: {_difference(manifest.object, found)}"
-        mend, common = _mend_spec(manifest, found), "the ExternalSecrets are not what was compiled"
-        common += "" if mend.startswith(_DEPLOY) else ": they have fields of another that applied them"
+        message = f"the ExternalSecret {title} is not what was compiled: {describe_difference(manifest.object, found)}"
+        mend, common = _DEPLOY, "the ExternalSecrets are not what was compiled"
+        if (patch := patch_of_spec(manifest, found)) is not None:
+            mend = patch.line if patch.is_needed else f"{_DEPLOY}; what stays, this changes: `{patch.line}`"
+            common += ": another has set fields that a deployment leaves" if patch.is_needed else ""
         yield ClusterProblem(ClusterState.OTHER_SPEC, message, mend, evidence=common)
     said = list(_condition_problems(manifest, live, found))
     if not is_synced(found):
@@ -421,84 +421,6 @@ def _type_problem(manifest: Manifest, other: str) -> ClusterProblem:
     return ClusterProblem(ClusterState.OTHER_TYPE, message, mend, evidence=common)
 
 
-def _difference(compiled: LiveObject, found: LiveObject) -> str:
-    """The first differing field of two specs, the number of other ones, and who last changed one of them."""
-    differing = sorted(
-        _differences(compiled.get("spec"), found.get("spec")), key=lambda each: each[0][:1] != _STORE_FIELD
-    )
-    path, wanted, there = differing[0]
-    field = quote(".".join(map(str, path)) or "spec")
-    # Text in a template may be a secret value.
-    is_text = isinstance(wanted, str) and isinstance(there, str) and path[1:2] not in _TEMPLATES
-    words = f"{field} is {quote(there)}, not {quote(wanted)}" if is_text else f"{field} differs"
-    if len(differing) > 1:
-        words += f", and {pluralize(len(differing) - 1, 'other field')}"
-    changes = [
-        (time, manager)
-        for time, manager, fields in writers(found, "f:spec")
-        if any(_owns(fields, each) for each, _, _ in differing)
-    ]
-    if changes:
-        time, manager = max(changes)
-        words += f"; changed by {quote(manager)} at {time}"
-        near = [each for each in _spec_writers(found) if _are_near(each[0], time)]
-        others = {name: when for when, name in sorted(near) if name != manager}
-        words += "".join(f", and {quote(name)} wrote the spec at {when}" for name, when in others.items())
-    return words
-
-
-def _mend_spec(manifest: Manifest, found: LiveObject) -> str:
-    """What makes the live spec the compiled one: a deployment, or the line that removes what it has too much.
-
-    Helm and Argo CD leave the fields that another tool has set, as before a take-over.
-    """
-    differing = [*_differences(manifest.object.get("spec"), found.get("spec"))]
-    owners = [*writers(found, "f:spec")]
-    by_path = [{(time, name) for time, name, fields in owners if _owns(fields, path)} for path, _, _ in differing]
-    # A field without an owner is a default of the API server's, which comes back.
-    if not all(by_path) or any(wanted is not None or {*map(type, path)} != {str} for path, wanted, _ in differing):
-        return _DEPLOY
-    escaped = [[str(key).replace("~", "~0").replace("/", "~1") for key in path] for path, _, _ in differing]
-    removals = json.dumps([{"op": "remove", "path": "/".join(("/spec", *path))} for path in escaped])
-    words = ("patch", "externalsecret", manifest.name, "--type", "json", "-p", removals)
-    line = kubectl_line("-n", manifest.namespace, *words)
-    is_newest = max(_spec_writers(found)) in set[tuple[str, str]]().union(*by_path)
-    return f"{_DEPLOY}; what stays, this removes: `{line}`" if is_newest else line
-
-
-def _are_near(one: str, other: str) -> bool:
-    """Whether two writes are so close in time that their writers may undo each other."""
-    moments = moment_of(one), moment_of(other)
-    return moments[0] is not None and moments[1] is not None and abs(moments[0] - moments[1]) <= TURNS
-
-
-def _spec_writers(found: LiveObject) -> list[tuple[str, str]]:
-    """When each manager last wrote the spec of an object, and the manager's name."""
-    return [(time, manager) for time, manager, _ in writers(found, "f:spec")]
-
-
-def _differences(wanted: object, found: object, path: _Path = ()) -> Iterator[tuple[_Path, object, object]]:
-    if isinstance(wanted, dict) and isinstance(found, dict):
-        for key in dict.fromkeys((*wanted, *found)):
-            yield from _differences(wanted.get(key), found.get(key), (*path, key))
-    elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
-        for at, (one, other) in enumerate(zip(wanted, found, strict=True)):
-            yield from _differences(one, other, (*path, at))
-    elif wanted != found:
-        yield path, wanted, found
-
-
-def _owns(fields: LiveObject, path: _Path) -> bool:
-    """Whether `fields`, which a manager owns, include the path; a list is one field."""
-    for key in path:
-        if isinstance(key, int):
-            return True
-        if f"f:{key}" not in fields:
-            return False
-        fields = child(fields, f"f:{key}")
-    return True
-
-
 def _secret_problems(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
     secret, has_synced, title = live.secret, is_synced(live.external_secret or {}), quote(manifest.target_title)
     target = child(manifest.object, "spec", "target")
@@ -549,7 +471,7 @@ def _applier_of(found: LiveObject) -> str:
         return f" but by the Application {quote(application)}"
     if release := release_of(found):
         return f" but by the Helm release {quote('/'.join(release))}"
-    time, manager = max(_spec_writers(found), default=("", ""))
+    time, manager = max(spec_writers(found), default=("", ""))
     return f" but by {quote(manager)}, which wrote it at {time}" if manager else ""
 
 

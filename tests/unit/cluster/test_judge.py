@@ -210,53 +210,18 @@ def test_each_lack_of_an_external_secret_is_found(
     assert any(said in reason.message for reason in found)
 
 
-def left_over() -> dict[str, Any]:
-    """The live object after a take-over: Helm and Argo CD leave there what its former owner alone had."""
+def test_what_a_deployment_leaves_has_a_line_of_its_own_and_is_another_cause() -> None:
     found = copy.deepcopy(EXTERNAL_SECRETS[SLACK])
-    found["spec"]["target"]["template"]["metadata"]["annotations"] = {"a~b/c": "x"}
     found["spec"]["dataFrom"] = [{"extract": {"key": "old"}}]
-    own: dict[str, Any] = {
-        "f:target": {"f:template": {"f:metadata": {"f:annotations": {"f:a~b/c": {}}}}},
-        "f:dataFrom": {},
-    }
-    former = {"manager": "kubectl", "time": "2020-01-01T00:00:00Z", "fieldsV1": {"f:spec": own}}
+    former = {"manager": "kubectl", "time": "2020-01-01T00:00:00Z", "fieldsV1": {"f:spec": {"f:dataFrom": {}}}}
     found["metadata"]["managedFields"].insert(0, former)
-    return found
-
-
-def test_what_the_former_owner_alone_had_is_removed_by_a_line() -> None:
-    (problem,) = problems(AZURE[SLACK], live(SLACK, external_secret=left_over()))
-    paths = ("/spec/target/template/metadata/annotations", "/spec/dataFrom")
-    removals = json.dumps([{"op": "remove", "path": path} for path in paths])
-    line = f"kubectl -n ai-platform-engineering patch externalsecret {SLACK} --type json -p '{removals}'"
-    assert (problem.state, problem.mend) == (ClusterState.OTHER_SPEC, line)
-    assert problem.evidence.endswith("they have fields of another that applied them")
-
-
-def test_what_a_deployment_may_still_remove_is_deployed_first() -> None:
-    newest = left_over()
-    newest["metadata"]["managedFields"][0]["time"] = "2999-01-01T00:00:00Z"
-    (problem,) = problems(AZURE[SLACK], live(SLACK, external_secret=newest))
-    assert problem.mend.startswith(
-        "deploy the newest values, then wait for a refresh; what stays, this removes: `kubectl"
-    )
-    changed = left_over()
-    changed["spec"]["refreshInterval"] = "5m0s"
-    unowned = left_over()
-    del unowned["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:dataFrom"]
-    for found in (changed, unowned):
-        (problem,) = problems(AZURE[SLACK], live(SLACK, external_secret=found))
-        assert problem.mend == "deploy the newest values, then wait for a refresh"
-
-
-def test_a_key_of_a_map_is_named_as_a_patch_does() -> None:
-    compiled = copy.deepcopy(AZURE[SLACK].object)
-    compiled["spec"]["target"]["template"]["metadata"]["annotations"] = {"own": "y"}
-    found = left_over()
-    del found["spec"]["dataFrom"]
-    found["spec"]["target"]["template"]["metadata"]["annotations"]["own"] = "y"
-    (problem,) = problems(replace(AZURE[SLACK], object=compiled), live(SLACK, external_secret=found))
-    assert "/spec/target/template/metadata/annotations/a~0b~1c" in problem.mend
+    (left,) = problems(AZURE[SLACK], live(SLACK, external_secret=found))
+    assert left.mend.startswith("kubectl -n ai-platform-engineering patch externalsecret ")
+    assert left.evidence.endswith("another has set fields that a deployment leaves")
+    former["time"] = "2999-01-01T00:00:00Z"
+    (may,) = problems(AZURE[SLACK], live(SLACK, external_secret=found))
+    assert may.mend == f"deploy the newest values, then wait for a refresh; what stays, this changes: `{left.mend}`"
+    assert may.evidence == "the ExternalSecrets are not what was compiled"
 
 
 def _condition(found: dict[str, Any], **changes: str) -> None:
