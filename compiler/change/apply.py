@@ -298,7 +298,7 @@ class _Work:
             with suppress(Exception):
                 self._log.record_result(result, maybe_stored=True)
         if result.state is State.FAILED and self._stops_at_failure:
-            # Before this thread takes its next one, which would wait for a store that is gone once more.
+            # Set this before the thread takes its next write, which might wait for the same failing store.
             self.failed.set()
         self.results[write.target] = result
         self.fresh.append(result)

@@ -145,6 +145,7 @@ def _group_writes(plan: Plan, readings: Readings) -> Plan:
     steps, writes = list(plan.steps), list[Put]()
     for members in _groups(steps, plan.stores).values():
         _refuse_contradictions(steps, members)
+        # Refused steps leave the write, and what is left of it is checked again.
         while writing := [index for index in members if steps[index].kind in WRITING]:
             own = [steps[index] for index in writing]
             store = plan.stores[own[0].place.store]

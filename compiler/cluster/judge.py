@@ -224,8 +224,8 @@ def _add_cause(problem: ClusterProblem, manifest: Manifest, live: Live, evidence
         return _refuse_operator(problem, manifest) if is_denied else problem
     is_undeployed = problem.state in (ClusterState.ABSENT, ClusterState.OTHER_SPEC)
     origin = evidence.origin(manifest) if is_undeployed else None
-    is_turned = found is not None and problem.state is ClusterState.OTHER_SPEC and problem.mend.startswith(_DEPLOY)
-    turns = turns_of_spec(found, evidence.now) if found is not None and is_turned else ""
+    may_alternate = found is not None and problem.state is ClusterState.OTHER_SPEC and problem.mend.startswith(_DEPLOY)
+    turns = turns_of_spec(found, evidence.now) if found is not None and may_alternate else ""
     if turns and (origin is None or not (origin.environment or origin.owner or origin.is_stale)):
         message, common = (f"{each}; {turns}" for each in (problem.message, problem.evidence))
         return replace(problem, message=message, mend=ONE_OWNER, evidence=common)

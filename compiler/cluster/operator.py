@@ -120,8 +120,9 @@ def identity_problem(store: Store, live: LiveObject, namespace: str) -> ClusterP
         return None
     message = f"{_subject(store)} leads to another store than {quote(store.id)}: {_store_difference(store, live)}"
     wanted, found = store.identity._replace(has_namespaces=True), live_identity(live)
-    is_alike = compare_stores(wanted, found._replace(version=wanted.version)) is not Sameness.ANOTHER
-    if is_alike and found.provider is wanted.provider:
+    with_our_version = found._replace(version=wanted.version)
+    if found.provider is wanted.provider and compare_stores(wanted, with_our_version) is not Sameness.ANOTHER:
+        # Only the version of the engine differs.
         change = json.dumps({"spec": {"provider": {store.provider.id: {"version": store.identity.version}}}})
         mend = store_object_line("patch", store, namespace, "--type", "merge", "-p", change)
         return ClusterProblem(ClusterState.STORE_VERSION, message, mend)

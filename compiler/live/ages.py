@@ -275,6 +275,7 @@ class _Ages(Generic[Key]):
     def _next_index(self, keys: list[Key]) -> int | None:
         """The version to read next: first to decide on the limit, then to date the last change more closely."""
         history = self._history
+        # Whether the tag is about the present value decides first.
         if history.tagged is not None and not history.is_read(history.tagged):
             return history.tagged
         ages = {key: self._judge_key(key) for key in keys}
@@ -284,9 +285,11 @@ class _Ages(Generic[Key]):
             after = max(history.tagged or 0, history.floor) + 1
             if not history.is_read(after):
                 return after
+        # Then the version that was in effect at the limit.
         for key in open_:
             if (index := history.probe(plus_days(self._now, -self._keys[key][0]))) is not None:
                 return index
+        # Then the middle of the widest gap around a change.
         gaps = [self._gap(key) for key in open_ if ages[key].state is AgeState.IN_TIME]
         low, high = max(gaps, key=lambda gap: gap[1] - gap[0], default=(0, 1))
         return (low + high) // 2 if high - low > 1 else None

@@ -46,6 +46,7 @@ def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
     """
     provider = store.provider
     given = None if store.reachable_at else environ.get(provider.address_variable(environ))
+    # A `reachableAt` is only where requests go: the store keeps its address as its name.
     url = given or store.address or store.reachable_at
     if not url:
         named = provider.address_variable(environ) or provider.variable

@@ -107,7 +107,7 @@ class Provider:
 
     expires_by_itself = False  # a value past its date is gone, and not served on
     drops_versions = False  # a write may push an old version out
-    deletes_by_version = False  # versions are deleted and listed by their numbers
+    deletes_by_version = False  # versions have numbers, by which they are deleted and listed; all share one set of tags
     keeps_dates = False  # a secret has dates and a content type, which its next version takes over
     holds_texts = False  # a remote secret may be one text, not a map of properties
 

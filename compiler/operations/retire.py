@@ -121,9 +121,10 @@ class Retirement:
         `run` narrows the plan to that run. Raises AddressError, and the StoreError of a store that cannot be used.
         """
         self._observe(stores)
+        # Secrets with readers are refused if they were named, and otherwise left out.
         steps = [step for remote in self.read if self.only for step in _still_read(remote)]
         writes: list[Operation] = []
-        gone: dict[Target, str] = {}
+        deleted_already: dict[Target, str] = {}
         for remote in self.free:
             target, reading, states = (self.store.id, remote.name), self._reading(remote), self._states_of(remote)
             known = VersionStates() if isinstance(states, StoreError) else states
@@ -135,7 +136,7 @@ class Retirement:
                 made = {version: known.made[version] for version in readable if version in known.made}
                 writes.append(DeleteVersions(*target, own, base=reading, versions=readable, others=deleted, made=made))
             elif not readable and deleted:
-                gone[target] = deleted[-1]
+                deleted_already[target] = deleted[-1]
         plan = Plan(
             command=COMMAND,
             environment=self._environment.name,
@@ -147,7 +148,7 @@ class Retirement:
             skipped=self.skipped,
         )
         # A resumed run does not check again what the caller may do: a refusal would end it.
-        plan = narrow_to_run(plan, run, gone) if run is not None else refuse_denied(plan)
+        plan = narrow_to_run(plan, run, deleted_already) if run is not None else refuse_denied(plan)
         if plan.writes:
             plan = replace(plan, who={self.store.id: self._writer.whoami().subject})
         return plan

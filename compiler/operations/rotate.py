@@ -499,6 +499,7 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
         if run.is_resumable or not all(why for _, _, why in places_of_rotation(run, writers)):
             # The run may have written a value that the cluster still waits for.
             return outcome
+        # Other writers have replaced all that it wrote: end the run, so that its tags can go.
         with run_lock(options.root, f"{COMMAND}, run {run.id}"), closing(RunLog(run)) as log:
             log.end("conflict")
     _clear_tags(run, environment, options, writers)

@@ -333,8 +333,8 @@ class _Evidence:
         if self.is_tagged(reading):
             return self._versions_of(target, reading)
         # In a store with one set of tags for all versions, this tag would be here too.
-        is_listed = not self.store(target).address.provider.deletes_by_version
-        found = self._versions_of(target, reading) if is_listed else _UNKNOWN
+        has_one_set_of_tags = self.store(target).address.provider.deletes_by_version
+        found = _UNKNOWN if has_one_set_of_tags else self._versions_of(target, reading)
         return found if found.own is not None else None
 
     def _versions_of(self, target: Target, current: RemoteSecret) -> _Versions:
