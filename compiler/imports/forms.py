@@ -11,13 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from compiler.imports.found_stores import (
-    OPERATOR,
-    STORES,
-    SourceStore,
-    Stores,
-    group_of,
-)
+from compiler.imports.found_stores import OPERATOR, STORES, SourceStore, Stores, group_of
 from compiler.model.document import Node, Span
 from compiler.model.environment import ALL_KEYS, DELETE, ORPHAN, OWNER, RETAIN
 from compiler.model.facts import ANNOTATION, parse_duration
@@ -142,10 +136,12 @@ _OF_TOOLS = frozenset(
 )
 _WAVE = re.compile(r"-?[0-9]{1,5}", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9]{1,24}")
-# `{{ .name }}`, which gives a key another name and no other value.
-# or `{{ index . "name" }}`.
+# `{{ .name }}` or `{{ index . "name" }}`: another name and no other value. A space outside is a part of the value.
+_SPACE = r"[ \t\r\n]"
+_NAME_IN_DATA = rf"(?:\.([A-Za-z_][A-Za-z0-9_]*)|index{_SPACE}+\.{_SPACE}+\"([A-Za-z0-9._-]+)\")"
 _RENAMED = re.compile(
-    r"\{\{-?\s*(?:\.([A-Za-z0-9_]+)|index\s+\.\s+\"([A-Za-z0-9._-]+)\")\s*(?:\|\s*toString\s*)?-?\}\}"
+    rf"(?:{_SPACE}*\{{\{{-{_SPACE}|\{{\{{){_SPACE}*{_NAME_IN_DATA}{_SPACE}*(?:\|{_SPACE}*toString{_SPACE}*)?"
+    rf"(?:(?<={_SPACE})-\}}\}}{_SPACE}*|\}}\}})"
 )
 
 
@@ -261,6 +257,7 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
         *reasons,
     ]
     template, keys = document.get(*_TEMPLATE, "data"), [*data.values()]
+    template = template if template is not None and template.children else None  # an empty one leaves what is fetched
     texts: Mapping[str, str] = {}
     if template is not None and all(_read_name(each) is not None for each in template.children.values()):
         keys, found = _rename_keys(template, data, extracts)
@@ -349,7 +346,7 @@ def _keep_texts(
 
 def _read_name(node: Node) -> str | None:
     """The fetched key that a text of a template is the value of, as it is; None for any other text."""
-    found = _RENAMED.fullmatch(node.value.strip()) if isinstance(node.value, str) else None
+    found = _RENAMED.fullmatch(node.value) if isinstance(node.value, str) else None
     return found[1] or found[2] if found is not None else None
 
 

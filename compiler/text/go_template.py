@@ -20,17 +20,24 @@ OPENING = "{{"
 _KNOWN = 1024
 _DEEPEST = 50
 # As Go's lexer: `{{-` and `-}}` need a space on their inner side, and nothing stands beside a comment but these.
-_COMMENT = re.compile(r"\{\{(?:-\s)?/\*.*?\*/(?:\s-)?\}\}", re.DOTALL)
+_COMMENT, _COMMENT_END = re.compile(r"\{\{(?:-\s)?/\*"), re.compile(r"\*/(?:\s-)?\}\}")
+# Others, such as that which does not break a line, are no space to Go.
+_SPACES = r"[ \t\r\n]*"
 _TEXT = r"""(?:"(?:[^"\\\n]|\\.)*+"|`[^`]*+`)"""
 _CHAR = r"'(?:[^'\\\n]|\\.)*+'"
 _ACTION = re.compile(
     rf"\{{\{{(?:-(?=\s))?(?P<body>(?:{_TEXT}|{_CHAR}|(?!\}}\}}|(?<=\s)-\}}\}})[^\"`'])*+)-?\}}\}}", re.DOTALL
 )
 _TOKEN = re.compile(
-    rf"\s*(?:(?P<text>{_TEXT})|(?P<char>{_CHAR})|(?P<variable>\$\w*)|(?P<field>\.(?=[^\W\d])\w+)"
+    rf"{_SPACES}(?:(?P<text>{_TEXT})|(?P<char>{_CHAR})|(?P<variable>\$\w*)|(?P<field>\.(?=[^\W\d])\w+)"
     r"|(?P<number>[+-]?\.?[0-9][\w.+-]*)|(?P<word>[^\W\d]\w*)|(?P<sign>:=|[|(),=.]))"
 )
-_SPACE = re.compile(r"\s*\Z")
+_SPACE = re.compile(rf"{_SPACES}\Z")
+# Those of base 16 with an exponent, and complex ones, are left to Go.
+_NUMBER = re.compile(
+    r"[+-]?(?:0[xXbBoO][0-9a-fA-F_]+|\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9]+)?)|[+-]?0[xX].*[pP].*|.*i"
+)
+_OTHER_NAME = re.compile(r"[\w.-]+")
 # Words of the language that are not functions; those below `_UNREAD` have names or a dot of their own.
 _OPENS, _CONSTANTS = frozenset({"if", "range", "with"}), frozenset({"true", "false", "nil"})
 _LEAVES = re.compile("break|continue")
@@ -69,12 +76,19 @@ def read_template(text: str) -> TemplateNames:
     unread = ""
     while (start := text.find(OPENING, at)) >= 0:
         texts.append(text[at:start])
-        found = _COMMENT.match(text, start) or _ACTION.match(text, start)
+        if comment := _COMMENT.match(text, start):
+            end = _COMMENT_END.match(text, text.find("*/", comment.end()))
+            if end is None:
+                mistake, at = mistake or ("a comment is not closed", start), start
+                break
+            at = end.end()
+            continue
+        found = _ACTION.match(text, start)
         if found is None:
             mistake, at = mistake or ("an action is not closed", start), start
             break
         at = found.end()
-        if found.re is _COMMENT or mistake is not None or unread:
+        if mistake is not None or unread:
             continue
         try:
             reader.action(found["body"], found.start("body"))
@@ -104,11 +118,32 @@ def _tokens(body: str, offset: int) -> list[_Token]:
     while not _SPACE.match(body, at):
         found = _TOKEN.match(body, at)
         if found is None:
-            raise _UnreadError(f"`{body[at:].strip()[:1]}`")
+            raise _explain_character(body, at, offset)
         kind = str(found.lastgroup)
+        if kind == "number" and not _NUMBER.fullmatch(found[kind]):
+            raise _explain_character(body, found.start(kind), offset)
         tokens.append(_Token(kind, found[kind], offset + found.start(kind)))
         at = found.end()
     return tokens
+
+
+def _explain_character(body: str, at: int, offset: int) -> _MistakeError:
+    """What is wrong with a character that begins nothing; most often it is of a key's name."""
+    at += body[at] == "."
+    name = _OTHER_NAME.search(body, max(body.rfind(each, 0, at) for each in ". (|") + 1)
+    if name is not None and name.start() <= at < name.end() and body[name.start() - 1 : name.start()] == ".":
+        return _MistakeError(f'the key {name[0]} is read by `index . "{name[0]}"`', offset + name.start())
+    shown = body[at:].lstrip(" \t\r\n")[:1]
+    at = body.index(shown, at)
+    shown = f"`{shown}`" if shown.isprintable() else f"the character U+{ord(shown):04X}"
+    return _MistakeError(f"{shown} is not expected there", offset + at)
+
+
+class _Block(NamedTuple):
+    kind: str  # empty behind its `else`
+    is_data: bool  # whether the dot outside is the data
+    outside: dict[str, bool]  # the variables in sight there, and whether each is the data
+    within: dict[str, bool]  # with those that it begins with
 
 
 class _NameReader:
@@ -119,8 +154,7 @@ class _NameReader:
         self.functions: dict[str, int] = {}
         self.texts: list[str] = []
         self.reads_all = False
-        # Of each open block, whether the dot within is still the data; the variables in sight, and which are the data.
-        self._blocks: list[tuple[str, bool, dict[str, bool]]] = []
+        self._blocks: list[_Block] = []
         self._is_data = True
         self._variables = {"$": True}
 
@@ -144,9 +178,9 @@ class _NameReader:
         elif first.text == "end":
             if not self._blocks or rest:
                 raise _MistakeError("an `end` ends nothing", first.at)
-            _, self._is_data, self._variables = self._blocks.pop()
+            _, self._is_data, self._variables, _ = self._blocks.pop()
         elif _LEAVES.fullmatch(first.text):
-            if rest or not any(kind == "range" for kind, _, _ in self._blocks):
+            if rest or not any(each.kind == "range" for each in self._blocks):
                 raise _MistakeError(f"`{first.text}` is outside of a `range`", first.at)
         else:
             self._pipeline(tokens)
@@ -154,23 +188,27 @@ class _NameReader:
     def _open(self, first: _Token, rest: list[_Token]) -> None:
         if not rest:
             raise _MistakeError(f"`{first.text}` has no value", first.at)
-        self._blocks.append((first.text, self._is_data, self._variables))
-        self._variables = dict(self._variables)
+        outside, was_data = self._variables, self._is_data
+        self._variables = dict(outside)
         is_data = self._pipeline(rest, first.text)
+        self._blocks.append(_Block(first.text, was_data, outside, dict(self._variables)))
         if first.text != "if":
             # The whole data is no list: its values are what a range over it gives.
             self._is_data = is_data and first.text == "with"
 
     def _else(self, first: _Token, rest: list[_Token]) -> None:
-        if not self._blocks:
+        if not self._blocks or not self._blocks[-1].kind:
             raise _MistakeError("an `else` belongs to nothing", first.at)
-        _, self._is_data, self._variables = self._blocks[-1]
-        self._variables = dict(self._variables)
-        if rest and rest[0].text in ("if", "with") and rest[0].kind == "word":
-            is_data = self._pipeline(rest[1:], rest[0].text)
-            self._is_data = is_data if rest[0].text == "with" else self._is_data
-        elif rest:
-            raise _MistakeError("an `else` has a value without an `if`", first.at)
+        block = self._blocks[-1]
+        self._is_data, self._variables = block.is_data, dict(block.within)
+        if not rest:
+            self._blocks[-1] = block._replace(kind="")
+        elif rest[0].kind == "word" and rest[0].text == block.kind != "range":
+            is_data = self._pipeline(rest[1:], block.kind)
+            self._blocks[-1] = block._replace(within=dict(self._variables))
+            self._is_data = is_data if block.kind == "with" else self._is_data
+        else:
+            raise _MistakeError(f"an `else` of this `{block.kind}` has no value", first.at)
 
     def _pipeline(self, tokens: list[_Token], opens: str = "") -> bool:
         """Notes the names of a pipeline, and its variables; whether its value is the whole data.
@@ -221,7 +259,6 @@ class _NameReader:
             raise _MistakeError("a command is missing", at)
         first, *arguments = operands
         if first.kind == "word" and first.text not in _CONSTANTS:
-            self.functions.setdefault(first.text, first.at)
             if first.text == "index" and arguments and arguments[0].kind == "data":
                 self._index(arguments[1:])
             elif any(each.kind == "data" for each in arguments):
@@ -242,15 +279,21 @@ class _NameReader:
         at = 0
         while at < len(tokens):
             token, is_data, fields = tokens[at], False, list[_Token]()
+            if at and _touch(tokens[at - 1], token):
+                raise _MistakeError("a space is missing", token.at)
             at += 1
             if token.text == "(" and token.kind == "sign":
                 end = _closing(tokens, at)
-                is_data, at = end > at and self._value(tokens[at:end], level + 1), end + 1
+                if end == at:
+                    raise _MistakeError("a parenthesis is empty", token.at)
+                is_data, at = self._value(tokens[at:end], level + 1), end + 1
             elif token.kind == "field":
                 is_data, fields = self._is_data, [token]
             else:
                 is_data = self._is_data_of(token)
             while at < len(tokens) and tokens[at].kind == "field" and _touch(tokens[at - 1], tokens[at]):
+                if token.kind in ("text", "char", "number") or token.text in (".", *_CONSTANTS):
+                    raise _MistakeError("a space is missing", tokens[at].at)
                 fields.append(tokens[at])
                 at += 1
             if fields and is_data:
@@ -265,8 +308,10 @@ class _NameReader:
             return self._variables[token.text]
         if token.kind == "text":
             self.texts.append(token.text[1:-1])
+        elif token.kind == "word" and token.text not in _CONSTANTS:
+            self.functions.setdefault(token.text, token.at)
         elif token.kind == "sign" and token.text != ".":
-            raise _UnreadError(f"`{token.text}`")
+            raise _MistakeError(f"`{token.text}` is not expected there", token.at)
         return token.kind == "sign" and self._is_data
 
 

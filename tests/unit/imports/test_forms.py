@@ -12,6 +12,7 @@ from compiler.refusal import Refusal
 from tests import providers
 from tests.commands import Done, run_command
 from tests.pace import allowed
+from tests.unit.imports.conftest import STORE, external_secret
 
 SENTINEL = "sentinel-4711"
 CLASS = """\
@@ -216,3 +217,36 @@ def test_an_entry_without_a_store_to_read_it_from_is_refused(
         1,
         'error: the environment "new" has no store to read "a" from',
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "renames"),
+    [
+        ("'{{ .x }}'", True),
+        ("'{{.x|toString}}'", True),
+        ("'{{ index . \"x\" }}'", True),
+        ('" {{- .x -}} \\n"', True),
+        ('"{{ .x }}\\n"', False),
+        ('" {{ .x }}"', False),
+        ('" {{- .x }} "', False),
+    ],
+)
+def test_a_text_with_space_outside_of_its_action_is_kept(
+    bring: Callable[..., Done], project: Path, text: str, *, renames: bool
+) -> None:
+    spec = (
+        f"target: {{template: {{data: {{KEY: {text}}}}}}}\ndata: [{{secretKey: x, remoteRef: {{key: a, property: x}}}}]"
+    )
+    done = bring(STORE + external_secret("a", spec), "--apply")
+    assert done.code == 0, done
+    catalogue = (project / "environments/catalogue.yaml").read_text("utf-8")
+    assert ("property: x" in catalogue) is renames
+    assert ("template:" in catalogue) is not renames
+    if not renames:
+        assert f"KEY: {text}" in catalogue
+
+
+def test_an_empty_template_leaves_the_fetched_keys(bring: Callable[..., Done]) -> None:
+    spec = "target: {template: {data: {}}}\ndata: [{secretKey: x, remoteRef: {key: a, property: x}}]"
+    done = bring(STORE + external_secret("a", spec))
+    assert (done.code, "with x" in done.out) == (0, True)

@@ -49,7 +49,6 @@ def test_knows_a_text_that_goes_through_all_keys(text: str) -> None:
         '{{ get . "a" }}',
         "{{ . | dict }}",
         "{{ index . .a }}",
-        "{{ .a @ }}",
         "{{ $x := .a }}{{ $x = . }}",
         "{{ " + "(" * 60 + ".a" + ")" * 60 + " }}",
     ],
@@ -60,6 +59,48 @@ def test_guesses_nothing_where_it_does_not_understand(text: str) -> None:
     assert read.mistake is None
 
 
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("{{ .a @ }}", ("`@` is not expected there", 6)),
+        ("{{ .api-key }}", ('the key api-key is read by `index . "api-key"`', 4)),
+        ("{{ upper .1PASSWORD }}", ('the key 1PASSWORD is read by `index . "1PASSWORD"`', 10)),
+        ("{{ .a\u00a0| upper }}", ("the character U+00A0 is not expected there", 5)),
+        ("{{ .a..b }}", ("a space is missing", 5)),
+        ('{{ print "a""b" }}', ("a space is missing", 12)),
+        ('{{ "a".b }}', ("a space is missing", 6)),
+        ("{{ print () }}", ("a parenthesis is empty", 9)),
+        ("{{ .a = 1 }}", ("`=` is not expected there", 6)),
+        ("{{/* a }} {{ .b }}", ("a comment is not closed", 0)),
+        ("a{{/* a */ .b }}{{/* c */}}", ("a comment is not closed", 1)),
+        ("{{ if .a }}{{ else }}{{ else }}{{ end }}", ("an `else` belongs to nothing", 24)),
+        ("{{ range .a }}{{ else }}{{ break }}{{ end }}", ("`break` is outside of a `range`", 27)),
+        ("{{ range .a }}{{ else if .b }}{{ end }}", ("an `else` of this `range` has no value", 17)),
+    ],
+)
+def test_says_what_go_does_not_parse(text: str, mistake: tuple[str, int]) -> None:
+    assert read_template(text).mistake == mistake
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ with $x := .a }}{{ $x }}{{ else }}{{ $x }}{{ end }}",
+        "{{ if $x := .a }}{{ else if $y := .a }}{{ $x }}{{ else }}{{ $y }}{{ end }}",
+        "{{ with .a }}{{ else with .a }}{{ . }}{{ end }}",
+        "{{ print -1 1_0 0x1F 1.5e-3 .5 (print .a).b 1i }}",
+        "{{- /* a */ -}}{{/**/}}{{.a}}}",
+    ],
+)
+def test_takes_what_go_parses(text: str) -> None:
+    read = read_template(text)
+    assert (read.mistake, read.unread) == (None, "")
+
+
+def test_a_word_is_a_function_wherever_it_stands() -> None:
+    assert list(read_template("{{ .a | default none }}").functions) == ["default", "none"]
+
+
 def test_gives_the_text_that_is_printed_as_it_is_written() -> None:
     assert read_template('a{{ .x | default "b" }}c{{/* d */}}e').texts == ("a", "c", "e", "b")
     assert read_template('a{{ dict . "b" }}c').texts == ("a", ' dict . "b" ', "c", "b")
@@ -67,7 +108,15 @@ def test_gives_the_text_that_is_printed_as_it_is_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['{{"' * 20_000, "{{/*" * 15_000, "{{ (" * 15_000, "{{" + " " * 60_000, "{{ " + ". " * 30_000 + "}}"]
+    "text",
+    [
+        "{{/* }}" * 15_000,
+        '{{"' * 20_000,
+        "{{/*" * 15_000,
+        "{{ (" * 15_000,
+        "{{" + " " * 60_000,
+        "{{ " + ". " * 30_000 + "}}",
+    ],
 )
 def test_reads_hostile_texts_in_no_time(text: str) -> None:
     read = read_template(text)
