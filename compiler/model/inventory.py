@@ -59,6 +59,7 @@ class Cell:
     skips_missing: bool = False  # the operator leaves the key out where its remote secret is not found, and says Ready
     takes_all: bool = False  # the Kubernetes Secret has all other properties of the remote secret, too
     uses_all: bool = False  # it has them, or a text that is made of them
+    in_texts: bool = False  # the Secret has texts that are made of the key, and not the key
 
     @property
     def is_all(self) -> bool:
@@ -227,6 +228,7 @@ class Inventory:
             entry.skips_missing,
             secret is not None and secret.takes_all,
             secret is not None and secret.uses_all,
+            bool(entry.template),
         )
 
     def ends(self, secret: Secret) -> tuple[Store, ...]:

@@ -90,7 +90,8 @@ def _cells(secret_id: str, node: Node, store: Store) -> Iterator[Cell]:
 
     def cell(key: str, place: Place, at: Span, fetch: str) -> Cell:
         own = Cell(secret_id, key, store, place, at, node.key_span, (secret_id, key), serving=store, fetch=fetch)
-        return replace(own, skips_missing=skips, takes_all=takes_all, uses_all=takes_all)
+        in_texts = node.get("templateData") is not None
+        return replace(own, skips_missing=skips, takes_all=takes_all, uses_all=takes_all, in_texts=in_texts)
 
     listed = node.nearest("keys").items
     if fetch == EXTRACT and not listed:
@@ -410,7 +411,10 @@ def store_error_finding(group: Sequence[Cell], error: StoreError) -> Diagnostic:
     skipping = [each for each in group if each.skips_missing]
     if isinstance(error, NotFoundError | SoftDeletedError) and skipping:
         names = name_keys([each.key for each in skipping])
-        message += f"; the operator would leave {names} out of the Secret, and say Ready"
+        what = f"leave {names} out of the Secret, and say Ready"
+        if any(each.in_texts for each in skipping):
+            what = f"go on without {names}: a text fails or is empty, and if nothing is left, Delete takes the Secret"
+        message += f"; the operator would {what}"
     return remote_finding(_rule_of(error), group, message, way_out_of(group, error))
 
 

@@ -616,6 +616,10 @@ def test_a_key_that_the_operator_would_leave_out_is_said_to_be(kind: type[StoreE
     said = '; the operator would leave "TOKEN" out of the Secret, and say Ready'
     assert store_error_finding([skipped, kept], refused(kind)).message.endswith(said)
     assert "the operator would leave" not in store_error_finding([kept], refused(kind)).message
+    # Of a text the operator says Ready only if it is made by `index`.
+    of_text = replace(skipped, in_texts=True)
+    said = '; the operator would go on without "TOKEN": a text fails or is empty, and if nothing is left, Delete takes'
+    assert said in store_error_finding([of_text], refused(kind)).message
     # A refusal is an error to the operator, too.
     assert "the operator would leave" not in store_error_finding([skipped], refused(errors.DisabledError)).message
 
