@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 from compiler.live.stores import LiveStores
 from compiler.model.document import Severity
 from compiler.model.environment import Environment, Project, Store
-from compiler.model.inventory import reads_of
+from compiler.model.inventory import key_of_property, reads_of
 from compiler.model.provider import UNKNOWN, unknown_identity
 from compiler.model.store import (
     Sameness,
@@ -267,7 +267,8 @@ def readers_in_project(
 
 def readers_of_key(readers: Iterable[Reader], name: str) -> tuple[tuple[Reader, ...], str]:
     """The readers whose Secret is made of the property too, and why it is kept, in words."""
-    found = tuple(each for each in readers if each.uses_all or each.property in (None, name))
+    known = (None, name, key_of_property(name))
+    found = tuple(each for each in readers if each.uses_all or each.property in known)
     return found, read_by(found, "pods may read it: it goes into the Secret of") if found else ""
 
 

@@ -5,6 +5,7 @@ It is known from the files alone; `live/observation.py` reads what lies there.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -104,6 +105,13 @@ def name_keys(keys: Sequence[str], most: int | None = None) -> str:
     if ALL_KEYS in keys:
         return "every key"
     return list_names(keys) if most is None else list_names(keys, most)
+
+
+def key_of_property(name: str) -> str:
+    """The key that a property becomes in a Secret with every property: what no key can have becomes `_`."""
+    if name.isascii() and name.isidentifier():
+        return name
+    return "".join(each if each in "-._" or unicodedata.category(each)[0] in "LN" else "_" for each in name)
 
 
 # By the name of a remote secret, as its provider compares it, and by property: the limit of the key there in days.
@@ -266,10 +274,11 @@ class Inventory:
 
     def key_at(self, store: Store, remote: str, property_: str) -> Cell | None:
         """The key of the catalogue that lies in this property, or is the whole value; None for none."""
+        known = (None, property_, key_of_property(property_))
         name = store.provider.remote_name(remote)
         for cell in self.every(store):
             is_there = cell.place is not None and not cell.is_all and cell.remote_name == name
-            if is_there and cell.property in (None, property_):
+            if is_there and cell.property in known:
                 return cell
         return None
 

@@ -15,7 +15,7 @@ from compiler.change.plan import Kind, Location, Options, Plan, Step
 from compiler.live.observation import Reading, read_many
 from compiler.live.readers import Reader, readers_in_project, readers_of_key, way_out
 from compiler.model.environment import EXTRACT
-from compiler.model.inventory import Inventory, own_remote
+from compiler.model.inventory import Inventory, key_of_property, own_remote
 from compiler.model.store import way_to_place
 from compiler.operations.put import COMMAND, Target, explain_unserved
 from compiler.refusal import Refusal
@@ -51,8 +51,8 @@ def _refuse_listed(target: Target, remote: str, names: Collection[str]) -> None:
     store = target.store
     way = "take it out of `keys` in the catalogue first; --remove is for unlisted keys"
     for name in names:
-        if name in target.secret.entry.keys:
-            message = f"the catalogue lists the key {quote(name)} of {quote(target.secret.id)}"
+        if {name, key_of_property(name)} & target.secret.entry.keys.keys():
+            message = f"the catalogue lists the key {quote(key_of_property(name))} of {quote(target.secret.id)}"
             raise Refusal("usage", message, way)
     inventory = Inventory(target.environment)
     for name in names:

@@ -6,7 +6,6 @@ do in the stores.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -27,7 +26,7 @@ from compiler.live.stores import AddressError, LiveStores
 from compiler.model import group_pairs
 from compiler.model.document import Diagnostic, Severity
 from compiler.model.environment import BUNDLE, EXTRACT, Environment, Secret, Store
-from compiler.model.inventory import Cell
+from compiler.model.inventory import Cell, key_of_property
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
 from compiler.operations.references import (
     copy_or,
@@ -117,7 +116,7 @@ def extract(remote: RemoteSecret, *, takes_all: bool = False) -> RemoteSecret:
     found: dict[str, SecretValue] = {}
     names: dict[str, str] = {}
     for name, value in remote.properties.items():
-        key = "".join(each if each in "-._" or unicodedata.category(each)[0] in "LN" else "_" for each in name)
+        key = key_of_property(name)
         if key in found:
             raise InvalidReferenceError(f"its properties {quote(names[key])} and {quote(name)} become one key")
         if len(key.encode()) > _LONGEST:
@@ -324,7 +323,8 @@ def compare_unlisted(
         return {}
     found: dict[Likeness, tuple[str, ...]] = {}
     for name in dict.fromkeys((*old, *new)):
-        if name not in here or here[name].cell.is_all:
+        # The name that stands for all keys is none of theirs.
+        if key_of_property(name) not in here:
             # A blank value is a key of the Secret too.
             in_both, is_old = name in old and name in new, name in old
             one_sided = Likeness.MISSING if is_old else Likeness.ONLY_THERE

@@ -623,6 +623,15 @@ def more(found: Cutover) -> list[tuple[str, ...]]:
     return [check.more for check in found.checks if check.about is About.COMPARED and check.more]
 
 
+def test_a_property_that_becomes_a_listed_key_is_no_surplus(extracting: Bench) -> None:
+    held = {"JIRA TOKEN": SecretValue("t-2"), **secrets(JIRA_URL="https://jira")}
+    extracting.vault.hold("agents/jira", jira())
+    extracting.azure.hold("agents-jira", held)
+    found = extracting.to_azure("jira")
+    assert not any("--remove" in mend for each in found.checks for mend in each.mends)
+    assert not found.is_refused
+
+
 def test_a_key_that_is_not_listed_is_accepted_by_its_name(extracting: Bench) -> None:
     extracting.vault.hold("agents/jira", jira(LOST="x", CHANGED="old"))
     extracting.azure.hold("agents-jira", jira(CHANGED="new", **{"-odd": "y"}))

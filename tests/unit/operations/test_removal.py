@@ -203,3 +203,12 @@ def test_an_entry_that_lists_no_key_keeps_one_property(extracting: Bench) -> Non
     reason, remedy = refused(extracting, *LISTED, *SURPLUS)
     assert reason.endswith(" is all that it holds")
     assert remedy.endswith("retire prod jira --store azure")
+
+
+def test_a_property_that_becomes_a_listed_key_is_not_taken_away(extracting: Bench) -> None:
+    hold(extracting.azure, NAME, {"JIRA TOKEN": "t-2", "JIRA_URL": "https://jira"})
+    with pytest.raises(Refusal, match='the catalogue lists the key "JIRA_TOKEN" of "jira"'):
+        planned(extracting, "JIRA TOKEN")
+    extracting.add_entry("remote: {azurekv: agents-jira}", "keys: {OLD_URL: {}}")
+    with pytest.raises(Refusal, match='the property "OLD_URL" of "agents-jira" is the key "OLD_URL" of "other"'):
+        planned(extracting, "OLD URL")
