@@ -355,7 +355,7 @@ def _external_secret_problems(manifest: Manifest, live: Live) -> Iterator[Cluste
         message = f"the ExternalSecret {title} is not what was compiled: {describe_difference(manifest.object, found)}"
         mend, common = _DEPLOY, "the ExternalSecrets are not what was compiled"
         if (patch := patch_of_spec(manifest, found)) is not None:
-            mend = patch.line if patch.is_needed else f"{_DEPLOY}; what stays, this changes: `{patch.line}`"
+            mend = patch.line if patch.is_needed else f"{_DEPLOY}; then this changes what is left: `{patch.line}`"
             common += ": another has set fields that a deployment leaves" if patch.is_needed else ""
         yield ClusterProblem(ClusterState.OTHER_SPEC, message, mend, evidence=common)
     said = list(_condition_problems(manifest, live, found))
@@ -408,13 +408,13 @@ def _type_problem(manifest: Manifest, other: str) -> ClusterProblem:
     moment = "at its next refresh" if is_orphan(manifest) else "at once"
     waiting = "cannot pull their images until then" if wanted in PULL_TYPES else "wait for it"
     effect = (
-        f"no type can be changed. Deleted, it is made again of that type {moment}: pods that run keep what they have "
-        f"read, and those that start meanwhile {waiting}"
+        f"no type can be changed. A deleted Secret is created again with that type {moment}: running pods keep what "
+        f"they have read, and pods that start before that {waiting}"
     )
     mend = "deploy the newest values, then delete the Secret"
     if manifest.environment:
         status = command_line("status", manifest.environment, "--only", manifest.secret, *asking_cluster())
-        mend = f"for the line that deletes it, once the type is deployed: {status}"
+        mend = f"once the type is deployed, this prints the line that deletes it: {status}"
     message, common = (
         f"{who} {has}, and {effect}" for who in (f"the Secret {quote(manifest.target_title)} is", "the Secrets are")
     )

@@ -285,7 +285,7 @@ _UNKNOWN = datetime.min.replace(tzinfo=UTC)
 _MAY = "pods may hold an earlier value of a Secret that they read: they started before"
 _SECRET_ALONE = f"{_MAY} the Secret was last written, but the store does not say that the value changed since"
 _VALUE_ALONE = f"{_MAY} the store got its value, but the Secret was not written since"
-_ADOPTED = f"{_MAY} there was its ExternalSecret, and whether the Secret held the same values then is not known"
+_ADOPTED = f"{_MAY} its ExternalSecret was created, and it is not known whether the Secret had the same values then"
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ OF_PODS = frozenset({ClusterState.PODS, ClusterState.RESTART, ClusterState.RESTA
 
 
 # What a person does first where two may apply an object in turn: each deploys, and the other one undoes it.
-ONE_OWNER = "let only one apply them, or what is deployed is undone again"
+ONE_OWNER = "let only one apply them: two undo each other's changes"
 
 
 @dataclass(frozen=True, slots=True)

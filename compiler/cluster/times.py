@@ -82,7 +82,7 @@ def clock_notes(store: str, ahead: timedelta, live: Live, now: datetime, cluster
     for what, drift in ((f"the store {quote(store)}", ahead), ("the cluster", cluster)):
         if drift:
             side = "ahead of" if drift > timedelta() else "behind"
-            yield f"the clock of {what} is {_minutes(abs(drift))} {side} this machine's; its times count without that"
+            yield f"the clock of {what} is {_minutes(abs(drift))} {side} this machine's; its times are corrected"
 
 
 def _minutes(ahead: timedelta) -> str:
@@ -103,11 +103,11 @@ def turns_of_spec(external_secret: LiveObject, now: datetime) -> str:
     again = [quote(name) for name, time in recent if time - made > _SAME]
     # After two changes one of two writers has written only once: only a third shows that they take turns.
     if len(again) > 1 and changes > len(again):
-        return f"two may apply it in turn: {' and '.join(again)} have both written it within an hour"
+        return f"two may overwrite each other: {' and '.join(again)} have both written it within an hour"
     last, time = max(recent, key=itemgetter(1))
     if changes < _MOST_BY_HAND or changes * TURNS < time - made:
         return ""
-    return f"two may apply it in turn: its spec has changed once an hour or more often, last by {quote(last)}"
+    return f"two may overwrite each other: its spec has changed once an hour or more often, last by {quote(last)}"
 
 
 def note_turns(live: Live, now: datetime) -> Iterator[str]:

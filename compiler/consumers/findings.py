@@ -126,8 +126,8 @@ def _doubly_made(own: EnvironmentSecrets, gathered: ObjectIndex) -> Iterator[Fin
         if others:
             first = others[0]
             yield Finding(
-                f"the Secret {quote(name[1])} of {quote(secret.id)} is made twice: "
-                f"{'an' if first.kind[0] in 'AEIOU' else 'a'} {first.kind} {quote(first.by)} makes it too",
+                f"the Secret {quote(name[1])} of {quote(secret.id)} is created twice: "
+                f"{'an' if first.kind[0] in 'AEIOU' else 'a'} {first.kind} {quote(first.by)} creates it too",
                 secret.node.key_span,
                 help="switch that one off, or remove the secret from this environment",
                 related=tuple(

@@ -149,6 +149,6 @@ def rbac(environment: Environment) -> str:
         f"# What `{PROGRAM} status {environment.name} --cluster` and `--wait` ask for.\n"
         "# `verify` and `cutover` with --cluster need no more.\n"
         "# `rotate` needs the same, platform-secrets-force-sync and platform-secrets-retire.\n"
-        '# Bind the roles to the people who run the commands. Without a rule, what it is for is "not asked".\n'
+        '# Bind the roles to the people who run the commands. What lacks its rule is reported as "not asked".\n'
         f"{roles}{(_RBAC / 'cluster.yaml').read_text('utf-8')}"
     )

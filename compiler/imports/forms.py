@@ -424,7 +424,7 @@ def _reference(document: Node, item: Node, remote: Node, namespace: str, stores:
     key = remote.text("key")
     if named is None or not key:
         what = "store" if named is None else "remote secret"
-        return [*reasons, Finding(f"it names no {what}, as what Kustomize completes", item.span, _RENDER)]
+        return [*reasons, Finding(f"it names no {what}, as before Kustomize completes it", item.span, _RENDER)]
     store = stores.store_named(named, namespace)
     if isinstance(store, Finding):
         return [*reasons, store]

@@ -432,7 +432,7 @@ def _check_unlisted(
     known = {*here, *(name for names in found.values() for name in names)}
     for secret, name in sorted(accepted):
         if found and secret == switch.secret and name not in known:
-            message = f"--accept-differences names {quote(name)}, which is no key of {of} in {source} or {to}"
+            message = f"--accept-differences names {quote(name)}, which is not a key of {of} in {source} or {to}"
             unlisted = sorted(known - here.keys())
             yield Check(About.COMPARED, Verdict.REFUSED, message, suggest(name, unlisted, "keys that are not listed"))
     if found.keys() == {Likeness.EQUAL}:
@@ -456,7 +456,7 @@ def _mend_unlisted(
         kept, to = kept_of(switch, names), switch.destination.id
         removed = [name for name in names if name not in kept]
         if removed and not held - set(removed):
-            yield f"{list_names(removed, len(removed))} is all that {quote(to)} holds of it: other keys go there first"
+            yield f"{list_names(removed, len(removed))} is all that {quote(to)} has of it: copy other keys there first"
         elif removed:
             words = (*repeat_option("--remove", removed), "--store", to, "--apply")
             yield f"to remove them there: {command_line('put', switch.environment.name, switch.secret, *words)}"

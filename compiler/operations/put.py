@@ -527,7 +527,7 @@ def target_of(environment: Environment, secret_id: str, keys: Sequence[str] | No
         # A text that does not look like a key may be the value, typed after its key.
         what = f'key "{key}"' if _KEY.fullmatch(key) else "key with one of the given names"
         if secret.entry.extract and closest(key, listed) is None:
-            way_out = "only listed keys are set: write what you want to set under its `keys` in the catalogue"
+            way_out = "`put` sets only listed keys: add the key to its `keys` in the catalogue"
             raise Refusal("usage", f"{quote(secret.id)} lists no {what if listed else 'keys'}", way_out)
         raise Refusal("usage", f'the secret "{secret.id}" has no {what}', suggest(key, listed, "keys"))
     return Target(environment, secret, store, chosen)

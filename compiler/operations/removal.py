@@ -31,7 +31,7 @@ def removal(target: Target, names: Sequence[str], options: Options) -> Change:
     """
     secret, store, names = target.secret, target.store, tuple(dict.fromkeys(names))
     if secret.fetch != EXTRACT:
-        message = f"{quote(secret.id)} has no `extract: true`: its Secret has no other keys than the listed ones"
+        message = f"{quote(secret.id)} has no `extract: true`: its Secret has only the listed keys"
         raise Refusal("usage", message, "take a key out of its `keys` in the catalogue; --remove is for unlisted keys")
     remote = own_remote(secret, store)
     if remote is None:
@@ -107,7 +107,7 @@ def _judge(step: Step, reading: Reading, target: Target, readers: Collection[Rea
     if is_planned:
         return replace(step, kind=Kind.KEEP)
     unlisted = [each for each in reading.properties if each not in target.secret.entry.keys]
-    return step.refuse(f"{store} has no such key there", suggest(name, unlisted, "keys that are not listed") or "")
+    return step.refuse(f"{store} has no such key", suggest(name, unlisted, "keys that are not listed") or "")
 
 
 _SWITCH_FIRST = "let another store serve it first (`cutover`)"
@@ -119,5 +119,5 @@ def _keep_one(steps: tuple[Step, ...], reading: Reading, target: Target) -> tupl
     if not removed or not isinstance(reading, RemoteSecret) or reading.properties.keys() - removed:
         return steps
     line = command_line("retire", target.environment.name, target.secret.id, "--store", target.store.id)
-    reason = f"{list_names(removed)} is all that it holds"
-    return tuple(step.refuse(reason, f"to delete it whole: {line}") for step in steps)
+    reason = f"{list_names(removed)} is all that it has"
+    return tuple(step.refuse(reason, f"to delete the whole remote secret: {line}") for step in steps)

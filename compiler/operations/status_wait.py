@@ -153,7 +153,7 @@ def changes_since(
             )
     turns, count = list[str](), generation_of(live) - before.generation
     if before.generation and count > 1:
-        turns.append(f"two may apply its spec in turn: it was changed {count} times since this wait began")
+        turns.append(f"two may overwrite each other's spec: it was changed {count} times since this wait began")
     return Changes(tuple(found), (*notes, *turns), before.changed, is_expected=bool(notes) and before.saw)
 
 
@@ -476,7 +476,7 @@ def _why_not_forced(judge: StatusJudge, snapshot: Snapshot, secrets: Iterable[st
         if store := unready_store(snapshot.view, manifest.namespace, manifest.object):
             held[secret] = f" before {store} is ready"
         elif (row.secret.entry.skips_missing and row.values.faults) or (row.secret.uses_all and row.values.unset):
-            held[secret] = f", as it would take out of the Secret what {quote(row.store.id)} does not have"
+            held[secret] = f", as that would remove the keys from the Secret that {quote(row.store.id)} does not have"
     return held
 
 

@@ -2,7 +2,7 @@
 
 With `extract: true` each property of one remote secret is a key, under its own name, in every environment. So no key
 can have variants, a place of its own or another entry's value, no environment chooses variants, and there is one way to
-fetch it. Where no key is listed, only the store knows which there are: no lifetime counts.
+fetch it. If no key is listed, only the store knows the keys, and no lifetime applies.
 
     github:
       extract: true
@@ -48,7 +48,7 @@ def check_catalogue(catalogue: Catalogue) -> Findings:
             yield _finding(f"{quote(entry.id)} has no variants", "use", use, extract, scope)
         for field in _OF_VALUES if not entry.keys else ():
             if (node := entry.node.get(field)) is not None:
-                message = f"`{field}` is of listed keys, and {quote(entry.id)} lists none"
+                message = f"`{field}` applies to listed keys, and {quote(entry.id)} lists none"
                 way_out = f"list them under `keys`, or remove `{field}`"
                 related = (Related("every property is a key because of this", extract.span),)
                 yield Finding(message, node.key_span, help=way_out, related=related, scope=scope)

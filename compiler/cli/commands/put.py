@@ -49,8 +49,8 @@ Kubernetes Secrets, or KEY=value lines whose keys belong to one secret each.
 --expires sets the expiry date in a Key Vault, in place of the one that a store with requireExpiry gets from the
 catalogue's limits. The plan shows the date.
 
---remove takes a key out of a secret with `extract: true` where no pod may read it: one that the catalogue does not
-list, in a store that does not serve the secret. The new version keeps all else; --undo writes the one before again.
+--remove takes a key out of a secret with `extract: true`. The catalogue must not list the key, and no pod may read it:
+the store does not serve the secret now. The new version keeps everything else; --undo restores the one before.
 
 --format json prints one object with the keys, what was written and the versions, and does not ask."""
 EXAMPLES = (
@@ -83,7 +83,7 @@ def configure(parser: Parser) -> None:
         "take this key from that name of the input (with --all also SECRET/KEY=NAME), and no other; repeatable",
     )
     parser.add_repeatable(
-        "--remove", "KEY", "take this key, which the catalogue does not list, out of an extracted secret; repeatable"
+        "--remove", "KEY", "remove this key, which the catalogue does not list, from an extracted secret; repeatable"
     )
     parser.exclude("--all", "SECRET", "KEY")
     for option in ("--all", "--map"):

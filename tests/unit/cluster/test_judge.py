@@ -220,7 +220,9 @@ def test_what_a_deployment_leaves_has_a_line_of_its_own_and_is_another_cause() -
     assert left.evidence.endswith("another has set fields that a deployment leaves")
     former["time"] = "2999-01-01T00:00:00Z"
     (may,) = problems(AZURE[SLACK], live(SLACK, external_secret=found))
-    assert may.mend == f"deploy the newest values, then wait for a refresh; what stays, this changes: `{left.mend}`"
+    assert (
+        may.mend == f"deploy the newest values, then wait for a refresh; then this changes what is left: `{left.mend}`"
+    )
     assert may.evidence == "the ExternalSecrets are not what was compiled"
 
 
@@ -631,12 +633,13 @@ def test_a_secret_of_another_type_is_named_with_what_its_deletion_means(
     (found,) = problems(typed, as_deployed(typed, other_type=other))
     what, moment, waiting = said
     assert found.state is ClusterState.OTHER_TYPE
-    effect = f"Deleted, it is made again of that type {moment}: pods that run keep what they have read"
+    effect = f"A deleted Secret is created again with that type {moment}: running pods keep what they have read"
     for message in (found.message, found.evidence):
         assert all(each in message.replace("are", "is", 1) for each in (what, "no type can be changed", waiting))
         assert effect in message
     assert found.mend == (
-        "for the line that deletes it, once the type is deployed: platform-secrets status dev --only slack --cluster"
+        "once the type is deployed, this prints the line that deletes it: "
+        "platform-secrets status dev --only slack --cluster"
     )
     assert problems(replace(typed, environment=""), as_deployed(typed, other_type=other))[0].mend == (
         "deploy the newest values, then delete the Secret"

@@ -40,7 +40,7 @@ def test_a_secret_that_the_manifests_make_too_is_found_at_both_places(bench: Ben
     assert found.severity is Severity.ERROR
     assert (found.span.path, found.span.line) == ("environments/base.yaml", 9)
     assert [each.span.where for each in found.related] == [last(text, "agent-jira-secrets")]
-    assert 'a Secret "agent-jira-secrets" makes it too' in found.message
+    assert 'a Secret "agent-jira-secrets" creates it too' in found.message
 
 
 @pytest.mark.parametrize(

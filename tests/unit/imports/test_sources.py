@@ -451,7 +451,7 @@ def test_the_keys_that_a_type_needs_are_listed(bring: Bring, project: Path) -> N
         ("{key: team/app, property: inner}", "`property` is not supported"),
         ("{key: team/app, conversionStrategy: Unicode}", "`conversionStrategy: Unicode` is not supported"),
         ("{key: team/app, version: '3'}", "`version` is not supported"),
-        ('{key: ""}', "it names no remote secret, as what Kustomize completes"),
+        ('{key: ""}', "it names no remote secret, as before Kustomize completes it"),
         ("{key: '<TEAM>/app'}", "stands for a text that is not there yet"),
     ],
 )

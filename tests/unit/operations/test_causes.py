@@ -402,7 +402,7 @@ def test_what_no_deployment_removes_is_removed_by_its_line(world: World) -> None
         ]
         return advice(seen(moving(world), **dict(zip(("jira", "github"), lives, strict=False))), asked)
 
-    deploys = f"deploy the newest values, then wait for a refresh; what stays, this removes: `{PATCH}`"
+    deploys = f"deploy the newest values, then wait for a refresh; then this changes what is left: `{PATCH}`"
     assert told(PATCH) == Advice((PATCH, WAIT))
     # The release that is to be upgraded may have set the fields itself.
     assert told(deploys) == Advice(("deploy it", WAIT))

@@ -460,7 +460,7 @@ def test_a_secret_that_cannot_get_its_type_is_not_switched(
     assert len(refused) == 1
     assert 'is of the type "Opaque", not "None", and no type can be changed' in refused[0].message
     line = "platform-secrets status dev --only slack --cluster"
-    assert refused[0].mend == f"for the line that deletes it, once the type is deployed: {line}"
+    assert refused[0].mend == f"once the type is deployed, this prints the line that deletes it: {line}"
     assert not [each for each in gate(cluster, dev, "slack", is_back=True) if str(each.verdict) == "refused"]
 
 

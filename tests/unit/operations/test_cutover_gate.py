@@ -616,7 +616,7 @@ def test_no_line_removes_all_that_the_new_store_holds(extracting: Bench) -> None
     extracting.change("catalogue", keys, "")
     extracting.azure.hold("agents-jira", secrets(A="a"))
     found = [each.mend for each in extracting.to_azure("jira").checks if each.mend is not None]
-    assert found == [f"{MIGRATE} --apply", '"A" is all that "azure" holds of it: other keys go there first']
+    assert found == [f"{MIGRATE} --apply", '"A" is all that "azure" has of it: copy other keys there first']
 
 
 def more(found: Cutover) -> list[tuple[str, ...]]:
@@ -650,7 +650,7 @@ def test_a_key_that_no_store_has_is_not_accepted(extracting: Bench) -> None:
     extracting.vault.hold("agents/jira", jira(LOST="x"))
     extracting.azure.hold("agents-jira", jira(LOST="x"))
     found = extracting.to_azure("jira", accepted=("jira/LOSTT", "jira/LOST", "JIRA_URL"))
-    message = '--accept-differences names "LOSTT", which is no key of "jira" in "vault" or "azure"'
+    message = '--accept-differences names "LOSTT", which is not a key of "jira" in "vault" or "azure"'
     assert ("refused", message, 'did you mean "LOST"?') in of(found, "compared")
     # Of an entry that lists all its keys, the files know that.
     with pytest.raises(Refusal, match='names "github/LOST", which is not a key of the secrets to switch'):

@@ -141,9 +141,9 @@ def test_a_property_that_goes_into_a_text_stays(extracting: Bench, text: str) ->
 
 
 def test_a_key_that_is_not_there_is_answered_with_the_near_one(extracting: Bench) -> None:
-    assert refused(extracting, "SURPLU") == ('"azure" has no such key there', 'did you mean "SURPLUS"?')
+    assert refused(extracting, "SURPLU") == ('"azure" has no such key', 'did you mean "SURPLUS"?')
     # What the catalogue lists is not offered.
-    assert refused(extracting, "JIRA_TOKE") == ('"azure" has no such key there', 'the only one is "SURPLUS"')
+    assert refused(extracting, "JIRA_TOKE") == ('"azure" has no such key', 'the only one is "SURPLUS"')
     del extracting.azure.versions[NAME]
     assert refused(extracting, "SURPLUS")[0] == '"azure" has no such secret'
 
@@ -164,8 +164,8 @@ def test_what_is_deleted_disabled_or_no_object_is_told_with_the_way_out(extracti
 def test_what_would_leave_nothing_is_retired_instead(extracting: Bench) -> None:
     hold(extracting.azure, NAME, SURPLUS)
     reason, remedy = refused(extracting, "SURPLUS")
-    assert reason == '"SURPLUS" is all that it holds'
-    assert remedy == "to delete it whole: platform-secrets retire prod jira --store azure"
+    assert reason == '"SURPLUS" is all that it has'
+    assert remedy == "to delete the whole remote secret: platform-secrets retire prod jira --store azure"
 
 
 def test_whoever_may_not_write_is_told_before_anything_is_sent(extracting: Bench) -> None:
@@ -201,7 +201,7 @@ def test_an_entry_that_lists_no_key_keeps_one_property(extracting: Bench) -> Non
     assert refused(extracting, "SURPLU")[1] == 'did you mean "SURPLUS"?'
     assert refused(extracting, "SURPLUS", store="vault")[0].startswith("pods may read it")
     reason, remedy = refused(extracting, *LISTED, *SURPLUS)
-    assert reason.endswith(" is all that it holds")
+    assert reason.endswith(" is all that it has")
     assert remedy.endswith("retire prod jira --store azure")
 
 

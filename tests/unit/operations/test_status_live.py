@@ -106,7 +106,7 @@ def test_a_secret_of_another_type_is_deleted_once_its_type_is_deployed(
     seen = world.live_state()
     assert (seen.state, seen.is_final) == (ClusterState.OTHER_TYPE, True)
     assert seen.helps == (f"kubectl -n {SPACE} delete secret {JIRA}",)
-    assert "pods that run keep what they have read, and those that start" in seen.problems[0].message
+    assert "running pods keep what they have read, and pods that start" in seen.problems[0].message
     found = world.platform.double.get("externalsecrets", SPACE, JIRA)
     found["spec"]["refreshInterval"] = "5m0s"
     world.platform.double.put("externalsecrets", found)
@@ -472,7 +472,7 @@ def test_what_the_operator_took_over_may_have_been_the_same_value(world: World) 
         found["metadata"]["creationTimestamp"] = f"{start + timedelta(seconds=later):%Y-%m-%dT%H:%M:%SZ}"
         world.double.put("externalsecrets", found)
         seen = world.live_state()
-        assert (seen.state, "there was its ExternalSecret" in " ".join(seen.notes)) == (
+        assert (seen.state, "its ExternalSecret was created" in " ".join(seen.notes)) == (
             state,
             state is ClusterState.IN_EFFECT,
         )

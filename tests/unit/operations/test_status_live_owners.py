@@ -13,8 +13,8 @@ from compiler.operations.status_wait import StatusOptions, read_status
 from tests.unit.operations.status_world import JIRA, SPACE, World
 
 ARGO = "argocd-controller"
-OFTEN = 'two may apply it in turn: its spec has changed once an hour or more often, last by "argocd-controller"'
-BOTH = 'two may apply it in turn: "argocd-controller" and "helm" have both written it within an hour'
+OFTEN = 'two may overwrite each other: its spec has changed once an hour or more often, last by "argocd-controller"'
+BOTH = 'two may overwrite each other: "argocd-controller" and "helm" have both written it within an hour'
 TRACKED = {"argocd.argoproj.io/tracking-id": f"platform:external-secrets.io/ExternalSecret:{SPACE}/{JIRA}"}
 KEPT = 'keep the Application "platform", whose spec is live now'
 
@@ -120,4 +120,6 @@ def test_a_wait_counts_how_often_the_spec_is_changed(world: World) -> None:
     options = replace(StatusOptions(("jira",), seconds=1.0), root=world.bench.root)
     found = read_status(world.bench.environment(), options, world.bench.live(), world.view, tell)
     assert found.rows[0].live is not None
-    assert found.rows[0].live.notes == ("two may apply its spec in turn: it was changed 2 times since this wait began",)
+    assert found.rows[0].live.notes == (
+        "two may overwrite each other's spec: it was changed 2 times since this wait began",
+    )

@@ -512,7 +512,8 @@ def test_the_operator_is_not_asked_to_take_keys_out_of_a_secret(world: World, en
         world.bench.vault.seed("agents/jira", JIRA_TOKEN="t-2")
     found = looked(world, StatusOptions(("jira",), is_forced=True))
     assert (found.forced, mark(world, JIRA) is not None) == (("jira",) if is_asked else (), is_asked)
-    words = 'the operator is not asked to synchronise, as it would take out of the Secret what "vault" does not have'
+    lacking = 'the keys from the Secret that "vault" does not have'
+    words = f"the operator is not asked to synchronise, as that would remove {lacking}"
     assert found.rows[0].live is not None
     assert (words in found.rows[0].live.notes) is not is_asked
 

@@ -47,6 +47,6 @@ def test_finds_what_is_said_of_values_where_no_key_is_listed(judge: Judge) -> No
     lone = EXTRACTED[:start].rstrip() + (EXTRACTED[end:] if end >= 0 else "\n")
     assert not judge(check, AWS, catalogue=lone)
     found = judge(check, catalogue=lone.replace("extract: true", "extract: true\n    rotate: 90d\n    owner: team-a"))
-    assert found.messages == ['`rotate` is of listed keys, and "aws" lists none']
+    assert found.messages == ['`rotate` applies to listed keys, and "aws" lists none']
     assert (found.marked, found.related, found.scopes) == (["rotate"], ["true"], [("secrets", "aws")])
     assert found.helps == ["list them under `keys`, or remove `rotate`"]
