@@ -59,6 +59,7 @@ _OTHER_OWNER = "SecretOwnedByOther"
 _GIVEN_UP = frozenset({_OTHER_OWNER, _IMMUTABLE})
 AGREE = "choose another target, or agree with its owner"
 _DEPLOY = "deploy the newest values, then wait for a refresh"
+_FILL = "put into the store what it lacks, then wait for a refresh"
 _DELETE = "delete the Secret, and the operator makes it again; pods that run keep what they have read"
 # The operator's message where a failing provider left the last good Secret in place with Ready still true, and the one
 # of an immutable Secret up to 2.9. The only texts of it that are matched: nothing else in the status tells.
@@ -424,14 +425,14 @@ def _type_problem(manifest: Manifest, other: str) -> ClusterProblem:
 def _secret_problems(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]:
     secret, has_synced, title = live.secret, is_synced(live.external_secret or {}), quote(manifest.target_title)
     target = child(manifest.object, "spec", "target")
-    policy, skips = target.get("deletionPolicy") or RETAIN, ""
+    policy, skips, mend = target.get("deletionPolicy") or RETAIN, "", _DEPLOY
     if policy != RETAIN:
-        skips = f"; with deletionPolicy {policy} the operator leaves out what its store does not have"
+        mend, skips = _FILL, f"; with deletionPolicy {policy} the operator leaves out what its store does not have"
     if secret is None:
         yield ClusterProblem(
             ClusterState.NO_TARGET,
             f"there is no Secret {title}{skips}",
-            _DEPLOY,
+            mend,
             evidence="the Secrets are not in the cluster",
         )
         return
@@ -447,7 +448,7 @@ def _secret_problems(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]
     wanted = wanted_keys(manifest.object) if manifest.listed is None else manifest.listed
     if missing := [key for key in wanted if key not in present]:
         message = f"the Secret {title} lacks {list_names(missing)}{skips}"
-        yield ClusterProblem(ClusterState.MISSING_KEY, message, _DEPLOY, evidence="the Secrets lack keys")
+        yield ClusterProblem(ClusterState.MISSING_KEY, message, mend, evidence="the Secrets lack keys")
     for manager, keys, time, is_newer in foreign_writers(live) if (owners or not is_owned) and has_synced else ():
         if is_newer:
             who = f"{quote(manager)} has written {list_names(keys)} of the Secret {title}"

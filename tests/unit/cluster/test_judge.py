@@ -677,6 +677,7 @@ def test_keys_that_are_left_out_are_said_to_be_by_the_deletion_policy() -> None:
     (found,) = problems(merging, as_deployed(merging, secret=lacking))
     assert found.state is ClusterState.MISSING_KEY
     assert "with deletionPolicy Delete the operator leaves out what its store does not have" in found.message
+    assert found.mend == "put into the store what it lacks, then wait for a refresh"
     (found,) = problems(merging, as_deployed(merging, secret=None))
     assert (found.state, "with deletionPolicy Delete" in found.message) == (ClusterState.NO_TARGET, True)
     retaining = AZURE[SLACK]
