@@ -41,7 +41,9 @@ def removal(target: Target, names: Sequence[str], options: Options) -> Change:
     addresses = {store.id: options.stores.address(store).absolute}
     identity = identity_of(COMMAND, target.environment.name, addresses, {"secret": secret.id, "remove": sorted(names)})
     steps = tuple(Step(secret.id, name, Kind.REMOVE, None, Location(store.id, remote, name)) for name in names)
-    told = tuple(explain_unserved([target]))
+    line = command_line("status", target.environment.name, secret.id, "--cluster")
+    unasked = f"who reads it is judged by the files, and not by the cluster; to see what is in effect there: {line}"
+    told = (*explain_unserved([target]), unasked)
     draft = Plan(COMMAND, target.environment.name, options=options, steps=steps, unserved=told)
     return Change(identity, partial(_plan, draft, target), options)
 

@@ -19,6 +19,10 @@ from tests.unit.operations.cutover_bench import Bench
 
 NAME, SURPLUS = "agents-jira", {"SURPLUS": "s"}
 READ = 'pods may read it: it goes into the Secret of "prod/jira"'
+UNASKED = (
+    "who reads it is judged by the files, and not by the cluster; to see what is in effect there: "
+    "platform-secrets status prod jira --cluster"
+)
 LISTED = {"JIRA_TOKEN": "t-2", "JIRA_URL": "https://jira"}
 
 
@@ -65,7 +69,10 @@ def test_a_new_version_lacks_the_property_and_keeps_all_else(extracting: Bench) 
     ]
     assert (plan.who, plan.unserved) == (
         {"azure": "tester"},
-        ('no pod of prod reads "jira" from "azure": "vault" serves it',),
+        (
+            'no pod of prod reads "jira" from "azure": "vault" serves it',
+            UNASKED,
+        ),
     )
     outcome = applied(extracting, "SURPLUS")
     assert (outcome.end, [each.state for each in outcome.results]) == (End.APPLIED, [State.DONE])

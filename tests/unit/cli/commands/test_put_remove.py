@@ -36,8 +36,10 @@ def keys(store: MemoryStore) -> set[str]:
 def test_the_plan_is_shown_then_written_recorded_and_undone(extracting: Ends, project: Path, run: RunCommand) -> None:
     done = run(*WORDS)
     assert done.code == 0, done.err
+    judged = "who reads it is judged by the files, and not by the cluster; to see what is in effect there: "
     assert done.out.splitlines()[2:] == [
         'no pod of dev reads "argocd" from "azure": "vault" serves it',
+        f"{judged}platform-secrets status dev argocd --cluster",
         "  remove    azure:ai-platform-engineering-argocd",
         "            argocd: OLD_TOKEN",
         "plan: 1 key to remove, in 1 remote secret",
