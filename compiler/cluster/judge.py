@@ -230,8 +230,11 @@ def _add_cause(problem: ClusterProblem, manifest: Manifest, live: Live, evidence
     if turns and (origin is None or not (origin.environment or origin.owner or origin.is_stale)):
         message, common = (f"{each}; {turns}" for each in (problem.message, problem.evidence))
         return replace(problem, message=message, mend=ONE_OWNER, evidence=common)
-    if origin is None:
-        return problem
+    return _add_origin(problem, origin) if origin is not None else problem
+
+
+def _add_origin(problem: ClusterProblem, origin: DeployedSource) -> ClusterProblem:
+    """The problem that what is live was not compiled from these files, with where it comes from instead."""
     if origin.environment:
         what, state = f"the environment {quote(origin.environment)}", ClusterState.OTHER_ENVIRONMENT
         said, common = f"it is that of {what}", f"the live ExternalSecrets are those of {what}"
