@@ -58,7 +58,7 @@ def test_no_key_of_it_is_set(moving: World) -> None:
     for argv in (("put", "prod", "app"), ("put", "prod", "app", "TOKEN"), ("rotate", "prod", "app")):
         done = moving.run(*argv)
         assert (done.code, '"app" lists no keys' in done.err) == (2, True), done
-        assert "write what you want to set under its `keys` in the catalogue" in done.err
+        assert "add the key to its `keys` in the catalogue" in done.err
 
 
 def test_all_of_it_is_moved_and_the_old_goes(moving: World) -> None:
