@@ -26,7 +26,15 @@ from compiler.operations.references import cells_to_read, with_own_count
 from compiler.operations.verify import KeyStatus, Verification, compare_keys, compare_unlisted, verify, versions_of
 from compiler.refusal import Refusal
 from compiler.stores.secret_value import Comparer
-from compiler.text.wording import command_line, list_names, pluralize, quote, repeat_option, suggest
+from compiler.text.wording import (
+    command_line,
+    is_shown_whole,
+    list_names,
+    pluralize,
+    quote,
+    repeat_option,
+    suggest,
+)
 
 # The run of this project that deleted a remote secret, by the store's absolute address and the secret's name.
 DeleterOf = Callable[[str, str], PastRun | None]
@@ -426,8 +434,9 @@ def _check_unlisted(
             yield Check(About.COMPARED, Verdict.NOTED, f"accepted: {what}: {list_names(taken, len(taken))}")
         if left := [name for name in names if name not in taken]:
             message = f"{what}: {list_names(left, len(left))}"
-            accept = f"to accept that: {_accept_line(request, accepted, switch, left)}"
-            mends = (*_mend_unlisted(switch, likeness, left, held, kept_of), accept)
+            mends = tuple(_mend_unlisted(switch, likeness, left, held, kept_of))
+            if all(map(is_shown_whole, left)):
+                mends += (f"to accept that: {_accept_line(request, accepted, switch, left)}",)
             yield Check(About.COMPARED, Verdict.REFUSED, message, mends[0], mends[1:])
     known = {*here, *(name for names in found.values() for name in names)}
     for secret, name in sorted(accepted):
@@ -483,7 +492,9 @@ def find_kept(
         why = f"who reads it is not known: {error}"
         return dict.fromkeys(names, f"{why}; {error.help}" if error.help else why)
     for name in names:
-        if (cell := inventory.key_at(store, remote, name)) is not None:
+        if not is_shown_whole(name):
+            kept[name] = "no line can name it; the store's own tools can"
+        elif (cell := inventory.key_at(store, remote, name)) is not None:
             kept[name] = f"it is the key {quote(cell.key)} of {quote(cell.secret)}"
         elif why := readers_of_key(readers, name)[1]:
             kept[name] = why

@@ -36,6 +36,11 @@ def quote(name: str) -> str:
     return f'"{concealed}"' if len(concealed) <= _LONGEST_NAME else f'"{concealed[:_LONGEST_NAME]}..."'
 
 
+def is_shown_whole(name: str) -> bool:
+    """Whether `quote` shows a name as it is, so that a printed line may hold it."""
+    return quote(name) == f'"{name}"'
+
+
 def list_names(names: Iterable[str], most: int = _MOST_NAMES) -> str:
     """The quoted names with commas between; of more than `most` the rest is cut, and it says how many were left off."""
     all_names = list(names)

@@ -588,6 +588,16 @@ def test_no_line_removes_a_key_that_another_secret_or_environment_reads(
     assert accept.startswith("to accept that: ")
 
 
+@pytest.mark.parametrize("name", ["ghp_" + "0123456789" * 4, "A\x07"])
+def test_no_line_names_a_key_that_cannot_be_shown(extracting: Bench, name: str) -> None:
+    extracting.vault.hold("agents/jira", jira())
+    extracting.azure.hold("agents-jira", jira(**{name: "a"}))
+    (check,) = [each for each in extracting.to_azure("jira").checks if "would get keys" in each.message]
+    assert name not in check.message
+    assert str(check.mend).endswith('cannot be removed from "azure": no line can name it; the store\'s own tools can')
+    assert check.more == ()
+
+
 GOES_THROUGH_ALL = """
     template:
       data:
