@@ -26,6 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "chart"
 # Seconds a test: begun first, so that no worker is left with them when the others have run out of work.
 LONGEST = (
+    "tests/hostile/test_resources.py",
+    "tests/hostile/test_lying_api_server.py",
+    "tests/hostile/test_read_back.py",
     "tests/docs/test_tutorial.py",
     "tests/ci/test_action.py",
     "tests/determinism",
