@@ -77,7 +77,7 @@ class RunEntry:
     deleted: str | None = None  # with `recover`, the version that was soft-deleted
     recovered: bool = False  # the run sent its recovery and the store answered
     recovered_made: str | None = None  # when the store made that version
-    undone_as: str | None = None  # the version by which an undo restored the value before
+    undone_as: str | None = None  # the version that an undo wrote, with the value before
     made: str | None = None  # when the store made the version `after`, if its number may be reused
     slipped: tuple[str, ...] = ()
     is_undoing: bool = False  # an undo has announced its request

@@ -406,7 +406,7 @@ def own_run(run: Run, command: str, environment: str) -> Run:
 
 
 def _is_complete(run: Run, store: str, entry: RunEntry) -> bool:
-    """Whether the entry has all by which an undo is judged and shown; each run records it."""
+    """Whether the entry has all that an undo needs to be judged and shown; each run records it."""
     return store in run.destinations and bool(entry.keys) and (entry.kind is not Kind.DELETE or bool(entry.versions))
 
 

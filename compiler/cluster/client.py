@@ -379,7 +379,7 @@ def _require_context(found: Mapping[str, Any], context: str | None) -> None:
 
 
 def _log_in_program(loader: Any) -> str | None:  # noqa: ANN401 - the client has no types
-    """The program by which the context's user logs in, if there is one. Raises ClusterError if it is not installed."""
+    """The program that logs in the context's user, or None. Raises ClusterError if it is not installed."""
     user = loader._user  # noqa: SLF001 - it is nowhere else
     program = user["exec"]["command"] if user is not None and "exec" in user else None
     # A path is relative to the kubeconfig's folder.

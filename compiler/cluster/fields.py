@@ -30,7 +30,7 @@ _Shape = Union[type, list["_Shape"], Mapping[str, "_Shape"], "_ItemsWith"]
 
 
 class _ItemsWith(NamedTuple):
-    """A list of which only the items with one of these fields are kept."""
+    """A list; its items with none of these fields are dropped."""
 
     fields: frozenset[str]
     item: Mapping[str, _Shape]

@@ -120,7 +120,7 @@ class _Pages:
 
 
 def _keys_of(found: LiveObject) -> list[object]:
-    """The keys by which objects of one kind are unique: namespace with name, and UID."""
+    """What is unique to each object of a kind: namespace with name, and UID."""
     metadata = child(found, "metadata")
     keys = (metadata.get("namespace"), metadata.get("name")), metadata.get("uid")
     return [key for key in keys if key is not None]

@@ -333,7 +333,7 @@ class Operator:
 
 
 def read_operator(view: ClusterView) -> Operator:
-    """The operator's Deployments in the cluster, and their pods where none is ready. Raises ClusterError."""
+    """The operator's Deployments in the cluster, and the pods of those without a ready replica. Raises ClusterError."""
     found = view.operator_deployments()
     pods: dict[tuple[str, str], Objects] = {}
     for each in found or ():
