@@ -162,7 +162,7 @@ def test_a_token_whose_time_is_over_in_the_middle_is_replaced(world: World) -> N
 
 def test_tokens_of_few_uses_are_replaced_as_often_as_they_run_out(world: World) -> None:
     move = prepared(world, VAULT)
-    world.variables |= Role(world).variables(token_num_uses=22)
+    world.variables |= Role(world).variables(token_num_uses=8)
     done = move.run()
     assert done.code == 0, done
     move.is_whole()

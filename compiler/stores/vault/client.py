@@ -143,6 +143,7 @@ class VaultConnection:
         self._on_contact = options.on_contact
         self._failure: StoreError | None = None
         self._generation = 0
+        self._last_useful = 0
         self._token: Token | None = None
         self._token_ends: float | None = None
         self._in_trouble_until = 0.0
@@ -217,15 +218,18 @@ class VaultConnection:
 
     def _with_token(self, run: Callable[[], T]) -> T:
         self.prepare()
-        generation = self._generation
-        try:
-            return run()
-        except StoreError as error:
-            if error.code != Code.EXPIRED_TOKEN:
-                raise
-            expired = error
-        self._log_in_again(generation, expired)
-        return run()
+        while True:
+            generation = self._generation
+            try:
+                done = run()
+            except StoreError as error:
+                if error.code != Code.EXPIRED_TOKEN:
+                    raise
+                expired = error
+            else:
+                self._last_useful = max(self._last_useful, generation)
+                return done
+            self._log_in_again(generation, expired)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -321,7 +325,9 @@ class VaultConnection:
             if self._generation != generation:
                 return
             if self._failure is None:
-                self._failure = self._replace_token(expired)
+                # A token of few uses is used up by the other workers. One that did nothing is not replaced again.
+                is_replaced = generation - 1 <= self._last_useful
+                self._failure = self._replace_token(expired) if is_replaced else expired
             if self._failure is not None:
                 raise self._failure.with_traceback(None)
 

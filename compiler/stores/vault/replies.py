@@ -152,6 +152,12 @@ _SAID: Final[Mapping[tuple[int, str], _Meaning]] = {
         "run again in a moment",
         Code.UNAVAILABLE,
     ),
+    # Of a token that ended between a refusal and the question about its capabilities.
+    (400, "invalid token"): (
+        "the token is unknown, expired, revoked or used up",
+        f"log in again ({either_line('login')})",
+        Code.EXPIRED_TOKEN,
+    ),
     (404, "namespace not found"): (
         "the server has no such namespace",
         "correct vaultNamespace or VAULT_NAMESPACE",

@@ -684,6 +684,38 @@ def test_a_renewed_token_that_ran_out_all_the_same_is_replaced(
     assert tokens_of_reads(vault) == ["old", "new"]
 
 
+def test_a_token_that_other_workers_used_up_is_replaced_again(vault: ScriptedVault) -> None:
+    store = with_role(vault, logged_in("first"), logged_in("second"), logged_in("third"))
+
+    def used_up(_asked: Asked) -> Answer:
+        # Another worker reads with the second token, and that was its last use.
+        assert store.read("jira").version == "1"
+        return denied(policy=False)
+
+    vault.on("GET", "secret/data/jira", version(1, TOKEN="x"))
+    vault.on("GET", READ, denied(policy=False), used_up, version(2, TOKEN="x"))
+    vault.on("GET", LOOKUP, denied(policy=False), token_facts(90), denied(policy=False), token_facts(90))
+    assert store.read("github").version == "2"
+    assert tokens_of_reads(vault) == ["first", "second", "third"]
+
+
+def test_a_new_token_with_which_nothing_was_done_is_not_replaced_again(vault: ScriptedVault) -> None:
+    store = with_role(vault, logged_in("first"), logged_in("second"), logged_in("third"))
+    vault.on("GET", READ, denied(policy=False))
+    vault.on("GET", LOOKUP, denied(policy=False), token_facts(90), denied(policy=False))
+    assert failure(store).code == Code.EXPIRED_TOKEN
+    assert tokens_of_reads(vault) == ["first", "second"]
+    assert len(vault.paths("POST", LOGIN)) == 2
+
+
+def test_a_token_that_ends_before_the_question_about_its_capabilities_is_replaced(vault: ScriptedVault) -> None:
+    store = with_role(vault, logged_in("first"), logged_in("second"))
+    vault.on("GET", READ, denied(), version(2, TOKEN="x"))
+    vault.on("GET", LOOKUP, token_facts(90))
+    vault.on("POST", CAPABILITIES, refused(400, "1 error occurred:\n\t* invalid token\n\n"))
+    assert store.read("github").version == "2"
+
+
 def test_a_new_log_in_that_is_refused_is_told_and_not_tried_by_each_worker(vault: ScriptedVault) -> None:
     store = with_role(vault, logged_in("old"), refused(400, "invalid secret id"))
     vault.on("GET", READ, denied(policy=False))
