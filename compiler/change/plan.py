@@ -76,9 +76,13 @@ class Options:
     expires: timedelta | datetime | None = None  # a date, or how long after the write it lies
 
     def again(self, *more: str, only: Sequence[str] | None = None) -> str:
-        """The same command line with `more` options; `only` replaces the secrets that it was for."""
+        """The same command line with the option `more`, in place of its own; `only` replaces the secrets it was for."""
         chosen = repeat_option("--only", self.only if only is None else only)
-        return command_line(*self.words, *chosen, *more, *(["--apply"] if self.applies else []))
+        words = list(self.words)
+        if more and more[0] in words:
+            at = words.index(more[0])
+            del words[at : at + len(more)]
+        return command_line(*words, *chosen, *more, *(["--apply"] if self.applies else []))
 
 
 @dataclass(frozen=True, slots=True)

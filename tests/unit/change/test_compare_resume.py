@@ -152,6 +152,7 @@ def test_a_conflict_names_both_versions_and_the_way_out(
     ("on_conflict", "command", "again"),
     [
         (OnConflict.FAIL, "platform-secrets migrate prod --recover", " --on-conflict overwrite --apply"),
+        (OnConflict.SKIP, "platform-secrets migrate prod --recover", " --on-conflict overwrite --apply"),
         (OnConflict.OVERWRITE, "platform-secrets put prod --recover", " --apply"),
     ],
 )
@@ -160,7 +161,10 @@ def test_what_is_there_again_and_not_known_to_be_by_the_run_is_a_conflict_and_no
     state: str, on_conflict: OnConflict, command: str, again: str, kind: Kind
 ) -> None:
     known = entry(None, state=state, deleted="v1", recovered=False)
-    options = Options(on_conflict=on_conflict, recover=True, words=tuple(command.split()[1:]))
+    words = command.split()[1:]
+    if on_conflict is OnConflict.SKIP:
+        words[2:2] = ["--on-conflict", "skip"]
+    options = Options(on_conflict=on_conflict, recover=True, words=tuple(words))
     wanted = replace(plan((step("a", kind),), write("a", "v1")), options=options)
     left = narrow_to_run(wanted, run(a=known), {A: "v1"})
     assert (left.writes, left.stored, left.unsettled) == ((), {}, (A,))
