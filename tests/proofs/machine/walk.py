@@ -25,6 +25,7 @@ _GOES_ON = "to continue: "
 # No earlier version of what was rotated is left to show the keys.
 _NAMES_KEYS = "help: name them, of "
 # With those, or in an undo, what another writer changed stays, and the command says so.
+_LEFT = "not part of the resumed run, left for the next one:"
 _MAY_LEAVE = {"skip", "--continue-on-error"}
 
 
@@ -192,6 +193,9 @@ class Walk:
         if asked.takes is not None and moved.done.code != 0 and "is here" not in moved.done.err:
             raise BrokenError(f"a take-over that was stopped cannot be repeated: {moved.done.out}{moved.done.err}")
         moved, now = self._gone_on(asked, moved, now or ran)
+        if moved.done.code == INCOMPLETE and _LEFT in moved.done.out:
+            # The stopped command was no new run: it resumed one, which had not planned all of it.
+            moved, now = self._run(step.command, asked, None, 0)
         fine = {0, 1} if asked.run is not None or _MAY_LEAVE & set(asked.words) else {0}
         if UNSETTLED in " ".join(moved.done.out.split()):
             # A recovery without an answer: that run ends, and the command is asked for a new plan.
