@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from compiler.model.environment import (
     ALL_KEYS,
-    BUNDLE,
     PER_KEY,
     UNLIMITED,
     CatalogueKey,
@@ -148,15 +147,8 @@ def reads_of(environment: Environment, store: Store | None = None) -> Iterator[R
         for item in secret.keys:
             if item.place is not None:
                 yield Read(secret, serving, item.place)
-        if secret.uses_all and (remote := _whole_remote(secret)) is not None:
-            yield Read(secret, serving, Place(remote, None))
-
-
-def _whole_remote(secret: Secret) -> str | None:
-    """The remote secret of which the operator fetches every property; a bundle's may be named by its keys alone."""
-    if secret.remote is not None and secret.fetch != BUNDLE:
-        return secret.remote
-    return next((item.place.remote_key for item in secret.keys if item.place is not None), None)
+        if secret.uses_all and secret.remote is not None:
+            yield Read(secret, serving, Place(secret.remote, None))
 
 
 class RefreshTimes(NamedTuple):

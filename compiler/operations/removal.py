@@ -1,7 +1,8 @@
 """Plans a `put --remove`: a new version of an extracted remote secret without properties that no Secret has as keys.
 
-With `extract: true` every property becomes a key, so a surplus one in the store that a secret is to move to would reach
-pods. A key that the catalogue lists, or that pods may read, is never taken away.
+With `extract: true` every property becomes a key, or a part of a text that goes through all, so a surplus one in the
+store that a secret is to move to would reach pods. A key that the catalogue lists, or that pods may read, is never
+taken away.
 """
 
 from collections.abc import Collection, Sequence
@@ -27,10 +28,10 @@ from compiler.text.wording import command_line, list_names, quote, shell_line, s
 def removal(target: Target, names: Sequence[str], options: Options) -> Change:
     """The change that removes the properties `names` from the remote secret of `target`, in one write.
 
-    Raises AddressError, and Refusal for an entry without `extract`, a store without a place for it and a listed key.
+    Raises AddressError, and Refusal for a secret that uses listed keys alone, a store without a place and a listed key.
     """
     secret, store, names = target.secret, target.store, tuple(dict.fromkeys(names))
-    if secret.fetch != EXTRACT:
+    if secret.fetch != EXTRACT and not secret.uses_all:
         message = f"{quote(secret.id)} has no `extract: true`: its Secret has only the listed keys"
         raise Refusal("usage", message, "take a key out of its `keys` in the catalogue; --remove is for unlisted keys")
     remote = own_remote(secret, store)

@@ -49,8 +49,9 @@ Kubernetes Secrets, or KEY=value lines whose keys belong to one secret each.
 --expires sets the expiry date in a Key Vault, in place of the one that a store with requireExpiry gets from the
 catalogue's limits. The plan shows the date.
 
---remove takes a key out of a secret with `extract: true`. The catalogue must not list the key, and no pod may read it:
-the store does not serve the secret now. The new version keeps everything else; --undo restores the one before.
+--remove takes a key out of a secret with `extract: true`, or of a bundle with a text of all keys. The catalogue must
+not list the key, and no pod may read it: the store does not serve the secret now. The new version keeps everything
+else; --undo restores the one before.
 
 --format json prints one object with the keys, what was written and the versions, and does not ask."""
 EXAMPLES = (

@@ -605,9 +605,15 @@ GOES_THROUGH_ALL = """
 """
 
 
-@pytest.mark.parametrize("lists_keys", [True, False])
-def test_a_text_that_goes_through_all_keys_is_made_of_the_unlisted_too(extracting: Bench, *, lists_keys: bool) -> None:
-    extracting.change("catalogue", "    extract: true\n", "    extract: true" + GOES_THROUGH_ALL)
+@pytest.mark.parametrize(
+    ("fetch", "lists_keys"), [("    extract: true", True), ("    extract: true", False), ("", True)]
+)
+def test_a_text_that_goes_through_all_keys_is_made_of_the_unlisted_too(
+    extracting: Bench, fetch: str, *, lists_keys: bool
+) -> None:
+    extracting.change("catalogue", "    extract: true\n", fetch + GOES_THROUGH_ALL)
+    if not fetch:
+        extracting.write("prod", extracting.text() + "fetch: bundle\n")
     if not lists_keys:
         keys = "    keys:\n      JIRA_TOKEN: {description: Token}\n      JIRA_URL: {description: URL}\n"
         extracting.change("catalogue", keys, "")

@@ -143,8 +143,20 @@ def test_a_property_that_goes_into_a_text_stays(extracting: Bench, text: str) ->
     template = f"    extract: true\n    template: {{data: {{all: '{text}'}}}}\n"
     extracting.change("catalogue", "    extract: true\n", template)
     assert refused(extracting, "SURPLUS", store=None)[0] == READ
+    assert [step.kind for step in planned(extracting, "SURPLUS").steps] == [Kind.REMOVE]
     extracting.change("catalogue", text, "{{ .JIRA_URL }}")
     assert [step.kind for step in planned(extracting, "SURPLUS", store=None).steps] == [Kind.REMOVE]
+
+
+def test_a_property_that_goes_into_a_text_of_a_bundle_is_removed_where_no_pod_reads_it(extracting: Bench) -> None:
+    text = "{{ range $key, $value := . }}{{ $key }}={{ $value }}{{ end }}"
+    extracting.change("catalogue", "    extract: true\n", f"    template: {{data: {{all: '{text}'}}}}\n")
+    extracting.write("prod", extracting.text() + "fetch: bundle\n")
+    assert refused(extracting, "SURPLUS", store=None)[0] == READ
+    assert [step.kind for step in planned(extracting, "SURPLUS").steps] == [Kind.REMOVE]
+    extracting.change("catalogue", text, "{{ .JIRA_URL }}")
+    with pytest.raises(Refusal, match="its Secret has only the listed keys"):
+        planned(extracting, "SURPLUS")
 
 
 def test_a_key_that_is_not_there_is_answered_with_the_near_one(extracting: Bench) -> None:
