@@ -387,7 +387,8 @@ def _condition_problems(manifest: Manifest, live: Live, found: LiveObject) -> It
         yield _type_problem(manifest, live.other_type)
     elif why == _OTHER_OWNER:
         message = f"the ExternalSecret {title} is not ready: {why}: another owner has its Secret"
-        yield ClusterProblem(ClusterState.NOT_READY, message, AGREE)
+        common = f"the ExternalSecrets are not ready: {why}: other owners have their Secrets"
+        yield ClusterProblem(ClusterState.NOT_READY, message, AGREE, evidence=common)
     elif why is not None:
         message, common = (
             f"{who} not ready: {why}" for who in (f"the ExternalSecret {title} is", "the ExternalSecrets are")
@@ -397,9 +398,11 @@ def _condition_problems(manifest: Manifest, live: Live, found: LiveObject) -> It
         message = f"the Secret {secret} is an earlier one that was kept"
         yield ClusterProblem(ClusterState.RETAINED, message, evidence="the Secrets are earlier ones that were kept")
     elif condition.get("reason") != _SYNCED:
-        yield ClusterProblem(
-            ClusterState.NOT_READY, f"the ExternalSecret {title} is ready by {condition.get('reason')}"
+        message, common = (
+            f"{who} ready by {condition.get('reason')}"
+            for who in (f"the ExternalSecret {title} is", "the ExternalSecrets are")
         )
+        yield ClusterProblem(ClusterState.NOT_READY, message, evidence=common)
 
 
 def _type_problem(manifest: Manifest, other: str) -> ClusterProblem:
@@ -440,11 +443,13 @@ def _secret_problems(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]
         )
         return
     if child(secret, "metadata").get("deletionTimestamp"):
-        yield ClusterProblem(ClusterState.DELETED, f"the Secret {title} is being deleted")
+        common = "the Secrets are being deleted"
+        yield ClusterProblem(ClusterState.DELETED, f"the Secret {title} is being deleted", evidence=common)
     owners, is_owned = controllers_of(secret), not is_orphan(manifest)
     if not owners and not has_synced and is_owned:
         message = f"nothing owns the Secret {title}: the operator takes it over when it synchronises"
-        yield ClusterProblem(ClusterState.NOT_SYNCED, message)
+        common = "nothing owns the Secrets: the operator takes them over when it synchronises"
+        yield ClusterProblem(ClusterState.NOT_SYNCED, message, evidence=common)
     else:
         yield from foreign_secret(manifest, secret)
     present = keys_of(secret)
@@ -465,18 +470,21 @@ def _secret_problems(manifest: Manifest, live: Live) -> Iterator[ClusterProblem]
 def foreign_external_secret(manifest: Manifest, found: LiveObject) -> Iterator[ClusterProblem]:
     """The problem that a live ExternalSecret is not managed by this chart."""
     if not is_own(found, manifest):
-        message = f"the ExternalSecret {quote(manifest.title)} is not managed by this chart{_applier_of(found)}"
-        yield ClusterProblem(ClusterState.FOREIGN, f"{message}; deploying would overwrite it", AGREE)
+        applier, when = _applier_of(found)
+        is_foreign = f"not managed by this chart{applier}"
+        message = f"the ExternalSecret {quote(manifest.title)} is {is_foreign}{when}; deploying would overwrite it"
+        common = f"the ExternalSecrets are {is_foreign}; deploying would overwrite them"
+        yield ClusterProblem(ClusterState.FOREIGN, message, AGREE, evidence=common)
 
 
-def _applier_of(found: LiveObject) -> str:
-    """Who applies an object, in words: by its annotations, else its newest writer; empty if not known."""
+def _applier_of(found: LiveObject) -> tuple[str, str]:
+    """Who applies an object, by its annotations, else its newest writer, and when, in words; empty if not known."""
     if application := application_of(found):
-        return f" but by the Application {quote(application)}"
+        return f" but by the Application {quote(application)}", ""
     if release := release_of(found):
-        return f" but by the Helm release {quote('/'.join(release))}"
+        return f" but by the Helm release {quote('/'.join(release))}", ""
     time, manager = max(spec_writers(found), default=("", ""))
-    return f" but by {quote(manager)}, which wrote it at {time}" if manager else ""
+    return (f" but by {quote(manager)}", f", which wrote it at {time}") if manager else ("", "")
 
 
 def foreign_secret(manifest: Manifest, secret: LiveObject) -> Iterator[ClusterProblem]:
@@ -486,11 +494,12 @@ def foreign_secret(manifest: Manifest, secret: LiveObject) -> Iterator[ClusterPr
         return
     if not owners:
         message = f"the Secret {title} is not managed by an ExternalSecret; deploying would overwrite it"
-        yield ClusterProblem(ClusterState.FOREIGN, message, AGREE)
+        common = "the Secrets are not managed by an ExternalSecret; deploying would overwrite them"
+        yield ClusterProblem(ClusterState.FOREIGN, message, AGREE, evidence=common)
     elif owners != [("ExternalSecret", manifest.name)]:
         kind, name = owners[0]
-        message = f"the Secret {title} belongs to the {kind} {quote(str(name))}"
-        yield ClusterProblem(ClusterState.FOREIGN, message, AGREE)
+        message, common = f"the Secret {title} belongs to the {kind} {quote(str(name))}", "the Secrets belong to others"
+        yield ClusterProblem(ClusterState.FOREIGN, message, AGREE, evidence=common)
 
 
 def is_written_for(name: str, secret: LiveObject) -> bool:

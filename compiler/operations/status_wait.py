@@ -148,9 +148,8 @@ def changes_since(
     for pod in pods or ():
         first = before.restarts.setdefault(pod.uid, 0 if before.has_pods else pod.restarts)
         if pod.restarts > first:
-            found.append(
-                ClusterProblem(ClusterState.RESTARTED, f"a container of the pod {quote(pod.name)} was restarted")
-            )
+            message = f"a container of the pod {quote(pod.name)} was restarted"
+            found.append(ClusterProblem(ClusterState.RESTARTED, message, evidence="containers of pods were restarted"))
     turns, count = list[str](), generation_of(live) - before.generation
     if before.generation and count > 1:
         turns.append(f"two may overwrite each other's spec: it was changed {count} times since this wait began")
@@ -162,7 +161,8 @@ def _changes_of_secret(before: Baseline, live: Live, title: str) -> Iterator[Clu
     if before.uid is None:
         before.uid, before.data_hash = uid, data_hash
     elif uid is not None and uid != before.uid:
-        yield ClusterProblem(ClusterState.REPLACED, f"the Secret {title} was replaced: it has another UID")
+        message, common = f"the Secret {title} was replaced: it has another UID", "the Secrets were replaced"
+        yield ClusterProblem(ClusterState.REPLACED, message, evidence=common)
     if is_immutable(live):
         # The operator writes a new hash even if the data is immutable: a restart would bring no new value.
         before.changed = None
@@ -173,8 +173,11 @@ def _changes_of_secret(before: Baseline, live: Live, title: str) -> Iterator[Clu
         before.changed = key_write_time(live.secret or {}) or datetime.now(UTC)
     before.newest_hash = data_hash
     if before.were_equal and data_hash != before.data_hash:
-        message = f"the data of the Secret {title} changed, although both stores held the same"
-        yield ClusterProblem(ClusterState.DATA_CHANGED, message)
+        message, common = (
+            f"the data of {which} changed, although both stores held the same"
+            for which in (f"the Secret {title}", "the Secrets")
+        )
+        yield ClusterProblem(ClusterState.DATA_CHANGED, message, evidence=common)
 
 
 def key_write_time(secret: LiveObject) -> datetime | None:

@@ -1,6 +1,6 @@
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -17,7 +17,7 @@ from compiler.cluster.judge import (
     unknowns,
     waits_for_a_change,
 )
-from compiler.cluster.problem import ClusterState
+from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.times import clock_ahead, last_read_before, older_value, operator_inactivity
 from compiler.cluster.view import (
     Live,
@@ -194,6 +194,11 @@ def test_the_generation_is_compared_whole() -> None:
         (lambda found: _condition(found, reason="SecretDeleted"), ClusterState.NOT_READY, "ready by SecretDeleted"),
         (lambda found: _condition(found, reason="", status="Unknown"), ClusterState.NOT_READY, "is not ready: Unknown"),
         (
+            lambda found: _condition(found, reason="SecretOwnedByOther", status="False"),
+            ClusterState.NOT_READY,
+            "is not ready: SecretOwnedByOther: another owner has its Secret",
+        ),
+        (
             lambda found: _condition(found, message="secret retained due to DeletionPolicy=Retain"),
             ClusterState.RETAINED,
             "is an earlier one that was kept",
@@ -208,6 +213,31 @@ def test_each_lack_of_an_external_secret_is_found(
     found = problems(AZURE[SLACK], live(SLACK, external_secret=changed))
     assert lack in [reason.state for reason in found]
     assert any(said in reason.message for reason in found)
+    assert names_its_object(found) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda secret: secret["metadata"].update(deletionTimestamp="2026-11-26T08:50:00Z"),
+        lambda secret: secret["metadata"].update(ownerReferences=[]),
+        lambda secret: secret["metadata"]["ownerReferences"][0].update(name="someone"),
+    ],
+)
+def test_what_is_wrong_with_a_secret_is_worded_for_many_too(change: Callable[[Any], object]) -> None:
+    changed = copy.deepcopy(SECRETS[SLACK])
+    change(changed)
+    unsynced = copy.deepcopy(EXTERNAL_SECRETS[SLACK])
+    del unsynced["status"]
+    for external_secret in (EXTERNAL_SECRETS[SLACK], unsynced):
+        found = problems(AZURE[SLACK], live(SLACK, external_secret=external_secret, secret=changed))
+        assert found
+        assert names_its_object(found) == []
+
+
+def names_its_object(found: Sequence[ClusterProblem]) -> list[str]:
+    """The states that are worded for one secret alone: each of several would be a cause of its own."""
+    return [each.state for each in found if SLACK in (each.evidence or each.message)]
 
 
 def test_what_a_deployment_leaves_has_a_line_of_its_own_and_is_another_cause() -> None:

@@ -15,7 +15,7 @@ from compiler.operations.status import (
     StoreFindings,
 )
 from compiler.stores.errors import FailureSide
-from tests.unit.operations.status_world import World
+from tests.unit.operations.status_world import GITHUB, JIRA, SPACE, World
 
 MOVE = "moves: {to: azure, steps: [[github], [all]]}\n"
 
@@ -371,6 +371,24 @@ def test_what_the_other_store_alone_holds_is_copied_and_the_rest_put(world: Worl
     # What is another value there, or not there at all, keeps nothing from being copied.
     others = replace(both, different=("C",), missing=("D",))
     assert next_commands(moving(world, jira=others)) == (f"{copy} --on-conflict skip --continue-on-error",)
+
+
+def test_many_foreign_objects_are_one_cause(world: World) -> None:
+    for name, moment in ((GITHUB, "2026-11-26T08:50:00Z"), (JIRA, "2026-11-26T09:50:00Z")):
+        found = world.double.get("externalsecrets", SPACE, name)
+        found["metadata"]["labels"] = {}
+        found["metadata"]["managedFields"] = [
+            {"manager": "kubectl", "time": moment, "fieldsV1": {"f:spec": {"f:data": {}}}}
+        ]
+        world.double.put("externalsecrets", found)
+    status = world.status()
+    live = world.judge().every(world.snapshot())
+    (cause,) = find_causes(seen(status, **live), StepContext(("--cluster",)))
+    assert cause.evidence == (
+        'the ExternalSecrets are not managed by this chart but by "kubectl"; deploying would overwrite them',
+    )
+    assert (cause.code, cause.secrets) == ("foreign", ("github", "jira"))
+    assert cause.next == ("platform-secrets verify prod github jira --cluster",)
 
 
 def test_what_is_not_deployed_waits_until_a_person_has_decided(world: World) -> None:
