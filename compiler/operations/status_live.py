@@ -34,7 +34,7 @@ from compiler.cluster.pods import (
     pods_by_secret,
     unlisted_keys,
 )
-from compiler.cluster.problem import FAILING, OF_PODS, UNDEPLOYED, ClusterProblem, ClusterState
+from compiler.cluster.problem import FAILING, OF_PODS, OF_STORE, UNDEPLOYED, ClusterProblem, ClusterState
 from compiler.cluster.times import clock_notes, next_try, note_turns
 from compiler.cluster.view import (
     CLOCKS,
@@ -397,10 +397,11 @@ class Changes:
 _UNCHANGED = Changes()
 
 
-def _needs_deletion(live: Live, states: Container[ClusterState]) -> bool:
-    """Whether the operator can write the Secret only after its deletion, and would then write the deployed spec."""
+def _deletion_lines(manifest: Manifest, live: Live, states: Container[ClusterState]) -> tuple[str, ...]:
+    """The command that deletes the Secret, if the operator can write the deployed spec only after that."""
     is_typed = ClusterState.OTHER_TYPE in states and ClusterState.OTHER_SPEC not in states
-    return is_immutable(live) or is_typed
+    line = kubectl_line("-n", manifest.namespace, "delete", "secret", manifest.target)
+    return (line,) if is_immutable(live) or is_typed else ()
 
 
 def _restart_lines(
@@ -484,8 +485,7 @@ class StatusJudge:
         states, unknown = {each.state for each in every}, unknowns(manifest, live)
         (said, next_try), looks = self._evidence(snapshot, secret, live, states), look_commands(pods or (), namespace)
         helps, notes = _restart_lines(starts, every, is_expected=changes.is_expected)
-        if values.is_sound and _needs_deletion(live, states):
-            helps = (kubectl_line("-n", namespace, "delete", "secret", name),)
+        helps = (_deletion_lines(manifest, live, states) if values.is_sound else ()) or helps
         beside = self._fails_beside(snapshot) if not every else ()
         notes += (*snapshot.notes(manifest, live, is_fine=not every and not beside), *self._note_beside(beside))
         return LiveState(
@@ -505,6 +505,8 @@ class StatusJudge:
             self._is_other_ready(view, secret, namespace) if every else None,
             beside,
             self._deploy_lines(snapshot, states),
+            operator_runs=snapshot.operator.runs(live.store, namespace),
+            store_ready=not states & OF_STORE if live.has_store else None,
         )
 
     def _notes(self, secret: str, live: Live, states: set[ClusterState]) -> Iterator[str]:

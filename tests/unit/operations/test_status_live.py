@@ -255,6 +255,9 @@ def test_a_store_that_is_being_deleted_is_a_lack(world: World) -> None:
     seen = world.live_state()
     assert seen.state is ClusterState.STORE_NOT_READY
     assert seen.problems[0].message == 'the ClusterSecretStore "vault-store" is being deleted'
+    assert seen.store_ready is False
+    world.double.refused["get clustersecretstores"] = 403
+    assert world.live_state().store_ready is None
 
 
 def test_a_failure_of_the_old_spec_is_not_the_new_ones_cause(world: World) -> None:
@@ -775,8 +778,11 @@ def test_each_version_that_was_read_is_known_by_its_store(world: World) -> None:
 
 
 def test_a_dead_operator_keeps_every_secret_that_it_serves_from_being_in_effect(world: World) -> None:
+    seen = world.live_state()
+    assert (seen.operator_runs, seen.store_ready) == (True, True)
     world.platform.run_operator("", 0)
     seen = world.live_state()
+    assert seen.operator_runs is False
     assert [each.state for each in seen.problems] == [ClusterState.OPERATOR_DOWN]
     # What it leaves undone while it is down is no second problem, and nothing is tried again.
     asked = datetime.now(UTC) - timedelta(minutes=10)
@@ -791,7 +797,7 @@ def test_whether_the_operator_runs_is_not_asked_without_the_right(world: World) 
     world.platform.run_operator("", 0)
     world.double.refused["list deployments"] = 403
     seen = world.live_state()
-    assert (seen.state, seen.notes) == (ClusterState.IN_EFFECT, ())
+    assert (seen.state, seen.notes, seen.operator_runs) == (ClusterState.IN_EFFECT, (), None)
     assert seen.not_asked == ("whether the operator runs: you are not allowed to list deployments",)
     # Nobody needs it for a wait.
     assert world.snapshot().is_whole
