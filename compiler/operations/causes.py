@@ -19,6 +19,7 @@ from compiler.live.observation import Likeness
 from compiler.model.environment import Environment, shorten
 from compiler.model.facts import short_duration
 from compiler.model.inventory import Inventory, ValueName
+from compiler.operations.references import without_count
 from compiler.operations.status import Row, Status, StepContext, ids_of, move_lines
 from compiler.stores.errors import FailureSide
 from compiler.text.wording import (
@@ -127,7 +128,7 @@ class _Break:
 
     link: Link
     code: str
-    evidence: str  # what is said of all secrets that have it
+    evidence: str  # what is said of all secrets that have it; empty for what the store itself says
     message: str  # what is said of this one
     row: Row
     problem: ClusterProblem | None = None  # None for what the store itself says
@@ -173,16 +174,12 @@ def _first_break(row: Row) -> _Break | None:
     if values.closed:
         fails = bool(states & _OF_STORE)
         is_of_all = values.side is FailureSide.SERVER or (values.side is FailureSide.UNCLEAR and fails)
-        said = _break_by_store(Link.STORE if is_of_all else Link.HERE, values.closed_by, values.closed[0], row)
+        said = _Break(Link.STORE if is_of_all else Link.HERE, values.closed_by, "", values.closed[0], row)
         # The store's own answer says more than the operator, which cannot read it either.
         found.insert(0 if states & OF_STORE <= {ClusterState.STORE_NOT_READY} else len(found), said)
     if values.faults:
-        found.append(_break_by_store(Link.VALUES, values.fault_by, values.faults[0], row))
+        found.append(_Break(Link.VALUES, values.fault_by, "", values.faults[0], row))
     return min(found, key=lambda each: each.link, default=None)
-
-
-def _break_by_store(link: Link, rule: str, message: str, row: Row) -> _Break:
-    return _Break(link, rule, "", message, row)
 
 
 def _cause_of(group: Sequence[_Break], status: Status, asked: StepContext) -> Cause:
@@ -234,12 +231,6 @@ def _store_texts(found: _Break) -> tuple[str, ...]:
 
 def _operator_words(group: Iterable[_Break]) -> list[str]:
     return [text for each in group if each.row.live is not None for text in each.row.live.evidence]
-
-
-def without_count(message: str) -> str:
-    """A finding about a whole store, without the number of unchecked keys."""
-    said, _, count = message.rpartition("; ")
-    return said if said and count.endswith(" not checked") else message
 
 
 def next_step(status: Status, asked: StepContext | None = None) -> NextStep:

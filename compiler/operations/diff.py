@@ -17,6 +17,7 @@ from compiler.model.values import (
     Outlines,
     SecretChange,
     SecretOutline,
+    child,
     compare,
     find_values,
     nesting_change,
@@ -157,13 +158,13 @@ def _side_of_manifests(objects: Sequence[dict[str, Any]], chart: ChartValues) ->
     stores: dict[str, Mapping[str, str]] = {}
     defaults: Mapping[str, str] = {}
     for each in objects:
-        metadata, spec = _map(each.get("metadata")), _map(each.get("spec"))
+        metadata, spec = child(each, "metadata"), child(each, "spec")
         if each["kind"] in _STORE_KINDS.values():
-            fields: dict[str, Any] = {"syncWave": _map(metadata.get("annotations")).get(ANNOTATION, "")}
+            fields: dict[str, Any] = {"syncWave": child(metadata, "annotations").get(ANNOTATION, "")}
             fields |= {name: metadata[name] for name in ("namespace",) if name in metadata}
             known = chart.mask({"name": metadata.get("name", ""), **fields, **spec}, _MEMBERS[each["kind"]], "")
             name = known.pop("name")
-            known[PART_OF_VALUE] = chart.mask(_map(metadata.get("labels")).get(LABEL, ""), PART_OF_VALUE)
+            known[PART_OF_VALUE] = chart.mask(child(metadata, "labels").get(LABEL, ""), PART_OF_VALUE)
             stores[f"{each['kind']} {name}"] = _flat(known)
         elif each["kind"] == "ExternalSecret":
             defaults = defaults or _flat(chart.mask(next(_reference_defaults(spec), {}), "remoteRefDefaults"))
@@ -181,8 +182,7 @@ def _unreadable(shown: str, why: str) -> Refusal:
 def _reference_defaults(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for member, part in (("data", "remoteRef"), ("dataFrom", "extract")):
         for item in _maps(spec.get(member)):
-            reference = _map(item.get(part))
-            yield {key: value for key, value in reference.items() if key not in _OWN_FIELDS}
+            yield {key: value for key, value in child(item, part).items() if key not in _OWN_FIELDS}
 
 
 def _outlines(fields: Mapping[str, Mapping[str, str]]) -> Outlines:
@@ -206,10 +206,6 @@ def _flat(data: object, path: str = "") -> dict[str, str]:
     if isinstance(data, list):
         return {name: text for i, item in enumerate(data) for name, text in _flat(item, f"{path}[{i}]").items()}
     return {path: str(data)}
-
-
-def _map(data: object) -> dict[str, Any]:
-    return data if isinstance(data, dict) else {}
 
 
 def _maps(data: object) -> list[dict[str, Any]]:

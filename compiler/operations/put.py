@@ -291,25 +291,14 @@ def _require_unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _secrets_of_json(text: str) -> dict[str, Values]:
     found: dict[str, Values] = {}
-    for number, (secret, members) in enumerate(_load_json(text).items(), 1):
-        if not isinstance(members, dict):
+    for number, (secret, members) in enumerate(_json(text).items(), 1):
+        if members.kind is not JsonKind.OBJECT:
             message = f"member {number} of the input is not an object of keys and values"
             raise _unusable(message, 'write {"SECRET": {"KEY": "value", ...}, ...}, or a secret in place of --all')
-        # Of another kind than a string, no value is taken: its text does not matter.
-        found[secret] = {
-            key: SecretValue(value) if isinstance(value, str) else SecretValue("", _JSON_KINDS[type(value)])
-            for key, value in members.items()
-        }
+        found[secret] = _json(members.reveal())
     return found
 
 
-_JSON_KINDS = {
-    bool: JsonKind.BOOLEAN,
-    int: JsonKind.NUMBER,
-    dict: JsonKind.OBJECT,
-    list: JsonKind.ARRAY,
-    type(None): JsonKind.NULL,
-}
 _PRINT = f"`{shell_line('kubectl', 'get', 'secret', 'NAME', '--output', 'json')}` prints one"
 _KIND = re.compile(r"[A-Z][A-Za-z]{1,62}", re.ASCII)
 # The name of a Secret or a key, as the API server takes it; any other text may be a value.

@@ -222,11 +222,6 @@ def put_command(group: Sequence[Cell], *more: str) -> str:
     return f"`{command_line('put', first.environment or 'ENV', first.secret, *keys, *store, *more)}`"
 
 
-def date_command(provider: Provider, name: str, address: str, option: str) -> str:
-    """The command that sets a date, DATE, of a secret of the store at `address`."""
-    return f"`{shell_line(*provider.date_words(address, name, option))}`"
-
-
 def way_out_of(group: Sequence[Cell], error: StoreError) -> str:
     """The remedy for a remote secret that a store did not return: a command, or else the error's own remedy."""
     if isinstance(error, NotFoundError):
@@ -360,7 +355,8 @@ def date_diagnostic(
     """
     store, provider = group[0].store, group[0].store.provider
     attributes, name = remote.attributes, quote(remote.name)
-    date_line = partial(date_command, provider, remote.name, address)
+    # The words of the command that sets a date, DATE.
+    date_words = partial(provider.date_words, address, remote.name)
     # Otherwise the store sets a date itself, or has none.
     dated = () if provider.expires_by_itself or store.requires_expiry else ("--expires", "DATE")
     and_date = " and its date" if dated else ""
@@ -369,7 +365,8 @@ def date_diagnostic(
         return remote_finding("expired-secret", group, f"{name} expired on {expired:%Y-%m-%d}", way_out)
     if (ahead := attributes.not_before_ahead(now)) is not None:
         message = f"{name} is not valid before {ahead:%Y-%m-%d}"
-        way_out = f"{date_line('--not-before')} sets another date; or write a version that is valid now"
+        line = shell_line(*date_words("--not-before"))
+        way_out = f"`{line}` sets another date; or write a version that is valid now"
         return remote_finding("not-yet-valid", group, message, way_out)
     if (soon := attributes.past_expires(now + within)) is not None:
         message = f"{name} expires on {soon:%Y-%m-%d}"
@@ -381,7 +378,8 @@ def date_diagnostic(
         return remote_finding("expires-soon", group, message, way_out)
     if attributes.expires is None and store.requires_expiry:
         message = f"{name} has no expiry date, and {quote(store.id)} requires one"
-        way_out = f"{put_command(group)} sets a new value with a date; or {date_line('--expires')} sets one"
+        line = shell_line(*date_words("--expires"))
+        way_out = f"{put_command(group)} sets a new value with a date; or `{line}` sets one"
         return remote_finding("no-expiry", group, message, way_out)
     return None
 
@@ -430,10 +428,16 @@ def store_finding(store: Store, asking: Sequence[Cell], failure: StoreError | Ad
     return BY_ID[rule].diagnostic(Finding(f"{said}; {count}", store.node.key_span, help=way_out))
 
 
+def without_count(message: str) -> str:
+    """A finding about a whole store, without the number of unchecked keys; any other message unchanged."""
+    said, _, count = message.rpartition("; ")
+    return said if said and count.endswith(_NOT_CHECKED) else message
+
+
 def with_own_count(message: str, keys: int) -> str:
     """A finding about a whole store, with the number of only these `keys`; any other message unchanged."""
-    said, _, count = message.rpartition("; ")
-    return f"{said}; {_count_unchecked(keys)}" if said and count.endswith(_NOT_CHECKED) else message
+    said = without_count(message)
+    return f"{said}; {_count_unchecked(keys)}" if said != message else message
 
 
 def _count_unchecked(keys: int) -> str:

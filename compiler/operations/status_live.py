@@ -171,7 +171,7 @@ def _failure_side(failure: StoreError | AddressError | None, *, is_replaced: boo
 def _find_values(
     here: Mapping[str, KeyStatus], there: Mapping[str, KeyStatus] | None, comparer: Comparer, stores: LiveStores
 ) -> StoreFindings:
-    dates, other_dates = _dates(here), _dates(there or {})
+    dates, other_dates = dates_by_key(here.values()), dates_by_key((there or {}).values())
     ends = [each.remote.attributes.expires for each in here.values() if each.remote is not None]
     found = [each for status in here.values() if not status.is_sound for each in status.found]
     faults = [each for each in found if each.rule not in CLOSED]
@@ -193,10 +193,10 @@ def _find_values(
         tuple(dict.fromkeys(each.message for each in faults)),
         _unset_keys(here),
         closed,
-        min(dates, default=None),
+        min(dates.values(), default=None),
         min(filter(None, ends), default=None),
-        max(dates, default=None),
-        max(other_dates, default=None),
+        max(dates.values(), default=None),
+        max(other_dates.values(), default=None),
         tuple(dict.fromkeys(helps)),
         there is not None and all(key in there and there[key].is_sound for key in here),
         keys[Likeness.ONLY_THERE],
@@ -205,7 +205,7 @@ def _find_values(
             key: {each.cell.store.id: each.state for each in (status, (there or {}).get(key)) if each}
             for key, status in here.items()
         },
-        dates=dates_by_key(here.values()),
+        dates=dates,
         data_hash=_data_hash(here),
         fault_by=fault_by,
         fault_helps=tuple(dict.fromkeys(each.help for each in faults if each.rule == fault_by and each.help)),
@@ -226,10 +226,6 @@ def _versions_read(statuses: Iterable[KeyStatus], stores: LiveStores) -> Iterato
         if each.remote is not None:
             store = each.cell.store
             yield each.cell.key, version_of(store.id, stores.address(store).absolute, each.remote)
-
-
-def _dates(statuses: Mapping[str, KeyStatus]) -> list[datetime]:
-    return [each.date for each in statuses.values() if each.date is not None]
 
 
 def _data_hash(here: Mapping[str, KeyStatus]) -> str | None:

@@ -13,7 +13,8 @@ from compiler.live.observation import Likeness, WriterOf, describe_writes, no_wr
 from compiler.model.environment import SELF
 from compiler.model.facts import short_duration
 from compiler.model.inventory import Inventory, name_keys
-from compiler.operations.causes import Cause, NextStep, without_count
+from compiler.operations.causes import Cause, NextStep
+from compiler.operations.references import without_count
 from compiler.operations.status import LiveState, RecentWrite, Row, Status, WaitEnd, WaitResult
 from compiler.operations.status_live import accept_store
 from compiler.operations.verify import KeyState
