@@ -526,7 +526,10 @@ def _refuse_lost_hold(run: Run, environment: Environment, options: Options, *, e
 
 
 def _run_here(run_id: str, environment: Environment, options: Options, option: str) -> Run:
-    """The run with this id. Raises Refusal, which names its holder if a store shows that it is elsewhere."""
+    """The run with this id. Raises Refusal, which names its holder if a store shows that it is elsewhere.
+
+    A run without a plan in its journal has written nothing only if no store has its tag.
+    """
     failure: Refusal | None = None
     try:
         run = find_run(options.root, run_id)
@@ -536,8 +539,13 @@ def _run_here(run_id: str, environment: Environment, options: Options, option: s
         if run.is_planned or run.command != COMMAND:
             return run
         is_here = True
-    found = find_stored_rotations(environment, options.stores)[0].get(run_id) if RUN_ID.fullmatch(run_id) else None
+    stored, silent = find_stored_rotations(environment, options.stores) if RUN_ID.fullmatch(run_id) else ({}, {})
+    found = stored.get(run_id)
     if failure is None and found is None:
+        for refused in silent.values():
+            # There is something to undo or to close if the store that does not answer has the tag.
+            message = f"it is not known whether the rotation {run_id} wrote anything: {refused.message}"
+            raise Refusal(refused.kind, message, refused.help)
         return run
     if failure is not None and found is None and option != "--undo" and not is_here:
         # Closing restores nothing, so the help for an undo by hand does not apply.

@@ -223,6 +223,26 @@ def test_an_undo_that_could_not_read_one_place_leaves_the_tag_there_until_it_can
         assert ROTATION not in store.versions[name][-1].attributes.tags
 
 
+def test_a_run_without_a_plan_is_over_only_by_what_every_store_says(scene: Scene) -> None:
+    done = scene.rotate()
+    (run,) = runs(scene.options.root)
+    # A take-over that was stopped leaves this much.
+    run.path.write_text(run.path.read_text("utf-8").splitlines(keepends=True)[0], "utf-8")
+    for store, name in ((scene.vault, JIRA), (scene.azure, AZURE_JIRA)):
+        store.failures["read", name] = scene.stores.failure(Code.FORBIDDEN, name)
+    with pytest.raises(Refusal, match=f"not known whether the rotation {done.run} wrote anything: .*refused"):
+        undo_rotation(done.run, scene.environment, scene.options, scene.listening)
+    with pytest.raises(Refusal, match=f"not known whether the rotation {done.run} wrote anything: .*refused"):
+        close_rotation(scene.unfollowed(), done.run)
+    scene.vault.failures.clear()
+    with pytest.raises(Refusal, match="its journal is not here"):
+        undo_rotation(done.run, scene.environment, scene.options, scene.listening)
+    for store, name in ((scene.vault, JIRA), (scene.azure, AZURE_JIRA)):
+        store.failures.clear()
+        store.seed(name, JIRA_TOKEN="old", JIRA_URL="u")
+    assert undo_rotation(done.run, scene.environment, scene.options, scene.listening).end is End.UNDONE
+
+
 def test_an_undo_leaves_a_run_open_that_may_have_stored_its_value(scene: Scene) -> None:
     for store, name in ((scene.vault, JIRA), (scene.azure, AZURE_JIRA)):
         store.failures["write", name] = scene.stores.failure(Code.UNAVAILABLE, name)
