@@ -175,7 +175,8 @@ class History:
                 ran.given_back.add(target)
         # A rotation whose old value is nowhere any more ends with its new one, and loses its tag.
         is_stuck = ran.command == "rotate" and _STUCK in moved.done.out and not is_marked(self.platform, ran)
-        ran.is_undone = ran.is_undone or moved.done.code == 0 or is_stuck
+        # One that wrote nothing has nothing to undo, and the same command goes on with it.
+        ran.is_undone = ran.is_undone or (moved.done.code == 0 and bool(ran.before)) or is_stuck
 
     def check_undone(self, ran: Ran, moved: Moved) -> None:
         """Right after a run, by nobody disturbed, all of it comes back. Raises BrokenError."""
