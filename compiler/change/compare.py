@@ -279,17 +279,13 @@ def plan_change(
         # A new value is as old as its version.
         *((partial(note_undated, limits=limits),) if since_of is not None else ()),
         partial(_add_notes, readings=readings, run=run),
-        _add_losses,
+        lambda plan: replace(plan, losses=losses_of(plan.writes, plan.stores)),
         _drop_values,
     )
     plan = draft
     for step in in_order:
         plan = step(plan)
     return plan
-
-
-def _add_losses(plan: Plan) -> Plan:
-    return replace(plan, losses=losses_of(plan.writes, plan.stores))
 
 
 def _drop_values(plan: Plan) -> Plan:

@@ -30,8 +30,8 @@ from compiler.model.values import child
 from compiler.stores.registry import live_identity
 from compiler.text.wording import BLANK, kubectl_line, quote, shell_line
 
-# The operator's own name for itself where nothing else is set.
-_DEFAULT_CONTROLLER = "default"
+# The class of an operator without the argument, and of a store that names none. Any operator serves such a store.
+_DEFAULT_CLASS = "default"
 # Patterns with the same meaning in Python and Go, the operator's language. No repeated groups: with these, Python can
 # take forever, and Go does not.
 _GO_PATTERN = re.compile(
@@ -202,7 +202,7 @@ def _unproven_store(store: Store, live: LiveObject, namespace: str) -> ClusterPr
 
 def controller_of(store: LiveObject) -> str:
     """The controller class that a store belongs to; operators of another class ignore what refers to it."""
-    return str((store.get("spec") or {}).get("controller") or _DEFAULT_CONTROLLER)
+    return str((store.get("spec") or {}).get("controller") or _DEFAULT_CLASS)
 
 
 def allows_namespace(store: LiveObject, namespace: str, labelled: LiveObject | None = None) -> bool | None:
@@ -254,8 +254,7 @@ def _meets_expression(expression: LiveObject, labels: LiveObject) -> bool:
 _CRASHES = ("CrashLoopBackOff", "Error", "OOMKilled")
 _UNSTARTED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "RunContainerError")
 _PARTS = {WEBHOOK: "webhook", CERTIFICATES: "controller of certificates"}
-# The class of an operator without the argument. A store without a controller is served by every operator.
-_DEFAULT_CLASS, _FILLED_IN = "default", "$("
+_FILLED_IN = "$("
 # One operator has three Deployments. Many more failing ones are not all looked at.
 _MOST_FAILING = 9
 
@@ -275,7 +274,7 @@ class Operator:
     def _by_name(self) -> Mapping[str, Sequence[LiveObject]]:
         found: dict[str, list[LiveObject]] = {}
         for each in self.deployments or ():
-            found.setdefault(str(labels_of(each).get(NAME_LABEL)), []).append(each)
+            found.setdefault(str(child(each, "metadata", "labels").get(NAME_LABEL)), []).append(each)
         return found
 
     def controllers(self, store: LiveObject | None, namespace: str) -> tuple[LiveObject, ...]:
@@ -351,10 +350,6 @@ def _is_ready(deployment: LiveObject) -> bool:
 def place_of(found: LiveObject) -> tuple[str, str]:
     metadata = child(found, "metadata")
     return str(metadata.get("namespace")), str(metadata.get("name"))
-
-
-def labels_of(found: LiveObject) -> LiveObject:
-    return child(found, "metadata", "labels")
 
 
 def _replicas(deployment: LiveObject) -> int:

@@ -16,7 +16,6 @@ from compiler.cluster.view import (
     clock,
     container_states,
     controllers_of,
-    creation_of,
     is_synced,
     keys_of,
     moment_of,
@@ -312,7 +311,8 @@ def judge_starts(
     has read since it was stored is in the Secret.
     """
     metadata, times, found = child(secret or {}, "metadata"), change_times(secret), external_secret or {}
-    made, refreshed = creation_of(found), refresh_time(found) if is_synced(found) else None
+    made = moment_of(child(found, "metadata").get("creationTimestamp"))
+    refreshed = refresh_time(found) if is_synced(found) else None
     first, notes = dict[tuple[str, str], tuple[datetime, Pod]](), dict[str, None]()
     for pod in pods:
         for container, read in pod.lasting_reads(str(metadata.get("name"))):

@@ -481,11 +481,6 @@ def is_synced(external_secret: LiveObject) -> bool:
     return generation is not None and synced.startswith(f"{generation}-")
 
 
-def creation_of(found: LiveObject) -> datetime | None:
-    """When an object was created, by the API server; None if not known."""
-    return moment_of(child(found, "metadata").get("creationTimestamp"))
-
-
 def container_states(pod: LiveObject) -> list[LiveObject]:
     """The states of a pod's containers, init containers first."""
     status = child(pod, "status")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from compiler.cluster.messages import without_age
-from compiler.cluster.problem import FAILING, OF_STORE, ONE_OWNER, ClusterProblem, ClusterState
+from compiler.cluster.problem import FAILING, OF_PODS, OF_STORE, ONE_OWNER, ClusterProblem, ClusterState
 from compiler.cluster.times import operator_pods
 from compiler.live.observation import Likeness
 from compiler.model.environment import Environment, shorten
@@ -50,6 +50,7 @@ class Link(IntEnum):
     HERE = 10  # this machine may ask the store
 
 
+# All other states are about OBJECTS.
 LINKS = {
     ClusterState.WRONG_CLUSTER: Link.CLUSTER,
     **dict.fromkeys(
@@ -66,22 +67,7 @@ LINKS = {
         (ClusterState.ABSENT, ClusterState.DELETED, ClusterState.OTHER_SPEC, ClusterState.OTHER_NAMESPACE),
         Link.DEPLOYED,
     ),
-    **dict.fromkeys(
-        (
-            *(ClusterState.NOT_SYNCED, ClusterState.NOT_READY, ClusterState.IMMUTABLE, ClusterState.RETAINED),
-            ClusterState.FORBIDDEN,
-            *(
-                ClusterState.OTHER_TYPE,
-                ClusterState.NO_TARGET,
-                ClusterState.MISSING_KEY,
-                ClusterState.EDITED,
-                ClusterState.REPLACED,
-            ),
-            *(ClusterState.DATA_CHANGED, ClusterState.OLDER_VALUE, ClusterState.NOT_REFRESHED),
-        ),
-        Link.OBJECTS,
-    ),
-    **dict.fromkeys((ClusterState.PODS, ClusterState.RESTART, ClusterState.RESTARTED), Link.PODS),
+    **dict.fromkeys(OF_PODS, Link.PODS),
 }
 # While one of these links is broken, no later link can be fixed.
 _HOLDING = frozenset({Link.CLUSTER, Link.OPERATOR})
@@ -167,7 +153,7 @@ def _first_break(row: Row) -> _Break | None:
     problems = row.live.problems if row.live is not None else ()
     states = {each.state for each in problems}
     found = [
-        _Break(LINKS[each.state], each.state, each.evidence or each.message, each.message, row, each)
+        _Break(LINKS.get(each.state, Link.OBJECTS), each.state, each.evidence or each.message, each.message, row, each)
         for each in problems
     ]
     values = row.values

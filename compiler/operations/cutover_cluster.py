@@ -35,7 +35,7 @@ from compiler.cluster.view import (
 from compiler.consumers.readers import readers_in
 from compiler.model.environment import Environment
 from compiler.model.facts import shift
-from compiler.model.values import child, manifests_of
+from compiler.model.values import Manifest, child, manifests_of
 from compiler.operations.cutover_gate import About, Check, CutoverRequest, Switch, Verdict
 from compiler.text.wording import command_line, list_names, pluralize, quote, repeat_option
 
@@ -87,11 +87,7 @@ class ClusterGate:
         Raises ClusterError.
         """
         manifests, refused = manifests_of(environment, secrets), False
-        # Without pods and the dates of values, which are not read here.
-        spaces = dict.fromkeys(each.namespace for each in manifests.values())
-        operator = read_operator(self._view)
-        now = self._now + self._view.clock_ahead
-        evidence = Evidence(now, newest_sign=self._view.newest_sign(spaces), operator=operator)
+        evidence = self._evidence(manifests.values())
         for name in secrets:
             live = self._view.live(manifests[name])
             if not live.has_secrets:
@@ -170,20 +166,24 @@ class ClusterGate:
         """The worst problem of each ExternalSecret, in the order of `states`, without its Secret and store."""
         manifests = {each.environment: manifests_of(each.environment) for each in switches}
         going = [manifests[each.environment][each.secret] for each in switches]
-        spaces = dict.fromkeys(each.namespace for each in going)
-        operator = read_operator(self._view)
-        sign, ahead = self._view.newest_sign(spaces), self._view.clock_ahead
-        evidence = Evidence(self._now + ahead, newest_sign=sign, operator=operator)
+        evidence = self._evidence(going)
         for each, manifest in zip(switches, going, strict=True):
             external_secret = self._view.external_secrets(manifest.namespace).get(manifest.name)
             other_type = self._view.other_type(manifest)
             live = Live(external_secret, None, None, has_secrets=False, has_store=False, other_type=other_type)
             date = written.get(each)
-            put = shift(date, ahead) if date is not None else None
+            put = shift(date, self._view.clock_ahead) if date is not None else None
             every = problems(manifest, live, replace(evidence, written=put))
             in_order = (problem for state in states for problem in every if problem.state is state)
             if (gravest := next(in_order, None)) is not None:
                 yield each, gravest
+
+    def _evidence(self, manifests: Iterable[Manifest]) -> Evidence:
+        """What manifests are judged by: without pods and the dates of values."""
+        operator, spaces = read_operator(self._view), dict.fromkeys(each.namespace for each in manifests)
+        return Evidence(
+            self._now + self._view.clock_ahead, newest_sign=self._view.newest_sign(spaces), operator=operator
+        )
 
     def _check_stores(self, switch: Switch, *, is_back: bool) -> Iterator[Check]:
         namespace, (store, present) = switch.namespace, (switch.destination, switch.source)

@@ -75,7 +75,9 @@ def _plan(draft: Plan, target: Target, run: Run | None) -> Plan:
     opened = options.stores.open(store)
     opened.expect({remote: {Use.UPDATE}})
     readings = read_many([(opened, remote)], 1)
-    readers = _readers(target, remote, options)
+    # Who has a property of it as a key of a Secret, in all environments of the project.
+    every = (target.environment, *options.environments())
+    readers = readers_in_project(store, remote, every, options.stores, options.not_the_same)
     is_planned = run is not None and (store.id, remote) in run.entries
     steps = tuple(
         _judge(step, readings[opened, remote], target, readers, is_planned=is_planned) for step in draft.steps
@@ -84,12 +86,6 @@ def _plan(draft: Plan, target: Target, run: Run | None) -> Plan:
     limits = {store.id: Inventory(target.environment).limits(store)}
     plan = plan_change(draft, readings, run, used={store.id: store}, limits=limits)
     return replace(plan, who={store.id: opened.whoami().subject}) if plan.writes else plan
-
-
-def _readers(target: Target, remote: str, options: Options) -> tuple[Reader, ...]:
-    """Who has a property of the remote secret as a key of a Secret, in all environments of the project."""
-    every = (target.environment, *options.environments())
-    return readers_in_project(target.store, remote, every, options.stores, options.not_the_same)
 
 
 def _judge(step: Step, reading: Reading, target: Target, readers: Collection[Reader], *, is_planned: bool) -> Step:

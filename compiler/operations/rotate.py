@@ -63,7 +63,7 @@ from compiler.operations.rotate_live import (
 )
 from compiler.operations.runs import find_stored_rotations
 from compiler.operations.status_live import NEEDED, OPTIONAL
-from compiler.operations.take_over import find_places
+from compiler.operations.take_over import keys_by_place
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import RemoteSecret, SecretWriter, Use
@@ -452,7 +452,7 @@ def close_rotation(rotation: Rotation, run_id: str) -> None:
 def _clear_tags(run: Run, environment: Environment, options: Options, writers: Mapping[str, SecretWriter]) -> None:
     """Remove the run's tags; after a take-over also from secrets that were deleted then and are back."""
     secret = environment.secrets.get(str(run.identity.get("secret")))
-    others = find_places(secret, environment) if run.taken and secret is not None else ()
+    others = keys_by_place(secret, Inventory(environment)) if run.taken and secret is not None else ()
     opened = {
         store: options.stores.open(store_named(environment, store)) for store, _ in others if store not in writers
     }
@@ -530,33 +530,30 @@ def _run_here(run_id: str, environment: Environment, options: Options, option: s
 
     A run without a plan in its journal has written nothing only if no store has its tag.
     """
-    failure: Refusal | None = None
+    here: Run | Refusal
     try:
-        run = find_run(options.root, run_id)
+        here = find_run(options.root, run_id)
     except Refusal as error:
-        failure, is_here = error, any(path.stem == run_id for path in journals(options.root))
-    else:
-        if run.is_planned or run.command != COMMAND:
-            return run
-        is_here = True
+        here = error
+    # A take-over that was stopped may have left only the first line of the journal.
+    if isinstance(here, Run) and (here.is_planned or here.command != COMMAND):
+        return here
     stored, silent = find_stored_rotations(environment, options.stores) if RUN_ID.fullmatch(run_id) else ({}, {})
-    found = stored.get(run_id)
-    if failure is None and found is None:
+    if (found := stored.get(run_id)) is not None:
+        who, secrets = person_of(found.holder), tuple(found.secrets)
+        message = f"{under_way(run_id, list_names(secrets), who)}, is under way, and its journal is not here"
+        what = "undo" if option == "--undo" else "close"
+        line = command_line(COMMAND, environment.name, option, run_id, *(["--apply"] if option == "--undo" else []))
+        ways = f"{journal_place(who)}: {what} it there: {line}; {if_lost(environment.name, secrets[0], run_id)}"
+        raise Refusal("usage", message, ways)
+    if isinstance(here, Run):
         for refused in silent.values():
             # There is something to undo or to close if the store that does not answer has the tag.
             message = f"it is not known whether the rotation {run_id} wrote anything: {refused.message}"
             raise Refusal(refused.kind, message, refused.help)
-        return run
-    if failure is not None and found is None and option != "--undo" and not is_here:
-        # Closing restores nothing, so the help for an undo by hand does not apply.
-        here = f"`{command_line('runs', environment.name)}` lists those of this folder"
-        raise Refusal(failure.kind, failure.message, f"{here}; another machine has its own") from None
-    if found is None:
-        raise failure or AssertionError(run_id)
-    # A take-over that was stopped may have left only the first line of the journal.
-    who, secrets = person_of(found.holder), tuple(found.secrets)
-    message = f"{under_way(run_id, list_names(secrets), who)}, is under way, and its journal is not here"
-    what = "undo" if option == "--undo" else "close"
-    line = command_line(COMMAND, environment.name, option, run_id, *(["--apply"] if option == "--undo" else []))
-    ways = f"{journal_place(who)}: {what} it there: {line}; {if_lost(environment.name, secrets[0], run_id)}"
-    raise Refusal("usage", message, ways)
+        return here
+    if option == "--undo" or any(path.stem == run_id for path in journals(options.root)):
+        raise here
+    # Closing restores nothing, so the help for an undo by hand does not apply.
+    known = f"`{command_line('runs', environment.name)}` lists those of this folder"
+    raise Refusal(here.kind, here.message, f"{known}; another machine has its own")

@@ -229,12 +229,7 @@ def _require_keys(
     return names
 
 
-def find_places(secret: Secret, environment: Environment) -> tuple[Target, ...]:
-    """The remote secrets that may hold one of the secret's own values."""
-    return tuple(_keys_by_place(secret, Inventory(environment)))
-
-
-def _keys_by_place(secret: Secret, inventory: Inventory) -> dict[Target, dict[str, str | None]]:
+def keys_by_place(secret: Secret, inventory: Inventory) -> dict[Target, dict[str, str | None]]:
     """The keys of the secret with a value of their own, by each remote secret that may hold it."""
     found = dict[Target, dict[str, str | None]]()
     for key in secret.entry.keys:
@@ -275,7 +270,7 @@ class _Evidence:
         return self._stores.open(store_named(self._environment, target[0]))
 
     def rows(self, secret: Secret) -> dict[Target, dict[str, str | None]]:
-        return _keys_by_place(secret, self._inventory)
+        return keys_by_place(secret, self._inventory)
 
     def read(self, targets: Collection[Target]) -> dict[Target, Reading]:
         """The reading of each target. Raises the StoreError of a store that does not say: it may have the tag."""
