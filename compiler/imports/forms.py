@@ -39,47 +39,23 @@ _UNSUPPORTED = {
     "ClusterPushSecret": "it writes to a store, which `put` and `migrate` do",
 }
 
-# What may stand at a path and means what the chart makes; anything else is refused.
-_Only = Mapping[tuple[str, ...], Sequence[object]]
-_SPEC, _TARGET, _TEMPLATE = ("spec",), ("spec", "target"), ("spec", "target", "template")
-_ONLY: _Only = {
-    (*_SPEC, "refreshPolicy"): ("Periodic",),
-    (*_TARGET, "creationPolicy"): (OWNER, ORPHAN),
-    (*_TARGET, "deletionPolicy"): (RETAIN, DELETE, "Merge"),
-    (*_TARGET, "immutable"): (False,),
-    (*_TARGET, "manifest", "kind"): ("Secret",),
-    (*_TEMPLATE, "engineVersion"): ("v2",),
-    (*_TEMPLATE, "mergePolicy"): ("Replace",),
-    (*_TEMPLATE, "templateFrom"): (),
-}
-_ONLY_OF_REFERENCE: _Only = {
-    ("version",): (),
-    ("decodingStrategy",): ("None",),
-    ("metadataPolicy",): ("None",),
-    ("conversionStrategy",): ("Default", "Unicode"),
-    ("nullBytePolicy",): ("Ignore",),
-}
-# What would make other keys of the properties.
-_ONLY_OF_EXTRACT: _Only = {("property",): (), ("conversionStrategy",): ("Default",)}
-_ONLY_OF_FORMER: _Only = {
-    ("type",): ("Opaque",),
-    ("kvVersion",): ("2",),
-    ("dataFrom",): (),
-    ("dataFromWithOptions",): (),
-    **{("template", member): () for member in ("type", "data", "stringData")},
-}
-_ONLY_OF_FORMER_KEY: _Only = {
-    ("version",): (),
-    ("isBinary",): (False,),
-    ("path",): (),
-    ("recursive",): (False,),
-}
-# The fields that are read; below None all of it is, or nothing that counts. An object with any other is refused.
-_Fields = Mapping[str, "_Fields | None"]
+_TEMPLATE = ("spec", "target", "template")
+# The fields that are read. Of each the values that mean what the chart makes, or the fields below it; None where all is
+# read, or nothing counts. An object that says anything else is refused.
+_Fields = Mapping[str, "_Fields | tuple[object, ...] | None"]
 _METADATA_FIELDS: _Fields = {"labels": None, "annotations": None}
 _STORE_FIELDS: _Fields = {"name": None, "kind": None}
 _SOURCE_FIELDS: _Fields = {"storeRef": _STORE_FIELDS, "generatorRef": None}
-_REFERENCE_FIELDS: _Fields = dict.fromkeys(("key", "property", *(path[0] for path in _ONLY_OF_REFERENCE)))
+_REFERENCE_FIELDS: _Fields = {
+    **dict.fromkeys(("key", "property")),
+    "version": (),
+    "decodingStrategy": ("None",),
+    "metadataPolicy": ("None",),
+    "conversionStrategy": ("Default", "Unicode"),
+    "nullBytePolicy": ("Ignore",),
+}
+# Without what would make other keys of the properties.
+_EXTRACT_FIELDS: _Fields = {**_REFERENCE_FIELDS, "property": (), "conversionStrategy": ("Default",)}
 _OBJECT_FIELDS: _Fields = {
     **dict.fromkeys(
         ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
@@ -93,29 +69,43 @@ _EXTERNAL_SECRET_FIELDS: _Fields = {
     **dict.fromkeys(("apiVersion", "kind", "status")),
     "metadata": _OBJECT_FIELDS,
     "spec": {
-        **dict.fromkeys(("refreshInterval", "refreshPolicy")),
+        "refreshInterval": None,
+        "refreshPolicy": ("Periodic",),
         "secretStoreRef": _STORE_FIELDS,
         "target": {
-            **dict.fromkeys(("name", "creationPolicy", "deletionPolicy", "immutable")),
-            "manifest": {"kind": None, "apiVersion": None},
+            "name": None,
+            "creationPolicy": (OWNER, ORPHAN),
+            "deletionPolicy": (RETAIN, DELETE, "Merge"),
+            "immutable": (False,),
+            "manifest": {"kind": ("Secret",), "apiVersion": None},
             "template": {
-                **dict.fromkeys(("type", "engineVersion", "mergePolicy", "templateFrom", "data")),
+                **dict.fromkeys(("type", "data")),
+                "engineVersion": ("v2",),
+                "mergePolicy": ("Replace",),
+                "templateFrom": (),
                 "metadata": _METADATA_FIELDS,
             },
         },
         "data": {"secretKey": None, "remoteRef": _REFERENCE_FIELDS, "sourceRef": _SOURCE_FIELDS},
-        "dataFrom": {"extract": _REFERENCE_FIELDS, "find": None, "rewrite": None, "sourceRef": _SOURCE_FIELDS},
+        "dataFrom": {"extract": _EXTRACT_FIELDS, "find": None, "rewrite": None, "sourceRef": _SOURCE_FIELDS},
     },
 }
 _FORMER_FIELDS: _Fields = {
     # How it logs in is the store's affair.
-    **dict.fromkeys(("backendType", "keyVaultName", "vaultMountPoint", "vaultRole", "dataFrom", "dataFromWithOptions")),
-    **dict.fromkeys(("kvVersion", "type")),
-    "data": dict.fromkeys(("name", "key", "property", *(path[0] for path in _ONLY_OF_FORMER_KEY))),
-    "template": {**dict.fromkeys(("type", "data", "stringData")), "metadata": _METADATA_FIELDS},
+    **dict.fromkeys(("backendType", "keyVaultName", "vaultMountPoint", "vaultRole")),
+    "kvVersion": ("2",),
+    "type": ("Opaque",),
+    **dict.fromkeys(("dataFrom", "dataFromWithOptions"), ()),
+    "data": {
+        **dict.fromkeys(("name", "key", "property")),
+        **dict.fromkeys(("version", "path"), ()),
+        **dict.fromkeys(("isBinary", "recursive"), (False,)),
+    },
+    "template": {**dict.fromkeys(("type", "data", "stringData"), ()), "metadata": _METADATA_FIELDS},
 }
 _CSI_FIELDS: _Fields = {
-    **dict.fromkeys(("secretName", "type", "labels", "annotations")),
+    **dict.fromkeys(("secretName", "labels", "annotations")),
+    "type": ("Opaque",),
     "data": {"objectName": None, "key": None},
 }
 # Labels and annotations, or the domains of such, that whatever deploys an object sets, and sets again.
@@ -247,13 +237,12 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
     bare = bare_object(document, namespace)
     if document.get("spec") is None:
         return bare.refuse(Finding("it has no `spec`, as a patch of Kustomize", bare.at, _RENDER))
-    target = document.text(*_TARGET, "name") or bare.name
+    target = document.text("spec", "target", "name") or bare.name
     data, extracts, reasons = _references(document, namespace, stores)
-    named = (("metadata", "name"), (*_TARGET, "name"), (*_SPEC, "secretStoreRef", "name"))
+    named = (("metadata", "name"), ("spec", "target", "name"), ("spec", "secretStoreRef", "name"))
     reasons = [
         *(finding for path in named for finding in _find_tokens(document.get(*path))),
-        *_unsupported_fields(document, _ONLY),
-        *_unread_fields(document, _EXTERNAL_SECRET_FIELDS),
+        *_find_misfits(document, _EXTERNAL_SECRET_FIELDS),
         *reasons,
     ]
     template, keys = document.get(*_TEMPLATE, "data"), [*data.values()]
@@ -277,7 +266,7 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
             keys = _keys_of_type(extract, document.text(*_TEMPLATE, "type")) or [extract._replace(name=ALL_KEYS)]
     if len({each.store for each in keys}) > 1:
         reasons.append(Finding("its keys are in several stores", bare.at, "make a Secret for each of them"))
-    refresh = document.get(*_SPEC, "refreshInterval")
+    refresh = document.get("spec", "refreshInterval")
     if refresh is not None and parse_duration(str(refresh.value)) is None:
         reasons.append(Finding("its `refreshInterval` never reads a value again", refresh.span, _LEAVE))
     secret = FoundSecret(
@@ -300,7 +289,7 @@ def _keys_of_type(extract: FoundKey, secret_type: str | None) -> list[FoundKey]:
 
 
 # What the operator does where a field says nothing.
-_USUAL = {"type": "Opaque", "creationPolicy": OWNER, "deletionPolicy": RETAIN}
+USUAL = {"type": "Opaque", "creationPolicy": OWNER, "deletionPolicy": RETAIN}
 
 
 def _read_words(document: Node, name: str, target: str) -> dict[str, str]:
@@ -308,9 +297,9 @@ def _read_words(document: Node, name: str, target: str) -> dict[str, str]:
     found = {
         "externalSecret": name if name != target else None,
         "type": document.text(*_TEMPLATE, "type"),
-        **{each: document.text(*_TARGET, each) for each in ("creationPolicy", "deletionPolicy")},
+        **{each: document.text("spec", "target", each) for each in ("creationPolicy", "deletionPolicy")},
     }
-    return {word: text for word, text in found.items() if text is not None and text != _USUAL.get(word)}
+    return {word: text for word, text in found.items() if text is not None and text != USUAL.get(word)}
 
 
 def _keep_texts(
@@ -390,7 +379,7 @@ def _references(
     reasons: list[Finding] = []
     data: dict[str, FoundKey] = {}
     extracts: list[FoundKey] = []
-    for item in document.items_at(*_SPEC, "data"):
+    for item in document.items_at("spec", "data"):
         key, remote = item.text("secretKey"), item.nearest("remoteRef")
         found = _reference(document, item, remote, namespace, stores)
         if not key or key in data:
@@ -399,7 +388,7 @@ def _references(
             reasons += found
         else:
             data[key] = found._replace(name=key)
-    for item in document.items_at(*_SPEC, "dataFrom"):
+    for item in document.items_at("spec", "dataFrom"):
         extract = item.get("extract")
         if extract is None or item.get("rewrite") is not None:
             forms = [form for form in ("find", "rewrite", "sourceRef") if item.get(form) is not None]
@@ -407,7 +396,6 @@ def _references(
             reasons.append(Finding(message, item.span, "name each key under `data`"))
             continue
         found = _reference(document, item, extract, namespace, stores)
-        reasons += _unsupported_fields(extract, _ONLY_OF_EXTRACT)
         if isinstance(found, list):
             reasons += found
         else:
@@ -419,8 +407,8 @@ def _reference(document: Node, item: Node, remote: Node, namespace: str, stores:
     generator = item.get("sourceRef", "generatorRef")
     if generator is not None:
         return [Finding("generators are not supported", generator.key_span, _LEAVE)]
-    reasons = [*_unsupported_fields(remote, _ONLY_OF_REFERENCE), *_find_tokens(remote.get("key"))]
-    named = item.get("sourceRef", "storeRef") or document.get(*_SPEC, "secretStoreRef")
+    reasons = [*_find_tokens(remote.get("key"))]
+    named = item.get("sourceRef", "storeRef") or document.get("spec", "secretStoreRef")
     key = remote.text("key")
     if named is None or not key:
         what = "store" if named is None else "remote secret"
@@ -474,12 +462,8 @@ def _former_external_secret(document: Node, namespace: str, stores: Stores) -> F
     vault = spec.text("keyVaultName")
     settings = {provider.address: provider.url_of(vault, lambda _: None)} if vault and not provider.has_mounts else {}
     store = stores.default_store(provider, settings, back_end)
-    reasons, keys = (
-        [*_unsupported_fields(spec, _ONLY_OF_FORMER), *_unread_fields(spec, _FORMER_FIELDS)],
-        list[FoundKey](),
-    )
+    reasons, keys = [*_find_misfits(spec, _FORMER_FIELDS)], list[FoundKey]()
     for item in spec.items_at("data"):
-        reasons += _unsupported_fields(item, _ONLY_OF_FORMER_KEY)
         key, at = item.text("name"), item.nearest("key").span
         place = _api_place_of(store, item.text("key") or "", at)
         if isinstance(place, Finding):
@@ -513,7 +497,7 @@ def _secret_provider_class(document: Node, namespace: str, stores: Stores) -> Fo
             items[alias] = item
     secrets, reasons = list[FoundSecret](), list[Finding]()
     for each in made:
-        reasons += [*_unsupported_fields(each, {("type",): ("Opaque",)}), *_unread_fields(each, _CSI_FIELDS)]
+        reasons += _find_misfits(each, _CSI_FIELDS)
         keys: list[FoundKey] = []
         for data in each.items_at("data"):
             found = _csi_key(data, items, store)
@@ -534,8 +518,9 @@ def _csi_key(data: Node, items: Mapping[str, Node], store: SourceStore) -> Found
     if item is None:
         return Finding(f"`objects` has no {quote(wanted)}", at)
     # The item's own lines are those of a text in the text: the line that names it is shown.
-    for reason in _unsupported_fields(item, {(member,): allowed for member, allowed in provider.csi_only.items()}):
-        return reason._replace(at=at)
+    for name, allowed in provider.csi_only.items():
+        for reason in _find_other_value(item.children.get(name), allowed, name):
+            return reason._replace(at=at)
     place = _api_place_of(store, item.text(provider.csi_key) or "", at)
     if isinstance(place, Finding):
         return place
@@ -570,26 +555,25 @@ def _api_place_of(store: SourceStore, path: str, at: Span) -> tuple[SourceStore,
     return _place_of(store, path, at)
 
 
-def _unsupported_fields(node: Node, only: _Only) -> Iterator[Finding]:
-    """What `node` says at the paths of `only` and is not among the values allowed there."""
-    for path, allowed in only.items():
-        found = node.get(*path)
-        if found is None or found.value in (None, *allowed):
-            continue
-        # A word of a closed set; any other text may be anything.
-        is_word = isinstance(found.value, str) and _WORD.fullmatch(found.value)
-        shown = f": {found.value}" if is_word and allowed else ""
-        words = path[1:] if path[0] == "spec" else path
-        yield Finding(f"`{'.'.join(words)}{shown}` is not supported", found.key_span, _LEAVE)
-
-
-def _unread_fields(node: Node, fields: _Fields, path: tuple[str, ...] = ()) -> Iterator[Finding]:
-    """The fields of an object that an import does not read; in a list, those of each item."""
+def _find_misfits(node: Node, fields: _Fields, path: tuple[str, ...] = ()) -> Iterator[Finding]:
+    """The fields of an object that an import does not read, and other values than it takes; in a list of each item."""
     for item in node.items:
-        yield from _unread_fields(item, fields, path)
+        yield from _find_misfits(item, fields, path)
     for name, member in node.children.items():
+        inside = (*path, name) if name != "spec" else path
         if name not in fields:
-            shown = ".".join([*path, name]) if _WORD.fullmatch(name) else f"a field of {'.'.join(path) or 'it'}"
+            shown = ".".join(inside) if _WORD.fullmatch(name) else f"a field of {'.'.join(path) or 'it'}"
             yield Finding(f"`{shown}` is not supported", member.key_span, _LEAVE)
-        elif (below := fields[name]) is not None:
-            yield from _unread_fields(member, below, (*path, name) if name != "spec" else path)
+        elif isinstance(known := fields[name], tuple):
+            yield from _find_other_value(member, known, ".".join(inside))
+        elif known is not None:
+            yield from _find_misfits(member, known, inside)
+
+
+def _find_other_value(node: Node | None, allowed: Sequence[object], title: str) -> Iterator[Finding]:
+    """A finding for a value that is not among the `allowed` ones."""
+    if node is not None and node.value not in (None, *allowed):
+        # A word of a closed set; any other text may be anything.
+        is_word = isinstance(node.value, str) and _WORD.fullmatch(node.value)
+        shown = f": {node.value}" if is_word and allowed else ""
+        yield Finding(f"`{title}{shown}` is not supported", node.key_span, _LEAVE)

@@ -12,12 +12,12 @@ from typing import NamedTuple
 from compiler.edit.new_entry import SecretRequest, new_secret
 from compiler.edit.new_project import Draft, address_scalar, compile_drafts, new_draft
 from compiler.edit.yaml_edit import Edit, add_members, apply_edits, apply_splices, in_braces
-from compiler.imports.forms import FoundKey, FoundObject, FoundSecret
+from compiler.imports.forms import USUAL, FoundKey, FoundObject, FoundSecret
 from compiler.imports.found_stores import OWN_STORE, STORE_OPTION, Setting, SourceStore, setting_of
 from compiler.imports.sources import ImportTarget, store_kind
 from compiler.model import group_pairs
 from compiler.model.document import Node, Severity, Span
-from compiler.model.environment import OWNER, RETAIN, Entry, Secret, Store
+from compiler.model.environment import Entry, Secret, Store
 from compiler.model.facts import NEW_SECRET_WAVE, as_label, parse_duration
 from compiler.model.store import DEFAULT_MOUNT, Place, place_of
 from compiler.model.values import CHART_LABELS
@@ -428,17 +428,11 @@ def _changes(node: Node, source: SourceStore) -> dict[str, _Setting | bool]:
 
 def _find_difference(entry: Entry, secret: FoundSecret) -> str | None:
     """The first field of what is made in which an entry is unlike a found Secret."""
-    said = {
-        "type": entry.type,
-        "creationPolicy": entry.creation_policy if entry.creation_policy != OWNER else None,
-        "deletionPolicy": entry.deletion_policy if entry.deletion_policy != RETAIN else None,
-    }
-    if entry.type == "Opaque":
-        said["type"] = None
+    said = {"type": entry.type, "creationPolicy": entry.creation_policy, "deletionPolicy": entry.deletion_policy}
     # Where all keys are known, an entry may list them and no more.
     if entry.extract != secret.extract and not (secret.extract and secret.names_keys):
         return "extract"
-    unlike = (word for word, text in said.items() if text != secret.said.get(word))
+    unlike = (word for word, usual in USUAL.items() if (said[word] or usual) != secret.said.get(word, usual))
     return next(unlike, "template" if entry.template != secret.template else None)
 
 

@@ -1,16 +1,16 @@
 """Proves an import: the compiled environment makes the operator read what the old objects read, key by key."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from compiler.imports.forms import FoundObject
+from compiler.imports.forms import USUAL, FoundObject
 from compiler.imports.plan import ImportPlan
 from compiler.model import group_pairs
 from compiler.model.document import Span
-from compiler.model.environment import ALL_KEYS, OWNER, RETAIN, Environment, Store
+from compiler.model.environment import ALL_KEYS, Environment, Store
 from compiler.model.facts import ANNOTATION
 from compiler.model.store import Sameness, StoreIdentity, compare_stores
-from compiler.model.values import CHART_LABELS, manifests_of
+from compiler.model.values import CHART_LABELS, Manifest, manifests_of
 from compiler.refusal import Refusal
 from compiler.text.wording import pluralize, quote
 
@@ -18,6 +18,8 @@ from compiler.text.wording import pluralize, quote
 _Name = tuple[str, str, str]
 # Where a key is read: the store, the name in it as it compares names, and the property, None for the whole.
 _Place = tuple[StoreIdentity, str, str | None]
+# What the chart makes of the environment, by the namespace and the name of the Secret.
+_Made = Mapping[tuple[str, str], Manifest]
 
 
 class Counts(NamedTuple):
@@ -35,12 +37,14 @@ def prove(plan: ImportPlan, lost: Sequence[Span] = ()) -> Proof:
     """The proof of a plan; `lost` are the places of objects that nobody read. Raises Refusal where it fails."""
     environment = _find_environment(plan)
     old = dict(_old_places(plan.objects))
-    new = dict(_new_places(environment, old)) if environment is not None else {}
+    manifests = manifests_of(environment).values() if environment is not None else ()
+    new = dict(_new_places(manifests, old))
     wrong = [name for name, place in old.items() if name not in new or not _is_same(place, new[name])]
     new_keys = {name for name in new if name[:2] in {each[:2] for each in old}}
     wrong += sorted(new_keys - old.keys())
-    lost_metadata = [*_find_lost_metadata(plan.objects, environment)]
-    other = [*_find_other_secrets(plan, environment)]
+    made = {(each.namespace, each.target): each for each in manifests}
+    lost_metadata = [*_find_lost_metadata(plan.objects, made)]
+    other = [*_find_other_secrets(plan, made)]
     for names, what in (
         (wrong, "read {} where the manifests do"),
         (lost_metadata, "keep {} of the manifests"),
@@ -52,8 +56,8 @@ def prove(plan: ImportPlan, lost: Sequence[Span] = ()) -> Proof:
             message = f"the compiled environment would not {missing}"
             raise Refusal("found", message, "nothing was written; report this with the lines above", details)
     found, refused = _counts(plan.objects), _counts([each for each in plan.objects if each.reasons])
-    made = sum(secret.key_count for each in plan.objects for secret in each.secrets_to_take)
-    taken = Counts(len(plan.objects) - refused.objects, made)
+    keys = sum(secret.key_count for each in plan.objects for secret in each.secrets_to_take)
+    taken = Counts(len(plan.objects) - refused.objects, keys)
     if lost or found != Counts(taken.objects + refused.objects, taken.keys + refused.keys):
         message = f"found {found.keys} keys, but took {taken.keys} and refused {refused.keys}"
         details = "".join(f"  {each.where}\n" for each in lost)
@@ -95,32 +99,29 @@ def _old_places(objects: Iterable[FoundObject]) -> Iterator[tuple[_Name, _Place]
                 yield (secret.namespace, secret.name, key.name), place
 
 
-def _new_places(environment: Environment, old: Iterable[_Name]) -> Iterator[tuple[_Name, _Place]]:
+def _new_places(manifests: Iterable[Manifest], old: Iterable[_Name]) -> Iterator[tuple[_Name, _Place]]:
     """What the operator would read for the ExternalSecrets as the chart renders them, of bundles for `old` keys."""
     wanted = group_pairs(((namespace, secret), key) for namespace, secret, key in old)
-    for manifest in manifests_of(environment).values():
+    for manifest in manifests:
         spec: Any = manifest.object["spec"]
-        target = spec["target"]
         references = [(item["secretKey"], item["remoteRef"]) for item in spec.get("data", ())]
         for source in spec.get("dataFrom", ()):
             # It fetches every property; which of them the Secret has is compared with its template.
-            fetched = wanted.get((manifest.namespace, target["name"]), ())
+            fetched = wanted.get((manifest.namespace, manifest.target), ())
             references += [(key, {**source["extract"], "property": key}) for key in fetched if key != ALL_KEYS]
             if manifest.listed is not None and ALL_KEYS in fetched:
                 references.append((ALL_KEYS, source["extract"]))
         for key, reference in references:
-            yield (manifest.namespace, target["name"], key), _place(manifest.store, reference)
+            yield (manifest.namespace, manifest.target, key), _place(manifest.store, reference)
 
 
-def _find_lost_metadata(objects: Iterable[FoundObject], environment: Environment | None) -> Iterator[_Name]:
+def _find_lost_metadata(objects: Iterable[FoundObject], made: _Made) -> Iterator[_Name]:
     """The Secrets of which a label, an annotation or the wave would be lost; each by the field's name for a key."""
-    manifests = manifests_of(environment).values() if environment is not None else ()
-    made = {(each.namespace, each.object["spec"]["target"]["name"]): each.object for each in manifests}
     for secret in (secret for each in objects for secret in each.secrets_to_take):
-        compiled = made.get((secret.namespace, secret.name))
-        if compiled is None:
+        manifest = made.get((secret.namespace, secret.name))
+        if manifest is None:
             continue
-        own, copied = compiled["metadata"], compiled["spec"]["target"]["template"]["metadata"]
+        own, copied = manifest.object["metadata"], manifest.object["spec"]["target"]["template"]["metadata"]
         wave = {} if secret.wave is None else {ANNOTATION: str(secret.wave)}
         for name, wanted, there in (
             ("labels", secret.own_labels, own),
@@ -132,10 +133,8 @@ def _find_lost_metadata(objects: Iterable[FoundObject], environment: Environment
                 yield secret.namespace, secret.name, f"metadata.{name}"
 
 
-def _find_other_secrets(plan: ImportPlan, environment: Environment | None) -> Iterator[_Name]:
+def _find_other_secrets(plan: ImportPlan, made: _Made) -> Iterator[_Name]:
     """The Secrets that would have another type, text or policy, or be made by an object of another name."""
-    manifests = manifests_of(environment).values() if environment is not None else ()
-    made = {(each.namespace, each.target): each for each in manifests}
     # An entry that was there before has a name of its own, and the Secret is handed over.
     new = {(each.found.namespace, each.found.name) for each in plan.secrets if each.entry is None}
     for found, secret in ((each, secret) for each in plan.objects for secret in each.secrets_to_take):
@@ -150,12 +149,9 @@ def _find_other_secrets(plan: ImportPlan, environment: Environment | None) -> It
             "type": target["template"].get("type", "Opaque"),
             **{each: target[each] for each in ("creationPolicy", "deletionPolicy")},
         }
-        usual = {"type": "Opaque", "creationPolicy": OWNER, "deletionPolicy": RETAIN}
-        yield from (
-            (secret.namespace, secret.name, word)
-            for word, text in said.items()
-            if text != secret.said.get(word, usual[word])
-        )
+        for word, text in said.items():
+            if text != secret.said.get(word, USUAL[word]):
+                yield secret.namespace, secret.name, word
         if not keeps:
             yield secret.namespace, secret.name, "template"
         if manifest.listed is not None and not secret.extract:

@@ -153,8 +153,11 @@ TARGET = "target: {name: a, template: {metadata: {labels: {team: shop}}}}"
         (f"target: {{template: {{mergePolicy: Merge}}}}\n{KEY}", "target.template.mergePolicy: Merge"),
         (f"target: {{template: {{metadata: {{finalizers: [a]}}}}}}\n{KEY}", "target.template.metadata.finalizers"),
         (f"target: {{manifest: {{kind: Secret, name: x}}}}\n{KEY}", "target.manifest.name"),
-        (KEY.replace("property: A", "property: A, conversionStrategy: Other"), "conversionStrategy: Other"),
-        (KEY.replace("property: A", "property: A, nullBytePolicy: Fail"), "nullBytePolicy: Fail"),
+        (
+            KEY.replace("property: A", "property: A, conversionStrategy: Other"),
+            "data.remoteRef.conversionStrategy: Other",
+        ),
+        (KEY.replace("property: A", "property: A, nullBytePolicy: Fail"), "data.remoteRef.nullBytePolicy: Fail"),
         (KEY.replace("property: A", "property: A, isNew: true"), "data.remoteRef.isNew"),
         (f"{KEY}\ncomingSoon: true", "comingSoon"),
         (f"{KEY}\n'sentinel 4711': true", "a field of it"),
@@ -448,9 +451,12 @@ def test_the_keys_that_a_type_needs_are_listed(bring: Bring, project: Path) -> N
 @pytest.mark.parametrize(
     ("extract", "message"),
     [
-        ("{key: team/app, property: inner}", "`property` is not supported"),
-        ("{key: team/app, conversionStrategy: Unicode}", "`conversionStrategy: Unicode` is not supported"),
-        ("{key: team/app, version: '3'}", "`version` is not supported"),
+        ("{key: team/app, property: inner}", "`dataFrom.extract.property` is not supported"),
+        (
+            "{key: team/app, conversionStrategy: Unicode}",
+            "`dataFrom.extract.conversionStrategy: Unicode` is not supported",
+        ),
+        ("{key: team/app, version: '3'}", "`dataFrom.extract.version` is not supported"),
         ('{key: ""}', "it names no remote secret, as before Kustomize completes it"),
         ("{key: '<TEAM>/app'}", "stands for a text that is not there yet"),
     ],
