@@ -9,7 +9,7 @@ import hmac
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final, Never, Self
 
@@ -30,6 +30,15 @@ class JsonKind(StrEnum):
     NULL = "null"
     OBJECT = "object"
     ARRAY = "array"
+
+
+def _refusing(message: str) -> Callable[..., Never]:
+    """A method that raises TypeError, whatever it is given."""
+
+    def refuse(*_given: object) -> Never:
+        raise TypeError(message)
+
+    return refuse
 
 
 class SecretValue:
@@ -66,39 +75,15 @@ class SecretValue:
     def __repr__(self) -> str:
         return f"Secret({HIDDEN})"
 
-    def __str__(self) -> Never:
-        # Showing "…" here would let it be written to a store in place of the value.
-        raise TypeError("a Secret cannot be turned into text")
-
-    def __format__(self, _spec: str) -> Never:
-        raise TypeError("a Secret cannot be formatted")
-
-    def __bytes__(self) -> Never:
-        raise TypeError("a Secret cannot be turned into bytes")
-
-    def __eq__(self, _other: object) -> Never:
-        raise TypeError("Secrets are compared by Comparer.same")
-
-    def __ne__(self, _other: object) -> Never:
-        raise TypeError("Secrets are compared by Comparer.same")
-
-    def __hash__(self) -> Never:
-        raise TypeError("a Secret cannot be hashed")
-
-    def __bool__(self) -> Never:
-        raise TypeError("a Secret has no truth value; ask compiler.stores.secret_value")
-
-    def __copy__(self) -> Never:
-        raise TypeError("a Secret cannot be copied")
-
-    def __deepcopy__(self, _memo: object) -> Never:
-        raise TypeError("a Secret cannot be copied")
-
-    def __reduce_ex__(self, _protocol: object) -> Never:
-        raise TypeError("a Secret cannot be pickled")
-
-    def __getstate__(self) -> Never:
-        raise TypeError("a Secret cannot be pickled")
+    # Showing "…" for its text would let that be written to a store in place of the value.
+    __str__ = _refusing("a Secret cannot be turned into text")
+    __format__ = _refusing("a Secret cannot be formatted")
+    __bytes__ = _refusing("a Secret cannot be turned into bytes")
+    __eq__ = __ne__ = _refusing("Secrets are compared by Comparer.same")
+    __hash__ = _refusing("a Secret cannot be hashed")
+    __bool__ = _refusing("a Secret has no truth value; ask compiler.stores.secret_value")
+    __copy__ = __deepcopy__ = _refusing("a Secret cannot be copied")
+    __reduce_ex__ = __getstate__ = _refusing("a Secret cannot be pickled")
 
 
 class Mark:
@@ -118,8 +103,7 @@ class Mark:
     def __repr__(self) -> str:
         return f"Mark({HIDDEN})"
 
-    def __reduce_ex__(self, _protocol: object) -> Never:
-        raise TypeError("a Mark cannot be pickled")
+    __reduce_ex__ = _refusing("a Mark cannot be pickled")
 
     def _digest(self) -> bytes:
         return self.__digest
@@ -148,8 +132,7 @@ class Comparer:
     def __repr__(self) -> str:
         return f"Comparer({HIDDEN})"
 
-    def __reduce_ex__(self, _protocol: object) -> Never:
-        raise TypeError("a Comparer cannot be pickled")
+    __reduce_ex__ = _refusing("a Comparer cannot be pickled")
 
     def __copy__(self) -> Self:
         return self
