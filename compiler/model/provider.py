@@ -172,11 +172,6 @@ class Provider:
         del environ
         return None
 
-    def is_plain(self, url: str) -> bool:
-        """Whether `url` needs no closer look: nearly every address does not."""
-        del url
-        return False
-
     def url_meant(self, text: str, setting: Callable[[str], str | None]) -> str:
         """The URL to write in place of `text`; `setting` gives another setting of the store."""
         del setting

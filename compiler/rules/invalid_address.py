@@ -27,8 +27,6 @@ from compiler.text.wording import typing_mistake
 def check(environment: Environment) -> Findings:
     for store in environment.stores.values():
         for setting, text in store.addresses:
-            if store.provider.is_plain(text):
-                continue
             problem = _problem(store, text)
             if problem is not None:
                 node = store.node.nearest(setting)

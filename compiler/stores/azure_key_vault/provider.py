@@ -51,8 +51,6 @@ _AZURE_DOMAIN = re.compile(rf"(.*)\.(?:{'|'.join(map(re.escape, CLOUDS.values())
 _RESOURCE = re.compile(r"microsoft\.keyvault(?:/|%2f)vaults(?:/|%2f)([a-z0-9-]+)", re.ASCII | re.IGNORECASE)
 # A vault's host, also the private one, and where the end of its domain is wrong.
 _VAULT_HOST = re.compile(r"([^.]+)\.(?:privatelink\.)?vault(?:core)?\.(?:azure|usgovcloudapi|microsoftazure)\.[a-z]+")
-# What nearly every address looks like; it needs no closer look.
-_PLAIN = re.compile(rf"https://[a-z][a-z0-9]{{2,23}}\.{re.escape(CLOUDS[DEFAULT_CLOUD])}/?", re.ASCII)
 
 
 def key_vault_url(name: str, cloud: str | None = None) -> str:
@@ -121,9 +119,6 @@ class _KeyVault(Provider):
 
     def leads_to(self, value: str, url: str) -> bool:
         return url.partition("://")[2].partition(".")[0].lower() == value.lower()
-
-    def is_plain(self, url: str) -> bool:
-        return _PLAIN.fullmatch(url) is not None
 
     def url_meant(self, text: str, setting: Callable[[str], str | None]) -> str:
         address = parse_address(super().url_meant(text, setting))
