@@ -62,8 +62,7 @@ _OBJECT_FIELDS: _Fields = {
     ),
     **_METADATA_FIELDS,
     "selfLink": None,
-    # The operator's own, by which it removes what it made.
-    "finalizers": None,
+    "finalizers": None,  # the operator's own, by which it removes what it made
 }
 _EXTERNAL_SECRET_FIELDS: _Fields = {
     **dict.fromkeys(("apiVersion", "kind", "status")),
@@ -130,7 +129,7 @@ _WORD = re.compile(r"[A-Za-z0-9]{1,24}")
 _SPACE = r"[ \t\r\n]"
 _NAME_IN_DATA = rf"(?:\.([A-Za-z_][A-Za-z0-9_]*)|index{_SPACE}+\.{_SPACE}+\"([A-Za-z0-9._-]+)\")"
 _RENAMED = re.compile(
-    rf"(?:{_SPACE}*\{{\{{-{_SPACE}|\{{\{{){_SPACE}*{_NAME_IN_DATA}{_SPACE}*(?:\|{_SPACE}*toString{_SPACE}*)?"
+    rf"(?:{_SPACE}*\{{\{{-{_SPACE}|\{{\{{){_SPACE}*{_NAME_IN_DATA}{_SPACE}*(\|{_SPACE}*toString{_SPACE}*)?"
     rf"(?:(?<={_SPACE})-\}}\}}{_SPACE}*|\}}\}})"
 )
 
@@ -189,8 +188,7 @@ class FoundObject:
     at: Span
     secrets: tuple[FoundSecret, ...] = ()
     reasons: tuple[Finding, ...] = ()
-    # How many keys its Secrets get by the reader of `consumers`, None where nothing names them.
-    counted: int | None = None
+    counted: int | None = None  # how many keys its Secrets get by the reader of `consumers`; None where not known
 
     @property
     def title(self) -> str:
@@ -247,8 +245,8 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
     ]
     template, keys = document.get(*_TEMPLATE, "data"), [*data.values()]
     template = template if template is not None and template.children else None  # an empty one leaves what is fetched
-    texts: Mapping[str, str] = {}
-    if template is not None and all(_read_name(each) is not None for each in template.children.values()):
+    is_v1, texts = _is_of_engine_v1(document), dict[str, str]()
+    if template is not None and all(_read_name(each, is_v1=is_v1) for each in template.children.values()):
         keys, found = _rename_keys(template, data, extracts)
         reasons += found
     elif template is not None:
@@ -307,11 +305,10 @@ def _keep_texts(
 ) -> tuple[list[FoundKey], dict[str, str], list[Finding]]:
     """The fetched keys and the texts of a template that writes more than values as they are."""
     reasons: list[Finding] = []
-    # The first version of the engine has another syntax, and was the usual one before v1beta1.
-    if (document.text("apiVersion") or "").endswith("/v1alpha1") and document.text(*_TEMPLATE, "engineVersion") is None:
-        reasons.append(
-            Finding("its template is of engine v1", template.key_span, "write `engineVersion: v2`, and check it")
-        )
+    if _is_of_engine_v1(document):
+        message = "its template is of engine v1, the default of v1alpha1"
+        way_out = "write `engineVersion: v2`, and check it: in v1, values are bytes, and printed as numbers"
+        reasons.append(Finding(message, template.key_span, way_out))
     texts, keys = dict[str, str](), dict(data)
     for name, node in template.children.items():
         if not isinstance(node.value, str):
@@ -333,10 +330,16 @@ def _keep_texts(
     return [*keys.values()], texts, reasons
 
 
-def _read_name(node: Node) -> str | None:
-    """The fetched key that a text of a template is the value of, as it is; None for any other text."""
+def _is_of_engine_v1(document: Node) -> bool:
+    """Whether the template is for the engine's first version: another syntax, and values that are bytes."""
+    is_alpha = (document.text("apiVersion") or "").endswith("/v1alpha1")
+    return is_alpha and document.text(*_TEMPLATE, "engineVersion") is None
+
+
+def _read_name(node: Node, *, is_v1: bool = False) -> str | None:
+    """The fetched key that a text of a template is the value of, as it is: by `toString` alone in engine v1."""
     found = _RENAMED.fullmatch(node.value) if isinstance(node.value, str) else None
-    return found[1] or found[2] if found is not None else None
+    return found[1] or found[2] if found is not None and (found[3] or not is_v1) else None
 
 
 def _with_metadata(secret: FoundSecret, document: Node) -> tuple[FoundSecret, list[Finding]]:
