@@ -65,6 +65,11 @@ class Lifetime:
         return self.issuer if self.issuer != SELF else None
 
     @property
+    def has_overlap(self) -> bool:
+        """Whether an old value goes on working beside the new one."""
+        return self.overlap != "none"
+
+    @property
     def limit_days(self) -> int | None:
         """The age in days at which a new value is due: the smaller of the wish and the issuer's limit."""
         return min((days for days in (self.rotate_days, self.max_age_days) if days is not None), default=None)

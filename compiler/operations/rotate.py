@@ -54,7 +54,6 @@ from compiler.model.environment import SELF, Environment
 from compiler.model.inventory import Inventory
 from compiler.operations.put import Target, odd_forms, require_fit, target_of
 from compiler.operations.rotate_live import (
-    NONE,
     Rotation,
     lifetimes_of,
     record_phase,
@@ -142,7 +141,7 @@ def _other_environments(rotation: Rotation, target: Target) -> tuple[str, ...]:
 def _require_cluster(rotation: Rotation, target: Target) -> None:
     """Raises Refusal if the cluster does not answer or, where the old value stops working, is not healthy."""
     access, options, note = rotation.access, rotation.options, rotation.listener.note
-    if all(target.secret.entry.keys[key].lifetime.overlap != NONE for key in target.keys):
+    if all(target.secret.entry.keys[key].lifetime.has_overlap for key in target.keys):
         if access is not None and (options.applies or options.asks):
             # Before the value is written: a person without a cluster has to say so first.
             access.view()
@@ -481,9 +480,12 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
     if run.phase is RotationPhase.CLOSED:
         message = f"the rotation {run.id} is closed: its old value was revoked"
         raise Refusal("found", message, "rotate once more instead")
-    if any(life.overlap == NONE for life in lifetimes_of(run, environment).values()):
+    if not (run.is_undo_begun or all(life.has_overlap for life in lifetimes_of(run, environment).values())):
         message = f"the rotation {run.id} cannot be undone: the old value stopped working when the new one was created"
-        raise Refusal("found", message, "rotate once more, to a value that works")
+        goes_on = run.is_resumable and _is_continued(run, environment)
+        words = to_arguments(run) if goes_on else ("--confirm-revoked", run.id)
+        line = command_line(COMMAND, environment.name, *words)
+        raise Refusal("found", message, f"bring it to its end: {line}; then rotate once more, to a value that works")
     if run.no_way_back:
         line = command_line(COMMAND, environment.name, "--confirm-revoked", run.id)
         message = f"the rotation {run.id} cannot be undone, by what the stores showed when it was taken over"

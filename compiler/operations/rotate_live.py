@@ -40,7 +40,7 @@ from compiler.refusal import Refusal
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import list_names
 
-NONE, DISABLE_FIRST = "none", "disable-first"
+DISABLE_FIRST = "disable-first"
 _READER = "ExternalSecret "
 # Seconds between two looks at the pods.
 _PAUSE = 2.0
@@ -283,12 +283,12 @@ class Rotation:
     def revocations(self) -> list[tuple[str, Lifetime]]:
         """The keys whose old value is still to be revoked: only where the old value works beside the new one."""
         is_over = self.run is not None and self.run.phase is RotationPhase.CLOSED
-        return [(key, life) for key, life in self.lifetimes.items() if life.overlap != NONE and not is_over]
+        return [(key, life) for key, life in self.lifetimes.items() if life.has_overlap and not is_over]
 
     @property
     def has_way_back(self) -> bool:
         """Whether every old value works beside its new one."""
-        return all(life.overlap != NONE for life in self.lifetimes.values())
+        return all(life.has_overlap for life in self.lifetimes.values())
 
     def set_run(self, run: Run) -> None:
         """Make this the rotation of `run`, whose values are in every place."""

@@ -46,6 +46,7 @@ from compiler.stores.interface import Attributes, RemoteSecret, SecretReader, Se
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import command_line, list_names
 
+_DEAD = "has no value to go back to: the old one stopped working when the new one was created"
 _NOT_READABLE = (*NOT_HELD, DisabledError)
 # The keys of a secret in one remote secret, each with its property; None for the whole value.
 _Keys = Mapping[str, str | None]
@@ -429,6 +430,9 @@ def _judge_places(evidence: _Evidence, secret: Secret, names: Sequence[str]) -> 
     of_new = [each for each in places if each.keys.keys() & lives and each.state is not PlaceState.DIFFERENT]
     stores = {each.target[0] for each in of_new}
     places = [each for each in places if each.is_tagged or each.keys.keys() & lives or each.target[0] in stores]
+    if not all(life.has_overlap for life in lives.values()):
+        # There is no undo, so that whoever wrote the old value again is another writer.
+        places = [replace(each, doubt=each.doubt or _DEAD) if each.own is not None else each for each in places]
     if any(each.doubt for each in places):
         # If the undo cannot be continued, it must not keep the rotation from being closed.
         is_begun = PlaceState.RESTORED

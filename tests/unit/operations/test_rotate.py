@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -196,6 +197,11 @@ def living(environment: Environment, lifetime: Lifetime) -> Environment:
     return replace(environment, secrets=secrets, catalogue=replace(environment.catalogue, entries=entries))
 
 
+def helps(line: str) -> Callable[[Refusal], bool]:
+    """Whether the help of a refusal has this line."""
+    return lambda refusal: line in (refusal.help or "")
+
+
 def test_each_character_of_an_alphabet_is_as_likely_as_another(environment: Environment) -> None:
     world = living(environment, Lifetime(issuer="self", length=1000, alphabet="a" * 90 + "bc"))
     made = generated_values(target_of_rotation(world, "jira", ("JIRA_TOKEN",)))["JIRA_TOKEN"].reveal()
@@ -205,9 +211,34 @@ def test_each_character_of_an_alphabet_is_as_likely_as_another(environment: Envi
 def test_a_value_that_died_does_not_come_back(scene: Scene) -> None:
     world = living(scene.environment, Lifetime(overlap="none"))
     done = replace(scene, environment=world).rotate()
-    with pytest.raises(Refusal, match="the old value stopped working when the new one was created"):
+    with pytest.raises(
+        Refusal,
+        match="the old value stopped working when the new one was created",
+        check=helps(f"end: platform-secrets rotate prod --confirm-revoked {done.run}; then"),
+    ):
         undo_rotation(done.run, world, scene.options, scene.listening)
     assert undo_rotation(done.run, scene.environment, scene.options, scene.listening).end is End.APPLIED
+
+
+def test_a_rotation_that_is_not_whole_goes_on_where_its_old_value_died(scene: Scene) -> None:
+    world = living(scene.environment, Lifetime(overlap="none"))
+    scene.silence("write")
+    done = replace(scene, environment=world).rotate()
+    with pytest.raises(Refusal, check=helps("end: platform-secrets rotate prod jira JIRA_TOKEN;")):
+        undo_rotation(done.run, world, scene.options, scene.listening)
+
+
+def test_an_undo_that_was_begun_before_the_catalogue_forbade_it_is_finished(scene: Scene) -> None:
+    done = scene.rotate()
+    scene.silence("restore")
+    undo_rotation(done.run, scene.environment, scene.options, scene.listening)
+    assert (scene.vault.shown(JIRA)["JIRA_TOKEN"], scene.azure.shown(AZURE_JIRA)["JIRA_TOKEN"]) == ("old", "new")
+    scene.azure.failures.clear()
+    world = living(scene.environment, Lifetime(overlap="none"))
+    with pytest.raises(Refusal, check=helps(f"--undo {done.run} --apply; then")):
+        close_rotation(scene.unfollowed(world), done.run)
+    assert undo_rotation(done.run, world, scene.options, scene.listening).end is End.APPLIED
+    assert scene.azure.shown(AZURE_JIRA)["JIRA_TOKEN"] == "old"
 
 
 def test_an_undo_that_could_not_read_one_place_leaves_the_tag_there_until_it_can(scene: Scene) -> None:

@@ -332,6 +332,26 @@ def test_an_undo_that_was_begun_is_finished(world: World) -> None:
     assert (world.values(), world.runs_of_tags()) == (("old", "old"), [None, None])
 
 
+def test_without_an_overlap_the_old_value_that_came_back_is_no_undo(world: World) -> None:
+    run = world.begin()
+    for root in (world.here, world.there):
+        path = root / "environments/catalogue.yaml"
+        path.write_text(path.read_text("utf-8").replace("overlap: two-keys", "overlap: none"), "utf-8")
+    first = world.take_over(run).out
+    world.stores["vault"].seed(NAMES["vault"], SLACK_TOKEN="old", SLACK_URL="u", BOARD="b")
+    later = world.take_over(run, root=world.here).out
+    assert "  vault:agents/slack has another writer's version 4 over the new value, version 3\n" in later
+    assert "to continue: " in first
+    for said in (first, later):
+        assert "it cannot be undone: vault:agents/slack has no value to go back to: " in said
+        assert ("to undo it" in said, "to finish its undo" in said) == (False, False)
+    refused = world.rotate(world.here, "--undo", run, "--apply")
+    for said, begin in ((later, "to end the rotation: "), (refused.err, "bring it to its end: ")):
+        assert f"{begin}platform-secrets --root {world.here} rotate prod --confirm-revoked {run}" in said
+    assert world.rotate(world.here, "--confirm-revoked", run).code == 1
+    assert (world.values(), world.runs_of_tags()) == (("old", NEW), [None, None])
+
+
 def test_without_its_old_value_it_is_not_undone(world: World) -> None:
     run = world.begin()
     world.stores["vault"].gone[NAMES["vault"]] = {"2"}
