@@ -208,7 +208,7 @@ def apply_line(run: Run, line: Mapping[str, Any], only: str | None = None) -> No
     what = line["type"]
     for server in line.get("servers", ()):
         # The last one counts: it was accepted. Journals of earlier releases have none.
-        run.clusters[str(server["store"])] = _id(server["cluster"])
+        run.clusters[str(server["store"])] = _word(server["cluster"], _CLUSTER_ID)
     if what == "planned":
         run.is_planned = len(run.entries) == line["writes"]
     elif what == "end":
@@ -328,8 +328,9 @@ def _failure(line: Mapping[str, Any]) -> Stage:
     return Stage.UNKNOWN if line.get("maybe_stored") is True else Stage.FAILED
 
 
-def _id(found: object) -> str:
-    if isinstance(found, str) and _CLUSTER_ID.fullmatch(found):
+def _word(found: object, form: re.Pattern[str]) -> str:
+    """A text that has the form of a name, and so is safe to print in a command line that is pasted."""
+    if isinstance(found, str) and form.fullmatch(found):
         return found
     raise ValueError
 
@@ -432,8 +433,8 @@ def read_run(path: Path) -> Run:
         run = Run(
             id=path.stem,
             path=path,
-            command="migrate" if is_first else _word(head["command"]),
-            environment=_word(head["environment"]),
+            command="migrate" if is_first else _word(head["command"], _NAME),
+            environment=_word(head["environment"], _NAME),
             destinations={str(each["store"]): str(each["address"]) for each in destinations},
             identity=_identity(head),
             who=caller_of(head.get("who")),
@@ -445,13 +446,6 @@ def read_run(path: Path) -> Run:
         help_text = "run the command that wrote it again: it compares the stores first"
         raise Refusal("usage", f'the journal "{path.name}" cannot be read', help_text) from None
     return run
-
-
-def _word(found: object) -> str:
-    """The name of a command or an environment, safe to print in a command line that is pasted."""
-    if isinstance(found, str) and _NAME.fullmatch(found):
-        return found
-    raise ValueError
 
 
 def _identity(head: Mapping[str, Any]) -> dict[str, Any]:

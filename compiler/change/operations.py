@@ -344,18 +344,24 @@ class Delete(Operation):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DeleteVersions(Operation):
-    """Soft-deletes all readable versions of a remote secret."""
+class OfVersions(Operation):
+    """A deletion or a recovery of the versions that it names."""
 
     versions: tuple[str, ...] = field(kw_only=True)  # oldest first
-    others: tuple[str, ...] = ()  # versions that are deleted already
-    made: Mapping[str, datetime] = field(default_factory=dict)  # when a Vault made each of `versions`
-    KIND = Kind.DELETE
-    USES = frozenset({Use.DELETE_VERSIONS})
 
     @property
     def before(self) -> str | None:
         return self.versions[-1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeleteVersions(OfVersions):
+    """Soft-deletes all readable versions of a remote secret."""
+
+    others: tuple[str, ...] = ()  # versions that are deleted already
+    made: Mapping[str, datetime] = field(default_factory=dict)  # when a Vault made each of `versions`
+    KIND = Kind.DELETE
+    USES = frozenset({Use.DELETE_VERSIONS})
 
     def send(self, store: SecretWriter) -> Written:
         store.delete_versions(self.name, self.versions)
@@ -406,16 +412,11 @@ class DeleteVersions(Operation):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RecoverVersions(Operation):
+class RecoverVersions(OfVersions):
     """Recovers exactly the versions that a run deleted."""
 
-    versions: tuple[str, ...] = field(kw_only=True)  # oldest first
     KIND = Kind.RECOVER
     USES = frozenset({Use.RECOVER_VERSIONS})
-
-    @property
-    def before(self) -> str | None:
-        return self.versions[-1]
 
     def send(self, store: SecretWriter) -> Written:
         store.recover_versions(self.name, self.versions)

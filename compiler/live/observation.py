@@ -80,8 +80,13 @@ class _Asking:
             (self._rest if pair[0] in met else self._firsts).append(pair)
             met.add(pair[0])
 
-    def first(self, *, needs_all: bool) -> None:
-        """Read the first name of each store. If all stores are needed, raise the StoreError of one that fails."""
+    def read(self, workers: int, *, needs_all: bool) -> dict[RemoteName, Reading]:
+        """Read all names. If all stores are needed, raise the StoreError of one that fails with its first name."""
+        self._read_first(needs_all=needs_all)
+        self.found |= zip(self._rest, ask_many(self._read, self._rest, workers), strict=True)
+        return {pair: self.found[pair] for pair in self._order}
+
+    def _read_first(self, *, needs_all: bool) -> None:
         if len(self._firsts) == 1:
             (pair,) = self._firsts
             self.found[pair] = self._read(pair)
@@ -116,10 +121,6 @@ class _Asking:
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
             answers.put((pair, error))
 
-    def read_rest(self, workers: int) -> None:
-        self.found |= zip(self._rest, ask_many(self._read, self._rest, workers), strict=True)
-        self.found = {pair: self.found[pair] for pair in self._order}
-
     def _read(self, pair: RemoteName) -> Reading:
         store, name = pair
         if store in self._failures:
@@ -136,10 +137,7 @@ class _Asking:
 
 def read_all(wanted: Iterable[RemoteName], workers: int = WORKERS) -> dict[RemoteName, Reading]:
     """Each remote secret, or the error of reading it, by store and name; read in at most `workers` threads."""
-    asking = _Asking(wanted)
-    asking.first(needs_all=False)
-    asking.read_rest(workers)
-    return asking.found
+    return _Asking(wanted).read(workers, needs_all=False)
 
 
 def read_many(wanted: Iterable[RemoteName], workers: int = WORKERS) -> dict[RemoteName, Reading]:
@@ -148,11 +146,9 @@ def read_many(wanted: Iterable[RemoteName], workers: int = WORKERS) -> dict[Remo
     Raises the StoreError of a store that cannot be used: it does not answer its first request, stops answering later,
     or forbids every request. If several fail at once, it is the error of the first.
     """
-    asking = _Asking(wanted)
-    asking.first(needs_all=True)
-    asking.read_rest(workers)
+    found = _Asking(wanted).read(workers, needs_all=True)
     by_store: dict[SecretReader, list[Reading]] = {}
-    for (reader, _), reading in asking.found.items():
+    for (reader, _), reading in found.items():
         if isinstance(reading, StoreError) and is_of_store(reading):
             # What was read before a seal or a lost token is not enough to plan on, or to end a run by.
             raise reading
@@ -161,7 +157,7 @@ def read_many(wanted: Iterable[RemoteName], workers: int = WORKERS) -> dict[Remo
         denied = [each for each in readings if isinstance(each, ForbiddenError)]
         if denied and len(denied) == len(readings):
             raise denied[0].with_rules_of(denied)
-    return asking.found
+    return found
 
 
 def ask_many(ask: Callable[[T], R], items: Sequence[T], workers: int = WORKERS) -> list[R]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -26,7 +27,6 @@ from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret_value import (
     UNWRITABLE,
     Comparer,
-    NotAnObjectError,
     SecretValue,
     Trait,
     read_object,
@@ -108,17 +108,23 @@ def _date_text(moment: datetime | None) -> str | None:
 
 
 def _parse_dates(dates: Mapping[str, Any]) -> dict[ValueName, datetime | None]:
-    found: dict[ValueName, datetime | None] = {}
-    for name, text in dates.items():
-        secret, slash, key = name.partition("/")
-        try:
-            moment = datetime.fromisoformat(text) if text is not None else None
-        except (TypeError, ValueError):
-            slash = ""
-        if not (secret and slash and key) or (moment is not None and moment.tzinfo is None):
-            raise _unusable("its manifest is damaged")
-        found[secret, key] = moment
+    found: dict[ValueName, datetime | None] | None = None
+    with suppress(TypeError, ValueError):
+        found = {
+            _parse_name(name): datetime.fromisoformat(text) if text is not None else None
+            for name, text in dates.items()
+        }
+    if found is None or any(each is not None and each.tzinfo is None for each in found.values()):
+        raise _unusable("its manifest is damaged")
     return found
+
+
+def _parse_name(text: str) -> ValueName:
+    """The value named SECRET/KEY. Raises ValueError."""
+    secret, _, key = text.partition("/")
+    if not (secret and key):
+        raise ValueError
+    return secret, key
 
 
 def _parse_manifest(head: bytes) -> dict[str, Any]:
@@ -145,19 +151,13 @@ def _parse_manifest(head: bytes) -> dict[str, Any]:
 
 
 def _parse_values(body: bytes) -> dict[ValueName, SecretValue]:
-    try:
+    values: dict[ValueName, SecretValue] | None = None
+    # The error may quote the content.
+    with suppress(ValueError):
         found = read_object(_limit_values(body.decode("utf-8", "surrogatepass")))
-    except (NotAnObjectError, UnicodeDecodeError):
-        # Both errors may quote the content.
-        found = None
-    if found is None:
+        values = {_parse_name(name): value for name, value in found.items()}
+    if values is None or not all(value.is_string for value in values.values()):
         raise _unusable("its content is damaged")
-    values: dict[ValueName, SecretValue] = {}
-    for name, value in found.items():
-        secret, slash, key = name.partition("/")
-        if not (secret and slash and key and value.is_string):
-            raise _unusable("its content is damaged")
-        values[secret, key] = value
     return values
 
 

@@ -5,7 +5,6 @@ It compares the committed values files with what compiles and with what is live,
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -59,7 +58,7 @@ class Deployment:
 
         With `replaces_file`, the Application has another values file until now.
         """
-        live = [*self._live(), *self.elsewhere.values()]
+        live = [*(found for _, found in self._live()), *self.elsewhere.values()]
         applications = dict.fromkeys(name for name in map(application_of, live) if name and name not in self._rivals)
         releases = dict.fromkeys(filter(None, map(release_of, live)))
         if len(applications) == 1:
@@ -97,20 +96,15 @@ class Deployment:
         # Other comments or another layout alone are no difference.
         return old is not None and old != text and data != nest(values_of(environment), environment.subchart)
 
-    def _live(self) -> Iterator[LiveObject]:
+    def _live(self) -> Iterator[tuple[Manifest, LiveObject]]:
         for each in self._manifests.values():
             if (found := self.view.external_secrets(each.namespace).get(each.name)) is not None:
-                yield found
+                yield each, found
 
     @cached_property
     def _own_applications(self) -> frozenset[str]:
         """The one Application that applied the live objects that are as compiled; empty if none or several did."""
-        sound = Counter(
-            application_of(found)
-            for each in self._manifests.values()
-            if (found := self.view.external_secrets(each.namespace).get(each.name)) is not None
-            and found.get("spec") == each.object.get("spec")
-        )
+        sound = {application_of(found) for each, found in self._live() if found.get("spec") == each.object.get("spec")}
         return frozenset(name for name in sound if name) if len(sound) == 1 else frozenset()
 
     def _find_environment(self, manifest: Manifest, found: LiveObject) -> str | None:

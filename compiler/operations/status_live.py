@@ -59,7 +59,7 @@ from compiler.cluster.view import (
     wanted_keys,
     wanted_names,
 )
-from compiler.live.observation import Likeness, StoredVersion, version_of
+from compiler.live.observation import Likeness
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model.document import Severity
 from compiler.model.environment import Store
@@ -78,6 +78,7 @@ from compiler.operations.verify import (
     extract,
     verify,
     versions_of,
+    versions_read,
 )
 from compiler.stores.errors import FailureSide, StoreError
 from compiler.stores.secret_value import Comparer, operator_hash
@@ -211,7 +212,7 @@ def _find_values(
         fault_helps=tuple(dict.fromkeys(each.help for each in faults if each.rule == fault_by and each.help)),
         closed_by=closed_by,
         warnings=tuple(_form_warnings(here.values())),
-        stored=tuple(_versions_read((*here.values(), *(there or {}).values()), stores)),
+        stored=versions_read((*here.values(), *(there or {}).values()), stores),
     )
 
 
@@ -219,13 +220,6 @@ def _form_warnings(statuses: Iterable[KeyStatus]) -> Iterator[tuple[str, str]]:
     for each in (each for status in statuses if status.is_sound for each in status.found):
         if each.rule in VALUE_RULES:
             yield each.message, each.help or ""
-
-
-def _versions_read(statuses: Iterable[KeyStatus], stores: LiveStores) -> Iterator[tuple[str, StoredVersion]]:
-    for each in statuses:
-        if each.remote is not None:
-            store = each.cell.store
-            yield each.cell.key, version_of(store.id, stores.address(store).absolute, each.remote)
 
 
 def _data_hash(here: Mapping[str, KeyStatus]) -> str | None:
