@@ -23,6 +23,7 @@ from compiler.cluster.view import (
     credential_of,
     ready_of,
 )
+from compiler.model import group_pairs
 from compiler.model.environment import Store
 from compiler.model.provider import UNKNOWN
 from compiler.model.store import Sameness, compare_stores, parse_address
@@ -272,10 +273,8 @@ class Operator:
 
     @cached_property
     def _by_name(self) -> Mapping[str, Sequence[LiveObject]]:
-        found: dict[str, list[LiveObject]] = {}
-        for each in self.deployments or ():
-            found.setdefault(str(child(each, "metadata", "labels").get(NAME_LABEL)), []).append(each)
-        return found
+        every = self.deployments or ()
+        return group_pairs((str(child(each, "metadata", "labels").get(NAME_LABEL)), each) for each in every)
 
     def controllers(self, store: LiveObject | None, namespace: str) -> tuple[LiveObject, ...]:
         """The Deployments that would handle an ExternalSecret of this namespace and store."""

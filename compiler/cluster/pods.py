@@ -22,6 +22,7 @@ from compiler.cluster.view import (
     ready_of,
     refresh_time,
 )
+from compiler.model import group_pairs
 from compiler.model.document import Span
 from compiler.model.values import child
 from compiler.text.wording import kubectl_line, list_names, quote
@@ -121,11 +122,12 @@ def _of_containers(spec: PlainMap, locate: Locate) -> Iterator[SecretRead]:
 
 
 def _of_volumes(spec: PlainMap, locate: Locate) -> Iterator[SecretRead]:
-    by_sub_path: dict[str, list[str]] = {}
-    for _, container in containers(spec):
-        for _, mount in maps(container, "volumeMounts"):
-            if (mount.get("subPath") or mount.get("subPathExpr")) and isinstance(name := mount.get("name"), str):
-                by_sub_path.setdefault(name, []).append(str(container.get("name")))
+    by_sub_path = group_pairs(
+        (mount.get("name"), str(container.get("name")))
+        for _, container in containers(spec)
+        for _, mount in maps(container, "volumeMounts")
+        if (mount.get("subPath") or mount.get("subPathExpr")) and isinstance(mount.get("name"), str)
+    )
     for at, volume in maps(spec, "volumes"):
         name = volume.get("name")
         mounted_in = tuple(by_sub_path.get(name, ())) if isinstance(name, str) else ()
@@ -204,11 +206,9 @@ def pod_of(found: LiveObject, secrets: Container[str]) -> Pod | None:
 
 def pods_by_secret(found: Iterable[LiveObject], secrets: Container[str]) -> dict[str, tuple[Pod, ...]]:
     """The pods that read each of `secrets`, found in one pass: a pass for each Secret would take minutes."""
-    by_secret: dict[str, list[Pod]] = {}
-    for pod in filter(None, (pod_of(each, secrets) for each in found)):
-        for name in {read.secret for read in pod.reads if read.secret in secrets}:
-            by_secret.setdefault(name, []).append(pod)
-    return {name: tuple(pods) for name, pods in by_secret.items()}
+    every = filter(None, (pod_of(each, secrets) for each in found))
+    read = ((name, pod) for pod in every for name in {each.secret for each in pod.reads} if name in secrets)
+    return {name: tuple(pods) for name, pods in group_pairs(read).items()}
 
 
 def _running(status: LiveObject) -> Iterator[tuple[LiveObject, LiveObject]]:

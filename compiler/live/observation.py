@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TypeVar
 
+from compiler.model import group_pairs
 from compiler.model.environment import Store
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, ForbiddenError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
@@ -147,13 +148,11 @@ def read_many(wanted: Iterable[RemoteName], workers: int = WORKERS) -> dict[Remo
     or forbids every request. If several fail at once, it is the error of the first.
     """
     found = _Asking(wanted).read(workers, needs_all=True)
-    by_store: dict[SecretReader, list[Reading]] = {}
-    for (reader, _), reading in found.items():
+    for reading in found.values():
         if isinstance(reading, StoreError) and is_of_store(reading):
             # What was read before a seal or a lost token is not enough to plan on, or to end a run by.
             raise reading
-        by_store.setdefault(reader, []).append(reading)
-    for readings in by_store.values():
+    for readings in group_pairs((reader, reading) for (reader, _), reading in found.items()).values():
         denied = [each for each in readings if isinstance(each, ForbiddenError)]
         if denied and len(denied) == len(readings):
             raise denied[0].with_rules_of(denied)

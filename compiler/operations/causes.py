@@ -16,6 +16,7 @@ from compiler.cluster.messages import without_age
 from compiler.cluster.problem import FAILING, OF_PODS, OF_STORE, ONE_OWNER, ClusterProblem, ClusterState
 from compiler.cluster.times import operator_pods
 from compiler.live.observation import Likeness
+from compiler.model import group_pairs
 from compiler.model.environment import Environment, shorten
 from compiler.model.facts import short_duration
 from compiler.model.inventory import Inventory, ValueName
@@ -133,9 +134,7 @@ class _Break:
 def find_causes(status: Status, asked: StepContext | None = None) -> tuple[Cause, ...]:
     """Every cause once, with its secrets, in the order of the links."""
     asked = asked if asked is not None else StepContext()
-    groups: dict[tuple[object, ...], list[_Break]] = {}
-    for found in filter(None, map(_first_break, status.rows)):
-        groups.setdefault(found.group, []).append(found)
+    groups = group_pairs((found.group, found) for found in filter(None, map(_first_break, status.rows)))
     ordered = sorted(groups.values(), key=lambda group: group[0].link)
     causes: list[Cause] = []
     broken: set[Link] = set()
@@ -513,10 +512,9 @@ def _explain_uncompared(rows: Iterable[Row]) -> str:
 def _switch_back(environment: Environment, rows: Sequence[Row], asked: StepContext) -> Iterator[str]:
     """The commands that switch the secrets to their other stores, in the order of `moves:`; guards of a store last."""
     guards = [row for row in rows if row.secret.entry.guards]
-    groups: dict[tuple[str, str], list[str]] = {}
-    for row in sorted(rows, key=lambda row: (_guard_of(row, guards) or "", row.step or 0)):
-        if row.other is not None:
-            groups.setdefault((row.other.id, _guard_of(row, guards) or ""), []).append(row.secret.id)
+    guarded = [(_guard_of(row, guards) or "", row) for row in rows]
+    ordered = sorted(guarded, key=lambda each: (each[0], each[1].step or 0))
+    groups = group_pairs(((row.other.id, guard), row.secret.id) for guard, row in ordered if row.other is not None)
     for (other, _), secrets in groups.items():
         names = shorten(environment, secrets, other)
         yield command_line("cutover", environment.name, *names, "--back", "--to", other, *asked.cluster)

@@ -113,13 +113,11 @@ def keys_by_secret(
 ) -> dict[str, tuple[tuple[DueKey, ...], tuple[str, ...]]]:
     """For each secret: its keys, the most urgent first, and the runs of rotations that its store shows."""
     remotes = {status.cell: status.remote for status in found.keys}
-    by_secret: dict[str, dict[Cell, KeyAge]] = {}
-    for each, age in ages_of(found, stores, now).items():
-        by_secret.setdefault(each.secret, {})[each] = age
+    ages = ages_of(found, stores, now).items()
     keys: dict[str, tuple[tuple[DueKey, ...], tuple[str, ...]]] = {}
-    for secret, its in by_secret.items():
-        due = sorted((_due_key(*each) for each in its.items()), key=lambda key: key.urgency)
-        runs = dict.fromkeys(rotation_of(remote.attributes) for each in its if (remote := remotes[each]) is not None)
+    for secret, its in group_pairs((each.secret, (each, age)) for each, age in ages).items():
+        due = sorted((_due_key(*each) for each in its), key=lambda key: key.urgency)
+        runs = dict.fromkeys(rotation_of(remote.attributes) for each, _ in its if (remote := remotes[each]) is not None)
         keys[secret] = tuple(due), tuple(run for run in runs if run is not None)
     return keys
 

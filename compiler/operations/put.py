@@ -20,6 +20,7 @@ from compiler.change.compare import plan_entered_values
 from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step, location_of
 from compiler.live.stores import secret_named, store_named
+from compiler.model import group_pairs
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.facts import MAX_INPUT_BYTES
 from compiler.model.inventory import Cell, Inventory
@@ -439,10 +440,9 @@ def shared_keys(target: Target) -> tuple[SharedKey, ...]:
     """The keys of `target` whose values other keys of the environment share."""
     inventory, store = Inventory(target.environment), target.store
     # By the place that is set: it may be in a store that nobody reads yet.
-    at = dict[Place | None, list[Cell]]()
-    for cell in inventory.cells(store=store):
-        if cell.in_use and cell.place is not None:
-            at.setdefault(cell.place, []).append(cell)
+    at: dict[Place | None, list[Cell]] = group_pairs(
+        (cell.place, cell) for cell in inventory.cells(store=store) if cell.in_use and cell.place is not None
+    )
     own, found = inventory.of(target.secret, store), list[SharedKey]()
     for name in target.keys:
         key, place = target.secret.entry.keys[name], own[name].place
