@@ -279,8 +279,7 @@ def _live_names(view: ClusterView, namespace: str, name: str, at: Span) -> froze
     return Finding(message, at, f"`{line}` prints their names; name each under `data`")
 
 
-def _unknown_names(namespace: str, name: str, at: Span) -> Finding:
-    del namespace, name
+def _unknown_names(_namespace: str, _name: str, at: Span) -> Finding:
     help_text = "read them from the cluster with --cluster, or name each under `data`"
     return Finding("the manifest does not name the keys of its `dataFrom`", at, help_text)
 

@@ -145,7 +145,6 @@ class Provider:
 
     def url_of(self, value: str, text: Callable[[str], str | None]) -> str:
         """The address that the value of `variable` stands for; `text` gives another setting of the store."""
-        del text
         return value
 
     def leads_to(self, value: str, url: str) -> bool:
@@ -154,27 +153,22 @@ class Provider:
 
     def address_variable(self, environ: Mapping[str, str]) -> str:
         """The variable that stands for the address in live commands, whatever is written; empty where none does."""
-        del environ
         return ""
 
     def namespace_variable(self, environ: Mapping[str, str]) -> str:
         """The variable that gives the namespace in live commands where none is written; empty where none does."""
-        del environ
         return ""
 
     def skip_verify_note(self, environ: Mapping[str, str]) -> str:
         """A variable that the provider's own tool obeys and live commands ignore, with why; empty where none is set."""
-        del environ
         return ""
 
     def log_in_source(self, environ: Mapping[str, str]) -> tuple[str, str] | None:
         """The variable that is not set, and the file whose token is taken in its place, where one is."""
-        del environ
         return None
 
     def url_meant(self, text: str, setting: Callable[[str], str | None]) -> str:
         """The URL to write in place of `text`; `setting` gives another setting of the store."""
-        del setting
         address = parse_address(text)
         if address is not None:
             return f"{address.scheme}://{address.authority}"
@@ -183,19 +177,16 @@ class Provider:
 
     def address_problem(self, address: Address) -> tuple[str, str | None] | None:
         """What is wrong with an address of a host, as the end of a sentence, and the way out if not `url_meant`."""
-        del address
         return None
 
     def value_problem(self, value: str) -> tuple[str, str] | None:
         """Why `variable` cannot have that value, as the end of a sentence, and the way out."""
-        del value
         return None
 
     # The object in the cluster.
 
     def spec(self, store: Store, operator: tuple[int, int]) -> dict[str, ValuesData]:
         """The operator's fields of a rendered store; `operator` is its minor, whose CRD decides what is written."""
-        del operator
         return {self.address: store.address or ""}
 
     @property
@@ -215,7 +206,6 @@ class Provider:
         self, url: str | None, mount: str | None, namespace: str | None, version: str | None = None
     ) -> StoreIdentity:
         """Which store is there, in the form in which two are compared."""
-        del mount, namespace, version
         return StoreIdentity(self, one_spelling(url) if url else None)
 
     def is_one_server(self, one: str, other: str) -> bool:
@@ -225,12 +215,10 @@ class Provider:
 
     def is_another(self, one: str, other: str) -> bool:
         """Whether two servers that are spelt unlike are surely two."""
-        del one, other
         return False
 
     def csi_settings(self, parameters: Mapping[str, str]) -> dict[str, str]:
         """The settings of an environment's store that the parameters of a SecretProviderClass mean."""
-        del parameters
         return {}
 
     # Names.
@@ -245,24 +233,20 @@ class Provider:
 
     def remote_places(self, store: StoreIdentity, name: str) -> frozenset[str]:
         """The places on the server of `store` that the operator may read for `name`."""
-        del store
         return frozenset({self.remote_name(name)})
 
     def operator_name(self, mount: str, key: str) -> str:
         """The name that the operator asks the store for. Raises InvalidReferenceError and UnprovenReferenceError."""
-        del mount
         return key
 
     # Commands of the store's own program, as words, for what this one does not do.
 
     def recover_words(self, store: Store, url: str, name: str, version: str | None) -> list[str]:
         """The command that brings a deleted secret back; empty where there is none."""
-        del store, url, name, version
         return []
 
     def date_words(self, url: str, name: str, option: str) -> list[str]:
         """The command that sets a date, DATE, of a secret; empty where there is none."""
-        del url, name, option
         return []
 
 

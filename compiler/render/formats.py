@@ -29,9 +29,8 @@ _SCREEN = 80
 _HANG = 2
 
 
-def render_text(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Iterable[Line]:
+def render_text(shown: Sequence[Shown], _rules: Sequence[Rule], run: CommandRun) -> Iterable[Line]:
     """Every diagnostic with an empty line after it, then the counts, with those left out; empty without diagnostics."""
-    del rules
     return lines(shown, run.left_out, run.see_all)
 
 
@@ -108,9 +107,8 @@ def _text_place(notes: Sequence[ShownRelated], before: str, width: int = _SCREEN
 _DIAGNOSTIC = ("rule", "severity", "message", "path", "line", "column", "end_line", "end_column", "help")
 
 
-def render_json(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Mapping[str, Any]:
+def render_json(shown: Sequence[Shown], _rules: Sequence[Rule], run: CommandRun) -> Mapping[str, Any]:
     """Every diagnostic with all keys; lines and columns are 1-based, count characters, and ends are exclusive."""
-    del rules
     counts = Counter(each.severity for each in shown)
     content = {
         **run.content,
@@ -129,9 +127,8 @@ def render_json(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) 
 _GITHUB_COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
-def render_github(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> WorkflowCommands:
+def render_github(shown: Sequence[Shown], _rules: Sequence[Rule], _run: CommandRun) -> WorkflowCommands:
     """An `::error …::message`, `::warning` or `::notice` for each diagnostic; related places and help follow in it."""
-    del rules, run
     return WorkflowCommands(
         (_GITHUB_COMMANDS[each.severity], _github_properties(each), _github_lines(each)) for each in shown
     )
@@ -150,13 +147,12 @@ def _github_lines(each: Shown) -> list[str]:
     return [each.message, *notes, *([f"help: {each.help}"] if each.help else [])]
 
 
-def render_junit(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Element:
+def render_junit(shown: Sequence[Shown], _rules: Sequence[Rule], run: CommandRun) -> Element:
     """One suite: a case for each secret that was verified, and for each file that has anything else.
 
     A case's errors are one failure, as servers show only the first; warnings and notes are its output. Without anything
     there is one passed case, because some servers take an empty suite for a broken run.
     """
-    del rules
     cases = _junit_cases(shown, run.cases) or {"environments": []}
     failed = sum(any(each.severity is Severity.ERROR for each in found) for found in cases.values())
     counts = {"tests": str(len(cases)), "failures": str(failed), "errors": "0"}
@@ -196,9 +192,8 @@ _SARIF_ROOT = "%SRCROOT%"
 _FINGERPRINT = "primaryLocationLineHash"
 
 
-def render_sarif(shown: Sequence[Shown], rules: Sequence[Rule], run: CommandRun) -> Mapping[str, Any]:
+def render_sarif(shown: Sequence[Shown], rules: Sequence[Rule], _run: CommandRun) -> Mapping[str, Any]:
     """One run with all `rules` and a result for each diagnostic; URIs are relative to the project's root."""
-    del run
     index = {rule.id: position for position, rule in enumerate(rules)}
     return {
         "$schema": _SARIF_SCHEMA,

@@ -108,12 +108,11 @@ def at(schema: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 def _pattern(
-    validator: Draft7Validator, pattern: str, instance: object, schema: dict[str, Any]
+    _validator: Draft7Validator, pattern: str, instance: object, _schema: dict[str, Any]
 ) -> Iterator[ValidationError]:
     from jsonschema import ValidationError  # noqa: PLC0415 - as in `_validator`
 
     # To JSON Schema and to Helm `$` is the end; to Python a line break may still follow it.
-    del validator, schema
     if isinstance(instance, str) and (instance.endswith("\n") or not re.search(pattern, instance)):
         yield ValidationError("has another form")
 

@@ -187,8 +187,7 @@ def _say_states(invocation: Invocation, states: Mapping[str, str], found: Sequen
     return code
 
 
-def _argocd_health(invocation: Invocation) -> int:
-    del invocation
+def _argocd_health(_invocation: Invocation) -> int:
     standard_output().write_raw(_HEALTH_HEADER + health_patch())
     return OK
 

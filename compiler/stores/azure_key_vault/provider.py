@@ -187,7 +187,6 @@ class _KeyVault(Provider):
 
     def operator_name(self, mount: str, key: str) -> str:
         """`secret/name/more` is the secret `name`; the operator silently drops the rest."""
-        del mount
         kind, slash, rest = key.partition("/")
         if not slash:
             return key
@@ -199,7 +198,6 @@ class _KeyVault(Provider):
         return rest.partition("/")[0]
 
     def recover_words(self, store: Store, url: str, name: str, version: str | None) -> list[str]:
-        del store, version
         return ["az", "keyvault", "secret", "recover", "--id", f"{url}/deletedsecrets/{name}"]
 
     def date_words(self, url: str, name: str, option: str) -> list[str]:

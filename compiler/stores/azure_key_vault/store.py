@@ -100,7 +100,6 @@ class AzureKeyVaultStore:
         """A refusal of Key Vault names the one permission that is missing."""
 
     def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...]:
-        del uses
         return ()
 
     def excess_access(self, uses: Mapping[str, Collection[Use]]) -> None:

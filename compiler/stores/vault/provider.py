@@ -111,7 +111,6 @@ class _Vault(Provider):
         return ("ends in an API path", None) if address.is_api else None
 
     def spec(self, store: Store, operator: tuple[int, int]) -> dict[str, ValuesData]:
-        del operator
         data: dict[str, ValuesData] = {"server": store.address or "", "path": store.mount, "version": _V2}
         if store.vault_namespace:
             data["namespace"] = store.vault_namespace
@@ -167,7 +166,6 @@ class _Vault(Provider):
         return below if below == key else below.removeprefix("data/")
 
     def recover_words(self, store: Store, url: str, name: str, version: str | None) -> list[str]:
-        del url
         namespace = in_namespace(store.vault_namespace)
         words = ["bao", "kv", "undelete", *namespace, f"-mount={store.mount}", f"-versions={version}", name]
         return words if version else []
@@ -218,7 +216,6 @@ def _jwt(node: Node) -> dict[str, ValuesData]:
 
 
 def _role_members(store_id: str, options: Mapping[str, str], namespace: str | None) -> dict[str, ValuesData]:
-    del store_id
     account: dict[str, ValuesData] = {**account_of_operator(namespace), "audiences": ["vault"]}
     return {"role": options.get(_ROLE, OPERATOR), "serviceAccount": account}
 
@@ -252,7 +249,6 @@ PROVIDER = _Vault()
 
 def expected_spec(store: dict[str, Any], operator: str) -> dict[str, Any]:
     """The operator's fields of a store, derived a second time: parity never compares the descriptor with itself."""
-    del operator
     data = {"server": store["server"], "path": store.get("mount", "secret"), "version": "v2"}
     (login,) = store["auth"].items()
     renamed = _rename(store, vaultNamespace="namespace", caBundle="caBundle", caProvider="caProvider")
