@@ -251,12 +251,12 @@ class BusyState(KeyVaultState):
         self.busy[name.lower()] = _DELETING, self._clock() + self._delays.delete
         return shown
 
-    def list_secrets(self, base: str, after: str, size: int) -> tuple[list[dict[str, Any]], str | None]:
-        items, marker = super().list_secrets(base, after, size)
+    def list_secrets(self, base: str, after: str) -> tuple[list[dict[str, Any]], str | None]:
+        items, marker = super().list_secrets(base, after)
         return [self._marked(each, each["id"].rpartition("/")[2], has_key=False) for each in items], marker
 
-    def list_versions(self, base: str, name: str, after: str, size: int) -> tuple[list[dict[str, Any]], str | None]:
-        items, marker = super().list_versions(base, name, after, size)
+    def list_versions(self, base: str, name: str, after: str) -> tuple[list[dict[str, Any]], str | None]:
+        items, marker = super().list_versions(base, name, after)
         return [self._marked(each, name) for each in items], marker
 
     def get_deleted(self, base: str, name: str) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Any, Final, Literal
 Phase = Literal["active", "deleted"]
 RECOVERY_LEVEL = "Recoverable+Purgeable"
 _RETENTION_DAYS = 90
+# The items of a list's page.
+_PAGE = 25
 _RETENTION_SECONDS = _RETENTION_DAYS * 86_400
 
 
@@ -73,8 +75,8 @@ def item(base: str, secret: StoredSecret) -> dict[str, Any]:
     return shown
 
 
-def deleted_bundle(base: str, secret: StoredSecret, *, versioned: bool) -> dict[str, Any]:
-    shown = bundle(base, secret, secret.versions[-1], with_value=False) if versioned else item(base, secret)
+def deleted_bundle(base: str, secret: StoredSecret) -> dict[str, Any]:
+    shown = bundle(base, secret, secret.versions[-1], with_value=False)
     shown["recoveryId"] = f"{base}/deletedsecrets/{secret.name}"
     deleted_at = secret.deleted_at or 0
     shown["deletedDate"] = deleted_at
@@ -136,15 +138,6 @@ def check_version(version: str) -> str:
     if not _VERSION.fullmatch(version):
         raise _bad("The request URI contains an invalid secret version")
     return version
-
-
-def parse_page_size(text: str | None) -> int:
-    """Key Vault's pages hold at most 25 items, whatever is asked."""
-    if text is None:
-        return 25
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= 25:  # noqa: PLR2004
-        raise _bad("Invalid maxresults: it must be between 1 and 25")
-    return int(text)
 
 
 def parse_body(raw: bytes, *, with_value: bool) -> SecretBody:
@@ -269,25 +262,21 @@ class KeyVaultState:
     def delete(self, base: str, name: str) -> dict[str, Any]:
         secret = self.active(name)
         secret.deleted_at = int(self._clock())
-        return deleted_bundle(base, secret, versioned=True)
+        return deleted_bundle(base, secret)
 
-    def list_secrets(self, base: str, after: str, size: int) -> tuple[list[dict[str, Any]], str | None]:
-        page, marker = _page(self.keys_in("active"), after, size)
+    def list_secrets(self, base: str, after: str) -> tuple[list[dict[str, Any]], str | None]:
+        page, marker = _page(self.keys_in("active"), after)
         return [item(base, self._secrets[key]) for key in page], marker
 
-    def list_versions(self, base: str, name: str, after: str, size: int) -> tuple[list[dict[str, Any]], str | None]:
+    def list_versions(self, base: str, name: str, after: str) -> tuple[list[dict[str, Any]], str | None]:
         """Versions in the order of their ids, which is not that of their age; the service does the same."""
         secret = self.active(name)
         by_id = {version.id: version for version in secret.versions}
-        page, marker = _page(sorted(by_id), after, size)
+        page, marker = _page(sorted(by_id), after)
         return [bundle(base, secret, by_id[key], with_value=False) for key in page], marker
 
     def get_deleted(self, base: str, name: str) -> dict[str, Any]:
-        return deleted_bundle(base, self.require_deleted(name), versioned=True)
-
-    def list_deleted(self, base: str, after: str, size: int) -> tuple[list[dict[str, Any]], str | None]:
-        page, marker = _page(self.keys_in("deleted"), after, size)
-        return [deleted_bundle(base, self._secrets[key], versioned=False) for key in page], marker
+        return deleted_bundle(base, self.require_deleted(name))
 
     def recover(self, base: str, name: str) -> dict[str, Any]:
         secret = self.require_deleted(name)
@@ -354,6 +343,6 @@ def version_of(secret: StoredSecret, version: str | None) -> SecretVersion:
     raise RefusedRequestError(404, "SecretNotFound", message)
 
 
-def _page(keys: list[str], after: str, size: int) -> tuple[list[str], str | None]:
+def _page(keys: list[str], after: str) -> tuple[list[str], str | None]:
     rest = [key for key in keys if key > after]
-    return rest[:size], rest[size - 1] if len(rest) > size else None
+    return rest[:_PAGE], rest[_PAGE - 1] if len(rest) > _PAGE else None

@@ -41,7 +41,6 @@ from compiler.demo.key_vault_state import (
     check_name,
     check_version,
     parse_body,
-    parse_page_size,
 )
 
 _AUTHORITY_LIFE = dt.timedelta(days=7)
@@ -340,13 +339,11 @@ def _read(state: KeyVaultState, path: tuple[str, ...], request: VaultRequest, ba
     match path:
         case ("secrets",):
             return _page_path(state.list_secrets, request, base)
-        case ("deletedsecrets",):
-            return _page_path(state.list_deleted, request, base)
         case ("deletedsecrets", name):
             return VaultReply(200, state.get_deleted(base, check_name(name)))
         case ("secrets", name, "versions"):
             checked = check_name(name)
-            return _page_path(lambda b, after, size: state.list_versions(b, checked, after, size), request, base)
+            return _page_path(lambda base, after: state.list_versions(base, checked, after), request, base)
         case ("secrets", name, *rest) if len(rest) <= 1:
             return VaultReply(200, state.get(base, check_name(name), _version(rest)))
         case _:
@@ -354,17 +351,16 @@ def _read(state: KeyVaultState, path: tuple[str, ...], request: VaultRequest, ba
 
 
 def _page_path(
-    lister: Callable[[str, str, int], tuple[list[dict[str, Any]], str | None]],
+    lister: Callable[[str, str], tuple[list[dict[str, Any]], str | None]],
     request: VaultRequest,
     base: str,
 ) -> VaultReply:
-    size = parse_page_size(request.query.get("maxresults"))
-    items, marker = lister(base, _after(request.query.get("$skiptoken")), size)
+    items, marker = lister(base, _after(request.query.get("$skiptoken")))
     link = None
     if marker is not None:
         path = "/".join(quote(part) for part in request.path)
         token = base64.urlsafe_b64encode(marker.encode()).decode()
-        link = f"{base}/{path}?api-version={request.query['api-version']}&$skiptoken={token}&maxresults={size}"
+        link = f"{base}/{path}?api-version={request.query['api-version']}&$skiptoken={token}"
     return VaultReply(200, {"value": items, "nextLink": link})
 
 

@@ -14,7 +14,6 @@ from compiler.demo.key_vault_state import (
     deleted_bundle,
     item,
     parse_body,
-    parse_page_size,
 )
 from tests.faulty_key_vault import BusyState, Delays
 from tests.virtual_clock import VirtualClock
@@ -67,12 +66,9 @@ def test_a_list_shows_the_newest_version_under_the_name_alone(secret: StoredSecr
     assert "value" not in shown
 
 
-@pytest.mark.parametrize(("versioned", "end"), [(True, f"/Github/{'f' * 32}"), (False, "/Github")])
-def test_a_deleted_secret_says_where_and_how_long_it_can_be_recovered(
-    secret: StoredSecret, end: str, *, versioned: bool
-) -> None:
-    shown = deleted_bundle(BASE, secret, versioned=versioned)
-    assert shown["id"] == f"https://v.vault.azure.net/secrets{end}"
+def test_a_deleted_secret_says_where_and_how_long_it_can_be_recovered(secret: StoredSecret) -> None:
+    shown = deleted_bundle(BASE, secret)
+    assert shown["id"] == f"https://v.vault.azure.net/secrets/Github/{'f' * 32}"
     assert shown["recoveryId"] == "https://v.vault.azure.net/deletedsecrets/Github"
     assert shown["deletedDate"] == 1_000
     assert shown["scheduledPurgeDate"] - shown["deletedDate"] == 90 * 24 * 3_600
@@ -104,17 +100,6 @@ def test_versions_are_32_hexadecimal_digits(version: str) -> None:
     assert check_version("0123456789abcdef" * 2)
     with pytest.raises(RefusedRequestError):
         check_version(version)
-
-
-@pytest.mark.parametrize(("text", "size"), [(None, 25), ("1", 1), ("25", 25)])
-def test_a_page_holds_up_to_25(text: str | None, size: int) -> None:
-    assert parse_page_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["0", "26", "-1", "x", ""])
-def test_other_page_sizes_are_refused(text: str) -> None:
-    with pytest.raises(RefusedRequestError):
-        parse_page_size(text)
 
 
 @pytest.mark.parametrize(
@@ -227,11 +212,11 @@ def test_disabled_is_403_while_expired_and_not_yet_valid_are_served(state: BusyS
 
 def test_a_certificate_is_listed_as_managed_and_refuses_every_change(state: BusyState) -> None:
     state.add_certificate("cert", "pem")
-    items, _marker = state.list_secrets(SHORT_URL, "", 25)
+    items, _marker = state.list_secrets(SHORT_URL, "")
     assert items[0]["managed"] is True
     assert "kid" not in items[0]
     assert state.get(SHORT_URL, "cert", None)["kid"].startswith("https://v/keys/cert/")
-    versions, _marker = state.list_versions(SHORT_URL, "cert", "", 25)
+    versions, _marker = state.list_versions(SHORT_URL, "cert", "")
     assert versions[0]["kid"] == state.get(SHORT_URL, "cert", None)["kid"]
     assert not {"managed", "kid"} & state.set(SHORT_URL, "plain", body("x")).keys()
     for call in (
