@@ -12,7 +12,7 @@ from compiler.cli.parser import Parser
 from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import OK, Refusal
 from compiler.stores.registry import PROVIDERS
-from compiler.text.wording import PROGRAM
+from compiler.text.wording import PROGRAM, shell_line
 
 if TYPE_CHECKING:
     from argparse import Action
@@ -130,14 +130,9 @@ def _bash(options: dict[str, tuple[str, ...]]) -> str:
 
 
 def _zsh(options: dict[str, tuple[str, ...]]) -> str:
-    commands = "\n".join(f"    {_quote_for_zsh(f'{name}:{COMMANDS[name][1]}')}" for name in options)
+    commands = "\n".join(f"    {shell_line(f'{name}:{COMMANDS[name][1]}')}" for name in options)
     cases = "\n".join(f"    {name}) choices=({' '.join(given)}) ;;" for name, given in options.items())
     return _script("zsh", COMMANDS=commands, CASES=cases, GLOBAL=" ".join(_GLOBAL))
-
-
-def _quote_for_zsh(text: str) -> str:
-    """A text in single quotes as zsh takes it."""
-    return "'" + text.replace("'", "'\\''") + "'"
 
 
 # What an option takes that the shell knows itself.

@@ -129,6 +129,7 @@ def configure(parser: Parser) -> None:
     parser.exclude("--due", "--offline", "--wait", "--force-sync", "--cluster", "--rbac")
     parser.add_written_file("--out", "write the metrics of --format openmetrics to this file at once, for a collector")
     add_format(parser, (*REPORT_FORMATS, _METRICS))
+    parser.require("--out", f"--format {_METRICS}")
     # Each does not end, or says in another form what metrics say.
     parser.exclude(f"--format {_METRICS}", "--wait", "--force-sync", "--due")
 
@@ -183,8 +184,6 @@ def _options(arguments: Namespace, root: Path) -> StatusOptions:
     if arguments.rbac and arguments.format != "text":
         raise Refusal("usage", "--rbac prints YAML", "leave --format out")
     is_measured = arguments.format == _METRICS
-    if arguments.out is not None and not is_measured:
-        raise Refusal("usage", f"--out needs --format {_METRICS}", "add it, or leave --out out")
     if is_measured and arguments.offline and not arguments.cluster:
         raise Refusal(
             "usage", f"--format {_METRICS} with --offline needs --cluster", "add it: nothing else is asked then"
