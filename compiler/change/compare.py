@@ -342,7 +342,7 @@ def _explain(step: Step, draft: Plan, reading: RemoteSecret, writer_of: WriterOf
     step = replace(step, reason="; ".join(filter(None, (step.reason, times))))
     if not options.words or options.on_conflict is OnConflict.SKIP:
         return step
-    if run is not None:
+    if run is not None and run.can_undo:
         ways.append(f"to take back what {run.command} wrote: {run.undo}")
     ways.append(f"to leave it as it is: {options.again('--on-conflict', 'skip')}")
     return replace(step, remedy=ways[0], more=tuple(ways[1:]))

@@ -324,7 +324,7 @@ def _refuse_changed(entry: RunEntry, current: RemoteSecret, other: PastRun | Non
 
 
 def _undo_first(run: PastRun) -> str:
-    return f"undo that run first: {run.undo}"
+    return f"undo that run first: {run.undo}" if run.can_undo else _BY_HAND
 
 
 def _settle(run: Run) -> str:

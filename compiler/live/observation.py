@@ -372,9 +372,10 @@ def describe_write(version: StoredVersion, writer_of: WriterOf) -> str:
 
 
 def run_of_later(one: StoredVersion, other: StoredVersion, writer_of: WriterOf) -> PastRun | None:
-    """The run that wrote the later one: its undo brings back the value before."""
+    """The run that wrote the later one, if its undo brings back the value before."""
     first, second = _later_first(one, other)
-    return writer_of(first) if is_later(first, second) else None
+    run = writer_of(first) if is_later(first, second) else None
+    return run if run is not None and run.can_undo else None
 
 
 def remedies(

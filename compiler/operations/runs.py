@@ -126,7 +126,7 @@ def _stored_row(found: StoredRotation, environment: Environment) -> PastWrites:
 def _journal_row(run: Run) -> PastWrites:
     entries = run.entries.values()
     written = sum(entry.after is not None or entry.recovered for entry in entries)
-    can_undo = bool(written or _count_unknown(run)) and not run.is_undone and run.phase is not RotationPhase.CLOSED
+    can_undo = bool(written or _count_unknown(run)) and run.past.can_undo
     return PastWrites(
         run.id,
         start_time_if_valid(run.id),

@@ -415,6 +415,15 @@ def test_a_conflict_has_both_times_the_run_and_the_whole_command_for_each_case(m
         "to take back what put wrote: platform-secrets put prod --undo 20250131-120000-4fa1c2",
         "to leave it as it is: platform-secrets migrate prod --to vault --on-conflict skip --apply",
     )
+    closed = replace(past, can_undo=False)
+    with monkeypatch.context() as patch:
+        patch.setattr("compiler.change.compare.writers", lambda _root: lambda _at: closed)
+        for each in (step, step_of("A", "ours", "vault:remote")):
+            (found,) = planned(stores, each, **draft).steps
+            assert ("by put, run" in found.reason, any("to take back" in way for way in found.remedies)) == (
+                True,
+                False,
+            )
     # A value of a person or a file has no time, and comes from no store.
     (found,) = planned(stores, step_of("A", "ours", "vault:remote"), **draft).steps
     assert found.reason.endswith("version v1; written 2026-11-28 07:12:00 UTC")

@@ -101,6 +101,8 @@ def test_runs_on_one_secret_are_undone_newest_first() -> None:
     assert (step.kind, write) == (Kind.REFUSE, None)
     assert step.remedy == "undo that run first: platform-secrets put staging --undo newer"
     assert step.reason == "the current version is v3, the run wrote version v2: the run newer wrote it since"
+    closed = RunHistory(runs={(MEMORY, "a", "v3"): replace(NEWER, can_undo=False)})
+    assert only(older, store, closed)[0].remedy == "compare the versions and keep the right one by hand"
     step, write = only(newer, store, history)
     assert step.kind is Kind.UPDATE
     store.seed("a", A="new")

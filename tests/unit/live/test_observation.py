@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -330,6 +331,8 @@ def test_each_case_has_one_command_and_a_run_that_wrote_the_later_one_is_undone(
         f'if that of "azure" is right: {to_vault}',
         f'if that of "vault" is right: {PUT.undo}',
     )
+    closed = replace(PUT, can_undo=False)
+    assert remedies("prod", "jira", early, late, {late: closed}.get)[1] == f'if that of "vault" is right: {to_azure}'
     # Undoing what wrote the earlier one mends nothing, nor what may be that one.
     same = version("azure")
     # Another key of the secret is blank in that store, so that a copy from it would be refused.

@@ -345,6 +345,7 @@ def test_without_an_overlap_the_old_value_that_came_back_is_no_undo(world: World
     for said in (first, later):
         assert "it cannot be undone: vault:agents/slack has no value to go back to: " in said
         assert ("to undo it" in said, "to finish its undo" in said) == (False, False)
+    assert "to undo it" not in world.run(world.here, "runs", "prod").out
     refused = world.rotate(world.here, "--undo", run, "--apply")
     for said, begin in ((later, "to end the rotation: "), (refused.err, "bring it to its end: ")):
         assert f"{begin}platform-secrets --root {world.here} rotate prod --confirm-revoked {run}" in said
