@@ -99,11 +99,9 @@ def _value_of_source(step: Step, reading: Reading, way_to_add: str) -> tuple[Sec
     return value_at(reading, property_), f"the source has {what}", way_to_add
 
 
-def judge_destination(step: Step, reading: Reading, options: Options, comparer: Comparer) -> Step:
-    """`step`, which has a value, with what to do at its destination, given the `reading` there."""
-    place, value = step.place, step.value
-    if value is None:
-        raise AssertionError(step.key)
+def judge_destination(step: Step, value: SecretValue, reading: Reading, options: Options, comparer: Comparer) -> Step:
+    """`step` with what to do to set `value` at its destination, given the `reading` there."""
+    place = step.place
     is_text = isinstance(reading, RemoteSecret) and not reading.is_object and not is_blank(reading.whole)
     if place.property is not None and is_text:
         reason = "the destination's value is not a JSON object, so no property can be set in it"
@@ -310,14 +308,14 @@ def _judge_destinations(draft: Plan, readings: Readings, run: Run | None) -> Pla
     comparer, writer_of = Comparer(), writers(draft.options.root)
 
     def judge(step: Step) -> Step:
-        if step.value is None:
+        if (value := step.value) is None:
             return step
         reading, options = readings[draft.stores[step.place.store], step.place.name], draft.options
         entry = run.entries.get((step.place.store, step.place.name)) if run is not None else None
         if options.recover and isinstance(reading, RemoteSecret) and entry is not None and entry.has_recovered(reading):
             # The run was stopped between recovering the secret and writing it: what it deleted is no conflict.
             options = replace(options, on_conflict=OnConflict.OVERWRITE)
-        judged = judge_destination(step, reading, options, comparer)
+        judged = judge_destination(step, value, reading, options, comparer)
         if judged.kind is Kind.CONFLICT and isinstance(reading, RemoteSecret):
             return _explain(judged, draft, reading, writer_of)
         return judged

@@ -152,7 +152,7 @@ def read_many(wanted: Iterable[RemoteName], workers: int = WORKERS) -> dict[Remo
         if isinstance(reading, StoreError) and is_of_store(reading):
             # What was read before a seal or a lost token is not enough to plan on, or to end a run by.
             raise reading
-    for readings in group_pairs((reader, reading) for (reader, _), reading in found.items()).values():
+    for readings in group_pairs([(reader, reading) for (reader, _), reading in found.items()]).values():
         denied = [each for each in readings if isinstance(each, ForbiddenError)]
         if denied and len(denied) == len(readings):
             raise denied[0].with_rules_of(denied)

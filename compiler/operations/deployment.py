@@ -46,10 +46,9 @@ class Deployment:
         is_others = bool(owner and self._own_applications and owner not in self._own_applications)
         if named is not None and not (self._root / "environments" / f"{named}{_SUFFIX}").is_file():
             is_others, named = True, None
-        if is_others:
-            self._rivals.add(owner)
         if not is_others:
             return DeployedSource(self._file, self._is_stale, named or "")
+        self._rivals.add(owner)
         own = "".join(self._own_applications - {owner})
         return DeployedSource(self._file, self._is_stale, owner=owner or "another one", application=own)
 

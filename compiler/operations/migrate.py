@@ -67,9 +67,10 @@ class Migration:
         # Secrets that have every property as a key: no property may be left behind.
         self._using_all = frozenset(cell.secret for cell, _ in rows if cell.uses_all)
         # The places of catalogue keys: no property there is an extra one, and no extra one is copied to such a place.
-        self._places_of_keys = _locations(inventory, self._sources.values())
+        stores = self._sources.values()
+        self._places_of_keys = {Location(store.id, *place) for store in stores for place in inventory.places(store)}
         is_wide = options.all_properties or bool(self._using_all)
-        self._sources_by_place = _origins(inventory, self._sources.values(), to) if is_wide else {}
+        self._sources_by_place = _origins(inventory, stores, to) if is_wide else {}
         self._limits = {to.id: inventory.limits(to)}
 
     def plan(self, run: Run | None = None) -> Plan:
@@ -136,10 +137,6 @@ def _refuse_unplaced(step: Step, store: Store) -> Step:
     """The step, refused because its key has no place in `store`."""
     reason = f'the catalogue gives the key no place in "{store.id}"'
     return step.refuse(reason, way_to_place(step.secret, store.provider))
-
-
-def _locations(inventory: Inventory, stores: Iterable[Store]) -> frozenset[Location]:
-    return frozenset(Location(store.id, *place) for store in stores for place in inventory.places(store))
 
 
 def _origins(inventory: Inventory, sources: Iterable[Store], to: Store) -> dict[Location, set[Location | None]]:

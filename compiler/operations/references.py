@@ -96,9 +96,8 @@ def _cells(secret_id: str, node: Node, store: Store) -> Iterator[Cell]:
     listed = node.nearest("keys").items
     if fetch == EXTRACT and not listed:
         yield cell(ALL_KEYS, Place(remote, None), node.key_span, fetch)
-    for item in listed:
-        if isinstance(item.value, str):
-            yield cell(item.value, Place(remote, item.value), item.span, fetch)
+    for name, at in ((str(item.value), item.span) for item in listed):
+        yield cell(name, Place(remote, name), at, fetch)
     data = node.get("data")
     for key, its in (data.children if data is not None else {}).items():
         yield cell(key, Place(its.text("key") or "", its.text("property")), its.key_span, PER_KEY)

@@ -214,9 +214,9 @@ def _stored_values(target: Target, options: Options) -> dict[str, SecretValue]:
         expect_servers(run, options.stores)
         values = dict[str, SecretValue]()
         for at, remote, why in places_of_rotation(run, open_run(run, environment, options.stores)):
-            for _, key, property_ in run.entries[at].keys if remote is not None and not why else ():
-                value = value_at(remote, property_) if remote is not None else None
-                values |= {key: value} if value is not None and key in keys else {}
+            if remote is not None and not why:
+                there = {key: value_at(remote, each) for _, key, each in run.entries[at].keys if key in keys}
+                values |= {key: value for key, value in there.items() if value is not None}
         return values if len(values) == len(keys) else {}
     return {}
 

@@ -379,10 +379,9 @@ def _names_to_read(
             continue
         try:
             name = store.provider.operator_name(store.mount, cell.remote_key)
-        except InvalidReferenceError as error:
-            refused.setdefault((cell.secret, "invalid-reference", str(error)), []).append(cell)
-        except UnprovenReferenceError as error:
-            refused.setdefault((cell.secret, "unproven-reference", str(error)), []).append(cell)
+        except (InvalidReferenceError, UnprovenReferenceError) as error:
+            rule = "invalid-reference" if isinstance(error, InvalidReferenceError) else "unproven-reference"
+            refused.setdefault((cell.secret, rule, str(error)), []).append(cell)
         else:
             wanted.setdefault((readers[store], name), []).append(cell)
     for (_, rule, reason), group in refused.items():

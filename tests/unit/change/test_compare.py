@@ -525,7 +525,7 @@ def source(reading: Reading, place: Location, options: Options | None = None, *,
 
 def destination(reading: Reading, place: Location, options: Options | None = None) -> Step:
     step = Step("jira", "KEY", Kind.UPDATE, None, place, value=NEW)
-    return judge_destination(step, reading, options or Options(), Comparer())
+    return judge_destination(step, NEW, reading, options or Options(), Comparer())
 
 
 @pytest.mark.parametrize(
