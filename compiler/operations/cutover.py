@@ -32,6 +32,7 @@ from compiler.operations.cutover_gate import (
     endings_of,
     find_kept,
     is_closed,
+    note_unasked,
     one_line,
     way_out,
     write_dates,
@@ -417,6 +418,7 @@ def plan_cutover(
         *check_edit(preview, request),
         *check_shared_places(switched, request, to),
         *check_guard_order(switched, request, to),
+        *note_unasked(switched, request),
     ]
     if cluster is not None and switches.progress is not None:
         checks += cluster.or_unanswered(

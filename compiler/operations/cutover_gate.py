@@ -18,6 +18,7 @@ from compiler.live.observation import (
     run_of_later,
 )
 from compiler.live.stores import AddressError, LiveStores
+from compiler.model import group_pairs
 from compiler.model.document import Diagnostic, Severity
 from compiler.model.environment import Environment, Secret, Store
 from compiler.model.inventory import Inventory, name_keys, own_remote
@@ -271,6 +272,16 @@ def compare_stores(switches: Sequence[Switch], stores: LiveStores) -> Verificati
             # The present store did not say whether it has the key.
             each.likeness = Likeness.UNKNOWN
     return found
+
+
+def note_unasked(switches: Iterable[Switch], request: CutoverRequest) -> Iterator[Check]:
+    """The secrets that the operator would take keys from if a store object led elsewhere, if no cluster is asked."""
+    losing = group_pairs((each.destination, each.secret) for each in switches if each.before.entry.skips_missing)
+    for store, secrets in losing.items() if not request.cluster else ():
+        names = list_names(dict.fromkeys(secrets), len(secrets))
+        what = "the operator takes keys out of the Secret, or deletes it, by its deletionPolicy"
+        message = f"not asked: whether the {store.kind} {quote(store.name)} leads to {quote(store.id)}; if not, {what}"
+        yield Check(About.CLUSTER_STORE, Verdict.NOTED, f"{message}: {names}", "add --cluster, which asks that")
 
 
 def check_distinct_stores(switches: Sequence[Switch], stores: LiveStores) -> Iterator[Check]:

@@ -121,6 +121,27 @@ def test_the_gate_wants_every_remote_secret_and_has_no_way_round(deleting: World
         assert (done.code, LEFT_OUT in said(done)) == (1, True), done
 
 
+@pytest.mark.parametrize("to", ["azure", "vault"])
+def test_a_store_object_with_a_wrong_mount_is_found_before_the_operator_deletes_by_it(
+    deleting: World, double: ApiDouble, to: str
+) -> None:
+    switch = ["cutover", "prod", "jira", "--to", to]
+    if to == "vault":
+        assert deleting.run("cutover", "prod", "jira", "--to", "azure", "--apply").code == 0
+        switch += ["--back"]
+    platform, stores = deployed(deleting, double), environment(deleting).stores
+    name = stores[to].name
+    mounted = double.get("clustersecretstores", "", stores["vault"].name)["spec"]["provider"]["vault"]
+    platform.store(name, {"vault": {**mounted, "path": "other"}})
+    unasked = deleting.run(*switch)
+    assert f'not asked: whether the ClusterSecretStore "{name}" leads to "{to}"' in said(unasked)
+    # The gate finds it before the switch, and `verify` at any time.
+    for words in ((*switch, "--cluster", "--apply"), ("verify", "prod", "jira", "--store", to, "--cluster")):
+        done = deleting.run(*words)
+        assert done.code == 1, done
+        assert f'the ClusterSecretStore "{name}" leads to another store than "{to}"' in said(done)
+
+
 def test_the_gate_does_not_trust_ready_of_a_secret_that_has_lost_a_key(deleting: World, double: ApiDouble) -> None:
     platform = deployed(deleting, double)
     lose_in_vault(deleting)

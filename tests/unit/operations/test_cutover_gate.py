@@ -598,6 +598,20 @@ def test_no_line_names_a_key_that_cannot_be_shown(extracting: Bench, name: str) 
     assert check.more == ()
 
 
+@pytest.mark.parametrize("policy", ["Delete", "Merge"])
+def test_without_the_cluster_it_is_said_which_secrets_depend_on_the_store_object(bench: Bench, policy: str) -> None:
+    assert of(bench.to_azure("jira", "github"), "cluster-store") == []
+    bench.change("catalogue", "\n  jira:\n", f"\n  jira:\n    deletionPolicy: {policy}\n")
+    found = bench.to_azure("jira", "github")
+    message = (
+        'not asked: whether the ClusterSecretStore "azure-store" leads to "azure"; if not, the operator takes '
+        'keys out of the Secret, or deletes it, by its deletionPolicy: "jira"'
+    )
+    way_out = "add --cluster, which asks that"
+    assert (of(found, "cluster-store"), found.is_refused) == ([("noted", message, way_out)], False)
+    assert of(bench.to_azure("jira", cluster=("--cluster",)), "cluster-store") == []
+
+
 GOES_THROUGH_ALL = """
     template:
       data:
