@@ -212,10 +212,6 @@ class Helm:
     path: Path
     version: str
 
-    @property
-    def major(self) -> int:
-        return int(self.version.split(".", 1)[0])
-
 
 def helm_at(path: Path) -> Helm:
     """The Helm whose program lies at `path`. Raises HelmError where there is none of a usable version."""

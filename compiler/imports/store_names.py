@@ -79,7 +79,8 @@ def read_contents(
     Raises Refusal, a StoreError among them.
     """
     listed = dict(_list_all(reader, store, patterns))
-    names = {name: each for name, each in listed.items() if not patterns or _matches(name, patterns)}
+    matching = (name for name in listed if not patterns or any(fnmatchcase(name, each) for each in patterns))
+    names = {name: listed[name] for name in matching}
     known = _names_in_entries(here, environment, store)
     free = {name: each for name, each in names.items() if store.provider.remote_name(name) not in known}
     taken = {name: each for name, each in free.items() if not each.managed}
@@ -125,10 +126,6 @@ def _folder_of(pattern: str) -> str:
     """The folder in which all lie that `pattern` matches, with its slash; empty for the whole store."""
     fixed = _WILD.split(pattern, maxsplit=1)[0]
     return fixed[: fixed.rfind("/") + 1]
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, each) for each in patterns)
 
 
 def _names_in_entries(here: ImportTarget, environment: Environment, store: Store) -> Collection[str]:

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 from compiler.model.document import Diagnostic, Document, Node, Related, Severity, Source, Span
 from compiler.model.environment import Catalogue, CatalogueKey, Entry, Environment, Project, Secret, Store
 from compiler.model.provider import Provider
-from compiler.text.wording import list_names, pluralize, quote
+from compiler.text.wording import closest, list_names, pluralize, quote
 
 __all__ = ["CATALOGUE", "DOCUMENT", "ENVIRONMENT", "ERROR", "INPUT", "NOTE", "PROJECT", "WARNING"]
 __all__ += ["Catalogue", "CatalogueKey", "Document", "Entry", "Environment", "Node", "Project", "Secret", "Source"]
@@ -147,6 +147,13 @@ def store_finding(
 ) -> Finding:
     """A finding about a store; `message` goes on after its name, which begins the sentence."""
     return Finding(f'the store "{store.id}" {message}', at, help=way_out, related=related, scope=("stores", store.id))
+
+
+def unlisted(name: str, at: Node | Span, catalogue: Catalogue, way_out: str | None, scope: tuple[str, ...]) -> Finding:
+    """The finding for a name that no entry of the catalogue has."""
+    match = closest(name, catalogue.entries)
+    related = (Related(f'"{match}" is defined here', catalogue.entries[match].node.key_span),) if match else ()
+    return Finding(f"no secret named {quote(name)} in the catalogue", at, way_out, related, scope=scope)
 
 
 def places_below(root: Node, *groups: str) -> Iterator[tuple[Node, tuple[str, ...]]]:

@@ -15,9 +15,9 @@ Write the id as the catalogue has it, or add an entry there (`platform-secrets n
 from collections.abc import Collection
 
 from compiler.model.environment import KEY, REST
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Finding, Findings, Related, Span, quote, rule
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Findings, Span, rule, unlisted
 from compiler.text.credential import looks_like_credential
-from compiler.text.wording import closest, command_line, suggest
+from compiler.text.wording import command_line, suggest
 
 
 @rule("unknown-secret", ERROR, ENVIRONMENT)
@@ -34,16 +34,8 @@ def check(environment: Environment) -> Findings:
 
 
 def _judge(environment: Environment, secret_id: str, at: Span, scope: tuple[str, ...]) -> Findings:
-    entries = environment.catalogue.entries
-    if secret_id not in entries:
-        match = closest(secret_id, entries)
-        yield Finding(
-            f"no secret named {quote(secret_id)} in the catalogue",
-            at,
-            help=_way_out(secret_id, entries),
-            related=(Related(f'"{match}" is defined here', entries[match].node.key_span),) if match else (),
-            scope=scope,
-        )
+    if secret_id not in (entries := environment.catalogue.entries):
+        yield unlisted(secret_id, at, environment.catalogue, _way_out(secret_id, entries), scope)
 
 
 def _way_out(name: str, entries: Collection[str]) -> str:

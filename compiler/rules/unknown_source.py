@@ -16,8 +16,19 @@ Write the entry's id and its key as the catalogue has them:
         OIDC_CLIENT_SECRET: {from: oidc/CLIENT_SECRET}
 """
 
-from compiler.rules.api import CATALOGUE, ERROR, Catalogue, CatalogueKey, Entry, Finding, Findings, Related, rule
-from compiler.text.wording import closest, quote, suggest
+from compiler.rules.api import (
+    CATALOGUE,
+    ERROR,
+    Catalogue,
+    CatalogueKey,
+    Entry,
+    Finding,
+    Findings,
+    Related,
+    rule,
+    unlisted,
+)
+from compiler.text.wording import quote, suggest
 
 
 @rule("unknown-source", ERROR, CATALOGUE)
@@ -38,14 +49,7 @@ def _judge(catalogue: Catalogue, entry: Entry, key: CatalogueKey) -> Findings:
     node, scope = key.node.children["from"], ("secrets", entry.id)
     holder = catalogue.entries.get(source[0])
     if holder is None:
-        match = closest(source[0], catalogue.entries)
-        yield Finding(
-            f"no secret named {quote(source[0])} in the catalogue",
-            node,
-            help=suggest(source[0], catalogue.entries, "secrets"),
-            related=(Related(f'"{match}" is defined here', catalogue.entries[match].node.key_span),) if match else (),
-            scope=scope,
-        )
+        yield unlisted(source[0], node, catalogue, suggest(source[0], catalogue.entries, "secrets"), scope)
     elif source[1] not in holder.keys:
         related = (Related(f'"{holder.id}" is defined here', holder.node.key_span),)
         message = f"{quote(holder.id)} has no key {quote(source[1])}"

@@ -12,7 +12,6 @@ import re
 import socket
 import ssl
 import time
-from base64 import b64decode
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -362,7 +361,7 @@ class Transport:
         connection = self._connect(connect_timeout or self._connect_timeout)
         sent = {"User-Agent": SKIP_HEADER, **headers}
         if connection.proxy_is_forwarding:
-            target = f"http://{self._authority}{target}"
+            target = f"http://{_in_ascii(self._url.authority)}{target}"
             sent |= self._credentials
         try:
             _require_one_line(headers.values())
@@ -419,10 +418,6 @@ class Transport:
         )
         connection.set_tunnel(_in_ascii(url.host), url.port or HTTPS_PORT, self._credentials, proxy.scheme or "http")
         return connection
-
-    @property
-    def _authority(self) -> str:
-        return _in_ascii(self._url.authority)
 
     @property
     def _credentials(self) -> dict[str, str]:
@@ -503,7 +498,7 @@ def trusting(
     try:
         with ExitStack() as stack:
             file = stack.enter_context(as_file(path, _LARGEST_PEM)) if path and not folder else None
-            pem = b64decode(bundle, validate=True).decode() if bundle else None
+            pem = base64.b64decode(bundle, validate=True).decode() if bundle else None
             cafile = file if path or bundle else default
             context = ssl.create_default_context(cafile=cafile, capath=path if folder else None, cadata=pem)
             reason, remedy = "the client certificate cannot be read", "correct VAULT_CLIENT_CERT or VAULT_CLIENT_KEY"

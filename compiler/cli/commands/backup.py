@@ -2,7 +2,7 @@
 
 import os
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from compiler.cli.terminal.outlet import standard_error
 from compiler.live.stores import LiveStores, secret_named
 from compiler.model import group_pairs
 from compiler.model.environment import ALL_KEYS, Environment
-from compiler.model.inventory import ValueName
 from compiler.operations.age_file import (
     SHORTEST_PASSPHRASE,
     encrypt_to,
@@ -30,7 +29,7 @@ from compiler.operations.backup import Backup, Gathered, encode, gather
 from compiler.refusal import FOUND, OK, Refusal
 from compiler.render.content import Line, members
 from compiler.stores.secret_value import Comparer, SecretValue
-from compiler.text.wording import BLANK, command_line, pluralize, quote
+from compiler.text.wording import BLANK, command_line, pieces_of, pluralize, quote
 
 PASSPHRASE_FILE_VARIABLE = "PLATFORM_SECRETS_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
 _LARGEST_KEY_FILE = 64 * 1024
@@ -222,8 +221,8 @@ def backup_lines(shown: str, backup: Backup) -> Iterator[Line]:
     """What the backup in the file `shown` is."""
     counts = f"{pluralize(len(backup.secrets), 'secret')}, {pluralize(len(backup.values), 'key')}"
     yield shown, ": ", backup.environment, f" at {backup.time}, {counts}"
-    if backup.missing:
-        yield "  not in the backup, unreadable when it was made: ", *_list_keys(backup.missing)
+    if missing := [f"{secret}/{key}" for secret, key in backup.missing]:
+        yield "  not in the backup, unreadable when it was made: ", *pieces_of(missing, len(missing))
 
 
 def backup_content(gathered: Gathered, shown: str, *, is_written: bool) -> dict[str, Any]:
@@ -244,11 +243,6 @@ def backup_data(backup: Backup) -> dict[str, Any]:
         "secrets": group_pairs(backup.values),
         "missing": group_pairs(backup.missing),
     }
-
-
-def _list_keys(names: Iterable[ValueName]) -> Iterator[str]:
-    for number, (secret, key) in enumerate(names):
-        yield f"{', ' if number else ''}{secret}/{key}"
 
 
 def _lacking(lacking: Step) -> dict[str, Any]:

@@ -312,9 +312,6 @@ class SdkClient:
             name, Action.RECOVER, lambda: bundle_of(self._client.begin_recover_deleted_secret(name).result())
         )
 
-    def ask(self) -> None:
-        self.page_of_secrets(None)
-
     def page_of_secrets(self, token: str | None) -> tuple[list[Bundle], str | None]:
         return self._page(None, Action.LIST, lambda: self._client.list_properties_of_secrets().by_page(token))
 

@@ -124,7 +124,7 @@ class AzureKeyVaultStore:
     def write(
         self, name: str, content: Changes, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
-        self._raise_first(name, self.check(name, content, base, attributes))
+        self._raise_first(name, self.check(name, content, base, attributes), Action.WRITE)
         value = SecretValue(_change_value(content, base))
         return self._write(name, value, base, _attributes(content, base, attributes))
 
@@ -146,8 +146,7 @@ class AzureKeyVaultStore:
 
         if (tags := unset()) is None:
             return
-        for problem in attribute_problems(name, Attributes(tags=tags)):
-            raise StoreError(self._place(name), Action.TAG, problem.reason, problem.remedy, Code(problem.code))
+        self._raise_first(name, attribute_problems(name, Attributes(tags=tags)), Action.TAG)
 
         def send() -> Bundle | bool:
             return self._client.set_tags(name, version, tags or {})
@@ -257,12 +256,11 @@ class AzureKeyVaultStore:
         self._may_list = True
         return lambda version: version.version not in before
 
-    def _raise_first(self, name: str, problems: tuple[Problem, ...]) -> None:
-        if problems:
-            problem = problems[0]
+    def _raise_first(self, name: str, problems: tuple[Problem, ...], action: Action) -> None:
+        for problem in problems:
             subject = f'of "{problem.property}", ' if problem.property is not None else ""
             code, reason = Code(problem.code), subject + problem.reason
-            raise StoreError(self._place(name), Action.WRITE, reason, problem.remedy, code)
+            raise StoreError(self._place(name), action, reason, problem.remedy, code)
 
     @one_operation
     def read(self, name: str) -> RemoteSecret:
@@ -348,7 +346,7 @@ class AzureKeyVaultStore:
             return known
         # Any request gets a token; this one needs no right on any secret, since its refusal is an answer as well.
         with suppress(ForbiddenError):
-            self._retrier.read(self._client.ask)
+            self._retrier.read(lambda: self._client.page_of_secrets(None))
         if (known := self._client.identity()) is not None:
             return known
         reason = "the vault answered without asking for a token"

@@ -545,7 +545,7 @@ def test_reading_many_secrets_keeps_memory_flat(vault: FaultyKeyVault) -> None:
 def test_something_that_asks_nobody_for_a_token_is_no_key_vault(
     store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store._client, "ask", lambda: None)
+    monkeypatch.setattr(store._client, "page_of_secrets", lambda _token: ([], None))
     with pytest.raises(StoreError, check=is_refused(Code.UNAUTHENTICATED), match="without asking for a token"):
         store.whoami()
 
