@@ -27,7 +27,16 @@ from compiler.model.inventory import Cell, Inventory
 from compiler.model.store import Place, way_to_place
 from compiler.model.values import place_text
 from compiler.refusal import Refusal
-from compiler.stores.secret_value import Comparer, JsonKind, NotAnObjectError, SecretValue, Trait, read_object, traits
+from compiler.stores.secret_value import (
+    Comparer,
+    JsonKind,
+    NotAnObjectError,
+    SecretValue,
+    Trait,
+    read_members,
+    read_object,
+    traits,
+)
 from compiler.text.credential import looks_like_credential
 from compiler.text.wording import closest, list_names, pluralize, quote, shell_line, suggest
 
@@ -255,9 +264,9 @@ def _only_key(text: str, known: Collection[str]) -> tuple[str, ...]:
     return tuple(known)
 
 
-def _json(text: str) -> dict[str, SecretValue]:
+def _json(text: str | SecretValue) -> dict[str, SecretValue]:
     try:
-        return read_object(text)
+        return read_object(text) if isinstance(text, str) else read_members(text)
     except NotAnObjectError:
         raise _unusable("the input is not a JSON object with unique names", 'write {"KEY": "value", ...}') from None
 
@@ -296,7 +305,7 @@ def _secrets_of_json(text: str) -> dict[str, Values]:
         if members.kind is not JsonKind.OBJECT:
             message = f"member {number} of the input is not an object of keys and values"
             raise _unusable(message, 'write {"SECRET": {"KEY": "value", ...}, ...}, or a secret in place of --all')
-        found[secret] = _json(members.reveal())
+        found[secret] = _json(members)
     return found
 
 

@@ -241,9 +241,14 @@ def object_members(secret: SecretValue) -> Mapping[str, SecretValue]:
     if secret.kind is not JsonKind.OBJECT:
         return {}
     try:
-        return read_object(secret.reveal())
+        return read_members(secret)
     except NotAnObjectError:
         return {}
+
+
+def read_members(secret: SecretValue) -> dict[str, SecretValue]:
+    """The members of a value that is a JSON object; raises NotAnObjectError for any other, and for a name twice."""
+    return read_object(secret.reveal())
 
 
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
