@@ -149,7 +149,9 @@ def store_finding(
     return Finding(f'the store "{store.id}" {message}', at, help=way_out, related=related, scope=("stores", store.id))
 
 
-def unlisted(name: str, at: Node | Span, catalogue: Catalogue, way_out: str | None, scope: tuple[str, ...]) -> Finding:
+def no_such_secret(
+    name: str, at: Node | Span, catalogue: Catalogue, way_out: str | None, scope: tuple[str, ...]
+) -> Finding:
     """The finding for a name that no entry of the catalogue has."""
     match = closest(name, catalogue.entries)
     related = (Related(f'"{match}" is defined here', catalogue.entries[match].node.key_span),) if match else ()

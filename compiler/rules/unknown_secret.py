@@ -15,7 +15,7 @@ Write the id as the catalogue has it, or add an entry there (`platform-secrets n
 from collections.abc import Collection
 
 from compiler.model.environment import KEY, REST
-from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Findings, Span, rule, unlisted
+from compiler.rules.api import ENVIRONMENT, ERROR, Environment, Findings, Span, no_such_secret, rule
 from compiler.text.credential import looks_like_credential
 from compiler.text.wording import command_line, suggest
 
@@ -35,7 +35,7 @@ def check(environment: Environment) -> Findings:
 
 def _judge(environment: Environment, secret_id: str, at: Span, scope: tuple[str, ...]) -> Findings:
     if secret_id not in (entries := environment.catalogue.entries):
-        yield unlisted(secret_id, at, environment.catalogue, _way_out(secret_id, entries), scope)
+        yield no_such_secret(secret_id, at, environment.catalogue, _way_out(secret_id, entries), scope)
 
 
 def _way_out(name: str, entries: Collection[str]) -> str:

@@ -25,8 +25,8 @@ from compiler.rules.api import (
     Finding,
     Findings,
     Related,
+    no_such_secret,
     rule,
-    unlisted,
 )
 from compiler.text.wording import quote, suggest
 
@@ -49,7 +49,7 @@ def _judge(catalogue: Catalogue, entry: Entry, key: CatalogueKey) -> Findings:
     node, scope = key.node.children["from"], ("secrets", entry.id)
     holder = catalogue.entries.get(source[0])
     if holder is None:
-        yield unlisted(source[0], node, catalogue, suggest(source[0], catalogue.entries, "secrets"), scope)
+        yield no_such_secret(source[0], node, catalogue, suggest(source[0], catalogue.entries, "secrets"), scope)
     elif source[1] not in holder.keys:
         related = (Related(f'"{holder.id}" is defined here', holder.node.key_span),)
         message = f"{quote(holder.id)} has no key {quote(source[1])}"
