@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.proofs.machine.platform import Content, Moved, Platform, Target
 
 _STUCK = "what is left of the run cannot be undone"
+_TO_SETTLE = "again to settle that"
 
 
 @dataclass
@@ -173,8 +174,10 @@ class History:
                 raise BrokenError(f"the undo of {ran.id} says that it is done and left {target} as the run wrote it")
             if now == before:
                 ran.given_back.add(target)
-        # A rotation whose old value is nowhere any more ends with its new one, and loses its tag.
+        # A rotation whose old value is nowhere any more ends with its new one, and loses its tag. One that may have
+        # written goes on.
         is_stuck = ran.command == "rotate" and _STUCK in moved.done.out and not is_marked(self.platform, ran)
+        is_stuck = is_stuck and _TO_SETTLE not in " ".join(moved.done.out.split())
         # One that wrote nothing has nothing to undo, and the same command goes on with it.
         ran.is_undone = ran.is_undone or (moved.done.code == 0 and bool(ran.before)) or is_stuck
 
