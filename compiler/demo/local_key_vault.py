@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import ipaddress
 import json
-import os
 import re
 import secrets
 import socket
@@ -42,6 +41,7 @@ from compiler.demo.key_vault_state import (
     check_version,
     parse_body,
 )
+from compiler.model.files import create_file
 
 _AUTHORITY_LIFE = dt.timedelta(days=7)
 _SERVER_LIFE = dt.timedelta(days=2)
@@ -106,10 +106,8 @@ class CertificateAuthority:
         )
         certificate_file, key_file = self.folder / f"{file_stem}.pem", self.folder / f"{file_stem}.key"
         certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            form = serialization.PrivateFormat.PKCS8
-            file.write(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+        form = serialization.PrivateFormat.PKCS8
+        create_file(key_file, key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
         return certificate_file, key_file
 
 

@@ -1,6 +1,5 @@
 """Tells the story of the demo: the project that it begins with, and each command that it runs, in order."""
 
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Final
 from compiler.demo.servers import DemoStores
 from compiler.edit.new_entry import SecretRequest, StoreRequest, new_secret, new_store
 from compiler.edit.new_project import new_project, write_new
+from compiler.model.files import create_file
 from compiler.stores.azure_key_vault.provider import PROVIDER as KEY_VAULT
 from compiler.stores.registry import PROVIDERS
 from compiler.stores.vault.provider import PROVIDER as VAULT
@@ -117,6 +117,5 @@ def write_project(root: Path, stores: DemoStores, *, with_typo: bool) -> None:
 def write_values(folder: Path) -> None:
     """A file of random values for each secret, readable by its owner alone."""
     for name, (_, keys) in _SECRETS.items():
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        with os.fdopen(os.open(folder / f"{name}.env", flags, 0o600), "w", encoding="utf-8") as file:
-            file.writelines(f"{key}={secrets.token_urlsafe(18)}\n" for key in keys)
+        lines = (f"{key}={secrets.token_urlsafe(18)}\n" for key in keys)
+        create_file(folder / f"{name}.env", "".join(lines).encode())

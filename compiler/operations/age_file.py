@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from compiler.model.files import sync_folder, temporary_beside
+from compiler.model.files import create_file, sync_folder, temporary_beside
 from compiler.refusal import Refusal, system_reason
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import install_line, quote
@@ -153,9 +153,6 @@ def _pyrage() -> Any:  # noqa: ANN401 - pyrage has no types
     return pyrage
 
 
-_MODE = 0o600
-
-
 def require_writable(path: Path, *, replaces: bool) -> None:
     """Raises Refusal if `write_private` would; call it before the content is made."""
     shown = quote(str(path))
@@ -189,7 +186,7 @@ def write_private(path: Path, content: bytes, *, replaces: bool) -> None:
     require_writable(path, replaces=replaces)
     temporary, shown = temporary_beside(path), quote(str(path))
     try:
-        _write(temporary, content)
+        create_file(temporary, content)
         if replaces:
             temporary.replace(path)
         else:
@@ -215,12 +212,3 @@ def _put_in_place(temporary: Path, path: Path) -> None:
         if os.path.lexists(path):
             raise FileExistsError from None
         temporary.replace(path)
-
-
-def _write(temporary: Path, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(temporary, flags, _MODE), "wb") as file:
-        os.fchmod(file.fileno(), _MODE)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

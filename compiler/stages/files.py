@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from compiler.model.document import Diagnostic, Severity, Source, Span, file_error
 from compiler.model.facts import MAX_BYTES
-from compiler.model.files import is_inside, is_temporary, leads_out, sync_folder, temporary_beside
+from compiler.model.files import create_file, is_inside, is_temporary, leads_out, sync_folder, temporary_beside
 from compiler.refusal import system_reason
 from compiler.text.wording import shell_line
 
@@ -270,24 +270,15 @@ class _Staged:
 def _stage(staged: _Staged) -> None:
     output = staged.output
     mode = _MODE if output.replaces is None else stat.S_IMODE(output.path.lstat().st_mode)
-    _write(staged.new, output.text.encode(), mode)
+    # The umask must not decide who can read what everyone can read in Git.
+    create_file(staged.new, output.text.encode(), mode)
     if os.path.lexists(staged.output.path):
         staged.old = temporary_beside(staged.output.path)
         try:
             # A second name for the old file: putting it back takes no room, so it works on a full disk.
             os.link(staged.output.path, staged.old, follow_symlinks=False)
         except OSError:
-            _write(staged.old, staged.output.path.read_bytes())
-
-
-def _write(temporary: Path, content: bytes, mode: int = _MODE) -> None:
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
-    with os.fdopen(descriptor, "wb") as file:
-        # The umask must not decide who can read what everyone can read in Git.
-        os.fchmod(file.fileno(), mode)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+            create_file(staged.old, staged.output.path.read_bytes(), _MODE)
 
 
 def _surely(clean: Callable[[], None]) -> None:

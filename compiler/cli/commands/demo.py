@@ -25,6 +25,7 @@ from compiler.demo.servers import (
     stop_kept,
 )
 from compiler.demo.story import CHAPTERS, PLATFORM, ShownCommand, write_project, write_values
+from compiler.model.files import create_file
 from compiler.refusal import INTERRUPTED, OK, Refusal
 from compiler.render.content import Painted, Style
 from compiler.text.wording import command_line, quote, shell_line
@@ -156,9 +157,7 @@ def _keep() -> int:
 def _write_exports(path: Path, variables: Mapping[str, str]) -> None:
     foreign = [shell_line("unset", *names)] if (names := sorted(set(_foreign()) - set(variables))) else []
     lines = [*foreign, *(f"export {shell_line(f'{name}={value}')}" for name, value in variables.items())]
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in lines)
+    create_file(path, "".join(f"{line}\n" for line in lines).encode())
 
 
 def _stop(name: str | None) -> int:

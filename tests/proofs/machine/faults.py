@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from compiler.change.run_files import LineFile
+from compiler.model.files import create_file
 from compiler.stages import files
 from compiler.stores.errors import Action, Code, ForbiddenError, StoreError, StoreLocation
 from tests.proofs.machine.shelves import Shelf
@@ -176,13 +177,13 @@ class Faults:
             faults.file(_WRITE, temporary, content, mode)
 
         monkeypatch.setattr(LineFile, "append", append)
-        monkeypatch.setattr(files, "_write", staged)
+        monkeypatch.setattr(files, "create_file", staged)
         for name, change in (("replace", _REPLACE), ("link", os.link), ("unlink", os.unlink)):
             monkeypatch.setattr(os, name, lambda *given, _change=change, **more: faults.file(_change, *given, **more))
         monkeypatch.setattr(os, "fsync", lambda _descriptor: faults._breathe())
 
 
-_APPEND, _WRITE, _REPLACE = LineFile.append, files._write, os.replace
+_APPEND, _WRITE, _REPLACE = LineFile.append, create_file, os.replace
 
 
 def _no_space() -> OSError:

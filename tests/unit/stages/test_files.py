@@ -14,7 +14,7 @@ import pytest
 
 from compiler.model.document import Severity
 from compiler.model.facts import MAX_BYTES
-from compiler.model.files import temporary_beside
+from compiler.model.files import create_file, temporary_beside
 from compiler.stages import files
 from compiler.stages.files import Output, read_old, read_text, write_all
 
@@ -207,7 +207,7 @@ def test_what_lies_at_a_files_new_name_is_not_written_to(three: Path) -> None:
     (three / "link").symlink_to("c")
     for name in ("a", "link"):
         with pytest.raises(FileExistsError):
-            files._write(three / name, NEW.encode())
+            create_file(three / name, NEW.encode())
     (three / "link").unlink()
     assert contents(three) == {"a": OLD, "b": OLD}
 
