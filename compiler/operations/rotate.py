@@ -471,6 +471,12 @@ def _is_continued(run: Run, environment: Environment) -> bool:
     return secret is not None and secret.store is not None and secret.store.id in run.identity.get("addresses", {})
 
 
+def _way_to_end(run: Run, environment: Environment) -> str:
+    goes_on = run.is_resumable and _is_continued(run, environment)
+    words = to_arguments(run) if goes_on else ("--confirm-revoked", run.id)
+    return f"bring it to its end: {command_line(COMMAND, environment.name, *words)}"
+
+
 def undo_rotation(run_id: str, environment: Environment, options: Options, listener: Listener) -> Outcome:
     """Restore the old value, as every undo does, and remove the run's tags once nothing more can be restored.
 
@@ -482,14 +488,11 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
         raise Refusal("found", message, "rotate once more instead")
     if not (run.is_undo_begun or all(life.has_overlap for life in lifetimes_of(run, environment).values())):
         message = f"the rotation {run.id} cannot be undone: the old value stopped working when the new one was created"
-        goes_on = run.is_resumable and _is_continued(run, environment)
-        words = to_arguments(run) if goes_on else ("--confirm-revoked", run.id)
-        line = command_line(COMMAND, environment.name, *words)
-        raise Refusal("found", message, f"bring it to its end: {line}; then rotate once more, to a value that works")
+        way = f"{_way_to_end(run, environment)}; then rotate once more, to a value that works"
+        raise Refusal("found", message, way)
     if run.no_way_back:
-        line = command_line(COMMAND, environment.name, "--confirm-revoked", run.id)
         message = f"the rotation {run.id} cannot be undone, by what the stores showed when it was taken over"
-        way = f"find out which value works, and `put` that where it is not; before that, end the rotation: {line}"
+        way = f"{_way_to_end(run, environment)}; then find out which value works, and `put` that where it is not"
         raise Refusal("found", f"{message}: {'; '.join(run.no_way_back)}", way)
     _refuse_lost_hold(run, environment, options, ends=False)
     outcome = undo_run(COMMAND, run_id, environment, options, listener)

@@ -426,8 +426,10 @@ def _judge_places(evidence: _Evidence, secret: Secret, names: Sequence[str]) -> 
     in_order = sorted(readings, key=lambda target: evidence.find_versions(target) is None)
     found = [_judge_place(evidence, target, readings[target], rows[target], values) for target in in_order]
     places = [each for each in found if each is not None]
-    # A place only for old values counts only in a store where a new value is.
-    of_new = [each for each in places if each.keys.keys() & lives and each.state is not PlaceState.DIFFERENT]
+    # A place only for old values counts only in a store where the rotation writes a new value: it was not the rotation
+    # that copied one there without the tag.
+    is_foreign = {PlaceState.DIFFERENT, PlaceState.UNTAGGED}
+    of_new = [each for each in places if each.keys.keys() & lives and each.state not in is_foreign]
     stores = {each.target[0] for each in of_new}
     places = [each for each in places if each.is_tagged or each.keys.keys() & lives or each.target[0] in stores]
     if not all(life.has_overlap for life in lives.values()):

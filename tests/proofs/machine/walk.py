@@ -163,6 +163,7 @@ class Walk:
                     taken, _ = self._run("take-over", taking(ran, ran.keys), None, 0)
                 if taken.done.code != 0:
                     raise BrokenError(f"the rotation {ran.id} cannot be taken over: {taken.done.out}{taken.done.err}")
+                self._gone_on(taking(ran), taken, ran)
             if not ran.is_complete and ran.asked is not None:
                 self._run("rotate", ran.asked, None, 0)
             moved, _ = self._run("rotate", closing(ran), None, 0)

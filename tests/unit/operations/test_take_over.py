@@ -497,6 +497,34 @@ def test_a_key_that_keeps_the_old_value_goes_along(world: World) -> None:
     assert [vault.value("agents/mail", "MAIL"), vault.value("agents/mail-old", "MAIL_OLD")] == ["old", "older"]
 
 
+def test_the_old_value_goes_nowhere_beside_a_copy_of_the_new_one(world: World) -> None:
+    vault, azure = world.stores["vault"], world.stores["azure"]
+    vault.seed("agents/mail", MAIL="old")
+    vault.seed("agents/mail-old", MAIL_OLD="older")
+    run = world.begin("mail", "MAIL")
+    azure.seed("agents-mail", MAIL=NEW)
+    azure.seed("agents-mail-old", MAIL_OLD="theirs")
+    taken = world.take_over(run, secret="mail")
+    assert ("agents-mail-old" in taken.out, "--apply" in taken.out) == (False, False)
+    assert world.rotate(world.there, "--confirm-revoked", run).code == 0
+    assert azure.value("agents-mail-old", "MAIL_OLD") == "theirs"
+
+
+def test_what_cannot_be_undone_and_is_incomplete_is_continued_first(world: World) -> None:
+    vault = world.stores["vault"]
+    vault.seed("agents/mail", MAIL="old")
+    vault.seed("agents/mail-old", MAIL_OLD="older")
+    world.stores["azure"].seed("agents-mail", MAIL="theirs")
+    run = world.stop("write", "agents/mail-old", "mail", "MAIL")
+    assert "it cannot be undone: azure:agents-mail has another value" in world.take_over(run, secret="mail").out
+    refused = world.rotate(world.there, "--undo", run, "--apply")
+    line = refused.err.partition("help: bring it to its end: ")[2].partition("; then find out which value works")[0]
+    assert refused.code == 1
+    assert run_command(world.capsys, *shlex.split(line)[1:], "--without-cluster", "--apply").code == 0
+    assert vault.value("agents/mail-old", "MAIL_OLD") == "old"
+    assert world.rotate(world.there, "--confirm-revoked", run).code == 0
+
+
 def test_a_store_that_does_not_answer_may_have_the_tag(world: World) -> None:
     run = world.begin()
 
