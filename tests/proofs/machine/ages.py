@@ -48,7 +48,9 @@ class Ages:
                 if value is None or remote is None:
                     continue
                 is_given = is_giving and asked.words[2] == secret and key in {*asked.values, *asked.keys}
-                is_written = is_changed and _value_of(shelf, name, prop, moved.versions.get((store, name))) != value
+                is_written = is_changed and _values_since(shelf, name, prop, moved.versions.get((store, name))) != {
+                    value
+                }
                 first = self.first[value]
                 if (is_changed and is_given) or (is_written and moved.fired):
                     first = self.first[value] = max(first, remote.attributes.created or first)
@@ -86,11 +88,16 @@ class Ages:
         self.first |= found
 
 
-def _value_of(shelf: Shelf, name: str, prop: str | None, version: str | None) -> str | None:
-    """The value in a version, also in one that is deleted: a recovery brings it back, and does not write it."""
-    found = next((each for each in shelf.versions[name] if each.version == version), None)
-    value = value_at(found, prop) if found is not None else None
-    return value.reveal() if value is not None else None
+def _values_since(shelf: Shelf, name: str, prop: str | None, version: str | None) -> set[str | None]:
+    """The values from a version on, also in one that is deleted: a recovery brings it back, and does not write it.
+
+    Where another writer came in between, the value that stands again was written again.
+    """
+    versions = shelf.versions[name]
+    start = next((at for at, each in enumerate(versions) if each.version == version), None)
+    values = [value_at(each, prop) for each in versions[start or 0 :]]
+    missing = {None} if start is None else set[str | None]()
+    return missing | {value.reveal() if value is not None else None for value in values}
 
 
 def _is_read_whole(shelf: Shelf, name: str) -> bool:
