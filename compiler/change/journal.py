@@ -347,7 +347,7 @@ FORMAT = 2
 _FIRST_FORMAT = 1
 _UNREADABLE = (OSError, LookupError, StopIteration, TypeError, ValueError)
 _MOST_NAMED = 5
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 
 
 def new_id() -> str:
@@ -433,8 +433,8 @@ def read_run(path: Path) -> Run:
         run = Run(
             id=path.stem,
             path=path,
-            command="migrate" if is_first else _word(head["command"], _NAME),
-            environment=_word(head["environment"], _NAME),
+            command="migrate" if is_first else _word(head["command"], _ID),
+            environment=_word(head["environment"], _ID),
             destinations={str(each["store"]): str(each["address"]) for each in destinations},
             identity=_identity(head),
             who=caller_of(head.get("who")),

@@ -41,6 +41,8 @@ USES = {
     "_QUALIFIED": {"fullmatch"},
     "_SECRET_KEY": {"fullmatch"},
     "NAME": {"fullmatch"},
+    "_CLUSTER_ID": {"fullmatch"},
+    "_ID": {"fullmatch"},
     "MARK": {"search", "sub"},
     "_INPUT": {"match"},
     "SECRET_NAME": {"fullmatch"},
