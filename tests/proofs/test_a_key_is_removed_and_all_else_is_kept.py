@@ -11,8 +11,8 @@ from tests.proofs.conftest import World
 from tests.proofs.test_a_write_killed_at_any_point_is_resumed import DYING, KILLED
 
 IN_VAULT, IN_AZURE = "agents/jira", "agents-jira"
-TEXT = '{ "JIRA_TOKEN" : "t-1", "OLD":"o",\n "JIRA_URL": "https://jira", "N": 1.50 }'
-LEFT = '{ "JIRA_TOKEN" : "t-1",\n "JIRA_URL": "https://jira", "N": 1.50 }'
+TEXT = '{ "JIRA_TOKEN" : "t0ken-1", "OLD":"o",\n "JIRA_URL": "https://jira", "N": 1.50 }'
+LEFT = '{ "JIRA_TOKEN" : "t0ken-1",\n "JIRA_URL": "https://jira", "N": 1.50 }'
 # run, plan, planned, three for the write, end.
 LINES = 7
 
@@ -23,7 +23,7 @@ def extracting(world: World) -> World:
     catalogue = world.root / "environments/catalogue.yaml"
     catalogue.write_text(catalogue.read_text("utf-8").replace("\n  jira:\n", "\n  jira:\n    extract: true\n"), "utf-8")
     world.fill()
-    world.put(IN_VAULT, {"JIRA_TOKEN": "t-1", "JIRA_URL": "https://jira", "N": "1.50"})
+    world.put(IN_VAULT, {"JIRA_TOKEN": "t0ken-1", "JIRA_URL": "https://jira", "N": "1.50"})
     world.azure.seed(IN_AZURE, TEXT, tags={"owner": "them"}, content_type="application/json")
     return world
 
@@ -51,11 +51,11 @@ def test_a_key_vault_keeps_every_other_byte_and_its_attributes(extracting: World
     assert (after.tags, after.content_type) == ({"owner": "them"}, "application/json")
     assert undone(extracting, done).code == 0
     assert extracting.azure.value(IN_AZURE) == TEXT
-    assert "t-1" not in done.out + done.err
+    assert "t0ken-1" not in done.out + done.err
 
 
 def test_a_vault_keeps_the_other_properties_and_the_tags(extracting: World) -> None:
-    values = {"JIRA_TOKEN": "t-1", "OLD": "o", "JIRA_URL": "https://jira", "N": 12}
+    values = {"JIRA_TOKEN": "t0ken-1", "OLD": "o", "JIRA_URL": "https://jira", "N": 12}
     extracting.put(IN_VAULT, values)
     extracting.bao.call("POST", f"{extracting.mount}/metadata/{IN_VAULT}", {"custom_metadata": {"owner": "them"}})
     refused = removed(extracting, "vault")
@@ -92,7 +92,7 @@ def test_one_more_line_is_never_written(extracting: World) -> None:
 def test_what_another_writer_stored_since_is_left_alone(extracting: World) -> None:
     program = DYING.replace("TURN", str(LINES - 2)).replace("HALF", "False")
     assert extracting.process(program, *words("azure"), "--apply").returncode == KILLED
-    theirs = TEXT.replace("t-1", "theirs")
+    theirs = TEXT.replace("t0ken-1", "theirs")
     extracting.azure.seed(IN_AZURE, theirs)
     done = removed(extracting)
     assert (done.code, "another writer changed it" in " ".join(done.out.split())) == (1, True)

@@ -40,8 +40,8 @@ def patient() -> None:
 def late() -> int:
     """Returns before its output is written: by a thread, by an exit function, and from a buffer."""
     atexit.register(print, "exit function")
-    threading.Timer(0.1, print, ("thread",)).start()
     print("command")  # noqa: T201
+    threading.Timer(0.1, print, ("thread",)).start()
     return 3
 
 

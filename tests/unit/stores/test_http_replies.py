@@ -30,6 +30,9 @@ class Reply(NamedTuple):
 
 class Small(StrictResponse):
     largest = 1000
+
+
+class Brief(StrictResponse):
     longest = 0.2
 
 
@@ -196,7 +199,7 @@ def test_a_long_header_of_white_space_is_read_at_once(line: bytes, *, is_good: b
     else:
         with pytest.raises(HTTPException):
             replied(reply)
-    assert time.monotonic() - began < allowed_wall(0.5, below=20)
+    assert time.monotonic() - began < allowed_wall(5, below=20)
 
 
 def test_trailers_take_no_memory() -> None:
@@ -329,7 +332,7 @@ def test_a_reply_that_trickles_ends_in_time_although_each_byte_comes_in_time(end
     began = time.monotonic()
     feeder.start()
     with pytest.raises(TimeoutError):
-        read(ours)
+        read(ours, Brief)
     ours.close()
     feeder.join()
     assert time.monotonic() - began < allowed_wall(3, below=20)
@@ -378,4 +381,4 @@ def test_a_socket_without_a_timeout_has_the_bounds_too(ends: Ends) -> None:
     assert read(ours, silence=None).content == b"{}"
     theirs.sendall(OK + b"Content-Length: 2\r\n\r\n{")
     with pytest.raises(TimeoutError):
-        read(ours, silence=None)
+        read(ours, Brief, silence=None)
