@@ -27,6 +27,7 @@ from compiler.operations.status_wait import (
     read_status,
 )
 from compiler.refusal import Refusal
+from compiler.stores.pacing import begin
 from tests.memory_store import secrets
 from tests.unit.operations.status_world import GITHUB, JIRA, SPACE, World
 
@@ -391,12 +392,17 @@ def test_the_next_round_begins_after_three_times_what_the_last_one_took(
 
 def test_a_cluster_that_stops_answering_is_told_when_time_is_up(world: World) -> None:
     world.switch()
-    wait = Wait(world.judge(), world.snapshot())
+    told: list[float] = []
 
-    def break_down(_states: Mapping[str, LiveState], _left: float) -> None:
+    def clock() -> float:
+        # Time is up after two rounds without an answer.
+        return time.monotonic() + (PATIENCE if len(told) > 2 else 0)
+
+    def break_down(_states: Mapping[str, LiveState], left: float) -> None:
+        told.append(left)
         world.double.refused.update({f"list {each}": 500 for each in ("secrets", "pods")})
 
-    waited = wait.until(1, break_down)
+    waited = Wait(world.judge(), world.snapshot(), clock=clock).until(PATIENCE, break_down)
     assert waited.end is WaitEnd.TIME_UP
     assert str(waited.error) == "it answered with status 500"
 
@@ -490,7 +496,7 @@ def test_a_store_object_that_stays_unready_has_nothing_asked_for(world: World) -
     assert waits in found.rows[0].live.notes
     # Who may not read it asks at once.
     world.double.refused["get clustersecretstores"] = 403
-    found = read_status(world.bench.environment(), options, world.bench.live(), world.view, lambda _states, _left: None)
+    found = looked(world, StatusOptions(("jira",), seconds=20, is_forced=True))
     assert found.forced == ("jira",)
 
 
@@ -532,34 +538,53 @@ def test_what_the_operator_did_by_itself_meanwhile_is_not_asked_for(world: World
 
 
 class Hung:
-    """A look at a world in which somebody does not answer."""
+    """A look at a world in which somebody does not answer, of `SECONDS` that are over once nobody else is asked."""
+
+    SECONDS = 300.0
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(status_wait, "_GRACE", 0.2)
         self.world = world
         self.told: list[float] = []
         self.free = threading.Event()
+        self._monkeypatch = monkeypatch
 
     def look(
-        self, seconds: float, connect: Callable[[], ClusterView] | None = None, *, is_forced: bool = False
+        self, unanswered: str, connect: Callable[[], ClusterView] | None = None, *, is_forced: bool = False
     ) -> Status:
+        """The status that is read until it is known that this one gives no answer."""
+
         def tell(_seen: Mapping[str, LiveState], left: float) -> None:
             self.told.append(left)
 
-        world = self.world
-        connect = connect or world.view
-        begun = time.monotonic()
-        wish = StatusOptions(seconds=seconds, is_forced=is_forced)
-        found = read_status(world.bench.environment(), wish, world.bench.live(), connect, tell)
-        # Half of the time after which a request alone would be given up.
-        assert time.monotonic() - begun < 15
+        def call_within(seconds: float, read: Callable[[], Status]) -> Status:
+            # One for the report of how it ended.
+            assert seconds == self.SECONDS + 1
+            reading: StatusReading = getattr(read, "__self__")  # noqa: B009 - of a method, as the types do not say
+            end, wait = time.monotonic() + PATIENCE, begin(read)
+            while asked(reading) != unanswered and time.monotonic() < end:
+                time.sleep(0.01)
+            reading.begun -= self.SECONDS
+            return wait(0)
+
+        self._monkeypatch.setattr(status_wait, "call_within", call_within)
+        wish = StatusOptions(seconds=self.SECONDS, is_forced=is_forced)
+        found = read_status(
+            self.world.bench.environment(), wish, self.world.bench.live(), connect or self.world.view, tell
+        )
         assert found.waited is not None
-        assert (found.waited.end, found.waited.seconds) == (WaitEnd.TIME_UP, seconds)
+        assert (found.waited.end, found.waited.seconds) == (WaitEnd.TIME_UP, self.SECONDS)
+        assert found.waited.unanswered == unanswered
         return found
 
     def hang(self, *_: object, **_named: object) -> NoReturn:
         self.free.wait(60)
         raise AssertionError("nobody waits for this any more")
+
+
+def asked(reading: StatusReading) -> str:
+    """Who is being asked."""
+    question = reading.view.unanswered_question if reading.view is not None else None
+    return reading.asked or (f"the cluster ({question})" if question else "")
 
 
 @pytest.fixture
@@ -571,9 +596,7 @@ def hung(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hung]:
 
 def test_a_cluster_that_hangs_in_its_first_list_ends_a_wait_in_time(hung: Hung) -> None:
     hung.world.double.hung.add("list secrets")
-    found = hung.look(0.5)
-    assert found.waited is not None
-    assert found.waited.unanswered == "the cluster (list secrets in agents)"
+    found = hung.look("the cluster (list secrets in agents)")
     assert [row.live for row in found.rows] == [None, None]
     assert {row.values.likeness for row in found.rows} == {Likeness.EQUAL}
     assert hung.told == []
@@ -591,22 +614,16 @@ def test_a_cluster_that_hangs_later_ends_it_with_what_was_told_last(
         world.double.hung.add("get clustersecretstores")
 
     monkeypatch.setattr(Wait, "_judge_round", hang_next)
-    monkeypatch.setattr(status_wait, "_PAUSE", 0.1)
-    found = hung.look(1)
+    found = hung.look("the cluster (read clustersecretstores in agents)")
     assert found.waited is not None
-    assert found.waited.unanswered == "the cluster (read clustersecretstores in agents)"
     assert [row.state for row in found.rows] == [ClusterState.IN_EFFECT, ClusterState.OTHER_SPEC]
     assert found.waited.not_compared == {"github": ("UID", "data", "refresh time", "restarts")}
 
 
 def test_who_hangs_before_the_cluster_is_asked_ends_it_too(hung: Hung, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = hung.look(0.2, hung.hang)
-    assert found.waited is not None
-    assert found.waited.unanswered == "the log-in program of the kubeconfig"
+    hung.look("the log-in program of the kubeconfig", hung.hang)
     monkeypatch.setattr(status_wait, "with_values", hung.hang)
-    found = hung.look(0.2)
-    assert found.waited is not None
-    assert (found.waited.unanswered, found.is_asked) == ("the stores", False)
+    assert not hung.look("the stores").is_asked
 
 
 def test_the_state_before_is_what_was_there_before_the_stores_answered(world: World) -> None:
@@ -657,9 +674,7 @@ def test_after_the_end_nothing_is_told_and_nothing_more_asked_for(hung: Hung, mo
         return True
 
     monkeypatch.setattr(hung.world.cluster, "force_sync", force_sync)
-    found = hung.look(0.2, is_forced=True)
-    assert found.waited is not None
-    assert (found.forced, found.waited.unanswered) == ((), "the cluster (patch externalsecrets in agents)")
+    assert hung.look("the cluster (patch externalsecrets in agents)", is_forced=True).forced == ()
     hung.free.set()
     assert over.wait(20)
     assert (asked, hung.told) == ([GITHUB], [])
@@ -674,7 +689,7 @@ def test_what_is_answered_after_the_end_has_nothing_asked_for(hung: Hung, monkey
         return usual(plural, namespace)
 
     monkeypatch.setattr(hung.world.cluster, "collection", late)
-    assert hung.look(0.2, is_forced=True).forced == ()
+    assert hung.look("the cluster (list externalsecrets in agents)", is_forced=True).forced == ()
     hung.free.set()
     assert over.wait(20)
     assert [each.path for each in hung.world.double.asked if each.method == "PATCH"] == []
