@@ -545,7 +545,8 @@ class Hung:
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         self.world = world
         self.told: list[float] = []
-        self.free = threading.Event()
+        # Set once somebody answers nothing more, and once they all may.
+        self.begun, self.free = threading.Event(), threading.Event()
         self._monkeypatch = monkeypatch
 
     def look(
@@ -561,7 +562,7 @@ class Hung:
             assert seconds == self.SECONDS + 1
             reading: StatusReading = getattr(read, "__self__")  # noqa: B009 - of a method, as the types do not say
             end, wait = time.monotonic() + PATIENCE, begin(read)
-            while asked(reading) != unanswered and time.monotonic() < end:
+            while not (self.begun.is_set() and asked(reading) == unanswered) and time.monotonic() < end:
                 time.sleep(0.01)
             reading.begun -= self.SECONDS
             return wait(0)
@@ -576,8 +577,12 @@ class Hung:
         assert found.waited.unanswered == unanswered
         return found
 
-    def hang(self, *_: object, **_named: object) -> NoReturn:
+    def wait(self) -> None:
+        self.begun.set()
         self.free.wait(60)
+
+    def hang(self, *_: object, **_named: object) -> NoReturn:
+        self.wait()
         raise AssertionError("nobody waits for this any more")
 
 
@@ -596,6 +601,7 @@ def hung(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hung]:
 
 def test_a_cluster_that_hangs_in_its_first_list_ends_a_wait_in_time(hung: Hung) -> None:
     hung.world.double.hung.add("list secrets")
+    hung.begun.set()
     found = hung.look("the cluster (list secrets in agents)")
     assert [row.live for row in found.rows] == [None, None]
     assert {row.values.likeness for row in found.rows} == {Likeness.EQUAL}
@@ -612,6 +618,7 @@ def test_a_cluster_that_hangs_later_ends_it_with_what_was_told_last(
     def hang_next(wait: Wait, snapshot: Snapshot) -> None:
         judged(wait, snapshot)
         world.double.hung.add("get clustersecretstores")
+        hung.begun.set()
 
     monkeypatch.setattr(Wait, "_judge_round", hang_next)
     found = hung.look("the cluster (read clustersecretstores in agents)")
@@ -670,7 +677,7 @@ def test_after_the_end_nothing_is_told_and_nothing_more_asked_for(hung: Hung, mo
 
     def force_sync(_namespace: str, name: str, _mark: str) -> bool:
         asked.append(name)
-        hung.free.wait(60)
+        hung.wait()
         return True
 
     monkeypatch.setattr(hung.world.cluster, "force_sync", force_sync)
@@ -685,7 +692,7 @@ def test_what_is_answered_after_the_end_has_nothing_asked_for(hung: Hung, monkey
     over, usual = ended(monkeypatch), hung.world.cluster.collection
 
     def late(plural: str, namespace: str) -> object:
-        hung.free.wait(60)
+        hung.wait()
         return usual(plural, namespace)
 
     monkeypatch.setattr(hung.world.cluster, "collection", late)
