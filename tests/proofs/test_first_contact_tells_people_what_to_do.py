@@ -57,10 +57,13 @@ class Bench:
     clocks: dict[Provider, VirtualClock] = field(default_factory=dict)
     # Servers whose connection cannot be trusted: what they hear is counted.
     doubtful: list[FaultyGateway | FaultyKeyVault] = field(default_factory=list)
+    # What a socket waits in real time, of which a busy machine may need some even for a server that answers.
+    timeout: float = 5.0
 
     def open(self, address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
         clock = self.clocks.setdefault(address.provider, VirtualClock())
-        return open_store(address, environ, StoreOptions(clock=clock, connect_timeout=0.1, read_timeout=0.1))
+        options = StoreOptions(clock=clock, connect_timeout=self.timeout, read_timeout=self.timeout)
+        return open_store(address, environ, options)
 
     def vault_at(self, url: str, **variables: str) -> None:
         self.world.variables |= {"VAULT_ADDR": url, **variables}
@@ -81,6 +84,7 @@ class Bench:
 
     def silent_port(self) -> str:
         """An address that lets everyone in and says nothing."""
+        self.timeout = 0.1
         listener = self.stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=100))
         return f"127.0.0.1:{listener.getsockname()[1]}"
 
