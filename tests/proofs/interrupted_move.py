@@ -54,7 +54,7 @@ class Tripwire:
 
 @contextmanager
 def tripped(
-    world: World, provider: Provider, method: str, acts: Mapping[int, Callable[[], object]], patience: float = 2.0
+    world: World, provider: Provider, method: str, acts: Mapping[int, Callable[[], object]], patience: float = 10.0
 ) -> Iterator[None]:
     """Within, `migrate` meets this tripwire in its stores of `provider`, and gives up after `patience` seconds."""
     policy = RetryPolicy(patience=patience, first_wait=0.02, longest_wait=0.25)

@@ -29,7 +29,7 @@ def test_a_destination_sealed_while_it_is_written_is_resumed_after_it_is_unseale
     sealable: World, raft: RaftOpenBao
 ) -> None:
     move = prepared(sealable, VAULT)
-    with tripped(sealable, VAULT, "write", {MIDDLE: raft.seal}):
+    with tripped(sealable, VAULT, "write", {MIDDLE: raft.seal}, patience=4):
         incomplete(move.run(), "sealed")
     with tripped(sealable, VAULT, "read", {1: lambda: None}):
         still = move.run()
@@ -38,7 +38,7 @@ def test_a_destination_sealed_while_it_is_written_is_resumed_after_it_is_unseale
     raft.unseal()
     move.has_no_half_item()
     # Sealed once more, while the rest is planned.
-    with tripped(sealable, VAULT, "read", {MIDDLE: raft.seal}):
+    with tripped(sealable, VAULT, "read", {MIDDLE: raft.seal}, patience=4):
         again = move.run()
     assert again.code == 3, again
     assert "sealed" in again.err
@@ -50,7 +50,7 @@ def test_a_destination_sealed_while_it_is_read_back_is_resumed_after_it_is_unsea
     sealable: World, raft: RaftOpenBao
 ) -> None:
     move = prepared(sealable, VAULT)
-    with tripped(sealable, VAULT, "read", {MANY + MIDDLE: raft.seal}):
+    with tripped(sealable, VAULT, "read", {MANY + MIDDLE: raft.seal}, patience=4):
         incomplete(move.run(), "sealed")
     raft.unseal()
     move.has_no_half_item()
@@ -72,7 +72,7 @@ def test_a_destination_sealed_for_a_moment_is_waited_for(sealable: World, raft: 
 
 def test_a_source_sealed_while_it_is_read_ends_before_the_first_write(sealable: World, raft: RaftOpenBao) -> None:
     move = prepared(sealable, KEY_VAULT)
-    with tripped(sealable, VAULT, "read", {MIDDLE: raft.seal}):
+    with tripped(sealable, VAULT, "read", {MIDDLE: raft.seal}, patience=4):
         done = move.run()
     assert (done.code, done.out) == (3, ""), done
     assert "sealed" in done.err
@@ -85,7 +85,7 @@ def test_a_source_sealed_while_it_is_read_ends_before_the_first_write(sealable: 
 
 def test_a_source_sealed_after_it_was_read_is_not_missed(sealable: World, raft: RaftOpenBao) -> None:
     move = prepared(sealable, KEY_VAULT)
-    with tripped(sealable, KEY_VAULT, "write", {MIDDLE: raft.seal}):
+    with tripped(sealable, KEY_VAULT, "write", {MIDDLE: raft.seal}, patience=4):
         done = move.run()
     assert done.code == 0, done
     raft.unseal()
