@@ -35,6 +35,7 @@ class Change:
     plan: Callable[[Run | None], Plan]  # reads and compares, narrowed to the unfinished run that it gets, if any
     options: Options
     run_id: str | None = None  # of a new run, where the plan has to know it
+    no_way_back: tuple[str, ...] = ()  # why a new run cannot be undone, in words
 
     @property
     def command(self) -> str:
@@ -120,7 +121,8 @@ def _apply_locked(change: Change, listener: Listener, seen: Plan | None) -> Outc
         def begin(audit: AuditLog | None, who: Mapping[str, str]) -> RunLog:
             if unfinished is not None:
                 return RunLog(unfinished, audit, who)
-            return RunLog(new_run(options.root, run_id, plan, change.identity), audit, who, begins=plan)
+            run = new_run(options.root, run_id, plan, change.identity, change.no_way_back)
+            return RunLog(run, audit, who, begins=plan)
 
         if _is_blocked(change, plan):
             if unfinished is None:

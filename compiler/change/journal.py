@@ -162,7 +162,7 @@ class Run:
     ended: str | None = None
     who: str = ""  # who began it, as user@host; a run of an older release does not say
     taken: str = ""  # the rotation's holder, as its tags say it, once it was taken over; empty before that
-    no_way_back: tuple[str, ...] = ()  # why a rotation that was taken over cannot be undone, in words
+    no_way_back: tuple[str, ...] = ()  # why a rotation cannot be undone, in words
     phase: RotationPhase | None = None  # how far a rotation came
     followed: RotationPhase | None = None  # how far it had come when it was closed
 
@@ -362,12 +362,14 @@ def identity_of(
     return {"command": command, "environment": environment, "addresses": dict(addresses), **asked}
 
 
-def new_run(root: Path, run_id: str, plan: Plan, identity: Mapping[str, Any]) -> Run:
+def new_run(root: Path, run_id: str, plan: Plan, identity: Mapping[str, Any], no_way_back: tuple[str, ...] = ()) -> Run:
     """The run that writes `plan`, before its journal."""
     folder = runs_folder(root)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{run_id}.jsonl"
-    return Run(run_id, path, plan.command, plan.environment, plan.destinations, dict(identity), who=caller())
+    made = Run(run_id, path, plan.command, plan.environment, plan.destinations, dict(identity), who=caller())
+    made.no_way_back = no_way_back
+    return made
 
 
 def runs_folder(root: Path) -> Path:
@@ -438,6 +440,7 @@ def read_run(path: Path) -> Run:
             destinations={str(each["store"]): str(each["address"]) for each in destinations},
             identity=_identity(head),
             who=caller_of(head.get("who")),
+            no_way_back=tuple(map(str, head.get("noWayBack", ()))),
         )
         only = next(iter(run.destinations)) if is_first else None
         for line in lines:

@@ -211,6 +211,7 @@ class RunLog:
             destinations=[{"store": store, "address": address} for store, address in plan.destinations.items()],
             sources=dict(plan.sources),
             identity=dict(self.run.identity),
+            noWayBack=list(self.run.no_way_back),
         )
 
     def _record(self, what: str, target: Target, *, wait: bool = True, **rest: Any) -> None:  # noqa: ANN401 - any JSON

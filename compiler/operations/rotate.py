@@ -70,6 +70,7 @@ from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import command_line, list_names
 
 _USES = frozenset({Use.UPDATE, Use.TAG})
+_OLD_VALUE_IS_DEAD = "the old value stopped working when the new one was created"
 
 
 def begin_rotation(
@@ -295,8 +296,11 @@ class NewValues:
         addresses = {target.store.id: options.stores.address(target.store).absolute}
         asked = {"secret": target.secret.id, "keys": sorted(self.values)}
         identity = identity_of(COMMAND, target.environment.name, addresses, asked)
-        run_id = new_id()
-        return Change(identity, lambda run: self._plan(run, run.id if run is not None else run_id), options, run_id)
+        run_id, lives = new_id(), [target.secret.entry.keys[key].lifetime for key in self.values]
+        no_way_back = () if all(life.has_overlap for life in lives) else (_OLD_VALUE_IS_DEAD,)
+        return Change(
+            identity, lambda run: self._plan(run, run.id if run is not None else run_id), options, run_id, no_way_back
+        )
 
     def _plan(self, run: Run | None, run_id: str) -> Plan:
         """Raises AddressError, and the StoreError of the secret's own store if that cannot be used at all."""
@@ -487,10 +491,10 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
         message = f"the rotation {run.id} is closed: its old value was revoked"
         raise Refusal("found", message, "rotate once more instead")
     if not (run.is_undo_begun or all(life.has_overlap for life in lifetimes_of(run, environment).values())):
-        message = f"the rotation {run.id} cannot be undone: the old value stopped working when the new one was created"
+        message = f"the rotation {run.id} cannot be undone: {_OLD_VALUE_IS_DEAD}"
         way = f"{_way_to_end(run, environment)}; then rotate once more, to a value that works"
         raise Refusal("found", message, way)
-    if run.no_way_back:
+    if run.taken and run.no_way_back:
         message = f"the rotation {run.id} cannot be undone, by what the stores showed when it was taken over"
         way = f"{_way_to_end(run, environment)}; then find out which value works, and `put` that where it is not"
         raise Refusal("found", f"{message}: {'; '.join(run.no_way_back)}", way)

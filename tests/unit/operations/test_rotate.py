@@ -19,6 +19,7 @@ from compiler.operations.rotate import (
     undo_rotation,
 )
 from compiler.operations.rotate_live import Rotation, begin_overlap
+from compiler.operations.runs import list_runs
 from compiler.refusal import Refusal
 from compiler.stores.errors import Code, StoreError
 from compiler.stores.interface import ROTATION
@@ -211,6 +212,8 @@ def test_each_character_of_an_alphabet_is_as_likely_as_another(environment: Envi
 def test_a_value_that_died_does_not_come_back(scene: Scene) -> None:
     world = living(scene.environment, Lifetime(overlap="none"))
     done = replace(scene, environment=world).rotate()
+    (listed,), _ = list_runs(scene.options.root)
+    assert listed.undo is None
     with pytest.raises(
         Refusal,
         match="the old value stopped working when the new one was created",
