@@ -106,6 +106,8 @@ _DECODER: Final = json.JSONDecoder(parse_int=_integer, parse_constant=_refuse, o
 
 T = TypeVar("T")
 _RENEW_BELOW: Final = 1 / 3
+# How many log-ins follow one another although no request ends in between.
+_MOST_IN_VAIN: Final = 2
 # Seconds in which a cluster that lost its leader has found another, and its nodes say so.
 _ELECTION: Final = 30.0
 
@@ -143,7 +145,7 @@ class VaultConnection:
         self._on_contact = options.on_contact
         self._failure: StoreError | None = None
         self._generation = 0
-        self._last_useful = 0
+        self._log_ins_in_vain = 0
         self._token: Token | None = None
         self._token_ends: float | None = None
         self._in_trouble_until = 0.0
@@ -224,10 +226,12 @@ class VaultConnection:
                 done = run()
             except StoreError as error:
                 if error.code != Code.EXPIRED_TOKEN:
+                    # That nothing is there is an answer too.
+                    self._log_ins_in_vain = 0
                     raise
                 expired = error
             else:
-                self._last_useful = max(self._last_useful, generation)
+                self._log_ins_in_vain = 0
                 return done
             self._log_in_again(generation, expired)
 
@@ -272,8 +276,9 @@ class VaultConnection:
 
     def _explain_denied(self, request: Request, place: StoreLocation, generation: int) -> StoreError:
         if request.action is not Action.LOG_IN:
-            cause = self.questions.explain_denied(request, place)
-            if self._generation == generation:
+            # Questions use up a token of few uses, so ask none about a token that was replaced meanwhile.
+            cause = self.questions.explain_denied(request, place) if self._generation == generation else None
+            if cause is not None and self._generation == generation:
                 return cause
             # Another worker has logged in meanwhile: what was refused was the old token, what was asked the new one.
             return StoreError(place, request.action, "the token expired", "run again", Code.EXPIRED_TOKEN)
@@ -325,8 +330,9 @@ class VaultConnection:
             if self._generation != generation:
                 return
             if self._failure is None:
-                # A token of few uses is used up by the other workers. One that did nothing is not replaced again.
-                is_replaced = generation - 1 <= self._last_useful
+                # A token of few uses is used up by the other workers. If no request ends any more, none is replaced.
+                is_replaced = self._log_ins_in_vain < _MOST_IN_VAIN
+                self._log_ins_in_vain += 1
                 self._failure = self._replace_token(expired) if is_replaced else expired
             if self._failure is not None:
                 raise self._failure.with_traceback(None)

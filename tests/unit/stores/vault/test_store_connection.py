@@ -1,8 +1,8 @@
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from functools import partial
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from compiler.model.store import StoreAddress
-from compiler.stores.errors import Action, Code, ForbiddenError, StoreError, StoreLocation
+from compiler.stores.errors import Action, Code, ForbiddenError, NotFoundError, StoreError, StoreLocation
 from compiler.stores.http import StrictResponse
 from compiler.stores.interface import Cluster, StoreOptions
 from compiler.stores.pacing import RequestClass, RetryPolicy
@@ -422,14 +422,16 @@ def test_a_token_that_ran_out_is_replaced_and_the_request_sent_again_with_the_ne
     assert store.whoami().subject == "again"
 
 
-def test_a_second_refusal_after_a_new_log_in_is_the_end(vault: ScriptedVault) -> None:
-    store = with_role(vault, logged_in("old"), logged_in("new"), logged_in("newer"))
+def test_a_third_refusal_after_two_new_log_ins_is_the_end(vault: ScriptedVault) -> None:
+    store = with_role(vault, *map(logged_in, ("old", "new", "newer", "newest")))
     vault.on("GET", READ, denied(policy=False))
-    vault.on("GET", LOOKUP, denied(policy=False), token_facts(), denied(policy=False))
+    used_up = denied(policy=False)
+    vault.on("GET", LOOKUP, used_up, token_facts(), used_up, token_facts(), used_up)
     error = failure(store)
     assert error.code == Code.EXPIRED_TOKEN
     assert "log in again" in error.remedy
-    assert (len(vault.paths("GET", READ)), len(vault.paths("POST", LOGIN))) == (2, 2)
+    assert tokens_of_reads(vault) == ["old", "new", "newer"]
+    assert len(vault.paths("POST", LOGIN)) == 3
 
 
 def test_a_token_file_that_was_refreshed_is_read_again_when_its_token_ran_out(
@@ -699,13 +701,30 @@ def test_a_token_that_other_workers_used_up_is_replaced_again(vault: ScriptedVau
     assert tokens_of_reads(vault) == ["first", "second", "third"]
 
 
-def test_a_new_token_with_which_nothing_was_done_is_not_replaced_again(vault: ScriptedVault) -> None:
-    store = with_role(vault, logged_in("first"), logged_in("second"), logged_in("third"))
-    vault.on("GET", READ, denied(policy=False))
-    vault.on("GET", LOOKUP, denied(policy=False), token_facts(90), denied(policy=False))
-    assert failure(store).code == Code.EXPIRED_TOKEN
-    assert tokens_of_reads(vault) == ["first", "second"]
-    assert len(vault.paths("POST", LOGIN)) == 2
+@pytest.mark.parametrize("answer", [version(1, TOKEN="x"), refused(404)], ids=["a-value", "nothing"])
+def test_tokens_of_few_uses_are_replaced_as_long_as_requests_end(vault: ScriptedVault, answer: Answer) -> None:
+    left = dict[str, int]()
+
+    def log_in(_asked: Asked) -> Answer:
+        name = f"t{len(left)}"
+        left[name] = 4
+        return logged_in(name)
+
+    def takes_a_use(answer: Answer) -> Callable[[Asked], Answer]:
+        def reply(asked: Asked) -> Answer:
+            left[str(asked.token)] -= 1
+            return answer if left[str(asked.token)] >= 0 else denied(policy=False)
+
+        return reply
+
+    vault.on("POST", LOGIN, log_in)
+    vault.on("GET", LOOKUP, takes_a_use(token_facts(3600)))
+    vault.on("GET", READ, takes_a_use(answer))
+    store = vault.open(ROLE)
+    for _ in range(20):
+        with suppress(NotFoundError):
+            store.read("github")
+    assert len(left) > 5
 
 
 def test_a_token_that_ends_before_the_question_about_its_capabilities_is_replaced(vault: ScriptedVault) -> None:
