@@ -11,7 +11,7 @@ from compiler.pipeline import VALUES_FOLDER
 from compiler.project_files import FOLDER
 from compiler.refusal import Refusal
 from compiler.stages.emit import scalar
-from compiler.stages.files import Output, output_state, read_old, read_text, refuse_outside, write_all
+from compiler.stages.files import Output, output_state, read_old, refuse_outside, write_all
 from compiler.text.credential import looks_like_credential
 from compiler.text.wording import PROGRAM, first_difference, shell_line
 
@@ -67,7 +67,7 @@ def find_stale(names: Iterable[str], folder: Path, shown: str, header: str, *, i
     every = list(names)
     severity = Severity.ERROR if is_check else Severity.WARNING
     for name in _below(folder, every[0]):
-        if name not in every and (read_text(folder, name)[0] or "").startswith(header):
+        if name not in every and _begins(folder / name, header.encode()):
             message = f"{shown}/{name} is left from another form or environment, and would still be applied"
             way_out = "remove it; what it has deployed stays until you remove that too"
             if name == _FORMER:
@@ -97,12 +97,25 @@ def _below(folder: Path, first: str) -> list[str]:
 
 
 def _list_folder(folder: Path) -> list[os.DirEntry[str]]:
-    """What is in a folder, but for links; nothing where it cannot be listed."""
     try:
         with os.scandir(folder) as entries:
-            return [each for each in entries if not each.is_symlink()]
+            return list(entries)
     except OSError:
         return []
+
+
+def _begins(path: Path, header: bytes) -> bool:
+    """Whether a regular file begins so; no link is followed, and no pipe waited for."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return os.read(file, len(header)) == header
+    except OSError:
+        return False
+    finally:
+        os.close(file)
 
 
 # How every generated file begins: a file that does not is somebody else's.

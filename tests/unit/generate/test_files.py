@@ -166,6 +166,12 @@ def test_a_file_of_another_form_is_found(folder: Path, name: str) -> None:
     assert found(folder) == [f"argocd/{name}"]
 
 
+def test_one_that_somebody_saved_in_another_encoding_is_found(folder: Path) -> None:
+    path = write(folder, "application-dev.yaml")
+    path.write_bytes(path.read_bytes() + "# für später\n".encode("latin-1"))
+    assert found(folder) == ["argocd/application-dev.yaml"]
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
