@@ -338,8 +338,7 @@ def _cases(environment: Environment, project: Project, helms: Sequence[Helm]) ->
     yield from (_Case(environment, as_configured, helm) for helm in helms)
     for store, absent, per_key in _store_variants(data, catalogue):
         forced = _force(environment, store, absent, per_key, resolver)
-        merged: Any = forced.root.plain_data()
-        expected = expected_manifests(merged, catalogue)
+        expected = expected_manifests(_data_for_store(data, store, absent, per_key), catalogue)
         yield from (_Case(forced, expected, helm, store, absent) for helm in helms)
 
 
@@ -375,6 +374,17 @@ def _force(
 
 def _node(value: str | bool | dict[str, Node] | None) -> Node:  # noqa: FBT001 - a YAML value is one
     return Node(value, Source(_ORIGIN), extent(0, 0))
+
+
+def _data_for_store(data: PlainMap, store: str, absent: Sequence[str], per_key: Sequence[str]) -> PlainMap:
+    secrets = {
+        name: {key: value for key, value in secret.items() if key != "store"}
+        | ({"fetch": "perKey"} if name in per_key else {})
+        # Its place still counts for secrets that take a value from it.
+        | ({"enabled": False} if name in absent else {})
+        for name, secret in data.get("secrets", {}).items()
+    }
+    return {**data, "store": store, "secrets": secrets}
 
 
 def _judge(case: _Case, values: Path, chart: Path) -> _Verdict:
