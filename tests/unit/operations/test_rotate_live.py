@@ -80,6 +80,12 @@ def test_what_may_not_be_listed_and_a_change_of_unknown_time_are_not_taken_for_n
     assert "pods" in found.not_seen[0]
 
 
+def test_why_readers_of_the_store_are_not_known_is_not_seen(world: World) -> None:
+    changed(world, NOW)
+    found = old_pods(world.view(), OWN, NOW, "only the secrets of prod are looked at")
+    assert found.not_seen == ("only the secrets of prod are looked at",)
+
+
 def test_readers_beside_the_environment_are_found_and_have_to_read_the_new_value(world: World) -> None:
     environment = world.bench.environment()
     own = world.double.get("externalsecrets", SPACE, JIRA)
