@@ -229,7 +229,11 @@ def _check_way_back(name: str, secrets: Sequence[str], request: CutoverRequest, 
         proven = [each for each in secrets if each not in request.unproven]
         alone = command_line("cutover", name, *proven, "--back", "--to", to) if proven else None
         mend = f"to go back with those that were: {alone}" if alone else None
-        yield Check(About.COMPARED, Verdict.NOTED, f"{message}: checked as a switch to a new store", mend)
+        if request.to is not None:
+            yield Check(About.COMPARED, Verdict.NOTED, f"{message}: checked as a switch to a new store", mend)
+        else:
+            # Else the same command once more would undo the way back.
+            yield Check(About.COMPARED, Verdict.REFUSED, message, mend or f"if it is to go there, add --to {to}")
 
 
 def check_edit(preview: Preview, request: CutoverRequest) -> Iterator[Check]:

@@ -182,8 +182,14 @@ def test_a_way_back_to_where_nothing_was_is_checked_as_a_switch_forward(bench: B
         'values of "jira" differ in "azure" and "vault": "JIRA_TOKEN"',
         'keys of "jira" are in "azure" and not in "vault": "JIRA_URL"',
     ]
-    # One of two secrets without a past is enough.
+    # Without a store by name the same command once more would undo the way back.
     bench.equal()
+    bare = bench.plan(Mode.BACK, "jira")
+    assert (of(bare, "compared")[0], bare.is_refused) == (
+        ("refused", 'nothing says that "jira" was in "azure" before', "if it is to go there, add --to azure"),
+        True,
+    )
+    # One of two secrets without a past is enough.
     bench.write("prod", "secrets: {github: {store: vault}}\n")
     assert of(bench.plan(Mode.BACK, "github", "jira", to="azure"), "compared")[0][1] == NEW
 
