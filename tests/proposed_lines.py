@@ -40,13 +40,13 @@ A_DATE = "2031-01-31"
 # Programs of others: a shell must take their lines.
 OTHERS = ("az", "argocd", "bao", "git", "helm", "iconv", "kubectl", "vault")
 # A line without backquotes stands by itself, or at the end of a sentence.
-_BEGIN, _END = r"(?:^[# ]*|[:;>] |\brun |\bthen |\bor )", r"(?=; |, then |, or |$)"
+_BEGIN, _END = r"(?:^[# ]*|[:;>] |&& |\brun |\bthen |\bor )", r"(?=; | && |, then |, or |$)"
 _PROGRAMS = rf"(?:{PROGRAM} (?:--root|[a-z])|(?:{'|'.join(OTHERS)}) [a-z-])"
 BARE = re.compile(rf"{_BEGIN}({_PROGRAMS}.*?){_END}", re.MULTILINE)
 _SENTENCE = 120
 QUOTED = re.compile(r"`([^`\n]+)`")
 CHANGED = re.compile(r"^[+-].*", re.MULTILINE)
-ENTERED = re.compile(r"\bcd ('[^']*'|\S+), then $")
+ENTERED = re.compile(r"\bcd ('[^']*'|\S+) && $")
 # These print lines of a story, a page or a script, and not what to paste.
 SILENT = frozenset({"completion", "demo", "rules"})
 # What stands before a line that cannot be held to all of it, and why.

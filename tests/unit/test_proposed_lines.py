@@ -34,7 +34,7 @@ def problems(text: str, folder: Path) -> list[str]:
         "help: `platform-secrets put prod jira JIRA_TOKEN` creates it; or correct its name",
         "next: platform-secrets cutover prod jira --to azure --cluster",
         "            platform-secrets migrate prod --to azure --only jira --apply",
-        "next: platform-secrets compile, then platform-secrets put prod jira",
+        "next: platform-secrets compile && platform-secrets put prod jira",
         "next: platform-secrets new secret pay --key KEY --into prod\n      platform-secrets put prod pay",
         f"to undo it: platform-secrets migrate prod --undo {RUN} --apply",
         "help: did you mean `platform-secrets verify … --store azure`?",

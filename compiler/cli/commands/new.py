@@ -181,7 +181,7 @@ def _project(arguments: Namespace) -> int:
     _warn_of_project_around(folder)
     # From there on the project is found without being named.
     name_project(None)
-    enter = "" if folder.resolve() == working_folder().resolve() else f"{shell_line('cd', arguments.name)}, then "
+    enter = "" if folder.resolve() == working_folder().resolve() else f"{shell_line('cd', arguments.name)} && "
     _say_next(f"{enter}{command_line('new', 'secret', 'NAME', '--key', 'KEY', '--into', 'base')}")
     return OK
 
@@ -256,7 +256,7 @@ def _secret(arguments: Namespace, root: Path, name: str) -> int:
     standard_output().show(f"{path}: lists {name} already" for path in unchanged)
     environments = result.project.environments if result.project is not None else ()
     if listed_by := [each.name for each in environments if name in each.secrets]:
-        _say_next(f"{command_line('compile')}, then {command_line('put', listed_by[0], name)}")
+        _say_next(f"{command_line('compile')} && {command_line('put', listed_by[0], name)}")
     else:
         standard_output().show([f'no environment lists "{name}" yet'])
         line = listing(name, request.namespace)

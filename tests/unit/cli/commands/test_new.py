@@ -114,7 +114,7 @@ def test_a_secret_is_listed_at_once(run: RunCommand, project: Path) -> None:
     assert done.out.splitlines() == [
         "environments/catalogue.yaml: written",
         "environments/staging.yaml: written",
-        "next: platform-secrets compile, then platform-secrets put staging grafana",
+        "next: platform-secrets compile && platform-secrets put staging grafana",
     ]
     assert (project / "environments/staging.yaml").read_text("utf-8") == f"{old}  grafana: {{}}\n"
     assert run("compile", "staging").out == "chart/values-staging.yaml: written, 8 secrets, 22 keys\n"
@@ -205,7 +205,7 @@ def test_a_project_compiles_at_once(run: RunCommand, tmp_path: Path, monkeypatch
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[-2:] == [
         'the platform is "web-shop", its namespace "web-shop"',
-        f"next: cd '{folder}', then platform-secrets new secret NAME --key KEY --into base",
+        f"next: cd '{folder}' && platform-secrets new secret NAME --key KEY --into base",
     ]
     monkeypatch.chdir(folder)
     done = run("compile", "--strict")
