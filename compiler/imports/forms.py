@@ -18,7 +18,7 @@ from compiler.model.facts import ANNOTATION, parse_duration
 from compiler.model.provider import InvalidReferenceError, UnprovenReferenceError
 from compiler.model.values import CHART_LABELS
 from compiler.rules.api import Finding
-from compiler.rules.incomplete_type import KEYS_OF_TYPES
+from compiler.rules.incomplete_type import BASIC_AUTH, KEYS_OF_TYPES
 from compiler.stages.load import provider_objects
 from compiler.stores.registry import provider_called
 from compiler.text.go_template import OPENING, TemplateNames, read_template
@@ -272,7 +272,7 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
         target,
         tuple(keys),
         bare.at,
-        refresh=str(refresh.value) if refresh else None,
+        refresh=str(refresh.value) if refresh else _USUAL_REFRESH,
         said=_read_words(document, bare.name, target),
         template=texts,
         extract=bool(extracts) and template is None and not data,
@@ -282,11 +282,14 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
 
 
 def _keys_of_type(extract: FoundKey, secret_type: str | None) -> list[FoundKey]:
-    """The keys that the API server demands of a Secret of the type."""
+    """The keys that the API server demands of a Secret of the type; of basic-auth one of two, so that none is known."""
+    if secret_type == BASIC_AUTH:
+        return []
     return [extract._replace(name=name, property=name) for name in KEYS_OF_TYPES.get(secret_type or "", ())]
 
 
 # What the operator does where a field says nothing.
+_USUAL_REFRESH = "1h"
 USUAL = {"type": "Opaque", "creationPolicy": OWNER, "deletionPolicy": RETAIN}
 
 

@@ -8,7 +8,7 @@ from compiler.imports.plan import ImportPlan
 from compiler.model import group_pairs
 from compiler.model.document import Span
 from compiler.model.environment import ALL_KEYS, Environment, Store
-from compiler.model.facts import ANNOTATION
+from compiler.model.facts import ANNOTATION, parse_duration
 from compiler.model.store import Sameness, StoreIdentity, compare_stores
 from compiler.model.values import CHART_LABELS, Manifest, manifests_of
 from compiler.refusal import Refusal
@@ -154,6 +154,9 @@ def _find_other_secrets(plan: ImportPlan, made: _Made) -> Iterator[_Name]:
                 yield secret.namespace, secret.name, word
         if not keeps:
             yield secret.namespace, secret.name, "template"
+        interval = parse_duration(str(manifest.object["spec"]["refreshInterval"]))
+        if secret.refresh is not None and interval != parse_duration(secret.refresh):
+            yield secret.namespace, secret.name, "refreshInterval"
         if manifest.listed is not None and not secret.extract:
             yield secret.namespace, secret.name, "extract"
         is_new = found.kind == "ExternalSecret" and (secret.namespace, secret.name) in new

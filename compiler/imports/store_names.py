@@ -205,7 +205,8 @@ def contents_lines(contents: StoreContents) -> Iterator[str]:
         if count:
             yield f"  {count} {what}"
     for folder, names in _by_folder(contents.objects).items():
-        yield f"{folder or 'without a folder'}: {pluralize(len(names), 'remote secret')}: {list_names(names)}"
+        # What follows "secret:" would be concealed as a credential may be.
+        yield f"{folder or 'without a folder'}: {list_names(names)} ({pluralize(len(names), 'remote secret')})"
     for other, names_there in contents.renamed.items():
         for first, fitting in [*names_there.items()][:1]:
             changed, example = pluralize(len(names_there), "name"), f"{quote(first)} to {quote(fitting)}"

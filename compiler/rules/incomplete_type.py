@@ -35,11 +35,11 @@ from compiler.rules.api import (
 )
 
 # As the API server validates a Secret; of `basic-auth` one is enough.
-_BASIC = "kubernetes.io/basic-auth"
+BASIC_AUTH = "kubernetes.io/basic-auth"
 KEYS_OF_TYPES = {
     "kubernetes.io/dockercfg": (".dockercfg",),
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
-    _BASIC: ("username", "password"),
+    BASIC_AUTH: ("username", "password"),
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
 }
@@ -71,7 +71,7 @@ def check(environment: Environment) -> Findings:
 def _lacking(entry: Entry, made: Collection[str]) -> tuple[str, ...]:
     wanted = KEYS_OF_TYPES.get(entry.type or "", ())
     lacking = tuple(key for key in wanted if key not in made)
-    return () if entry.type == _BASIC and len(lacking) < len(wanted) else lacking
+    return () if entry.type == BASIC_AUTH and len(lacking) < len(wanted) else lacking
 
 
 def _finding(entry: Entry, lacking: Collection[str], where: str, way_out: str) -> Finding:

@@ -24,7 +24,7 @@ def test_a_vault_in_three_levels_is_taken_as_it_lies(world: World) -> None:
     done = world.run("import", "store", "vault", "--environment", "prod")
     assert done.code == 0, done
     assert 'store "vault": 7 remote secrets, 1 in the catalogue' in done.out
-    assert 'team-a/shop/: 2 remote secrets: "team-a/shop/api", "team-a/shop/db"' in done.out
+    assert 'team-a/shop/: "team-a/shop/api", "team-a/shop/db" (2 remote secrets)' in done.out
     assert "  1 with a deleted newest version: passed over" in done.out
     assert 'remote secret "team-b/odd" is refused' in done.err
     assert "8 keys read as before by the compiled environment" in done.out
