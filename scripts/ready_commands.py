@@ -99,7 +99,7 @@ def run_ready(program: Path, argv: Sequence[str], variables: Mapping[str, str], 
         server.connect(str(program.parent / SOCKET))
         socket.send_fds(server, [len(asked).to_bytes(4, "big")], files)
         server.sendall(asked)
-        answer = server.recv(8, socket.MSG_WAITALL)
+        answer = _receive(server, 8)
     _child, code = answer[:4], answer[4:]
     if not code:
         raise ConnectionResetError(f"{program.name} was not run")
@@ -165,7 +165,15 @@ def _tell_who_waits(clients: dict[int, socket.socket]) -> None:
 
 def _receive_request(client: socket.socket) -> tuple[bytes, array.array[int]]:
     length, rights, _, _ = client.recvmsg(4, socket.CMSG_SPACE(3 * array.array("i").itemsize))
-    return client.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL), array.array("i", rights[0][2])
+    return _receive(client, int.from_bytes(length, "big")), array.array("i", rights[0][2])
+
+
+def _receive(stream: socket.socket, count: int) -> bytes:
+    """So many bytes, or what came until the end; a signal ends a wait for all of them with a part."""
+    found = b""
+    while len(found) < count and (more := stream.recv(count - len(found))):
+        found += more
+    return found
 
 
 def _become_command(asked: bytes, files: array.array[int], commands: Mapping[str, Command]) -> Command:
