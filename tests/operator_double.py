@@ -82,6 +82,8 @@ class OperatorDouble:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self.defects: list[BaseException] = []
+        # The version of the last change that it is through with.
+        self.handled = 0
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -93,15 +95,14 @@ class OperatorDouble:
         self._thread.join()
 
     def _work(self) -> None:
-        seen = 0
         while not self._stop.is_set():
-            new = self._cluster.changes_after(seen, 0.5)
+            new = self._cluster.changes_after(self.handled, 0.5)
             for change in new:
-                seen = change.version
                 try:
                     self._take(change)
                 except Exception as error:  # noqa: BLE001 - shown by the test, which else would wait for ever
                     self.defects.append(error)
+                self.handled = change.version
 
     def _take(self, change: Change) -> None:
         name = change.object["metadata"]["name"]

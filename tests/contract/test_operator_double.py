@@ -37,9 +37,8 @@ def apply(here: Platform, target: dict[str, Any], name: str = NAME, **spec: obje
     metadata = {"name": name, "namespace": SPACE, "labels": {"own": "label"}}
     given = {"secretStoreRef": store, "target": target, **spec}
     old = here.cluster.everything("externalsecrets").get((SPACE, name), {})
-    made = here.cluster.put("externalsecrets", {**old, "metadata": metadata, "spec": given})
-    version = int(made["metadata"]["resourceVersion"])
-    until(lambda: any(each.plural == "externalsecrets" for each in here.cluster.changes_after(version, 0)))
+    here.cluster.put("externalsecrets", {**old, "metadata": metadata, "spec": given})
+    until(lambda: not here.cluster.changes_after(here.operator.handled, 0))
     return here.cluster.get("externalsecrets", SPACE, name)
 
 

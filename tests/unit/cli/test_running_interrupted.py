@@ -91,11 +91,14 @@ def interrupted(prepare: Callable[[], object], act: Callable[[], Done]) -> Itera
 def watched(prepare: Callable[[], object], act: Callable[[], Done], turn: int) -> tuple[Interrupting, Done]:
     prepare()
     interrupting = Interrupting(turn)
+    # Where the tests run in a shell's background, an interrupt is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.setprofile(interrupting)
     try:
         return interrupting, act()
     finally:
         sys.setprofile(None)
+        signal.signal(signal.SIGINT, before)
 
 
 def assert_true(writing: Writing, told: Told) -> None:
