@@ -136,5 +136,7 @@ def test_it_goes_on_once_the_mended_store_is_ready(
 
 def test_a_command_that_is_interrupted_ends_the_run(begun: Begun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(begun.walk, "_run", lambda _words: 130)
+    there = begun.there
     with pytest.raises(KeyboardInterrupt):
         begun.switch()
+    begun.there = there
