@@ -62,7 +62,6 @@ from compiler.operations.rotate_live import (
 )
 from compiler.operations.runs import find_stored_rotations
 from compiler.operations.status_live import NEEDED, OPTIONAL
-from compiler.operations.take_over import keys_by_place
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import RemoteSecret, SecretWriter, Use
@@ -426,7 +425,7 @@ def close_rotation(rotation: Rotation, run_id: str) -> None:
     run = own_run(_run_here(run_id, environment, options, "--confirm-revoked"), COMMAND, environment.name)
     if run.phase is not RotationPhase.CLOSED:
         _refuse_lost_hold(run, environment, options, ends=True)
-    if run.is_resumable and _is_continued(run, environment):
+    if is_continued(run, environment):
         line = command_line(COMMAND, environment.name, *to_arguments(run))
         message = f"the rotation {run.id} is not complete: the new value is not in every place"
         raise Refusal("found", message, f"run the same command again: {line}")
@@ -455,7 +454,7 @@ def close_rotation(rotation: Rotation, run_id: str) -> None:
 def _clear_tags(run: Run, environment: Environment, options: Options, writers: Mapping[str, SecretWriter]) -> None:
     """Remove the run's tags; after a take-over also from secrets that were deleted then and are back."""
     secret = environment.secrets.get(str(run.identity.get("secret")))
-    others = keys_by_place(secret, Inventory(environment)) if run.taken and secret is not None else ()
+    others = Inventory(environment).keys_by_place(secret) if run.taken and secret is not None else ()
     opened = {
         store: options.stores.open(store_named(environment, store)) for store, _ in others if store not in writers
     }
@@ -463,21 +462,26 @@ def _clear_tags(run: Run, environment: Environment, options: Options, writers: M
 
 
 def _put_line(run: Run, target: tuple[str, str]) -> str:
-    """The command that sets the keys for which `run` wrote a new value in one place."""
+    """The command that sets the keys that `run` wrote, or was to write, in one place."""
     asked = run.identity.get("keys") or ()
-    keys = [key for _, key, _ in run.entries[target].keys if key in asked]
+    own = [key for _, key, _ in run.entries[target].keys]
+    # A place only for old values has none of those.
+    keys = [key for key in own if key in asked] or own
     return command_line("put", run.environment, *run.secrets, *keys, "--store", target[0])
 
 
-def _is_continued(run: Run, environment: Environment) -> bool:
-    """Whether the command that began the run would continue it: not once the secret reads another store."""
+def is_continued(run: Run, environment: Environment) -> bool:
+    """Whether the command that began the run is to continue it before it is closed.
+
+    It cannot once the secret reads another store.
+    """
     secret = environment.secrets.get(str(run.identity.get("secret")))
-    return secret is not None and secret.store is not None and secret.store.id in run.identity.get("addresses", {})
+    store = secret.store if secret is not None else None
+    return run.is_resumable and store is not None and store.id in run.identity.get("addresses", {})
 
 
 def _way_to_end(run: Run, environment: Environment) -> str:
-    goes_on = run.is_resumable and _is_continued(run, environment)
-    words = to_arguments(run) if goes_on else ("--confirm-revoked", run.id)
+    words = to_arguments(run) if is_continued(run, environment) else ("--confirm-revoked", run.id)
     return f"bring it to its end: {command_line(COMMAND, environment.name, *words)}"
 
 
@@ -556,8 +560,11 @@ def _run_here(run_id: str, environment: Environment, options: Options, option: s
         ways = f"{journal_place(who)}: {what} it there: {line}; {if_lost(environment.name, secrets[0], run_id)}"
         raise Refusal("usage", message, ways)
     if isinstance(here, Run):
-        for refused in silent.values():
-            # There is something to undo or to close if the store that does not answer has the tag.
+        secret = environment.secrets.get(str(here.identity.get("secret")))
+        is_known = secret is not None and secret.entry.keys.keys() >= set(here.identity.get("keys") or ())
+        own = Inventory(environment).keys_by_place(secret) if secret is not None and is_known else silent
+        for refused in (silent[at] for at in silent.keys() & own.keys()):
+            # There is something to undo or to close if what cannot be read has the tag.
             message = f"it is not known whether the rotation {run_id} wrote anything: {refused.message}"
             raise Refusal(refused.kind, message, refused.help)
         return here

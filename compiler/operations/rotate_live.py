@@ -287,8 +287,9 @@ class Rotation:
 
     @property
     def has_way_back(self) -> bool:
-        """Whether every old value works beside its new one."""
-        return all(life.has_overlap for life in self.lifetimes.values())
+        """Whether the run can be undone: every old value works beside its new one, and none is lost."""
+        is_lost = self.run is not None and bool(self.run.no_way_back)
+        return not is_lost and all(life.has_overlap for life in self.lifetimes.values())
 
     def set_run(self, run: Run) -> None:
         """Make this the rotation of `run`, whose values are in every place."""

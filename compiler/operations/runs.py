@@ -74,10 +74,10 @@ class StoredRotation:
 
 def find_stored_rotations(
     environment: Environment, stores: LiveStores
-) -> tuple[dict[str, StoredRotation], dict[str, StoreError | AddressError]]:
-    """The rotations by the tags in an environment's stores, and why a store could not be read, by its id."""
+) -> tuple[dict[str, StoredRotation], dict[Target, StoreError | AddressError]]:
+    """The rotations by the tags in an environment's stores, and why a remote secret could not be read."""
     secrets_at, inventory = dict[tuple[SecretReader, str], dict[Target, list[str]]](), Inventory(environment)
-    silent = dict[str, StoreError | AddressError]()
+    silent = dict[Target, StoreError | AddressError]()
     for secret in environment.secrets.values():
         for store in inventory.ends(secret):
             names = {cell.remote_key for cell in inventory.of(secret, store).values() if cell.place is not None}
@@ -86,11 +86,11 @@ def find_stored_rotations(
                     places = secrets_at.setdefault((stores.open(store), name), {})
                     places.setdefault((store.id, name), []).append(secret.id)
             except (StoreError, AddressError) as error:
-                silent[store.id] = error.with_traceback(None)
+                silent |= {(store.id, name): error.with_traceback(None) for name in names}
     found = dict[str, StoredRotation]()
     for at, reading in read_all(secrets_at).items():
         if isinstance(reading, StoreError) and not isinstance(reading, (*NOT_HELD, DisabledError)):
-            silent |= {store: reading for store, _ in secrets_at[at]}
+            silent |= dict.fromkeys(secrets_at[at], reading)
         if isinstance(reading, RemoteSecret) and (run := rotation_of(reading.attributes)) is not None:
             each = found.setdefault(run, StoredRotation(run, holder_of(reading.attributes)))
             each.attributes = reading.attributes
@@ -112,7 +112,7 @@ def list_stored(
         if run_held_here(root, each.run, each.attributes) is None:
             rows[each.run] = _stored_row(each, environment)
     in_order = tuple(sorted(rows.values(), key=lambda each: each.run, reverse=True))
-    return in_order, {store: error.message for store, error in silent.items()}
+    return in_order, {store: error.message for (store, _), error in silent.items()}
 
 
 def _stored_row(found: StoredRotation, environment: Environment) -> PastWrites:

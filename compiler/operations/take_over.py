@@ -4,7 +4,7 @@ The tags get a new holder first, so that the machine that began it stops before 
 show, such as the value from before, keeps the rotation from being undone.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -61,6 +61,7 @@ class PlaceState(StrEnum):
     RESTORED = "restored"  # the old value, which an undo wrote once more
     REPLACED = "replaced"  # another writer's version, over the new value
     UNKNOWN = "unknown"  # the tag, and a version that may be the rotation's or another writer's
+    UNCLEAR = "unclear"  # perhaps not the old value, where the rotation may have written the new one
     DIFFERENT = "different"  # another value, without the tag
 
 
@@ -74,10 +75,15 @@ class RotatedPlace:
     version: str | None  # the one that is there now; None where none can be read
     is_tagged: bool = False
     own: str | None = None  # the rotation's version; None where it has none, or which one is not known
-    before: str | None = None  # the version that it replaced, or is to replace
+    before: str | None = None  # the version that it replaced, or is to replace; empty if that is unclear
     made: str | None = None  # when the store made `own`
     creates: bool = False  # there was nothing before
     doubt: str = ""  # why the rotation cannot be undone there, in words
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether another writer put the new value there."""
+        return self.state is PlaceState.UNTAGGED and self.before is None
 
     @property
     def description(self) -> str:
@@ -90,6 +96,7 @@ class RotatedPlace:
             PlaceState.RESTORED: f"has the old value again, version {self.version}: an undo was begun",
             PlaceState.REPLACED: f"has another writer's version {self.version} over the new value, version {self.own}",
             PlaceState.UNKNOWN: f"has the tag, and its version {self.version} may be another writer's",
+            PlaceState.UNCLEAR: "may lack the old value: the rotation may have written the new one beside it",
             PlaceState.DIFFERENT: "has another value, without the tag",
         }[self.state]
 
@@ -99,7 +106,7 @@ class RotatedPlace:
             "store": self.target[0],
             "name": self.target[1],
             "kind": str(Kind.CREATE if self.creates else Kind.UPDATE),
-            "before": self.before,
+            "before": self.before or None,
             "recover": False,
             "keys": [{"secret": secret, "key": key, "property": at} for key, at in self.keys.items()],
             "after": self.own,
@@ -230,18 +237,6 @@ def _require_keys(
     return names
 
 
-def keys_by_place(secret: Secret, inventory: Inventory) -> dict[Target, dict[str, str | None]]:
-    """The keys of the secret with a value of their own, by each remote secret that may hold it."""
-    found = dict[Target, dict[str, str | None]]()
-    for key in secret.entry.keys:
-        is_own = inventory.value_of(secret.id, key) == (secret.id, key)
-        for store in inventory.stores_of_value(secret, key) if is_own else ():
-            place = inventory.of(secret, store)[key].place
-            if place is not None:
-                found.setdefault((store.id, place.remote_key), {})[key] = place.property
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class _Versions:
     """The version of a remote secret that the rotation wrote, and the one before it."""
@@ -271,7 +266,7 @@ class _Evidence:
         return self._stores.open(store_named(self._environment, target[0]))
 
     def rows(self, secret: Secret) -> dict[Target, dict[str, str | None]]:
-        return keys_by_place(secret, self._inventory)
+        return self._inventory.keys_by_place(secret)
 
     def read(self, targets: Collection[Target]) -> dict[Target, Reading]:
         """The reading of each target. Raises the StoreError of a store that does not say: it may have the tag."""
@@ -426,12 +421,7 @@ def _judge_places(evidence: _Evidence, secret: Secret, names: Sequence[str]) -> 
     in_order = sorted(readings, key=lambda target: evidence.find_versions(target) is None)
     found = [_judge_place(evidence, target, readings[target], rows[target], values) for target in in_order]
     places = [each for each in found if each is not None]
-    # A place only for old values counts only in a store where the rotation writes a new value: it was not the rotation
-    # that copied one there without the tag.
-    is_foreign = {PlaceState.DIFFERENT, PlaceState.UNTAGGED}
-    of_new = [each for each in places if each.keys.keys() & lives and each.state not in is_foreign]
-    stores = {each.target[0] for each in of_new}
-    places = [each for each in places if each.is_tagged or each.keys.keys() & lives or each.target[0] in stores]
+    places = [each for place in places for each in _keep_place(place, places, values.keepers)]
     if not all(life.has_overlap for life in lives.values()):
         # There is no undo, so that whoever wrote the old value again is another writer.
         places = [replace(each, doubt=each.doubt or _DEAD) if each.own is not None else each for each in places]
@@ -440,6 +430,22 @@ def _judge_places(evidence: _Evidence, secret: Secret, names: Sequence[str]) -> 
         is_begun = PlaceState.RESTORED
         places = [replace(each, state=PlaceState.REPLACED) if each.state is is_begun else each for each in places]
     return tuple(places)
+
+
+def _keep_place(
+    place: RotatedPlace, places: Sequence[RotatedPlace], keepers: Mapping[str, str]
+) -> Iterator[RotatedPlace]:
+    """The place, unless it is only for old values and the rotation wrote no new one beside it in that store."""
+    if place.is_tagged or place.keys.keys() - set(keepers.values()):
+        yield place
+        return
+    new = {key for key, keeper in keepers.items() if keeper in place.keys}
+    beside = [each for each in places if each.target[0] == place.target[0] and each.keys.keys() & new]
+    # What was copied there without the tag is not the rotation's.
+    own = [each for each in beside if each.state is not PlaceState.DIFFERENT and not each.is_copy]
+    if own:
+        is_unclear = place.state is PlaceState.WAITING and all(each.before == "" for each in own)
+        yield replace(place, state=PlaceState.UNCLEAR) if is_unclear else place
 
 
 @dataclass(slots=True)
@@ -482,12 +488,30 @@ def _judge_place(
         return _judge_written(replace(place, is_tagged=evidence.is_tagged(reading)), reading, found, values, rotated)
     if values.has(values.new, keys, reading):
         doubt = "has the new value without the tag: the rotation may have been closed"
-        return replace(place, state=PlaceState.UNTAGGED, own=reading.version, doubt=doubt)
+        before = _version_before_untagged(evidence.store(target), reading, rotated, values)
+        return replace(place, state=PlaceState.UNTAGGED, own=reading.version, before=before, doubt=doubt)
     if rotated and all(_value(reading, at) is None for at in rotated.values()):
         return None
     if values.has(values.old, rotated, reading):
         return replace(place, state=PlaceState.WAITING, before=reading.version)
     return replace(place, state=PlaceState.DIFFERENT, doubt="has another value, without the tag")
+
+
+def _version_before_untagged(store: SecretReader, current: RemoteSecret, rotated: _Keys, values: _Values) -> str | None:
+    """The version that the rotation may have replaced without its tag, empty if that is unclear; None for a copy.
+
+    A Vault takes the tag after the value, and the rotation may have been stopped between them.
+    """
+    is_vault = store.address.provider.deletes_by_version
+    if not (rotated and is_vault and current.version.isdecimal() and int(current.version) > 1):
+        return None
+    number = str(int(current.version) - 1)
+    former = _read_version(store, current.name, number)
+    if not isinstance(former, RemoteSecret) or values.has(values.new, rotated, former):
+        return ""
+    if values.has(values.old, rotated, former):
+        return number
+    return None if rotated.keys() <= values.old.keys() else ""
 
 
 def _judge_written(

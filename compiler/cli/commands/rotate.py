@@ -22,7 +22,7 @@ from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.inventory import Inventory
 from compiler.operations.put import Target
-from compiler.operations.rotate import begin_rotation, close_rotation, generated_values, undo_rotation
+from compiler.operations.rotate import begin_rotation, close_rotation, generated_values, is_continued, undo_rotation
 from compiler.operations.rotate_live import DISABLE_FIRST, ClusterAccess, OldPods, Rotation
 from compiler.operations.status import WaitEnd
 from compiler.operations.status_wait import StatusOptions, Tell
@@ -134,7 +134,7 @@ def _take_over(invocation: Invocation, environment: Environment, options: Option
 
     if given.apply:
         run = take_over_rotation(*asked, show, output.waits)
-        lines(_next_of_taken(shown[0], run))
+        lines(_next_of_taken(shown[0], run, goes_on=is_continued(run, environment)))
     else:
         show(find_lost_rotation(*asked))
         again = (COMMAND, environment.name, given.secret, *given.keys, TAKE_OVER, given.take_over, "--apply")
@@ -154,8 +154,8 @@ def _place_lines(lost: LostRotation) -> Iterator[Line]:
         yield "it cannot be undone: ", why
 
 
-def _next_of_taken(lost: LostRotation, run: Run) -> Iterator[Line]:
-    """What a rotation that was taken over goes on with."""
+def _next_of_taken(lost: LostRotation, run: Run, *, goes_on: bool) -> Iterator[Line]:
+    """What a rotation that was taken over goes on with; `goes_on` is whether its command is to continue it."""
     before = person_of(lost.holder) or "the machine that held it"
     yield f"the rotation {run.id} is taken over; {before} stops before its next write"
     words, states = (COMMAND, run.environment), {each.state for each in lost.own_places}
@@ -163,11 +163,16 @@ def _next_of_taken(lost: LostRotation, run: Run) -> Iterator[Line]:
     if PlaceState.RESTORED in states:
         yield "to finish its undo: ", undo
         return
-    if states & {PlaceState.REPLACED, PlaceState.UNKNOWN}:
+    again = command_line(*words, run.secrets[0], *lost.keys, *(["--apply"] * (not lost.is_complete)))
+    if states & {PlaceState.REPLACED, PlaceState.UNKNOWN, PlaceState.UNCLEAR}:
+        doubt = "find out which value works; "
+        if goes_on:
+            # It is closed only once its command has gone as far as it can.
+            yield f"{doubt}to continue: ", again
         close = command_line(*words, "--confirm-revoked", run.id)
-        yield "find out which value works; to end the rotation: ", close
+        yield f"{'then, ' if goes_on else doubt}to end the rotation: ", close
     else:
-        yield "to continue: ", command_line(*words, run.secrets[0], *lost.keys, *(["--apply"] * (not lost.is_complete)))
+        yield "to continue: ", again
     if not lost.no_way_back:
         yield "to undo it, if nobody has revoked the old value: ", undo
 

@@ -277,6 +277,22 @@ def test_a_run_without_a_plan_is_over_only_by_what_every_store_says(scene: Scene
     assert undo_rotation(done.run, scene.environment, scene.options, scene.listening).end is End.UNDONE
 
 
+def test_a_run_without_a_plan_is_over_whatever_another_secret_says(scene: Scene) -> None:
+    done = scene.rotate()
+    (run,) = runs(scene.options.root)
+    run.path.write_text(run.path.read_text("utf-8").splitlines(keepends=True)[0], "utf-8")
+    for store, name in ((scene.vault, JIRA), (scene.azure, AZURE_JIRA)):
+        store.seed(name, JIRA_TOKEN="old", JIRA_URL="u")
+    others = {each.remote for each in scene.environment.secrets.values() if each.remote not in {JIRA, AZURE_JIRA}}
+    for other in filter(None, others):
+        scene.vault.failures["read", other] = scene.stores.failure(Code.FORBIDDEN, other)
+    # Without the secret in the catalogue, the tag may be anywhere.
+    secrets = {name: each for name, each in scene.environment.secrets.items() if name != "jira"}
+    with pytest.raises(Refusal, match=f"not known whether the rotation {done.run} wrote anything"):
+        undo_rotation(done.run, replace(scene.environment, secrets=secrets), scene.options, scene.listening)
+    assert undo_rotation(done.run, scene.environment, scene.options, scene.listening).end is End.UNDONE
+
+
 def test_an_undo_leaves_a_run_open_that_may_have_stored_its_value(scene: Scene) -> None:
     for store, name in ((scene.vault, JIRA), (scene.azure, AZURE_JIRA)):
         store.failures["write", name] = scene.stores.failure(Code.UNAVAILABLE, name)

@@ -361,7 +361,8 @@ def test_without_its_old_value_it_is_not_undone(world: World) -> None:
     assert (taken.code, f"it cannot be undone: {doubt}\n" in taken.out, "to undo it" in taken.out) == (0, True, False)
     refused = world.rotate(world.there, "--undo", run, "--apply")
     assert (refused.code, doubt in refused.err, world.values()) == (1, True, (NEW, NEW))
-    assert world.rotate(world.there, "slack", "SLACK_TOKEN").code == 0
+    went_on = world.rotate(world.there, "slack", "SLACK_TOKEN")
+    assert (went_on.code, "then close it: " in went_on.out, "to undo it" in went_on.out) == (0, True, False)
     assert world.rotate(world.there, "--confirm-revoked", run).code == 0
     assert world.runs_of_tags() == [None, None]
 
@@ -508,6 +509,117 @@ def test_the_old_value_goes_nowhere_beside_a_copy_of_the_new_one(world: World) -
     assert ("agents-mail-old" in taken.out, "--apply" in taken.out) == (False, False)
     assert world.rotate(world.there, "--confirm-revoked", run).code == 0
     assert azure.value("agents-mail-old", "MAIL_OLD") == "theirs"
+
+
+def _mail(world: World) -> tuple[Shelf, Shelf]:
+    """The stores with a key that keeps its old value; the secret reads the Key Vault, not the Vault."""
+    for root in (world.here, world.there):
+        path = root / "environments/prod.yaml"
+        path.write_text(path.read_text("utf-8").replace("mail: {}", "mail: {store: azure}"), "utf-8")
+    vault, azure = world.stores["vault"], world.stores["azure"]
+    vault.seed("agents/mail", MAIL="old")
+    vault.seed("agents/mail-old", MAIL_OLD="older")
+    azure.seed("agents-mail", MAIL="old")
+    azure.seed("agents-mail-old", MAIL_OLD="older")
+    return vault, azure
+
+
+def _stop_before_the_tag(world: World) -> str:
+    """A rotation that dies when the Vault has the new value, and neither its tag nor the old value."""
+
+    def fail(store: Shelf, called: str, at: str) -> None:
+        if (called, at) in {("set_tags", "agents/mail"), ("write", "agents/mail-old")}:
+            raise StoreError(store.place(at), Action.WRITE, "it does not answer", "wait", Code.UNAVAILABLE)
+
+    world.monkeypatch.setattr("compiler.change.apply.ThreadPoolExecutor", _OneByOne)
+    world.moments.at["writing"] = fail
+    assert world.rotate(world.here, "mail", "MAIL", given=NEW).code == 4
+    world.moments.at.clear()
+    return world.journals(world.here)[-1]
+
+
+def _paste(world: World, out: str, begin: str, *more: str) -> Done:
+    (line,) = (each.partition(begin)[2] for each in out.splitlines() if begin in each)
+    return run_command(world.capsys, *shlex.split(line)[1:], *more)
+
+
+def test_a_new_value_that_a_vault_got_before_the_tag_gets_its_old_one_kept(world: World) -> None:
+    vault, _ = _mail(world)
+    run = _stop_before_the_tag(world)
+    assert (vault.value("agents/mail", "MAIL"), vault.value("agents/mail-old", "MAIL_OLD")) == (NEW, "older")
+    assert ROTATION not in vault.tags_of("agents/mail")
+    taken = world.take_over(run, secret="mail")
+    assert "  vault:agents/mail-old has the old value, and is to get the new one\n" in taken.out
+    assert world.rotate(world.there, "--confirm-revoked", run).code == 1
+    assert _paste(world, taken.out, "to continue: ", "--without-cluster").code == 0
+    assert vault.value("agents/mail-old", "MAIL_OLD") == "old"
+    assert world.rotate(world.there, "--confirm-revoked", run).code == 0
+    assert (ROTATION in vault.tags_of("agents/mail"), ROTATION in vault.tags_of("agents/mail-old")) == (False, False)
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_where_the_vault_no_longer_shows_the_old_value_its_place_is_named_to_the_end(
+    world: World, *, is_lost: bool
+) -> None:
+    vault, _ = _mail(world)
+    run = _stop_before_the_tag(world)
+    if is_lost:
+        vault.gone["agents/mail"] = {"1"}
+    else:
+        vault.seed("agents/mail", MAIL=NEW, NOTE="theirs")
+    taken = world.take_over(run, secret="mail")
+    said = "  vault:agents/mail-old may lack the old value: the rotation may have written the new one beside it\n"
+    assert (said in taken.out, "to continue: " in taken.out) == (True, False), taken
+    closed = _paste(world, taken.out, "to end the rotation: ")
+    assert (closed.code, "the new value is the only one" in closed.out) == (1, False)
+    assert "error: vault:agents/mail-old: the run is not known to have written it" in closed.err
+    assert f"platform-secrets --root {world.there} put prod mail MAIL_OLD --store vault\n" in closed.err
+    assert vault.value("agents/mail-old", "MAIL_OLD") == "older"
+
+
+def test_a_rotation_with_such_a_place_goes_on_elsewhere_and_is_closed(world: World) -> None:
+    vault, azure = _mail(world)
+    run = _stop_before_the_tag(world)
+    # Several threads write: the rotation may have died before this one.
+    azure.versions["agents-mail-old"].pop()
+    vault.gone["agents/mail"] = {"1"}
+    taken = world.take_over(run, secret="mail")
+    went_on = _paste(world, taken.out, "to continue: ", "--without-cluster")
+    assert azure.value("agents-mail-old", "MAIL_OLD") == "old", went_on
+    closed = _paste(world, taken.out, "to end the rotation: ")
+    assert (closed.code, "error: vault:agents/mail-old: the run is not known" in closed.err) == (1, True), went_on
+    assert vault.value("agents/mail-old", "MAIL_OLD") == "older"
+
+
+@pytest.mark.parametrize("before", [None, "theirs"])
+def test_a_copy_in_a_vault_over_another_value_gets_no_old_one(world: World, before: str | None) -> None:
+    vault, _ = _mail(world)
+    vault.seed("agents/mail", MAIL="theirs")
+    run = world.begin("mail", "MAIL")
+    if before is None:
+        del vault.versions["agents/mail"]
+    vault.seed("agents/mail", MAIL=NEW)
+    taken = world.take_over(run, secret="mail")
+    assert ("vault:agents/mail-old" in taken.out, "--apply" in taken.out) == (False, False), taken
+    assert world.rotate(world.there, "--confirm-revoked", run).code == 0
+    assert vault.value("agents/mail-old", "MAIL_OLD") == "older"
+
+
+def test_what_another_writer_replaced_is_ended_by_the_line_that_works(world: World) -> None:
+    vault, azure = world.stores["vault"], world.stores["azure"]
+    vault.seed("agents/mail", MAIL="old")
+    vault.seed("agents/mail-old", MAIL_OLD="older")
+    azure.seed("agents-mail", MAIL="old")
+    azure.seed("agents-mail-old", MAIL_OLD="older")
+    run = world.stop("write", "agents-mail-old", "mail", "MAIL")
+    vault.seed("agents/mail", MAIL="theirs")
+    taken = world.take_over(run, secret="mail")
+    went_on = _paste(world, taken.out, "find out which value works; to continue: ", "--without-cluster")
+    assert (went_on.code, "this run ends here" in went_on.out) == (1, True)
+    closed = _paste(world, taken.out, "then, to end the rotation: ")
+    assert (closed.code, f"the rotation {run} is closed\n" in closed.out) == (1, True)
+    assert "error: vault:agents/mail: another writer changed it" in closed.err
+    assert (vault.value("agents/mail", "MAIL"), azure.value("agents-mail-old", "MAIL_OLD")) == ("theirs", "older")
 
 
 def test_what_cannot_be_undone_and_is_incomplete_is_continued_first(world: World) -> None:
