@@ -1,8 +1,9 @@
 """A Secret lacks keys that the API server demands of its type, or has a type that the operator refuses.
 
 The API server refuses a Secret of a built-in type without its keys, so that the ExternalSecret fails with
-`SecretSyncedError` and the Secret is never there. `kubernetes.io/basic-auth` needs one of its two keys, all others
-need all of theirs. External Secrets Operator refuses tokens of service accounts and `bootstrap.kubernetes.io/token`.
+`SecretSyncedError` and the Secret is never there. `kubernetes.io/basic-auth` needs one of its two keys, which with
+`extract: true` the store tells; all others need all of theirs. External Secrets Operator refuses tokens of service
+accounts and `bootstrap.kubernetes.io/token`.
 
     ingress:
       type: kubernetes.io/tls
@@ -71,7 +72,7 @@ def check(environment: Environment) -> Findings:
 def _lacking(entry: Entry, made: Collection[str]) -> tuple[str, ...]:
     wanted = KEYS_OF_TYPES.get(entry.type or "", ())
     lacking = tuple(key for key in wanted if key not in made)
-    return () if entry.type == BASIC_AUTH and len(lacking) < len(wanted) else lacking
+    return () if entry.type == BASIC_AUTH and (entry.extract or len(lacking) < len(wanted)) else lacking
 
 
 def _finding(entry: Entry, lacking: Collection[str], where: str, way_out: str) -> Finding:

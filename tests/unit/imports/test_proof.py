@@ -130,6 +130,18 @@ def test_a_secret_that_would_be_made_in_another_way_ends_the_import(
     assert raised.value.details == f"  shop/a: {word}\n"
 
 
+def test_a_secret_that_would_be_read_at_another_interval_ends_the_import(
+    planned: tuple[ImportPlan, Findings],
+) -> None:
+    plan, _ = planned
+    first, *others = plan.objects
+    (secret,) = first.secrets
+    other = replace(first, secrets=(replace(secret, refresh="7m"),))
+    with pytest.raises(Refusal, match="would not make Secrets as the manifests do in 1 field") as raised:
+        prove(replace(plan, objects=(other, *others)))
+    assert raised.value.details == "  shop/a: refreshInterval\n"
+
+
 def test_an_external_secret_of_another_name_ends_the_import(planned: tuple[ImportPlan, Findings]) -> None:
     plan, _ = planned
     first, *others = plan.objects

@@ -448,6 +448,23 @@ def test_the_keys_that_a_type_needs_are_listed(bring: Bring, project: Path) -> N
     assert manifest_of(project).listed == ("tls.crt", "tls.key")
 
 
+def test_no_key_is_listed_for_a_type_of_which_one_of_two_is_enough(bring: Bring, project: Path) -> None:
+    template = "target: {template: {type: kubernetes.io/basic-auth}}"
+    done = bring(STORE + external_secret("git", f"{template}\n{EXTRACT}"), "--apply")
+    assert done.code == 0, done
+    assert manifest_of(project).listed == ()
+
+
+def test_an_object_without_an_interval_is_read_again_each_hour_as_before(bring: Bring, project: Path) -> None:
+    own = project / "environments" / "dev.yaml"
+    own.write_text(f"{own.read_text('utf-8')}refreshInterval: 24h\n", "utf-8")
+    text = external_secret("a", KEY)
+    assert "refreshInterval" not in text
+    done = bring(STORE + text, "--apply")
+    assert done.code == 0, done
+    assert manifest_of(project).object["spec"]["refreshInterval"] == "1h0m0s"
+
+
 @pytest.mark.parametrize(
     ("extract", "message"),
     [
