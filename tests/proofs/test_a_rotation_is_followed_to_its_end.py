@@ -135,7 +135,10 @@ def rotate_until_pods_are_looked_at(world: World, *words: str, value: str) -> Do
     with world.monkeypatch.context() as patch:
         clock = SimpleNamespace(monotonic=lambda: now[0], sleep=sleep, time=time.time)
         patch.setattr(rotate_live, "time", clock)
-        return rotate(world, *words, "--timeout", "60s", value=value)
+        done = rotate(world, *words, "--timeout", "60s", value=value)
+    # The annotation that makes the operator synchronise counts seconds: that of the next command has to differ.
+    time.sleep(1)
+    return done
 
 
 def held(world: World) -> tuple[Any, Any]:
