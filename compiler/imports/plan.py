@@ -29,6 +29,7 @@ from compiler.stages.emit import scalar
 from compiler.stages.files import Output
 from compiler.stages.load import load_text
 from compiler.stores.registry import PROVIDERS
+from compiler.text.characters import has_control
 from compiler.text.wording import quote
 
 _SEPARATORS = "-._"
@@ -107,7 +108,7 @@ def _of_compiled(secret: Secret, store: Store, at: Span) -> PlannedSecret:
 
 def plan_import(here: ImportTarget, objects: Sequence[FoundObject]) -> ImportPlan:
     """The plan for `objects`. Raises Refusal for a file that cannot be edited."""
-    left = list(objects)
+    left = [_refuse_control_characters(each) for each in objects]
     while True:
         drafted = _Drafting(here, left)
         if drafted.objects != left:
@@ -124,6 +125,18 @@ def plan_import(here: ImportTarget, objects: Sequence[FoundObject]) -> ImportPla
             stores = tuple(drafted.stores.values())
             return ImportPlan(here.name, tuple(left), tuple(drafted.secrets), stores, outputs, result)
         left = [each.refuse(*refused.get(each, ())) for each in left]
+
+
+def _refuse_control_characters(found: FoundObject) -> FoundObject:
+    """The object, refused where a text of it is none that a file of the project may have."""
+    for secret in found.secrets_to_take:
+        names = [text for key in secret.keys for text in (key.name, key.remote_key, key.property or "")]
+        metadata = (secret.labels, secret.annotations, secret.own_labels, secret.own_annotations)
+        pairs = (text for texts in (secret.template, *metadata) for pair in texts.items() for text in pair)
+        if any(has_control(text) for text in (secret.name, *names, *pairs)):
+            way_out = "leave the character out, or add the entry by hand"
+            return found.refuse(Finding("one of its texts has a control character", secret.at, way_out))
+    return found
 
 
 def _outputs(here: ImportTarget, drafts: Iterable[Draft]) -> Iterator[Output]:

@@ -455,6 +455,14 @@ def test_no_key_is_listed_for_a_type_of_which_one_of_two_is_enough(bring: Bring,
     assert manifest_of(project).listed == ()
 
 
+@pytest.mark.parametrize("text", ["{{ .A }}\\u2028", "{{ .A }}\\x7f"])
+def test_a_text_that_no_file_may_have_refuses_its_own_object_alone(bring: Bring, project: Path, text: str) -> None:
+    template = f'target: {{template: {{engineVersion: v2, data: {{B: "{text}"}}}}}}\n{KEY}'
+    done = bring(STORE + external_secret("odd", template) + external_secret("plain", KEY), "--apply")
+    assert 'ExternalSecret "odd" is refused: one of its texts has a control character' in done.err
+    assert manifest_of(project).target == "plain"
+
+
 def test_an_object_without_an_interval_is_read_again_each_hour_as_before(bring: Bring, project: Path) -> None:
     own = project / "environments" / "dev.yaml"
     own.write_text(f"{own.read_text('utf-8')}refreshInterval: 24h\n", "utf-8")
