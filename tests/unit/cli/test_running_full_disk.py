@@ -154,6 +154,19 @@ def test_the_same_command_once_more_completes_the_audit_wherever_the_disk_was_fu
     bench: Bench, command: str, function: str, files: str, *, once: bool
 ) -> None:
     bench.disk.function = function
+    room, lacked = fill_everywhere(bench, command, files, once=once)
+    for _ in range(4):
+        if lacked or function == "fsync":
+            break
+        # Two workers write in another order each time, so the one line that is refused may never be an outcome.
+        room, lacked = fill_everywhere(bench, command, files, once=once)
+    # The audit file gets all its lines at once.
+    assert room > (1 if files == "audit" else len(NAMES))
+    assert lacked or function == "fsync"
+
+
+def fill_everywhere(bench: Bench, command: str, files: str, *, once: bool) -> tuple[int, int]:
+    """The number of writes at which the disk was full, and how often the audit file lacked a line for it."""
     room, failed, lacked = 0, True, 0
     while failed:
         argv = bench.fresh(command)
@@ -183,9 +196,7 @@ def test_the_same_command_once_more_completes_the_audit_wherever_the_disk_was_fu
         assert bench.stored(known) <= bench.said(), (room, found, again)
         assert len(bench.stored(known)) == len(NAMES)
         room += 1
-    # The audit file gets all its lines at once.
-    assert room > (1 if files == "audit" else len(NAMES))
-    assert lacked or function == "fsync"
+    return room, lacked
 
 
 class TestWithoutTheFile:
