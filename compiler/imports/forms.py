@@ -62,7 +62,7 @@ _OBJECT_FIELDS: _Fields = {
     ),
     **_METADATA_FIELDS,
     "selfLink": None,
-    "finalizers": None,  # the operator's own, by which it removes what it made
+    "finalizers": None,  # set by the operator, which cleans up by it
 }
 _EXTERNAL_SECRET_FIELDS: _Fields = {
     **dict.fromkeys(("apiVersion", "kind", "status")),
@@ -282,7 +282,7 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
 
 
 def _keys_of_type(extract: FoundKey, secret_type: str | None) -> list[FoundKey]:
-    """The keys that the API server demands of a Secret of the type; of basic-auth one of two, so that none is known."""
+    """The keys that the API server demands of a Secret of the type. None for basic-auth: either of two is enough."""
     if secret_type == BASIC_AUTH:
         return []
     return [extract._replace(name=name, property=name) for name in KEYS_OF_TYPES.get(secret_type or "", ())]

@@ -128,14 +128,21 @@ def plan_import(here: ImportTarget, objects: Sequence[FoundObject]) -> ImportPla
 
 
 def _refuse_control_characters(found: FoundObject) -> FoundObject:
-    """The object, refused where a text of it is none that a file of the project may have."""
+    """The object; refused if a text in it has a control character, which no file of a project may have."""
     for secret in found.secrets_to_take:
-        names = [text for key in secret.keys for text in (key.name, key.remote_key, key.property or "")]
         metadata = (secret.labels, secret.annotations, secret.own_labels, secret.own_annotations)
-        pairs = (text for texts in (secret.template, *metadata) for pair in texts.items() for text in pair)
-        if any(has_control(text) for text in (secret.name, *names, *pairs)):
-            way_out = "leave the character out, or add the entry by hand"
-            return found.refuse(Finding("one of its texts has a control character", secret.at, way_out))
+        texts = {
+            "its name, type or policy": (secret.name, *secret.said.values()),
+            "a key or its place": [
+                text for key in secret.keys for text in (key.name, key.remote_key, key.property or "")
+            ],
+            "its template": [text for pair in secret.template.items() for text in pair],
+            "a label or annotation": [text for each in metadata for pair in each.items() for text in pair],
+        }
+        for what, among in texts.items():
+            if any(map(has_control, among)):
+                message = f"{what} has a control character, which no file of a project may have"
+                return found.refuse(Finding(message, secret.at, "leave the character out"))
     return found
 
 

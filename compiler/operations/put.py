@@ -243,7 +243,7 @@ def _guess_form(text: str, keys: Sequence[str]) -> InputForm:
     if len(keys) != 1:
         return InputForm.JSON if is_object else InputForm.DOTENV
     try:
-        names_itself = keys[0] in (_json(text) if is_object else _dotenv(text))
+        names_itself = keys[0] in (_parse_object(text) if is_object else _dotenv(text))
     except Refusal:
         names_itself = False
     if names_itself:
@@ -264,7 +264,7 @@ def _only_key(text: str, known: Collection[str]) -> tuple[str, ...]:
     return tuple(known)
 
 
-def _json(text: str | SecretValue) -> dict[str, SecretValue]:
+def _parse_object(text: str | SecretValue) -> dict[str, SecretValue]:
     try:
         return read_object(text) if isinstance(text, str) else read_members(text)
     except NotAnObjectError:
@@ -301,11 +301,11 @@ def _require_unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _secrets_of_json(text: str) -> dict[str, Values]:
     found: dict[str, Values] = {}
-    for number, (secret, members) in enumerate(_json(text).items(), 1):
+    for number, (secret, members) in enumerate(_parse_object(text).items(), 1):
         if members.kind is not JsonKind.OBJECT:
             message = f"member {number} of the input is not an object of keys and values"
             raise _unusable(message, 'write {"SECRET": {"KEY": "value", ...}, ...}, or a secret in place of --all')
-        found[secret] = _json(members)
+        found[secret] = _parse_object(members)
     return found
 
 
@@ -428,7 +428,7 @@ def _dotenv_value(text: str, start: int, number: int) -> tuple[str, int]:
 
 
 _READERS: Mapping[InputForm, Callable[[str], Values]] = {
-    InputForm.JSON: _json,
+    InputForm.JSON: _parse_object,
     InputForm.DOTENV: _dotenv,
     InputForm.KUBERNETES: _kubernetes,
 }

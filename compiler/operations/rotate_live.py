@@ -287,7 +287,7 @@ class Rotation:
 
     @property
     def has_way_back(self) -> bool:
-        """Whether the run can be undone: every old value works beside its new one, and none is lost."""
+        """Whether the run can be undone: each old value still works, and is still in its store."""
         is_lost = self.run is not None and bool(self.run.no_way_back)
         return not is_lost and all(life.has_overlap for life in self.lifetimes.values())
 

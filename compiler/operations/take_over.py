@@ -423,7 +423,7 @@ def _judge_places(evidence: _Evidence, secret: Secret, names: Sequence[str]) -> 
     places = [each for each in found if each is not None]
     places = [each for place in places for each in _keep_place(place, places, values.keepers)]
     if not all(life.has_overlap for life in lives.values()):
-        # There is no undo, so that whoever wrote the old value again is another writer.
+        # Nothing undoes such a rotation, so another writer wrote the old value again.
         places = [replace(each, doubt=each.doubt or _DEAD) if each.own is not None else each for each in places]
     if any(each.doubt for each in places):
         # If the undo cannot be continued, it must not keep the rotation from being closed.

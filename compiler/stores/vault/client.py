@@ -330,7 +330,7 @@ class VaultConnection:
             if self._generation != generation:
                 return
             if self._failure is None:
-                # A token of few uses is used up by the other workers. If no request ends any more, none is replaced.
+                # Other workers may use up a token of few uses. If that goes on and no request ends, stop.
                 is_replaced = self._log_ins_in_vain < _MOST_IN_VAIN
                 self._log_ins_in_vain += 1
                 self._failure = self._replace_token(expired) if is_replaced else expired

@@ -459,7 +459,7 @@ def test_no_key_is_listed_for_a_type_of_which_one_of_two_is_enough(bring: Bring,
 def test_a_text_that_no_file_may_have_refuses_its_own_object_alone(bring: Bring, project: Path, text: str) -> None:
     template = f'target: {{template: {{engineVersion: v2, data: {{B: "{text}"}}}}}}\n{KEY}'
     done = bring(STORE + external_secret("odd", template) + external_secret("plain", KEY), "--apply")
-    assert 'ExternalSecret "odd" is refused: one of its texts has a control character' in done.err
+    assert 'ExternalSecret "odd" is refused: its template has a control character, which no file' in done.err
     assert manifest_of(project).target == "plain"
 
 
