@@ -361,7 +361,8 @@ def _with_metadata(secret: FoundSecret, document: Node) -> tuple[FoundSecret, li
         reasons.append(Finding("it has labels that its template keeps from the Secret", at, _LEAVE))
     return replace(
         secret,
-        labels=wanted_labels,
+        # Without a template the operator copies the object's, of which the chart sets some anew.
+        labels=wanted_labels if has_template else {key: labels[key] for key in labels if key in CHART_LABELS},
         annotations=wanted_annotations if has_template else own_annotations,
         wave=int(wave) if wave is not None and not reasons else None,
         own_labels=own_labels,

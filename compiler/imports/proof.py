@@ -77,6 +77,32 @@ def prove_names(plan: ImportPlan, secret: str, names: Sequence[str]) -> Proof:
     return {"found": found, "taken": found, "refused": nothing}
 
 
+class ChangedText(NamedTuple):
+    """A label or an annotation of a Secret that would have another text, or be new."""
+
+    name: str  # with what it is
+    before: str | None
+    after: str
+
+
+def find_changed_texts(plan: ImportPlan) -> dict[ChangedText, list[str]]:
+    """What the chart or the environment writes in place of the manifests' or beside it, each with its Secrets.
+
+    The labels that the chart adds to every Secret are left out.
+    """
+    environment = _find_environment(plan)
+    made = {(each.namespace, each.target): each for each in (manifests_of(environment).values() if environment else ())}
+    found: list[tuple[ChangedText, str]] = []
+    for secret in (secret for each in plan.objects if each.namespace for secret in each.secrets_to_take):
+        title, manifest = f"{secret.namespace}/{secret.name}", made.get((secret.namespace, secret.name))
+        metadata: Any = manifest.object["spec"]["target"]["template"]["metadata"] if manifest is not None else {}
+        for what, old in (("label", {**secret.own_labels, **secret.labels}), ("annotation", secret.annotations)):
+            for key, text in metadata.get(f"{what}s", {}).items():
+                if old.get(key) != text and (key in old or key not in CHART_LABELS):
+                    found.append((ChangedText(f"{what} {key}", old.get(key), text), title))
+    return group_pairs(found)
+
+
 def _find_environment(plan: ImportPlan) -> Environment | None:
     environments = plan.result.project.environments if plan.result.project is not None else ()
     return next((each for each in environments if each.name == plan.environment), None)

@@ -13,7 +13,7 @@ from compiler.consumers.look import read_files
 from compiler.edit.new_project import check_name, write_new
 from compiler.imports.forms import ENV_EXAMPLE, FORMS, STORE_NAMES, FoundObject, FoundSecret
 from compiler.imports.plan import ImportPlan, PlannedSecret, plan_import, plan_names
-from compiler.imports.proof import Counts, Proof, prove, prove_names
+from compiler.imports.proof import Counts, Proof, find_changed_texts, prove, prove_names
 from compiler.imports.sources import (
     HOLDING,
     OPTIONAL,
@@ -238,6 +238,9 @@ def import_lines(form: str, plan: ImportPlan, proof: Proof) -> Iterator[Line]:
     for owner, names in _owners(plan).items():
         are, them = ("is", "it") if len(names) == 1 else ("are", "them")
         yield *pieces_of(names), f" {are} made by the {owner} now: hand {them} over when you deploy"
+    for text, secrets in find_changed_texts(plan).items():
+        change = f"becomes {quote(text.after)}, was {quote(text.before)}" if text.before is not None else "is new"
+        yield *pieces_of(secrets), f": the {text.name} {change}"
     yield f"found {_count_objects(proof['found'])}: {_shares(proof)}"
     assumed = _count_assumed_keys(plan)
     if equal := _equal_keys(form, plan, proof):
@@ -321,6 +324,10 @@ def import_content(
         "files": [output.shown for output in plan.outputs] if plan is not None else [],
         "counts": {name: members(each, "objects", "keys") for name, each in proof.items()} if proof else None,
         "equalKeys": _equal_keys(form, plan, proof) if plan is not None and proof else None,
+        "changedMetadata": [
+            {**text._asdict(), "secrets": names}
+            for text, names in (find_changed_texts(plan).items() if plan is not None else ())
+        ],
         "contents": _contents(contents) if contents is not None else None,
     }
 

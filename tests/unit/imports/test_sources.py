@@ -463,6 +463,34 @@ def test_a_text_that_no_file_may_have_refuses_its_own_object_alone(bring: Bring,
     assert manifest_of(project).target == "plain"
 
 
+def test_metadata_that_the_chart_or_the_environment_writes_anew_is_told(bring: Bring, project: Path) -> None:
+    labels = "{app.kubernetes.io/part-of: argocd, team: shop}"
+    template = f"target: {{template: {{metadata: {{labels: {labels}}}, data: {{A: '{{{{ .A }}}}'}}}}}}\n{KEY}"
+    copied = external_secret("copied", KEY).replace("namespace: shop}", f"namespace: shop, labels: {labels}}}")
+    done = bring(STORE + external_secret("odd", template) + copied, "--apply")
+    assert done.code == 0, done
+    said = (
+        'shop/odd, shop/copied: the label app.kubernetes.io/part-of becomes "ai-platform-engineering", was "argocd"\n'
+    )
+    assert said in done.out, done.out
+    # Of an entry that is there, what the environment says beside the manifest is told too.
+    own = project / "environments" / "dev.yaml"
+    assert "  copied:\n" in own.read_text("utf-8")
+    more = "    secretAnnotations: {reloader: on-change}\n"
+    own.write_text(own.read_text("utf-8").replace("  copied:\n", f"  copied:\n{more}"), "utf-8")
+    again = bring(STORE + copied, "--format", "json")
+    assert again.code == 0, again
+    assert json.loads(again.out)["changedMetadata"] == [
+        {
+            "name": "label app.kubernetes.io/part-of",
+            "before": "argocd",
+            "after": "ai-platform-engineering",
+            "secrets": ["shop/copied"],
+        },
+        {"name": "annotation reloader", "before": None, "after": "on-change", "secrets": ["shop/copied"]},
+    ]
+
+
 def test_an_object_without_an_interval_is_read_again_each_hour_as_before(bring: Bring, project: Path) -> None:
     own = project / "environments" / "dev.yaml"
     own.write_text(f"{own.read_text('utf-8')}refreshInterval: 24h\n", "utf-8")
