@@ -326,7 +326,7 @@ def import_content(
         "equalKeys": _equal_keys(form, plan, proof) if plan is not None and proof else None,
         "changedMetadata": [
             {**text._asdict(), "secrets": names}
-            for text, names in (find_changed_texts(plan).items() if plan is not None else ())
+            for text, names in (find_changed_texts(plan).items() if plan is not None and proof else ())
         ],
         "contents": _contents(contents) if contents is not None else None,
     }
