@@ -5,6 +5,7 @@ import os
 import pkgutil
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -173,6 +174,14 @@ def _place_of(file: str) -> int:
 
 def _is_below(file: str, path: str) -> bool:
     return f"{file}/".startswith(f"{path}/")
+
+
+@pytest.fixture(scope="module")
+def hangups() -> Iterator[None]:
+    """Lets SIGHUP end a process, which nohup prevents: programs started here inherit that."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from compiler.demo.story import CHAPTERS
 from tests.proofs.conftest import ALL_PROOFS
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.usefixtures("hangups")
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL)
 # Each signal once; in `make proofs` each at every step. 0 is the start of the servers.
 ONCE = [(number, step) for step, number in enumerate(SIGNALS)]

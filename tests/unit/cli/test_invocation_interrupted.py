@@ -21,6 +21,7 @@ from compiler.cli.invocation import (
 )
 
 ROOT = Path(__file__).resolve().parents[3]
+pytestmark = pytest.mark.usefixtures("hangups")
 
 
 @pytest.mark.parametrize("second", SIGNALS)

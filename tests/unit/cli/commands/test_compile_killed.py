@@ -16,7 +16,7 @@ from tests.own_process import COMPILE, OwnProcesses, processes_with
 from tests.platforms import BASE, CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[4]
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("hangups")]
 # Sends itself a signal around step TURN of those that change the folder.
 PROGRAM = """
 import os, signal, sys
@@ -99,7 +99,7 @@ class Folder:
 
 
 @pytest.fixture(scope="module")
-def own_processes() -> Iterator[OwnProcesses]:
+def own_processes(hangups: None) -> Iterator[OwnProcesses]:
     with processes_with(COMPILE) as processes:
         yield processes
 
