@@ -1,4 +1,4 @@
-"""Finds in a tree of the project what breaks its layout: what is untested, too long, misnamed or past the outlet."""
+"""Finds in a tree of the project what breaks its layout: what is too long, misnamed or past the outlet."""
 
 import ast
 import re
@@ -13,8 +13,6 @@ LONGEST_FUNCTION = 50
 # The constants that a descriptor is usually imported as.
 _PROVIDER_NAMES = ("VAULT", "KEY_VAULT", "PROVIDER")
 _NAMELESS = frozenset({"utils", "helpers", "common", "manager", "core", "misc", "util", "helper"})
-_IMPORTED = re.compile(r"^from (compiler(?:\.\w+)*) import ([\w, ]+)$", re.MULTILINE)
-_WITHOUT_TEST = frozenset({"__init__.py"})
 # What stands beside the rules and is none.
 _NO_RULES = frozenset({"__init__", "api", "listed_rules"})
 
@@ -107,41 +105,6 @@ def _nodes(path: Path) -> tuple[ast.AST, ...]:
     """Every node of a module, which several checks look at, but for "this name is read here": a third of them."""
     nodes = ast.walk(ast.parse(path.read_text("utf-8")))
     return tuple(node for node in nodes if not isinstance(node, ast.expr_context))
-
-
-def _untested(root: Path) -> Iterator[str]:
-    """Modules that have no test file of their own or of their room, and that no unit test imports."""
-    texts = "\n".join(path.read_text("utf-8") for path in (root / "tests/unit").rglob("*.py"))
-    imported = set(re.findall(r"\bcompiler(?:\.\w+)+", texts))
-    imported |= {f"{room}.{name}" for room, names in _IMPORTED.findall(texts) for name in names.split(", ")}
-    for path in _modules(root):
-        relative = path.relative_to(root / "compiler")
-        folder = root / "tests/unit" / relative.parent
-        tests = (folder / f"test_{relative.name}", folder.parent / f"test_{folder.name}.py")
-        is_tested = (
-            any(test.is_file() for test in tests) or f"compiler.{'.'.join(relative.with_suffix('').parts)}" in imported
-        )
-        if path.name not in _WITHOUT_TEST and not is_tested:
-            yield f"compiler/{relative} has no test: {tests[0].relative_to(root)}"
-
-
-def _misnamed_tests(root: Path) -> Iterator[str]:
-    """Unit tests whose file is named after no module and no room of its folder: nobody would look for them there."""
-    unit = root / "tests/unit"
-    for path in unit.rglob("test_*.py"):
-        folder = path.relative_to(unit).parent
-        places = [root / "compiler" / folder]
-        if folder.parts[:1] == ("scripts",):
-            places = [root / folder]
-        elif not folder.parts:
-            # Beside the program's own modules, those that tests share.
-            places.append(root / "tests")
-        rooms = [place for place in places if place.is_dir()]
-        names = {
-            each.stem for place in rooms for each in (place, *place.iterdir()) if each.is_dir() or each.suffix == ".py"
-        }
-        if not any(f"{path.stem}_".startswith(f"test_{name}_") for name in names):
-            yield f"{path.relative_to(root)} is named after no module or room"
 
 
 def _too_long(root: Path) -> Iterator[str]:
@@ -417,8 +380,6 @@ CHECKS = (
     _compared_providers,
     _second_answers_to_whole_lists,
     _judged_versions,
-    _untested,
-    _misnamed_tests,
     _too_long,
     _nameless,
     _repeated_classes,

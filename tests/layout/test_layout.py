@@ -26,27 +26,14 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def plant(root: Path, name: str, text: str, *, tested: bool = True) -> None:
+def plant(root: Path, name: str, text: str) -> None:
     module = root / "compiler" / name
     module.parent.mkdir(parents=True, exist_ok=True)
     module.write_text(text)
-    if tested:
-        plant_test(root, f"{Path(name).parent}/test_{module.name}")
-
-
-def plant_test(root: Path, name: str) -> None:
-    test = root / "tests/unit" / name
-    test.parent.mkdir(parents=True, exist_ok=True)
-    test.write_text("")
 
 
 def test_the_project_has_no_mistake() -> None:
     assert mistakes(ROOT) == []
-
-
-def test_a_module_without_a_test_is_found(tree: Path) -> None:
-    plant(tree, "model/source.py", "", tested=False)
-    assert mistakes(tree) == ["compiler/model/source.py has no test: tests/unit/model/test_source.py"]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +161,6 @@ def test_a_planted_mistake_is_found(tree: Path, name: str, text: str, said: str)
 
 def test_a_command_of_the_table_without_a_file_is_found(tree: Path) -> None:
     (tree / "compiler/cli/commands/put.py").unlink()
-    (tree / "tests/unit/cli/commands/test_put.py").unlink()
     assert mistakes(tree) == ["the command put of the table has no file"]
 
 
@@ -220,54 +206,3 @@ def test_the_run_on_a_cluster_judges_no_list_by_itself(tree: Path) -> None:
     script.parent.mkdir(parents=True)
     script.write_text('from compiler.cluster.client import C\nA = C.get("items")\n')
     assert mistakes(tree) == [f"scripts/end_to_end/cluster.py:2 {SECOND}: C.get('items')"]
-
-
-def test_a_test_of_the_room_serves_its_modules(tree: Path) -> None:
-    plant(tree, "operations/retire/plan.py", "", tested=False)
-    (tree / "tests/unit/operations").mkdir(parents=True)
-    (tree / "tests/unit/operations/test_retire.py").write_text("")
-    assert mistakes(tree) == []
-
-
-def test_a_unit_test_that_imports_a_module_tests_it(tree: Path) -> None:
-    plant(tree, "change/plan.py", "", tested=False)
-    (tree / "tests/unit/cli/commands/test_put.py").write_text("from compiler.change import audit, plan\n")
-    assert mistakes(tree) == []
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "cli/test_undo.py",
-        "cli/test_places.py",
-        "model/test_put.py",
-        "model/place/test_place.py",
-        "scripts/test_place.py",
-        "test_place.py",
-        "model/test_double.py",
-    ],
-)
-def test_a_test_that_is_named_after_no_module_of_its_folder_is_found(tree: Path, name: str) -> None:
-    plant_test(tree, name)
-    assert mistakes(tree) == [f"tests/unit/{name} is named after no module or room"]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "model/test_place.py",
-        "model/test_place_undo.py",
-        "model/test_model.py",
-        "cli/test_commands.py",
-        "cli/commands/test_commands_examples.py",
-        "scripts/pages/test_rules_page.py",
-        "test_compiler.py",
-        "test_double.py",
-    ],
-)
-def test_a_test_is_named_after_a_module_a_room_a_script_or_what_tests_share(tree: Path, name: str) -> None:
-    for shared in ("scripts/pages/rules_page.py", "tests/double.py"):
-        (tree / shared).parent.mkdir(parents=True, exist_ok=True)
-        (tree / shared).write_text("")
-    plant_test(tree, name)
-    assert mistakes(tree) == []
