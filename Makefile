@@ -33,8 +33,7 @@ check: .venv/.dev ## Fail where a generated file is stale: values, schemas, char
 
 # The program runs no Helm of a project's folder by itself: this project's own are named here.
 parity: .venv/.dev .tools/.helm ## Prove through Helm 3 and 4 that pods see the same Secrets whichever store serves them
-	@PLATFORM_SECRETS_HELM="$${HELM4:-$(wildcard $(CURDIR)/.tools/helm4/helm)}:$${HELM3:-$(wildcard $(CURDIR)/.tools/helm3/helm)}" \
-		$(RUN) compile --check --parity
+	@$(TESTS) tests/chart/test_parity.py -q
 
 migrate-secrets-to-azure: .venv/.program ## Plan the move of an environment's secrets into Key Vault; APPLY=1 does it
 	@$(BIN)/python scripts/migrate_secrets_to_azure.py $(ENV)
@@ -49,7 +48,7 @@ clean: ## Remove what the other tasks made, except the values files
 # What starts a program or a server, and what is marked `heavy`, is left to `make test`.
 NOT_FAST := demo scripts cluster stores/azure_key_vault test___main__.py test_helm.py test_faulty_key_vault.py \
 	$(addprefix cli/commands/test_,commands_examples.py completion.py status.py verify.py) \
-	$(addprefix operations/test_,age_file.py diff.py due.py parity.py status.py status_live.py status_wait.py values_files.py) \
+	$(addprefix operations/test_,age_file.py diff.py due.py status.py status_live.py status_wait.py values_files.py) \
 	generate/test_access_rbac.py stores/test_http.py stores/test_stores.py
 
 test-fast: .venv/.dev ## Run unit tests and golden inputs in half a minute: no Helm, server, proof, docs or coverage

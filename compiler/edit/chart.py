@@ -200,5 +200,5 @@ def chart_notes(root: Path) -> Iterator[str]:
     if missing := [each.path for each in files if each.state == "missing" and decides(each.path)]:
         yield f"missing: {list_names(missing, len(missing))}; run `{upgrade}`"
     if edited := [each.path for each in files if each.state == "edited" and decides(each.path)]:
-        shows = f"`{upgrade} --check` shows the differences, and `--parity` proves what the chart renders"
+        shows = f"`{upgrade} --check` shows the differences"
         yield f"changed by hand, or not from a release: {list_names(edited, len(edited))}; {shows}"

@@ -38,7 +38,6 @@ _INPUT_ERRORS = (
     "stale-values",
     "stale-output",
     "unproven-output",
-    "unproven-chart",
     "unconfined-chart",
 )
 _LIVE_ERRORS = (

@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from compiler.model.values import find_values, outlines_of_manifests, outlines_of_values
-from compiler.operations.parity import parent_chart
 from compiler.rules import ALL_RULES
 from compiler.rules.listed_rules import CONSUMER_RULES, LIVE_RULES, NOT_IMPORTED
 from tests.conftest import CHART, Helm
 from tests.golden.cases import HERE, cases, compile_case
 from tests.golden.conftest import Expectation
+from tests.parity import parent_chart
 
 OK, ERR = cases("ok"), cases("err")
 NAMES = [case.name for case in OK]
@@ -35,8 +35,7 @@ ELSEWHERE = {
     "stale-values": "said by `compile --check`",
     "stale-output": "said by `generate --check`; tests/unit/generate/test_files.py",
     "unconfirmed-prune": "said by `generate argocd`; tests/unit/generate/test_argocd.py",
-    "unproven-chart": "said by `compile --parity`",
-    "unconfined-chart": "said by `render` and `compile --parity`",
+    "unconfined-chart": "said by `render`",
     **{rule.id: "said by `verify`; tests/unit/operations/test_verify.py" for rule in LIVE_RULES},
     **{rule.id: "said by `consumers`; tests/consumers/test_caipe_forms.py" for rule in CONSUMER_RULES},
     NOT_IMPORTED.id: "said by `import`; tests/golden/test_imports.py",

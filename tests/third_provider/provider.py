@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 from compiler.model.document import Node
 from compiler.model.environment import Store
@@ -50,11 +49,3 @@ class _Shelf(Provider):
 
 
 PROVIDER = _Shelf()
-
-
-def expected_spec(store: dict[str, Any], operator: str) -> dict[str, Any]:
-    """The operator's fields of a store, derived a second time: parity never compares the descriptor with itself."""
-    del operator
-    card = store["auth"]["card"]
-    floor = {"floor": store["floor"]} if "floor" in store else {}
-    return {"shelfUrl": store["shelfUrl"], "cardSecretRef": card, **floor}

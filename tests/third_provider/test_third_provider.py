@@ -11,7 +11,6 @@ import yaml
 
 from tests import platforms
 from tests.api_double import ApiDouble
-from tests.conftest import installed_helm
 from tests.live_platform import LivePlatform
 from tests.own_process import LIVE, OwnProcesses, processes_with
 
@@ -123,16 +122,8 @@ def test_a_secret_provider_class_of_it_is_refused_and_no_defect(root: Path, run:
 NEW_STORE = ["new", "store", "third", "--provider", "shelf", "--auth", "card", "--shelf-url", NEW, "--floor", "2"]
 
 
-def test_a_new_store_has_its_options_and_renders_as_parity_expects(root: Path, run: Run) -> None:
-    if (helm := installed_helm(4)) is None:
-        pytest.skip("Helm 4 not found: run scripts/install_helm.sh")
-    run(
-        root,
-        ["new", "chart"],
-        [*NEW_STORE, "--card-key", "card"],
-        ["compile", "dev", "--parity"],
-        variables={"PLATFORM_SECRETS_HELM": helm},
-    )
+def test_a_new_store_has_its_options(root: Path, run: Run) -> None:
+    run(root, ["new", "chart"], [*NEW_STORE, "--card-key", "card"], ["compile", "dev"])
     written = yaml.safe_load((root / "environments/base.yaml").read_text("utf-8"))["stores"]["third"]
     assert (written["shelfUrl"], written["floor"]) == (NEW, "2")
     (spec,) = yaml.safe_load((root / "chart/values-dev.yaml").read_text("utf-8"))["clusterSecretStores"].values()

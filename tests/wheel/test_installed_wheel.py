@@ -69,7 +69,7 @@ def project(command: Callable[..., str], tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("project")
     command("new", "project", "platform", folder=folder)
     command("new", "secret", "db", "--key", "DB_PASSWORD", "--into", "base", folder=folder / "platform")
-    printed = command("compile", "--parity", folder=folder / "platform")
+    printed = command("compile", folder=folder / "platform")
     assert printed == "chart/values-dev.yaml: written, 1 secret, 1 key\n"
     return folder / "platform"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
@@ -56,16 +55,9 @@ def configure(parser: Parser) -> None:
     parser.add_flag("--check", "write nothing; exit 1 with a diff if a file is stale, or without an environment")
     parser.add_flag("--strict", "exit 1 for warnings as well")
     parser.add_flag("--prune", "remove values files that have no environment")
-    parser.add_flag("--parity", "check the rendered manifests against the environments")
-    parser.add_repeatable(
-        "--helm",
-        "PATH",
-        "Helm binary for --parity, repeatable; by default those in PLATFORM_SECRETS_HELM, else on PATH",
-    )
     parser.add_option("--store", "ID", "use this store instead of the environment's `store:`; for one environment")
     parser.add_option("--out", "DIR", f"write to this folder instead of {VALUES_FOLDER}/")
     parser.add_flag("--quiet", "print only diagnostics")
-    parser.require("--helm", "--parity")
     parser.exclude("--prune", "--check", "--out", way_out=f"--prune removes files in {VALUES_FOLDER}/")
     add_all(parser)
     add_format(parser)
@@ -93,16 +85,9 @@ def run(invocation: Invocation) -> int:
 def _act(arguments: Namespace, root: Path, result: Result) -> ValuesOutcome:
     if result.failed or result.project is None:
         return ValuesOutcome(result.diagnostics)
-    found = [*result.diagnostics]
-    if arguments.parity:
-        from compiler.helm import find_chart, find_helms  # noqa: PLC0415
-        from compiler.operations.parity import prove  # noqa: PLC0415
-
-        chart, unconfined = find_chart(root)
-        found += unconfined or prove(result.project, chart, find_helms(root, arguments.helm, os.environ))
     with interruption(_ALL_OR_NONE):
         return write_values_files(
-            result.project, root, found, arguments.out, is_check=arguments.check, prunes=arguments.prune
+            result.project, root, result.diagnostics, arguments.out, is_check=arguments.check, prunes=arguments.prune
         )
 
 

@@ -341,7 +341,7 @@ def _upgrade(root: Path, *, is_check: bool) -> int:
         if states["current"]:
             standard_output().show([f"{pluralize(states['current'], 'file')} of {__version__}: up to date"])
         if outputs:
-            _say_next(command_line(*("new", "chart", "--upgrade") if is_check else ("compile", "--parity")))
+            _say_next(command_line(*("new", "chart", "--upgrade") if is_check else ("render", BLANK)))
     return FOUND if states["edited"] or states["unreadable"] or (is_check and outputs) else OK
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from compiler.model.document import Node
 from compiler.model.environment import Store
@@ -245,23 +245,3 @@ _KeyVault.log_ins = MappingProxyType(
 )
 
 PROVIDER = _KeyVault()
-
-
-def expected_spec(store: dict[str, Any], operator: str) -> dict[str, Any]:
-    """The operator's fields of a store, derived a second time: parity never compares the descriptor with itself."""
-    data: dict[str, Any] = {
-        "vaultUrl": store["vaultUrl"],
-        "environmentType": store.get("environmentType", "PublicCloud"),
-    }
-    if [int(number) for number in operator.split(".")] >= [0, 20]:
-        data["useAzureSDK"] = store.get("useAzureSDK", False)
-    ((form, said),) = store["auth"].items()
-    data |= _rename(store, tenantId="tenantId", customCloudConfig="customCloudConfig")
-    data["authType"] = form[0].upper() + form[1:]
-    if form == "servicePrincipal":
-        return data | {"authSecretRef": said}
-    return data | _rename(said, serviceAccount="serviceAccountRef", clientId="identityId")
-
-
-def _rename(said: dict[str, Any], **names: str) -> dict[str, Any]:
-    return {new: said[old] for old, new in names.items() if old in said}

@@ -245,28 +245,3 @@ _Vault.log_ins = MappingProxyType(
 )
 
 PROVIDER = _Vault()
-
-
-def expected_spec(store: dict[str, Any], operator: str) -> dict[str, Any]:
-    """The operator's fields of a store, derived a second time: parity never compares the descriptor with itself."""
-    data = {"server": store["server"], "path": store.get("mount", "secret"), "version": "v2"}
-    (login,) = store["auth"].items()
-    renamed = _rename(store, vaultNamespace="namespace", caBundle="caBundle", caProvider="caProvider")
-    return data | renamed | {"auth": _vault_auth(*login)}
-
-
-def _vault_auth(form: str, said: dict[str, Any]) -> dict[str, Any]:
-    if form == "token":
-        return {"tokenSecretRef": said}
-    if form == "appRole":
-        return {form: {"path": said.get("path", "approle"), "roleId": said["roleId"], "secretRef": said["secretId"]}}
-    if form == "jwt":
-        token = {"serviceAccountRef": said["serviceAccount"]}
-        data = {"path": said.get("path", "jwt"), "role": said["role"], "kubernetesServiceAccountToken": token}
-        return {form: data}
-    data = {"mountPath": said.get("mountPath", "kubernetes"), "role": said["role"]}
-    return {form: data | _rename(said, serviceAccount="serviceAccountRef")}
-
-
-def _rename(said: dict[str, Any], **names: str) -> dict[str, Any]:
-    return {new: said[old] for old, new in names.items() if old in said}

@@ -125,7 +125,7 @@ def test_what_nobody_edited_becomes_that_of_the_next_release(run: Callable[..., 
     done = run()
     assert (done.code, done.err, texts(project, THEIRS)) == (0, "", THEIRS)
     assert f"\n{TEMPLATE}: of {__version__}, replaced by that of {NEXT}\n{ADDED}: missing, written\n" in done.out
-    assert done.out.endswith("next: platform-secrets compile --parity\n")
+    assert done.out.endswith("next: platform-secrets render …\n")
     again = run()
     assert (again.code, again.out) == (0, f"14 files of {NEXT}: up to date\n")
     assert list(chart_notes(project)) == []

@@ -22,12 +22,12 @@ from compiler.model.values import (
     subchart_of,
     values_of,
 )
-from compiler.operations.parity import differences, expected_manifests
 from compiler.pipeline import compile_project
 from compiler.stages.emit import values_text
 from compiler.stages.load import load_text
 from compiler.stages.resolve import Resolver, catalogue_of, merge
 from tests.conftest import Helm
+from tests.parity import differences, expected_manifests
 from tests.platforms import BASE
 
 CATALOGUE = """\

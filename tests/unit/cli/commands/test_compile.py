@@ -4,9 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from compiler import helm
-from compiler.model.document import Diagnostic
-from compiler.operations import parity
 from tests.commands import EditFile, RunCommand
 
 _CONFLUENCE = "CONFLUENCE_API_TOKEN, CONFLUENCE_USERNAME, CONFLUENCE_URL"
@@ -170,8 +167,7 @@ def test_check_names_an_edited_file_of_the_chart(run: RunCommand, project: Path)
     (project / "chart/templates/external-secret.yaml").write_text("mine\n", "utf-8")
     note = (
         'note: changed by hand, or not from a release: "chart/templates/external-secret.yaml"; '
-        "`platform-secrets new chart --upgrade --check` shows the differences, and `--parity` proves what the chart "
-        "renders\n"
+        "`platform-secrets new chart --upgrade --check` shows the differences\n"
     )
     done = run("compile", "--check")
     assert (done.code, done.err) == (0, note)
@@ -301,38 +297,12 @@ def test_nothing_is_pruned_after_an_error(run: RunCommand, project: Path, edit: 
 
 @pytest.mark.parametrize(
     "arguments",
-    [("prod", "--prune"), ("--prune", "--check"), ("--prune", "--out", "x"), ("--store", "azure"), ("--helm", "x")],
+    [("prod", "--prune"), ("--prune", "--check"), ("--prune", "--out", "x"), ("--store", "azure")],
 )
 def test_what_does_not_go_together_is_refused(run: RunCommand, project: Path, arguments: tuple[str, ...]) -> None:
     done = run("compile", *arguments)
     assert (done.code, done.out) == (2, "")
     assert not list((project / "chart").glob("values-*.yaml"))
-
-
-def test_parity_without_a_helm_could_not_run(run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    done = run("compile", "prod", "--parity")
-    assert (done.code, done.out) == (3, "")
-    assert "error: no Helm is installed\nhelp: put Helm 3 or 4 on PATH, or name one with --helm" in done.err
-    assert not (project / "chart/values-prod.yaml").exists()
-
-
-def test_what_parity_finds_stops_the_writing(run: RunCommand, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from compiler.model.document import (  # noqa: PLC0415
-        Severity,
-        Source,
-        Span,
-    )
-
-    def prove(*_: object) -> Sequence[Diagnostic]:
-        return (Diagnostic("unproven-chart", Severity.ERROR, "it differs", Span(Source("chart"))),)
-
-    monkeypatch.setattr(parity, "prove", prove)
-    monkeypatch.setattr(helm, "find_helms", lambda *_: ())
-    done = run("compile", "prod", "--parity")
-    assert done.code == 1
-    assert "error[unproven-chart]: it differs" in done.err
-    assert not (project / "chart/values-prod.yaml").exists()
 
 
 def _interrupt(*_given: object, **_named: object) -> None:

@@ -159,7 +159,7 @@ def test_a_shell_must_be_named(run: RunCommand) -> None:
 def test_every_command_and_option_is_in_the_script(run: RunCommand, shell: str) -> None:
     script = run("completion", shell).out
     assert all(name in script for name in COMMANDS)
-    assert "parity" in script
+    assert "prune" in script
     assert "completion --names" in script
 
 
@@ -179,7 +179,7 @@ COMPLETED = {
     "platform-secrets compile pr": ["prod"],
     "platform-secrets verify st": ["staging"],
     "platform-secrets compile --ch": ["--check"],
-    "platform-secrets --root . compile --par": ["--parity"],
+    "platform-secrets --root . compile --pru": ["--prune"],
     "platform-secrets rules --f": ["--format"],
     "platform-secrets --de": ["--debug"],
     "platform-secrets put prod gi": ["github"],

@@ -17,18 +17,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from compiler.helm import Helm, HelmError, template
-from compiler.model.document import Diagnostic, Document, Node, Severity, Source, Span, extent
+from compiler.model.document import Document, Node, Source, extent
 from compiler.model.environment import Environment, Project
 from compiler.model.values import values_of
 from compiler.stages.emit import read_manifests, read_values, values_text
 from compiler.stages.resolve import Resolver, merge_onto
-from compiler.stores.registry import PROVIDERS
 
 PlainMap = dict[str, Any]
 # The Kubernetes Secrets of a rendering, by namespace and name, and the keys of each.
 Targets = dict[tuple[str, str], frozenset[str]]
-# What one rendering got wrong, as pairs of a Secret's name and a message, and the Secrets it makes.
-_Verdict = tuple[list[tuple[str, str]], Targets]
+# What one rendering got wrong, and the Secrets it makes.
+_Verdict = tuple[list[str], Targets]
 
 _UNITS = {"h": "3600", "m": "60", "s": "1", "ms": "1e-3", "us": "1e-6", "µs": "1e-6", "μs": "1e-6", "ns": "1e-9"}
 _NULL_BYTE_MINORS = ("2.3", "2.4", "2.5", "2.6")
@@ -180,10 +179,8 @@ def expected_stores(environment: PlainMap) -> list[PlainMap]:
 
 def _store(environment: PlainMap, store: PlainMap) -> PlainMap:
     is_cluster = store.get("kind", "ClusterSecretStore") == "ClusterSecretStore"
-    provider = store["provider"]
-    operator = environment.get("externalSecretsOperator", "2.9")
-    derived = PROVIDERS[provider].load("provider").expected_spec(store, operator)
-    spec: PlainMap = {"provider": {provider: derived}}
+    provider, operator = store["provider"], environment.get("externalSecretsOperator", "2.9")
+    spec: PlainMap = {"provider": {provider: _SPECS[provider](store, operator)}}
     metadata: PlainMap = {
         "name": store["name"],
         "labels": {
@@ -202,6 +199,48 @@ def _store(environment: PlainMap, store: PlainMap) -> PlainMap:
     return {"apiVersion": "external-secrets.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
 
 
+def _vault_spec(store: PlainMap, operator: str) -> PlainMap:
+    del operator
+    data = {"server": store["server"], "path": store.get("mount", "secret"), "version": "v2"}
+    (login,) = store["auth"].items()
+    renamed = _rename(store, vaultNamespace="namespace", caBundle="caBundle", caProvider="caProvider")
+    return data | renamed | {"auth": _vault_auth(*login)}
+
+
+def _vault_auth(form: str, said: PlainMap) -> PlainMap:
+    if form == "token":
+        return {"tokenSecretRef": said}
+    if form == "appRole":
+        return {form: {"path": said.get("path", "approle"), "roleId": said["roleId"], "secretRef": said["secretId"]}}
+    if form == "jwt":
+        token = {"serviceAccountRef": said["serviceAccount"]}
+        data = {"path": said.get("path", "jwt"), "role": said["role"], "kubernetesServiceAccountToken": token}
+        return {form: data}
+    data = {"mountPath": said.get("mountPath", "kubernetes"), "role": said["role"]}
+    return {form: data | _rename(said, serviceAccount="serviceAccountRef")}
+
+
+def _key_vault_spec(store: PlainMap, operator: str) -> PlainMap:
+    data: PlainMap = {
+        "vaultUrl": store["vaultUrl"],
+        "environmentType": store.get("environmentType", "PublicCloud"),
+    }
+    if [int(number) for number in operator.split(".")] >= [0, 20]:
+        data["useAzureSDK"] = store.get("useAzureSDK", False)
+    ((form, said),) = store["auth"].items()
+    data |= _rename(store, tenantId="tenantId", customCloudConfig="customCloudConfig")
+    data["authType"] = form[0].upper() + form[1:]
+    if form == "servicePrincipal":
+        return data | {"authSecretRef": said}
+    return data | _rename(said, serviceAccount="serviceAccountRef", clientId="identityId")
+
+
+def _rename(said: PlainMap, **names: str) -> PlainMap:
+    return {new: said[old] for old, new in names.items() if old in said}
+
+
+# The operator's fields of a store, by its provider.
+_SPECS = {"vault": _vault_spec, "azurekv": _key_vault_spec}
 _CHART = "Chart.yaml"
 
 
@@ -220,27 +259,27 @@ def parent_chart(folder: Path, chart: Path, alias: str) -> Path:
 _MISSING = object()
 
 
-def differences(expected: Iterable[PlainMap], rendered: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """For each difference, the name of the object and a message. The order of manifests and keys does not count."""
+def differences(expected: Iterable[PlainMap], rendered: Iterable[Any]) -> Iterator[str]:
+    """A message for each difference. The order of manifests and keys does not count."""
     wanted = {_identity(manifest): manifest for manifest in expected}
     found: dict[tuple[str, str, str], list[PlainMap]] = {}
     for manifest in rendered:
         if isinstance(manifest, dict):
             found.setdefault(_identity(manifest), []).append(manifest)
         else:
-            yield "", "something is rendered that is not a manifest"
+            yield "something is rendered that is not a manifest"
     for identity in (*wanted, *(other for other in found if other not in wanted)):
         kind, namespace, name = identity
         title = f'{kind} "{namespace}/{name}"' if namespace else f'{kind} "{name}"'
         if identity not in found:
-            yield name, f"{title} is not rendered"
+            yield f"{title} is not rendered"
         elif identity not in wanted:
-            yield name, f"{title} is rendered, but not expected"
+            yield f"{title} is rendered, but not expected"
         else:
             if (count := len(found[identity])) > 1:
-                yield name, f"{title} is rendered {count} times"
+                yield f"{title} is rendered {count} times"
             for path, words in _compare((), _by_key(wanted[identity]), _by_key(found[identity][-1])):
-                yield name, f"{'.'.join(path)} of {title} {words}"
+                yield f"{'.'.join(path)} of {title} {words}"
 
 
 def targets(rendered: Iterable[Any]) -> Targets:
@@ -292,8 +331,7 @@ def _map(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-_RULE = "unproven-chart"
-_ORIGIN = "--parity"
+_ORIGIN = "parity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,31 +350,37 @@ class _Case:
         return f"Helm {self.helm.version}, {where}"
 
 
-def prove(project: Project, chart: Path, helms: Sequence[Helm]) -> tuple[Diagnostic, ...]:
-    """Compares `chart` (from `find_chart`), rendered for a project without errors, with the expected manifests.
+def prove(project: Project, chart: Path, helms: Sequence[Helm], *, on_every_store: bool = True) -> dict[str, list[str]]:
+    """Compares `chart`, rendered for a project without errors, with the expected manifests.
 
-    Each Helm renders each environment as configured, and with all secrets on each store. Raises HelmError.
+    Each Helm renders each environment as configured and, with `on_every_store`, with all secrets on each store.
+    Returns the renderings that each message is about. Raises HelmError.
     """
-    found: list[Diagnostic] = []
+    found: dict[str, list[str]] = {}
     with TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         for environment in project.environments:
-            cases = list(_cases(environment, project, helms))
+            cases = list(_cases(environment, project, helms, on_every_store=on_every_store))
             values = [Path(folder, f"{number}.yaml") for number in range(len(cases))]
             # If the values are nested for a parent chart, render through one, as users do.
             subchart = environment.subchart
             top = chart if subchart is None else parent_chart(Path(folder, environment.name), chart, subchart)
-            verdicts = pool.map(_judge, cases, values, repeat(top))
-            found += _diagnostics(environment, list(zip(cases, verdicts, strict=True)))
-    return tuple(found)
+            verdicts = list(zip(cases, pool.map(_judge, cases, values, repeat(top)), strict=True))
+            configured = {case.helm: made for case, (_, made) in verdicts if case.store is None}
+            for case, (wrong, made) in verdicts:
+                for message in (*wrong, *_key_differences(case, made, configured[case.helm])):
+                    found.setdefault(f'in "{environment.name}", {message}', []).append(case.title)
+    return found
 
 
-def _cases(environment: Environment, project: Project, helms: Sequence[Helm]) -> Iterator[_Case]:
+def _cases(
+    environment: Environment, project: Project, helms: Sequence[Helm], *, on_every_store: bool
+) -> Iterator[_Case]:
     data: Any = environment.root.plain_data()
     catalogue: Any = project.catalogue.document.root.plain_data()
     resolver = Resolver(project.catalogue)
     as_configured = expected_manifests(data, catalogue)
     yield from (_Case(environment, as_configured, helm) for helm in helms)
-    for store, absent, per_key in _store_variants(data, catalogue):
+    for store, absent, per_key in _store_variants(data, catalogue) if on_every_store else ():
         forced = _force(environment, store, absent, per_key, resolver)
         expected = expected_manifests(_data_for_store(data, store, absent, per_key), catalogue)
         yield from (_Case(forced, expected, helm, store, absent) for helm in helms)
@@ -398,35 +442,18 @@ def _judge(case: _Case, values: Path, chart: Path) -> _Verdict:
         if not error.details:
             raise
         # Helm's message may quote values, so it is not shown.
-        return [("", "Helm refuses the chart with these values")], {}
+        return ["Helm refuses the chart with these values"], {}
     if rendered is None:
         what = f"has {excess[0]}" if excess is not None else "is not YAML"
-        return [("", f"the output of Helm {what}")], {}
+        return [f"the output of Helm {what}"], {}
     return list(differences(case.expected, rendered)), targets(rendered)
 
 
-def _diagnostics(environment: Environment, judged: Sequence[tuple[_Case, _Verdict]]) -> Iterator[Diagnostic]:
-    seen: dict[tuple[str, str], list[str]] = {}
-    configured = {case.helm: made for case, (_, made) in judged if case.store is None}
-    for case, (wrong, made) in judged:
-        for each in (*wrong, *_key_differences(case, made, configured[case.helm])):
-            seen.setdefault(each, []).append(case.title)
-    nodes = {
-        name: secret.node
-        for secret in environment.secrets.values()
-        for name in (secret.entry.target, secret.entry.external_secret)
-    }
-    for (name, message), setups in seen.items():
-        span = nodes[name].key_span if name in nodes else Span(environment.document.source)
-        text = f'in "{environment.name}", {message}'
-        yield Diagnostic(_RULE, Severity.ERROR, text, span, help=f"seen with {'; '.join(setups)}")
-
-
-def _key_differences(case: _Case, made: Targets, configured: Targets) -> Iterator[tuple[str, str]]:
+def _key_differences(case: _Case, made: Targets, configured: Targets) -> Iterator[str]:
     """The Secrets whose keys depend on the store."""
     if case.store is None or not made:
         return
     absent = {case.environment.catalogue.entries[name].target for name in case.absent}
     for target in sorted(configured.keys() | made.keys()):
         if target[1] not in absent and configured.get(target) != made.get(target):
-            yield target[1], f'the Secret "{target[1]}" has different keys than as configured'
+            yield f'the Secret "{target[1]}" has different keys than as configured'
