@@ -93,7 +93,6 @@ class Invocation(NamedTuple):
         diagnostics: Sequence[Diagnostic],
         environment: str | None = None,
         *,
-        cases: Mapping[str, Sequence[int]] | None = None,
         content: Mapping[str, Any] | None = None,
         is_answered: bool = True,
         least: int = OK,
@@ -105,7 +104,7 @@ class Invocation(NamedTuple):
             # Most runs have nothing to show, and do not import what would render it.
             from compiler.render.content import CommandRun  # noqa: PLC0415
 
-            run = CommandRun(self.name, environment, code, cases or {}, content or {})
+            run = CommandRun(self.name, environment, code, content or {})
             report(diagnostics, run, self.form, see_all(given))
         return code
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Kind = tuple[str, Mapping[str, dict[str, Any]]]
 
 # For diagnostics, as compiler/render/formats.py has them; for a command's own report; for a comparison.
-FORMATS = ("text", "json", "github", "sarif", "junit")
+FORMATS = ("text", "json", "github", "sarif")
 REPORT_FORMATS = ("text", "json")
 DIFF_FORMATS = ("text", "json", "markdown")
 # Longer lines are hard to read, however wide the terminal; in narrower ones a name and its help do not fit.

@@ -95,15 +95,6 @@ class Fingerprint(NamedTuple):
     parts: tuple[str, ...]
 
 
-class Element(NamedTuple):
-    """An XML element with lines of text, or else with children. As the top of an output it is a whole document."""
-
-    name: str
-    attributes: Mapping[str, str]
-    children: Sequence[Element] = ()
-    text: Sequence[Line] | None = None
-
-
 class WorkflowCommands(NamedTuple):
     """GitHub's workflow commands: the name, the properties and the message's lines of each."""
 
@@ -112,7 +103,7 @@ class WorkflowCommands(NamedTuple):
 
 # One object for programs, printed as JSON, in which a Fingerprint may stand wherever a text may; or lines for people.
 # A line break inside a piece of a line is shown as an escape: no name can make a line of its own.
-Content = Mapping[str, Any] | Element | WorkflowCommands | Iterable[Line]
+Content = Mapping[str, Any] | WorkflowCommands | Iterable[Line]
 
 
 class CommandRun(NamedTuple):
@@ -121,8 +112,6 @@ class CommandRun(NamedTuple):
     command: str
     environment: str | None = None  # where it has exactly one
     exit_code: int = 0
-    # the secrets that `verify` checked, each with the indexes of its diagnostics
-    cases: Mapping[str, Sequence[int]] = MappingProxyType({})
     content: Mapping[str, Any] = MappingProxyType({})  # further members of the JSON report
     left_out: Sequence[Diagnostic] = ()  # what the text format alone does not show; `see_all` says how to see it
     see_all: str = ""

@@ -1,4 +1,4 @@
-"""Prints diagnostics in each format: text for people, JSON, GitHub's workflow commands, JUnit and SARIF."""
+"""Prints diagnostics in each format: text for people, JSON, GitHub's workflow commands and SARIF."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote
 import compiler
 from compiler.model import group_pairs
 from compiler.model.document import Severity
-from compiler.render.content import Element, Fingerprint, Fitted, Painted, Style, WorkflowCommands, envelope, members
+from compiler.render.content import Fingerprint, Fitted, Painted, Style, WorkflowCommands, envelope, members
 from compiler.text.characters import cells
 from compiler.text.wording import PROGRAM, list_names, pluralize
 
@@ -34,12 +34,10 @@ def render_text(shown: Sequence[Shown], _rules: Sequence[Rule], run: CommandRun)
     return lines(shown, run.left_out, run.see_all)
 
 
-def lines(
-    shown: Sequence[Shown], left_out: Sequence[Diagnostic] = (), see_all: str = "", *, each_place: bool = False
-) -> Iterator[Line]:
-    """The lines of the whole output, and how many of a rule are `left_out`; by `each_place`, a note for each place."""
+def lines(shown: Sequence[Shown], left_out: Sequence[Diagnostic] = (), see_all: str = "") -> Iterator[Line]:
+    """The lines of the whole output, and how many findings of a rule are `left_out`."""
     for number, each in enumerate(shown):
-        yield from _text_lines(each, each_place=each_place)
+        yield from _text_lines(each)
         # Those without a source line are told one below the other: many at once are the usual case.
         if not (each.brief and number + 1 < len(shown) and shown[number + 1].brief):
             yield ""
@@ -58,13 +56,14 @@ def summary(found: Iterable[Shown | Diagnostic]) -> str:
     return ", ".join(pluralize(counts[severity], severity.value) for severity in Severity if counts[severity])
 
 
-def _text_lines(each: Shown, *, each_place: bool) -> Iterator[Line]:
+def _text_lines(each: Shown) -> Iterator[Line]:
     style = _SEVERITY[each.severity]
     what = Painted(f"{each.severity.value}[{each.rule}]:", style)
     path, where = Painted(each.path, Style.STRONG), Painted(f":{each.line}:{each.column}:", Style.STRONG)
-    notes = list(_together(each.related, each_place=each_place))
+    kinds = (((note.about, note.path) if note.about else number, note) for number, note in enumerate(each.related))
+    notes = list(group_pairs(kinds).values())
     behind: tuple[str | tuple[str, ...], ...] = ()
-    if each.brief and not each_place and notes and notes[0][0].about:
+    if each.brief and notes and notes[0][0].about:
         # Most are wider than a screen as they are, so that the keys behind the message take no row of their own.
         head = f"{each.path}:{each.line}:{each.column}: {each.severity.value}[{each.rule}]: {each.message}; "
         behind = ("; ", *_text_place(notes.pop(0), head, 2 * _SCREEN))
@@ -81,15 +80,6 @@ def _text_lines(each: Shown, *, each_place: bool) -> Iterator[Line]:
         yield Fitted((indent, note, " ", *_text_place(group, f"{indent}note: ")), len(indent) + _HANG)
     if each.help:
         yield Fitted((indent, Painted("help:", Style.HELP), " ", each.help), len(indent) + _HANG)
-
-
-def _together(related: Sequence[ShownRelated], *, each_place: bool) -> Iterator[list[ShownRelated]]:
-    """The notes, those of one kind in one file together."""
-    if each_place:
-        yield from ([note] for note in related)
-        return
-    kinds = (((each.about, each.path) if each.about else number, each) for number, each in enumerate(related))
-    yield from group_pairs(kinds).values()
 
 
 def _text_place(notes: Sequence[ShownRelated], before: str, width: int = _SCREEN) -> tuple[str | tuple[str, ...], ...]:
@@ -145,44 +135,6 @@ def _github_properties(each: Shown) -> dict[str, str]:
 def _github_lines(each: Shown) -> list[str]:
     notes = [f"note: {note.message} at {note.path}:{note.line}:{note.column}" for note in each.related]
     return [each.message, *notes, *([f"help: {each.help}"] if each.help else [])]
-
-
-def render_junit(shown: Sequence[Shown], _rules: Sequence[Rule], run: CommandRun) -> Element:
-    """One suite: a case for each secret that was verified, and for each file that has anything else.
-
-    A case's errors are one failure, as servers show only the first; warnings and notes are its output. Without anything
-    there is one passed case, because some servers take an empty suite for a broken run.
-    """
-    cases = _junit_cases(shown, run.cases) or {"environments": []}
-    failed = sum(any(each.severity is Severity.ERROR for each in found) for found in cases.values())
-    counts = {"tests": str(len(cases)), "failures": str(failed), "errors": "0"}
-    suite = Element(
-        "testsuite", {"name": PROGRAM, **counts}, [_junit_case(name, found) for name, found in cases.items()]
-    )
-    return Element("testsuites", {"name": PROGRAM, **counts}, [suite])
-
-
-def _junit_cases(shown: Sequence[Shown], of_secrets: Mapping[str, Sequence[int]]) -> dict[str, list[Shown]]:
-    cases = {secret: [shown[index] for index in sorted(set(found))] for secret, found in of_secrets.items()}
-    told = set().union(*of_secrets.values())
-    for index, each in enumerate(shown):
-        if index not in told:
-            cases.setdefault(each.path, []).append(each)
-    return cases
-
-
-def _junit_case(name: str, found: list[Shown]) -> Element:
-    errors = [each for each in found if each.severity is Severity.ERROR]
-    others = [each for each in found if each.severity is not Severity.ERROR]
-    children = []
-    if errors:
-        rules = ", ".join(dict.fromkeys(each.rule for each in errors))
-        children.append(
-            Element("failure", {"type": rules, "message": summary(errors)}, text=[*lines(errors, each_place=True)])
-        )
-    if others:
-        children.append(Element("system-out", {}, text=[*lines(others, each_place=True)]))
-    return Element("testcase", {"classname": PROGRAM, "name": name}, children)
 
 
 _SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -257,5 +209,5 @@ def _sarif_place(each: Shown | ShownRelated, **end: int) -> dict[str, Any]:
 
 
 FORMATS: Final[Mapping[str, Renderer]] = MappingProxyType(
-    {"text": render_text, "json": render_json, "github": render_github, "sarif": render_sarif, "junit": render_junit}
+    {"text": render_text, "json": render_json, "github": render_github, "sarif": render_sarif}
 )

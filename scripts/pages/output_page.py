@@ -18,8 +18,8 @@ several, and ends with `exitCode`. None holds a value of a secret, and what look
 versions of a Key Vault under `version` and `otherVersions` are shown as the vault names them.
 
 Each object fits a closed schema, JSON Schema draft-07, in `schemas/output`. Every key below is always there, except the
-keys that belong to one command, which name it. `--format sarif` prints SARIF 2.1.0, `--format github` GitHub's workflow
-commands, and `--format junit` a JUnit report with a case for each file, or for `verify` for each secret."""
+keys that belong to one command, which name it. `--format sarif` prints SARIF 2.1.0, and `--format github` GitHub's
+workflow commands."""
 
 
 def output_page(schemas: Mapping[str, dict[str, Any]]) -> str:

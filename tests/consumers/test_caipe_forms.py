@@ -94,7 +94,7 @@ def test_the_older_form_has_less_to_say(run: Callable[..., Done]) -> None:
 
 
 def test_every_format_tells_every_finding_at_its_place(run: Callable[..., Done]) -> None:
-    for form in ("text", "github", "sarif", "junit"):
+    for form in ("text", "github", "sarif"):
         done = run("consumers", "prod", "--manifests", "after.yaml", "--format", form)
         told = done.err if form == "text" else done.out
         for rule, _, word in AFTER:

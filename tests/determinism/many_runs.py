@@ -25,7 +25,6 @@ BROKEN = (
     ("everything-of-a-run-is-said", "text"),
     ("everything-of-a-run-is-said", "json"),
     ("unused-override", "sarif"),
-    ("shared-place", "junit"),
     ("shadowed-variable", "github"),
 )
 ERRORS = Path(__file__).resolve().parents[1] / "golden/err"

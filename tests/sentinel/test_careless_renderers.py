@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -17,7 +16,6 @@ from compiler.render import formats
 from compiler.render.content import (
     CodeSpan,
     Content,
-    Element,
     Fingerprint,
     Line,
     Painted,
@@ -63,7 +61,6 @@ def careless(form: str, secret: str) -> Content:
         "json": member,
         "sarif": {"version": "2.1.0", "runs": [member]},
         "github": WorkflowCommands([("error", {"file": secret, "title": secret}, [secret, f"help: {secret}"])]),
-        "junit": Element("testsuites", {"name": secret}, [Element("failure", {"a": secret}, text=[secret, (secret,)])]),
     }
     return contents[form]
 
@@ -71,13 +68,11 @@ def careless(form: str, secret: str) -> Content:
 def check_form(form: str, text: str) -> None:
     if form in {"json", "sarif"}:
         assert isinstance(json.loads(text), dict)
-    if form == "junit":
-        assert ET.fromstring(text).tag == "testsuites"  # noqa: S314 - our own output
 
 
 def is_shown(text: str, shape: str) -> bool:
     """Whether `text` has a part of the secret, or no sign that one was taken out of it."""
-    is_marked = "…" in text or r"\u2026" in text or "&#8230;" in text
+    is_marked = "…" in text or r"\u2026" in text
     return not is_marked or any(leaks(text, secret) for secret in SECRETS[shape])
 
 

@@ -24,7 +24,7 @@ from tests.sentinel.conftest import (
 EVERY_SHAPE = pytest.mark.parametrize("shape", SHAPES)
 COMMANDS = (
     ("compile",),
-    *(("compile", "--format", form) for form in ("json", "github", "sarif", "junit")),
+    *(("compile", "--format", form) for form in ("json", "github", "sarif")),
     ("compile", "--check"),
     ("explain", "prod"),
     ("explain", "prod", "--format", "json"),

@@ -163,7 +163,6 @@ def _tell_findings(
     return invocation.findings(
         every,
         invocation.arguments.environment if values is None else None,
-        cases=cases_of(found, every),
         content=verification_content(values, found, cluster),
         is_answered=is_answered,
     )
@@ -242,12 +241,3 @@ def _key(status: KeyStatus) -> dict[str, Any]:
         "status": status.word,
         "rules": list(dict.fromkeys(status.rules)),
     }
-
-
-def cases_of(found: Verification | None, diagnostics: Sequence[Diagnostic]) -> dict[str, list[int]]:
-    """The secrets that were checked, each with the indexes of its findings among `diagnostics`, all that are told."""
-    positions = {id(diagnostic): index for index, diagnostic in enumerate(diagnostics)}
-    cases: dict[str, list[int]] = {}
-    for status in found.keys if found is not None else ():
-        cases.setdefault(status.cell.secret, []).extend(positions[id(each)] for each in status.found)
-    return cases

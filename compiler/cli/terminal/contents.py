@@ -1,6 +1,6 @@
 """Prepares a renderer's text for printing: conceals secrets, escapes control characters, keeps it well-formed.
 
-Text is concealed before JSON, XML or a workflow command escapes it, so that no escape hides a credential from the
+Text is concealed before JSON or a workflow command escapes it, so that no escape hides a credential from the
 search. Excerpts of source lines conceal on their own.
 CI runners look for commands in whatever a step prints: GitHub's for `::name::` at the beginning of a line, after
 blanks, and for `##[name]` anywhere (actions/runner, src/Runner.Common/ActionCommand.cs), Azure Pipelines' for
@@ -23,7 +23,7 @@ from compiler.text.wording import quote
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from compiler.render.content import Content, Element, Fingerprint, Fitted, Line, Piece, WorkflowCommands, Wrapped
+    from compiler.render.content import Content, Fingerprint, Fitted, Line, Piece, WorkflowCommands, Wrapped
 
 # What Key Vault calls the versions of a secret looks like a key: 32 hexadecimal digits. Under these names in a report
 # it is one, and in text after the word "version"; people need it to find the version.
@@ -103,16 +103,12 @@ class _Writer:
         self._looked_at: dict[str, str] = {}
         self._fingerprints: Counter[str] = Counter()
 
-    def text(self, content: Element | WorkflowCommands | Iterable[Line]) -> str:
+    def text(self, content: WorkflowCommands | Iterable[Line]) -> str:
         if isinstance(content, tuple):
-            from compiler.render.content import Element, WorkflowCommands  # noqa: PLC0415 - plain lines need neither
+            from compiler.render.content import WorkflowCommands  # noqa: PLC0415 - plain lines need neither
 
             if isinstance(content, WorkflowCommands):
                 return "".join(f"{self._command(*command)}\n" for command in content.commands)
-            if isinstance(content, Element):
-                # It is for programs, and so are the lines for people in it.
-                self._colour, self._width = False, None
-                return "\n".join(('<?xml version="1.0" encoding="UTF-8"?>', *self._element(content, ""), ""))
         return _harmless("".join(f"{self.line(line)}\n" for line in cast("Iterable[Line]", content)))
 
     def line(self, line: Line) -> str:
@@ -239,18 +235,6 @@ class _Writer:
     def _property(self, text: str) -> str:
         return self._data(text).replace(":", "%3A").replace(",", "%2C")
 
-    def _element(self, element: Element, indent: str) -> Iterator[str]:
-        attributes = (f' {name}="{_xml(self._piece(value))}"' for name, value in element.attributes.items())
-        opening = "".join((f"<{element.name}", *attributes))
-        if element.text is not None:
-            text = "".join(f"{_xml(self.line(line))}\n" for line in element.text)
-            yield f"{indent}{opening}>{text}</{element.name}>"
-            return
-        yield f"{indent}{opening}>"
-        for child in element.children:
-            yield from self._element(child, f"{indent}  ")
-        yield f"{indent}</{element.name}>"
-
 
 def _json_items(items: Iterator[Any]) -> Iterator[str]:
     """The list of `items`, as a member of the object."""
@@ -264,11 +248,3 @@ def _json_items(items: Iterator[Any]) -> Iterator[str]:
 def _json_text(value: Any) -> str:  # noqa: ANN401 - any JSON
     # Outside of strings there is no such text, and in them the escape means the same.
     return _SECOND_SIGN.sub(r"\\u0023", json.dumps(value, indent=2))
-
-
-def _xml(text: str) -> str:
-    """Printable `text`, which XML can hold all of, in ASCII as the content of an element or attribute."""
-    from html import escape  # noqa: PLC0415 - a large table, which one format of five needs
-
-    safe = _SECOND_SIGN.sub("&#35;", escape(text)).replace("::", ":&#58;")
-    return safe.encode("ascii", "xmlcharrefreplace").decode()

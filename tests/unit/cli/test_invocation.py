@@ -284,7 +284,7 @@ def test_text_shows_the_first_of_a_rule_and_how_to_see_the_rest(
     assert (err.count("error["), "not shown" in err) == (1000, False)
 
 
-@pytest.mark.parametrize("form", ["json", "github", "sarif", "junit"])
+@pytest.mark.parametrize("form", ["json", "github", "sarif"])
 def test_formats_for_programs_have_every_finding(
     many: list[Diagnostic], capsys: pytest.CaptureFixture[str], form: str
 ) -> None:

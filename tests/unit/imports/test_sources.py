@@ -37,7 +37,7 @@ KEY = "data: [{secretKey: A, remoteRef: {key: a, property: A}}]"
     ],
 )
 def test_no_text_of_a_file_that_may_be_a_value_is_shown(bring: Bring, text: str) -> None:
-    for form in ("text", "json", "sarif", "github", "junit"):
+    for form in ("text", "json", "sarif", "github"):
         done = bring(text, "--format", form, "--apply")
         assert done.code == 1
         assert SENTINEL not in done.out + done.err

@@ -15,7 +15,6 @@ from compiler.model.document import MOST_OF_A_RULE, Diagnostic, Severity, Source
 from compiler.render.content import (
     WIDEST,
     Content,
-    Element,
     Painted,
     Piece,
     Shown,
@@ -34,7 +33,7 @@ from tests.pace import allowed
 
 
 def test_every_content_has_a_text() -> None:
-    contents = ({"a": 1}, Element("a", {}), WorkflowCommands(()), ["a"])
+    contents = ({"a": 1}, WorkflowCommands(()), ["a"])
     kinds = [get_origin(kind) or kind for kind in get_args(Content)]
     assert [next(kind for kind in kinds if isinstance(content, kind)) for content in contents] == kinds
     assert all(text_of(content).endswith("\n") for content in contents if not isinstance(content, WorkflowCommands))

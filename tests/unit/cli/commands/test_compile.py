@@ -235,7 +235,7 @@ def test_the_variable_moves_one_environment_and_says_so(
     assert "AI_PLATFORM_SECRET_STORE is set" in done.err
 
 
-@pytest.mark.parametrize("form", ["json", "github", "sarif", "junit"])
+@pytest.mark.parametrize("form", ["json", "github", "sarif"])
 def test_formats_for_programs_have_standard_output_to_themselves(
     run: RunCommand, project: Path, edit: EditFile, form: str
 ) -> None:

@@ -101,7 +101,7 @@ def test_no_validator_is_loaded_for_names() -> None:
         ("import external-secrets", []),
         ("import --environment", ["dev", "prod", "staging"]),
         ("completion", ["bash", "zsh", "fish"]),
-        ("compile --format", ["text", "json", "github", "sarif", "junit"]),
+        ("compile --format", ["text", "json", "github", "sarif"]),
         ("status --format = ", ["text", "json", "openmetrics"]),
         ("migrate prod --on-conflict", ["fail", "skip", "overwrite"]),
         ("migrate prod --to", ["vault", "azure"]),

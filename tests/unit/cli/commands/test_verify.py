@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from compiler.cli.commands.verify import cases_of, verification_content
+from compiler.cli.commands.verify import verification_content
 from compiler.cli.parser import days
 from compiler.cluster.view import ClusterName
 from compiler.demo.local_openbao import LocalOpenBao
@@ -322,7 +322,6 @@ def test_keys_point_at_their_diagnostics_and_stores_name_the_caller() -> None:
     statuses = (KeyStatus(REFERENCE, [WARNING]), KeyStatus(REFERENCE, [ERROR, WARNING]), KeyStatus(REFERENCE, []))
     read = (RemoteSecret("a", "1", {}, Attributes()),) * 3
     found = Verification(statuses, (ERROR, WARNING), seen, answered=True, read=read)
-    assert cases_of(found, (ERROR, WARNING)) == {"github": [1, 0, 1]}
     place = {"secret": "github", "key": "TOKEN", "store": "vault", "name": "team/github", "property": "TOKEN"}
     assert verification_content(None, found, ClusterName(None, "https://10.0.0.1:443")) == {
         "valuesFile": None,
@@ -343,4 +342,4 @@ def test_keys_point_at_their_diagnostics_and_stores_name_the_caller() -> None:
 
 def test_where_nothing_could_be_asked_there_are_no_keys() -> None:
     content = verification_content("values.yaml", None)
-    assert (cases_of(None, (ERROR,)), content["keys"], content["valuesFile"]) == ({}, [], "values.yaml")
+    assert (content["keys"], content["valuesFile"]) == ([], "values.yaml")

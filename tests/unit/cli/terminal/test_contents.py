@@ -2,14 +2,12 @@ import hashlib
 import json
 import re
 import time
-from xml.etree import ElementTree as ET
 
 import pytest
 
 from compiler.cli.terminal.contents import block_text, line_text, text_of
 from compiler.render.content import (
     CodeSpan,
-    Element,
     Fingerprint,
     Fitted,
     Painted,
@@ -69,12 +67,6 @@ def test_a_broken_line_is_no_command_of_a_workflow() -> None:
     assert line_text(Fitted(("aaaa ::error::x",), 0), width=9) == "aaaa\n: :error::x"
 
 
-def test_what_programs_read_has_no_style_and_no_break() -> None:
-    line = Fitted((Painted("one two", Style.ERROR),), 2)
-    text = text_of(Element("a", {}, text=[line]), colour=True, width=4)
-    assert text.endswith("<a>one two\n</a>\n")
-
-
 def test_a_block_keeps_its_lines() -> None:
     assert block_text("a\nb\n") == "a\nb\n"
     assert block_text(f"a: {PEM}\nb\x1b\té\n") == "a: …\nb\\x1b    é\n"
@@ -108,18 +100,6 @@ def test_a_fingerprint_is_of_what_is_shown_and_tells_equal_ones_apart() -> None:
 def test_a_command_is_concealed_before_it_is_escaped_and_cannot_be_ended() -> None:
     command = ("error", {"file": f"a,b:c%\n{AWS}", "line": "1"}, ["x\r\n::error::y", AWS])
     assert text_of(WorkflowCommands([command])) == "::error file=a%2Cb%3Ac%25\\x0a…,line=1::x\\x0d\\x0a::error::y%0A…\n"
-
-
-def test_xml_is_concealed_before_it_is_escaped_and_stays_well_formed() -> None:
-    text = text_of(
-        Element(
-            "a", {"b": f'"<{AWS}'}, [Element("c", {}, text=[("]]>&\x00\ud800", "é"), f"x\n{AWS}"]), Element("d", {})]
-        )
-    )
-    assert text.isascii()
-    root = ET.fromstring(text)  # noqa: S314 - our own output
-    assert (root.tag, root.get("b"), [child.tag for child in root]) == ("a", '"<…', ["c", "d"])
-    assert root[0].text == "]]>&\\x00\\ud800é\nx\\x0a…\n"
 
 
 @pytest.mark.heavy
@@ -159,11 +139,7 @@ def test_nor_does_a_command_of_a_workflow_hold_another() -> None:
     assert text_of(WorkflowCommands([command])) == shown
 
 
-def test_nor_do_json_and_xml_which_mean_the_same() -> None:
+def test_nor_does_json_which_means_the_same() -> None:
     text = text_of({"a": list(HOSTILE), "##vso[a.b]": 1})
     assert not re.search(r"##\w*\[", text)
     assert json.loads(text) == {"a": list(HOSTILE), "##vso[a.b]": 1}
-    text = text_of(Element("a", {"b": HOSTILE[2]}, text=HOSTILE))
-    assert not re.search(r"##\w*\[|::", text)
-    found = ET.fromstring(text)  # noqa: S314 - our own
-    assert (found.attrib, found.text) == ({"b": HOSTILE[2]}, "".join(f"{line}\n" for line in HOSTILE))
