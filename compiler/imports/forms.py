@@ -26,8 +26,8 @@ from compiler.text.wording import quote, shell_line
 
 # The kind whose objects are read in each form.
 KINDS: Mapping[str, str] = {"external-secrets": "ExternalSecret", "secret-provider-class": "SecretProviderClass"}
-ENV_EXAMPLE, STORE_NAMES = "env-example", "store"
-FORMS = (*KINDS, ENV_EXAMPLE, STORE_NAMES)
+STORE_NAMES = "store"
+FORMS = (*KINDS, STORE_NAMES)
 # The API groups of the operator, its generators, kubernetes-external-secrets (no longer maintained) and the CSI driver.
 _GENERATORS = "generators.external-secrets.io"
 _FORMER_OPERATOR, _CSI_DRIVER = "kubernetes-client.io", "secrets-store.csi.x-k8s.io"

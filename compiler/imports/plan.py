@@ -6,10 +6,9 @@ with a Secret refuses its object, and the rest is planned again.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from compiler.edit.new_entry import SecretRequest, new_secret
 from compiler.edit.new_project import Draft, address_scalar, compile_drafts, new_draft
 from compiler.edit.yaml_edit import Edit, add_members, apply_edits, apply_splices, in_braces
 from compiler.imports.forms import USUAL, FoundKey, FoundObject, FoundSecret
@@ -17,9 +16,9 @@ from compiler.imports.found_stores import OWN_STORE, STORE_OPTION, Setting, Sour
 from compiler.imports.sources import ImportTarget, store_kind
 from compiler.model import group_pairs
 from compiler.model.document import Node, Severity, Span
-from compiler.model.environment import Entry, Secret, Store
+from compiler.model.environment import Entry
 from compiler.model.facts import NEW_SECRET_WAVE, as_label, parse_duration
-from compiler.model.store import DEFAULT_MOUNT, Place, place_of
+from compiler.model.store import DEFAULT_MOUNT, place_of
 from compiler.model.values import CHART_LABELS
 from compiler.pipeline import Result
 from compiler.refusal import Refusal
@@ -28,7 +27,6 @@ from compiler.rules.api import Finding
 from compiler.stages.emit import scalar
 from compiler.stages.files import Output
 from compiler.stages.load import load_text
-from compiler.stores.registry import PROVIDERS
 from compiler.text.characters import has_control
 from compiler.text.wording import quote
 
@@ -67,43 +65,6 @@ class ImportPlan:
     stores: tuple[PlannedStore, ...]
     outputs: tuple[Output, ...]
     result: Result  # what compiling would find, with the places of what was read
-
-
-def plan_names(here: ImportTarget, secret: str, names: Sequence[str], file: FoundObject) -> ImportPlan:
-    """The plan of a secret with the `names` of an example as keys. Raises Refusal."""
-    if not names and not file.reasons:
-        raise Refusal("cannot run", f"there is no name in {file.name}", "write NAME= on a line of its own")
-    if file.reasons:
-        return ImportPlan(here.name, (file,), (), (), (), Result(None, ()))
-    entry = here.entries.get(secret)
-    if entry is not None:
-        chosen = here.stores.get(here.merged.text("store") or "")
-        if chosen is None or chosen.text("provider") not in PROVIDERS:
-            message = f"the environment {quote(here.name)} has no store to read {quote(secret)} from"
-            raise Refusal("found", message, "choose one of `stores:` with `store:`, in it or in what it extends")
-        source = here.known_stores()[store_kind(chosen), chosen.text("name") or ""]
-        prefix, provider = chosen.text("prefix") or "", source.provider.id
-        keys = []
-        for name in names:
-            known = entry.keys.get(name)
-            place = place_of(known, provider, entry.remote.get(provider), prefix) if known is not None else None
-            place = place or Place(f"{prefix}{name}", name)
-            keys.append(FoundKey(name, source, place.remote_key, place.property, file.at))
-        found = FoundSecret(here.namespace, entry.target, tuple(keys), file.at)
-        return plan_import(here, [replace(file, secrets=(found,))])
-    request = SecretRequest(secret, None, dict.fromkeys(("target", *PROVIDERS)), tuple(names), (here.name,))
-    outputs, _, result = new_secret(here.root, request)
-    environments = result.project.environments if result.project is not None else ()
-    made = [each.secrets[secret] for each in environments if each.name == here.name and secret in each.secrets]
-    planned = tuple(_of_compiled(each, each.store, file.at) for each in made if each.store is not None)
-    return ImportPlan(here.name, (file,), planned, (), tuple(outputs), result)
-
-
-def _of_compiled(secret: Secret, store: Store, at: Span) -> PlannedSecret:
-    source = SourceStore(store.kind, store.name, store.provider)
-    keys = tuple(FoundKey(each.key.name, source, *each.place, at) for each in secret.keys if each.place is not None)
-    found = FoundSecret(secret.namespace or "", secret.entry.target, keys, at)
-    return PlannedSecret(secret.id, found, PlannedStore(store.id, source, is_new=False, changes={}), None, {}, ())
 
 
 def plan_import(here: ImportTarget, objects: Sequence[FoundObject]) -> ImportPlan:

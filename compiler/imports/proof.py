@@ -12,7 +12,7 @@ from compiler.model.facts import ANNOTATION, parse_duration
 from compiler.model.store import Sameness, StoreIdentity, compare_stores
 from compiler.model.values import CHART_LABELS, Manifest, manifests_of
 from compiler.refusal import Refusal
-from compiler.text.wording import pluralize, quote
+from compiler.text.wording import pluralize
 
 # The namespace, the Secret and the key.
 _Name = tuple[str, str, str]
@@ -63,18 +63,6 @@ def prove(plan: ImportPlan, lost: Sequence[Span] = ()) -> Proof:
         details = "".join(f"  {each.where}\n" for each in lost)
         raise Refusal("found", message, "nothing was written; report this with the manifests' form", details)
     return {"found": found, "taken": taken, "refused": refused}
-
-
-def prove_names(plan: ImportPlan, secret: str, names: Sequence[str]) -> Proof:
-    """The proof of a plan for `names`, none of which says where a value is. Raises Refusal for other keys."""
-    found, nothing = Counts(1, len(names)), Counts(0, 0)
-    if not plan.secrets:
-        return {"found": found, "taken": nothing, "refused": found}
-    environment = _find_environment(plan)
-    made = environment.secrets.get(secret) if environment is not None else None
-    if made is None or {key.key.name for key in made.keys} != {*names}:
-        raise Refusal("found", f"the compiled secret {quote(secret)} would not have these keys", "nothing was written")
-    return {"found": found, "taken": found, "refused": nothing}
 
 
 class ChangedText(NamedTuple):

@@ -1,4 +1,4 @@
-"""Reads what an import is given: manifests, a cluster's objects or variable names, and the environment.
+"""Reads what an import is given: manifests or a cluster's objects, and the environment.
 
 It never reads a Secret's value, and shows no text that may be one.
 """
@@ -11,14 +11,14 @@ from functools import partial
 from pathlib import Path
 
 from compiler.cluster.view import EXTERNAL_SECRETS, SECRETS, ClusterError, ClusterView, keys_of
-from compiler.consumers.look import SHOWN_STDIN, STDIN, read_documents, read_files
+from compiler.consumers.look import STDIN, read_documents, read_files
 from compiler.consumers.readers import ObjectIndex, objects_in, take
 from compiler.edit.new_project import environment_text, option_span
 from compiler.imports.forms import KINDS, FoundObject, KeyNames, bare_object, read_object
 from compiler.imports.found_stores import OWN_STORE, STORE_OPTION, STORES, SourceStore, Stores
 from compiler.model.document import Diagnostic, Document, Node, Source, Span, extent
 from compiler.model.environment import ClusterPin, Entry, cluster_pin
-from compiler.model.facts import MAX_INPUT_BYTES, MAX_MANIFEST_DEPTH
+from compiler.model.facts import MAX_MANIFEST_DEPTH
 from compiler.model.store import DEFAULT_MOUNT
 from compiler.model.values import child
 from compiler.pipeline import compile_project
@@ -27,7 +27,7 @@ from compiler.refusal import Refusal
 from compiler.rules.api import Finding
 from compiler.stages.resolve import Outside, catalogue_of, merge
 from compiler.stores.registry import PROVIDERS, provider_of
-from compiler.text.wording import command_line, kubectl_line, pluralize, shell_line, suggest
+from compiler.text.wording import command_line, kubectl_line, pluralize, suggest
 
 _REFERENCES = ("secretStoreRef", "storeRef")
 _HELD = ("data", "stringData")
@@ -44,22 +44,6 @@ OPTIONAL = frozenset({SECRETS, *_OTHERS})
 # The stores of `--store`, whose kind is not known, by kind and name.
 NamedStores = dict[tuple[str, str], SourceStore]
 _NAMES_ALONE = 'go-template={{range $key, $value := .data}}{{$key}}{{"\\n"}}{{end}}'
-_CHARACTERS = re.compile(r"[^\r\n]")
-# In one case, or without a digit: Base64 with its padding looks like a name with its equals sign. A name alone is in
-# capitals, and neither is as long as a key in Base32.
-_NAME = r"(?!(?:[A-Z0-9]{16,}|[a-z0-9]{16,})(?![A-Za-z0-9_]))([A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*|[A-Za-z_]+)"
-_LINE = re.compile(rf"\s*(?:export\s+)?{_NAME}\s*=(.*)", re.ASCII | re.DOTALL)
-_NAME_ALONE = re.compile(rf"\s*(?:export\s+)?{_NAME}(?<![a-z])\s*", re.ASCII)
-# Nothing, quotes around nothing, and a comment behind a space.
-_NO_VALUE = re.compile(r"\s*+(?:\"\"|'')?\s*+(?:(?<=\s)#.*)?", re.DOTALL)
-_PASSED_OVER = re.compile(r"\s*(?:#.*)?")
-# The names in one case, each with its equals sign: a line of a Base64 value in both is taken for no name.
-_LED_BY = "^[[:space:]]*(export[[:space:]]+)?"
-_PRINT_NAMES = (
-    *("sed", "-nE"),
-    *("-e", rf"s/{_LED_BY}([A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*)[[:space:]]*=.*/\2=/p"),
-    *("-e", rf"s/{_LED_BY}([A-Z_][A-Z0-9_]*)[[:space:]]*$/\2=/p"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,29 +277,6 @@ def _secret_with_values(document: Node, namespace: str) -> FoundObject | None:
         return None
     help_text = "remove the file, replace the values, which are exposed, and set the new ones with `put`"
     return bare_object(document, namespace).refuse(Finding("it holds values in the clear", held.key_span, help_text))
-
-
-def read_names(shown: str, text: str) -> tuple[tuple[str, ...], FoundObject]:
-    """The names, in order, and the file as an object with its refusals, none of which shows a name. Raises Refusal."""
-    if len(text) > MAX_INPUT_BYTES:
-        raise Refusal("usage", f"{shown} is larger than {MAX_INPUT_BYTES} bytes", "name a file of names alone")
-    source = Source(shown, _CHARACTERS.sub(" ", text))
-    names, reasons = dict[str, None](), list[Finding]()
-    prints = f": `{shell_line(*_PRINT_NAMES, shown)}` prints them" if shown != SHOWN_STDIN else ""
-    help_text = f"keep the names alone{prints}; a real value counts as exposed"
-    for number, line in enumerate(text.split("\n"), start=1):
-        if _PASSED_OVER.fullmatch(line):
-            continue
-        at = Span(source, *source.line_bounds(number))
-        found = _LINE.fullmatch(line) or _NAME_ALONE.fullmatch(line)
-        if found is None:
-            reasons.append(Finding(f"line {number} is not of the form NAME=", at, help_text))
-        elif found.re is _LINE and not _NO_VALUE.fullmatch(found[2]):
-            reasons.append(Finding("a value stands beside its name", at, help_text))
-        elif found[1] in names:
-            reasons.append(Finding("its name is in a line above too", at, "name each once"))
-        names |= {found[1]: None} if found is not None else {}
-    return tuple(names), FoundObject("file", "", shown, Span(source), reasons=tuple(reasons))
 
 
 def parse_stores(words: Sequence[str], addresses: Mapping[str, str]) -> NamedStores:

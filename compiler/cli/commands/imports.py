@@ -9,11 +9,10 @@ from typing import Any
 from compiler.cli.invocation import Invocation, files_alone, interruption, live_environments, open_stores
 from compiler.cli.parser import Parser, add_accept_cluster, add_all, add_format, member_of
 from compiler.cluster.view import connect_cluster
-from compiler.consumers.look import read_files
 from compiler.edit.new_project import check_name, write_new
-from compiler.imports.forms import ENV_EXAMPLE, FORMS, STORE_NAMES, FoundObject, FoundSecret
-from compiler.imports.plan import ImportPlan, PlannedSecret, plan_import, plan_names
-from compiler.imports.proof import Counts, Proof, find_changed_texts, prove, prove_names
+from compiler.imports.forms import FORMS, STORE_NAMES, FoundObject, FoundSecret
+from compiler.imports.plan import ImportPlan, PlannedSecret, plan_import
+from compiler.imports.proof import Counts, Proof, find_changed_texts, prove
 from compiler.imports.sources import (
     HOLDING,
     OPTIONAL,
@@ -21,7 +20,6 @@ from compiler.imports.sources import (
     open_target,
     parse_stores,
     read_cluster,
-    read_names,
     read_sources,
 )
 from compiler.imports.store_names import StoreContents, contents_lines, read_contents
@@ -40,7 +38,6 @@ and the catalogue. Shows the plan first.
   external-secrets: ExternalSecrets of the operator (v1, v1beta1) with the stores that they name, and those of
     kubernetes-external-secrets; of files, or of the cluster
   secret-provider-class: Secrets that the Secrets Store CSI driver makes (Azure and Vault, `secretObjects`)
-  env-example: names of variables as the keys of a new secret; a value beside a name is refused
   store: the remote secrets of a store of the environment that no entry covers, by their names alone; with --cluster it
     says which of them nothing in the cluster reads. It needs what `generate access ENV --for importer` grants
 
@@ -52,7 +49,6 @@ EXAMPLES = (
     "helm template shop ./chart | platform-secrets import external-secrets - --environment prod --apply",
     "platform-secrets import external-secrets --cluster --context dev-admin --namespace shop --environment dev",
     "platform-secrets import secret-provider-class classes/ --environment dev --namespace shop",
-    "platform-secrets import env-example .env.example --secret shop --environment dev",
     "platform-secrets import store vault --environment dev --only 'team-a/*'",
 )
 # Secrets that a person looks through, and those that are planned at a time.
@@ -72,7 +68,6 @@ def configure(parser: Parser) -> None:
         parser.add_option(each.option, "URL", f"where the {each.title} of --store is reached")
         parser.require(each.option, "--store")
     parser.add_option("--namespace", "NAME", "namespace of objects that name none, or the only one of the cluster")
-    parser.add_option("--secret", "NAME", "env-example: the new secret")
     parser.add_repeatable("--only", "PATTERN", "store: only names that match, such as 'team-a/*'; repeatable")
     add_accept_cluster(parser)
     parser.add_flag("--apply", "write; without it, only show the plan")
@@ -90,11 +85,6 @@ def run(invocation: Invocation) -> int:
     if given.form == STORE_NAMES:
         return _import_store(invocation, name)
     here = open_target(invocation.root, name, files_alone())
-    if given.form == ENV_EXAMPLE:
-        secret = check_name("secret", given.secret)
-        names, file = read_names(*_one_file(given.files))
-        plan = plan_names(here, secret, names, file)
-        return _finish(invocation, name, plan, partial(prove_names, plan, secret, names))
     urls = {each.id: getattr(given, member_of(each.option)) for each in PROVIDERS.values()}
     stores = parse_stores(given.store, {provider: url for provider, url in urls.items() if url is not None})
     if given.cluster:
@@ -118,11 +108,8 @@ def _check_form(given: Namespace) -> None:
         raise Refusal("usage", "nothing to import", "name files or folders, or - for standard input")
     if given.form == STORE_NAMES and len(given.files) != 1:
         raise Refusal("usage", "one store is to be named", "name it as the environment does")
-    for option, form in (("only", STORE_NAMES), ("secret", ENV_EXAMPLE)):
-        if given.form != form and getattr(given, option):
-            raise Refusal("usage", f"--{option} is only for {form}", f"leave --{option} out")
-    if given.form == ENV_EXAMPLE and given.secret is None:
-        raise Refusal("usage", f"{ENV_EXAMPLE} needs --secret", "name the new secret: --secret NAME")
+    if given.form != STORE_NAMES and given.only:
+        raise Refusal("usage", f"--only is only for {STORE_NAMES}", "leave --only out")
 
 
 def _import_store(invocation: Invocation, name: str) -> int:
@@ -149,13 +136,6 @@ def _import_store(invocation: Invocation, name: str) -> int:
     return code
 
 
-def _one_file(paths: Sequence[str]) -> tuple[str, str]:
-    files = [*read_files(paths)]
-    if len(files) != 1:
-        raise Refusal("usage", f"{ENV_EXAMPLE} takes one file", "run it once for each secret")
-    return files[0]
-
-
 def _finish(
     invocation: Invocation,
     name: str,
@@ -178,7 +158,7 @@ def _finish(
     content = import_content(given.form, plan, proof, applied=applies, contents=contents)
     before = [*before, *(contents_lines(contents) if contents is not None else ())]
     code = invocation.findings(diagnostics, name, content=content, least=OK if plan.secrets else FOUND)
-    invocation.summary([*before, *import_lines(given.form, plan, proof), *_ending(plan, given.apply)])
+    invocation.summary([*before, *import_lines(plan, proof), *_ending(plan, given.apply)])
     return code
 
 
@@ -222,7 +202,7 @@ def _ending(plan: ImportPlan, is_applied: bool) -> Sequence[Line]:  # noqa: FBT0
     return [*lines, f"next: {command_line('compile', plan.environment)}, then {verify}"]
 
 
-def import_lines(form: str, plan: ImportPlan, proof: Proof) -> Iterator[Line]:
+def import_lines(plan: ImportPlan, proof: Proof) -> Iterator[Line]:
     """The stores, the secrets, the counts, and the proof."""
     for store in plan.stores:
         changes = ", ".join(f"{name} {value}" for name, value in store.changes.items())
@@ -243,7 +223,7 @@ def import_lines(form: str, plan: ImportPlan, proof: Proof) -> Iterator[Line]:
         yield *pieces_of(secrets), f": the {text.name} {change}"
     yield f"found {_count_objects(proof['found'])}: {_shares(proof)}"
     assumed = _count_assumed_keys(plan)
-    if equal := _equal_keys(form, plan, proof):
+    if equal := _equal_keys(plan, proof):
         keys = f"{pluralize(equal, 'key')} read as before by the compiled environment"
         yield f"proof: {keys}: same store, name and property"
     if unnamed := sum(not each.found.names_keys for each in plan.secrets):
@@ -267,9 +247,9 @@ def _count_assumed_keys(plan: ImportPlan) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _equal_keys(form: str, plan: ImportPlan, proof: Proof) -> int:
-    """How many keys are read where they were; no name of an example says where its value is."""
-    return proof["taken"].keys - sum(_count_assumed_keys(plan).values()) if form != ENV_EXAMPLE else 0
+def _equal_keys(plan: ImportPlan, proof: Proof) -> int:
+    """How many keys are read where they were."""
+    return proof["taken"].keys - sum(_count_assumed_keys(plan).values())
 
 
 def _owners(plan: ImportPlan) -> dict[str, list[str]]:
@@ -323,7 +303,7 @@ def import_content(
         "secrets": [_secret(each) for each in plan.secrets] if plan is not None else [],
         "files": [output.shown for output in plan.outputs] if plan is not None else [],
         "counts": {name: members(each, "objects", "keys") for name, each in proof.items()} if proof else None,
-        "equalKeys": _equal_keys(form, plan, proof) if plan is not None and proof else None,
+        "equalKeys": _equal_keys(plan, proof) if plan is not None and proof else None,
         "changedMetadata": [
             {**text._asdict(), "secrets": names}
             for text, names in (find_changed_texts(plan).items() if plan is not None and proof else ())

@@ -66,7 +66,7 @@ PROOF = {"found": Counts(2, 15), "taken": Counts(1, 14), "refused": Counts(1, 1)
 
 
 def test_the_plan_names_what_it_takes_and_what_it_does_not_know() -> None:
-    lines = ["".join(map(str, line)) for line in import_lines("external-secrets", PLAN, PROOF)]
+    lines = ["".join(map(str, line)) for line in import_lines(PLAN, PROOF)]
     assert lines[0] == "store backend: new, mount kv; the manifests do not say its address"
     assert lines[1].startswith("secret db: shop/shop-db with KEY_0, KEY_1")
     assert lines[1].endswith(" and 2 more")
@@ -88,5 +88,5 @@ def test_a_report_without_a_plan_has_the_same_members() -> None:
 )
 def test_what_is_all_or_nothing_is_said_without_numbers(taken: Counts, refused: Counts, said: str) -> None:
     proof = {"found": Counts(2, 15), "taken": taken, "refused": refused}
-    lines = ["".join(map(str, line)) for line in import_lines("env-example", PLAN, proof)]
-    assert lines[-1] == f"found 2 objects with 15 keys: {said}"
+    lines = ["".join(map(str, line)) for line in import_lines(PLAN, proof)]
+    assert f"found 2 objects with 15 keys: {said}" in lines
