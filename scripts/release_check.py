@@ -31,7 +31,7 @@ _RELEASE = re.compile(r"^## \[([^\]]+)\](?: - (\d{4}-\d{2}-\d{2})$)?.*?\n(.*?)(?
 PAGES = {
     "README.md": "/platform_secrets-",
     "chart/README.md": r"(?:chart: platform-secrets\n +targetRevision|name: platform-secrets\n +version): ",
-    "docs/how-to/argocd.md": r"(?:--chart-revision |/platform-secrets:)",
+    "docs/how-to/argocd.md": "/platform-secrets:",
     "docs/examples/cronjobs/kustomization.yaml": r"/platform-secrets\n +newTag: ",
 }
 # What the wheel has below `compiler/`, and the sdist as it stands.

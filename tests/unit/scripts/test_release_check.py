@@ -71,8 +71,8 @@ PLANTED = [
     ("chart/README.md", f"    version: {VERSION}", "    version: 0.9.0", "chart/README.md: names 0.9.0, not"),
     (
         "docs/how-to/argocd.md",
-        f"--chart-revision {VERSION}",
-        "--chart-revision 0.9.0",
+        f"/platform-secrets:{VERSION}",
+        "/platform-secrets:0.9.0",
         "docs/how-to/argocd.md: names 0.9.0, not",
     ),
     (
