@@ -239,7 +239,7 @@ def words_to_run(proposal: Proposal) -> list[str]:
     """The line without what writes to a store, or waits for long."""
     command = proposal.command[0]
     words = [word for word in proposal.command if word != "--apply" or command == "cutover"]
-    waits = "--wait" in words or (command == "rotate" and not {"--undo", "--take-over"} & set(words))
+    waits = "--wait" in words or (command == "rotate" and "--undo" not in words)
     return [*words, *(["--timeout", "1s"] if waits and "--timeout" not in words else [])]
 
 

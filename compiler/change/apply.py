@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
-from compiler.change.attributes import COMMAND as ROTATE
-from compiler.change.attributes import require_hold_of_write
 from compiler.change.journal import Run, Stage, find_unfinished, new_id, new_run
 from compiler.change.operations import Operation
 from compiler.change.plan import End, Options, Outcome, Plan, State, Target, WriteResult
@@ -34,7 +32,6 @@ class Change:
     identity: Mapping[str, Any]  # finds the run that the same command resumes
     plan: Callable[[Run | None], Plan]  # reads and compares, narrowed to the unfinished run that it gets, if any
     options: Options
-    run_id: str | None = None  # of a new run, where the plan has to know it
     no_way_back: tuple[str, ...] = ()  # why a new run cannot be undone, in words
 
     @property
@@ -105,7 +102,7 @@ def _is_blocked(change: Change, plan: Plan) -> bool:
 
 
 def _apply_locked(change: Change, listener: Listener, seen: Plan | None) -> Outcome:
-    options, run_id = change.options, change.run_id or new_id()
+    options, run_id = change.options, new_id()
     with run_lock(options.root, f"{change.command}, run {run_id}", listener.waits) as rename:
         unfinished = find_unfinished(options.root, change.identity)
         if unfinished is not None:
@@ -314,9 +311,6 @@ class _Work:
         try:
             self._log.start(write)
             try:
-                if self._log.run.command == ROTATE:
-                    # As late as possible: another machine may have taken it over since it was planned.
-                    require_hold_of_write(self._log.run, self._stores, write.target)
                 result, maybe_stored = write_remote(write, self._stores[write.store], self._log), False
             except StoreError as error:
                 result, maybe_stored = write.report_refusal(error), error.maybe_done

@@ -1,17 +1,15 @@
-"""Plans what each write stores beside its value: its age, its expiry date, and the rotation that it belongs to.
+"""Plans what each write stores beside its value: its age and its expiry date.
 
 Without its age, a copy or what is put back would be as young as its date. A remote secret has one expiry date, which
 Azure Policy judges when a version is written: where the date that its keys call for is not allowed any more, the
-nearest allowed one is written, and the keys stay overdue all the same. The id of a rotation keeps `put` and other
-rotations away until it ends.
+nearest allowed one is written, and the keys stay overdue all the same.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from compiler.change.journal import Run, RunEntry, find_run
+from compiler.change.journal import Run
 from compiler.change.operations import NewVersion, Operation, Put, Restore, refuse_targets
 from compiler.change.plan import (
     Aged,
@@ -20,11 +18,9 @@ from compiler.change.plan import (
     Note,
     NoteKind,
     Plan,
-    RotationPhase,
     Step,
     Target,
 )
-from compiler.change.run_files import caller_of
 from compiler.live.observation import (
     NOT_HELD,
     Likeness,
@@ -33,29 +29,21 @@ from compiler.live.observation import (
     compare_held,
     kv_line,
     plus_days,
-    rotation_of,
-    start_time,
     value_at,
 )
 from compiler.model.environment import Store
-from compiler.model.facts import short_age
 from compiler.model.inventory import PlaceLimits
 from compiler.refusal import Refusal
-from compiler.stores.errors import Action, ConflictError, DisabledError, StoreError, StoreLocation
+from compiler.stores.errors import Action, ConflictError, DisabledError, StoreLocation
 from compiler.stores.interface import (
     FROM_VERSION,
-    ROTATION,
-    ROTATION_BY,
     VALUE_SINCE,
-    Attributes,
     Problem,
     RemoteSecret,
     SecretReader,
     SecretWriter,
-    StoreState,
     Use,
     since_text,
-    with_tags,
 )
 from compiler.stores.secret_value import Comparer
 from compiler.text.wording import command_line, quote
@@ -67,8 +55,8 @@ SinceOf = Callable[[Sequence[tuple[Step, int]]], Iterable[datetime | None]]
 
 
 def tags_to_copy(tags: Mapping[str, str]) -> dict[str, str]:
-    """`tags` without those that are about one secret only: its age and its rotation."""
-    return {name: text for name, text in tags.items() if name not in {VALUE_SINCE, ROTATION, ROTATION_BY}}
+    """`tags` without the age, which is about one secret only."""
+    return {name: text for name, text in tags.items() if name != VALUE_SINCE}
 
 
 def since_in_sources(readers: Mapping[str, SecretReader]) -> SinceOf:
@@ -360,168 +348,7 @@ def _date_text(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}" if (moment.hour, moment.minute) == (0, 0) else f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
-COMMAND, TAKE_OVER = "rotate", "--take-over"
-
-
-def refuse_rotating(plan: Plan) -> Plan:
-    """`plan` without the writes to secrets that another run rotates; their steps name that run.
-
-    Another value would replace the one that the cluster is to get, and the run could no longer be undone.
-    """
-    found: dict[Target, tuple[str, str]] = {}
-    for write in plan.writes:
-        attributes = write.base.attributes if write.base is not None else Attributes()
-        run = rotation_of(attributes)
-        if run is not None and run != plan.tags.get(ROTATION):
-            found[write.target] = _why_rotating(plan, run, attributes, write.steps[0].secret)
-        elif run is None and plan.tags and ROTATION in attributes.tags:
-            found[write.target] = f'it has a tag "{ROTATION}" of another program', "rename that tag, or take it away"
-    return refuse_targets(plan, found) if found else plan
-
-
-def tags_of(run_id: str, holder: str) -> dict[str, str]:
-    """The tags that mark a rotation and its holder; `tag_rotation` adds the version where tags are not per version."""
-    return {ROTATION: run_id, **({ROTATION_BY: holder} if holder else {})}
-
-
-def tag_rotation(run_id: str, holder: str, store: SecretWriter, name: str, now: str, own: str | None) -> None:
-    """Set the tags of a rotation on the version `now`; `own` is the version that it wrote, None if not known."""
-    tags = tags_of(run_id, holder)
-    if holder and own is not None and store.address.provider.deletes_by_version:
-        tags[ROTATION_BY] = f"{holder}{FROM_VERSION}{own}"
-    store.set_tags(name, now, tags)
-
-
-def drop_ended_tags(plan: Plan, root: Path) -> Plan:
-    """The plan of an undo: an earlier version comes back without the tags of a rotation that has ended since.
-
-    The journals of rotations are below `root`; a rotation of another machine keeps its tag.
-    """
-    return replace(plan, writes=tuple(_drop_tag_if_ended(write, root) for write in plan.writes))
-
-
-def _drop_tag_if_ended(write: Operation, root: Path) -> Operation:
-    if not isinstance(write, Restore) or (run_id := rotation_of(write.earlier.attributes)) is None:
-        return write
-    try:
-        run = find_run(root, run_id)
-    except Refusal:
-        return write
-    if run.phase is not RotationPhase.CLOSED and not run.is_undone:
-        return write
-    had = write.earlier.attributes
-    attributes = replace(had, tags=with_tags(had.tags, {ROTATION: None, ROTATION_BY: None}))
-    return replace(write, attributes=attributes)
-
-
-def _why_rotating(plan: Plan, run_id: str, attributes: Attributes, secret: str) -> tuple[str, str]:
-    """Why a secret under rotation is left alone, and the way out, which depends on where the journal is."""
-    run = run_held_here(plan.options.root, run_id, attributes)
-    if run is None:
-        who = person_of(holder_of(attributes))
-        way = f"{journal_place(who)}: continue it there; {if_lost(plan.environment, secret, run_id)}"
-        return f"{under_way(run_id, 'it', who)}, is under way", way
-    words = [COMMAND, run.environment, *to_arguments(run)]
-    if run.is_undo_begun:
-        words[2:] = ["--undo", run_id, "--apply"]
-    elif run.phase is RotationPhase.CLOSED or run.ended == "conflict":
-        words[2:] = ["--confirm-revoked", run_id]
-    return f"{under_way(run_id, 'it', run.who)}, is under way", f"continue it: {command_line(*words)}"
-
-
-def under_way(run_id: str, of: str, who: str) -> str:
-    """The rotation of `of` in words, with its age and its holder; `who` is empty where the holder is not known."""
-    by = f" by {who}" if who else ""
-    return f"the rotation {run_id} of {of}, started {short_age(datetime.now(UTC) - start_time(run_id))} ago{by}"
-
-
-def journal_place(who: str) -> str:
-    """Where the journal of the run is, in words: with `who`, if that is known."""
-    return f"its journal is {f'with {who}' if who else 'in the folder of the project where it began'}"
-
-
-def if_lost(environment: str, secret: str, run_id: str) -> str:
-    """The way out where the journal of a rotation is lost."""
-    return f"if that is lost: {command_line(COMMAND, environment, secret, TAKE_OVER, run_id)}"
-
-
-def holder_of(attributes: Attributes) -> str:
-    """The holder of the rotation by its tags: user@host, and the id of a take-over where there was one."""
-    return attributes.tags.get(ROTATION_BY, "").partition(FROM_VERSION)[0]
-
-
-def person_of(holder: str) -> str:
-    """The holder as user@host; empty where the tags do not say that."""
-    return caller_of(holder.partition(" ")[0])
-
-
-def version_of_rotation(attributes: Attributes) -> str | None:
-    """The version that the tags name, in a store with one set of tags for all versions; None if they name none."""
-    version = attributes.tags.get(ROTATION_BY, "").partition(FROM_VERSION)[2]
-    return version if version.isascii() and version.isdecimal() else None
-
-
-def run_held_here(root: Path, run_id: str, attributes: Attributes) -> Run | None:
-    """The run that these tags name, if its journal is here and no other machine has taken it over."""
-    try:
-        run = find_run(root, run_id)
-    except Refusal:
-        return None
-    # A take-over that was stopped may have left only the first line of its journal.
-    return run if run.is_planned and not _is_taken(run, attributes) else None
-
-
-def _is_taken(run: Run, attributes: Attributes) -> bool:
-    return rotation_of(attributes) == run.id and holder_of(attributes) not in ("", run.holder)
-
-
-class NotHolderError(ConflictError):
-    """Another machine holds the rotation now, or has ended it: this one stops."""
-
-
-def require_hold(run: Run, stores: Mapping[str, SecretReader], *, ends: bool = False) -> None:
-    """Raises NotHolderError where a tag says that another machine holds `run`, or that it was ended elsewhere.
-
-    With `ends` the run may have been ended elsewhere. A store that does not answer is skipped: before a write the place
-    is checked again.
-    """
-    for (store, name), entry in run.entries.items():
-        try:
-            remote = stores[store].read(name)
-        except StoreError:
-            continue
-        _require_hold_at(run, entry, stores[store], remote, ends=ends)
-
-
-def require_hold_of_write(run: Run, stores: Mapping[str, SecretReader], target: Target) -> None:
-    """The same check right before a write to `target`: by its own tag, else by the tags on what the run has written.
-
-    Raises NotHolderError, and the StoreError of a read that fails.
-    """
-    others = (at for at, entry in run.entries.items() if at != target and (entry.after or entry.maybe_stored))
-    for store, name in (target, *others):
-        try:
-            remote = stores[store].read(name)
-        except (*NOT_HELD, DisabledError):
-            continue
-        _require_hold_at(run, run.entries[store, name], stores[store], remote, ends=False)
-        if rotation_of(remote.attributes) == run.id:
-            return
-
-
-def _require_hold_at(run: Run, entry: RunEntry, store: SecretReader, remote: RemoteSecret, *, ends: bool) -> None:
-    place, has = StoreLocation(store.address.absolute, remote.name), remote.attributes
-    if _is_taken(run, has):
-        who = person_of(holder_of(has)) or "somebody"
-        remedy = f"continue it there; {if_lost(run.environment, run.secrets[0], run.id)}"
-        reason = f"{who} has taken the rotation {run.id} over"
-        raise NotHolderError(place, Action.WRITE, reason, remedy, found=remote.version)
-    # From `written` on, each place has had the tag.
-    is_gone = run.phase is not None and ROTATION not in has.tags and entry.is_own(remote.version, has.created)
-    if is_gone and not ends:
-        remedy = f"to end it here too: {command_line(COMMAND, run.environment, '--confirm-revoked', run.id)}"
-        reason = f"the rotation {run.id} was ended elsewhere: its tag is gone"
-        raise NotHolderError(place, Action.WRITE, reason, remedy, found=remote.version)
+COMMAND = "rotate"
 
 
 def to_arguments(run: Run) -> tuple[str, ...]:
@@ -531,7 +358,7 @@ def to_arguments(run: Run) -> tuple[str, ...]:
 
 
 def places_of_rotation(
-    run: Run, stores: Mapping[str, SecretWriter]
+    run: Run, stores: Mapping[str, SecretReader]
 ) -> Iterator[tuple[Target, RemoteSecret | None, str]]:
     """Each place of `run`, what it holds now, and why that is not the run's version; empty if it is.
 
@@ -552,41 +379,19 @@ def places_of_rotation(
         yield (store, name), remote, why
 
 
-def set_rotation_tags(run: Run, stores: Mapping[str, SecretWriter]) -> datetime | None:
-    """Put the id of `run` on each value that it wrote, where an interruption left it out.
+def require_own_versions(run: Run, stores: Mapping[str, SecretReader]) -> datetime | None:
+    """Require each place to hold the version that `run` wrote; returns when the newest was made, None if unknown.
 
-    Returns when the newest of them was made, None if no store says. Raises StoreError, which is a ConflictError where
-    another writer has written since, or another rotation is under way.
+    Raises StoreError, which is a ConflictError where another writer has written since.
     """
     made = list[datetime]()
-    close = command_line(COMMAND, run.environment, "--confirm-revoked", run.id)
     for (store, name), remote, why in places_of_rotation(run, stores):
-        attributes = remote.attributes if remote is not None else Attributes()
-        reason, remedy = why, f"find out who wrote it and which value works; to end the rotation: {close}"
-        other = rotation_of(attributes)
-        if other is not None and other != run.id:
-            # The other rotation began while this one's tag was missing: its tag must stay until it ends.
-            reason = f"{under_way(other, 'it', person_of(holder_of(attributes)))}, is under way"
-            remedy = "close that one first"
-        if remote is None or reason:
+        if remote is None or why:
             place, found = StoreLocation(stores[store].address.absolute, name), remote.version if remote else None
-            raise ConflictError(place, Action.READ, reason, remedy, found=found)
-        _require_hold_at(run, run.entries[store, name], stores[store], remote, ends=False)
-        if other is None:
-            tag_rotation(run.id, run.holder, stores[store], name, remote.version, remote.version)
-        if attributes.created is not None:
+            close = command_line(COMMAND, run.environment, "--confirm-revoked", run.id)
+            remedy = f"find out who wrote it and which value works; to end the rotation: {close}"
+            raise ConflictError(place, Action.READ, why, remedy, found=found)
+        if remote.attributes.created is not None:
             # By this machine's clock: each store has its own.
-            made.append(attributes.created - (stores[store].now() - datetime.now(UTC)))
+            made.append(remote.attributes.created - (stores[store].now() - datetime.now(UTC)))
     return max(made, default=None)
-
-
-def clear_rotation_tags(run: Run, stores: Mapping[str, SecretWriter], others: Iterable[Target] = ()) -> None:
-    """Remove the id of `run` wherever it is, also from `others`. Raises StoreError."""
-    for store, name in dict.fromkeys((*run.entries, *others)):
-        found = stores[store].describe(name)
-        # A take-over may have missed a tag, which still names the earlier holder.
-        is_own = rotation_of(found.attributes) == run.id and not (
-            (store, name) in run.entries and _is_taken(run, found.attributes)
-        )
-        if found.version is not None and found.state is StoreState.PRESENT and is_own:
-            stores[store].set_tags(name, found.version, {ROTATION: None, ROTATION_BY: None})

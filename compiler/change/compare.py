@@ -15,7 +15,6 @@ from compiler.change.attributes import (
     carry_ages,
     date_writes,
     note_undated,
-    refuse_rotating,
     rewrite_missing_expiry,
     stores_with_dates,
     tags_to_copy,
@@ -147,7 +146,7 @@ def _group_writes(plan: Plan, readings: Readings) -> Plan:
         while writing := [index for index in members if steps[index].kind in WRITING]:
             own = [steps[index] for index in writing]
             store = plan.stores[own[0].place.store]
-            write = _put(own, readings[store, own[0].place.name], plan.tags)
+            write = _put(own, readings[store, own[0].place.name])
             problems = store.check(write.name, write.content, write.base, write.attributes)
             if not problems:
                 writes.append(write)
@@ -183,15 +182,13 @@ def _refuse_contradictions(steps: list[Step], members: Sequence[int]) -> None:
             steps[index] = steps[index].refuse(reason, "give each key its own place")
 
 
-def _put(steps: Sequence[Step], reading: Reading, tags: Mapping[str, str]) -> Put:
+def _put(steps: Sequence[Step], reading: Reading) -> Put:
     place = steps[0].place
     changes = {step.place.property: step.value for step in steps if step.place.property is not None and step.is_change}
     whole = steps[0].value
     put = Put(place.store, place.name, tuple(steps), content=changes if changes or whole is None else whole)
     if isinstance(reading, RemoteSecret):
-        has = reading.attributes
-        attributes = replace(has, tags={**has.tags, **tags}) if tags else None
-        return replace(put, base=reading, attributes=attributes)
+        return replace(put, base=reading)
     if isinstance(reading, SoftDeletedError):
         return replace(put, recover=True, deleted=reading.version)
     has_history = isinstance(reading, VersionGoneError)
@@ -269,7 +266,6 @@ def plan_change(
         partial(_judge_destinations, readings=readings, run=run),
         partial(rewrite_missing_expiry, stores=dated, readings=readings, run=run),
         partial(_group_writes, readings=readings),
-        refuse_rotating,
         *((fits,) if run is not None else ()),
         partial(carry_ages, limits=limits, since_of=since_of, used=used),
         partial(date_writes, stores=dated, resumes=run is not None),

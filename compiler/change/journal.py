@@ -161,7 +161,6 @@ class Run:
     is_audited: bool = False  # it was begun with an audit file, or went on with one
     ended: str | None = None
     who: str = ""  # who began it, as user@host; a run of an older release does not say
-    taken: str = ""  # the rotation's holder, as its tags say it, once it was taken over; empty before that
     no_way_back: tuple[str, ...] = ()  # why a rotation cannot be undone, in words
     phase: RotationPhase | None = None  # how far a rotation came
     followed: RotationPhase | None = None  # how far it had come when it was closed
@@ -172,11 +171,6 @@ class Run:
         keys = frozenset((secret, key) for entry in self.entries.values() for secret, key, _ in entry.keys)
         can_undo = not (self.is_undone or self.no_way_back or self.phase is RotationPhase.CLOSED)
         return PastRun(self.id, self.command, self.environment, keys, can_undo)
-
-    @property
-    def holder(self) -> str:
-        """Who holds a rotation, in the form of its tags: who began it, or who took it over last."""
-        return self.taken or self.who
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -213,8 +207,6 @@ def apply_line(run: Run, line: Mapping[str, Any], only: str | None = None) -> No
         run.is_planned = len(run.entries) == line["writes"]
     elif what == "end":
         run.ended = _text(line["state"])
-    elif what == "taken":
-        _take_over(run, line)
     elif what == "phase":
         run.phase = RotationPhase(line["phase"])
         run.followed = run.phase if run.phase is not RotationPhase.CLOSED else run.followed
@@ -228,29 +220,6 @@ def apply_line(run: Run, line: Mapping[str, Any], only: str | None = None) -> No
         run.entries[_target(line, only)] = _parse_plan(line)
     elif what in {"undo", "step"}:
         _take_request(run, _target(line, only), line)
-
-
-def _take_over(run: Run, line: Mapping[str, Any]) -> None:
-    """Replace what the journal said of the rotation so far by what the stores say."""
-    run.taken, run.no_way_back = _holder(line["holder"]), tuple(map(str, line["noWayBack"]))
-    run.destinations = {str(each["store"]): str(each["address"]) for each in line["destinations"]}
-    run.entries.clear()
-    for each in line["entries"]:
-        run.entries[_target(each, None)] = entry = _parse_plan(each)
-        entry.before, entry.after, entry.made = entry.planned_before, _text(each["after"]), _text(each["afterMade"])
-        entry.state = "planned" if entry.after is None else "written"
-        entry.undone_as = _text(each["undoneAs"])
-        entry.undo = "done" if entry.undone_as is not None else None
-    run.owed = [each for each in run.owed if each.target in run.entries]
-    run.is_planned, run.ended, run.phase, run.followed = True, _text(line["ended"]), None, None
-
-
-def _holder(found: object) -> str:
-    """Who took a rotation over, with the id of the take-over, as it is written into tags."""
-    who, _, taken = str(found).rpartition(" ")
-    if RUN_ID.fullmatch(taken) and caller_of(who) == who:
-        return str(found)
-    raise ValueError
 
 
 def _target(line: Mapping[str, Any], only: str | None) -> Target:

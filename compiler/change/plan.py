@@ -213,7 +213,6 @@ class Plan:
     losses: tuple[Note, ...] = ()  # what the writes cost earlier versions of the destinations
     who: Mapping[str, str] = field(default_factory=dict)  # the caller as each destination knows it
     served: Mapping[str, ServerFacts] = field(default_factory=dict)  # which server stands for each store
-    tags: Mapping[str, str] = field(default_factory=dict)  # they go beside each value that is written over another
     unserved: tuple[str, ...] = ()  # sentences on values that the environment reads from another store
 
     @property

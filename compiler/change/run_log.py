@@ -121,12 +121,6 @@ class RunLog:
         """Record how far the rotation has come."""
         self._append("phase", phase=str(phase))
 
-    def record_take_over(self, plan: Plan, found: Mapping[str, Any], *, is_new: bool) -> None:
-        """Record what the stores say of a rotation that was taken over, in one line: all of it counts or none."""
-        if is_new:
-            self._begin(plan)
-        self._append("taken", **found)
-
     def record_exclusions(self, stores: tuple[str, ...]) -> None:
         """Record which stores a person said to be other stores than the one that the undo changes."""
         self._append("not-the-same", wait=False, stores=list(stores))
@@ -194,13 +188,6 @@ class RunLog:
         self._file.close()
 
     def _announce(self, plan: Plan) -> None:
-        self._begin(plan)
-        # A partial plan counts as no plan, so only its last line waits for the disk.
-        for write in plan.writes:
-            self._append("plan", wait=False, **write.journal_fields())
-        self._append("planned", writes=len(plan.writes), servers=_servers(plan))
-
-    def _begin(self, plan: Plan) -> None:
         self._append(
             "run",
             format=FORMAT,
@@ -213,6 +200,10 @@ class RunLog:
             identity=dict(self.run.identity),
             noWayBack=list(self.run.no_way_back),
         )
+        # A partial plan counts as no plan, so only its last line waits for the disk.
+        for write in plan.writes:
+            self._append("plan", wait=False, **write.journal_fields())
+        self._append("planned", writes=len(plan.writes), servers=_servers(plan))
 
     def _record(self, what: str, target: Target, *, wait: bool = True, **rest: Any) -> None:  # noqa: ANN401 - any JSON
         audited = {"owes": True} if self._is_audited else {}

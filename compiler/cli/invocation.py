@@ -364,13 +364,6 @@ def past_runs(root: Path) -> tuple[WriterOf, DeleterOf]:
     return lambda version: history().writer_of(version), lambda *place: history().retired.get(place)
 
 
-def has_journal(root: Path, run: str) -> bool:
-    """Whether the journal of a run is in the project at `root`."""
-    from compiler.change.journal import journals  # noqa: PLC0415 - few stores have an open rotation
-
-    return any(path.stem == run for path in journals(root))
-
-
 def tell_waiting(holder: str) -> None:
     standard_error().note(f"waiting for another run: {holder}")
 

@@ -18,7 +18,7 @@ from compiler.model import group_pairs
 from compiler.model.environment import Store
 from compiler.model.store import StoreAddress
 from compiler.stores.errors import Code, ForbiddenError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
-from compiler.stores.interface import ROTATION, Attributes, Limit, RemoteSecret, SecretReader, VersionStates
+from compiler.stores.interface import Limit, RemoteSecret, SecretReader, VersionStates
 from compiler.stores.secret_value import Comparer, SecretValue, is_blank, stringify
 from compiler.text.wording import command_line, quote, shell_line
 
@@ -298,12 +298,6 @@ def plus_days(moment: datetime, days: int) -> datetime:
         return moment + timedelta(days=days)
     except OverflowError:
         return datetime.max.replace(tzinfo=UTC) if days > 0 else datetime.min.replace(tzinfo=UTC)
-
-
-def rotation_of(attributes: Attributes) -> str | None:
-    """The run that rotates the secret with these tags; None also for a tag of that name from another program."""
-    run = attributes.tags.get(ROTATION, "")
-    return run if RUN_ID.fullmatch(run) and start_time_if_valid(run) is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,20 +251,6 @@ class Inventory:
         )
         return tuple({store.id: store for each in (secret, *others) for store in self.ends(each)}.values())
 
-    def keys_by_place(self, secret: Secret) -> dict[tuple[str, str], dict[str, str | None]]:
-        """The keys of the secret with a value of their own, by each remote secret that may hold it.
-
-        A remote secret is the id of its store, and its name there; each key has its property, None for the whole value.
-        """
-        found = dict[tuple[str, str], dict[str, str | None]]()
-        for key in secret.entry.keys:
-            is_own = self.value_of(secret.id, key) == (secret.id, key)
-            for store in self.stores_of_value(secret, key) if is_own else ():
-                place = self.of(secret, store)[key].place
-                if place is not None:
-                    found.setdefault((store.id, place.remote_key), {})[key] = place.property
-        return found
-
     def every(self, store: Store) -> Iterator[Cell]:
         """Each key of the catalogue in `store`, also of entries that the environment does not use.
 

@@ -262,9 +262,9 @@ def next_of_secrets(status: Status, asked: StepContext) -> dict[str, NextStep]:
 
 
 def next_rotation(status: Status) -> Iterator[str]:
-    """The command that rotates the values which are overdue for longest, unless their rotation is under way."""
+    """The command that rotates the values which are overdue for longest."""
     # Without ages, as in a wait, the module is not loaded.
-    if keys := [key for row in status.rows if not row.rotations for key in row.keys]:
+    if keys := [key for row in status.rows for key in row.keys]:
         from compiler.operations.due import rotation_commands  # noqa: PLC0415
 
         yield from rotation_commands(status.environment, keys)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from compiler.live.ages import AgeState, KeyAge, age_keys
-from compiler.live.observation import ask_many, rotation_of
+from compiler.live.observation import ask_many
 from compiler.live.stores import LiveStores
 from compiler.model import group_pairs
 from compiler.model.document import Severity
@@ -108,18 +108,11 @@ class DueList:
         return any(each.age.state in (AgeState.OVERDUE, AgeState.NOT_KNOWN) for each in self.keys)
 
 
-def keys_by_secret(
-    found: Verification, stores: LiveStores, now: datetime
-) -> dict[str, tuple[tuple[DueKey, ...], tuple[str, ...]]]:
-    """For each secret: its keys, the most urgent first, and the runs of rotations that its store shows."""
-    remotes = {status.cell: status.remote for status in found.keys}
+def keys_by_secret(found: Verification, stores: LiveStores, now: datetime) -> dict[str, tuple[DueKey, ...]]:
+    """The keys of each secret, the most urgent first."""
     ages = ages_of(found, stores, now).items()
-    keys: dict[str, tuple[tuple[DueKey, ...], tuple[str, ...]]] = {}
-    for secret, its in group_pairs((each.secret, (each, age)) for each, age in ages).items():
-        due = sorted((_due_key(*each) for each in its), key=lambda key: key.urgency)
-        runs = dict.fromkeys(rotation_of(remote.attributes) for each, _ in its if (remote := remotes[each]) is not None)
-        keys[secret] = tuple(due), tuple(run for run in runs if run is not None)
-    return keys
+    keys = group_pairs((each.secret, _due_key(each, age)) for each, age in ages)
+    return {secret: tuple(sorted(its, key=lambda key: key.urgency)) for secret, its in keys.items()}
 
 
 def _due_key(key: Cell, age: KeyAge) -> DueKey:

@@ -2,26 +2,17 @@
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 
 from compiler.change.apply import Change, Listener, carry_out, expect_servers
 from compiler.change.attributes import (
     COMMAND,
-    NotHolderError,
-    clear_rotation_tags,
-    if_lost,
-    journal_place,
-    person_of,
     places_of_rotation,
-    require_hold,
-    tags_of,
     to_arguments,
-    under_way,
 )
 from compiler.change.compare import plan_change
-from compiler.change.journal import Run, RunEntry, find_run, find_unfinished, identity_of, journals, new_id, runs
+from compiler.change.journal import Run, RunEntry, find_run, find_unfinished, identity_of, runs
 from compiler.change.plan import (
     End,
     Kind,
@@ -34,17 +25,13 @@ from compiler.change.plan import (
     Step,
     location_of,
 )
-from compiler.change.run_files import caller, run_lock
-from compiler.change.run_log import RunLog
 from compiler.change.undo import open_run, own_run, undo_run
 from compiler.live.observation import (
-    RUN_ID,
     Likeness,
     Reading,
     compare_value,
     is_of_store,
     read_all,
-    rotation_of,
     start_time,
     value_at,
 )
@@ -60,15 +47,13 @@ from compiler.operations.rotate_live import (
     require_healthy,
     secrets_reading,
 )
-from compiler.operations.runs import find_stored_rotations
 from compiler.operations.status_live import NEEDED, OPTIONAL
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
-from compiler.stores.interface import RemoteSecret, SecretWriter, Use
+from compiler.stores.interface import RemoteSecret, Use
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import command_line, list_names
 
-_USES = frozenset({Use.UPDATE, Use.TAG})
 _OLD_VALUE_IS_DEAD = "the old value stopped working when the new one was created"
 
 
@@ -295,13 +280,11 @@ class NewValues:
         addresses = {target.store.id: options.stores.address(target.store).absolute}
         asked = {"secret": target.secret.id, "keys": sorted(self.values)}
         identity = identity_of(COMMAND, target.environment.name, addresses, asked)
-        run_id, lives = new_id(), [target.secret.entry.keys[key].lifetime for key in self.values]
+        lives = [target.secret.entry.keys[key].lifetime for key in self.values]
         no_way_back = () if all(life.has_overlap for life in lives) else (_OLD_VALUE_IS_DEAD,)
-        return Change(
-            identity, lambda run: self._plan(run, run.id if run is not None else run_id), options, run_id, no_way_back
-        )
+        return Change(identity, self._plan, options, no_way_back)
 
-    def _plan(self, run: Run | None, run_id: str) -> Plan:
+    def _plan(self, run: Run | None) -> Plan:
         """Raises AddressError, and the StoreError of the secret's own store if that cannot be used at all."""
         environment, options = self.target.environment, self.options
         inventory, kept, steps = Inventory(environment), list[str](), list[Step]()
@@ -310,7 +293,7 @@ class NewValues:
         stores = {store_id: options.stores.open(store) for store_id, store in used.items()}
         every = dict.fromkeys(at for own in places.values() for pair in own for at in pair if at is not None)
         for at in every:
-            stores[at.store].expect({at.name: _USES})
+            stores[at.store].expect({at.name: {Use.UPDATE}})
         readings = read_all((stores[at.store], at.name) for at in every)
         found = {at: readings[stores[at.store], at.name] for at in every}
         entries = run.entries if run is not None else {}
@@ -340,7 +323,6 @@ class NewValues:
             {store_id: stores[store_id] for store_id in written},
             options=replace(options, on_conflict=OnConflict.OVERWRITE),
             steps=tuple(steps),
-            tags=tags_of(run_id, run.holder if run is not None else caller()),
         )
         dated = {store_id: used[store_id] for store_id in written}
         limits = {store_id: inventory.limits(store) for store_id, store in dated.items()}
@@ -359,21 +341,18 @@ class NewValues:
     def _new_value(self, rows: Sequence[_StoredKey], run: Run | None) -> SecretValue:
         """The new value; a continued run keeps the random value that it has already written."""
         for row in rows:
-            if run is not None and self.is_generated and row.value is not None and self._is_from_run(row, run):
+            if run is not None and self.is_generated and row.value is not None and self._is_from_run(row):
                 return row.value
         return self.values[rows[0].key]
 
-    def _is_from_run(self, row: _StoredKey, run: Run) -> bool:
-        """Whether the run wrote this value; on a Vault it may have been stopped between a value and its tags."""
+    def _is_from_run(self, row: _StoredKey) -> bool:
+        """Whether the run that goes on wrote this value."""
         found, held, entry = row.found, row.value, row.entry
         if held is None or isinstance(found, StoreError):
             return False
         if entry is not None and (entry.after is not None or not entry.maybe_stored):
-            # The tag does not prove it: another writer may have written there.
             return entry.is_own(found.version, found.attributes.created)
-        if rotation_of(found.attributes) not in (None, run.id):
-            return False
-        # In a Vault the tag stays when others write, for example the former value again.
+        # Another writer may have put the former value there again.
         former = self._former_value(row)
         return isinstance(former, SecretValue) and not Comparer().same(former, held)
 
@@ -415,16 +394,14 @@ class NewValues:
 
 
 def close_rotation(rotation: Rotation, run_id: str) -> None:
-    """Record that the old value is revoked, remove the run's tags, and find out which pods have the old value.
+    """Record that the old value is revoked, and find out which pods have the old value.
 
-    A rotation that another writer has ended can be closed too: nothing else would allow writes there again. For a run
-    that was closed before, `foreign` stays None: others may have written its places since. Raises Refusal for a run of
+    A rotation that another writer has ended can be closed too. For a run that was closed before, `foreign` stays None:
+    others may have written its places since. Raises Refusal for a run of
     another command, and for one that can go on or is undone, and StoreError.
     """
     environment, options, access = rotation.environment, rotation.options, rotation.access
-    run = own_run(_run_here(run_id, environment, options, "--confirm-revoked"), COMMAND, environment.name)
-    if run.phase is not RotationPhase.CLOSED:
-        _refuse_lost_hold(run, environment, options, ends=True)
+    run = own_run(find_run(options.root, run_id), COMMAND, environment.name)
     if is_continued(run, environment):
         line = command_line(COMMAND, environment.name, *to_arguments(run))
         message = f"the rotation {run.id} is not complete: the new value is not in every place"
@@ -440,25 +417,13 @@ def close_rotation(rotation: Rotation, run_id: str) -> None:
     if run.phase is not RotationPhase.CLOSED:
         places = places_of_rotation(run, writers)
         rotation.foreign = tuple((f"{':'.join(at)}: {why}", _put_line(run, at)) for at, _, why in places if why)
-    # Record this first: an open rotation must have its tag.
     record_phase(run, options, RotationPhase.CLOSED)
-    _clear_tags(run, environment, options, writers)
     if access is not None and run.followed is not RotationPhase.RESTARTED:
         try:
             # Pods that read before the run began have the old value.
             rotation.watch_pods(access, start_time(run.id))
         except Refusal as error:
             rotation.listener.note(str(error))
-
-
-def _clear_tags(run: Run, environment: Environment, options: Options, writers: Mapping[str, SecretWriter]) -> None:
-    """Remove the run's tags; after a take-over also from secrets that were deleted then and are back."""
-    secret = environment.secrets.get(str(run.identity.get("secret")))
-    others = Inventory(environment).keys_by_place(secret) if run.taken and secret is not None else ()
-    opened = {
-        store: options.stores.open(store_named(environment, store)) for store, _ in others if store not in writers
-    }
-    clear_rotation_tags(run, {**opened, **writers}, others)
 
 
 def _put_line(run: Run, target: tuple[str, str]) -> str:
@@ -486,11 +451,11 @@ def _way_to_end(run: Run, environment: Environment) -> str:
 
 
 def undo_rotation(run_id: str, environment: Environment, options: Options, listener: Listener) -> Outcome:
-    """Restore the old value, as every undo does, and remove the run's tags once nothing more can be restored.
+    """Restore the old value, as every undo does.
 
     Raises Refusal if the old value does not work any more, and what `undo_run` raises.
     """
-    run = own_run(_run_here(run_id, environment, options, "--undo"), COMMAND, environment.name)
+    run = own_run(find_run(options.root, run_id), COMMAND, environment.name)
     if run.phase is RotationPhase.CLOSED:
         message = f"the rotation {run.id} is closed: its old value was revoked"
         raise Refusal("found", message, "rotate once more instead")
@@ -498,78 +463,4 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
         message = f"the rotation {run.id} cannot be undone: {_OLD_VALUE_IS_DEAD}"
         way = f"{_way_to_end(run, environment)}; then rotate once more, to a value that works"
         raise Refusal("found", message, way)
-    if run.taken and run.no_way_back:
-        message = f"the rotation {run.id} cannot be undone, by what the stores showed when it was taken over"
-        way = f"{_way_to_end(run, environment)}; then find out which value works, and `put` that where it is not"
-        raise Refusal("found", f"{message}: {'; '.join(run.no_way_back)}", way)
-    _refuse_lost_hold(run, environment, options, ends=False)
-    outcome = undo_run(COMMAND, run_id, environment, options, listener)
-    run = find_run(options.root, run_id)
-    if not options.applies or not (run.is_undone or _is_at_end(outcome)):
-        return outcome
-    writers = open_run(run, environment, options.stores)
-    if not run.is_undo_begun:
-        if run.is_resumable or not all(why for _, _, why in places_of_rotation(run, writers)):
-            # The run may have written a value that the cluster still waits for.
-            return outcome
-        # Other writers have replaced all that it wrote: end the run, so that its tags can go.
-        with run_lock(options.root, f"{COMMAND}, run {run.id}"), closing(RunLog(run)) as log:
-            log.end("conflict")
-    _clear_tags(run, environment, options, writers)
-    return outcome
-
-
-def _is_at_end(undo: Outcome) -> bool:
-    """Whether an undo did all that it can: the rest is another writer's, or has lost its earlier version."""
-    if undo.plan.unread:
-        return False
-    return undo.end is End.STUCK or (undo.end is End.APPLIED and not undo.is_incomplete)
-
-
-def _refuse_lost_hold(run: Run, environment: Environment, options: Options, *, ends: bool) -> None:
-    """Raises Refusal if another machine holds the rotation, or has ended it, and what reading the stores raises."""
-    expect_servers(run, options.stores)
-    try:
-        require_hold(run, open_run(run, environment, options.stores), ends=ends)
-    except NotHolderError as error:
-        failure = Refusal("found", error.reason, error.remedy)
-    else:
-        return
-    raise failure
-
-
-def _run_here(run_id: str, environment: Environment, options: Options, option: str) -> Run:
-    """The run with this id. Raises Refusal, which names its holder if a store shows that it is elsewhere.
-
-    A run without a plan in its journal has written nothing only if no store has its tag.
-    """
-    here: Run | Refusal
-    try:
-        here = find_run(options.root, run_id)
-    except Refusal as error:
-        here = error
-    # A take-over that was stopped may have left only the first line of the journal.
-    if isinstance(here, Run) and (here.is_planned or here.command != COMMAND):
-        return here
-    stored, silent = find_stored_rotations(environment, options.stores) if RUN_ID.fullmatch(run_id) else ({}, {})
-    if (found := stored.get(run_id)) is not None:
-        who, secrets = person_of(found.holder), tuple(found.secrets)
-        message = f"{under_way(run_id, list_names(secrets), who)}, is under way, and its journal is not here"
-        what = "undo" if option == "--undo" else "close"
-        line = command_line(COMMAND, environment.name, option, run_id, *(["--apply"] if option == "--undo" else []))
-        ways = f"{journal_place(who)}: {what} it there: {line}; {if_lost(environment.name, secrets[0], run_id)}"
-        raise Refusal("usage", message, ways)
-    if isinstance(here, Run):
-        secret = environment.secrets.get(str(here.identity.get("secret")))
-        is_known = secret is not None and secret.entry.keys.keys() >= set(here.identity.get("keys") or ())
-        own = Inventory(environment).keys_by_place(secret) if secret is not None and is_known else silent
-        for refused in (silent[at] for at in silent.keys() & own.keys()):
-            # There is something to undo or to close if what cannot be read has the tag.
-            message = f"it is not known whether the rotation {run_id} wrote anything: {refused.message}"
-            raise Refusal(refused.kind, message, refused.help)
-        return here
-    if option == "--undo" or any(path.stem == run_id for path in journals(options.root)):
-        raise here
-    # Closing restores nothing, so the help for an undo by hand does not apply.
-    known = f"`{command_line('runs', environment.name)}` lists those of this folder"
-    raise Refusal(here.kind, here.message, f"{known}; another machine has its own")
+    return undo_run(COMMAND, run_id, environment, options, listener)

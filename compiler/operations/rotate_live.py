@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from compiler.change.apply import Listener, expect_servers
-from compiler.change.attributes import COMMAND, set_rotation_tags
+from compiler.change.attributes import COMMAND, require_own_versions
 from compiler.change.journal import Run
 from compiler.change.plan import Location, Options, Outcome, RotationPhase
 from compiler.change.run_files import run_lock
@@ -362,12 +362,12 @@ def lifetimes_of(run: Run, environment: Environment) -> dict[str, Lifetime]:
 
 
 def begin_overlap(run: Run, environment: Environment, options: Options) -> datetime | None:
-    """Check that each place has the run's own version, tag it and record that; returns when the newest was made.
+    """Check that each place has the run's own version and record that; returns when the newest was made.
 
     None if no store says. Raises StoreError, ConflictError if another writer was there, and what `record_phase` raises.
     """
     expect_servers(run, options.stores)
-    made = set_rotation_tags(run, open_run(run, environment, options.stores))
+    made = require_own_versions(run, open_run(run, environment, options.stores))
     record_phase(run, options, RotationPhase.WRITTEN)
     return made
 

@@ -1,23 +1,17 @@
 """Lists the runs that wrote to stores, from a project's journals and an audit file, and counts broken lines."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from compiler.change.attributes import COMMAND, TAKE_OVER, holder_of, person_of, run_held_here
 from compiler.change.journal import Run, Stage, journals, read_run
-from compiler.change.plan import RotationPhase, Target
+from compiler.change.plan import RotationPhase
 from compiler.change.run_files import FOLDER, RUNS, read_each_line
-from compiler.live.observation import NOT_HELD, RUN_ID, read_all, rotation_of, start_time_if_valid
-from compiler.live.stores import AddressError, LiveStores
-from compiler.model.environment import Environment
-from compiler.model.inventory import Inventory
+from compiler.live.observation import RUN_ID, start_time_if_valid
 from compiler.refusal import Refusal, system_reason
-from compiler.stores.errors import DisabledError, StoreError
-from compiler.stores.interface import Attributes, RemoteSecret, SecretReader
-from compiler.text.wording import command_line, pluralize
+from compiler.text.wording import pluralize
 
 # How many broken lines of a file are named.
 _MOST_LINES = 5
@@ -38,7 +32,6 @@ class PastWrites:
     written: int
     state: str
     undo: str | None  # the command; None without a journal, or if there is nothing to undo
-    take_over: str | None = None  # the command, of a rotation whose journal is not here, or that is held elsewhere
 
 
 def list_runs(root: Path, audit: str | None = None) -> tuple[tuple[PastWrites, ...], dict[str, str]]:
@@ -59,68 +52,6 @@ def list_runs(root: Path, audit: str | None = None) -> tuple[tuple[PastWrites, .
         if broken:
             unread[audit] = _broken_lines(broken)
     return tuple(sorted(found.values(), key=lambda each: each.run, reverse=True)), unread
-
-
-@dataclass(slots=True)
-class StoredRotation:
-    """A rotation whose tag is in a store."""
-
-    run: str
-    holder: str  # by the tag
-    secrets: dict[str, None] = field(default_factory=dict)  # those that read what has the tag
-    places: dict[Target, None] = field(default_factory=dict)
-    attributes: Attributes = field(default_factory=Attributes)  # of one of them
-
-
-def find_stored_rotations(
-    environment: Environment, stores: LiveStores
-) -> tuple[dict[str, StoredRotation], dict[Target, StoreError | AddressError]]:
-    """The rotations by the tags in an environment's stores, and why a remote secret could not be read."""
-    secrets_at, inventory = dict[tuple[SecretReader, str], dict[Target, list[str]]](), Inventory(environment)
-    silent = dict[Target, StoreError | AddressError]()
-    for secret in environment.secrets.values():
-        for store in inventory.ends(secret):
-            names = {cell.remote_key for cell in inventory.of(secret, store).values() if cell.place is not None}
-            try:
-                for name in sorted(names):
-                    places = secrets_at.setdefault((stores.open(store), name), {})
-                    places.setdefault((store.id, name), []).append(secret.id)
-            except (StoreError, AddressError) as error:
-                silent |= {(store.id, name): error.with_traceback(None) for name in names}
-    found = dict[str, StoredRotation]()
-    for at, reading in read_all(secrets_at).items():
-        if isinstance(reading, StoreError) and not isinstance(reading, (*NOT_HELD, DisabledError)):
-            silent |= dict.fromkeys(secrets_at[at], reading)
-        if isinstance(reading, RemoteSecret) and (run := rotation_of(reading.attributes)) is not None:
-            each = found.setdefault(run, StoredRotation(run, holder_of(reading.attributes)))
-            each.attributes = reading.attributes
-            each.places |= dict.fromkeys(secrets_at[at])
-            each.secrets |= {secret: None for secrets in secrets_at[at].values() for secret in secrets}
-    return found, silent
-
-
-def list_stored(
-    root: Path, environment: Environment, stores: LiveStores, known: Sequence[PastWrites]
-) -> tuple[tuple[PastWrites, ...], dict[str, str]]:
-    """The `known` runs and the rotations that only the environment's stores know, and why a store could not be read.
-
-    A rotation that another machine has taken over is shown as the stores have it.
-    """
-    found, silent = find_stored_rotations(environment, stores)
-    rows = {each.run: each for each in known}
-    for each in found.values():
-        if run_held_here(root, each.run, each.attributes) is None:
-            rows[each.run] = _stored_row(each, environment)
-    in_order = tuple(sorted(rows.values(), key=lambda each: each.run, reverse=True))
-    return in_order, {store: error.message for (store, _), error in silent.items()}
-
-
-def _stored_row(found: StoredRotation, environment: Environment) -> PastWrites:
-    secrets, count = tuple(found.secrets), len(found.places)
-    line = command_line(COMMAND, environment.name, secrets[0], TAKE_OVER, found.run)
-    began, who = start_time_if_valid(found.run), person_of(found.holder)
-    state = "under way by its tag, and its journal is not here"
-    return PastWrites(found.run, began, who, COMMAND, environment.name, secrets, count, count, state, None, line)
 
 
 def _journal_row(run: Run) -> PastWrites:

@@ -131,9 +131,7 @@ class Row:
     other: Store | None
     values: StoreFindings = field(default_factory=StoreFindings)
     live: LiveState | None = None  # None where the cluster was not asked
-    # Both are empty if ages were not asked for.
-    keys: tuple[DueKey, ...] = ()  # the most urgent first
-    rotations: tuple[str, ...] = ()  # the runs of rotations under way
+    keys: tuple[DueKey, ...] = ()  # the most urgent first; empty if ages were not asked for
 
     @property
     def state(self) -> ClusterState:

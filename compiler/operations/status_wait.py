@@ -442,12 +442,11 @@ def _read_id(view: ClusterView) -> str | None:
 
 
 def with_ages(status: Status, found: Verification, stores: LiveStores, now: datetime) -> Status:
-    """The rows with the ages of their keys, and with the open rotations that their stores show."""
+    """The rows with the ages of their keys."""
     from compiler.operations.due import keys_by_secret  # noqa: PLC0415 - a wait does without
 
     ages = keys_by_secret(found, stores, now)
-    asked = [(row, *ages.get(row.secret.id, ((), ()))) for row in status.rows]
-    return replace(status, rows=tuple(replace(row, keys=keys, rotations=under_way) for row, keys, under_way in asked))
+    return replace(status, rows=tuple(replace(row, keys=ages.get(row.secret.id, ())) for row in status.rows))
 
 
 def read_status(

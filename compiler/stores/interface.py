@@ -64,15 +64,13 @@ class RemoteSecret:
         return self.whole if self.whole is not None else self.properties
 
 
-# Tags that this program writes beside a value: since when the oldest value with a limit is the same, in ISO 8601, and
-# the id of the rotation that is under way. It only reads HashiCorp's `renew-date`, YYYY-MM-DD.
+# The tag that this program writes beside a value: since when the oldest value with a limit is the same, in ISO 8601.
+# It only reads HashiCorp's `renew-date`, YYYY-MM-DD.
 VALUE_SINCE: Final = "value-since"
 # The date of a copy whose age is not known, or the start of it.
 UNKNOWN_SINCE: Final = "unknown"
 # What follows the date in a Vault, where a tag is of all versions: the first version that it is about.
 FROM_VERSION: Final = " from version "
-ROTATION: Final = "rotation"
-ROTATION_BY: Final = "rotation-by"  # who holds that run, as user@host, and the id of a take-over: its journal is there
 RENEW_DATE: Final = "renew-date"
 # A tag of Azure's own functions that rotate a secret: for how many days a new version is valid.
 VALIDITY_DAYS: Final = "ValidityPeriodDays"

@@ -414,7 +414,7 @@ def test_the_watch_job_says_what_is_in_effect_without_a_secret_a_pod_or_a_store(
     assert 'platform_secret_in_effect{environment="prod",secret="jira",store="vault"} 1\n' in text
     assert "platform_secrets_cluster_look_timestamp_seconds{" in text
     # What was not asked is absent.
-    assert not re.search("(?:restart_needed|store_up|rotations|run_timestamp_seconds|due_timestamp_seconds)[{]", text)
+    assert not re.search("(?:restart_needed|store_up|run_timestamp_seconds|due_timestamp_seconds)[{]", text)
     plurals = {each.path.split("/")[-1] for each in cluster.double.asked}
     assert not plurals & {"secrets"}
     assert node.openbao.url not in text

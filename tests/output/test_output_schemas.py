@@ -380,8 +380,7 @@ def test_status(tmp_path: Path) -> None:
     states = {"JIRA_TOKEN": {"vault": KeyState.PRESENT, "azure": KeyState.MISSING}}
     values = StoreFindings(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), states=states)
     key = DueKey("jira", "JIRA_TOKEN", "vault", "agents", True, KeyAge(AgeState.OVERDUE, None, datetime.now(UTC), "no"))
-    rotations = ("20261101-101010-abcdef",)
-    rows = tuple(replace(row, live=found, values=values, keys=(key,), rotations=rotations) for row in status.rows)
+    rows = tuple(replace(row, live=found, values=values, keys=(key,)) for row in status.rows)
     waited = WaitResult(WaitEnd.TIME_UP, 600, {}, {"jira": ("UID",)})
     looked = replace(status, rows=rows, closed=("no",), is_live=True, waited=waited, forced=("jira",))
     step, now = NextStep(("next",), "deploy"), datetime.now(UTC)
@@ -442,11 +441,8 @@ def test_change() -> None:
     revoke = [{"key": "B", "issuer": None, "disableFirst": False}]
     live = {"restarts": ["kubectl"], "notSeen": ["why"]}
     named: dict[str, Any] = {"keys": ["B"], "kept": ["why"], "otherEnvironments": ["prod/a"], "revoke": revoke, **live}
-    rotated = {"command": "rotate", "secret": "a", "rotation": {"run": None, "phase": None, "takeOver": None, **named}}
-    place = {"store": "vault", "name": "team/a", "state": "written", "version": "2", "before": "1"}
-    lost = {"run": "r", "holder": None, "complete": True, "places": [place], "noWayBack": ["why"]}
-    taken = rotated | {"rotation": {"run": None, "phase": None, "takeOver": lost, **named}}
-    for own in (put, several, rotated, taken, {"command": "restore", "backup": held}, retired):
+    rotated = {"command": "rotate", "secret": "a", "rotation": {"run": None, "phase": None, **named}}
+    for own in (put, several, rotated, {"command": "restore", "backup": held}, retired):
         assert errors("change", CHANGE | own) == []
         assert errors("change", CHANGE | {"command": own["command"]})
         assert errors("change", CHANGE | {"command": own["command"], "undo": "20250131-120000-4fa1c2"}) == []

@@ -117,10 +117,7 @@ class Scenes:
             return
         assert self.world.run(*words).code == 0
         (journal,) = self.world.journals()
-        secret = ("github",) if option == "--take-over" else ()
-        if secret:
-            journal.unlink()
-        self.step(lambda: self.world.run("rotate", "prod", *secret, option, journal.stem, "--apply"))
+        self.step(lambda: self.world.run("rotate", "prod", option, journal.stem, "--apply"))
 
     def _deleted(self, name: str) -> Writing:
         writing = Writing(self.world, self.folder, name, self.at)

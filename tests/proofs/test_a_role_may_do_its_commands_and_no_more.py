@@ -66,7 +66,6 @@ ACTIONS = {
         key_vault.GET: "put",
         key_vault.LIST: "put",
         key_vault.SET: "put",
-        key_vault.UPDATE: "rotate --confirm-revoked",
         key_vault.DELETE: "put --undo",
         key_vault.RECOVER: "put --recover",
     },

@@ -11,7 +11,7 @@ import pytest
 from compiler.live.stores import LiveStores
 from compiler.pipeline import compile_project
 from compiler.stores.errors import Action, ForbiddenError, StoreLocation
-from compiler.stores.interface import RENEW_DATE, ROTATION, VALUE_SINCE, StoreOptions
+from compiler.stores.interface import RENEW_DATE, VALUE_SINCE, StoreOptions
 from tests.commands import run_command
 from tests.leaks import leaks
 from tests.sentinel.test_live_status import PARTS, PLANTED
@@ -28,7 +28,7 @@ def test_nothing_planted_in_a_store_is_in_a_list_or_a_label(
     project = compile_project(ROOT, ["dev"]).project
     assert project is not None
     (environment,) = project.environments
-    tags = dict.fromkeys((ROTATION, VALUE_SINCE, RENEW_DATE, "owner", "issuer"), secret)
+    tags = dict.fromkeys((VALUE_SINCE, RENEW_DATE, "owner", "issuer"), secret)
     for number, each in enumerate(environment.secrets.values()):
         name = each.entry.remote["vault"]
         ends.vault.seed(name, **{item.key.name: secret for item in each.keys})

@@ -8,8 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from compiler.change.attributes import COMMAND, TAKE_OVER, NotHolderError, person_of
-from compiler.change.journal import Run
+from compiler.change.attributes import COMMAND
 from compiler.change.plan import End, Options, Outcome, Plan, RotationPhase, State
 from compiler.cli.commands.put import add_values, is_asked, refuse_values, tell_of, values_of
 from compiler.cli.commands.status import TIMEOUT, Waiting, timeout_seconds
@@ -22,17 +21,16 @@ from compiler.live.stores import LiveStores
 from compiler.model.environment import Environment
 from compiler.model.inventory import Inventory
 from compiler.operations.put import Target
-from compiler.operations.rotate import begin_rotation, close_rotation, generated_values, is_continued, undo_rotation
+from compiler.operations.rotate import begin_rotation, close_rotation, generated_values, undo_rotation
 from compiler.operations.rotate_live import DISABLE_FIRST, ClusterAccess, OldPods, Rotation
 from compiler.operations.status import WaitEnd
 from compiler.operations.status_wait import StatusOptions, Tell
-from compiler.operations.take_over import LostRotation, PlaceState, find_lost_rotation, take_over_rotation
 from compiler.refusal import FOUND, INCOMPLETE, OF_REFUSAL, OK, Refusal
 from compiler.render.content import Line
 from compiler.render.reports.status import live_lines, wait_lines
 from compiler.stores.errors import ConflictError
 from compiler.stores.secret_value import SecretValue
-from compiler.text.wording import ACCEPT_STORE, command_line, list_names, pluralize, repeat_option, suggest
+from compiler.text.wording import ACCEPT_STORE, command_line, pluralize, repeat_option, suggest
 
 DESCRIPTION = """Replaces a credential step by step: writes the new value to every store that holds the old one, waits
 until the cluster has it, names the workloads to restart and waits for their pods, and says what to revoke. Without KEY
@@ -41,12 +39,9 @@ asked for together. The old version stays in the store.
 
 Values come from where `put` takes them, or with --generate from this machine, for keys whose issuer is `self`.
 
-Days may lie between the steps: the same command without a value continues. The tag "rotation" beside the new value has
-the run's id, and until the run is closed or undone, no command writes that remote secret. Close the run with
---confirm-revoked once the old value is revoked at its issuer; until then, --undo brings the old value back. All of
-these need the run's journal, in .platform-secrets/runs: elsewhere, the refusal names who has it. If it is lost with a
-disk, --take-over RUN rebuilds it from the stores; without --apply it shows what they know. The machine that had it
-stops before its next write.
+Days may lie between the steps: the same command without a value continues. Close the run with --confirm-revoked once
+the old value is revoked at its issuer; until then, --undo brings the old value back. All of these need the run's
+journal, in .platform-secrets/runs.
 
 Where the issuer has no overlap (`overlap: none`), the old value stops working when the new one is created. The command
 asks for the new value only if the cluster is healthy. This cannot be undone.
@@ -60,7 +55,6 @@ EXAMPLES = (
     "platform-secrets rotate prod slack --timeout 30m",
     "platform-secrets rotate prod --confirm-revoked 20250131-120000-4fa1c2",
     "platform-secrets rotate prod --undo 20250131-120000-4fa1c2 --apply",
-    "platform-secrets rotate prod slack --take-over 20250131-120000-4fa1c2 --apply",
 )
 
 
@@ -72,7 +66,6 @@ def configure(parser: Parser) -> None:
     parser.add_flag("--generate", "generate random values, for keys with `issuer: self`")
     parser.exclude("--generate", "--from-file", "--stdin")
     parser.add_option("--confirm-revoked", "RUN", "close this run: the old value was revoked at its issuer")
-    parser.add_option("--take-over", "RUN", "take over this run, whose journal is lost, from what the stores show")
     parser.add_flag("--without-cluster", "stop after the write, and say what to look at in the cluster")
     parser.add_option("--context", "NAME", "kubeconfig context; by default the current one")
     add_accept_store(parser)
@@ -81,11 +74,6 @@ def configure(parser: Parser) -> None:
     )
     add_writing(parser, apply_help="write without asking", recovers=False)
     parser.exclude("--confirm-revoked", "--from-file", "--stdin", "--generate", "--undo", "--audit")
-    parser.exclude(
-        "--take-over",
-        *("--from-file", "--stdin", "--generate", "--confirm-revoked", "--undo", "--audit"),
-        *("--without-cluster", "--context", "--timeout", "--accept-store"),
-    )
     parser.exclude("--without-cluster", "--context", "--timeout", "--accept-store", "--undo")
     add_format(parser, REPORT_FORMATS)
 
@@ -98,8 +86,6 @@ def run(invocation: Invocation) -> int:
     with writing(invocation) as (environment, options, output):
         if arguments.undo is not None:
             return _undo(invocation, environment, options, output)
-        if arguments.take_over is not None:
-            return _take_over(invocation, environment, options, output)
         connect = partial(connect_cluster, os.environ, arguments.context, environment.cluster)
         access = ClusterAccess(connect, wait) if not arguments.without_cluster else None
         listener = _RotationOutput(invocation, options.stores)
@@ -117,64 +103,6 @@ def _undo(invocation: Invocation, environment: Environment, options: Options, ou
     if undone.count(State.DONE):
         invocation.lines(["restart the pods that it lists: those started since the rotation have its value"])
     return code
-
-
-def _take_over(invocation: Invocation, environment: Environment, options: Options, output: RunOutput) -> int:
-    """Show a rotation as its stores know it, and take it over where that is applied."""
-    given, lines = invocation.arguments, invocation.lines
-    if given.secret is None:
-        message = "--take-over needs a secret that reads what the rotation wrote"
-        raise Refusal("usage", message, suggest("", environment.secrets, "secrets"))
-    asked = given.take_over, given.secret, given.keys, environment, options
-    shown = list[LostRotation]()
-
-    def show(lost: LostRotation) -> None:
-        shown.append(lost)
-        lines(_place_lines(lost))
-
-    if given.apply:
-        run = take_over_rotation(*asked, show, output.waits)
-        lines(_next_of_taken(shown[0], run, goes_on=is_continued(run, environment)))
-    else:
-        show(find_lost_rotation(*asked))
-        again = (COMMAND, environment.name, given.secret, *given.keys, TAKE_OVER, given.take_over, "--apply")
-        lines([("nothing was written; to take it over: ", command_line(*again))])
-    rotation = Rotation(environment, options, None, _RotationOutput(invocation, options.stores))
-    rotation.secret, rotation.keys = shown[0].secret, shown[0].keys
-    outcome = Outcome(Plan(COMMAND, environment.name), End.APPLIED if given.apply else End.SHOWN, given.take_over)
-    return output.report(outcome, OK, _part(rotation, shown[0]))
-
-
-def _place_lines(lost: LostRotation) -> Iterator[Line]:
-    """What the stores show of a rotation."""
-    yield lost.description, ", of ", list_names(lost.keys, len(lost.keys))
-    for each in lost.places:
-        yield f"  {':'.join(each.target)} ", each.description
-    for why in lost.no_way_back:
-        yield "it cannot be undone: ", why
-
-
-def _next_of_taken(lost: LostRotation, run: Run, *, goes_on: bool) -> Iterator[Line]:
-    """What a rotation that was taken over goes on with; `goes_on` is whether its command is to continue it."""
-    before = person_of(lost.holder) or "the machine that held it"
-    yield f"the rotation {run.id} is taken over; {before} stops before its next write"
-    words, states = (COMMAND, run.environment), {each.state for each in lost.own_places}
-    undo = command_line(*words, "--undo", run.id, "--apply")
-    if PlaceState.RESTORED in states:
-        yield "to finish its undo: ", undo
-        return
-    again = command_line(*words, run.secrets[0], *lost.keys, *(["--apply"] * (not lost.is_complete)))
-    if states & {PlaceState.REPLACED, PlaceState.UNKNOWN, PlaceState.UNCLEAR}:
-        doubt = "find out which value works; "
-        if goes_on:
-            # It is closed only once its command has gone as far as it can.
-            yield f"{doubt}to continue: ", again
-        close = command_line(*words, "--confirm-revoked", run.id)
-        yield f"{'then, ' if goes_on else doubt}to end the rotation: ", close
-    else:
-        yield "to continue: ", again
-    if not lost.no_way_back:
-        yield "to undo it, if nobody has revoked the old value: ", undo
 
 
 class _RotationOutput(RunOutput):
@@ -229,7 +157,7 @@ def _rotate(found: Rotation, output: _RotationOutput, invocation: Invocation) ->
         except ConflictError as error:
             # The same command would only find it again.
             standard_error().error(f"{error.place}: {error.reason}", error.remedy)
-            code, lines = FOUND, iter(()) if isinstance(error, NotHolderError) else _undo_lines(found)
+            code, lines = FOUND, _undo_lines(found)
         except Refusal as error:
             standard_error().error(error.message, error.help)
             code, lines = OF_REFUSAL[error.kind], _again_lines(found, given)
@@ -323,8 +251,8 @@ def _close(found: Rotation, output: _RotationOutput, invocation: Invocation) -> 
     return code
 
 
-def _part(found: Rotation, lost: LostRotation | None = None) -> dict[str, Any]:
-    """The command's own part of the report; `lost` is what was taken over, or may be."""
+def _part(found: Rotation) -> dict[str, Any]:
+    """The command's own part of the report."""
     run, old = found.run, found.old
     return {
         "secret": found.secret,
@@ -340,25 +268,5 @@ def _part(found: Rotation, lost: LostRotation | None = None) -> dict[str, Any]:
                 {"key": key, "issuer": life.issuer_link, "disableFirst": life.revoke == DISABLE_FIRST}
                 for key, life in found.revocations
             ],
-            "takeOver": _take_over_part(lost) if lost is not None else None,
         },
-    }
-
-
-def _take_over_part(lost: LostRotation) -> dict[str, Any]:
-    return {
-        "run": lost.run,
-        "holder": person_of(lost.holder) or None,
-        "complete": lost.is_complete,
-        "places": [
-            {
-                "store": each.target[0],
-                "name": each.target[1],
-                "state": each.state,
-                "version": each.version,
-                "before": each.before,
-            }
-            for each in lost.places
-        ],
-        "noWayBack": lost.no_way_back,
     }

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from compiler.cli.invocation import Invocation
-from compiler.cli.parser import REPORT_FORMATS, Parser, add_accept_cluster, add_format
-from compiler.cli.running import open_live
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_format
 from compiler.model.facts import short_age
-from compiler.operations.runs import PastWrites, list_runs, list_stored
-from compiler.refusal import COULD_NOT_RUN, OK
+from compiler.operations.runs import PastWrites, list_runs
+from compiler.refusal import OK
 from compiler.render.content import Line, Painted, Style
 from compiler.text.wording import list_names, pluralize
 
@@ -17,13 +16,11 @@ first: what, how it ended, by whom, when, and the line that plans its undo. The 
 --audit also reads the audit file that a team shares. It names their runs and who asked, with the remote secrets; to
 undo one, go to the folder that has its journal.
 
-No store is asked, except with --stores: it also lists the rotations whose tag is beside a value of ENV, and whose
-journal is not here, each with the line that takes it over. Exits 3 if a store does not answer."""
+No store is asked."""
 EXAMPLES = (
     "platform-secrets runs",
     "platform-secrets runs prod",
     "platform-secrets runs prod --audit audit.jsonl --format json",
-    "platform-secrets runs prod --stores",
 )
 _MOST = 20
 
@@ -31,9 +28,6 @@ _MOST = 20
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", nargs="?", help="only runs of this environment")
     parser.add_option("--audit", "FILE", "also list the runs of this audit file")
-    parser.add_flag("--stores", "also list the rotations that only the stores of ENV know")
-    parser.require("--stores", "ENV")
-    add_accept_cluster(parser)
     parser.add_flag("--all", f"list all runs, not the newest {_MOST}")
     add_format(parser, REPORT_FORMATS)
 
@@ -41,18 +35,13 @@ def configure(parser: Parser) -> None:
 def run(invocation: Invocation) -> int:
     arguments = invocation.arguments
     every, unread = list_runs(invocation.root, arguments.audit)
-    silent = dict[str, str]()
-    if arguments.stores:
-        with open_live(invocation) as (environment, stores):
-            every, silent = list_stored(invocation.root, environment, stores, every)
     runs = [each for each in every if arguments.environment in (None, each.environment)]
     environments = sorted({each.environment for each in every})
     shown = runs if arguments.all else runs[:_MOST]
     invocation.lines(_lines(shown, len(runs) - len(shown), environments, datetime.now(UTC)))
-    unread |= silent
     invocation.lines((Painted("warning: ", Style.WARNING), file, ": ", why) for file, why in unread.items())
     content = {"runs": runs, "unread": [{"file": file, "why": why} for file, why in unread.items()]}
-    return invocation.report(lambda: content, COULD_NOT_RUN if silent else OK, arguments.environment)
+    return invocation.report(lambda: content, OK, arguments.environment)
 
 
 def _lines(shown: Sequence[PastWrites], left: int, environments: Sequence[str], now: datetime) -> Iterator[Line]:
@@ -60,8 +49,6 @@ def _lines(shown: Sequence[PastWrites], left: int, environments: Sequence[str], 
         yield Painted(each.run, Style.STRONG), ": ", *_about(each, now)
         if each.undo is not None:
             yield "  to undo it: ", each.undo
-        if each.take_over is not None:
-            yield "  if its journal is lost: ", each.take_over
     if left:
         yield f"{pluralize(left, 'older run')} not shown; `--all` shows them"
     if not shown:

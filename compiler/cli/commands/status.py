@@ -15,7 +15,6 @@ from compiler.cli.invocation import (
     NOTHING_WRITTEN,
     Invocation,
     files_alone,
-    has_journal,
     interruption,
     known_project,
     live_environments,
@@ -279,9 +278,8 @@ def _show_statuses(looked: Sequence[Status], invocation: Invocation) -> int:
     asked = [_step_context(each, arguments, options, root) for each in looked]
     steps = [next_step(each, how) for each, how in zip(looked, asked, strict=True)]
     for each, step, writes in zip(looked, steps, recent, strict=True):
-        has_run = partial(has_journal, root)
         writer_of = partial(_writer, history)
-        invocation.lines(status_lines(each, step, now, writer_of, has_run, writes or ()))
+        invocation.lines(status_lines(each, step, now, writer_of, writes or ()))
         invocation.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
         if each.waited is not None:
             unread = _secrets_without_dates(each)

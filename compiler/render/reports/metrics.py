@@ -22,7 +22,6 @@ Sample = tuple[dict[str, str], float]
 _HELP = {
     "platform_secret_changed_timestamp_seconds": "When the value of a key last changed, or earlier",
     "platform_secret_due_timestamp_seconds": "When a key needs a new value; 0 where that is not known",
-    "platform_secret_open_rotations": "How many rotations of a secret are neither closed nor undone",
     "platform_secrets_store_up": "1 where a store in use answered, else 0",
     "platform_secrets_run_timestamp_seconds": "When the stores of the environment were last asked",
     "platform_secret_in_effect": "1 where the cluster runs on what the files and stores say, else 0",
@@ -62,10 +61,6 @@ def _of_stores(status: Status) -> Iterator[tuple[str, dict[str, str], float]]:
         is_known = each.age.state is not AgeState.NOT_KNOWN
         until = max(1, int(each.age.due.timestamp())) if each.age.due is not None and is_known else 0
         yield "platform_secret_due_timestamp_seconds", labels, until
-    for row in status.rows:
-        # The tags of the store say so: of one that did not answer nobody knows.
-        if row.keys and not row.values.closed:
-            yield "platform_secret_open_rotations", {"secret": row.secret.id}, len(row.rotations)
     for store in dict.fromkeys(row.store.id for row in status.rows):
         yield "platform_secrets_store_up", {"store": store}, store not in status.silent
 

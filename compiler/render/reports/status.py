@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from compiler.cluster.problem import ClusterState
-from compiler.live.observation import Likeness, WriterOf, describe_writes, no_writer, remedies, start_time
+from compiler.live.observation import Likeness, WriterOf, describe_writes, no_writer, remedies
 from compiler.model.environment import SELF
 from compiler.model.facts import short_duration
 from compiler.model.inventory import Inventory, name_keys
@@ -65,7 +65,6 @@ def status_lines(
     step: NextStep,
     now: datetime,
     writer_of: WriterOf = no_writer,
-    has_journal: Callable[[str], bool] = lambda _run: True,
     recent: Sequence[RecentWrite] = (),
 ) -> Iterator[Line]:
     """One environment: its cluster, its move, its rows, what is wrong and why, and the next command."""
@@ -83,7 +82,6 @@ def status_lines(
     for row in status.rows:
         yield from _lack_lines(row)
         yield from _overdue_lines(row)
-        yield from _rotation_lines(row, status.environment.name, has_journal)
         yield from _difference_lines(row, status.environment.name, writer_of)
         for note in row.live.notes if row.live is not None else ():
             notes.setdefault(note, []).append(row.secret.id)
@@ -297,17 +295,6 @@ def _overdue_lines(row: Row) -> Iterator[Line]:
             yield f"{name}: ", f'"{each.key}" is overdue since {_day(each.age.overdue)}'
     if not row.is_unread:
         yield from ((f"{name}: ", line) for line in _unknown_lines(row.keys))
-
-
-def _rotation_lines(row: Row, environment: str, has_journal: Callable[[str], bool]) -> Iterator[Line]:
-    """The open rotations, with the line that takes over one whose journal is not here."""
-    for run in row.rotations:
-        said = f"rotating since {_day(start_time(run))}, run {run}"
-        if has_journal(run):
-            yield f"{row.secret.id}: ", said
-        else:
-            line = command_line("rotate", environment, row.secret.id, "--take-over", run)
-            yield f"{row.secret.id}: ", said, ", whose journal is not here; to take it over: ", line
 
 
 def _unknown_lines(keys: Iterable[DueKey]) -> Iterator[str]:
@@ -581,7 +568,6 @@ def _row(row: Row, step: NextStep) -> dict[str, Any]:
         "warnings": [message for message, _ in values.warnings],
         "written": row.value_date,
         **members(values, "expires"),
-        "rotations": [{"run": run, "since": start_time(run)} for run in row.rotations],
         "live": _live(row.live) if row.live is not None else None,
         **members(step, "first"),
         "next": step.commands,

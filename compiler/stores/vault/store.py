@@ -22,7 +22,6 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import (
     FROM_VERSION,
-    ROTATION_BY,
     VALUE_SINCE,
     Attributes,
     Changes,
@@ -198,10 +197,9 @@ class VaultStore:
             tags = {**tags, **self.describe(name).attributes.tags, **since_when}
             self._require_sound(name, problems_of_tags(name, tags))
         written = self._put(name, properties, base)
-        for tag in (VALUE_SINCE, ROTATION_BY):
-            if (text := tags.get(tag)) is not None and FROM_VERSION not in text:
-                # Its tags are those of all versions: this one is about the values that came with this version.
-                tags = {**tags, tag: f"{text}{FROM_VERSION}{written.version}"}
+        if (text := tags.get(VALUE_SINCE)) is not None and FROM_VERSION not in text:
+            # Its tags are those of all versions: this one is about the values that came with this version.
+            tags = {**tags, VALUE_SINCE: f"{text}{FROM_VERSION}{written.version}"}
         self._tag(request, tags, written)
         return written
 

@@ -24,7 +24,6 @@ from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.environment import Environment
 from compiler.model.values import _render_external_secret
 from compiler.pipeline import compile_project
-from compiler.stores.interface import ROTATION
 from tests.api_double import Address, _send, _status
 from tests.cluster_double import ClusterDouble
 from tests.commands import Done, run_command
@@ -447,9 +446,7 @@ class Scene:
         self.monkeypatch.setattr("getpass.getpass", lambda question: self.typed.get(question.partition(":")[0], ""))
         self.monkeypatch.chdir(self.root)
         # As long as ten minutes would be: the operator tries again each time that the command looks.
-        is_waiting = "--wait" in words or (
-            words[0] == "rotate" and not words[2].startswith("-") and "--take-over" not in words
-        )
+        is_waiting = "--wait" in words or (words[0] == "rotate" and not words[2].startswith("-"))
         words += ("--timeout", "4s") if is_waiting and "--without-cluster" not in words else ()
         with self._waiting(is_waiting):
             return run_command(self.capsys, *words)
@@ -525,8 +522,6 @@ class Scene:
                 found.append(f"the Secret of {name} is not what the store holds")
             if self.read[name] != self.wanted[name]:
                 found.append(f"the pod of {name} has another value")
-            if any(ROTATION in version.tags for version in self.azure.versions(f"agents-{name}")[-1:]):
-                found.append(f"a rotation of {name} is open")
         return found
 
     def _has(self, plural: str, namespace: str, name: str) -> bool:

@@ -12,15 +12,13 @@ from tests.proofs.machine.faults import ALL, OF_FILES, OF_READING, Fault
 from tests.proofs.machine.history import History, Ran
 from tests.proofs.machine.platform import Platform
 from tests.proofs.machine.project import ENVIRONMENTS, EXTRACTED, KEYS, STORES, SURPLUS, WITHOUT_OVERLAP, place
-from tests.proofs.machine.rotations import is_marked
 
 
 @dataclass(frozen=True)
 class Asked:
     """A command line. `run` is the one that it undoes or `closes`, `accepts` allows that a secret resolves otherwise.
 
-    `values` are those that it is given. A rotation is of `keys`; where it `goes_on` they have their new values. What a
-    command `takes` over has lost its journal.
+    `values` are those that it is given. A rotation is of `keys`; where it `goes_on` they have their new values.
     """
 
     words: tuple[str, ...]
@@ -30,7 +28,6 @@ class Asked:
     values: Mapping[str, str] = field(default_factory=dict)
     closes: bool = False
     goes_on: Ran | None = None
-    takes: Ran | None = None
 
     @property
     def environment(self) -> str:
@@ -161,12 +158,6 @@ def _without_cluster(keys: Sequence[str]) -> tuple[str, ...]:
     return () if WITHOUT_OVERLAP & set(keys) else ("--without-cluster",)
 
 
-def writing_on(ran: Ran) -> Asked:
-    """What writes the value of a rotation where it is left to write."""
-    words = ("rotate", ran.environment, ran.secret, *ran.keys, *_without_cluster(ran.keys), *_APPLY)
-    return Asked(words, keys=ran.keys)
-
-
 def going_on(ran: Ran) -> Asked:
     words = ("rotate", ran.environment, ran.secret, *ran.keys, "--without-cluster", "--quiet")
     return Asked(words, keys=ran.keys, goes_on=ran)
@@ -174,23 +165,6 @@ def going_on(ran: Ran) -> Asked:
 
 def closing(ran: Ran) -> Asked:
     return Asked(("rotate", ran.environment, "--confirm-revoked", ran.id, "--quiet"), run=ran, closes=True)
-
-
-def _take_over(hand: Hand, dice: Random) -> Asked | None:
-    """The disk of the machine that began a rotation is gone, and another one takes that over."""
-    rotating = [ran for ran in hand.history.rotating() if is_marked(hand.platform, ran)]
-    if not rotating:
-        hand.first(_rotating(hand, dice))
-        rotating = [ran for ran in hand.history.rotating() if is_marked(hand.platform, ran)]
-    if not rotating:
-        return None
-    ran = dice.choice(rotating)
-    hand.platform.lose(ran.id)
-    return taking(ran)
-
-
-def taking(ran: Ran, keys: Sequence[str] = ()) -> Asked:
-    return Asked(("rotate", ran.environment, ran.secret, *keys, "--take-over", ran.id, *_APPLY), takes=ran)
 
 
 def _undo(hand: Hand, dice: Random) -> Asked | None:
@@ -274,7 +248,6 @@ COMMANDS = {
     "undo": Command(_undo),
     "cutover": Command(_cutover, OF_FILES | OF_READING),
     "rotate": Command(_rotate),
-    "take-over": Command(_take_over),
     "retire": Command(_retire),
     "compile": Command(_compile, OF_FILES),
     "backup": Command(_backup, OF_READING),

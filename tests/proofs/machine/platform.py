@@ -60,8 +60,7 @@ class BrokenError(AssertionError):
 class Moved:
     """What one command did: how it ended, what stood there before, and the remote secrets that it changed itself.
 
-    `tags` stood beside what was there. `run` is the journal that grew, if one did; `is_disturbed` where another writer
-    came in between.
+    `run` is the journal that grew, if one did; `is_disturbed` where another writer came in between.
     """
 
     done: Done
@@ -69,7 +68,6 @@ class Moved:
     is_disturbed: bool
     before: Mapping[Target, Content]
     versions: Mapping[Target, str | None]
-    tags: Mapping[Target, Mapping[str, str]]
     changed: frozenset[Target]
     resolved: Mapping[Reading, str | None]
     files: Mapping[str, bytes]
@@ -127,8 +125,7 @@ class Platform:
         for name in ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "VAULT_ADDR", "VAULT_NAMESPACE"):
             self.monkeypatch.delenv(name, raising=False)
         # In the order in which they begin, also within a second.
-        for module in (apply, rotation):
-            self.monkeypatch.setattr(module, "new_id", lambda: f"20260102-030405-{next(self._runs):06x}")
+        self.monkeypatch.setattr(apply, "new_id", lambda: f"20260102-030405-{next(self._runs):06x}")
         one_thread.install(self.monkeypatch)
         compile_once(self.monkeypatch, self.compiled.results)
         self.faults.install(self.monkeypatch)
@@ -173,7 +170,7 @@ class Platform:
 
     def run(self, *words: str) -> Moved:
         """Run a command in this process; one that is killed ends with -9."""
-        before, versions, tags = self.contents(), self.versions(), self.tags()
+        before, versions = self.contents(), self.versions()
         resolved, files, sizes = self.resolved(), self.files(), self._journals()
         self._changed.clear()
         self._broken = None
@@ -193,7 +190,7 @@ class Platform:
         grown = [run for run, size in self._journals().items() if size != sizes.get(run)]
         self.holds(f"the end of {words}")
         changed, journal = frozenset(self._changed), grown[0] if grown else None
-        return Moved(done, fired, is_disturbed, before, versions, tags, changed, resolved, files, journal)
+        return Moved(done, fired, is_disturbed, before, versions, changed, resolved, files, journal)
 
     def _seen(self, what: str) -> None:
         """Each change that the program makes: looks at what is read now, and at what was announced before.
@@ -263,10 +260,6 @@ class Platform:
         path = self.root / f".platform-secrets/runs/{run}.jsonl"
         return path.read_text("utf-8") if path.exists() else ""
 
-    def lose(self, run: str) -> None:
-        """Take the journal of a run away, as with the disk of another machine."""
-        (self.root / f".platform-secrets/runs/{run}.jsonl").unlink(missing_ok=True)
-
     def exists(self, path: str) -> bool:
         return Path(path).exists()
 
@@ -282,9 +275,6 @@ class Platform:
 
     def versions(self) -> dict[Target, str | None]:
         return {(store, name): self.stores[store].versions[name][-1].version for store, name in self.names()}
-
-    def tags(self) -> dict[Target, Mapping[str, str]]:
-        return {(store, name): self.stores[store].tags_of(name) for store, name in self.names()}
 
     def files(self) -> dict[str, bytes]:
         """The environments and their values files."""

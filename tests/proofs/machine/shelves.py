@@ -12,7 +12,6 @@ from compiler.model.store import StoreAddress
 from compiler.stores.errors import Action, Code, StoreError
 from compiler.stores.interface import (
     FROM_VERSION,
-    ROTATION_BY,
     VALUE_SINCE,
     Attributes,
     Changes,
@@ -67,11 +66,6 @@ class Shelf(MemoryStore):
 
     def value(self, name: str, prop: str | None) -> str | None:
         return (self.content(name) or {}).get(prop)
-
-    def tags_of(self, name: str) -> Mapping[str, str]:
-        """The tags that a reader of `name` would get, without asking; none where nothing can be read."""
-        found = self.newest(name)
-        return self._tagged(found).attributes.tags if found is not None else {}
 
     def delete(self, name: str) -> None:
         """Delete the newest version, or in a Key Vault the name, as whoever deletes."""
@@ -153,11 +147,8 @@ class Shelf(MemoryStore):
         if is_new:
             # What the owners of the name wrote there before stays.
             tags = {**tags, **self.tags.get(name, {}), **since}
-        own = {VALUE_SINCE, ROTATION_BY}
-        tags = {
-            each: f"{text}{FROM_VERSION}{version}" if each in own and FROM_VERSION not in text else text
-            for each, text in tags.items()
-        }
+        if (text := tags.get(VALUE_SINCE)) is not None and FROM_VERSION not in text:
+            tags = {**tags, VALUE_SINCE: f"{text}{FROM_VERSION}{version}"}
         try:
             with self._change("set_tags", name):
                 self._set_tags(name, tags)

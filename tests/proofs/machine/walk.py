@@ -9,12 +9,12 @@ from typing import NamedTuple
 from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.refusal import INCOMPLETE
-from tests.proofs.machine.commands import COMMANDS, Asked, Hand, by_hand, closing, going_on, taking, writing_on
+from tests.proofs.machine.commands import COMMANDS, Asked, Hand, by_hand, closing, going_on
 from tests.proofs.machine.faults import OF_LINES, OF_WRITES, STOPS, Fault
 from tests.proofs.machine.history import History, Ran
 from tests.proofs.machine.platform import KILLED, BrokenError, Moved, Platform
 from tests.proofs.machine.project import KEYS
-from tests.proofs.machine.rotations import UNSETTLED, check_rotated, has_way_back, is_marked
+from tests.proofs.machine.rotations import UNSETTLED, check_rotated, has_way_back
 
 LENGTH = 25
 _LATEST = 6
@@ -22,8 +22,6 @@ _LATEST = 6
 _LONGEST = 3
 _HAS_VALUE = "is under way, and has its new value"
 _GOES_ON = "to continue: "
-# No earlier version of what was rotated is left to show the keys.
-_NAMES_KEYS = "help: name them, of "
 # With those, or in an undo, what another writer changed stays, and the command says so.
 _LEFT = "not part of the resumed run, left for the next one:"
 _MAY_LEAVE = {"skip", "--continue-on-error"}
@@ -122,7 +120,7 @@ class Walk:
             check_rotated(self._platform, ran, asked)
         elif asked.keys and not moved.fired and is_free:
             raise BrokenError(f"nothing hinders this rotation, and it is refused: {moved.done.out}{moved.done.err}")
-        is_whole = asked.run is None and fault is not Fault.STRANGER and (asked.takes is None or moved.done.code == 0)
+        is_whole = asked.run is None and fault is not Fault.STRANGER
         if ran is not None and is_whole and dice.random() < 0.35:
             self._undone(ran)
 
@@ -155,29 +153,17 @@ class Walk:
         """Close each rotation that waits for long, or undo it where it did not come so far: one of both is possible."""
         for ran in self._history.rotating():
             self._waits[ran.id] += 1
-            if self._waits[ran.id] <= _LONGEST or not is_marked(self._platform, ran):
+            if self._waits[ran.id] <= _LONGEST or not ran.before:
                 continue
-            if self._is_lost(ran):
-                taken, _ = self._run("take-over", taking(ran), None, 0)
-                if _NAMES_KEYS in taken.done.err:
-                    taken, _ = self._run("take-over", taking(ran, ran.keys), None, 0)
-                if taken.done.code != 0:
-                    raise BrokenError(f"the rotation {ran.id} cannot be taken over: {taken.done.out}{taken.done.err}")
-                self._gone_on(taking(ran), taken, ran)
             if not ran.is_complete and ran.asked is not None:
                 self._run("rotate", ran.asked, None, 0)
             moved, _ = self._run("rotate", closing(ran), None, 0)
-            if moved.done.code != 0:
+            if not ran.is_closed:
                 words = ("rotate", ran.environment, "--undo", ran.id, "--apply", "--quiet")
                 undone, _ = self._run("undo", Asked(words, run=ran), None, 0)
-                if is_marked(self._platform, ran):
+                if not ran.is_over:
                     said = f"{moved.done.err}{undone.done.out}{undone.done.err}"
                     raise BrokenError(f"the rotation {ran.id} can neither be closed nor undone: {said}")
-
-    def _is_lost(self, ran: Ran) -> bool:
-        """Whether its journal is gone, and no take-over has come to its end."""
-        journal = self._platform.journal(ran.id)
-        return '"planned"' not in journal and '"taken"' not in journal
 
     def _first(self, asked: Asked) -> None:
         self._run(asked.words[0], asked, None, 0)
@@ -189,10 +175,6 @@ class Walk:
         moved, now = self._run(step.command, asked, None, 0)
         if asked.keys and stopped.changed and moved.run not in {None, stopped.run}:
             raise BrokenError(f"the rotation {stopped.run} was stopped, and {moved.run} begins anew over its values")
-        if asked.takes is not None and _NAMES_KEYS in moved.done.err:
-            moved, now = self._run(step.command, taking(asked.takes, asked.takes.keys), None, 0)
-        if asked.takes is not None and moved.done.code != 0 and "is here" not in moved.done.err:
-            raise BrokenError(f"a take-over that was stopped cannot be repeated: {moved.done.out}{moved.done.err}")
         moved, now = self._gone_on(asked, moved, now or ran)
         if moved.done.code == INCOMPLETE and _LEFT in moved.done.out:
             # The stopped command was no new run: it resumed one, which had not planned all of it.
@@ -209,20 +191,11 @@ class Walk:
         return moved, now or ran
 
     def _gone_on(self, asked: Asked, moved: Moved, ran: Ran | None) -> tuple[Moved, Ran | None]:
-        """A rotation whose value is written, and that stopped after that, goes on without it.
-
-        One that was taken over with places left writes its value there first, as the take-over says.
-        """
+        """A rotation whose value is written, and that stopped after that, goes on without it."""
         said = " ".join(f"{moved.done.out} {moved.done.err}".split())
         if ran is None or asked.goes_on or not (_HAS_VALUE in said or _GOES_ON in said):
             return moved, ran
-        if not any(line.startswith(_GOES_ON) and line.endswith(" --apply") for line in moved.done.out.splitlines()):
-            return self._run("rotate", going_on(ran), None, 0)
-        left = writing_on(ran)
-        moved, now = self._gone_on(left, *self._run("rotate", left, None, 0))
-        if now is not ran or moved.done.code != 0:
-            raise BrokenError(f"the rotation {ran.id} does not go on as it was said: {moved.done.out}{moved.done.err}")
-        return moved, ran
+        return self._run("rotate", going_on(ran), None, 0)
 
     def _complete(self, asked: Asked, moved: Moved) -> None:
         """A switch that was killed between its files is completed by `compile`."""
@@ -254,7 +227,7 @@ class Walk:
 
     def _undone(self, ran: Ran) -> None:
         """A run that is whole is undone at once, and all that it changed is as before."""
-        if not ran.is_complete or ran.is_undone or not ran.before or not has_way_back(ran) or self._is_lost(ran):
+        if not ran.is_complete or ran.is_undone or not ran.before or not has_way_back(ran):
             return
         current = self._platform.versions()
         if any(current.get(target) != version for target, version in ran.versions.items()):

@@ -9,13 +9,11 @@ import pytest
 
 from compiler.change.attributes import (
     carry_ages,
-    clear_rotation_tags,
     date_writes,
     parse_expiry,
     places_of_rotation,
-    refuse_rotating,
+    require_own_versions,
     require_possible,
-    set_rotation_tags,
     since_in_sources,
     stores_with_dates,
     tags_to_copy,
@@ -25,7 +23,6 @@ from compiler.change.operations import Delete, NewVersion, Operation, Put, Recov
 from compiler.change.plan import Aged, Kind, Location, Note, NoteKind, OnConflict, Options, Plan, Step
 from compiler.change.run_files import caller, caller_of
 from compiler.live.ages import age_keys
-from compiler.live.observation import rotation_of
 from compiler.model.document import Node
 from compiler.model.environment import Store
 from compiler.model.inventory import PlaceLimits
@@ -33,8 +30,6 @@ from compiler.model.store import StoreAddress
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, Code, ConflictError, ForbiddenError, StoreError
 from compiler.stores.interface import (
-    ROTATION,
-    ROTATION_BY,
     VALUE_SINCE,
     Attributes,
     Problem,
@@ -42,7 +37,6 @@ from compiler.stores.interface import (
     Use,
     since_text,
 )
-from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import shell_line
 from tests import providers
 from tests.memory_store import MemoryStore, secrets
@@ -215,7 +209,7 @@ def test_a_write_that_was_cut_off_before_its_date_is_noted_with_the_line_that_se
 
 
 def test_what_says_something_of_one_secret_alone_is_not_copied() -> None:
-    tags = {"owner": "us", "value-since": "2026-01-01", "rotation": "run-1"}
+    tags = {"owner": "us", "value-since": "2026-01-01"}
     assert tags_to_copy(tags) == {"owner": "us"}
     origin = version(YOUNG, tags, FREE="1")
     found = planned(MemoryStore("https://memory"), step("FREE", origin))
@@ -541,7 +535,7 @@ def test_a_value_that_is_given_once_more_is_as_old_as_before(given: str, ends: d
     assert abs(write.expires - now - (ends - NOVEMBER)) < timedelta(minutes=5)
 
 
-OWN, OTHER = "20250131-120000-4fa1c2", "20250131-120001-4fa1c2"
+OWN = "20250131-120000-4fa1c2"
 
 
 def a_run(*names: str, after: str | None = "v1") -> Run:
@@ -549,31 +543,6 @@ def a_run(*names: str, after: str | None = "v1") -> Run:
     for name in names:
         run.entries["vault", name] = RunEntry(Kind.UPDATE, None, recover=False, after=after)
     return run
-
-
-def tagged(store: MemoryStore, name: str, run: str) -> None:
-    store.set_tags(name, store.seed(name, A="1"), {ROTATION: run, "team": "x"})
-
-
-def test_the_mark_is_set_where_it_is_missing_and_taken_away_where_it_is_the_runs() -> None:
-    store = MemoryStore()
-    store.seed("a", A="1")
-    tagged(store, "b", OWN)
-    set_rotation_tags(a_run("a", "b"), {"vault": store})
-    assert [rotation_of(store.read(name).attributes) for name in "ab"] == [OWN, OWN]
-    tagged(store, "c", OTHER)
-    store.deleted.add("b")
-    clear_rotation_tags(a_run("a", "b", "c", "d"), {"vault": store})
-    assert [rotation_of(store.read(name).attributes) for name in "ac"] == [None, OTHER]
-    assert store.read("c").attributes.tags["team"] == "x"
-
-
-def test_a_value_that_another_writer_has_replaced_gets_no_mark() -> None:
-    store = MemoryStore()
-    store.seed("a", A="1")
-    store.seed("a", A="2")
-    with pytest.raises(ConflictError):
-        set_rotation_tags(a_run("a"), {"vault": store})
 
 
 MADE = datetime(2025, 1, 31, tzinfo=UTC)
@@ -590,19 +559,19 @@ MADE = datetime(2025, 1, 31, tzinfo=UTC)
         (None, None, MADE, False),
     ],
 )
-def test_a_tag_beside_a_version_that_is_not_the_runs_proves_nothing(
+def test_a_place_with_a_version_that_is_not_the_runs_is_a_conflict(
     after: str | None, made: datetime | None, created: datetime | None, *, is_own: bool
 ) -> None:
     store, run = MemoryStore(), a_run("a", after=after)
     run.entries["vault", "a"].made = made.isoformat() if made is not None else None
     store.seed("a", A="1")
-    tagged(store, "a", OWN)
+    store.seed("a", A="1")
     store.versions["a"][-1] = created_at(store.read("a"), created)
     ((_, _, why),) = places_of_rotation(run, {"vault": store})
     assert (why == "") is is_own
     if not is_own:
         with pytest.raises(ConflictError) as raised:
-            set_rotation_tags(run, {"vault": store})
+            require_own_versions(run, {"vault": store})
         said = "another writer changed it" if after is not None else "the run is not known to have written it"
         assert f"{said}: its version is v2" in raised.value.reason
         assert f"rotate prod --confirm-revoked {OWN}" in raised.value.remedy
@@ -614,50 +583,10 @@ def created_at(remote: RemoteSecret, created: datetime | None) -> RemoteSecret:
 
 def test_a_deleted_value_is_not_the_runs_any_more() -> None:
     store = MemoryStore()
-    tagged(store, "a", OWN)
+    store.seed("a", A="1")
     store.deleted.add("a")
     with pytest.raises(ConflictError, match="it is soft-deleted"):
-        set_rotation_tags(a_run("a"), {"vault": store})
-
-
-@pytest.mark.parametrize("command", ["put", "rotate", "migrate", "restore"])
-def test_no_command_writes_over_what_is_rotated(tmp_path: Path, command: str) -> None:
-    store = MemoryStore()
-    tagged(store, "a", OTHER)
-    step = Step("jira", "A", Kind.UPDATE, None, Location("vault", "a", "A"))
-    write = Put("vault", "a", (step,), {"A": SecretValue("2")}, base=store.read("a"))
-    plan = refuse_rotating(Plan(command, "prod", {"vault": store}, {}, Options(root=tmp_path), (step,), (write,)))
-    assert (plan.writes, plan.steps[0].kind) == ((), Kind.REFUSE)
-
-
-def test_a_run_that_goes_on_late_leaves_the_mark_of_another_one() -> None:
-    store = MemoryStore()
-    tagged(store, "a", OTHER)
-    with pytest.raises(ConflictError) as raised:
-        set_rotation_tags(a_run("a"), {"vault": store})
-    assert f"the rotation {OTHER} of it" in raised.value.reason
-    assert rotation_of(store.read("a").attributes) == OTHER
-
-
-@pytest.mark.parametrize("text", ["", "monthly", "20251331-120000-4fa1c2", f"{OWN} by x", f"\n{OWN}"])
-def test_another_tag_of_that_name_is_no_run(text: str) -> None:
-    store = MemoryStore()
-    tagged(store, "a", text)
-    assert rotation_of(store.read("a").attributes) is None
-
-
-@pytest.mark.parametrize(
-    ("who", "words"), [("ada@laptop", "with ada@laptop"), ("", "where it began"), ("\x1b[2J@x", "where it began")]
-)
-def test_a_run_of_another_machine_is_named_with_who_has_its_journal(tmp_path: Path, who: str, words: str) -> None:
-    store = MemoryStore()
-    store.set_tags("a", store.seed("a", A="1"), {ROTATION: OTHER, ROTATION_BY: who})
-    step = Step("jira", "A", Kind.UPDATE, None, Location("vault", "a", "A"))
-    write = Put("vault", "a", (step,), {"A": SecretValue("2")}, base=store.read("a"))
-    options = Options(root=tmp_path)
-    (refused,) = refuse_rotating(Plan("put", "prod", {"vault": store}, {}, options, (step,), (write,))).steps
-    assert (refused.kind, words in refused.remedy, OTHER in refused.reason) == (Kind.REFUSE, True, True)
-    assert "\x1b" not in refused.reason + refused.remedy
+        require_own_versions(a_run("a"), {"vault": store})
 
 
 @pytest.mark.parametrize(

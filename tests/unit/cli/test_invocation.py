@@ -148,7 +148,6 @@ LIVE = [
     ("retire", "dev", "--store", "vault"),
     ("backup", "dev", "x.age"),
     ("restore", "dev", "x"),
-    ("runs", "dev", "--stores"),
     ("import", "store", "vault", "--environment", "dev"),
 ]
 

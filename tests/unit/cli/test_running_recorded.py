@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from compiler.stores.interface import ROTATION, ROTATION_BY
 from tests.commands import EditFile, RunCommand
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Ends, Writing, journal, lines
 
@@ -132,35 +131,6 @@ def test_a_run_that_had_recovered_a_secret_writes_it(recorded: Callable[[str], R
     assert [action for state, action, _ in found.audit if state == "written"] == ["recover", "update"]
     assert writing.undo(found.run, "--apply").code == 0
     assert writing.ends.azure.deleted == {AZURE}
-
-
-@pytest.fixture
-def rotated(recorded: Callable[[str], Recorded], ends: Ends) -> Recorded:
-    """A rotation that the cluster has synchronised, and the store with its new value and its tags."""
-    found = recorded("rotated")
-    ends.vault.set_tags(VAULT, ends.vault.seed(VAULT, **{KEY: "new"}), {ROTATION: found.run, ROTATION_BY: "ada@laptop"})
-    return found
-
-
-def test_a_rotation_goes_on_and_is_closed(rotated: Recorded, run: RunCommand, ends: Ends) -> None:
-    refused = run("put", "dev", "github", KEY, "--from-file", "audit", "--apply")
-    assert (refused.code, f"the rotation {rotated.run} of it, started " in refused.out) == (1, True)
-    assert " by ada@laptop, is under way" in refused.out.replace("\n            ", " ")
-    done = run("rotate", "dev", "github", KEY, "--without-cluster")
-    assert (done.code, done.err.endswith(f"note: continuing the rotation {rotated.run}\n")) == (0, True)
-    closed = run("rotate", "dev", "--confirm-revoked", rotated.run)
-    assert (closed.code, ends.vault.held[VAULT].attributes.tags) == (0, {})
-    phases = [line["phase"] for line in lines(journal(rotated.project)) if line["type"] == "phase"]
-    assert phases == ["written", "synced", "closed"]
-    assert run("rotate", "dev", "--undo", rotated.run, "--apply").code == 1
-    assert ends.vault.shown(VAULT) == {KEY: "new"}
-
-
-def test_a_rotation_is_undone(rotated: Recorded, run: RunCommand, ends: Ends) -> None:
-    done = run("rotate", "dev", "--undo", rotated.run, "--apply", "--audit", "audit")
-    assert (done.code, ends.vault.shown(VAULT)) == (0, {KEY: "token"})
-    assert ends.vault.held[VAULT].attributes.tags == {}
-    assert rotated.audit[2:] == [("written", "restore", "v3")]
 
 
 @pytest.mark.usefixtures("retiring")

@@ -17,7 +17,7 @@ from compiler.operations.status_live import with_values
 from compiler.operations.status_wait import with_ages
 from compiler.operations.verify import verify
 from compiler.stores.errors import Action, Code, StoreError, StoreLocation
-from compiler.stores.interface import ROTATION, Attributes, RemoteSecret, SecretWriter
+from compiler.stores.interface import Attributes, RemoteSecret, SecretWriter
 from tests.memory_store import MemoryStore, secrets
 from tests.platforms import environment_of, write_agents_project
 from tests.unit.operations.status_world import World
@@ -25,7 +25,6 @@ from tests.unit.operations.status_world import World
 # Which keys need a new value and by when, of what the stores in use hold.
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
-RUN = "20261101-101010-abcdef"
 BORROWER = """\
   bot:
     description: Takes a value of another entry
@@ -48,10 +47,10 @@ def limited(world: World) -> World:
     return world
 
 
-def written(world: World, tags: dict[str, str] | None = None, **dates: datetime | None) -> None:
+def written(world: World, **dates: datetime | None) -> None:
     for secret, created in dates.items():
         versions = world.bench.vault.versions[f"agents/{secret}"]
-        attributes = replace(versions[-1].attributes, created=created, tags=tags or {})
+        attributes = replace(versions[-1].attributes, created=created)
         # As a Vault numbers them.
         versions[-1] = replace(versions[-1], version=str(len(versions)), attributes=attributes)
 
@@ -139,22 +138,6 @@ def test_the_next_step_of_a_move_comes_before_a_rotation(limited: World) -> None
     limited.bench.write("prod", "moves: {to: azure, steps: [[all]]}\n")
     commands = next_step(aged(limited, compares=True)).commands
     assert [each.split()[1] for each in commands] == ["cutover", "rotate"]
-
-
-def test_a_rotation_under_way_is_known_by_its_run_and_not_begun_again(limited: World) -> None:
-    written(limited, {ROTATION: RUN}, github=NOW - timedelta(days=100))
-    status = aged(limited)
-    assert status.rows[0].rotations == (RUN,)
-    assert status.rows[1].rotations == ()
-    assert next_step(status).commands == ()
-
-
-@pytest.mark.parametrize(
-    "text", ["quarterly", "hvs.s3cret", f"{RUN}\n", f"{RUN} and more", "20261301-101010-abcdef", ""]
-)
-def test_a_tag_of_that_name_by_others_is_no_rotation(limited: World, text: str) -> None:
-    written(limited, {ROTATION: text}, github=NOW)
-    assert aged(limited).rows[0].rotations == ()
 
 
 # Which stores are asked for the age of which references, and what is said of a key that was not read.

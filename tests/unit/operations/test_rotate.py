@@ -18,11 +18,10 @@ from compiler.operations.rotate import (
     target_of_rotation,
     undo_rotation,
 )
-from compiler.operations.rotate_live import Rotation, begin_overlap
+from compiler.operations.rotate_live import Rotation
 from compiler.operations.runs import list_runs
 from compiler.refusal import Refusal
 from compiler.stores.errors import Code, StoreError
-from compiler.stores.interface import ROTATION
 from compiler.stores.secret_value import SecretValue
 from tests.memory_store import MemoryStore
 from tests.refusals import is_refused
@@ -86,19 +85,6 @@ def test_a_random_value_of_a_run_that_was_stopped_is_kept_and_goes_everywhere(sc
     assert held in ("old", new)
 
 
-def test_a_run_that_ended_before_its_tag_was_set_gets_it(scene: Scene) -> None:
-    done = scene.rotate()
-    scene.vault.set_tags(JIRA, scene.vault.versions[JIRA][-1].version, {ROTATION: None})
-    found = open_rotation(scene.options, scene.environment, "jira", ["JIRA_TOKEN"])
-    assert found is not None
-    assert (found.id, found.phase) == (done.run, None)
-    begin_overlap(found, scene.environment, scene.options)
-    assert scene.vault.versions[JIRA][-1].attributes.tags[ROTATION] == found.id
-    assert [run.phase for run in runs(scene.options.root)] == [RotationPhase.WRITTEN]
-    close_rotation(scene.unfollowed(), found.id)
-    assert open_rotation(scene.options, scene.environment, "jira", None) is None
-
-
 def test_a_store_that_does_not_answer_is_named_and_the_others_go_on(scene: Scene) -> None:
     scene.silence("read")
     asked = scene.new_values("new")
@@ -127,19 +113,9 @@ def test_what_nobody_can_go_on_with_is_closed_and_stays_so(scene: Scene) -> None
     found = scene.unfollowed(switched)
     close_rotation(found, done.run)
     assert found.run_in_place.phase is RotationPhase.CLOSED
-    assert scene.vault.versions[JIRA][-1].attributes.tags == {}
     scene.azure.failures.clear()
     again = scene.rotate("newer")
     assert (again.end, scene.listening.resumed) == (End.APPLIED, [])
-
-
-def test_a_rotation_is_recorded_as_closed_before_its_tag_goes(scene: Scene) -> None:
-    done = scene.rotate()
-    scene.vault.failures["set_tags", JIRA] = scene.stores.failure(Code.UNAVAILABLE, JIRA)
-    with pytest.raises(StoreError, check=is_refused(Code.UNAVAILABLE)):
-        close_rotation(scene.unfollowed(), done.run)
-    (run,) = runs(scene.options.root)
-    assert run.phase is RotationPhase.CLOSED
 
 
 @pytest.mark.parametrize("is_written", [False, True])
@@ -158,9 +134,7 @@ def test_another_writers_value_is_not_taken_for_the_random_one(scene: Scene, *, 
     first = scene.rotate("random-1", is_generated=True)
     assert first.is_incomplete
     assert scene.vault.shown(JIRA)["JIRA_TOKEN"] == ("random-1" if is_written else "old")
-    tags = scene.vault.versions[JIRA][-1].attributes.tags
     scene.vault.seed(JIRA, JIRA_TOKEN="theirs", JIRA_URL="u")
-    scene.vault.set_tags(JIRA, scene.vault.versions[JIRA][-1].version, tags)
     scene.vault.before = scene.azure.before = lambda _method, _name: None
     again = scene.rotate("random-2", is_generated=True)
     assert again.end is End.BLOCKED
@@ -179,12 +153,9 @@ def test_the_old_value_that_came_back_is_not_taken_for_the_random_one(scene: Sce
     scene.azure.failures.clear()
     (run,) = runs(scene.options.root)
     run.entries["vault", JIRA].after = None
-    tags = scene.vault.versions[JIRA][-1].attributes.tags
-    assert tags[ROTATION] == run.id
     scene.vault.seed(JIRA, JIRA_TOKEN="old", JIRA_URL="u")
-    scene.vault.set_tags(JIRA, scene.vault.versions[JIRA][-1].version, tags)
     again = scene.new_values("random-2", is_generated=True)
-    (step,) = [each for each in again._plan(run, run.id).steps if each.place.store == "vault"]
+    (step,) = [each for each in again._plan(run).steps if each.place.store == "vault"]
     assert step.kind is not Kind.KEEP
 
 
@@ -242,55 +213,6 @@ def test_an_undo_that_was_begun_before_the_catalogue_forbade_it_is_finished(scen
         close_rotation(scene.unfollowed(world), done.run)
     assert undo_rotation(done.run, world, scene.options, scene.listening).end is End.APPLIED
     assert scene.azure.shown(AZURE_JIRA)["JIRA_TOKEN"] == "old"
-
-
-def test_an_undo_that_could_not_read_one_place_leaves_the_tag_there_until_it_can(scene: Scene) -> None:
-    done = scene.rotate()
-    scene.azure.failures["read", AZURE_JIRA] = scene.stores.failure(Code.FORBIDDEN, AZURE_JIRA)
-    undo_rotation(done.run, scene.environment, scene.options, scene.listening)
-    assert (scene.vault.shown(JIRA)["JIRA_TOKEN"], scene.azure.shown(AZURE_JIRA)["JIRA_TOKEN"]) == ("old", "new")
-    assert scene.azure.versions[AZURE_JIRA][-1].attributes.tags[ROTATION] == done.run
-    scene.azure.failures.clear()
-    undo_rotation(done.run, scene.environment, scene.options, scene.listening)
-    assert scene.azure.shown(AZURE_JIRA)["JIRA_TOKEN"] == "old"
-    for store, name in ((scene.vault, JIRA), (scene.azure, AZURE_JIRA)):
-        assert ROTATION not in store.versions[name][-1].attributes.tags
-
-
-def test_a_run_without_a_plan_is_over_only_by_what_every_store_says(scene: Scene) -> None:
-    done = scene.rotate()
-    (run,) = runs(scene.options.root)
-    # A take-over that was stopped leaves this much.
-    run.path.write_text(run.path.read_text("utf-8").splitlines(keepends=True)[0], "utf-8")
-    for store, name in ((scene.vault, JIRA), (scene.azure, AZURE_JIRA)):
-        store.failures["read", name] = scene.stores.failure(Code.FORBIDDEN, name)
-    with pytest.raises(Refusal, match=f"not known whether the rotation {done.run} wrote anything: .*refused"):
-        undo_rotation(done.run, scene.environment, scene.options, scene.listening)
-    with pytest.raises(Refusal, match=f"not known whether the rotation {done.run} wrote anything: .*refused"):
-        close_rotation(scene.unfollowed(), done.run)
-    scene.vault.failures.clear()
-    with pytest.raises(Refusal, match="its journal is not here"):
-        undo_rotation(done.run, scene.environment, scene.options, scene.listening)
-    for store, name in ((scene.vault, JIRA), (scene.azure, AZURE_JIRA)):
-        store.failures.clear()
-        store.seed(name, JIRA_TOKEN="old", JIRA_URL="u")
-    assert undo_rotation(done.run, scene.environment, scene.options, scene.listening).end is End.UNDONE
-
-
-def test_a_run_without_a_plan_is_over_whatever_another_secret_says(scene: Scene) -> None:
-    done = scene.rotate()
-    (run,) = runs(scene.options.root)
-    run.path.write_text(run.path.read_text("utf-8").splitlines(keepends=True)[0], "utf-8")
-    for store, name in ((scene.vault, JIRA), (scene.azure, AZURE_JIRA)):
-        store.seed(name, JIRA_TOKEN="old", JIRA_URL="u")
-    others = {each.remote for each in scene.environment.secrets.values() if each.remote not in {JIRA, AZURE_JIRA}}
-    for other in filter(None, others):
-        scene.vault.failures["read", other] = scene.stores.failure(Code.FORBIDDEN, other)
-    # Without the secret in the catalogue, the tag may be anywhere.
-    secrets = {name: each for name, each in scene.environment.secrets.items() if name != "jira"}
-    with pytest.raises(Refusal, match=f"not known whether the rotation {done.run} wrote anything"):
-        undo_rotation(done.run, replace(scene.environment, secrets=secrets), scene.options, scene.listening)
-    assert undo_rotation(done.run, scene.environment, scene.options, scene.listening).end is End.UNDONE
 
 
 def test_an_undo_leaves_a_run_open_that_may_have_stored_its_value(scene: Scene) -> None:

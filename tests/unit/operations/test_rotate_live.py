@@ -28,7 +28,6 @@ from compiler.operations.status import LiveState, Status, WaitEnd, WaitResult
 from compiler.operations.status_wait import StatusOptions, read_status
 from compiler.refusal import Refusal
 from compiler.render.reports.status import wait_lines
-from compiler.stores.interface import ROTATION
 from tests.unit.conftest import taking
 from tests.unit.operations.status_world import JIRA, SPACE, World
 
@@ -171,7 +170,6 @@ def test_who_closes_a_rotation_only_looks(world: World) -> None:
     assert rotation.old is not None
     assert rotation.old.unread == ("other/copy",)
     assert {each.method for each in world.double.asked} == {"GET"}
-    assert ROTATION not in world.bench.vault.versions["agents/jira"][-1].attributes.tags
 
 
 def test_a_cluster_without_the_environments_secrets_is_not_one_where_all_pods_are_new(world: World) -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from compiler.live.stores import LiveStores
 from compiler.stores.errors import Action, Code, StoreError
-from compiler.stores.interface import ROTATION, ROTATION_BY
 from tests.commands import Done, run_command
 from tests.memory_store import MemoryStore
 from tests.platforms import write_agents_project
@@ -98,18 +97,6 @@ class World:
         text = (self.root / f".platform-secrets/runs/{run}.jsonl").read_text("utf-8")
         return [json.loads(line) for line in text.splitlines()]
 
-    def tag(self, store: MemoryStore, name: str) -> str | None:
-        return store.versions[name][-1].attributes.tags.get(ROTATION)
-
-    def set_tags(self, store: MemoryStore, name: str, **tags: str | None) -> None:
-        store.set_tags(name, store.versions[name][-1].version, tags)
-
-
-def way_out(refused: Done) -> str:
-    """The command line that a refusal names."""
-    (line,) = (line for line in refused.out.splitlines() if " rotate prod " in line)
-    return line[line.index("platform-secrets ") :]
-
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> World:
@@ -133,7 +120,6 @@ def test_a_rotation_writes_with_its_run_says_what_to_revoke_and_is_closed(world:
     assert done.code == 0
     (run,) = world.runs()
     assert world.vault.shown("agents/slack") == {"SLACK_TOKEN": NEW, "SLACK_URL": "u"}
-    assert world.tag(world.vault, "agents/slack") == run
     assert done.out.splitlines()[-3:] == [
         "SLACK_TOKEN: disable the old value first, and delete it after a while at https://slack.example.com/keys",
         f"then close it: platform-secrets --root {world.root} rotate prod --confirm-revoked {run}",
@@ -141,7 +127,6 @@ def test_a_rotation_writes_with_its_run_says_what_to_revoke_and_is_closed(world:
     ]
     closed = world.rotate("--confirm-revoked", run)
     assert (closed.code, closed.out) == (0, f"the rotation {run} is closed; the new value is the only one\n")
-    assert world.tag(world.vault, "agents/slack") is None
     assert len(world.vault.versions["agents/slack"]) == 2
     assert world.rotate("--confirm-revoked", run).code == 0
     assert [line["phase"] for line in world.journal(run) if line["type"] == "phase"] == ["written", "closed"]
@@ -149,50 +134,10 @@ def test_a_rotation_writes_with_its_run_says_what_to_revoke_and_is_closed(world:
     assert NEW not in json.dumps(world.journal(run)) + done.out + done.err
 
 
-def test_nobody_else_writes_what_is_rotated(world: World) -> None:
-    run = world.begin()
-    for command in ("put", "rotate"):
-        alone = ("--without-cluster",) if command == "rotate" else ()
-        done = world.run(command, "prod", "slack", "SLACK_URL", *alone, given="v")
-        assert (done.code, "nothing was written: 1 key blocks this plan\n" in done.out) == (1, True)
-        assert f"the rotation {run} of it, started " in done.out.replace("\n            ", " ")
-        assert " rotate prod slack\n" in done.out
-    refused = world.rotate("slack", given="v")
-    assert (refused.code, f'the rotation {run} of "slack" is under way, and has its new value' in refused.err) == (
-        1,
-        True,
-    )
-    # Elsewhere the tag alone is known.
-    (world.root / f".platform-secrets/runs/{run}.jsonl").unlink()
-    done = world.run("put", "prod", "slack", "SLACK_TOKEN", given="v")
-    line = f"platform-secrets --root {world.root} rotate prod slack --take-over {run}"
-    said = " ".join(done.out.split())
-    assert (done.code, f"continue it there; if that is lost: {line} plan: " in said) == (1, True)
-    for option, verb in (("--confirm-revoked", "close"), ("--undo", "undo")):
-        refused = world.rotate(option, run)
-        who = world.vault.versions["agents/slack"][-1].attributes.tags[ROTATION_BY]
-        assert (refused.code, refused.err.partition(", started ")[0]) == (
-            2,
-            f'error: the rotation {run} of "slack", "taker"',
-        )
-        assert f" ago by {who}, is under way, and its journal is not here\n" in refused.err
-        assert f"help: its journal is with {who}: {verb} it there: platform-secrets " in refused.err
-        assert f"; if that is lost: {line}\n" in refused.err
-    world.vault.failures["read", "agents/slack"] = world.vault.conflict("agents/slack")
-    refused = world.rotate("--confirm-revoked", run)
-    first, help_line = refused.err.splitlines()[:2]
-    assert (refused.code, first) == (2, f'error: there is no run "{run}"')
-    here = "`platform-secrets runs prod` lists those of this folder; another machine has its own"
-    assert help_line.replace(f" --root {world.root}", "") == f"help: {here}"
-    assert world.vault.shown("agents/slack")["SLACK_TOKEN"] == NEW
-
-
 def overwrite(world: World) -> str:
-    """A rotation, over whose value somebody puts the old one back: a Vault's tag stays beside it. Returns the run."""
+    """A rotation, over whose value somebody puts the old one back. Returns the run."""
     run = world.begin()
-    tags = world.vault.versions["agents/slack"][-1].attributes.tags
     world.vault.seed("agents/slack", SLACK_TOKEN="old", SLACK_URL="u")
-    world.set_tags(world.vault, "agents/slack", **tags)
     return run
 
 
@@ -208,7 +153,6 @@ def test_a_rotation_whose_value_was_replaced_revokes_nothing_and_is_ended_by_wha
     assert (closed.code, closed.out) == (1, f"the rotation {run} is closed\n")
     put = f"platform-secrets --root {world.root} put prod slack SLACK_TOKEN --store vault"
     assert f"error: vault:agents/slack: {said}\nhelp: if it does not hold the value that works: {put}\n" in closed.err
-    assert world.tag(world.vault, "agents/slack") is None
     assert world.run(*shlex.split(put)[3:], given=NEW).code == 0
     # What is put after that is no concern of the closed run.
     again = world.rotate("--confirm-revoked", run)
@@ -220,33 +164,7 @@ def test_a_rotation_whose_value_was_replaced_is_given_up_by_its_undo(world: Worl
     run = overwrite(world)
     assert world.rotate("--undo", run, "--apply").code == 1
     assert world.azure.shown("agents-slack")["SLACK_TOKEN"] == "old"
-    assert (world.tag(world.vault, "agents/slack"), world.tag(world.azure, "agents-slack")) == (None, None)
-    run = overwrite(world)
-    world.azure.seed("agents-slack", SLACK_TOKEN="theirs", SLACK_URL="u")
-    assert world.rotate("--undo", run).code == 1
-    assert world.tag(world.vault, "agents/slack") == run
-    assert world.rotate("--undo", run, "--apply").code == 1
-    assert world.tag(world.vault, "agents/slack") is None
     assert world.begin()
-
-
-def test_an_undo_that_can_bring_nothing_back_leaves_the_tag_beside_the_runs_value(world: World) -> None:
-    run = world.begin()
-    world.vault.gone["agents/slack"] = {"v1"}
-    assert world.rotate("--undo", run, "--apply").code == 1
-    assert world.tag(world.vault, "agents/slack") == run
-
-
-def test_a_migration_leaves_what_is_rotated(world: World) -> None:
-    world.azure.seed("agents-slack", SLACK_TOKEN="another", SLACK_URL="u")
-    run = world.begin()
-    ends = ("--from", "azure", "--to", "vault", "--only", "slack")
-    refused = world.run("migrate", "prod", *ends, "--on-conflict", "overwrite", "--apply")
-    assert (refused.code, f"the rotation {run} of it, started " in refused.out) == (1, True)
-    assert way_out(refused) == f"platform-secrets --root {world.root} rotate prod slack"
-    assert (world.vault.shown("agents/slack")["SLACK_TOKEN"], world.tag(world.vault, "agents/slack")) == (NEW, run)
-    assert world.rotate("--confirm-revoked", run).code == 0
-    assert world.run("migrate", "prod", *ends, "--on-conflict", "overwrite", "--apply").code == 0
 
 
 def test_nobody_saw_the_pods_of_a_rotation_that_looked_at_no_cluster(world: World) -> None:
@@ -291,15 +209,13 @@ def test_a_journal_that_is_here_and_cannot_be_read_says_so(world: World, text: s
 
 def test_the_same_command_without_a_value_goes_on(world: World) -> None:
     run = world.begin()
-    # As it was stopped before it set the tag, and recorded that each place has it.
+    # As it was stopped before it recorded that each place has the value.
     path = world.root / f".platform-secrets/runs/{run}.jsonl"
     path.write_text("".join(path.read_text("utf-8").splitlines(keepends=True)[:-1]), "utf-8")
-    world.set_tags(world.vault, "agents/slack", **{ROTATION: None})
     for words in (("slack",), ("slack", "SLACK_TOKEN")):
         done = world.rotate(*words)
         assert (done.code, done.err) == (0, f"note: continuing the rotation {run}\n")
         assert f"--confirm-revoked {run}" in done.out
-    assert world.tag(world.vault, "agents/slack") == run
     report = world.rotate("slack", "--format", "json").report
     assert report["rotation"] == {
         "run": run,
@@ -310,18 +226,15 @@ def test_the_same_command_without_a_value_goes_on(world: World) -> None:
         "restarts": [],
         "notSeen": [],
         "revoke": [{"key": "SLACK_TOKEN", "issuer": "https://slack.example.com/keys", "disableFirst": True}],
-        "takeOver": None,
     }
 
 
-def test_an_undo_brings_the_old_value_back_and_takes_the_tag_away(world: World) -> None:
+def test_an_undo_brings_the_old_value_back_unless_it_was_revoked(world: World) -> None:
     run = world.begin()
-    shown = world.rotate("--undo", run)
-    assert (shown.code, world.tag(world.vault, "agents/slack")) == (0, run)
-    done = world.rotate("--undo", run, "--apply")
-    assert done.code == 0
+    assert world.rotate("--undo", run).code == 0
+    assert world.vault.shown("agents/slack")["SLACK_TOKEN"] == NEW
+    assert world.rotate("--undo", run, "--apply").code == 0
     assert world.vault.shown("agents/slack") == {"SLACK_TOKEN": "old", "SLACK_URL": "u"}
-    assert world.tag(world.vault, "agents/slack") is None
     assert world.rotate("--confirm-revoked", run).code == 1
     closed = world.begin()
     assert world.rotate("--confirm-revoked", closed).code == 0
@@ -330,16 +243,6 @@ def test_an_undo_brings_the_old_value_back_and_takes_the_tag_away(world: World) 
         1,
         f"error: the rotation {closed} is closed: its old value was revoked",
     )
-
-
-def test_an_undo_that_was_stopped_before_the_tag_went_takes_it_away_the_next_time(world: World) -> None:
-    run = world.begin()
-    assert world.rotate("--undo", run, "--apply").code == 0
-    world.set_tags(world.vault, "agents/slack", **{ROTATION: run})
-    refused = world.run("put", "prod", "slack", "SLACK_TOKEN", given="v")
-    assert (refused.code, f"rotate prod --undo {run} --apply\n" in refused.out) == (1, True)
-    assert world.rotate("--undo", run, "--apply").code == 0
-    assert world.tag(world.vault, "agents/slack") is None
 
 
 def test_keys_that_are_made_together_are_given_together(world: World) -> None:
@@ -375,10 +278,7 @@ def test_the_old_value_goes_into_the_key_for_it_after_a_stop_too(world: World) -
     assert world.rotate("mail", "MAIL", given=NEW).code == 4
     assert (vault.shown("agents/mail"), vault.shown("agents/mail-old")) == ({"MAIL": NEW}, {"MAIL_OLD": "older"})
     vault.before = lambda _method, _name: None
-    refused = world.run("put", "prod", "mail", "MAIL", given="v")
-    line = way_out(refused)
-    assert line.endswith(" rotate prod mail MAIL")
-    assert world.rotate(*shlex.split(line)[5:], given=NEW).code == 0
+    assert world.rotate("mail", "MAIL", given=NEW).code == 0
     assert (vault.shown("agents/mail"), vault.shown("agents/mail-old")) == ({"MAIL": NEW}, {"MAIL_OLD": "old"})
 
 
@@ -395,69 +295,39 @@ def test_a_former_value_that_cannot_be_read_any_more_is_not_replaced_by_the_new_
     assert world.vault.shown("agents/mail-old") == {"MAIL_OLD": "older"}
 
 
-def test_what_another_writer_ended_is_closed_by_the_line_that_is_printed(world: World) -> None:
+def test_what_another_writer_ended_can_be_closed(world: World) -> None:
     world.azure.seed("agents-slack", SLACK_TOKEN="old", SLACK_URL="u")
     world.azure.failures["write", "agents-slack"] = world.azure.conflict("agents-slack")
     assert world.rotate("slack", given=NEW).code == 1
     (run,) = world.runs()
-    assert world.tag(world.vault, "agents/slack") == run
-    refused = world.run("put", "prod", "slack", "SLACK_TOKEN", given="v")
-    line = way_out(refused)
-    assert line == f"platform-secrets --root {world.root} rotate prod --confirm-revoked {run}"
-    closed = run_command(world.capsys, *shlex.split(line)[1:])
+    closed = world.rotate("--confirm-revoked", run)
     assert (closed.code, "note: the run did not finish: not every place" in closed.err) == (1, True)
     assert closed.out == f"the rotation {run} is closed\n"
-    assert world.tag(world.vault, "agents/slack") is None
     assert world.run("put", "prod", "slack", "SLACK_TOKEN", given="v").code == 0
-
-
-def test_an_undo_brings_back_no_tag_of_a_rotation_that_was_closed_since(world: World) -> None:
-    world.azure.seed("agents-slack", SLACK_TOKEN="old", SLACK_URL="u")
-    closed = world.begin()
-    written = world.azure.versions["agents-slack"][-1]
-    before = set(world.runs())
-    world.vault.seed("agents/slack", SLACK_TOKEN="theirs", SLACK_URL="u")
-    migrate = ("migrate", "prod", "--only", "slack", "--to", "azure", "--on-conflict", "overwrite", "--apply")
-    # As an earlier release wrote over it, which did not heed the tag.
-    world.set_tags(world.azure, "agents-slack", **{ROTATION: None, ROTATION_BY: None})
-    assert world.run(*migrate).code == 0
-    world.azure.versions["agents-slack"][-2] = written
-    (run,) = set(world.runs()) - before
-    assert world.rotate("--confirm-revoked", closed).code == 1
-    assert world.run("migrate", "prod", "--undo", run, "--apply").code == 0
-    back = world.azure.versions["agents-slack"][-1]
-    assert (back.properties, written.attributes.tags[ROTATION]) == (written.properties, closed)
-    assert (world.tag(world.azure, "agents-slack"), ROTATION_BY in back.attributes.tags) == (None, False)
 
 
 def test_an_undo_that_another_writer_limits_takes_the_tag_away_too(world: World) -> None:
     world.azure.seed("agents-slack", SLACK_TOKEN="old", SLACK_URL="u")
     run = world.begin()
     world.azure.seed("agents-slack", SLACK_TOKEN="theirs", SLACK_URL="u")
-    world.set_tags(world.azure, "agents-slack", **{ROTATION: run})
     assert world.rotate("--undo", run, "--apply").code == 1
     assert world.vault.shown("agents/slack")["SLACK_TOKEN"] == "old"
     assert world.azure.shown("agents-slack")["SLACK_TOKEN"] == "theirs"
-    assert (world.tag(world.vault, "agents/slack"), world.tag(world.azure, "agents-slack")) == (None, None)
-    assert world.run("put", "prod", "slack", "SLACK_TOKEN", given="v").code == 0
 
 
-def test_an_undo_that_was_stopped_keeps_the_tag_and_is_named(world: World) -> None:
+def test_an_undo_that_was_stopped_is_finished_by_the_line_that_is_printed(world: World) -> None:
     world.azure.seed("agents-slack", SLACK_TOKEN="old", SLACK_URL="u")
     run = world.begin()
     world.azure.failures["restore", "agents-slack"] = StoreError(
         world.azure.place("agents-slack"), Action.WRITE, "it does not answer", "wait", Code.UNAVAILABLE
     )
     assert world.rotate("--undo", run, "--apply").code == 4
-    assert world.tag(world.azure, "agents-slack") == run
     line = f"platform-secrets --root {world.root} rotate prod --undo {run} --apply"
     closed = world.rotate("--confirm-revoked", run)
     assert (closed.code, f"finish the undo: {line}; then" in closed.err) == (1, True)
-    refused = world.run("put", "prod", "slack", "SLACK_TOKEN", "--store", "azure", given="v")
-    assert (refused.code, way_out(refused)) == (1, line)
     world.azure.failures.clear()
     assert run_command(world.capsys, *shlex.split(line)[1:]).code == 0
-    assert (world.tag(world.vault, "agents/slack"), world.tag(world.azure, "agents-slack")) == (None, None)
+    assert world.azure.shown("agents-slack")["SLACK_TOKEN"] == "old"
 
 
 def test_what_has_no_overlap_is_not_rotated_blindly(world: World) -> None:
@@ -508,22 +378,12 @@ def test_the_other_store_gets_the_new_value_where_it_holds_the_old_one(world: Wo
     world.azure.seed("agents-slack", SLACK_TOKEN="old")
     run = world.begin()
     assert world.azure.shown("agents-slack") == {"SLACK_TOKEN": NEW}
-    assert world.tag(world.azure, "agents-slack") == run
     assert world.rotate("--undo", run, "--apply").code == 0
-    assert (world.azure.shown("agents-slack"), world.tag(world.azure, "agents-slack")) == ({"SLACK_TOKEN": "old"}, None)
+    assert world.azure.shown("agents-slack") == {"SLACK_TOKEN": "old"}
     world.azure.seed("agents-slack", SLACK_TOKEN="another")
     done = world.rotate("slack", given=NEW)
     assert "note: azure:agents-slack#SLACK_TOKEN keeps what it has: it holds another value\n" in done.err
     assert world.azure.shown("agents-slack") == {"SLACK_TOKEN": "another"}
-
-
-def test_a_tag_of_somebody_else_is_no_rotation_and_stays(world: World) -> None:
-    for text in ("quarterly", "99999999-999999-abcdef"):
-        world.set_tags(world.vault, "agents/slack", **{ROTATION: text, "team": "x"})
-        assert world.run("put", "prod", "slack", "SLACK_URL", given=text).code == 0
-        world.set_tags(world.vault, "agents/slack", **{ROTATION: text})
-        refused = world.rotate("slack", given=text)
-        assert (refused.code, 'it has a tag "rotation" of another program' in refused.out) == (1, True)
 
 
 def test_a_person_is_asked_for_the_value_and_for_consent(world: World) -> None:

@@ -95,19 +95,16 @@ def test_what_was_not_asked_is_absent_and_not_0(world: World) -> None:
     assert cluster == {"platform_secret_in_effect", "platform_secrets_cluster_look_timestamp_seconds"}
 
 
-def test_pods_on_an_old_value_and_open_rotations_are_counted_where_they_were_asked(world: World) -> None:
+def test_pods_on_an_old_value_are_counted_where_they_were_asked(world: World) -> None:
     status = asked(aged(world, KeyAge(AgeState.NO_LIMIT)))
     github, jira = status.rows
     old = LiveState((ClusterProblem(ClusterState.RESTART, "restart needed"),), pods=2)
-    rows = (replace(github, live=LiveState(pods=1)), replace(jira, live=old, rotations=("run-1", "run-2")))
+    rows = (replace(github, live=LiveState(pods=1)), replace(jira, live=old))
     found = samples(replace(status, rows=rows, is_live=True))
     assert [(labels["secret"], value) for labels, value in found["platform_secret_restart_needed"]] == [
         ("github", 0),
         ("jira", 1),
     ]
-    assert [(labels["secret"], value) for labels, value in found["platform_secret_open_rotations"]] == [("jira", 2)]
-    silent = replace(jira, values=replace(jira.values, closed=("it is sealed",)))
-    assert samples(replace(status, rows=(silent,)))["platform_secret_open_rotations"] == []
 
 
 def test_the_operator_and_a_store_object_are_0_where_one_secret_finds_them_down(world: World) -> None:

@@ -299,16 +299,6 @@ def test_why_a_date_is_not_known_is_said_once(world: World) -> None:
     assert shown(status)[-1] == 'jira: it is not known when "KEY_1", "KEY_2" changed: version 3 is disabled'
 
 
-def test_a_rotation_under_way_is_a_note_with_its_run(world: World) -> None:
-    run = "20261017-101010-abcdef"
-    status = with_row(world.status(), "jira", rotations=(run,))
-    said = f"jira: rotating since 2026-10-17, run {run}"
-    assert shown(status)[-1] == said
-    lost = told(status_lines(status, NextStep(()), NOW, has_journal=lambda _run: False))[-1]
-    line = f"platform-secrets rotate prod jira --take-over {run}"
-    assert lost == f"{said}, whose journal is not here; to take it over: {line}"
-
-
 def due(status: Status, *keys: DueKey, without_limit: int = 0) -> list[str]:
     return told(due_lines(status, DueList(SOON, keys, without_limit), NextStep(("rotate it",))))
 
@@ -441,7 +431,7 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
     values = StoreFindings(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), written=MOMENT, expires=MOMENT)
     values = replace(values, only_there=("JIRA_KEY",), states={"JIRA_TOKEN": {"vault": KeyState.PRESENT}})
     key = DueKey("jira", "JIRA_TOKEN", "vault", "agents", True, KeyAge(AgeState.NOT_KNOWN, why="it was destroyed"))
-    aged = replace(status.rows[1], keys=(key,), rotations=("20261101-101010-abcdef",))
+    aged = replace(status.rows[1], keys=(key,))
     rows = (status.rows[0], replace(aged, values=values, live=found))
     waited = WaitResult(WaitEnd.TIME_UP, 600, {}, {"jira": ("UID",)})
     closed = ("it does not answer", "nor that one", "who knows")
@@ -494,7 +484,6 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
         "warnings": [],
         "written": "2026-10-17T00:00:00+00:00",
         "expires": "2026-10-17T00:00:00+00:00",
-        "rotations": [{"run": "20261101-101010-abcdef", "since": "2026-11-01T10:10:10+00:00"}],
         "live": {
             "state": "pods-not-ready",
             "problems": [{"state": "pods-not-ready", "message": "a"}],
