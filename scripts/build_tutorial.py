@@ -78,7 +78,6 @@ STAND_INS = (
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} UTC"), "2025-01-31 12:00:00 UTC"),
     (re.compile(r"\bstarted [0-9]{2}(?::[0-9]{2}){2},"), "started 12:00:00,"),
     (re.compile(r"\b(changed|put at) [0-9]{2}(?::[0-9]{2}){2} UTC"), r"\g<1> 12:00:05 UTC"),
-    (re.compile(r"(?<= )(?:[0-9]{4}-[0-9]{2}-[0-9]{2} )?[0-9]{2}:[0-9]{2} UTC in "), "12:00 UTC in "),
 )
 SEEN = re.compile(f"[a-z0-9-]+: (?:{'|'.join(word_of(state) for state in ClusterState)})\n")
 # A third of the time of Helm is Go's, which collects garbage on as many threads as there are cores.
@@ -160,7 +159,7 @@ def replace_changing(text: str, key_vault: str, openbao: str) -> str:
     rests = sorted(lines[index].partition(" ")[2] for index in progress)
     for index, count, rest in zip(progress, counts, rests, strict=True):
         lines[index] = f"{count} {rest}"
-    return "".join(_drop_between(list(_sort_writes(lines))))
+    return "".join(_drop_between([each for each in lines if not _TIMED.match(each)]))
 
 
 # What `status` says by whole seconds of a pod and a Secret that the pages make within one.
@@ -168,19 +167,6 @@ _TIMED = re.compile(
     r"(?:note|[a-z0-9, -]+): (?:pods may hold an earlier value|restart needed: Deployment "
     r"|the Secret \"[^\"]+\" took the value put at ).*|  help: kubectl -n \S+ rollout restart .*"
 )
-
-
-def _sort_writes(lines: Sequence[str]) -> Iterator[str]:
-    """Puts what was written of late in the order of its text: within a second, `status` has it in either.
-
-    Leaves out what depends on which second it is.
-    """
-    untimed = (each for each in lines if not _TIMED.match(each))
-    for is_write, group in groupby(untimed, key=lambda each: each.startswith("written in the last 24 h: ")):
-        if is_write:
-            yield from sorted(group)
-            continue
-        yield from group
 
 
 def _drop_between(lines: Sequence[str]) -> Iterator[str]:

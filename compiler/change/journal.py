@@ -462,7 +462,6 @@ class RunHistory:
     # The newest run that deleted a remote secret, by address and name, as far as it was not undone.
     retired: dict[tuple[str, str], PastRun] = field(default_factory=dict)
     made: dict[Version, str] = field(default_factory=dict)  # when the store made a version of `runs`
-    undone: dict[Version, PastRun] = field(default_factory=dict)  # the run whose undo wrote a version
 
     def original(self, address: str, name: str, version: str) -> str:
         """The version whose value `version` restored, or itself where no undo wrote it."""
@@ -478,10 +477,6 @@ class RunHistory:
         """The run that wrote this version of a store, None for any other writer."""
         key = (version.address, version.name, version.version)
         return self.runs.get(key) if _was_made(self.made.get(key), version.created) else None
-
-    def undoer_of(self, version: StoredVersion) -> PastRun | None:
-        """The run whose undo wrote this version of a store, None for any other writer."""
-        return self.undone.get((version.address, version.name, version.version))
 
 
 def history_of(past: Iterable[Run]) -> RunHistory:
@@ -501,10 +496,8 @@ def history_of(past: Iterable[Run]) -> RunHistory:
                 version = (address, name, entry.after)
                 if found.runs.setdefault(version, own) is own and entry.made is not None:
                     found.made[version] = entry.made
-            if entry.undone_as is not None:
-                found.undone.setdefault((address, name, entry.undone_as), own)
-                if before is not None:
-                    found.again.setdefault((address, name, entry.undone_as), before)
+            if entry.undone_as is not None and before is not None:
+                found.again.setdefault((address, name, entry.undone_as), before)
     return found
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import ClusterError, ClusterName
-from compiler.live.observation import Likeness, PastRun, StoredVersion, WriterOf
+from compiler.live.observation import Likeness, StoredVersion
 from compiler.live.stores import secret_named
 from compiler.model.environment import Environment, MoveProgress, Secret, Store, other_store, progress_of
 from compiler.model.facts import shift
@@ -55,8 +55,6 @@ class StoreFindings:
     fault_helps: tuple[str, ...] = ()  # what to do about these
     closed_by: str = "no-answer"  # the rule of the first of `closed`
     warnings: tuple[tuple[str, str], ...] = ()  # what is odd about the form of values that can be read, and a way out
-    # The version of each key that was read, in the store in use and in the other one.
-    stored: tuple[tuple[str, StoredVersion], ...] = ()
 
     def shift_dates(self, by: timedelta) -> StoreFindings:
         """The findings with dates by a clock that is ahead by this much."""
@@ -163,44 +161,6 @@ class Row:
 
 
 States = Mapping[str, LiveState]
-_RECENT = timedelta(hours=24)
-
-
-@dataclass(frozen=True, slots=True)
-class RecentWrite:
-    """What one run, or an unknown writer, has recently written to a store."""
-
-    store: str
-    keys: tuple[tuple[str, str], ...]  # by secret
-    written: datetime  # the newest of them
-    run: PastRun | None  # None for no run of this project
-    is_undo: bool  # whether the undo of the run wrote it
-
-    @property
-    def undo(self) -> str | None:
-        """The command that undoes it; None if nothing of it can be undone."""
-        return f"{self.run.undo} --apply" if self.run is not None and self.run.can_undo and not self.is_undo else None
-
-
-def recent_writes(status: Status, now: datetime, writer_of: WriterOf, undoer_of: WriterOf) -> tuple[RecentWrite, ...]:
-    """What was written in the last day, newest first; for a run, only the keys that it wrote."""
-    # Writes of unknown writers are grouped by the remote secret.
-    groups: dict[tuple[str, PastRun | None, bool, str], list[tuple[str, str, datetime]]] = {}
-    for row in status.rows:
-        for key, version in row.values.stored:
-            if version.created is None or now - version.created > _RECENT:
-                continue
-            run = writer_of(version)
-            undone = undoer_of(version) if run is None else None
-            by = run or undone
-            if by is None or not by.keys or (row.secret.id, key) in by.keys:
-                group = version.store, by, undone is not None, "" if by is not None else version.name
-                groups.setdefault(group, []).append((row.secret.id, key, version.created))
-    found = [
-        RecentWrite(store, tuple((secret, key) for secret, key, _ in its), max(when for *_, when in its), run, is_undo)
-        for (store, run, is_undo, _), its in groups.items()
-    ]
-    return tuple(sorted(found, key=lambda each: each.written, reverse=True))
 
 
 class WaitEnd(StrEnum):

@@ -78,7 +78,6 @@ from compiler.operations.verify import (
     extract,
     verify,
     versions_of,
-    versions_read,
 )
 from compiler.stores.errors import FailureSide, StoreError
 from compiler.stores.secret_value import Comparer, operator_hash
@@ -212,7 +211,6 @@ def _find_values(
         fault_helps=tuple(dict.fromkeys(each.help for each in faults if each.rule == fault_by and each.help)),
         closed_by=closed_by,
         warnings=tuple(_form_warnings(here.values())),
-        stored=versions_read((*here.values(), *(there or {}).values()), stores),
     )
 
 

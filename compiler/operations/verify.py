@@ -334,18 +334,15 @@ def compare_unlisted(
     return found
 
 
-def versions_read(statuses: Iterable[KeyStatus], stores: LiveStores) -> tuple[tuple[str, StoredVersion], ...]:
-    """The version that holds each key, by the key; without keys that were not read."""
-    read = ((each.cell, each.remote) for each in statuses if each.remote is not None)
-    return tuple(
-        (cell.key, version_of(cell.store.id, stores.address(cell.store).absolute, remote)) for cell, remote in read
-    )
-
-
 def versions_of(one: KeyStatus, other: KeyStatus, stores: LiveStores) -> tuple[StoredVersion, StoredVersion] | None:
     """The versions that hold a key in both stores; None if one was not read."""
-    read = [version for _, version in versions_read((one, other), stores)]
-    return (read[0], read[1]) if read[1:] else None
+    first, second = (
+        version_of(each.cell.store.id, stores.address(each.cell.store).absolute, each.remote)
+        if each.remote is not None
+        else None
+        for each in (one, other)
+    )
+    return (first, second) if first is not None and second is not None else None
 
 
 def dates_by_key(statuses: Iterable[KeyStatus]) -> dict[str, datetime]:

@@ -6,7 +6,7 @@ import os
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ from compiler.live.stores import open_stores_for_reading
 from compiler.model.environment import Environment, Store
 from compiler.model.facts import parse_duration, short_duration
 from compiler.operations.causes import NextStep, next_of_secrets, next_rotation, next_step
-from compiler.operations.status import LiveState, RecentWrite, States, Status, StepContext, WaitEnd, recent_writes
+from compiler.operations.status import LiveState, States, Status, StepContext, WaitEnd
 from compiler.operations.status_live import OPTIONAL
 from compiler.operations.status_wait import StatusOptions, read_status
 from compiler.project_files import ProjectNames
@@ -66,7 +66,8 @@ The next command stands below the table. Changes nothing, except that --force-sy
 NEXT is the store that `moves` takes a secret to, AGE how long ago its oldest value was written, LIVE what the cluster
 runs. Where the catalogue limits the age of values, DUE is when the first key needs a new one, by its limit or expiry,
 and OWNER who is responsible; --due lists the keys by date, and --format openmetrics writes metrics for alerts. With
---wait, DUE and OWNER are not shown. Below stand what was written in the last 24 h, by which run, and how to undo it.
+--wait, DUE and OWNER are not shown. If something is wrong,
+or nothing is found wrong in the cluster, the line below the table counts the runs of the last 24 h that wrote there.
 
 With --wait it follows the cluster until every secret is in effect as the files say when it starts, or until --timeout,
 which limits the whole command, including a store or a cluster that hangs. Start it after the files were changed, as by
@@ -274,19 +275,18 @@ def _show_statuses(looked: Sequence[Status], invocation: Invocation) -> int:
     code = max(map(_code, looked))
     options = ("--cluster", *context_of(arguments)) if _is_live(arguments) else ()
     history = run_history(root)
-    recent = [_recent_writes(each, now, history) for each in looked]
     asked = [_step_context(each, arguments, options, root) for each in looked]
     steps = [next_step(each, how) for each, how in zip(looked, asked, strict=True)]
-    for each, step, writes in zip(looked, steps, recent, strict=True):
+    for each, step in zip(looked, steps, strict=True):
         writer_of = partial(_writer, history)
-        invocation.lines(status_lines(each, step, now, writer_of, writes or ()))
+        invocation.lines(status_lines(each, step, now, writer_of, _recent_runs(each, step, now, root)))
         invocation.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
         if each.waited is not None:
             unread = _secrets_without_dates(each)
             invocation.lines(wait_lines(each.waited, each.environment.name, unread, each.rows, "--without-secrets"))
 
-    every = zip(looked, steps, asked, recent, strict=True)
-    found = (status_data(each, step, next_of_secrets(each, how), recent=writes) for each, step, how, writes in every)
+    every = zip(looked, steps, asked, strict=True)
+    found = (status_data(each, step, next_of_secrets(each, how)) for each, step, how in every)
     return _report(found, looked, code, now, invocation)
 
 
@@ -294,11 +294,23 @@ def _writer(history: Callable[[], RunHistory], version: StoredVersion) -> PastRu
     return history().writer_of(version)
 
 
-def _recent_writes(status: Status, now: datetime, history: Callable[[], RunHistory]) -> Sequence[RecentWrite] | None:
-    """What was written of late; None where no store was asked, or a wait was for something else."""
-    if not status.is_asked or status.waited is not None:
-        return None
-    return recent_writes(status, now, partial(_writer, history), lambda version: history().undoer_of(version))
+def _recent_runs(status: Status, step: NextStep, now: datetime, root: Path) -> int:
+    """How many runs of this project wrote to the environment in the last 24 h.
+
+    0 where none wrote a secret of a cause, or where nothing is wrong and the cluster was not asked.
+    """
+    wrong = {name for cause in step.causes for name in cause.secrets}
+    if status.waited is not None or not (step.causes or status.is_live):
+        return 0
+    from compiler.operations.runs import list_runs  # noqa: PLC0415 - only where something may be wrong
+
+    found = [
+        each
+        for each in list_runs(root)[0]
+        if each.environment == status.environment.name and each.written
+        if each.began is not None and now - each.began <= timedelta(hours=24)
+    ]
+    return len(found) if not step.causes or any(wrong.intersection(each.secrets) for each in found) else 0
 
 
 def _report(

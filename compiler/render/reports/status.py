@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from compiler.model.facts import short_duration
 from compiler.model.inventory import Inventory, name_keys
 from compiler.operations.causes import Cause, NextStep
 from compiler.operations.references import without_count
-from compiler.operations.status import LiveState, RecentWrite, Row, Status, WaitEnd, WaitResult
+from compiler.operations.status import LiveState, Row, Status, WaitEnd, WaitResult
 from compiler.operations.status_live import accept_store
 from compiler.operations.verify import KeyState
 from compiler.render.content import Line, Painted, Piece, Style, Wrapped, members
@@ -65,9 +65,9 @@ def status_lines(
     step: NextStep,
     now: datetime,
     writer_of: WriterOf = no_writer,
-    recent: Sequence[RecentWrite] = (),
+    recent_runs: int = 0,
 ) -> Iterator[Line]:
-    """One environment: its cluster, its move, its rows, what is wrong and why, and the next command."""
+    """One environment: its cluster, its move, its rows, recent runs, what is wrong and why, and the next command."""
     if status.cluster is not None:
         yield "cluster: ", str(status.cluster)
     yield (Painted(status.environment.name, Style.STRONG), *_headline(status))
@@ -88,7 +88,9 @@ def status_lines(
     for note, secrets in notes.items():
         yield (*(("note",) if len(secrets) == len(status.rows) > 1 else pieces_of(secrets)), ": ", note)
     yield from _warning_lines(status)
-    yield from _recent_lines(status.environment.name, recent, now)
+    if recent_runs:
+        count = f"{pluralize(recent_runs, 'run')} wrote here in the last 24 h: "
+        yield count, command_line("runs", status.environment.name)
     # Once for all secrets of a namespace.
     asked = (what for row in status.rows if row.live is not None for what in row.live.not_asked)
     yield from (("not asked: ", what) for what in dict.fromkeys(asked))
@@ -124,20 +126,6 @@ def _warning_lines(status: Status) -> Iterator[Line]:
             f"and {len(found) - _MOST_LINES} more values of an odd form, which this names: ",
             command_line("verify", status.environment.name),
         )
-
-
-def _recent_lines(environment: str, recent: Sequence[RecentWrite], now: datetime) -> Iterator[Line]:
-    for each in recent[:_MOST_LINES]:
-        written = each.written.astimezone(UTC)
-        when = f"{written:%H:%M}" if written.date() == now.astimezone(UTC).date() else f"{written:%Y-%m-%d %H:%M}"
-        by = "by no run of this project"
-        if each.run is not None:
-            by = f"by {'the undo of ' if each.is_undo else ''}{each.run.command}, run {each.run.id}"
-        keys = pieces_of([f"{secret}/{key}" for secret, key in each.keys], _MOST_LINES)
-        undo = ("; to undo it: ", each.undo) if each.undo is not None else ()
-        yield "written in the last 24 h: ", *keys, f" {when} UTC in {quote(each.store)} ", by, *undo
-    if len(recent) > _MOST_LINES:
-        yield f"and {len(recent) - _MOST_LINES} more writes: ", command_line("runs", environment)
 
 
 def _cause_lines(cause: Cause) -> Iterator[Line]:
@@ -421,7 +409,6 @@ def status_data(
     step: NextStep,
     of_secrets: Mapping[str, NextStep] | None = None,
     due: DueList | None = None,
-    recent: Sequence[RecentWrite] | None = None,
 ) -> dict[str, Any]:
     """An environment as JSON: what was found, the next step, also for each secret, and what is `due`."""
     progress = status.progress
@@ -450,7 +437,6 @@ def status_data(
             "keys": [{**members(each, "secret", "store"), **_key(each)} for each in due.keys],
             "withoutLimit": due.without_limit,
         },
-        "recentWrites": [_recent(each) for each in recent] if recent is not None else None,
         "notAnswered": status.closed,
         "waysOut": list(dict.fromkeys(status.helps[why] for why in status.closed if why in status.helps)),
         "causes": [
@@ -461,17 +447,6 @@ def status_data(
         "next": step.commands,
         "forced": status.forced,
         "wait": _wait(status.waited) if status.waited is not None else None,
-    }
-
-
-def _recent(write: RecentWrite) -> dict[str, Any]:
-    return {
-        **members(write, "store", "written"),
-        "keys": [{"secret": secret, "key": key} for secret, key in write.keys],
-        "run": write.run.id if write.run is not None else None,
-        "command": write.run.command if write.run is not None else None,
-        "isUndo": write.is_undo,
-        **members(write, "undo"),
     }
 
 

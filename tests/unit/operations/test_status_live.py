@@ -767,16 +767,6 @@ def test_a_blank_value_or_a_placeholder_is_a_fault(world: World, value: str) -> 
     assert (len(jira.faults), jira.warnings, jira.is_sound) == (1, (), False)
 
 
-def test_each_version_that_was_read_is_known_by_its_store(world: World) -> None:
-    stored = read(world).values["jira"].stored
-    assert [(key, each.store, each.name) for key, each in stored] == [
-        ("JIRA_TOKEN", "vault", "agents/jira"),
-        ("JIRA_URL", "vault", "agents/jira"),
-        ("JIRA_TOKEN", "azure", "agents-jira"),
-        ("JIRA_URL", "azure", "agents-jira"),
-    ]
-
-
 def test_a_dead_operator_keeps_every_secret_that_it_serves_from_being_in_effect(world: World) -> None:
     seen = world.live_state()
     assert (seen.operator_runs, seen.store_ready) == (True, True)

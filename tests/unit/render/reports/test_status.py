@@ -1,6 +1,6 @@
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -19,7 +19,6 @@ from compiler.operations.status import (
     StoreFindings,
     WaitEnd,
     WaitResult,
-    recent_writes,
 )
 from compiler.operations.verify import KeyState
 from compiler.render.content import Line, Painted, Style, as_json
@@ -556,72 +555,6 @@ def test_what_is_due_stands_beside_the_secrets(world: World) -> None:
         ],
         "withoutLimit": 2,
     }
-
-
-AT_NOON = NOW + timedelta(hours=12)
-PUT = PastRun("20261128-071231-4fa1c2", "put", "prod", frozenset({("jira", "JIRA_TOKEN")}))
-UNDO = "platform-secrets put prod --undo 20261128-071231-4fa1c2 --apply"
-
-
-def in_vault(version: str, created: datetime | None, key: str = "JIRA_TOKEN") -> tuple[str, StoredVersion]:
-    return key, StoredVersion("vault", "https://vault", "agents/jira", version, created)
-
-
-def wrote(status: Status, *stored: tuple[str, StoredVersion]) -> Status:
-    return with_row(status, "jira", values=StoreFindings(stored=stored))
-
-
-def recent(status: Status, run: PastRun | None = None, undone: PastRun | None = None) -> list[str]:
-    """What is said of the last writes, of which `run` wrote each version, or the undo of another one."""
-    found = recent_writes(status, AT_NOON, lambda _: run, lambda _: undone)
-    lines = told(status_lines(status, NextStep(), AT_NOON, recent=found))
-    return [each for each in lines if each.startswith(("written in", "and "))]
-
-
-def test_what_was_written_of_late_names_its_run_and_how_to_undo_it(world: World) -> None:
-    when = AT_NOON - timedelta(minutes=6)
-    said = f'written in the last 24 h: jira/JIRA_TOKEN {when:%H:%M} UTC in "vault" by'
-    # Of what lies in one version, only what the run wrote.
-    status = wrote(world.status(), in_vault("2", when), in_vault("2", when, "JIRA_URL"))
-    assert recent(status, PUT) == [f"{said} put, run 20261128-071231-4fa1c2; to undo it: {UNDO}"]
-    assert recent(status, replace(PUT, can_undo=False)) == [f"{said} put, run 20261128-071231-4fa1c2"]
-    assert recent(status, None, PUT) == [f"{said} the undo of put, run 20261128-071231-4fa1c2"]
-    both = said.replace("jira/JIRA_TOKEN", "jira/JIRA_TOKEN, jira/JIRA_URL")
-    assert recent(status) == [f"{both} no run of this project"]
-    yesterday = AT_NOON - timedelta(hours=23, minutes=59)
-    assert f"jira/JIRA_TOKEN {yesterday:%Y-%m-%d %H:%M} UTC" in recent(wrote(status, in_vault("2", yesterday)))[0]
-    for never in (None, AT_NOON - timedelta(hours=24, seconds=1)):
-        assert recent(wrote(status, in_vault("2", never)), PUT) == []
-
-
-def test_of_many_writes_the_newest_are_named(world: World) -> None:
-    keys = [
-        (f"K{n}", StoredVersion("vault", "https://vault", f"r{n}", "1", AT_NOON - timedelta(hours=n))) for n in range(8)
-    ]
-    *lines, last = recent(wrote(world.status(), *keys))
-    assert [each.split()[6] for each in lines] == [f"jira/K{n}" for n in range(5)]
-    assert last == "and 3 more writes: platform-secrets runs prod"
-    # Those of one run are one line.
-    every = replace(PUT, keys=frozenset(("jira", key) for key, _ in keys))
-    (line,) = recent(wrote(world.status(), *keys), every)
-    assert "jira/K0, jira/K1, jira/K2, jira/K3, jira/K4 and 3 more " in line
-
-
-def test_recent_writes_are_data_and_absent_where_nobody_looked(world: World) -> None:
-    status = wrote(world.status(), in_vault("2", NOW))
-    (write,) = recent_writes(status, NOW, lambda _: PUT, lambda _: None)
-    assert status_data(status, NextStep(), recent=[write])["recentWrites"] == [
-        {
-            "store": "vault",
-            "written": NOW,
-            "keys": [{"secret": "jira", "key": "JIRA_TOKEN"}],
-            "run": "20261128-071231-4fa1c2",
-            "command": "put",
-            "isUndo": False,
-            "undo": UNDO,
-        }
-    ]
-    assert status_data(status, NextStep())["recentWrites"] is None
 
 
 def test_an_odd_form_of_a_value_is_named_as_verify_does(world: World) -> None:
