@@ -307,12 +307,8 @@ def _verify(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked:
 
 def _choose_cluster(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
     del rows, asked
-    name, chosen = status.environment.name, ""
-    if status.cluster_id is not None:
-        line = f'cluster: {{id: "{status.cluster_id}"}}'
-        chosen = f"; if it is, add to environments/{name}.yaml: {line}"
-    elif status.cluster is not None:
-        chosen = f"; if it is, install chart/values-{name}.yaml there"
+    name = status.environment.name
+    chosen = f"; if it is, install chart/values-{name}.yaml there" if status.cluster is not None else ""
     first = f"if this is not the cluster of {quote(name)}, name its context: --context NAME{chosen}"
     return NextStep((problem.mend,) if problem.mend else (), first)
 

@@ -202,7 +202,6 @@ class Status:
     forced: tuple[str, ...] = ()  # the secrets that the operator was asked to synchronise
     accepted: tuple[str, ...] = ()  # stores, by id, that the cluster reads as a person says, without proof
     cluster: ClusterName | None = None  # the one that was asked; None where none was
-    cluster_id: str | None = None  # of that one; None where it may not be read
 
     @property
     def is_fine(self) -> bool:

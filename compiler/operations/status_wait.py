@@ -339,14 +339,14 @@ class StatusReading:
 
     def read(self) -> Status:
         """Read everything. Raises Refusal if the cluster does not answer."""
-        pin = self.status.environment.cluster
-        self.asked = "the log-in program of the kubeconfig" + (", or the cluster" if pin is not None else "")
+        is_pinned = self.status.environment.cluster is not None
+        self.asked = "the log-in program of the kubeconfig" + (", or the cluster" if is_pinned else "")
         self.view = view = self.connect() if self.connect is not None else None
         self.asked = ""
         if view is None:
             self._read_stores()
             return self.status
-        self.status = replace(self.status, cluster=view.name, cluster_id=pin.id if pin is not None else None)
+        self.status = replace(self.status, cluster=view.name)
         try:
             manifests = manifests_for(self.status)
             # Begin before the stores, which may take long: a wait compares with the cluster as it is now.
@@ -383,8 +383,6 @@ class StatusReading:
         if is_forced:
             self._force(judge, snapshot, tuple(snapshot.manifests))
         if wait is None or seconds is None:
-            if self.status.environment.cluster is None:
-                self.status = replace(self.status, cluster_id=_read_id(snapshot.view))
             return self._result(judge.every(snapshot), None)
         waited = wait.until(seconds, self._tell_round, self.begun)
         return self._result(waited.states, waited)
@@ -431,14 +429,6 @@ class StatusReading:
 
     def _result(self, states: States, waited: WaitResult | None) -> Status:
         return replace(with_live_state(self.status, states), waited=waited, forced=tuple(self.forced))
-
-
-def _read_id(view: ClusterView) -> str | None:
-    """The id of a cluster, None if it may not be read: the id is only a proposal, so its lack is no error."""
-    try:
-        return view.cluster_id()
-    except ClusterError:
-        return None
 
 
 def with_ages(status: Status, found: Verification, stores: LiveStores, now: datetime) -> Status:

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     T = TypeVar("T", str, tuple[Piece, ...])
 
 DESCRIPTION = """Validates environments and writes chart/values-<env>.yaml for each; for all if none is named.
-If there is an error, nothing is written. Text diagnostics go to standard error, other formats to standard output."""
+If there is an error, nothing is written. Text diagnostics go to standard error, other formats to standard output.
+An environment with `cluster: {id: "UID"}` is refused in every other cluster; this prints the UID of the current one:
+kubectl get namespace kube-system -o jsonpath={.metadata.uid}"""
 EXAMPLES = (
     "platform-secrets compile prod",
     "platform-secrets compile --check --strict",

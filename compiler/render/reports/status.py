@@ -96,23 +96,9 @@ def status_lines(
     yield from (("not asked: ", what) for what in dict.fromkeys(asked))
     if any(row.has(ClusterState.SILENT) for row in status.rows):
         yield ("Secrets stay: running and new pods go on with the last values",)
-    yield from _pin_lines(status)
     for cause in step.causes:
         yield from _cause_lines(cause)
     yield from () if step.causes else _next(step.commands, step.first)
-
-
-def _pin_lines(status: Status) -> Iterator[Line]:
-    """The line that names the cluster in the environment, where nothing is wrong there: it may be another one's."""
-    environment = status.environment
-    if (
-        environment.cluster is None
-        and status.cluster_id is not None
-        and not any(row.has_problem for row in status.rows)
-    ):
-        where = f"environments/{environment.name}.yaml"
-        line = f'cluster: {{id: "{status.cluster_id}"}}'
-        yield _HELP, f"to have every command refuse another cluster, add to {where}: {line}"
 
 
 def _warning_lines(status: Status) -> Iterator[Line]:
@@ -412,12 +398,12 @@ def status_data(
 ) -> dict[str, Any]:
     """An environment as JSON: what was found, the next step, also for each secret, and what is `due`."""
     progress = status.progress
-    environment = status.environment
+    environment, pin = status.environment, status.environment.cluster
     return {
         "environment": environment.name,
         "cluster": None
         if status.cluster is None
-        else {**members(status.cluster, "context", "server"), "id": status.cluster_id},
+        else {**members(status.cluster, "context", "server"), "id": pin.id if pin is not None else None},
         "whole": len(status.rows) == sum(each.store is not None for each in environment.secrets.values()),
         "stores": [_store(each) for each in environment.stores.values()],
         "moves": None
