@@ -28,7 +28,6 @@ values: .venv/.runtime ## Compile every environment, or one: make values ENV=pro
 check: .venv/.dev ## Fail where a generated file is stale: values, schemas, chart, references
 	@$(RUN) compile --check
 	@$(BIN)/python scripts/build_chart.py --check
-	@$(BIN)/python scripts/record_release.py --check
 	@$(BIN)/python scripts/build_docs.py --check
 
 # The program runs no Helm of a project's folder by itself: this project's own are named here.
@@ -77,9 +76,8 @@ docs: .venv/.dev .tools/.helm ## Rewrite the generated pages and the outputs sho
 	@$(BIN)/python scripts/build_tutorial.py
 	@$(BIN)/python scripts/build_cast.py
 
-schemas: .venv/.dev ## Rewrite the chart's schema from schemas/, and record the checksums of both for this version
+schemas: .venv/.dev ## Rewrite the chart's schema from schemas/
 	@$(BIN)/python scripts/build_chart.py
-	@$(BIN)/python scripts/record_release.py
 
 chart: schemas .tools/.helm ## Rewrite the chart's generated files and lint it with each Helm
 	@$(BIN)/python -m pytest tests/chart -q -n 2

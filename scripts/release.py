@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 _UNRELEASED = "## [Unreleased]\n"
-# What makes the recorded and generated files those of the version, before the commit; and what tries the commit.
+# What makes the generated files those of the version, before the commit; and what tries the commit.
 _GENERATE = ("schemas", "docs")
 _TRY = ("release-check", "dist-check")
 
@@ -68,20 +68,9 @@ def _make_commit(root: Path, old: str, version: str, today: str) -> None:
     texts["CHANGELOG.md"] = changelog.replace(_UNRELEASED, f"{_UNRELEASED}\n## [{version}] - {today}\n", 1)
     for path, text in texts.items():
         (root / path).write_text(text, "utf-8")
-    _keep_files_of(root, old)
     _run(root, "make", *_GENERATE)
     _run(root, "git", "add", "--all")
     _run(root, "git", "commit", "-m", f"Release {version}")
-
-
-def _keep_files_of(root: Path, old: str) -> None:
-    """Keep the chart and the schemas of the release before, which a test upgrades to this one."""
-    folder = root / "tests/released" / old
-    for path in _run(root, "git", "ls-tree", "-r", "--name-only", f"v{old}", "chart", "schemas").splitlines():
-        # A person's own values, and the forms of outputs, are no part of a project's chart.
-        if not path.startswith(("chart/values-", "schemas/output/")):
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(_run(root, "git", "show", f"v{old}:{path}"), "utf-8")
 
 
 def _raise_version(root: Path, path: str, pattern: str, version: str) -> str:

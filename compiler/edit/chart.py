@@ -1,14 +1,10 @@
-"""Knows the chart and the schemas of this release, and plans to replace those that nobody edited.
+"""Knows the chart and the schemas of this release, and plans to replace those of a project."""
 
-A project's file is known by its checksum: the package has no copy of the texts of older releases.
-"""
-
-import hashlib
 import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,8 +18,8 @@ from compiler.text.wording import command_line, list_names
 
 CHART, VALUES = "chart/Chart.yaml", "chart/values.yaml"
 _VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:[-+][0-9A-Za-z.+-]*)?", re.ASCII)
-# What a file of the project is, compared with the releases.
-FileState = Literal["current", "old", "edited", "missing", "unreadable"]
+# What a file of the project is, compared with this release.
+FileState = Literal["current", "different", "missing", "unreadable"]
 SCHEMA = "values.schema.json"
 # A checkout's folder also holds its environments' values files, and what an editor leaves there.
 FILES = (
@@ -43,7 +39,6 @@ SCHEMAS = ("environment", "catalogue", "values")
 _SAY_NOTHING = (".helmignore", "README.md", "NOTES.txt")
 _PROGRAM = Path(__file__).parents[1]
 _PACKAGED = _PROGRAM / "chart"
-RELEASED = _PROGRAM / "released.json"
 _CHECKED_OUT = _PROGRAM.parent / "chart"
 
 
@@ -61,17 +56,6 @@ def schema_files() -> dict[str, str]:
 def decides(path: str) -> bool:
     """Whether a file of the project can change what the chart prints."""
     return path.startswith("chart/") and not path.endswith(_SAY_NOTHING)
-
-
-def checksum(text: str) -> str:
-    """The SHA-256 of a text, whichever line breaks Git gave it."""
-    return hashlib.sha256(text.replace("\r\n", "\n").encode()).hexdigest()
-
-
-def release_checksums() -> dict[str, dict[str, str]]:
-    """The checksum of each file of the chart and the schemas by its path, of every release, the oldest first."""
-    found: dict[str, dict[str, str]] = json.loads(RELEASED.read_text("utf-8"))
-    return found
 
 
 def _complete(name: str, text: str) -> str:
@@ -96,7 +80,7 @@ def new_chart(root: Path) -> list[Output]:
     for output in outputs:
         if output.path.exists() or output.path.is_symlink():
             upgrade = command_line("new", "chart", "--upgrade")
-            way_out = f"`{upgrade}` brings the chart to this release; to add it again, move it away first"
+            way_out = f"`{upgrade}` compares it with this release; to add it again, move it away first"
             raise Refusal("usage", f"{output.shown} already exists", way_out)
     return outputs
 
@@ -109,20 +93,18 @@ class ShippedFile:
     new: str
     state: FileState
     old: str = ""  # the text that is there, if it can be read
-    release: str = ""  # that of an old file
     problem: str = ""  # why it is unreadable
 
 
 def compare_files(root: Path) -> list[ShippedFile]:
     """Each file of the chart of the project in `root`, and of its schemas where it has any."""
-    releases = release_checksums()
-    chart = [_compare_file(root, path, text, releases) for path, text in chart_files().items()]
-    schemas = [_compare_file(root, path, text, releases) for path, text in schema_files().items()]
+    chart = [_compare_file(root, path, text) for path, text in chart_files().items()]
+    schemas = [_compare_file(root, path, text) for path, text in schema_files().items()]
     # `new chart` writes no schemas, and a project of its own that has none wants none.
     return [*chart, *(schemas if any(each.state != "missing" for each in schemas) else ())]
 
 
-def _compare_file(root: Path, path: str, new: str, releases: Mapping[str, Mapping[str, str]]) -> ShippedFile:
+def _compare_file(root: Path, path: str, new: str) -> ShippedFile:
     try:
         mode = (root / path).lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -134,19 +116,14 @@ def _compare_file(root: Path, path: str, new: str, releases: Mapping[str, Mappin
     old, problems = read_text(root, path)
     if old is None:
         return ShippedFile(path, new, "unreadable", problem=problems[0].message)
-    mark = checksum(old)
-    if mark == checksum(new):
-        return ShippedFile(path, new, "current", old)
-    known = [version for version, marks in releases.items() if marks.get(path) == mark]
-    if not known:
-        return ShippedFile(path, new, "edited", old)
-    return ShippedFile(path, new, "old", old, known[-1])
+    # Git may have given it other line breaks.
+    return ShippedFile(path, new, "current" if old.replace("\r\n", "\n") == new else "different", old)
 
 
 def newer_release(files: Sequence[ShippedFile]) -> str | None:
     """The release of the project's chart where that is newer than this program."""
     chart = next(each for each in files if each.path == CHART)
-    document, _ = load_text(CHART, chart.old) if chart.state == "edited" else (None, ())
+    document, _ = load_text(CHART, chart.old) if chart.state == "different" else (None, ())
     said = document.root.text("appVersion") if document is not None else None
     return said if said is not None and _parts(said) > _parts(__version__) else None
 
@@ -170,11 +147,11 @@ def plan_upgrade(root: Path) -> list[ShippedFile]:
 
 
 def replacements(files: Sequence[ShippedFile], root: Path) -> list[Output]:
-    """The files to write: those of an older release, with the line breaks they have, and those that are missing."""
-    old = [each for each in files if each.state == "old"]
+    """The files to write: those that differ, with the line breaks they have, and those that are missing."""
+    different = [each for each in files if each.state == "different"]
     missing = [each for each in files if each.state == "missing"]
     return [
-        *(Output(root / each.path, each.path, _with_breaks_of(each.old, each.new), each.old) for each in old),
+        *(Output(root / each.path, each.path, _with_breaks_of(each.old, each.new), each.old) for each in different),
         *(Output(root / each.path, each.path, each.new) for each in missing),
     ]
 
@@ -192,13 +169,8 @@ def chart_notes(root: Path) -> Iterator[str]:
     if newer := newer_release(files):
         yield f"the chart is of {newer}, and this program writes for {__version__}: install {newer} or newer"
         return
-    old = [each for each in files if each.state == "old"]
-    if old:
-        versions = ", ".join(dict.fromkeys(each.release for each in old))
-        shown = list_names([each.path for each in old], len(old))
-        yield f"of {versions}, and this program writes for {__version__}: {shown}; run `{upgrade}`"
     if missing := [each.path for each in files if each.state == "missing" and decides(each.path)]:
         yield f"missing: {list_names(missing, len(missing))}; run `{upgrade}`"
-    if edited := [each.path for each in files if each.state == "edited" and decides(each.path)]:
-        shows = f"`{upgrade} --check` shows the differences"
-        yield f"changed by hand, or not from a release: {list_names(edited, len(edited))}; {shows}"
+    if different := [each.path for each in files if each.state == "different" and decides(each.path)]:
+        shown = list_names(different, len(different))
+        yield f"not as in {__version__} of this program: {shown}; `{upgrade}` shows the differences"

@@ -45,7 +45,6 @@ WITHOUT_VALUES = {
     "scripts/mutants.py",
     # Each command that it forks begins as the program does.
     "scripts/ready_commands.py",
-    "scripts/record_release.py",
     "scripts/release.py",
     "scripts/release_check.py",
 }

@@ -1,4 +1,4 @@
-"""Runs `new`, which creates a project, an environment, a secret or the chart, and upgrades an unedited chart."""
+"""Runs `new`, which creates a project, an environment, a secret or the chart, and upgrades the chart."""
 
 import os
 import re
@@ -131,15 +131,12 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = {
     "chart": (
         "the chart that the values files are for, in a project without one",
         {
-            "--upgrade": flag(
-                "replace files of an older release that nobody edited, also in schemas/; write missing ones, "
-                "and show how the edited ones differ"
-            ),
-            "--check": flag("write nothing; exit 1 if a file is not this release's"),
+            "--upgrade": flag("show how its files and those of schemas/ differ from this release; exit 1 if they do"),
+            "--apply": flag("with --upgrade: replace files that differ, and write missing ones"),
         },
     ),
 }
-DESCRIPTION = "Creates something new. Never prompts. Never overwrites a file, except with `chart --upgrade`."
+DESCRIPTION = "Creates something new. Never prompts. Never overwrites a file, except with `chart --upgrade --apply`."
 # What may be shown of `KEY=value`: the form that hardly any value has.
 _KEY = re.compile(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
 # What `from` of the catalogue may hold.
@@ -148,7 +145,7 @@ _SOURCE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/[A-Za-z0-9._-]{1,253
 
 def configure(parser: Parser) -> None:
     parser.add_kinds("kind", _KINDS, does="Creates", help_text="what to create")
-    parser.require("--check", "--upgrade")
+    parser.require("--apply", "--upgrade")
 
 
 def run(invocation: Invocation) -> int:
@@ -156,7 +153,7 @@ def run(invocation: Invocation) -> int:
     if arguments.kind == "project":
         return _project(arguments)
     if arguments.kind == "chart" and arguments.upgrade:
-        return _upgrade(invocation.root, is_check=arguments.check)
+        return _upgrade(invocation.root, applies=arguments.apply)
     if arguments.kind == "chart":
         _write(new_chart(invocation.root), invocation.root)
         _say_next(command_line("render", "ENV"))
@@ -327,33 +324,32 @@ def _write_sound(outputs: Sequence[Output], result: Result, root: Path) -> None:
     _write(outputs, root)
 
 
-def _upgrade(root: Path, *, is_check: bool) -> int:
+def _upgrade(root: Path, *, applies: bool) -> int:
     files = plan_upgrade(root)
     outputs = replacements(files, root)
-    if outputs and not is_check:
-        with interruption("replacing is all-or-nothing"):
-            write_new(outputs, root)
-    with interruption("nothing was replaced" if is_check or not outputs else "the files were replaced"):
+    with interruption("nothing was replaced"):
         for file in files:
             if file.state != "current":
-                _tell_upgrade(file, is_check=is_check)
+                _show_difference(file)
         states = Counter(file.state for file in files)
         if states["current"]:
             standard_output().show([f"{pluralize(states['current'], 'file')} of {__version__}: up to date"])
-        if outputs:
-            _say_next(command_line(*("new", "chart", "--upgrade") if is_check else ("render", BLANK)))
-    return FOUND if states["edited"] or states["unreadable"] or (is_check and outputs) else OK
+    if outputs and applies:
+        _write(outputs, root)
+        _say_next(command_line("compile"))
+    elif outputs:
+        standard_output().show(["nothing was written; add --apply to write this"])
+    return FOUND if states["unreadable"] or (outputs and not applies) else OK
 
 
-def _tell_upgrade(file: ShippedFile, *, is_check: bool) -> None:
+def _show_difference(file: ShippedFile) -> None:
     said = {
-        "old": f"of {file.release}, {'stale' if is_check else f'replaced by that of {__version__}'}",
-        "missing": f"missing{'' if is_check else ', written'}",
-        "edited": "changed by hand, or not from a release; kept as it is, merge by hand what you need of this:",
+        "different": f"not as in {__version__}:",
+        "missing": "missing",
         "unreadable": f"kept as it is: {file.problem}",
     }
     standard_output().show([f"{file.path}: {said[file.state]}"])
-    if file.state == "edited":
+    if file.state == "different":
         old = file.old.replace("\r\n", "\n")
         if file.path == VALUES:
             # Whatever somebody set for all environments may be a value in the clear.

@@ -19,10 +19,7 @@ from compiler.edit.chart import (
     VALUES,
     chart_files,
     chart_notes,
-    checksum,
-    compare_files,
     decides,
-    release_checksums,
     schema_files,
 )
 from compiler.edit.new_project import project_files
@@ -59,15 +56,8 @@ def test_what_prints_nothing_does_not_decide() -> None:
     }
 
 
-def test_this_release_is_recorded() -> None:
-    now = {path: checksum(text) for path, text in {**chart_files(), **schema_files()}.items()}
-    assert release_checksums()[__version__] == now, "run `make schemas`"
-    assert checksum("a\r\nb\r\n") == checksum("a\nb\n") != checksum("a\nb")
-
-
 # The chart and schemas of this release, as `new project` writes them, upgraded by a program of the next one.
 
-FROZEN = ROOT / "tests/released"
 NEXT = "99.1.0"
 CHART, TEMPLATE, SCHEMA = "chart/Chart.yaml", "chart/templates/external-secret.yaml", "schemas/catalogue.schema.json"
 ADDED = "chart/templates/push-secret.yaml"
@@ -110,37 +100,25 @@ def texts(root: Path, paths: Mapping[str, str]) -> dict[str, str]:
     return {path: (root / path).read_bytes().decode() for path in paths if (root / path).exists()}
 
 
-def test_what_nobody_edited_becomes_that_of_the_next_release(run: Callable[..., Done], project: Path) -> None:
-    before = texts(project, OURS)
-    checked = run("--check")
-    assert (checked.code, checked.err, texts(project, OURS)) == (1, "", before)
-    assert checked.out.splitlines() == [
-        f"{CHART}: of {__version__}, stale",
-        f"{TEMPLATE}: of {__version__}, stale",
-        f"{ADDED}: missing",
-        f"{SCHEMA}: of {__version__}, stale",
-        f"10 files of {NEXT}: up to date",
-        "next: platform-secrets new chart --upgrade",
-    ]
-    done = run()
-    assert (done.code, done.err, texts(project, THEIRS)) == (0, "", THEIRS)
-    assert f"\n{TEMPLATE}: of {__version__}, replaced by that of {NEXT}\n{ADDED}: missing, written\n" in done.out
-    assert done.out.endswith("next: platform-secrets render …\n")
-    again = run()
-    assert (again.code, again.out) == (0, f"14 files of {NEXT}: up to date\n")
-    assert list(chart_notes(project)) == []
-
-
-def test_an_edited_file_is_shown_and_kept(run: Callable[..., Done], project: Path) -> None:
+def test_an_upgrade_is_shown_then_applied_and_leaves_nothing_to_do(run: Callable[..., Done], project: Path) -> None:
     mine = OURS[TEMPLATE].replace("\n", "\r\n") + "# password: Tr0ub4dor-and-3\r\n"
     (project / TEMPLATE).write_bytes(mine.encode())
-    done = run()
-    assert (done.code, done.err) == (1, "")
-    assert f"{TEMPLATE}: changed by hand, or not from a release; kept as it is" in done.out
-    assert f"\n--- {TEMPLATE}\n+++ {TEMPLATE} ({NEXT})\n" in done.out
-    assert "\n+{{- /* next */}}\n" in done.out
-    assert "Tr0ub4dor" not in done.out
-    assert texts(project, THEIRS) == {**THEIRS, TEMPLATE: mine}
+    before = texts(project, OURS)
+    shown = run()
+    assert (shown.code, shown.err, texts(project, OURS)) == (1, "", before)
+    assert f"{TEMPLATE}: not as in {NEXT}:\n--- {TEMPLATE}\n+++ {TEMPLATE} ({NEXT})\n" in shown.out
+    assert "\n+{{- /* next */}}\n" in shown.out
+    assert f"\n{ADDED}: missing\n" in shown.out
+    assert shown.out.endswith(f"\n10 files of {NEXT}: up to date\nnothing was written; add --apply to write this\n")
+    done = run("--apply")
+    assert (done.code, done.err) == (0, "")
+    assert f"\n{TEMPLATE}: written\n" in done.out
+    assert done.out.endswith("\nnext: platform-secrets compile\n")
+    assert texts(project, THEIRS) == {**THEIRS, TEMPLATE: THEIRS[TEMPLATE].replace("\n", "\r\n")}
+    assert "Tr0ub4dor" not in shown.out + done.out
+    again = run("--apply")
+    assert (again.code, again.out) == (0, f"14 files of {NEXT}: up to date\n")
+    assert list(chart_notes(project)) == []
 
 
 @pytest.mark.parametrize(
@@ -150,7 +128,7 @@ def test_nothing_that_somebody_set_for_all_environments_is_shown(
     run: Callable[..., Done], project: Path, text: str
 ) -> None:
     (project / VALUES).write_text(OURS[VALUES].replace("allowEmpty: false\n", text), "utf-8")
-    done = run("--check")
+    done = run()
     assert "\n+allowEmpty: false\n" in done.out
     assert "\n-…\n" in done.out
     assert "hunter2" not in done.out + done.err
@@ -159,17 +137,17 @@ def test_nothing_that_somebody_set_for_all_environments_is_shown(
 def test_a_missing_file_is_written_and_missing_schemas_are_not_wanted(run: Callable[..., Done], project: Path) -> None:
     (project / CHART).unlink()
     (project / SCHEMA).unlink()
-    done = run()
+    done = run("--apply")
     assert (done.code, done.err, texts(project, THEIRS)) == (0, "", THEIRS)
     shutil.rmtree(project / "schemas")
-    done = run()
+    done = run("--apply")
     assert (done.code, (project / "schemas").exists()) == (0, False)
 
 
 def test_line_breaks_stay_as_git_wrote_them(run: Callable[..., Done], project: Path) -> None:
     for path, text in OURS.items():
         (project / path).write_bytes(text.replace("\n", "\r\n").encode())
-    assert run().code == 0
+    assert run("--apply").code == 0
     with_returns = {path: text.replace("\n", "\r\n") for path, text in THEIRS.items()}
     assert texts(project, THEIRS) == {**with_returns, ADDED: THEIRS[ADDED]}
 
@@ -181,7 +159,7 @@ def test_a_link_or_a_pipe_is_left_as_it_is(run: Callable[..., Done], project: Pa
     (project / TEMPLATE).symlink_to(elsewhere)
     (project / SCHEMA).unlink()
     os.mkfifo(project / SCHEMA)
-    done = run()
+    done = run("--apply")
     assert (done.code, done.err) == (1, "")
     assert f"\n{TEMPLATE}: kept as it is: it is a link\n" in done.out
     assert f"\n{SCHEMA}: kept as it is: this is not a regular file\n" in done.out
@@ -196,7 +174,7 @@ def test_a_chart_elsewhere_is_neither_shown_nor_written(
     (project / "chart").rename(tmp_path / "chart")
     (project / "chart").symlink_to(tmp_path / "chart")
     (tmp_path / TEMPLATE).write_text("theirs alone\n", "utf-8")
-    done = run()
+    done = run("--apply")
     assert (done.code, "theirs alone" in done.out + done.err) == (3, False)
     assert "leads out of the project through a link" in done.err
     assert (tmp_path / CHART).read_text("utf-8") == OURS[CHART]
@@ -206,8 +184,8 @@ def test_where_one_file_cannot_be_replaced_none_is(
     run: Callable[..., Done], project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project / TEMPLATE).chmod(0o444)
-    done = run()
-    assert (done.code, done.out, texts(project, OURS)) == (3, "", OURS)
+    done = run("--apply")
+    assert (done.code, texts(project, OURS)) == (3, OURS)
     assert done.err == f"error: {TEMPLATE} is read-only\nhelp: make it writable\n"
     (project / TEMPLATE).chmod(0o644)
     opened = os.open
@@ -218,8 +196,8 @@ def test_where_one_file_cannot_be_replaced_none_is(
         return opened(path, flags, *more)
 
     monkeypatch.setattr("compiler.stages.files.os.open", refuse_new)
-    done = run()
-    assert (done.code, done.out, texts(project, OURS)) == (3, "", OURS)
+    done = run("--apply")
+    assert (done.code, texts(project, OURS)) == (3, OURS)
     assert f"error: {TEMPLATE} cannot be written: permission denied\n" in done.err
 
 
@@ -244,7 +222,7 @@ def test_a_newer_chart_is_not_taken_back(run: Callable[..., Done], project: Path
         "",
     ):
         (project / CHART).write_text(edited, "utf-8")
-        assert f"{CHART}: changed by hand, or not from a release" in run("--check").out
+        assert f"{CHART}: not as in {NEXT}:" in run().out
 
 
 def test_without_a_chart_there_is_nothing_to_upgrade(run: Callable[..., Done], project: Path) -> None:
@@ -255,39 +233,18 @@ def test_without_a_chart_there_is_nothing_to_upgrade(run: Callable[..., Done], p
     assert list(chart_notes(project)) == []
 
 
-def test_check_needs_upgrade(capsys: pytest.CaptureFixture[str], project: Path) -> None:
-    assert run_command(capsys, "new", "chart", "--check").code == 2
+def test_apply_needs_upgrade(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    assert run_command(capsys, "new", "chart", "--apply").code == 2
 
 
-def test_a_compile_names_what_is_old_missing_or_edited(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_compile_names_what_differs_or_is_missing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     helper = "chart/templates/_helpers.tpl"
     (project / helper).write_text("mine\n", "utf-8")
     (project / "chart/README.md").write_text("mine\n", "utf-8")
-    command = "platform-secrets new chart --upgrade"
-    old, missing, edited = chart_notes(project)
-    assert old.startswith(
-        f'of {__version__}, and this program writes for {NEXT}: "{CHART}", "{TEMPLATE}", "{SCHEMA}"; '
-    )
-    assert missing == f'missing: "{ADDED}"; run `{command}`'
-    assert edited.startswith(
-        f'changed by hand, or not from a release: "{helper}"; `{command} --check` shows the differences'
-    )
-    for note, code, said in ((edited, 1, "\n-mine\n"), (old, 1, f"{CHART}: of {__version__}, replaced")):
+    missing, different = chart_notes(project)
+    assert missing.startswith(f'missing: "{ADDED}"; ')
+    assert different.startswith(f'not as in {NEXT} of this program: "{CHART}", "{helper}", "{TEMPLATE}"; ')
+    for note, said in ((different, "\n-mine\n"), (missing, f"\n{ADDED}: missing\n")):
         (line,) = re.findall(r"`(platform-secrets .*?)`", note)
         done = run_command(capsys, *shlex.split(line)[1:])
-        assert (done.code, said in done.out) == (code, True)
-    assert len(list(chart_notes(project))) == 1
-
-
-@pytest.mark.parametrize("version", release_checksums())
-def test_the_chart_of_each_release_is_upgraded(version: str, tmp_path: Path) -> None:
-    """Of an older release a copy of the files lies in tests/released/VERSION, as `git show vVERSION:PATH` has them."""
-    frozen = ROOT if version == __version__ else FROZEN / version
-    for path, mark in release_checksums()[version].items():
-        text = (frozen / path).read_text("utf-8")
-        assert checksum(text) == mark
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text, "utf-8")
-    states = {each.path: each.state for each in compare_files(tmp_path)}
-    assert set(states.values()) <= {"current", "old", "missing"}
-    assert states[CHART] == ("current" if version == __version__ else "old")
+        assert (done.code, said in done.out) == (1, True)

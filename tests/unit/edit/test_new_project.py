@@ -253,7 +253,7 @@ def test_a_chart_is_never_replaced(root: Path) -> None:
     assert refused(lambda: new_chart(root)) == (
         "usage",
         f"{outputs[0].shown} already exists",
-        "`platform-secrets new chart --upgrade` brings the chart to this release; to add it again, move it away first",
+        "`platform-secrets new chart --upgrade` compares it with this release; to add it again, move it away first",
     )
 
 

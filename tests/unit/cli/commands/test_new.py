@@ -370,7 +370,7 @@ def test_the_chart_is_added_to_a_project_without_one_and_never_replaced(run: Run
     before = _all_files(project)
     done = run("new", "chart")
     assert (done.code, done.out) == (2, "")
-    assert "error: chart/.helmignore already exists\nhelp: `platform-secrets new chart --upgrade` brings" in done.err
+    assert "error: chart/.helmignore already exists\nhelp: `platform-secrets new chart --upgrade` compares" in done.err
     assert _all_files(project) == before
     (project / "chart").rename(project / "elsewhere")
     done = run("new", "chart")
