@@ -542,10 +542,6 @@ class FaultyKeyVault(LocalKeyVault):
 
     def _require_permission(self, permission: str) -> None:
         denied = self.denied.get(permission)
-        if permission == "update" and denied is None:
-            # A role has a right of its own for what lies beside a value, an access policy has not.
-            denied = self.denied.get("set")
-            permission = permission if denied == "ForbiddenByRbac" else "set"
         if denied is not None:
             raise RefusedRequestError(403, "Forbidden", _forbidden_message(denied, permission), denied)
 

@@ -35,7 +35,6 @@ from compiler.stores.interface import (
     VersionStates,
     Written,
     with_changes,
-    with_tags,
 )
 from compiler.stores.secret_value import NotAnObjectError, SecretValue, change_object, read_object, write_object
 from tests import providers
@@ -217,15 +216,6 @@ class MemoryStore:
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
         return self._write("restore", base.name, earlier.properties, earlier.whole, base, earlier.attributes)
 
-    def set_tags(self, name: str, version: str, changes: Mapping[str, str | None]) -> None:
-        self._called("set_tags", name)
-        self._require(name, version)
-        old = self._tagged(self.versions[name][-1]).attributes.tags
-        if (tags := with_tags(old, changes)) != old:
-            with self._change("set_tags", name):
-                self._set_tags(name, tags)
-            self._require(name, version)
-
     def soft_delete(self, name: str, version: str) -> None:
         self._called("soft_delete", name)
         self._require(name, version)
@@ -363,10 +353,6 @@ class MemoryStore:
     def _tagged(self, found: RemoteSecret) -> RemoteSecret:
         """A version with the tags that a reader gets."""
         return found
-
-    def _set_tags(self, name: str, tags: Mapping[str, str]) -> None:
-        newest = self.versions[name][-1]
-        self.versions[name][-1] = replace(newest, attributes=replace(newest.attributes, tags=tags))
 
     def _delete(self, name: str, versions: Sequence[str]) -> None:
         """A Vault deletes by number: a version that slips in is not touched."""

@@ -77,7 +77,7 @@ STORES = {
 }
 WRITES = (
     *("delete_versions", "recover", "recover_versions", "restore"),
-    *("set_tags", "soft_delete", "write"),
+    *("soft_delete", "write"),
 )
 
 

@@ -27,7 +27,6 @@ from compiler.live.observation import (
     Readings,
     ask_many,
     compare_held,
-    kv_line,
     plus_days,
     value_at,
 )
@@ -36,7 +35,6 @@ from compiler.model.inventory import PlaceLimits
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, ConflictError, DisabledError, StoreLocation
 from compiler.stores.interface import (
-    FROM_VERSION,
     VALUE_SINCE,
     Problem,
     RemoteSecret,
@@ -127,28 +125,6 @@ def carry_ages(plan: Plan, limits: Limits, since_of: SinceOf | None, used: Mappi
         return replace(write, aged=tuple(own), since=since_text(*dates) if dates else None)
 
     return _drop_refused_dates(replace(plan, writes=tuple(ask_many(add_date, plan.writes))))
-
-
-def note_undated(plan: Plan, limits: Limits) -> Plan:
-    """`plan` with a note of each write to a Vault that was cut off after the values and before their date.
-
-    The date is a separate request, and a comparison of values finds the write complete. The note does not say how old
-    the values are. Raises StoreError.
-    """
-    notes = list[Note]()
-    for (store_id, name), version in plan.stored.items():
-        store = plan.stores[store_id]
-        if version is None or not store.address.provider.deletes_by_version:
-            continue
-        own = _limits_of((store_id, name), plan, limits)
-        steps = [each for each in plan.steps if each.target == (store_id, name) and each.place.property in own]
-        counts = f"{FROM_VERSION}{version}"
-        if steps and not store.read(name).attributes.tags.get(VALUE_SINCE, "").endswith(counts):
-            text = f"-custom-metadata={VALUE_SINCE}={since_text(None)}{counts}"
-            remedy = kv_line(store.address, ("metadata", "patch"), text, name)
-            secrets = dict.fromkeys(step.secret for step in steps)
-            notes += [Note(NoteKind.AGE, each, Location(store_id, name, None), remedy=remedy) for each in secrets]
-    return replace(plan, notes=(*notes, *plan.notes))
 
 
 def _limits_of(target: Target, plan: Plan, limits: Limits) -> Mapping[str | None, int]:

@@ -14,7 +14,6 @@ from compiler.change.attributes import (
     SinceOf,
     carry_ages,
     date_writes,
-    note_undated,
     rewrite_missing_expiry,
     stores_with_dates,
     tags_to_copy,
@@ -270,8 +269,6 @@ def plan_change(
         partial(carry_ages, limits=limits, since_of=since_of, used=used),
         partial(date_writes, stores=dated, resumes=run is not None),
         *((fits,) if run is None else ()),
-        # A new value is as old as its version.
-        *((partial(note_undated, limits=limits),) if since_of is not None else ()),
         partial(_add_notes, readings=readings, run=run),
         lambda plan: replace(plan, losses=losses_of(plan.writes, plan.stores)),
         _drop_values,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from compiler.change.apply import Listener, apply_plan, expect_servers, open_log
-from compiler.change.attributes import carry_ages, date_writes, note_undated, stores_with_dates
+from compiler.change.attributes import carry_ages, date_writes, stores_with_dates
 from compiler.change.compare import refuse_denied
 from compiler.change.journal import Run, RunEntry, RunHistory, find_run, history_of, runs
 from compiler.change.operations import Delete, Operation, RecoverVersions, Restore, is_same, losses_of, refuse_targets
@@ -373,7 +373,6 @@ def _plan_own(
         partial(drop_foreign_writes, foreign=foreign),
         lambda plan: replace(plan, served=options.stores.servers(environment.name)),
         lambda plan: drop_writes_in_use(plan, stores, every, options.stores, options.not_the_same),
-        partial(note_undated, limits=limits),
         partial(carry_ages, limits=limits, since_of=None, used=stores),
         partial(date_writes, stores=stores_with_dates(stores)),
         refuse_denied,

@@ -28,7 +28,6 @@ class Action(StrEnum):
     DESCRIBE = "describe"
     LIST = "list"
     WRITE = "write"
-    TAG = "set the tags of"
     DELETE = "delete"
     RECOVER = "recover"
 

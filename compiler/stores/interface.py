@@ -82,12 +82,6 @@ def since_text(*dates: datetime | None) -> str:
     return min(known).astimezone(UTC).isoformat(timespec="seconds") if len(known) == len(dates) else UNKNOWN_SINCE
 
 
-def with_tags(tags: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
-    """Return `tags` with `changes`, where None takes one away."""
-    merged = {**tags, **changes}
-    return {name: text for name, text in merged.items() if text is not None}
-
-
 def with_changes(base: RemoteSecret | None, changes: Mapping[str, SecretValue | None]) -> dict[str, SecretValue]:
     """Return the properties of `base`, if there is one, after `changes`."""
     merged = {**(base.properties if base is not None else {}), **changes}
@@ -133,7 +127,6 @@ class Use(StrEnum):
     CREATE = "create"  # the name has no version yet
     UPDATE = "update"  # a version is written over those that the store knows
     TAG = "tag"  # tags are written beside a value
-    RETAG = "retag"  # tags alone are changed, without a new version
     DELETE = "delete"  # softly, the newest version
     RECOVER = "recover"
     DELETE_VERSIONS = "delete-versions"
@@ -319,13 +312,6 @@ class SecretWriter(SecretReader, Protocol):
 
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
         """Write `earlier`, a version of the same secret, once more as its newest version: same bytes and attributes."""
-
-    def set_tags(self, name: str, version: str, changes: Mapping[str, str | None]) -> None:
-        """Sets these tags, and takes those away whose text is None, without a new version; all others stay.
-
-        ConflictError when `version` is not the newest, or no longer once they are set. In a Vault they are tags of all
-        versions, and what another writer does to tags in the same moment may be lost.
-        """
 
     def soft_delete(self, name: str, version: str) -> None:
         """Deletes so that `recover` can bring it back; done where it is deleted. ConflictError for a newer version."""

@@ -198,46 +198,6 @@ def test_tags_stay_with_a_write_that_says_nothing_of_them(store: SecretWriter, c
     assert store.read(name).attributes.tags == {"owner": "others"}
 
 
-def test_tags_are_set_without_a_version_and_all_others_stay(store: SecretWriter, case: StoreCase) -> None:
-    name = case.name()
-    others = {"owner": "plattform-größe ", "managed-by": "us"}
-    version = store.write(name, props(A="1"), None, Attributes(tags=others)).version
-    store.set_tags(name, version, {"rotation": "run-1"})
-    found = store.read(name)
-    assert (found.version, found.attributes.tags) == (version, {**others, "rotation": "run-1"})
-    store.set_tags(name, version, {"rotation": None, "never-was": None})
-    found = store.read(name)
-    assert (found.version, shown(found), found.attributes.tags) == (version, {"A": "1"}, others)
-
-
-def test_the_last_tag_is_taken_away_and_the_dates_of_a_secret_stay(store: SecretWriter, case: StoreCase) -> None:
-    name = case.name()
-    version = store.write(name, props(A="1"), None, Attributes(tags={"rotation": "run-1"})).version
-    before = store.read(name).attributes
-    store.set_tags(name, version, {"rotation": None})
-    after = store.read(name).attributes
-    assert dataclasses.replace(after, updated=None) == dataclasses.replace(before, tags={}, updated=None)
-
-
-def test_tags_of_a_version_that_is_no_longer_the_newest_are_not_set(store: SecretWriter, case: StoreCase) -> None:
-    name = case.name()
-    mine = store.write(name, props(A="1"), None, Attributes(tags={"owner": "us"})).version
-    theirs = store.write(name, props(A="2"), store.read(name)).version
-    with pytest.raises(ConflictError) as caught:
-        store.set_tags(name, mine, {"rotation": "run-1"})
-    assert caught.value.found == theirs
-    assert f"version {mine} was read" in caught.value.reason
-    assert store.read(name).attributes.tags == {"owner": "us"}
-
-
-def test_tags_that_no_store_takes_are_refused_and_none_is_set(store: SecretWriter, case: StoreCase) -> None:
-    name = case.name()
-    version = store.write(name, props(A="1"), None, Attributes(tags={"owner": "us"})).version
-    with pytest.raises(StoreError, check=is_refused(Code.TOO_LARGE)):
-        store.set_tags(name, version, {f"tag-{number}": "x" for number in range(65)})
-    assert store.read(name).attributes.tags == {"owner": "us"}
-
-
 def test_versions_have_dates_from_a_list_or_from_reading_each(store: SecretWriter, case: StoreCase) -> None:
     name = case.name()
     first = store.write(name, props(A="1"), None).version

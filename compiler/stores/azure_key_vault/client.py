@@ -292,14 +292,6 @@ class SdkClient:
             ),
         )
 
-    def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> Bundle:
-        return self._call(
-            name,
-            Action.TAG,
-            # No other attribute is sent, so that each stays as it is.
-            lambda: bundle_of(self._client.update_secret_properties(name, version, tags=dict(tags))),
-        )
-
     def get_deleted(self, name: str, action: Action) -> Bundle:
         return self._call(name, action, lambda: bundle_of(self._client.get_deleted_secret(name)))
 

@@ -49,7 +49,6 @@ _PERMISSIONS: Final = {
     Action.DESCRIBE: "secrets/list",
     Action.LIST: "secrets/list",
     Action.WRITE: "secrets/set",
-    Action.TAG: "secrets/set",
     Action.DELETE: "secrets/delete",
     Action.RECOVER: "secrets/recover",
 }
@@ -164,7 +163,7 @@ def _missing(answer: Answer, place: StoreLocation, action: Action) -> StoreError
 
 def _explain_forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
     permission = _PERMISSIONS.get(action, "secrets/get")
-    if answer.inner == "ForbiddenByPolicy" and answer.denial is None and action in (Action.WRITE, Action.TAG):
+    if answer.inner == "ForbiddenByPolicy" and answer.denial is None and action is Action.WRITE:
         # Not a ForbiddenError: no right is missing, and the next secret may be allowed.
         # Nor is it certain: an access policy's denial may have come in other words.
         way = "set requireExpiry, maxValidity and minValidity as the policy has them and run again"
@@ -176,8 +175,6 @@ def _explain_forbidden(answer: Answer, place: StoreLocation, action: Action) -> 
         case "SecretDisabled" | "expired" | "not yet valid":
             return _explain_unreadable(kind, place, action)
         case "ForbiddenByRbac":
-            # A role has a right of its own for this; an access policy has one for both.
-            permission = "secrets/update" if action is Action.TAG else permission
             reason = f"no role assignment of the caller grants {permission}"
             # Not "Key Vault Secrets Officer" for writing: it may purge, which this program never does.
             role = '"Key Vault Secrets User"' if action in _READING else "a custom role that cannot purge"

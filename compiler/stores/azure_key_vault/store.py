@@ -53,7 +53,6 @@ from compiler.stores.interface import (
     Use,
     VersionStates,
     Written,
-    with_tags,
 )
 from compiler.stores.pacing import Quotas, RequestClass, one_operation
 from compiler.stores.secret_value import NotAnObjectError, SecretValue, change_object, is_blank
@@ -133,33 +132,6 @@ class AzureKeyVaultStore:
         """Write the earlier text as it was, also one that `write` would refuse."""
         value = earlier.whole if earlier.whole is not None else SecretValue("")
         return self.write(base.name, value, base, earlier.attributes)
-
-    @one_operation
-    def set_tags(self, name: str, version: str, changes: Mapping[str, str | None]) -> None:
-        self._require_name(name, Action.TAG)
-
-        def unset() -> dict[str, str] | None:
-            newest = self._require_newest(name, version, Action.TAG)
-            has = newest.attributes.tags if newest is not None else {}
-            tags = with_tags(has, changes)
-            return tags if tags != has else None
-
-        if (tags := unset()) is None:
-            return
-        self._raise_first(name, attribute_problems(name, Attributes(tags=tags)), Action.TAG)
-
-        def send() -> Bundle | bool:
-            return self._client.set_tags(name, version, tags or {})
-
-        def settle() -> bool | None:
-            nonlocal tags
-            tags = unset()
-            return True if tags is None else None
-
-        made = self._retrier.write(send, settle, RequestClass.OTHER)
-        if isinstance(made, Bundle):
-            require_version(made, version, self._place(name), Action.TAG)
-        self._require_newest(name, version, Action.TAG)
 
     def _write(self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes) -> Written:
         expected = base.version if base is not None else None

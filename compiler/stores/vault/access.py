@@ -41,7 +41,6 @@ ACCESS: Final[Mapping[Use, tuple[Need, ...]]] = {
     Use.CREATE: (_READ, Need("data", "create"), _METADATA, _CONFIG),
     Use.UPDATE: (_READ, Need("data", "update"), _METADATA, _CONFIG),
     Use.TAG: (_READ, _METADATA, Need("metadata", "update")),
-    Use.RETAG: (_READ, Need("metadata", "read"), Need("metadata", "update")),
     Use.DELETE: (_READ, _METADATA, Need("delete", "update")),
     Use.RECOVER: (_READ, _METADATA, Need("undelete", "update")),
     Use.DELETE_VERSIONS: (_READ, Need("metadata", "read"), Need("delete", "update")),

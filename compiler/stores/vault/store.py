@@ -38,7 +38,6 @@ from compiler.stores.interface import (
     VersionStates,
     Written,
     with_changes,
-    with_tags,
 )
 from compiler.stores.pacing import one_operation
 from compiler.stores.secret_value import UNWRITABLE, Comparer, SecretValue, traits, write_object
@@ -271,20 +270,6 @@ class VaultStore:
         reason = "the reply was lost and the secret cannot be read back"
         remedy = "run the same command again: it compares first"
         raise StoreError(self._place(name), Action.WRITE, reason, remedy, Code.OUTCOME_UNKNOWN)
-
-    @one_operation
-    def set_tags(self, name: str, version: str, changes: Mapping[str, str | None]) -> None:
-        newest = self.read(name)
-        if newest.version != version:
-            raise self._conflict(name, Action.TAG, version, newest.version)
-        tags = with_tags(newest.attributes.tags, changes)
-        if tags == newest.attributes.tags:
-            return
-        self._require_sound(name, problems_of_tags(name, tags))
-        # Sent again after a lost reply: the same tags are the same once more.
-        self._send_tags(self._request(Action.TAG, name, "metadata", "update"), tags)
-        if (found := self.read(name)).version != version:
-            raise self._conflict(name, Action.TAG, version, found.version)
 
     def _send_tags(self, request: Request, tags: Mapping[str, str]) -> None:
         self._connection.read(

@@ -117,12 +117,6 @@ class Shelf(MemoryStore):
             return found
         return replace(found, attributes=replace(found.attributes, tags=self.tags.get(found.name, {})))
 
-    def _set_tags(self, name: str, tags: Mapping[str, str]) -> None:
-        if self.is_vault:
-            self.tags[name] = tags
-        else:
-            super()._set_tags(name, tags)
-
     def _write(
         self,
         method: str,
@@ -151,7 +145,7 @@ class Shelf(MemoryStore):
             tags = {**tags, VALUE_SINCE: f"{text}{FROM_VERSION}{version}"}
         try:
             with self._change("set_tags", name):
-                self._set_tags(name, tags)
+                self.tags[name] = tags
         except StoreError as error:
             reason = f"version {version} is stored, but its tags are not"
             raise StoreError(

@@ -37,7 +37,6 @@ from compiler.stores.interface import (
     Use,
     since_text,
 )
-from compiler.text.wording import shell_line
 from tests import providers
 from tests.memory_store import MemoryStore, secrets
 from tests.unit.changes import plan_of, planned, puts, step_of
@@ -191,21 +190,6 @@ def test_where_there_are_tags_enough_the_write_goes_on_and_a_note_says_so() -> N
     found = plan_with(store, step("A", version(OLD, A="1")))
     assert (since(found), [note.kind for note in found.notes]) == ([None], [NoteKind.AGE])
     assert found.notes[0].remedy == "remove tags"
-
-
-@pytest.mark.parametrize("is_tagged", [True, False])
-def test_a_write_that_was_cut_off_before_its_date_is_noted_with_the_line_that_sets_it(is_tagged: bool) -> None:  # noqa: FBT001
-    tags = {"value-since": f"{since_text(OLD)} from version 1"} if is_tagged else {}
-    store = store_with(version(NOW, tags, A="1"), provider="vault")
-    entry = RunEntry(Kind.CREATE, None, recover=False, maybe_stored=True)
-    run = Run("id", Path("run"), "migrate", "prod", {"azure": "https://memory"}, {}, {("azure", "remote"): entry})
-    since_of = since_in_sources({"from": store_with()})
-    found = planned(store, step("A", version(OLD, A="1")), run=run, limits=LIMITS, since_of=since_of)
-    assert (found.stored, found.writes) == ({("azure", "remote"): "1"}, ())
-    line = "-custom-metadata=value-since=unknown from version 1"
-    remedy = shell_line("bao", "kv", "metadata", "patch", "-mount=secret", line, "remote")
-    lost = Note(NoteKind.AGE, "secret", Location("azure", "remote", None), remedy=remedy)
-    assert list(found.notes) == ([] if is_tagged else [lost])
 
 
 def test_what_says_something_of_one_secret_alone_is_not_copied() -> None:

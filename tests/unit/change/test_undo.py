@@ -34,6 +34,7 @@ from compiler.stores.interface import (
     VersionStates,
     Written,
 )
+from compiler.stores.secret_value import SecretValue
 from tests import providers
 from tests.memory_store import MemoryStore
 from tests.unit.change.undoing import (
@@ -373,9 +374,10 @@ def test_before_it_reads_it_tells_each_store_what_an_undo_may_do_there() -> None
 def test_what_an_undo_puts_back_has_the_date_that_it_had() -> None:
     # In a Vault the tag is of all versions by now: the run's.
     store = MemoryStore(StoreAddress(providers.VAULT, MEMORY))
-    for value in ("old", "new"):
-        store.seed("a", A=value)
-    store.set_tags("a", "v2", {VALUE_SINCE: "2026-01-01 from version 2"})
+    store.seed("a", A="old")
+    store.versions["a"].append(
+        RemoteSecret("a", "v2", {"A": SecretValue("new")}, Attributes(tags={VALUE_SINCE: "2026-01-01 from version 2"}))
+    )
     had = Attributes(tags={VALUE_SINCE: "2025-01-01 from version 1"})
     planned = replace(setting("v1"), base=RemoteSecret("a", "v1", {}, had))
     (write,) = plan_for(run_of(a=Past(planned, (wrote("v2"),))), store).writes

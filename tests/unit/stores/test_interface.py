@@ -54,7 +54,7 @@ def test_whoever_may_only_look_has_no_way_to_change() -> None:
     changing = offered(SecretWriter).keys() - offered(SecretReader).keys()
     writing = {"expect", "check_access", "excess_access", "check", "write", "restore"}
     deleting = {"check_deletion", "soft_delete", "delete_versions", "recover", "recover_versions"}
-    assert changing == writing | deleting | {"set_tags"}
+    assert changing == writing | deleting
 
 
 def test_a_remote_secret_shows_its_place_and_none_of_its_values() -> None:

@@ -525,4 +525,4 @@ def test_a_bundle_stays_as_the_vault_showed_it() -> None:
 def test_the_sdks_client_asks_for_these_and_for_no_purge() -> None:
     asked = {name for name, _ in inspect.getmembers(SdkClient, inspect.isfunction) if not name.startswith("_")}
     reading = {"get", "get_deleted", "page_of_secrets", "page_of_versions", "identity"}
-    assert asked == reading | {"set", "set_tags", "delete", "recover", "close"}
+    assert asked == reading | {"set", "delete", "recover", "close"}

@@ -186,7 +186,6 @@ def test_each_cause_of_a_refusal_has_its_way_out(inner: str, reason: str, remedy
     ("action", "code"),
     [
         (Action.WRITE, "refused-by-policy"),
-        (Action.TAG, "refused-by-policy"),
         (Action.READ, "forbidden"),
         (Action.DELETE, "forbidden"),
     ],
