@@ -194,11 +194,8 @@ class Run:
         return bool(written) and all(entry.undo == "done" for entry in written)
 
 
-def apply_line(run: Run, line: Mapping[str, Any], only: str | None = None) -> None:
-    """Apply one line of a journal to the state of its run. Raises LookupError, TypeError and ValueError.
-
-    `only` is the store of all lines in the first format, which do not name it.
-    """
+def apply_line(run: Run, line: Mapping[str, Any]) -> None:
+    """Apply one line of a journal to the state of its run. Raises LookupError, TypeError and ValueError."""
     what = line["type"]
     for server in line.get("servers", ()):
         # The last one counts: it was accepted. Journals of earlier releases have none.
@@ -210,20 +207,19 @@ def apply_line(run: Run, line: Mapping[str, Any], only: str | None = None) -> No
     elif what == "phase":
         run.phase = RotationPhase(line["phase"])
         run.followed = run.phase if run.phase is not RotationPhase.CLOSED else run.followed
-    elif what in {"audited", "audit"}:
-        # A journal of an earlier release has a line for each remote secret.
-        added = {tuple(each) for each in line.get("targets", ())} or {_target(line, only)}
+    elif what == "audited":
+        added = {tuple(each) for each in line["targets"]}
         if not added <= run.entries.keys():
             raise LookupError
         run.owed = [each for each in run.owed if each.target not in added]
     elif what == "plan":
-        run.entries[_target(line, only)] = _parse_plan(line)
+        run.entries[_target(line)] = _parse_plan(line)
     elif what in {"undo", "step"}:
-        _take_request(run, _target(line, only), line)
+        _take_request(run, _target(line), line)
 
 
-def _target(line: Mapping[str, Any], only: str | None) -> Target:
-    return only or str(line["store"]), str(line["name"])
+def _target(line: Mapping[str, Any]) -> Target:
+    return str(line["store"]), str(line["name"])
 
 
 def _take_request(run: Run, target: Target, line: Mapping[str, Any]) -> None:
@@ -312,8 +308,6 @@ def _text(found: object) -> str | None:
 
 
 FORMAT = 2
-# One destination a run, and migrations alone.
-_FIRST_FORMAT = 1
 _UNREADABLE = (OSError, LookupError, StopIteration, TypeError, ValueError)
 _MOST_NAMED = 5
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
@@ -374,7 +368,7 @@ def find_unfinished(root: Path, identity: Mapping[str, Any]) -> Run | None:
     for path in journals(root):
         try:
             # Most runs are of another command, or asked for something else: their first line says so.
-            if _identity(next(read_lines(path))) == identity:
+            if next(read_lines(path))["identity"] == identity:
                 run = read_run(path)
                 return run if run.is_resumable else None
         except (Refusal, *_UNREADABLE):
@@ -397,36 +391,24 @@ def read_run(path: Path) -> Run:
     try:
         lines = read_lines(path)
         head = next(lines)
-        if head["format"] not in (FORMAT, _FIRST_FORMAT):
+        if head["format"] != FORMAT:
             raise Refusal("usage", f'the journal "{path.name}" has an unknown format', "use the release that wrote it")
-        is_first = head["format"] == _FIRST_FORMAT
-        destinations = [head["destination"]] if is_first else head["destinations"]
         run = Run(
             id=path.stem,
             path=path,
-            command="migrate" if is_first else _word(head["command"], _ID),
+            command=_word(head["command"], _ID),
             environment=_word(head["environment"], _ID),
-            destinations={str(each["store"]): str(each["address"]) for each in destinations},
-            identity=_identity(head),
+            destinations={str(each["store"]): str(each["address"]) for each in head["destinations"]},
+            identity=dict(head["identity"]),
             who=caller_of(head.get("who")),
             no_way_back=tuple(map(str, head.get("noWayBack", ()))),
         )
-        only = next(iter(run.destinations)) if is_first else None
         for line in lines:
-            apply_line(run, line, only)
+            apply_line(run, line)
     except _UNREADABLE:
         help_text = "run the command that wrote it again: it compares the stores first"
         raise Refusal("usage", f'the journal "{path.name}" cannot be read', help_text) from None
     return run
-
-
-def _identity(head: Mapping[str, Any]) -> dict[str, Any]:
-    """The identity in a journal's first line, in today's format, so that a run of an older release can be resumed."""
-    if head["format"] != _FIRST_FORMAT:
-        return dict(head["identity"])
-    old, store = head["identity"], head["destination"]["store"]
-    asked = {"from": old["from"], **old["options"]}
-    return identity_of("migrate", old["environment"], {store: old["address"]}, asked)
 
 
 def journals(root: Path) -> list[Path]:

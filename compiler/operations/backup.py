@@ -36,10 +36,8 @@ from compiler.stores.secret_value import (
 from compiler.text.wording import command_line, list_names, shell_line
 
 FORMAT = "platform-secrets backup"
-# Raised when an older program could not restore the file correctly; a new field of the manifest raises it too. The
-# first has no dates; a backup without a key with a limit is still one, for the programs that know no other.
+# Raised when an older program could not restore the file correctly; a new field of the manifest raises it too.
 VERSION = 2
-_WITHOUT_DATES = 1
 
 # A name takes 0.1 KB in memory, and other JSON 0.1 KB for each of its values: `[],` is three bytes of a file.
 _LONGEST_MANIFEST = 16 * 1024 * 1024
@@ -73,14 +71,14 @@ def encode(backup: Backup) -> bytes:
     dates = {f"{secret}/{key}": _date_text(backup.since[secret, key]) for secret, key in sorted(backup.since)}
     manifest = {
         "format": FORMAT,
-        "version": VERSION if dates else _WITHOUT_DATES,
+        "version": VERSION,
         "environment": backup.environment,
         "time": backup.time,
         "secrets": group_pairs(ordered),
         "missing": group_pairs(sorted(backup.missing)),
         "counts": {"secrets": len(backup.secrets), "keys": len(ordered)},
         "digest": _digest(body),
-        **({"since": dates} if dates else {}),
+        "since": dates,
     }
     return json.dumps(manifest).encode() + b"\n" + body + b"\n"
 
@@ -100,7 +98,7 @@ def decode(data: bytes) -> Backup:
     if manifest["secrets"] != group_pairs(ordered) or manifest["counts"] != counts:
         raise _unusable("its manifest does not list the keys that it holds")
     missing = tuple((secret, key) for secret, keys in manifest["missing"].items() for key in keys)
-    return Backup(manifest["environment"], manifest["time"], values, missing, _parse_dates(manifest.get("since", {})))
+    return Backup(manifest["environment"], manifest["time"], values, missing, _parse_dates(manifest["since"]))
 
 
 def _date_text(moment: datetime | None) -> str | None:
@@ -136,10 +134,10 @@ def _parse_manifest(head: bytes) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise _unusable("it is not a backup of platform-secrets")
     version = manifest.get("version")
-    if type(version) is not int or version not in {_WITHOUT_DATES, VERSION}:
-        raise _unusable(f"its format is not version {_WITHOUT_DATES} or {VERSION}, which this program reads")
-    fields = {"environment": str, "time": str, "secrets": dict, "missing": dict, "counts": dict, "digest": str}
-    fields |= {"since": dict} if version == VERSION else {}
+    if type(version) is not int or version != VERSION:
+        raise _unusable(f"its format is not version {VERSION}, which this program reads")
+    texts = dict.fromkeys(("environment", "time", "digest"), str)
+    fields = {**texts, **dict.fromkeys(("secrets", "missing", "counts", "since"), dict)}
     if manifest.keys() != fields.keys() | {"format", "version"} or not all(
         isinstance(manifest[name], kind) for name, kind in fields.items()
     ):

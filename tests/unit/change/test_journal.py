@@ -147,9 +147,7 @@ def test_a_run_that_is_none_is_refused_with_those_there_are(tmp_path: Path, name
     assert FIRST in str(caught.value.help)
 
 
-@pytest.mark.parametrize(
-    "content", ["", "{}\n", "[]\n", '{"type": "run", "format": 1}\n', '{"type": "run", "format": 2}\n']
-)
+@pytest.mark.parametrize("content", ["", "{}\n", "[]\n", '{"type": "run", "format": 2}\n'])
 def test_a_file_that_is_no_journal_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "run.jsonl"
     path.write_text(content)
@@ -277,57 +275,7 @@ IDENTITY: dict[str, Any] = {
     "from": None,
     "only": [],
 }
-# A migration as earlier releases noted it: format 1 names one destination in its head, and no store in its lines.
-FIRST_LINES: tuple[dict[str, Any], ...] = (
-    {
-        "type": "run",
-        "format": 1,
-        "run": FIRST,
-        "environment": "prod",
-        "destination": {"store": "azure", "address": "https://a"},
-        "sources": {"vault": "https://v"},
-        "identity": {"environment": "prod", "address": "https://a", "from": None, "options": {"only": [], **OPTIONS}},
-    },
-    {
-        "type": "plan",
-        "name": "a",
-        "kind": "create",
-        "before": None,
-        "recover": False,
-        "deleted": None,
-        "keys": [{"secret": "github", "key": "TOKEN", "kind": "create", **PLACES}],
-    },
-    {
-        "type": "plan",
-        "name": "b",
-        "kind": "update",
-        "before": None,
-        "recover": True,
-        "deleted": "v7",
-        "keys": [{"secret": "github", "key": "TOKEN", "kind": "create", "source": None, "property": None}],
-    },
-    {
-        "type": "plan",
-        "name": "c",
-        "kind": "update",
-        "before": "v3",
-        "recover": False,
-        "deleted": None,
-        "keys": [{"secret": "gitlab", "key": "PEM", "kind": "update", "source": "vault:v#PEM", "property": None}],
-    },
-    {"type": "planned", "writes": 3},
-    {"type": "step", "name": "a", "state": "started", "before": None},
-    {"type": "step", "name": "a", "state": "written", "before": None, "after": "v1", "slipped": ["v0"]},
-    {"type": "step", "name": "a", "state": "done", "code": None, "maybe_stored": False},
-    {"type": "step", "name": "c", "state": "failed", "code": "unavailable", "maybe_stored": True},
-    {"type": "step", "name": "c", "state": "written", "after": "v4", "adopted": True},
-    {"type": "undo", "name": "a", "state": "started", "version": None},
-    {"type": "undo", "name": "c", "state": "done", "version": "v5"},
-    {"type": "end", "state": "incomplete"},
-)
-
-
-# The same as format 2 has it: a later release that writes others must count the format up. Later fields may join them.
+# A migration as it is recorded: a release that writes other lines must count the format up. Later fields may join them.
 LINES: tuple[dict[str, Any], ...] = (
     {
         "type": "run",
@@ -339,10 +287,53 @@ LINES: tuple[dict[str, Any], ...] = (
         "sources": {"vault": "https://v"},
         "identity": {**IDENTITY, **OPTIONS},
     },
-    *(
-        {**line, "store": "azure", **({"kind": "recover"} if line.get("recover") else {})} if "name" in line else line
-        for line in FIRST_LINES[1:]
-    ),
+    {
+        "type": "plan",
+        "store": "azure",
+        "name": "a",
+        "kind": "create",
+        "before": None,
+        "recover": False,
+        "deleted": None,
+        "keys": [{"secret": "github", "key": "TOKEN", "kind": "create", **PLACES}],
+    },
+    {
+        "type": "plan",
+        "store": "azure",
+        "name": "b",
+        "kind": "recover",
+        "before": None,
+        "recover": True,
+        "deleted": "v7",
+        "keys": [{"secret": "github", "key": "TOKEN", "kind": "create", "source": None, "property": None}],
+    },
+    {
+        "type": "plan",
+        "store": "azure",
+        "name": "c",
+        "kind": "update",
+        "before": "v3",
+        "recover": False,
+        "deleted": None,
+        "keys": [{"secret": "gitlab", "key": "PEM", "kind": "update", "source": "vault:v#PEM", "property": None}],
+    },
+    {"type": "planned", "writes": 3},
+    {"type": "step", "store": "azure", "name": "a", "state": "started", "before": None},
+    {
+        "type": "step",
+        "store": "azure",
+        "name": "a",
+        "state": "written",
+        "before": None,
+        "after": "v1",
+        "slipped": ["v0"],
+    },
+    {"type": "step", "store": "azure", "name": "a", "state": "done", "code": None, "maybe_stored": False},
+    {"type": "step", "store": "azure", "name": "c", "state": "failed", "code": "unavailable", "maybe_stored": True},
+    {"type": "step", "store": "azure", "name": "c", "state": "written", "after": "v4", "adopted": True},
+    {"type": "undo", "store": "azure", "name": "a", "state": "started", "version": None},
+    {"type": "undo", "store": "azure", "name": "c", "state": "done", "version": "v5"},
+    {"type": "end", "state": "incomplete"},
 )
 
 
@@ -370,12 +361,9 @@ def test_a_journal_is_written_in_the_lines_of_its_format(tmp_path: Path, monkeyp
     assert all(abs(age) < timedelta(minutes=5) for age in ages)
 
 
-@pytest.mark.parametrize("noted", [FIRST_LINES, LINES], ids=["format 1", "format 2"])
-def test_the_lines_of_each_format_are_read_from_whichever_release_wrote_them(
-    tmp_path: Path, noted: tuple[dict[str, Any], ...]
-) -> None:
+def test_the_lines_of_a_journal_are_read(tmp_path: Path) -> None:
     path = tmp_path / f"{FIRST}.jsonl"
-    path.write_text("".join(f"{json.dumps(line)}\n" for line in noted), "utf-8")
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in LINES), "utf-8")
     run = read_run(path)
     assert (run.id, run.path, run.command, run.environment) == (FIRST, path, "migrate", "prod")
     assert run.destinations == {"azure": "https://a"}
@@ -388,8 +376,7 @@ def test_the_lines_of_each_format_are_read_from_whichever_release_wrote_them(
         "b": (None, True, "v7", (("github", "TOKEN", None),)),
         "c": ("v3", False, None, (("gitlab", "PEM", None),)),
     }
-    recovered = Kind.UPDATE if noted is FIRST_LINES else Kind.RECOVER
-    assert [entry.kind for entry in entries.values()] == [Kind.CREATE, recovered, Kind.UPDATE]
+    assert [entry.kind for entry in entries.values()] == [Kind.CREATE, Kind.RECOVER, Kind.UPDATE]
     came = {name: (e.state, e.before, e.after, e.maybe_stored, e.slipped) for name, e in entries.items()}
     assert came == {
         "a": ("done", None, "v1", False, ("v0",)),
@@ -398,31 +385,6 @@ def test_the_lines_of_each_format_are_read_from_whichever_release_wrote_them(
     }
     undone = {name: (e.undo, e.undone_as) for name, e in entries.items()}
     assert undone == {"a": ("started", None), "b": (None, None), "c": ("done", "v5")}
-
-
-def test_a_journal_of_the_first_format_is_gone_on_with_in_its_own_lines(tmp_path: Path) -> None:
-    path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
-    path.parent.mkdir(parents=True)
-    path.write_text("".join(f"{json.dumps(line)}\n" for line in FIRST_LINES[:5]), "utf-8")
-    journal = RunLog(read_run(path))
-    journal.start(write_over(A))
-    journal.record_version(write_over(A), Written("v1"))
-    UndoLog(journal.run).record_version(Delete(*A), Written(""))
-    journal.close()
-    entry = find_run(tmp_path, FIRST).entries[A]
-    assert (entry.after, entry.undo) == ("v1", "done")
-
-
-def test_an_unfinished_run_of_the_first_format_is_found_by_the_same_command(tmp_path: Path) -> None:
-    path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
-    path.parent.mkdir(parents=True)
-    path.write_text("".join(f"{json.dumps(line)}\n" for line in FIRST_LINES[:7]), "utf-8")
-    asked = {"from": None, "only": [], **OPTIONS}
-    identity = identity_of("migrate", "prod", {"azure": "https://a"}, asked)
-    found = find_unfinished(tmp_path, identity)
-    assert found is not None
-    assert found.id == FIRST
-    assert find_unfinished(tmp_path, {**identity, "recover": True}) is None
 
 
 def test_a_longer_plan_waits_for_the_disk_no_more_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

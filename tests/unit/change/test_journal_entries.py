@@ -52,7 +52,6 @@ def test_a_plan_names_keys_and_properties() -> None:
         ([step("started", owes=True), step("written", after="v2", owes=True), step("done")], True),
         ([step("started", owes=True), step("failed", maybe_stored=False, owes=True)], True),
         ([step("started", owes=True), step("failed", maybe_stored=True, owes=True)], True),
-        ([step("written", after="v2", owes=True), {"type": "audit", "store": "azure", "name": "a"}], False),
         ([step("written", after="v2", owes=True), {"type": "audited", "targets": [["azure", "a"]]}], False),
         # A journal of an earlier release says nothing of it.
         ([step("started"), step("written", after="v2")], False),
@@ -120,16 +119,6 @@ def test_an_undo_is_owed_on_its_own() -> None:
     failed = run_of(undo("started", before="v2"), undo("failed")).entries[A]
     # It stays begun: the next undo compares.
     assert (failed.undo, failed.is_undoing) == ("started", False)
-
-
-def test_a_line_without_a_store_is_of_the_only_one_of_the_first_format() -> None:
-    found = Run("id", Path("run"), "migrate", "prod", {"azure": "https://a"}, {})
-    bare = {key: value for key, value in PLAN.items() if key != "store"}
-    apply_line(found, {**bare, "keys": KEYS}, "azure")
-    apply_line(found, {"type": "step", "name": "a", "state": "written", "after": "v2"}, "azure")
-    assert found.entries[A].after == "v2"
-    with pytest.raises(LookupError):
-        apply_line(found, {"type": "step", "name": "a", "state": "done"})
 
 
 def test_what_was_to_be_recovered_and_is_not_written_is_known_by_store_and_name() -> None:
@@ -256,7 +245,7 @@ def test_what_is_no_text_is_no_version_and_no_state(line: dict[str, Any]) -> Non
         run_of(line)
 
 
-@pytest.mark.parametrize("what", ["step", "undo", "audit"])
+@pytest.mark.parametrize("what", ["step", "undo"])
 def test_a_line_of_what_was_not_planned_is_refused(what: str) -> None:
     with pytest.raises(LookupError):
         run_of({"type": what, "store": "azure", "name": "other", "state": "done"})

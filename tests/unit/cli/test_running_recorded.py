@@ -1,7 +1,4 @@
-"""Journals and audit files that earlier releases wrote are read: their runs go on, are completed and undone.
-
-Those of format 1, which knew migrations alone, are in the folders `first-…`.
-"""
+"""Journals and audit files that earlier releases wrote are read: their runs go on, are completed and undone."""
 
 import shutil
 from collections.abc import Callable
@@ -55,28 +52,18 @@ def retiring(edit: EditFile) -> None:
     edit("environments/staging.yaml", "  jira:\n", "  github:\n")
 
 
-FORMATS = {"complete": 2, "stored-unrecorded": 2, "first-complete": 1, "first-stored-unrecorded": 1}
-
-
-@pytest.mark.parametrize(("name", "number"), FORMATS.items())
-def test_a_journal_is_of_its_format(recorded: Callable[[str], Recorded], name: str, number: int) -> None:
-    assert lines(journal(recorded(name).project))[0]["format"] == number
-
-
-@pytest.mark.parametrize("name", ["complete", "first-complete"])
-def test_a_complete_run_is_undone(recorded: Callable[[str], Recorded], migrate: Writing, name: str) -> None:
-    found = recorded(name)
+def test_a_complete_run_is_undone(recorded: Callable[[str], Recorded], migrate: Writing) -> None:
+    found = recorded("complete")
     migrate.ends.azure.seed(AZURE, **{KEY: "token"})
     done = migrate.undo(found.run, "--apply", "--audit", "audit")
     assert (done.code, migrate.ends.azure.held) == (0, {})
     assert found.audit[2:] == [("written", "delete", "v1")]
 
 
-@pytest.mark.parametrize("name", ["stored-unrecorded", "first-stored-unrecorded"])
 def test_a_write_that_was_stored_before_the_run_was_killed_is_the_runs(
-    recorded: Callable[[str], Recorded], migrate: Writing, name: str
+    recorded: Callable[[str], Recorded], migrate: Writing
 ) -> None:
-    found = recorded(name)
+    found = recorded("stored-unrecorded")
     migrate.ends.azure.seed(AZURE, **{KEY: "token"})
     unaudited = migrate("--apply", "--format", "json")
     assert (unaudited.code, [each["version"] for each in unaudited.report["unaudited"]]) == (4, ["v1"])
@@ -85,17 +72,6 @@ def test_a_write_that_was_stored_before_the_run_was_killed_is_the_runs(
     assert found.audit == [("writing", "create", None), ("written", "create", "v1")]
     assert migrate.undo(found.run, "--apply").code == 0
     assert migrate.ends.azure.held == {}
-
-
-def test_the_undo_of_an_overwrite_puts_the_former_value_back(
-    recorded: Callable[[str], Recorded], migrate: Writing
-) -> None:
-    found = recorded("first-overwritten")
-    for value in ("before", "token"):
-        migrate.ends.azure.seed(AZURE, **{KEY: value})
-    assert migrate.undo(found.run, "--apply", "--audit", "audit").code == 0
-    assert migrate.ends.azure.shown(AZURE) == {KEY: "before"}
-    assert found.audit[2:] == [("written", "restore", "v3")]
 
 
 @pytest.mark.parametrize("writing", ["put"], indirect=True)

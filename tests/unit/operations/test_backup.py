@@ -192,35 +192,24 @@ def test_the_manifest_lists_and_the_content_holds_the_values() -> None:
     assert manifest.pop("digest").startswith("sha256:")
     assert manifest == {
         "format": "platform-secrets backup",
-        "version": 1,
+        "version": 2,
         "environment": "prod",
         "time": TIME,
         "secrets": {"github": ["TOKEN"], "jira": ["URL"]},
         "missing": {"jira": ["TOKEN"]},
         "counts": {"secrets": 2, "keys": 2},
+        "since": {},
     }
     assert json.loads(content) == {"github/TOKEN": "s3ntinel", "jira/URL": "u"}
     assert not end
 
 
-def test_a_backup_of_november_2026_is_read() -> None:
-    body = '{"github/TOKEN": "s3ntinel", "jira/URL": "u"}'
-    head = (
-        '{"format": "platform-secrets backup", "version": 1, "environment": "prod", '
-        '"time": "2026-01-02T03:04:05+00:00", "secrets": {"github": ["TOKEN"], "jira": ["URL"]}, '
-        '"missing": {"jira": ["TOKEN"]}, "counts": {"secrets": 2, "keys": 2}, '
-        '"digest": "sha256:d0a1f5970e9ce929b9f5adea78d06193b50803d8a991be35f8e3b290c8606c33"}'
-    )
-    found = decode(f"{head}\n{body}\n".encode())
-    assert (plain(found), found.missing) == (plain(BACKUP), BACKUP.missing)
-
-
-def test_a_backup_with_a_limit_has_dates_and_a_version_of_its_own() -> None:
+def test_a_backup_with_a_limit_has_dates() -> None:
     since = {("jira", "URL"): datetime(2026, 1, 1, tzinfo=UTC), ("github", "TOKEN"): None}
     dated = replace(BACKUP, since=since)
     manifest = json.loads(encode(dated).split(b"\n")[0])
     dates = {"github/TOKEN": None, "jira/URL": "2026-01-01T00:00:00+00:00"}
-    assert (manifest["version"], manifest["since"]) == (2, dates)
+    assert manifest["since"] == dates
     assert decode(encode(dated)).since == since
     assert decode(encode(BACKUP)).since == {}
 
@@ -230,7 +219,7 @@ def test_a_backup_with_a_limit_has_dates_and_a_version_of_its_own() -> None:
 )
 def test_dates_that_cannot_be_are_damage(since: object) -> None:
     with pytest.raises(Refusal, match="manifest is damaged"):
-        decode(changed(version=2, since=since))
+        decode(changed(since=since))
 
 
 @given(st.dictionaries(st.tuples(st.sampled_from(["a", "b-c"]), st.sampled_from(["K", "L_M", "N"])), st.text()))
@@ -264,9 +253,10 @@ def with_content(content: bytes) -> bytes:
         (b"[" + b"[]," * 1_000_000, "more than 1000000 values"),
         (b"[]\n{}", "not a backup of platform-secrets"),
         (changed(format="other"), "not a backup of platform-secrets"),
-        (changed(version=3), "not version 1 or 2"),
-        (changed(version=True), "not version 1 or 2"),
-        (changed(version=2), "manifest is damaged"),
+        (changed(version=3), "not version 2"),
+        (changed(version=1), "not version 2"),
+        (changed(version=True), "not version 2"),
+        (changed(since=None), "manifest is damaged"),
         (changed(counts=None), "manifest is damaged"),
         (changed(more="x"), "manifest is damaged"),
         (changed(time=5), "manifest is damaged"),
