@@ -164,8 +164,8 @@ def replace_changing(text: str, key_vault: str, openbao: str) -> str:
 
 # What `status` says by whole seconds of a pod and a Secret that the pages make within one.
 _TIMED = re.compile(
-    r"(?:note|[a-z0-9, -]+): (?:pods may hold an earlier value|restart needed: Deployment "
-    r"|the Secret \"[^\"]+\" took the value put at ).*|  help: kubectl -n \S+ rollout restart .*"
+    r"(?:note|[a-z0-9, -]+): (?:pods may hold an earlier value|restart needed: Deployment ).*"
+    r"|  help: kubectl -n \S+ rollout restart .*"
 )
 
 

@@ -33,7 +33,6 @@ from compiler.cluster.view import (
     LiveObject,
     application_of,
     controllers_of,
-    is_answered,
     is_synced,
     keys_of,
     moment_of,
@@ -41,6 +40,7 @@ from compiler.cluster.view import (
     ready_reason,
     refresh_time,
     release_of,
+    success_mark,
     wanted_keys,
     writers,
 )
@@ -66,8 +66,6 @@ _DELETE = "delete the Secret, and the operator makes it again; pods that run kee
 _RETAINED = "secret retained due to DeletionPolicy=Retain"
 _NOT_UPDATED = "could not update secret, target is immutable"
 
-# With no other ones the Secret has the value of the store.
-_OF_NEW_VALUE = OF_PODS | {ClusterState.REPLACED, ClusterState.DATA_CHANGED}
 # What the operator does not do while it is down.
 _LEFT_ALONE = frozenset({ClusterState.SILENT, ClusterState.NOT_REFRESHED})
 # These a write mends: a newer spec, or a request to synchronise.
@@ -111,8 +109,9 @@ class Evidence:
     data_hash: str | None = None
     # Whether a value of the second in which the operator read it counts as read.
     in_same_second: bool = True
-    # Whether this run asked the operator to synchronise, after it had read the stores.
-    is_forced: bool = False
+    # The mark of the operator's last success when this run, after it had read the stores, asked for another one; None
+    # where it did not ask.
+    asked: str | None = None
     # The newest sign that the operator runs, of any ExternalSecret.
     newest_sign: datetime | None = None
     # Where the warnings about one that fails are read: without them nobody knows whether it is still tried.
@@ -123,8 +122,7 @@ class Evidence:
     operator: Operator | None = None
     # Why the API server took no write of this run; empty where it did, or none was tried.
     refused_write: str = ""
-    # What a wait saw change since it began, and the pods that are not ready.
-    changes: tuple[ClusterProblem, ...] = ()
+    # The pods that are not ready.
     pods: tuple[ClusterProblem, ...] = ()
     # The workloads to start anew, once the Secret has the value.
     restarts: tuple[ClusterProblem, ...] = ()
@@ -153,13 +151,13 @@ def problems(manifest: Manifest, live: Live, evidence: Evidence | None = None) -
     states = frozenset(each.state for each in objects)
     down = evidence.operator.problem(live.store, manifest.namespace) if evidence.operator is not None else None
     times = tuple(_time_problems(manifest, live, states, evidence))
+    times = times or tuple(_refresh_problems(manifest, live, evidence))
     if down is not None:
         times = tuple(each for each in times if each.state not in _LEFT_ALONE)
-    changes = tuple(each for each in evidence.changes if each.state is not ClusterState.NOT_REFRESHED or not times)
-    found = *log_in, *objects, *changes, *times
+    found = *log_in, *objects, *times
     every = (*((down,) if down is not None else _webhook_problems(found, evidence)), *found, *evidence.pods)
     # Otherwise a restarted pod might read the earlier value again.
-    has_value = all(each.state in _OF_NEW_VALUE for each in every)
+    has_value = all(each.state in OF_PODS for each in every)
     return (*every, *evidence.restarts) if has_value else every
 
 
@@ -509,6 +507,14 @@ def is_written_for(name: str, secret: LiveObject) -> bool:
     return not managers.isdisjoint({f"{_OPERATORS_PREFIX}{name}", _OPERATOR})
 
 
+def _refresh_problems(manifest: Manifest, live: Live, evidence: Evidence) -> Iterator[ClusterProblem]:
+    """The problem that the operator has not synchronised since this run asked it to."""
+    if live.external_secret is not None and evidence.asked == success_mark(live.external_secret):
+        message = f"the operator has not synchronised {quote(manifest.title)} since this wait began"
+        common = "the operator has not synchronised the ExternalSecrets since this wait began"
+        yield ClusterProblem(ClusterState.NOT_REFRESHED, message, evidence=common)
+
+
 def _time_problems(
     manifest: Manifest, live: Live, states: frozenset[ClusterState], evidence: Evidence
 ) -> Iterator[ClusterProblem]:
@@ -520,7 +526,8 @@ def _time_problems(
     # stores were read, or if its hash of the Secret's data is the hash of these values.
     noted = child(live.secret or {}, "metadata", "annotations").get(DATA_HASH)
     is_held = noted is not None and noted == evidence.data_hash
-    if not states & _NOT_READ and not is_held and not (evidence.is_forced and is_answered(found)):
+    has_answered = evidence.asked is not None and evidence.asked != success_mark(found)
+    if not states & _NOT_READ and not is_held and not has_answered:
         yield from older_value(
             found, evidence.written, manifest.target_title, now, in_same_second=evidence.in_same_second
         )

@@ -21,6 +21,7 @@ from compiler.cluster.view import (
     moment_of,
     ready_of,
     refresh_time,
+    writers,
 )
 from compiler.model import group_pairs
 from compiler.model.document import Span
@@ -300,15 +301,13 @@ def judge_starts(
     secret: LiveObject | None,
     dates: Mapping[str, datetime],
     now: datetime,
-    changed: datetime | None = None,
     external_secret: LiveObject | None = None,
 ) -> Restarts:
     """Which containers started before `secret` got its values; `dates` has the dates of the store's values by key.
 
     One time proves nothing: a label moves the operator's last write, and a copy to another store the date of the value.
-    So both must be later than the start, or somebody saw the data change at `changed`. A container older than
-    `external_secret` may have read the same value from a Secret that the operator adopted. A value that the operator
-    has read since it was stored is in the Secret.
+    So both must be later than the start. A container older than `external_secret` may have read the same value from a
+    Secret that the operator adopted. A value that the operator has read since it was stored is in the Secret.
     """
     metadata, times, found = child(secret or {}, "metadata"), change_times(secret), external_secret or {}
     made = moment_of(child(found, "metadata").get("creationTimestamp"))
@@ -320,20 +319,22 @@ def judge_starts(
                 continue
             started = pod.starts[container] or pod.created
             own, wrote = _newest(dates, read.key), _newest(times, read.key)
-            if changed is not None and (started is None or started <= changed):
-                doubt: str | None = ""
-            else:
-                doubt = _doubt(started, wrote, own, refreshed)
-                if doubt == "" and made is not None and started is not None and started < made:
-                    doubt = _ADOPTED
+            doubt = _doubt(started, wrote, own, refreshed)
+            if doubt == "" and made is not None and started is not None and started < made:
+                doubt = _ADOPTED
             if doubt == "":
                 start = started or _UNKNOWN, pod
                 first[owner_of(pod)] = min(first.get(owner_of(pod), start), start, key=itemgetter(0))
             elif doubt is not None:
                 notes[doubt] = None
-    namespace, since = str(metadata.get("namespace")), changed or _newest(times, None) or now
+    namespace, since = str(metadata.get("namespace")), _newest(times, None) or now
     problems = (_restart_problem(pod, started, since, now, namespace) for started, pod in first.values())
     return Restarts(tuple(problems), tuple(notes))
+
+
+def key_write_time(secret: LiveObject) -> datetime | None:
+    """When keys of a Secret were last written, by the API server; None if it does not say."""
+    return max(filter(None, (moment_of(time) for time, _, _ in writers(secret, "f:data"))), default=None)
 
 
 def _newest(times: Mapping[str, datetime], key: str | None) -> datetime | None:

@@ -33,15 +33,12 @@ class ClusterState(StrEnum):
     STORE_VERSION = "store-version"  # its store object says another KV version
     STORE_ELSEWHERE = "other-store"  # its store object leads to another store
     STORE_CLOSED = "store-closed"  # its store object does not allow the namespace
-    REPLACED = "replaced"  # the Secret has another UID than before
-    DATA_CHANGED = "data-changed"  # although both stores held the same
     OLDER_VALUE = "older-value"  # the value was written after the operator last read it
     NOT_REFRESHED = "not-refreshed"  # the operator was asked to synchronise, and has not yet
     SILENT = "operator-silent"  # nothing shows that the operator runs
     OPERATOR_DOWN = "operator-down"  # no pod of the operator that serves the store is ready
     WEBHOOK_DOWN = "webhook-down"  # no pod of its webhook is, so that what mends the secret is refused
     WEBHOOK_REFUSED = "webhook-refused"  # the webhook kept the API server from a write of this run
-    RESTARTED = "restarted"
     PODS = "pods-not-ready"
     RESTART = "restart-needed"
 
@@ -67,7 +64,7 @@ UNDEPLOYED = frozenset(
     }
 )
 # The Secret has the value, and pods are still to be started or are starting.
-OF_PODS = frozenset({ClusterState.PODS, ClusterState.RESTART, ClusterState.RESTARTED})
+OF_PODS = frozenset({ClusterState.PODS, ClusterState.RESTART})
 
 
 # What a person does first where two may apply an object in turn: each deploys, and the other one undoes it.

@@ -575,7 +575,6 @@ def sign_of(external_secret: LiveObject) -> datetime | None:
     return max(filter(None, (refresh_time(external_secret), *conditions)), default=None)
 
 
-def is_answered(external_secret: LiveObject) -> bool:
-    """Whether the operator has succeeded since it was last asked to synchronise."""
-    asked, refreshed = sync_request_time(external_secret), refresh_time(external_secret)
-    return asked is not None and refreshed is not None and refreshed >= asked
+def success_mark(external_secret: LiveObject) -> str:
+    """The mark of the operator's last success: another one shows that it has succeeded since. Empty if it never did."""
+    return str(child(external_secret, "status").get("syncedResourceVersion") or "")

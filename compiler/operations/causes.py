@@ -393,9 +393,7 @@ def _look_at_pods(problem: ClusterProblem, rows: Sequence[Row], status: Status, 
 
 
 _MENDS: dict[ClusterState, Mend] = {
-    **dict.fromkeys(
-        (ClusterState.FOREIGN, ClusterState.REPLACED, ClusterState.DATA_CHANGED, ClusterState.RESTARTED), _verify
-    ),
+    ClusterState.FOREIGN: _verify,
     ClusterState.WRONG_CLUSTER: _choose_cluster,
     **dict.fromkeys(
         (

@@ -14,7 +14,7 @@ from compiler.change.plan import Location, Options, Outcome, RotationPhase
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import RunLog
 from compiler.change.undo import open_run
-from compiler.cluster.pods import Pod, pod_of, pods_with_old_value, restart_commands
+from compiler.cluster.pods import Pod, key_write_time, pod_of, pods_with_old_value, restart_commands
 from compiler.cluster.problem import OF_PODS
 from compiler.cluster.times import last_read_before
 from compiler.cluster.view import (
@@ -35,7 +35,7 @@ from compiler.model.values import child, manifests_of
 from compiler.operations.put import Target
 from compiler.operations.status import States, Status, WaitEnd
 from compiler.operations.status_live import OPTIONAL, accept_store
-from compiler.operations.status_wait import Connect, StatusOptions, Tell, key_write_time, read_status, unready_store
+from compiler.operations.status_wait import Connect, StatusOptions, Tell, read_status, unready_store
 from compiler.refusal import Refusal
 from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import list_names

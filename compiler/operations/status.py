@@ -74,9 +74,6 @@ FINAL = frozenset(
         ClusterState.WEBHOOK_REFUSED,
         ClusterState.IMMUTABLE,
         ClusterState.OTHER_TYPE,
-        ClusterState.REPLACED,
-        ClusterState.DATA_CHANGED,
-        ClusterState.RESTARTED,
     }
 )
 
@@ -180,7 +177,6 @@ class WaitResult:
     seconds: float  # the longest that it might take
     # The states before the request that got no answer in time; empty if that was the first one.
     states: States
-    not_compared: Mapping[str, tuple[str, ...]]  # by secret, what nobody saw before the change
     error: ClusterError | None = None
     unanswered: str = ""  # who had not answered when the time was up
     lacks_secrets_alone: bool = False  # all that it needs may be looked at but the Secrets

@@ -6,7 +6,7 @@ Where a secret is not in effect, it says why, and what mends it.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from math import ceil
@@ -26,7 +26,6 @@ from compiler.cluster.messages import describe_failure
 from compiler.cluster.operator import read_operator, store_problems, store_unknowns
 from compiler.cluster.pods import (
     Pod,
-    Restarts,
     judge_starts,
     look_commands,
     owner_of,
@@ -93,7 +92,7 @@ OPTIONAL = frozenset(
 # Needed to prove that a secret is in effect; pods, events and labels only add details.
 NEEDED = frozenset({SECRETS, *STORES.values()})
 _ABOUT = {
-    SECRETS: "keys and UID of the Secret",
+    SECRETS: "keys of the Secret",
     PODS: "pods",
     EVENTS: "the operator's warnings",
     NAMESPACES: "the namespace's labels",
@@ -372,34 +371,11 @@ def data_of(secret: LiveObject | None) -> tuple[str | None, str | None]:
     return metadata.get("uid"), child(metadata, "annotations").get(DATA_HASH)
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What a wait saw change of a secret since it began."""
-
-    problems: tuple[ClusterProblem, ...] = ()
-    notes: tuple[str, ...] = ()
-    data: datetime | None = None  # when the Secret's data last did
-    is_expected: bool = False  # whether that came with the switch, and is not its failure
-
-
-_UNCHANGED = Changes()
-
-
 def _deletion_lines(manifest: Manifest, live: Live, states: Container[ClusterState]) -> tuple[str, ...]:
     """The command that deletes the Secret, if the operator can write the deployed spec only after that."""
     is_typed = ClusterState.OTHER_TYPE in states and ClusterState.OTHER_SPEC not in states
     line = kubectl_line("-n", manifest.namespace, "delete", "secret", manifest.target)
     return (line,) if is_immutable(live) or is_typed else ()
-
-
-def _restart_lines(
-    starts: Restarts, every: Sequence[ClusterProblem], *, is_expected: bool
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The commands that restart workloads, and notes on restarts that are not, or may not be, a problem."""
-    needed = [each for each in starts.problems if is_expected or each in every]
-    is_current = all(each.state in OF_PODS for each in every)
-    notes = (*(each.message for each in needed if each not in every), *(starts.notes if is_current else ()))
-    return tuple(each.mend for each in needed), notes
 
 
 class StatusJudge:
@@ -431,6 +407,8 @@ class StatusJudge:
         self._ahead = ahead
         # Why the API server refused a write of this run; empty if it did not.
         self.refused_write = ""
+        # By secret, the mark of the operator's success before it was asked for another one.
+        self.asked: dict[str, str] = {}
         # By secret, why the operator is not asked to synchronise it: before its store object is ready, for instance.
         self.held: Mapping[str, str] = {}
 
@@ -446,34 +424,32 @@ class StatusJudge:
             }
         return found
 
-    def live_state(
-        self, snapshot: Snapshot, secret: str, changes: Changes = _UNCHANGED, *, is_forced: bool = False
-    ) -> LiveState:
-        """The live state of a secret, with the `changes` since the run began; see Evidence. Raises ClusterError."""
+    def live_state(self, snapshot: Snapshot, secret: str) -> LiveState:
+        """The live state of a secret. Raises ClusterError."""
         manifest, view, values = snapshot.manifests[secret], snapshot.view, self.rows[secret].values
         namespace, name, live, pods = manifest.namespace, manifest.target, view.live(manifest), snapshot.pods(manifest)
-        starts = judge_starts(pods or (), live.secret, values.dates, self.now(), changes.data, live.external_secret)
+        starts = judge_starts(pods or (), live.secret, values.dates, self.now(), live.external_secret)
         evidence = Evidence(
             self.now(),
             values.newest,
             values.data_hash,
             in_same_second=not self._follows_write,
-            is_forced=is_forced,
+            asked=self.asked.get(secret),
             newest_sign=snapshot.newest_sign,
             view=view,
             wrong_cluster=self._wrong_cluster(snapshot),
             operator=snapshot.operator,
             refused_write=self.refused_write,
-            changes=changes.problems,
             pods=tuple(pod_problems(pods or (), namespace, view.by_name(SECRETS, namespace))),
-            restarts=() if changes.is_expected else starts.problems,
+            restarts=starts.problems,
             origin=lambda each: self._deployment(snapshot, self._root).origin(each) if self._root is not None else None,
         )
         every = problems(manifest, live, evidence)
         states, unknown = {each.state for each in every}, unknowns(manifest, live)
         (said, next_try), looks = self._evidence(snapshot, secret, live, states), look_commands(pods or (), namespace)
-        helps, notes = _restart_lines(starts, every, is_expected=changes.is_expected)
+        helps = tuple(each.mend for each in starts.problems if each in every)
         helps = (_deletion_lines(manifest, live, states) if values.is_sound else ()) or helps
+        notes = starts.notes if all(each.state in OF_PODS for each in every) else ()
         beside = self._fails_beside(snapshot) if not every else ()
         notes += (*snapshot.notes(manifest, live, is_fine=not every and not beside), *self._note_beside(beside))
         return LiveState(
@@ -483,7 +459,7 @@ class StatusJudge:
             helps,
             (*snapshot.not_asked(namespace), *(() if self._status.is_asked else (_NO_STORES,))),
             len(pods) if pods is not None else None,
-            (*changes.notes, *unknown, *notes, *self._notes(secret, live, states)),
+            (*unknown, *notes, *self._notes(secret, live, states)),
             refresh_time(live.external_secret or {}),
             looks,
             unlisted_keys(pods or (), name, wanted_keys(manifest.object)) if looks and manifest.listed is None else (),

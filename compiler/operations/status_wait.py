@@ -1,40 +1,30 @@
-"""Reads the status of an environment, and with `--wait` lists until every secret is in effect.
-
-What a switch must leave as it was is compared with what was there when the run began.
-"""
+"""Reads the status of an environment, and with `--wait` lists until every secret is in effect."""
 
 import math
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compiler.cluster.judge import is_immutable, is_own, problems
-from compiler.cluster.pods import Pod
-from compiler.cluster.problem import OF_PODS, ClusterProblem, ClusterState
-from compiler.cluster.times import last_read_before
+from compiler.cluster.judge import is_own
+from compiler.cluster.problem import OF_PODS, ClusterState
 from compiler.cluster.view import (
+    FORCE_SYNC,
     SECRETS,
     STORES,
     ClusterError,
     ClusterView,
-    Live,
     LiveObject,
     RefusedWriteError,
-    clock,
-    moment_of,
     ready_of,
-    refresh_time,
-    writers,
+    success_mark,
 )
-from compiler.live.observation import Likeness
 from compiler.live.stores import LiveStores, store_named
 from compiler.model.environment import Environment
-from compiler.model.values import Manifest, child
+from compiler.model.values import child
 from compiler.operations.status import (
-    LiveState,
-    Row,
     States,
     Status,
     WaitEnd,
@@ -43,14 +33,7 @@ from compiler.operations.status import (
     manifests_for,
     with_live_state,
 )
-from compiler.operations.status_live import (
-    NEEDED,
-    Changes,
-    Snapshot,
-    StatusJudge,
-    data_of,
-    with_values,
-)
+from compiler.operations.status_live import NEEDED, Snapshot, StatusJudge, with_values
 from compiler.operations.verify import Verification
 from compiler.refusal import Refusal
 from compiler.stores.pacing import OutOfTimeError, begin, call_within
@@ -60,166 +43,20 @@ Tell = Callable[[States, float], None]
 Connect = Callable[[], ClusterView]
 
 
-_BEFORE_CHANGE = frozenset({ClusterState.OTHER_SPEC, ClusterState.NOT_SYNCED})
 # The pause between two rounds in seconds, and at least this many times the duration of the last round.
 _PAUSE, _SHARE = 2.0, 3
 # Leave one second, so that the wait can report how it ended.
 _GRACE = 1.0
 
 
-@dataclass(slots=True)
-class Baseline:
-    """The state when the run began."""
-
-    # Whether this is the state before the change.
-    saw: bool
-    # Whether the store that served the secret then holds the same as the store in use now.
-    were_equal: bool
-    uid: str | None
-    data_hash: str | None
-    refresh: tuple[str, str]
-    # By the pods' uid.
-    restarts: dict[str, int] = field(default_factory=dict)
-    # When the data was last seen to change.
-    changed: datetime | None = None
-    newest_hash: str | None = None
-    # When a value was written that the operator had not read yet: the Secret will change even if both stores are equal.
-    pending: datetime | None = None
-    # Whether pods were listed: then all restarts of other, later pods count.
-    has_pods: bool = False
-    # How often the spec had been changed.
-    generation: int = 0
-
-    @property
-    def not_compared(self) -> tuple[str, ...]:
-        """What cannot be compared with the state before the change, as the run began after it."""
-        if self.saw:
-            return () if self.uid is not None else ("UID", "data")
-        return ("UID", "data", "refresh time", "restarts")
-
-
-def baseline_of(manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, row: Row, now: datetime) -> Baseline:
-    """The state when a run began; `now` is by the API server's clock."""
-    states = {problem.state for problem in problems(manifest, live)}
-    uid, data_hash = data_of(live.secret)
-    served = child(live.external_secret or {}, "spec", "secretStoreRef").get("name")
-    was_other = row.other is not None and served == row.other.name
-    was_own = served == row.store.name
-    written = row.values.newest if was_own else row.values.other_newest if was_other else None
-    pending = written if last_read_before(live.external_secret or {}, written, now) is not None else None
-    saw = live.external_secret is not None and bool(states & _BEFORE_CHANGE)
-    return Baseline(
-        saw=saw,
-        were_equal=saw and (was_other or was_own) and row.values.likeness is Likeness.EQUAL and pending is None,
-        uid=uid,
-        data_hash=data_hash,
-        refresh=_refresh_marks(live),
-        restarts={pod.uid: pod.restarts for pod in pods or ()},
-        newest_hash=data_hash,
-        pending=pending,
-        has_pods=pods is not None,
-        generation=generation_of(live),
-    )
-
-
-def generation_of(live: Live) -> int:
-    return int(child(live.external_secret or {}, "metadata").get("generation") or 0)
-
-
-def changes_since(
-    before: Baseline, manifest: Manifest, live: Live, pods: tuple[Pod, ...] | None, *, needs_refresh: bool
-) -> Changes:
-    """What has changed since; `before` is updated with what is new.
-
-    With `needs_refresh` the operator must have synchronised since. A new value that came with the switch is no failure
-    of the switch.
-    """
-    title, (_, data_hash), notes = quote(manifest.target_title), data_of(live.secret), list[str]()
-    found, is_frozen = [*_changes_of_secret(before, live, title)], is_immutable(live)
-    if before.pending is not None and data_hash not in (None, before.data_hash) and not is_frozen:
-        when = clock(before.pending, datetime.now(UTC))
-        notes.append(f"the Secret {title} took the value put at {when}, which the operator had not read before")
-    if needs_refresh and _refresh_marks(live) == before.refresh:
-        last = refresh_time(live.external_secret or {})
-        at = f"; it last did so at {clock(last, datetime.now(UTC))}" if last is not None else ""
-        message = f"the operator has not synchronised {quote(manifest.title)} since this wait began{at}"
-        common = "the operator has not synchronised the ExternalSecrets since this wait began"
-        found.append(ClusterProblem(ClusterState.NOT_REFRESHED, message, evidence=common))
-    for pod in pods or ():
-        first = before.restarts.setdefault(pod.uid, 0 if before.has_pods else pod.restarts)
-        if pod.restarts > first:
-            message = f"a container of the pod {quote(pod.name)} was restarted"
-            found.append(ClusterProblem(ClusterState.RESTARTED, message, evidence="containers of pods were restarted"))
-    turns, count = list[str](), generation_of(live) - before.generation
-    if before.generation and count > 1:
-        turns.append(f"two may overwrite each other's spec: it was changed {count} times since this wait began")
-    return Changes(tuple(found), (*notes, *turns), before.changed, is_expected=bool(notes) and before.saw)
-
-
-def _changes_of_secret(before: Baseline, live: Live, title: str) -> Iterator[ClusterProblem]:
-    uid, data_hash = data_of(live.secret)
-    if before.uid is None:
-        before.uid, before.data_hash = uid, data_hash
-    elif uid is not None and uid != before.uid:
-        message, common = f"the Secret {title} was replaced: it has another UID", "the Secrets were replaced"
-        yield ClusterProblem(ClusterState.REPLACED, message, evidence=common)
-    if is_immutable(live):
-        # The operator writes a new hash even if the data is immutable: a restart would bring no new value.
-        before.changed = None
-        return
-    if data_hash is None:
-        return
-    if before.newest_hash not in (None, data_hash):
-        before.changed = key_write_time(live.secret or {}) or datetime.now(UTC)
-    before.newest_hash = data_hash
-    if before.were_equal and data_hash != before.data_hash:
-        message, common = (
-            f"the data of {which} changed, although both stores held the same"
-            for which in (f"the Secret {title}", "the Secrets")
-        )
-        yield ClusterProblem(ClusterState.DATA_CHANGED, message, evidence=common)
-
-
-def key_write_time(secret: LiveObject) -> datetime | None:
-    """When keys of a Secret were last written, by the API server; None if it does not say."""
-    return max(filter(None, (moment_of(time) for time, _, _ in writers(secret, "f:data"))), default=None)
-
-
-def _refresh_marks(live: Live) -> tuple[str, str]:
-    """The marks of the operator's last success."""
-    status = child(live.external_secret or {}, "status")
-    return str(status.get("refreshTime")), str(status.get("syncedResourceVersion"))
-
-
 class Wait:
-    """A wait, and the `states` that its last round has found.
+    """A wait, and the `states` that its last round has found."""
 
-    Make it from a snapshot before anything changes: later rounds are compared with it.
-    """
-
-    def __init__(
-        self,
-        judge: StatusJudge,
-        snapshot: Snapshot,
-        *,
-        is_forced: bool = False,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, judge: StatusJudge, snapshot: Snapshot, clock: Callable[[], float] = time.monotonic) -> None:
         self.states: States = {}
-        # Whether this run asked the operator to synchronise: then earlier synchronisations do not count.
-        self.is_forced = is_forced
         self.judge = judge
         self.snapshot = snapshot
         self._clock = clock
-        self._baselines = {
-            secret: baseline_of(each, snapshot.view.live(each), snapshot.pods(each), judge.rows[secret], judge.now())
-            for secret, each in snapshot.manifests.items()
-        }
-
-    @property
-    def not_compared(self) -> Mapping[str, tuple[str, ...]]:
-        """By secret, what cannot be compared with the state before the change."""
-        return {name: each.not_compared for name, each in self._baselines.items() if each.not_compared}
 
     def until(self, seconds: float, tell: Tell, since: float | None = None) -> WaitResult:
         """Read again for up to `seconds`; after each round `tell` gets the states and the seconds left.
@@ -236,7 +73,7 @@ class Wait:
             tell(self.states, left)
             if is_proven or left <= 0:
                 how = self._end() if is_proven else None
-                found = WaitResult(how or WaitEnd.TIME_UP, seconds, self.states, self.not_compared, error)
+                found = WaitResult(how or WaitEnd.TIME_UP, seconds, self.states, error)
                 lacking = {plural for plural, _ in self.snapshot.view.refused if plural in NEEDED}
                 return replace(found, lacks_secrets_alone=lacking == {SECRETS})
             if took >= left:
@@ -285,13 +122,7 @@ class Wait:
         self._judge_round(Snapshot(last.view.fresh(), last.manifests, last, with_pods))
 
     def _judge_round(self, snapshot: Snapshot) -> None:
-        states = dict[str, LiveState]()
-        for secret, before in self._baselines.items():
-            manifest = snapshot.manifests[secret]
-            live, needs_refresh = snapshot.view.live(manifest), self.is_forced or before.saw
-            changes = changes_since(before, manifest, live, snapshot.pods(manifest), needs_refresh=needs_refresh)
-            states[secret] = self.judge.live_state(snapshot, secret, changes, is_forced=self.is_forced)
-        self.snapshot, self.states = snapshot, states
+        self.snapshot, self.states = snapshot, self.judge.every(snapshot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +180,7 @@ class StatusReading:
         self.status = replace(self.status, cluster=view.name)
         try:
             manifests = manifests_for(self.status)
-            # Begin before the stores, which may take long: a wait compares with the cluster as it is now.
+            # Begin before the stores, which may take long.
             snapshot = begin(lambda: Snapshot(view, manifests))
             self._read_stores()
             found = snapshot(math.inf)
@@ -378,11 +209,15 @@ class StatusReading:
 
     def _read_cluster(self, judge: StatusJudge, snapshot: Snapshot) -> Status:
         seconds, is_forced = self.options.seconds, self.options.is_forced
-        # Make it before anything is changed: it compares with what it sees now.
-        self.wait = wait = Wait(judge, snapshot, is_forced=is_forced) if seconds is not None else None
+        self.wait = wait = Wait(judge, snapshot) if seconds is not None else None
         if is_forced:
+            # Also those that are held back at first: they are not in effect before they are asked for.
+            for secret, manifest in snapshot.manifests.items():
+                judge.asked[secret] = success_mark(snapshot.view.live(manifest).external_secret or {})
             self._force(judge, snapshot, tuple(snapshot.manifests))
         if wait is None or seconds is None:
+            # Without a wait there is no time to answer.
+            judge.asked.clear()
             return self._result(judge.every(snapshot), None)
         waited = wait.until(seconds, self._tell_round, self.begun)
         return self._result(waited.states, waited)
@@ -393,7 +228,7 @@ class StatusReading:
         secrets = [each for each in secrets if each not in judge.held]
         try:
             # Collect each one at once: the report may be made while this runs.
-            self.forced.extend(force_sync(snapshot, str(int(time.time())), lambda: self.is_over, secrets))
+            self.forced.extend(force_sync(snapshot, judge.asked, lambda: self.is_over, secrets))
         except RefusedWriteError as error:
             if self.options.on_denied is None:
                 judge.refused_write = str(error)
@@ -405,8 +240,9 @@ class StatusReading:
             self.options.on_denied(error)
         else:
             return
+        judge.asked.clear()
         if wait is not None:
-            wait.is_forced, judge.held = False, {}
+            judge.held = {}
 
     def _tell_round(self, states: States, left: float) -> None:
         # After the end of the reading its report is printed.
@@ -420,11 +256,11 @@ class StatusReading:
     def end(self, seconds: float) -> Status:
         """End the reading early; `seconds` is the time that it was given."""
         self.is_over = True
-        states, not_compared = (self.wait.states, self.wait.not_compared) if self.wait is not None else ({}, {})
+        states = self.wait.states if self.wait is not None else {}
         unanswered = self.asked
         if not unanswered and self.view is not None and self.view.unanswered_question:
             unanswered = f"the cluster ({self.view.unanswered_question})"
-        waited = WaitResult(WaitEnd.TIME_UP, seconds, states, not_compared, unanswered=unanswered)
+        waited = WaitResult(WaitEnd.TIME_UP, seconds, states, unanswered=unanswered)
         return self._result(states, waited)
 
     def _result(self, states: States, waited: WaitResult | None) -> Status:
@@ -486,11 +322,15 @@ def unready_store(view: ClusterView, namespace: str, external_secret: LiveObject
 
 
 def force_sync(
-    snapshot: Snapshot, mark: str, is_over: Callable[[], bool] = lambda: False, only: Iterable[str] | None = None
+    snapshot: Snapshot,
+    asked: dict[str, str],
+    is_over: Callable[[], bool] = lambda: False,
+    only: Iterable[str] | None = None,
 ) -> Iterator[str]:
-    """Set the annotation to `mark` on each of our ExternalSecrets; yields the secret of each one.
+    """Set the annotation on each of our ExternalSecrets; yields the secret of each one.
 
-    Stops once it `is_over`; `only` are the secrets, None for all. Raises ClusterError.
+    `asked` gets the mark of the operator's last success before that, by secret. Stops once it `is_over`; `only` are the
+    secrets, None for all. Raises ClusterError.
     """
     view = snapshot.view
     for secret in snapshot.manifests if only is None else only:
@@ -502,6 +342,13 @@ def force_sync(
             # Check inside the block: a report at the end then names this request as unanswered.
             if is_over():
                 return
-            if view.force_sync(manifest.namespace, manifest.name, mark):
+            asked[secret] = success_mark(found)
+            if view.force_sync(manifest.namespace, manifest.name, _next_mark(found)):
                 # Yield inside the block, so that it is recorded before it is no longer named as unanswered.
                 yield secret
+
+
+def _next_mark(external_secret: LiveObject) -> str:
+    """The seconds of now, or more: the same annotation again would be no change, and the operator would not answer."""
+    now, before = int(time.time()), str(child(external_secret, "metadata", "annotations").get(FORCE_SYNC))
+    return str(max(now, int(before) + 1) if re.fullmatch("[0-9]{1,15}", before) else now)

@@ -381,12 +381,12 @@ def test_status(tmp_path: Path) -> None:
     values = StoreFindings(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), states=states)
     key = DueKey("jira", "JIRA_TOKEN", "vault", "agents", True, KeyAge(AgeState.OVERDUE, None, datetime.now(UTC), "no"))
     rows = tuple(replace(row, live=found, values=values, keys=(key,)) for row in status.rows)
-    waited = WaitResult(WaitEnd.TIME_UP, 600, {}, {"jira": ("UID",)})
+    waited = WaitResult(WaitEnd.TIME_UP, 600, {})
     looked = replace(status, rows=rows, closed=("no",), is_live=True, waited=waited, forced=("jira",))
     step, now = NextStep(("next",), "deploy"), datetime.now(UTC)
     shown = status_data(looked, step, {"jira": step}, DueList(now, (key,), 2))
     holds("status", reported("status", "prod", 4, {"moment": now, "environments": [shown]}))
-    unheard = WaitResult(WaitEnd.TIME_UP, 5, {}, {}, unanswered="the stores")
+    unheard = WaitResult(WaitEnd.TIME_UP, 5, {}, unanswered="the stores")
     bare = status_data(replace(status, progress=None, waited=unheard), NextStep())
     assert errors("status", reported("status", None, 0, {"moment": now, "environments": [bare, bare]})) == []
     found = SCHEMAS["status"]["definitions"]

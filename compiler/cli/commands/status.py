@@ -70,10 +70,8 @@ and OWNER who is responsible; --due lists the keys by date, and --format openmet
 or nothing is found wrong in the cluster, the line below the table counts the runs of the last 24 h that wrote there.
 
 With --wait it follows the cluster until every secret is in effect as the files say when it starts, or until --timeout,
-which limits the whole command, including a store or a cluster that hangs. Start it after the files were changed, as by
-`cutover --apply`, and before the change is deployed: then it also compares the Secret's UID and data, and reports
-restarts of the pods that read it. With --force-sync it asks the operator to synchronise a secret once its store object
-is ready; without --wait, only if it is ready now.
+which limits the whole command, including a store or a cluster that hangs. With --force-sync it asks the operator to
+synchronise a secret once its store object is ready; without --wait, only if it is ready now.
 
 Exits 1 for a problem in the cluster or a value that the store in use lacks, and with --due for a key that is overdue or
 whose age is not known; 3 if a store in use or the cluster does not answer, 4 if --wait runs out of time, lacks a right
@@ -112,7 +110,7 @@ def configure(parser: Parser) -> None:
     parser.add_flag("--force-sync", "ask the operator, by an annotation, to synchronise at once; implies --cluster")
     parser.add_flag(
         "--without-secrets",
-        "list no Secrets, so that --wait needs no right to; their keys and UIDs are then not checked",
+        "list no Secrets, so that --wait needs no right to; their keys are then not checked",
     )
     parser.add_flag("--rbac", "print the RBAC roles that these options need, and exit")
     parser.exclude("--offline", "--wait", "--force-sync")

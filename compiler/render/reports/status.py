@@ -371,9 +371,6 @@ def wait_lines(
         if waited.unanswered:
             yield "  because: ", f"no answer yet from {waited.unanswered}"
     yield from _unproven_lines(unproven if waited.end in (WaitEnd.FAILED, WaitEnd.TIME_UP) else ())
-    for what in dict.fromkeys(waited.not_compared.values()):
-        names = list_names(name for name, each in waited.not_compared.items() if each == what)
-        yield f"not compared with the state before, which this run did not see: {', '.join(what)} of {names}"
     unseen = list(dict.fromkeys(what for each in waited.states.values() for what in each.not_asked))
     if unread and waited.states:
         unseen.append(f"when the values of {list_names(unread)} were written")
@@ -386,7 +383,6 @@ def _wait(waited: WaitResult) -> dict[str, Any]:
         "end": waited.end,
         "timeoutSeconds": round(waited.seconds),
         **members(waited, "unanswered"),
-        "notCompared": [{"secret": name, "what": what} for name, what in waited.not_compared.items()],
     }
 
 

@@ -22,7 +22,6 @@ from compiler.cluster.times import clock_ahead, last_read_before, older_value, o
 from compiler.cluster.view import (
     Live,
     clock,
-    is_answered,
     is_synced,
     keys_of,
     moment_of,
@@ -518,9 +517,6 @@ def test_where_the_operators_clock_is_ahead_the_time_counts_by_which_the_api_ser
     assert refresh_time(found) == ago(minutes=10)
     assert [each.state for each in older_value(found, ago(minutes=9), TITLE, NOW)] == [ClusterState.OLDER_VALUE]
     assert not list(older_value(found, ago(minutes=11), TITLE, NOW))
-    # Nor does it have answered what was asked for since.
-    asked = {**found["metadata"], "annotations": {"force-sync": str(int(ago(minutes=5).timestamp()))}}
-    assert not is_answered({**found, "metadata": asked})
     # One that is behind: what it noted counts, but not of a failure.
     late = wrote(made(ago(minutes=70)), ago(minutes=10))
     late["status"]["conditions"] = [{"type": "Ready", "status": "True", "reason": "SecretSynced"}]
@@ -555,13 +551,6 @@ def test_the_api_servers_time_of_a_request_counts_and_not_the_one_in_its_mark() 
     assert sync_request_time({"metadata": {"annotations": {"force-sync": "now"}}}) is None
     for odd in ("9" * 30, "9" * 5000, "-62135596800", "253402300799"):
         assert sync_request_time({"metadata": {"annotations": {"force-sync": odd}}}) is None
-
-
-def test_a_request_is_answered_by_a_success_that_began_later() -> None:
-    assert is_answered(made(ago(minutes=1), asked=ago(minutes=1)))
-    assert not is_answered(made(ago(minutes=2), asked=ago(minutes=1)))
-    assert not is_answered(made(ago(minutes=2)))
-    assert not is_answered(made(asked=ago(minutes=2)))
 
 
 def test_a_request_without_an_answer_is_remembered() -> None:

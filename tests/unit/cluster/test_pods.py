@@ -239,12 +239,10 @@ def secret_of(wrote: datetime | None, manager: str = "externalsecrets.external-s
     return {"metadata": {"name": "s", "namespace": "team", "managedFields": fields}}
 
 
-def judged(
-    pod: Pod, wrote: datetime | None = LATER, written: datetime | None = LATER, seen: datetime | None = None
-) -> tuple[list[str], list[str]]:
+def judged(pod: Pod, wrote: datetime | None = LATER, written: datetime | None = LATER) -> tuple[list[str], list[str]]:
     """The problems, and what each note says of the two times."""
     dates = {"TOKEN": written} if written is not None else {}
-    found = judge_starts([pod], secret_of(wrote), dates, LATER, seen)
+    found = judge_starts([pod], secret_of(wrote), dates, LATER)
     assert all(each.state is ClusterState.RESTART for each in found.problems)
     start = "pods may hold an earlier value of a Secret that they read: they started before "
     assert all(each.startswith(start) for each in found.notes)
@@ -340,14 +338,6 @@ def test_all_that_a_container_reads_is_as_new_as_its_newest_key() -> None:
     one = adopted({"f:data": {"f:OTHER": {}}}, **{"f:TOKEN": {}})
     assert len(judge_starts([by_mcp(spec=spec)], one, dates, LATER).problems) == 1
     assert judge_starts([by_mcp(spec=spec)], adopted({}, **{"f:TOKEN": {}, "f:OTHER": {}}), dates, LATER).problems == ()
-
-
-def test_data_that_was_seen_to_change_needs_no_date() -> None:
-    assert judged(by_mcp(), None, None, LATER) == ([OLD], [])
-    assert judged(by_mcp(), None, None, START - timedelta(seconds=1)) == ([], [])
-    unknown = by_mcp(containerStatuses=[{"name": "main", "state": {"running": {}}}])
-    assert judged(unknown, None, None, LATER)[0] == [OLD.replace("00:50:05", "at an unknown time")]
-    assert judged(unknown) == ([], [])
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,7 @@ def test_pods_that_are_to_start_prove_nothing_of_a_doubtful_store(
     problems = (ClusterProblem(state, "a pod"),) if state is not None else ()
     for unproven, synced in (("", end is not WaitEnd.UNPROVEN), ("vault", False)):
         states = {"jira": LiveState(problems=problems, unproven=unproven)}
-        waited = WaitResult(end, 60, states, {})
+        waited = WaitResult(end, 60, states)
         assert is_synced(Status(world.bench.environment(), (), None, waited=waited)) is synced
         said = " ".join(str(line) for line in wait_lines(waited, "dev"))
         assert ("--accept-store vault" in said) is bool(unproven)

@@ -51,7 +51,7 @@ def test_the_first_problem_is_the_state() -> None:
     assert LiveState().state is ClusterState.IN_EFFECT
     seen = LiveState((ClusterProblem(ClusterState.NOT_SYNCED, "a"), ClusterProblem(ClusterState.PODS, "b")))
     assert (seen.state, seen.is_final) == (ClusterState.NOT_SYNCED, False)
-    assert LiveState((*seen.problems, ClusterProblem(ClusterState.REPLACED, "c"))).is_final
+    assert LiveState((*seen.problems, ClusterProblem(ClusterState.IMMUTABLE, "c"))).is_final
 
 
 @pytest.mark.parametrize(

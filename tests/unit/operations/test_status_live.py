@@ -308,7 +308,7 @@ def test_what_may_not_be_listed_is_not_asked_and_the_rest_is(world: World) -> No
     assert made.view.by_name("secrets", SPACE) is None
     assert made.view.warning({"metadata": {"namespace": SPACE, "uid": "uid-1"}}) is None
     assert made.not_asked(SPACE) == (
-        "keys and UID of the Secret: you are not allowed to list secrets in agents",
+        "keys of the Secret: you are not allowed to list secrets in agents",
         "pods: you are not allowed to list pods in agents",
         "the store: you are not allowed to get clustersecretstores",
         "the operator's warnings: you are not allowed to list events in agents",
@@ -320,7 +320,7 @@ def test_what_may_not_be_listed_is_not_asked_and_the_rest_is(world: World) -> No
 def test_without_secrets_none_is_asked_for_and_that_is_no_lack(world: World) -> None:
     made = world.snapshot(left_out=("secrets",))
     assert (made.view.by_name("secrets", SPACE), made.is_whole) == (None, True)
-    assert made.not_asked(SPACE) == ("keys and UID of the Secret: --without-secrets",)
+    assert made.not_asked(SPACE) == ("keys of the Secret: --without-secrets",)
     assert not [each for each in world.double.asked if each.path.endswith("/secrets")]
 
 

@@ -1,7 +1,6 @@
 """Two that apply one spec in turn are named whichever of theirs is live, and one direction is advised."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -105,21 +104,3 @@ def test_while_the_other_spec_is_live_deploying_is_not_all_that_is_advised(world
     play(world, 9, 24, {ARGO: 2})
     (cause,) = find_causes(look(world))
     assert cause.first.startswith("deploy ")
-
-
-def test_a_wait_counts_how_often_the_spec_is_changed(world: World) -> None:
-    world.switch()
-    count = [0]
-
-    def tell(_states: object, _left: float) -> None:
-        count[0] += 1
-        if count[0] in (1, 2):
-            play(world, 3 + count[0], 2400, {ARGO: 1}, refreshInterval=f"{count[0]}m0s")
-
-    play(world, 3, 2400, {ARGO: 1})
-    options = replace(StatusOptions(("jira",), seconds=1.0), root=world.bench.root)
-    found = read_status(world.bench.environment(), options, world.bench.live(), world.view, tell)
-    assert found.rows[0].live is not None
-    assert found.rows[0].live.notes == (
-        "two may overwrite each other's spec: it was changed 2 times since this wait began",
-    )

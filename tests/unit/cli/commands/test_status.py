@@ -197,12 +197,12 @@ def test_a_wait_without_a_right_that_it_takes_is_4_unless_that_is_said(
 ) -> None:
     platform.double.refused["list secrets"] = 403
     done = status("dev", "--wait")
-    last = f"not looked at: keys and UID of the Secret: you are not allowed to list secrets in {SPACE}"
+    last = f"not looked at: keys of the Secret: you are not allowed to list secrets in {SPACE}"
     assert (done.code, done.out.splitlines()[-1]) == (4, last)
     assert "all are in effect" not in done.out
     done = status("dev", "--wait", "--without-secrets")
     assert (done.code, "all are in effect" in done.out) == (0, True)
-    assert done.out.splitlines()[-1] == "not looked at: keys and UID of the Secret: --without-secrets"
+    assert done.out.splitlines()[-1] == "not looked at: keys of the Secret: --without-secrets"
 
 
 def test_a_value_that_the_operator_has_not_read_yet_is_older_in_the_secret(

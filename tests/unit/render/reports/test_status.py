@@ -354,15 +354,15 @@ def test_what_a_person_does_first_stands_before_the_command(world: World) -> Non
 
 def test_what_could_not_be_looked_at_is_the_last_line() -> None:
     found = {"jira": LiveState(not_asked=("keys: no",)), "github": LiveState(not_asked=("keys: no", "pods: no"))}
-    lines = told(wait_lines(WaitResult(WaitEnd.UNPROVEN, 600, found, {}), "dev"))
+    lines = told(wait_lines(WaitResult(WaitEnd.UNPROVEN, 600, found), "dev"))
     assert lines[0] == "nothing wrong was found, but not everything may be looked at"
     assert lines[1] == "  help: get roles that allow it, which `platform-secrets status dev --rbac` prints"
     assert lines[-1] == "not looked at: keys: no; pods: no"
     found = {name: LiveState(unproven="vault") for name in ("jira", "github")}
-    lines = told(wait_lines(WaitResult(WaitEnd.UNPROVEN, 600, found, {}), "dev"))
+    lines = told(wait_lines(WaitResult(WaitEnd.UNPROVEN, 600, found), "dev"))
     assert lines[0] == 'nothing wrong was found, but it is not proven that the cluster reads "vault"'
     assert lines[1].endswith("or accept that it is the same: --accept-store vault")
-    lines = told(wait_lines(WaitResult(WaitEnd.IN_EFFECT, 600, {"jira": LiveState()}, {}), "dev", ["jira"]))
+    lines = told(wait_lines(WaitResult(WaitEnd.IN_EFFECT, 600, {"jira": LiveState()}), "dev", ["jira"]))
     assert lines == ["all are in effect", 'not looked at: when the values of "jira" were written']
 
 
@@ -370,13 +370,13 @@ def test_what_could_not_be_looked_at_is_the_last_line() -> None:
     ("is_alone", "without"), [(True, "--without-secrets"), (False, "--without-secrets"), (True, "")]
 )
 def test_secrets_are_left_out_where_nothing_else_may_not_be_listed(*, is_alone: bool, without: str) -> None:
-    waited = WaitResult(WaitEnd.UNPROVEN, 600, {"jira": LiveState()}, {}, lacks_secrets_alone=is_alone)
+    waited = WaitResult(WaitEnd.UNPROVEN, 600, {"jira": LiveState()}, lacks_secrets_alone=is_alone)
     lines = told(wait_lines(waited, "dev", without=without))
     assert lines[1].endswith(", or leave the Secrets out: --without-secrets") is (is_alone and bool(without))
 
 
 def test_a_wait_says_what_it_has_waited_for(world: World) -> None:
-    waited = WaitResult(WaitEnd.IN_EFFECT, 600, {}, {})
+    waited = WaitResult(WaitEnd.IN_EFFECT, 600, {})
     assert told(wait_lines(waited, "prod", (), world.status().rows)) == [
         'all are in effect: 2 secrets on "vault", as the files said when this wait began'
     ]
@@ -393,18 +393,15 @@ def test_every_state_has_words_that_fit(state: ClusterState) -> None:
 
 
 def waited(end: WaitEnd, error: ClusterError | None = None, unanswered: str = "") -> list[str]:
-    both = {"jira": ("UID", "data"), "github": ("UID", "data")}
-    return told(wait_lines(WaitResult(end, 600, {}, both, error, unanswered), "dev"))
+    return told(wait_lines(WaitResult(end, 600, {}, error, unanswered), "dev"))
 
 
-def test_the_end_of_a_wait_is_told_with_what_it_could_not_compare() -> None:
-    late = 'not compared with the state before, which this run did not see: UID, data of "jira", "github"'
-    assert waited(WaitEnd.IN_EFFECT) == ["all are in effect", late]
-    assert waited(WaitEnd.FAILED) == ["not in effect, and waiting longer will not help", late]
+def test_the_end_of_a_wait_is_told() -> None:
+    assert waited(WaitEnd.IN_EFFECT) == ["all are in effect"]
+    assert waited(WaitEnd.FAILED) == ["not in effect, and waiting longer will not help"]
     assert waited(WaitEnd.TIME_UP, error=ClusterError("it is gone", "wait")) == [
         "not in effect after 10m",
         "  because: the cluster cannot be asked: it is gone",
-        late,
     ]
     assert waited(WaitEnd.TIME_UP, unanswered="the stores")[:2] == [
         "not in effect after 10m",
@@ -416,7 +413,7 @@ MOMENT = datetime(2026, 10, 17, tzinfo=UTC)
 
 
 def test_who_had_not_answered_when_the_time_was_up_is_told(world: World) -> None:
-    waited = WaitResult(WaitEnd.TIME_UP, 5, {}, {}, unanswered="the stores")
+    waited = WaitResult(WaitEnd.TIME_UP, 5, {}, unanswered="the stores")
     found = as_json(status_data(replace(world.status(), waited=waited), NextStep()))
     assert found["wait"]["unanswered"] == "the stores"
 
@@ -432,7 +429,7 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
     key = DueKey("jira", "JIRA_TOKEN", "vault", "agents", True, KeyAge(AgeState.NOT_KNOWN, why="it was destroyed"))
     aged = replace(status.rows[1], keys=(key,))
     rows = (status.rows[0], replace(aged, values=values, live=found))
-    waited = WaitResult(WaitEnd.TIME_UP, 600, {}, {"jira": ("UID",)})
+    waited = WaitResult(WaitEnd.TIME_UP, 600, {})
     closed = ("it does not answer", "nor that one", "who knows")
     helps = {"it does not answer": "start it", "nor that one": "start it"}
     status = replace(status, rows=rows, closed=closed, helps=helps)
@@ -461,7 +458,6 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
         "end": "time-up",
         "timeoutSeconds": 600,
         "unanswered": None,
-        "notCompared": [{"secret": "jira", "what": ["UID"]}],
     }
     assert found["due"] is None
     github, jira = found["secrets"]
