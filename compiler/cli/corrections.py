@@ -5,13 +5,13 @@ A line is proposed only where it parses and the project has each name in it. `â€
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
 from compiler.cli.commands import COMMANDS
+from compiler.cli.exposed import _is_file
 from compiler.cli.invocation import known_project, parser_of
-from compiler.cli.parser import EXPOSED, UnknownArgumentError
+from compiler.cli.parser import UnknownArgumentError
 from compiler.project_files import ProjectNames
 from compiler.refusal import Refusal
 from compiler.text.credential import looks_like_credential
@@ -31,43 +31,6 @@ _ENVIRONMENT = frozenset({"-e", "--env", "--environment"})
 _STORE_OPTIONS = ("--store", "--from", "--to")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _KEY = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
-# Of other programs, in front of a value.
-_VALUE_OPTIONS = frozenset({"--value", "--password", "--token", "--secret", "--data", "--set", "--from-literal"})
-
-
-def refuse_exposed_values(command: str, arguments: Sequence[str]) -> None:
-    """Raises Refusal for a value among the arguments of a command, in the forms that people know from other programs.
-
-    No name of anything has an equals sign. What stands behind it is not shown, and this message may be logged.
-    """
-    if any(_find_values(parser_of(command, COMMANDS[command][0]), arguments)):
-        raise value_refusal(command)
-
-
-def value_refusal(command: str) -> Refusal:
-    """The refusal of a value on the command line."""
-    if command in _TAKES_VALUES:
-        return Refusal("usage", EXPOSED, "give only the key's name, and replace that value: it is exposed")
-    put = command_line("put", "ENV", "SECRET")
-    return Refusal("usage", EXPOSED, f"replace that value: it is exposed; `{put}` asks for values, and shows none")
-
-
-def _find_values(parser: Parser, arguments: Sequence[str]) -> Iterator[bool]:
-    """Whether a value is in each argument."""
-    options, pairs = parser.takes_value(), parser.pairs()
-    words = iter(arguments)
-    for word in words:
-        option, equals, value = word.partition("=")
-        if not word.startswith("-"):
-            yield bool(equals) and not _is_file(word)
-        elif option not in options:
-            yield bool(equals) and (_KEY.fullmatch(option.lstrip("-")) is not None or "=" in value)
-        elif options[option]:
-            given = value if equals else next(words, "")
-            key, assigned, behind = given.partition("=")
-            # As kubectl has it, a file may stand behind the sign.
-            is_value = bool(assigned) and not any(map(_is_file, (given, behind)))
-            yield is_value and option not in pairs and (option == "--from-file" or _KEY.fullmatch(key) is not None)
 
 
 def of_command(name: str, arguments: Sequence[str]) -> str:
@@ -100,8 +63,6 @@ def correct_refusal(refusal: Refusal, command: str, arguments: Sequence[str]) ->
         return _of_names(parser, arguments) or refusal
     if refusal.root is not None:
         name_project(refusal.root)
-    if command in _TAKES_VALUES and refusal.word.partition("=")[0] in _VALUE_OPTIONS:
-        return value_refusal(command)
     return Refusal(refusal.kind, refusal.message, _of_argument(parser, arguments, refusal.word) or refusal.help)
 
 
@@ -218,11 +179,6 @@ def _line_of(command: str, words: Sequence[str], project: ProjectNames) -> str |
 
 def _takes_environment(parser: Parser) -> bool:
     return "ENV" in parser.arguments()
-
-
-def _is_file(name: str) -> bool:
-    # Not by Path: a name that is longer than a file's may be is an error to it.
-    return os.path.isfile(name)  # noqa: PTH113
 
 
 def _split_words(arguments: Sequence[str], options: Mapping[str, bool]) -> tuple[list[str], list[str]]:

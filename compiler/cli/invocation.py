@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
+from compiler.cli.exposed import refuse_exposed_values
 from compiler.cli.parser import Parser, see_all
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.model.document import Severity
@@ -197,6 +198,7 @@ def invoke(name: str, module: str, arguments: Sequence[str], root: str | None = 
         standard_output().write_raw(parser.help_for(arguments))
         return OK
     name_project(root)
+    refuse_exposed_values(parser, arguments)
     parsed = parser.parse(arguments)
     root = parsed.root if parsed.root is not None else root
     name_project(root)

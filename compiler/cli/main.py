@@ -77,10 +77,6 @@ def _run(argv: Sequence[str]) -> int:
     name, *arguments = rest
     if name not in COMMANDS:
         raise _refuse_command(name, arguments, options.get(_TAKES_VALUE))
-    if any("=" in word for word in arguments) and {"--help", "-h"}.isdisjoint(arguments):
-        from compiler.cli.corrections import refuse_exposed_values  # noqa: PLC0415 - no name has that sign
-
-        refuse_exposed_values(name, arguments)
     # Only now: the help needs neither argparse nor a command.
     from compiler.cli.invocation import invoke  # noqa: PLC0415
 
@@ -153,7 +149,8 @@ def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def _refuse_command(name: str, arguments: Sequence[str], root: str | None) -> Refusal:
-    from compiler.cli.corrections import of_command, value_refusal  # noqa: PLC0415 - only where it is needed
+    from compiler.cli.corrections import of_command  # noqa: PLC0415 - only where it is needed
+    from compiler.cli.exposed import value_refusal  # noqa: PLC0415 - likewise
     from compiler.text.wording import name_project  # noqa: PLC0415 - likewise
 
     name_project(root)

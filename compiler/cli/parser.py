@@ -28,9 +28,6 @@ _WIDEST, _NARROWEST = 100, 50
 # An example of the help stands behind two spaces; in a terminal of 80 characters it is whole.
 _EXAMPLE, _CONTINUED = 76, " " * 6
 _OPTION = re.compile(r"-[a-zA-Z]|--[a-zA-Z][a-zA-Z-]*")
-# Of a value on the command line, in whatever form.
-EXPOSED = "a value cannot be an argument: the shell's history and the process list would show it"
-IF_EXPOSED = "if it is a value, replace that: it is exposed"
 # Its own words stay as they are: `error` below goes by them, and looking for a translation imports `locale`.
 argparse._ = str  # type: ignore[attr-defined]
 

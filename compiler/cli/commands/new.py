@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler import __version__
+from compiler.cli.exposed import EXPOSED, IF_EXPOSED
 from compiler.cli.invocation import (
     NOTHING_WRITTEN,
     InputError,
@@ -18,7 +19,7 @@ from compiler.cli.invocation import (
     report,
     working_folder,
 )
-from compiler.cli.parser import EXPOSED, IF_EXPOSED, REPEATABLE, Parser, flag, member_of, option
+from compiler.cli.parser import REPEATABLE, Parser, flag, member_of, option
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.edit.chart import VALUES, ShippedFile, new_chart, plan_upgrade, replacements
 from compiler.edit.new_entry import FORMS, SecretForm, SecretRequest, StoreRequest, find_form, new_secret, new_store

@@ -9,8 +9,9 @@ from typing import Any
 
 from compiler.change.attributes import AskedExpiry, parse_expiry, require_possible
 from compiler.change.plan import End, Options, Outcome, Plan
+from compiler.cli.exposed import IF_EXPOSED
 from compiler.cli.invocation import Invocation
-from compiler.cli.parser import IF_EXPOSED, REPORT_FORMATS, Parser, add_format, add_writing
+from compiler.cli.parser import REPORT_FORMATS, Parser, add_format, add_writing
 from compiler.cli.running import Answer, run_writing
 from compiler.cli.terminal.dialogue import ask_hidden_values, is_terminal, read_file, read_stdin
 from compiler.cli.terminal.outlet import standard_error
