@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import Context
 
 from compiler import __version__
-from compiler.cli.commands import COMMANDS, FIRST_STEPS, GROUPS, INCIDENT
+from compiler.cli.commands import ALIASES, COMMANDS, FIRST_STEPS, GROUPS, INCIDENT
 from compiler.cli.terminal.outlet import outlets, standard_error, standard_output
 from compiler.refusal import COULD_NOT_RUN, INTERRUPTED, OF_REFUSAL, OK, Refusal, describe_defect
 from compiler.text.wording import PROGRAM
@@ -80,12 +80,7 @@ def _run(argv: Sequence[str]) -> int:
     # Only now: the help needs neither argparse nor a command.
     from compiler.cli.invocation import invoke  # noqa: PLC0415
 
-    try:
-        return invoke(name, COMMANDS[name][0], arguments, options.get(_TAKES_VALUE), is_debug="--debug" in options)
-    except Refusal as refusal:
-        from compiler.cli.corrections import correct_refusal  # noqa: PLC0415 - only where it is needed
-
-        raise correct_refusal(refusal, name, arguments) from None
+    return invoke(name, COMMANDS[name][0], arguments, options.get(_TAKES_VALUE), is_debug="--debug" in options)
 
 
 def help_text() -> str:
@@ -149,11 +144,12 @@ def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def _refuse_command(name: str, arguments: Sequence[str], root: str | None) -> Refusal:
-    from compiler.cli.corrections import of_command  # noqa: PLC0415 - only where it is needed
-    from compiler.cli.exposed import value_refusal  # noqa: PLC0415 - likewise
-    from compiler.text.wording import name_project  # noqa: PLC0415 - likewise
+    from compiler.cli.exposed import value_refusal  # noqa: PLC0415 - only where it is needed
+    from compiler.text.wording import closest, name_project  # noqa: PLC0415 - likewise
 
     name_project(root)
     if any("=" in word and not word.startswith("-") for word in (name, *arguments)):
         return value_refusal(name)
-    return Refusal("usage", f'unknown command "{name}"', of_command(name, arguments))
+    match = ALIASES.get(name) or closest(name, COMMANDS)
+    way_out = f'did you mean "{match}"?' if match else f"`{PROGRAM} --help` lists them"
+    return Refusal("usage", f'unknown command "{name}"', way_out)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from compiler.refusal import Refusal
-from compiler.text.wording import ACCEPT_STORE, NOT_THE_SAME, PROGRAM, closest, quote, suggest
+from compiler.text.wording import ACCEPT_STORE, NOT_THE_SAME, PROGRAM, closest, command_line, quote, suggest
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -27,6 +27,9 @@ DIFF_FORMATS = ("text", "json", "markdown")
 _WIDEST, _NARROWEST = 100, 50
 # An example of the help stands behind two spaces; in a terminal of 80 characters it is whole.
 _EXAMPLE, _CONTINUED = 76, " " * 6
+# Options of other programs, and what they are here.
+_ENVIRONMENT = frozenset({"-e", "--env", "--environment"})
+_HABITS = {"--dry-run": "--check", "--yes": "--apply", "-y": "--apply"}
 _OPTION = re.compile(r"-[a-zA-Z]|--[a-zA-Z][a-zA-Z-]*")
 # Its own words stay as they are: `error` below goes by them, and looking for a translation imports `locale`.
 argparse._ = str  # type: ignore[attr-defined]
@@ -90,16 +93,6 @@ def _wrap(text: str, width: int, indent: str = "") -> list[str]:
     import textwrap  # noqa: PLC0415 - for the help alone
 
     return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-
-
-class UnknownArgumentError(Refusal):
-    """Refuses `word`, which the command does not take, of a command line that names the project's folder `root`."""
-
-    __slots__ = ("root", "word")
-
-    def __init__(self, message: str, help_text: str, word: str, root: str | None) -> None:
-        super().__init__("usage", message, help_text)
-        self.word, self.root = word, root
 
 
 class _StoreOnce(argparse._StoreAction):  # noqa: SLF001 - argparse's own, which takes the last value in silence
@@ -219,9 +212,7 @@ class Parser(argparse.ArgumentParser):
         self.stored.clear()
         parsed, unknown = self.parse_known_intermixed_args(list(arguments))
         if unknown:
-            raise UnknownArgumentError(
-                self._describe_unknown(unknown[0]), self._way_out(unknown[0]), unknown[0], parsed.root
-            )
+            raise Refusal("usage", self._describe_unknown(unknown[0]), self._way_out(unknown[0]))
         self._refuse_empty(parsed)
         actions = [action for action in self._actions if _is_given(action, parsed)]
         given = {_argument_name(each) for each in actions}
@@ -388,9 +379,17 @@ class Parser(argparse.ArgumentParser):
         return f'unknown option "{shown}"' if _OPTION.fullmatch(shown) else "unknown option"
 
     def _way_out(self, word: str) -> str:
+        name, options = word.partition("=")[0], self.options()
+        if name in _ENVIRONMENT and "ENV" in self.arguments():
+            return f"write the environment's name without {name}"
+        if name == "--dry-run" and "--apply" in options:
+            return f"leave it out: without --apply `{self.command}` shows its plan first"
+        if name == "--undo":
+            return f"`{command_line('runs')}` lists the runs, each with the line that undoes it"
+        if (meant := _HABITS.get(name)) in options:
+            return f'did you mean "{meant}"?'
         # Without the hyphens, which are alike in all.
-        options = [option.removeprefix("--") for option in self.options()]
-        match = closest(word.partition("=")[0].lstrip("-"), options) if word.startswith("--") else None
+        match = closest(name.lstrip("-"), [each.removeprefix("--") for each in options]) if name[:2] == "--" else None
         return f'did you mean "--{match}"?' if match else f"`{self.prog} --help` lists the arguments"
 
 

@@ -38,6 +38,19 @@ GROUPS = {
     },
 }
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
+# What people type, and the word that is meant.
+ALIASES = {
+    "switch": "cutover",
+    "copy": "migrate",
+    "delete": "retire",
+    "rollback": "runs",
+    "undo": "runs",
+    "list": "report",
+    "login": "verify",
+    "init": "new",
+    "help": "--help",
+    "version": "--version",
+}
 # The seven commands that a newcomer needs, in the order of use, each with what it is for.
 FIRST_STEPS = {
     "demo": "see the workflow on this machine",

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,9 @@ from compiler.cli.parser import Parser, add_format
 from compiler.refusal import Refusal
 from tests.commands import RunCommand
 from tests.leaks import leaks
+
+# A run, as its undo names it.
+RUN = "20250131-120000-4fa1c2"
 
 
 def test_paragraphs_are_filled_and_lists_and_examples_stay(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,3 +270,58 @@ def test_what_looks_like_a_credential_is_not_repeated(run: RunCommand, arguments
     done = run("compile", *arguments)
     assert (done.code, done.out) == (2, "")
     assert not leaks(done.err, SENTINEL)
+
+
+@pytest.mark.parametrize(
+    ("words", "way_out"),
+    [
+        ("help compile", 'did you mean "--help"?'),
+        ("version", 'did you mean "--version"?'),
+        (f"undo {RUN}", 'did you mean "runs"?'),
+        ("switch dev", 'did you mean "cutover"?'),
+        ("dev verify", "`platform-secrets --help` lists them"),
+        (f"runs dev --undo {RUN}", "`platform-secrets runs` lists the runs, each with the line that undoes it"),
+        ("compil", 'did you mean "compile"?'),
+        # The word of another program: what it does there, no command may do here.
+        ("apply dev", "`platform-secrets --help` lists them"),
+        ("set dev stripe hunter2", "`platform-secrets --help` lists them"),
+        ("--env dev", "the environment's name stands behind the command, without an option"),
+        ("rotate dev --all", "`platform-secrets rotate --help` lists the arguments"),
+        ("report --env dev", "`platform-secrets report --help` lists the arguments"),
+        ("verify --env=dev", "write the environment's name without --env"),
+        ("generate access -e dev", "write the environment's name without -e"),
+        ("new secret pay -e dev", "`platform-secrets new --help` lists the arguments"),
+        ("migrate dev --dry-run", "leave it out: without --apply `migrate` shows its plan first"),
+        ("put dev a --dry-run", "leave it out: without --apply `put` shows its plan first"),
+        ("put dev a --yes", 'did you mean "--apply"?'),
+        ("put dev a -y", 'did you mean "--apply"?'),
+        ("compile --dry-run", 'did you mean "--check"?'),
+        # They mean a file or a namespace to others.
+        ("put dev a -f values.json", "`platform-secrets put --help` lists the arguments"),
+        ("status dev --due 1month", "write it as 30d"),
+        ("migrate dev --to vault --to azure", "give it once"),
+        ("--root . --root project compile", "give it once"),
+        ("new secret pay --key USER,PASSWORD", "give it once for each: `--key USER --key PASSWORD`"),
+        (
+            "new secret --key USER",
+            "write it after `new secret`: use lower-case letters, digits and inner hyphens, at most 63",
+        ),
+        (
+            "generate access prod",
+            "--for is one of operator, reader, writer, retirer, importer; --form is one of hcl, az",
+        ),
+        ("demo somewhere", "leave it out, or add --stop"),
+    ],
+)
+def test_a_habit_or_a_slip_is_answered_by_the_right_word(
+    run: RunCommand, project: Path, words: str, way_out: str
+) -> None:
+    done = run(*shlex.split(words))
+    assert (done.code, done.err.partition("help: ")[2].strip()) == (2, way_out)
+
+
+def test_no_option_with_one_value_takes_two() -> None:
+    for name, (module, _) in COMMANDS.items():
+        for action in parser_of(name, module)._actions:
+            if action.option_strings and action.nargs not in (0, "+") and "append" not in type(action).__name__.lower():
+                assert type(action).__name__ == "_StoreOnce", (name, action.option_strings)

@@ -159,7 +159,6 @@ def test_a_file_that_cannot_be_read_is_named_as_it_was_given(run: RunCommand, pr
         ((), "no environment given"),
         (("dve",), 'there is no environment "dve"'),
         (("dev", "gihub"), 'the environment "dev" has no secret "gihub"'),
-        (("dev", "prod"), "run `platform-secrets verify prod`"),
         (("--values", "x.yaml", "--store", "vault"), "cannot be combined with"),
         (("dev", "--expires-within", "soon"), "--expires-within"),
         (("dev", "--expires-within", "-1"), "--expires-within"),
