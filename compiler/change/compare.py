@@ -18,7 +18,7 @@ from compiler.change.attributes import (
     stores_with_dates,
     tags_to_copy,
 )
-from compiler.change.journal import Run, RunEntry, writers
+from compiler.change.journal import Run, RunEntry
 from compiler.change.operations import Put, losses_of, refuse_targets
 from compiler.change.plan import (
     WRITING,
@@ -37,15 +37,14 @@ from compiler.live.observation import (
     Likeness,
     Reading,
     Readings,
-    WriterOf,
     compare_value,
     copy_command,
-    describe_write,
-    describe_writes,
+    date_text,
     read_many,
-    run_of_later,
+    runs_line,
     value_at,
     version_of,
+    when_written,
 )
 from compiler.model.environment import Store
 from compiler.model.provider import Provider
@@ -298,7 +297,7 @@ def _versions(run: Run, plan: Plan, readings: Readings) -> dict[Target, str]:
 
 
 def _judge_destinations(draft: Plan, readings: Readings, run: Run | None) -> Plan:
-    comparer, writer_of = Comparer(), writers(draft.options.root)
+    comparer = Comparer()
 
     def judge(step: Step) -> Step:
         if (value := step.value) is None:
@@ -310,32 +309,30 @@ def _judge_destinations(draft: Plan, readings: Readings, run: Run | None) -> Pla
             options = replace(options, on_conflict=OnConflict.OVERWRITE)
         judged = judge_destination(step, value, reading, options, comparer)
         if judged.kind is Kind.CONFLICT and isinstance(reading, RemoteSecret):
-            return _explain(judged, draft, reading, writer_of)
+            return _explain(judged, draft, reading)
         return judged
 
     return replace(draft, steps=tuple(map(judge, draft.steps)))
 
 
-def _explain(step: Step, draft: Plan, reading: RemoteSecret, writer_of: WriterOf) -> Step:
-    """The conflict with the time of both values, the run that wrote each, and a command for each choice."""
+def _explain(step: Step, draft: Plan, reading: RemoteSecret) -> Step:
+    """The conflict with the time of both values, and a command for each choice."""
     there = version_of(step.place.store, draft.stores[step.place.store].address.absolute, reading)
     options, only = draft.options, (step.secret,)
     ways = [f"to replace it: {options.again('--on-conflict', 'overwrite', only=only)}"]
     if step.source is not None and step.origin is not None:
         here = version_of(step.source.store, draft.sources[step.source.store], step.origin)
-        times, run = describe_writes(there, here, writer_of), run_of_later(here, there, writer_of)
+        times = when_written(there, here)
         if not any(map(is_blank, reading.properties.values())):
             # A blank property of the same secret would be copied too, which is refused.
             copy = copy_command(draft.environment, step.secret, there, here)
             ways.append(f"to copy it to {quote(here.store)} instead: {copy}")
     else:
-        times, run = f"written {describe_write(there, writer_of)}", writer_of(there)
+        times = f"written {date_text(there)}"
     step = replace(step, reason="; ".join(filter(None, (step.reason, times))))
     if not options.words or options.on_conflict is OnConflict.SKIP:
         return step
-    if run is not None and run.can_undo:
-        ways.append(f"to take back what {run.command} wrote: {run.undo}")
-    ways.append(f"to leave it as it is: {options.again('--on-conflict', 'skip')}")
+    ways += [f"to leave it as it is: {options.again('--on-conflict', 'skip')}", runs_line(draft.environment)]
     return replace(step, remedy=ways[0], more=tuple(ways[1:]))
 
 

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from compiler.change.plan import Kind, Plan, RotationPhase, Target
 from compiler.change.run_files import FOLDER, RUNS, caller, caller_of, read_lines
-from compiler.live.observation import RUN_ID, SECOND, PastRun, StoredVersion, WriterOf, start_time_if_valid
+from compiler.live.observation import RUN_ID, SECOND, PastRun, start_time_if_valid
 from compiler.model.facts import short_age
 from compiler.refusal import Refusal
 from compiler.stores.interface import RemoteSecret
@@ -443,7 +442,6 @@ class RunHistory:
     runs: dict[Version, PastRun] = field(default_factory=dict)
     # The newest run that deleted a remote secret, by address and name, as far as it was not undone.
     retired: dict[tuple[str, str], PastRun] = field(default_factory=dict)
-    made: dict[Version, str] = field(default_factory=dict)  # when the store made a version of `runs`
 
     def original(self, address: str, name: str, version: str) -> str:
         """The version whose value `version` restored, or itself where no undo wrote it."""
@@ -454,11 +452,6 @@ class RunHistory:
                 break
             version = earlier
         return version
-
-    def writer_of(self, version: StoredVersion) -> PastRun | None:
-        """The run that wrote this version of a store, None for any other writer."""
-        key = (version.address, version.name, version.version)
-        return self.runs.get(key) if _was_made(self.made.get(key), version.created) else None
 
 
 def history_of(past: Iterable[Run]) -> RunHistory:
@@ -475,15 +468,7 @@ def history_of(past: Iterable[Run]) -> RunHistory:
                     found.retired.setdefault((address, name), own)
             elif entry.after is not None:
                 # A Vault counts from 1 again after a secret's metadata was deleted: the newest of a number counts.
-                version = (address, name, entry.after)
-                if found.runs.setdefault(version, own) is own and entry.made is not None:
-                    found.made[version] = entry.made
+                found.runs.setdefault((address, name, entry.after), own)
             if entry.undone_as is not None and before is not None:
                 found.again.setdefault((address, name, entry.undone_as), before)
     return found
-
-
-def writers(root: Path) -> WriterOf:
-    """A function that finds the run of the project at `root` that wrote a version; it reads journals on first use."""
-    history = cache(lambda: history_of(runs(root)))
-    return lambda version: history().writer_of(version)

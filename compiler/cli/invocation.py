@@ -8,7 +8,6 @@ import signal
 import threading
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
@@ -27,12 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
-    from compiler.change.journal import RunHistory
-    from compiler.live.observation import WriterOf
     from compiler.live.stores import LiveStores
     from compiler.model.document import Diagnostic
     from compiler.model.environment import Environment, Project
-    from compiler.operations.cutover_gate import DeleterOf
     from compiler.pipeline import Result
     from compiler.render.content import CommandRun, Line
 
@@ -346,24 +342,6 @@ def open_stores(
             stores.on_note(standard_error().note)
         stores.accept(invocation.arguments.accept_cluster)
         yield stores
-
-
-def run_history(root: Path) -> Callable[[], RunHistory]:
-    """A function that reads the journals of past runs, once it is called."""
-
-    @cache
-    def history() -> RunHistory:
-        from compiler.change.journal import history_of, runs  # noqa: PLC0415 - only another value makes it necessary
-
-        return history_of(runs(root))
-
-    return history
-
-
-def past_runs(root: Path) -> tuple[WriterOf, DeleterOf]:
-    """What knows which run wrote a version, and which deleted a secret; journals are read once one of them is asked."""
-    history = run_history(root)
-    return lambda version: history().writer_of(version), lambda *place: history().retired.get(place)
 
 
 def tell_waiting(holder: str) -> None:

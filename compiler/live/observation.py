@@ -1,6 +1,6 @@
 """Reads many remote secrets at a time and their versions, and compares what stores hold.
 
-Of stored versions it says who wrote them and when, which is the later one, and how one is kept or copied.
+Of stored versions it says when they were written, which is the later one, and how one is kept or copied.
 """
 
 import re
@@ -272,9 +272,6 @@ class Observation:
         return compare_value(value, self.held[at], property_, self.comparer, or_its_text=True)
 
 
-# The run of this project that wrote a version, None for any other writer.
-WriterOf = Callable[["StoredVersion"], "PastRun | None"]
-
 # A run's id: the moment at which it was begun, in UTC, and a part by chance.
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 SECOND = len("20250131-120000")
@@ -332,12 +329,6 @@ def version_of(store: str, address: str, remote: RemoteSecret) -> StoredVersion:
     return StoredVersion(store, address, remote.name, remote.version, remote.attributes.created)
 
 
-def no_writer(version: StoredVersion) -> PastRun | None:
-    """The writer of a version if no runs are known."""
-    del version
-    return None
-
-
 def is_later(one: StoredVersion, other: StoredVersion) -> bool:
     """Whether `one` is known to be written later. Key Vault has no fractions of a second."""
     if one.created is None or other.created is None:
@@ -345,54 +336,39 @@ def is_later(one: StoredVersion, other: StoredVersion) -> bool:
     return one.created.replace(microsecond=0) > other.created.replace(microsecond=0)
 
 
-def describe_writes(one: StoredVersion, other: StoredVersion, writer_of: WriterOf) -> str:
-    """When each was written, and by which run: the later one first, or else `one`. Empty if nothing is known."""
+def when_written(one: StoredVersion, other: StoredVersion) -> str:
+    """When each was written, by the stores' dates: the later one first, or else `one`. Empty if nothing is known."""
     if one.created is None and other.created is None:
         return ""
     first, second = _later_first(one, other)
     later = " later," if is_later(first, second) else ""
-    return (
-        f"{quote(first.store)} was written{later} {describe_write(first, writer_of)}, "
-        f"{quote(second.store)} {describe_write(second, writer_of)}"
-    )
+    return f"{quote(first.store)} was written{later} {date_text(first)}, {quote(second.store)} {date_text(second)}"
 
 
-def describe_write(version: StoredVersion, writer_of: WriterOf) -> str:
-    """When a version was written, and by which run."""
-    run = writer_of(version)
-    by = f" by {run.command}, run {run.id}" if run is not None else ""
-    time = f"{version.created:%Y-%m-%d %H:%M:%S} UTC" if version.created is not None else "at an unknown time"
-    return f"{time}{by}"
+def date_text(version: StoredVersion) -> str:
+    """When a version was written, in words."""
+    return f"{version.created:%Y-%m-%d %H:%M:%S} UTC" if version.created is not None else "at an unknown time"
 
 
-def run_of_later(one: StoredVersion, other: StoredVersion, writer_of: WriterOf) -> PastRun | None:
-    """The run that wrote the later one, if its undo brings back the value before."""
-    first, second = _later_first(one, other)
-    run = writer_of(first) if is_later(first, second) else None
-    return run if run is not None and run.can_undo else None
-
-
-def remedies(
-    environment: str,
-    secret: str,
-    one: StoredVersion,
-    other: StoredVersion,
-    writer_of: WriterOf,
-    incomplete: str | None = None,
+def copy_commands(
+    environment: str, secret: str, one: StoredVersion, other: StoredVersion, incomplete: str | None = None
 ) -> tuple[str, ...]:
-    """The commands to run if the later value is right, and if it is wrong.
+    """The commands to run if the later value is right, and if it is wrong, and the one that lists what wrote them.
 
-    If a run wrote the wrong value, it is undone; otherwise the right value is written over it. Nothing is copied from
-    the store `incomplete`, where another key of the secret is missing or blank.
+    Nothing is copied from the store `incomplete`, where another key of the secret is missing or blank.
     """
     first, second = _later_first(one, other)
-    run = run_of_later(one, other, writer_of)
-    ways = ((first, second, ""), (second, first, run.undo if run is not None else ""))
-    return tuple(
-        f"if that of {quote(right.store)} is right: {undo or copy_command(environment, secret, right, wrong)}"
-        for right, wrong, undo in ways
-        if undo or right.store != incomplete
+    ways = (
+        f"if that of {quote(right.store)} is right: {copy_command(environment, secret, right, wrong)}"
+        for right, wrong in ((first, second), (second, first))
+        if right.store != incomplete
     )
+    return (*ways, runs_line(environment))
+
+
+def runs_line(environment: str) -> str:
+    """The command that lists the runs of an environment, in words."""
+    return f"to see which runs wrote: {command_line('runs', environment)}"
 
 
 def copy_command(environment: str, secret: str, right: StoredVersion, wrong: StoredVersion) -> str:

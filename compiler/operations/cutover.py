@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from compiler.edit.moves import finish_edits, return_edits, switch_edits, was_in
 from compiler.edit.yaml_edit import Edit, apply_edits
-from compiler.live.observation import Likeness, WriterOf, no_writer
+from compiler.live.observation import Likeness
 from compiler.live.stores import LiveStores, secret_named, store_named
 from compiler.model import group_pairs
 from compiler.model.document import Diagnostic, Severity
@@ -23,7 +23,6 @@ from compiler.operations.cutover_gate import (
     About,
     Check,
     CutoverRequest,
-    DeleterOf,
     Mode,
     Switch,
     Verdict,
@@ -400,7 +399,6 @@ def plan_cutover(
     outside: Outside,
     stores: LiveStores,
     cluster: "ClusterGate | None" = None,
-    past: tuple[WriterOf, DeleterOf] = (no_writer, lambda _address, _name: None),
 ) -> Cutover:
     """The plan of a requested switch, in an environment without errors; writes nothing.
 
@@ -433,7 +431,7 @@ def plan_cutover(
     if switched and not is_closed(checks):
         every = cache(partial(_every_environment, root, outside))
         kept_of = partial(find_kept, environments=every, stores=stores)
-        of_stores, found = check_stores(switched, stores, request, accepted, past, kept_of)
+        of_stores, found = check_stores(switched, stores, request, accepted, kept_of)
         checks += of_stores
     written = write_dates(found, switched) if found is not None else {}
     if switched and cluster is not None:

@@ -10,12 +10,10 @@ from enum import StrEnum
 
 from compiler.live.observation import (
     Likeness,
-    PastRun,
-    WriterOf,
-    describe_writes,
     end_before,
     keep_command,
-    run_of_later,
+    runs_line,
+    when_written,
 )
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model import group_pairs
@@ -36,9 +34,6 @@ from compiler.text.wording import (
     repeat_option,
     suggest,
 )
-
-# The run of this project that deleted a remote secret, by the store's absolute address and the secret's name.
-DeleterOf = Callable[[str, str], PastRun | None]
 
 # Returns the properties of the new store that `put --remove` would keep, each with the reason.
 KeptOf = Callable[["Switch", Sequence[str]], Mapping[str, str]]
@@ -238,16 +233,15 @@ def check_stores(
     stores: LiveStores,
     request: CutoverRequest,
     accepted: frozenset[tuple[str, str]],
-    past: tuple[WriterOf, DeleterOf],
     kept_of: KeptOf,
 ) -> tuple[list[Check], Verification | None]:
     """The checks of both stores, and what they hold; None if they cannot be compared."""
     if one_place := list(check_distinct_stores(switches, stores)):
         return one_place, None
-    found, (writer_of, deleter_of) = compare_stores(switches, stores), past
+    found = compare_stores(switches, stores)
     checks = (
-        *check_destination(found, switches, stores, deleter_of),
-        *check_equal_values(found, switches, accepted, request, writer_of, stores, kept_of),
+        *check_destination(found, switches, stores),
+        *check_equal_values(found, switches, accepted, request, stores, kept_of),
         *check_endings(found, switches, request, stores),
     )
     return list(checks), found
@@ -297,9 +291,7 @@ def check_distinct_stores(switches: Sequence[Switch], stores: LiveStores) -> Ite
             yield Check(About.COMPARED, Verdict.REFUSED, message, mend)
 
 
-def check_destination(
-    found: Verification, switches: Sequence[Switch], stores: LiveStores, deleter_of: DeleterOf
-) -> Iterator[Check]:
+def check_destination(found: Verification, switches: Sequence[Switch], stores: LiveStores) -> Iterator[Check]:
     """Whether the new stores hold what the switched secrets need, as the operator would read it."""
     served = stores.servers(switches[0].environment.name) if switches else {}
     for said in dict.fromkeys(each.said for each in served.values() if each.said):
@@ -316,26 +308,18 @@ def check_destination(
         yield Check(About.VERIFIED, Verdict.PASSED, message)
         return
     verdict = Verdict.REFUSED if found.answered else Verdict.UNANSWERED
-    bringing = _commands_that_bring(found.keys, switches, stores, deleter_of)
+    bringing = _commands_that_bring(found.keys, switches)
     mends = {id(diagnostic): command for status, command in bringing for diagnostic in status.found}
     for each in errors:
         yield Check(About.VERIFIED, verdict, one_line(each), mends.get(id(each)) or way_out(each))
 
 
-def _commands_that_bring(
-    keys: Sequence[KeyStatus], switches: Sequence[Switch], stores: LiveStores, deleter_of: DeleterOf
-) -> Iterator[tuple[KeyStatus, str]]:
-    """For each missing key, the undo of the run that deleted it, or a copy of all secrets to that store."""
+def _commands_that_bring(keys: Sequence[KeyStatus], switches: Sequence[Switch]) -> Iterator[tuple[KeyStatus, str]]:
+    """For each missing key, the copy of all secrets to its store."""
     by_secret = {(each.destination, each.secret): each for each in switches}
     lacking = [status for status in keys if _COPIED & set(status.rules)]
     for status in lacking:
-        cell = status.cell
-        if _DELETED in status.rules:
-            run = deleter_of(stores.address(cell.store).absolute, cell.remote_key)
-            if run is not None:
-                yield status, f"{run.undo} --apply"
-                continue
-        switch = by_secret[cell.store, cell.secret]
+        switch = by_secret[status.cell.store, status.cell.secret]
         secrets = dict.fromkeys(each.cell.secret for each in lacking if each.cell.store is switch.destination)
         recover = ["--recover"] if any(_DELETED in each.rules for each in lacking) else []
         yield status, _migrate(switch, secrets, *recover)
@@ -351,7 +335,6 @@ def check_equal_values(
     switches: Sequence[Switch],
     accepted: frozenset[tuple[str, str]],
     request: CutoverRequest,
-    writer_of: WriterOf,
     stores: LiveStores,
     kept_of: KeptOf,
 ) -> Iterator[Check]:
@@ -363,7 +346,7 @@ def check_equal_values(
             between = f"{quote(switch.source.id)} and {quote(switch.destination.id)}"
             message = f"{quote(switch.secret)} is equal in {between}: {pluralize(len(listed), 'key')}"
             yield Check(About.COMPARED, Verdict.PASSED, message)
-        yield from _check_differences(switch, keys, accepted, request, writer_of, stores)
+        yield from _check_differences(switch, keys, accepted, request, stores)
         if switch.before.uses_all:
             yield from _check_unlisted(switch, keys, accepted, request, kept_of)
     yield from _check_uncompared(found.keys, request)
@@ -374,7 +357,6 @@ def _check_differences(
     keys: Sequence[KeyStatus],
     accepted: frozenset[tuple[str, str]],
     request: CutoverRequest,
-    writer_of: WriterOf,
     stores: LiveStores,
 ) -> Iterator[Check]:
     of, here, there = quote(switch.secret), quote(switch.source.id), quote(switch.destination.id)
@@ -406,10 +388,8 @@ def _check_differences(
                 continue
             over = _migrate(switch, (switch.secret,), "--on-conflict", "overwrite")
             copy = f"to overwrite them with those of {here}: {over}"
-            message = "; ".join(filter(None, (message, describe_writes(*versions, writer_of))))
-            run = run_of_later(*versions, writer_of)
-            undo = [f"to take back what {run.command} wrote: {run.undo} --apply"] if run is not None else []
-            yield Check(About.COMPARED, Verdict.REFUSED, message, accept, (copy, *undo))
+            message = "; ".join(filter(None, (message, when_written(*versions))))
+            yield Check(About.COMPARED, Verdict.REFUSED, message, accept, (copy, runs_line(request.environment)))
 
 
 def _accept_line(

@@ -87,15 +87,15 @@ def test_one_store_under_two_names_is_not_compared_with_itself(world: World) -> 
     assert retiring.states() == retiring.before
 
 
-def test_the_way_back_names_the_undo_that_it_needs_first(retiring: Retiring) -> None:
+def test_the_way_back_names_the_copy_that_it_needs_first(retiring: Retiring) -> None:
     back = ("cutover", "prod", "jira", "--back", "--to", retiring.left)
     assert retiring.world.run(*back).code == 0
     assert retiring("--apply").code == 0
-    (journal,) = retiring.world.journals()
     refused = retiring.world.run(*back)
-    undo = f"retire prod --undo {journal.stem} --apply"
-    assert (refused.code, undo in refused.out, "migrate" in refused.out) == (1, True, False), refused
-    assert retiring.undo("--apply").code == 0
+    copy = ("migrate", "prod", "--to", retiring.left, "--only", "jira", "--recover", "--apply")
+    assert (refused.code, " ".join(copy) in refused.out) == (1, True), refused
+    copied = retiring.world.run(*copy)
+    assert copied.code == 0, copied
     assert retiring.world.run(*back, "--apply").code == 0
 
 

@@ -13,7 +13,6 @@ from compiler.cli.invocation import (
     interruption,
     live_environments,
     open_stores,
-    past_runs,
     refusals,
     tell_waiting,
     working_folder,
@@ -93,8 +92,8 @@ def run(invocation: Invocation) -> int:
         (environment,) = live_environments([arguments.environment], invocation)
         cluster = _cluster_gate(arguments, environment) if arguments.cluster else None
         with refusals(), open_stores(invocation, open_stores_for_reading) as stores:
-            request, past = _request(arguments, mode), past_runs(invocation.root)
-            cutover = plan_cutover(environment, request, invocation.root, files_alone(), stores, cluster, past)
+            request = _request(arguments, mode)
+            cutover = plan_cutover(environment, request, invocation.root, files_alone(), stores, cluster)
         return _carry_out(cutover, invocation)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,7 +19,6 @@ from compiler.cli.invocation import (
     known_project,
     live_environments,
     open_stores,
-    run_history,
 )
 from compiler.cli.parser import (
     REPORT_FORMATS,
@@ -56,8 +55,6 @@ from compiler.stages.files import Output, read_old, write_all
 from compiler.text.wording import closest, command_line, quote, repeat_option
 
 if TYPE_CHECKING:
-    from compiler.change.journal import RunHistory
-    from compiler.live.observation import PastRun, StoredVersion
     from compiler.live.readers import ReadIndex
 
 DESCRIPTION = """Shows the state of each secret: the store in use, the next step of the move, whether the other store
@@ -272,12 +269,10 @@ def _show_statuses(looked: Sequence[Status], invocation: Invocation) -> int:
         return _show_due(looked, now, invocation)
     code = max(map(_code, looked))
     options = ("--cluster", *context_of(arguments)) if _is_live(arguments) else ()
-    history = run_history(root)
     asked = [_step_context(each, arguments, options, root) for each in looked]
     steps = [next_step(each, how) for each, how in zip(looked, asked, strict=True)]
     for each, step in zip(looked, steps, strict=True):
-        writer_of = partial(_writer, history)
-        invocation.lines(status_lines(each, step, now, writer_of, _recent_runs(each, step, now, root)))
+        invocation.lines(status_lines(each, step, now, _recent_runs(each, step, now, root)))
         invocation.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
         if each.waited is not None:
             unread = _secrets_without_dates(each)
@@ -286,10 +281,6 @@ def _show_statuses(looked: Sequence[Status], invocation: Invocation) -> int:
     every = zip(looked, steps, asked, strict=True)
     found = (status_data(each, step, next_of_secrets(each, how)) for each, step, how in every)
     return _report(found, looked, code, now, invocation)
-
-
-def _writer(history: Callable[[], RunHistory], version: StoredVersion) -> PastRun | None:
-    return history().writer_of(version)
 
 
 def _recent_runs(status: Status, step: NextStep, now: datetime, root: Path) -> int:

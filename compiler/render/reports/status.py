@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from compiler.cluster.problem import ClusterState
-from compiler.live.observation import Likeness, WriterOf, describe_writes, no_writer, remedies
+from compiler.live.observation import Likeness, copy_commands, when_written
 from compiler.model.environment import SELF
 from compiler.model.facts import short_duration
 from compiler.model.inventory import Inventory, name_keys
@@ -64,7 +64,6 @@ def status_lines(
     status: Status,
     step: NextStep,
     now: datetime,
-    writer_of: WriterOf = no_writer,
     recent_runs: int = 0,
 ) -> Iterator[Line]:
     """One environment: its cluster, its move, its rows, recent runs, what is wrong and why, and the next command."""
@@ -82,7 +81,7 @@ def status_lines(
     for row in status.rows:
         yield from _lack_lines(row)
         yield from _overdue_lines(row)
-        yield from _difference_lines(row, status.environment.name, writer_of)
+        yield from _difference_lines(row, status.environment.name)
         for note in row.live.notes if row.live is not None else ():
             notes.setdefault(note, []).append(row.secret.id)
     for note, secrets in notes.items():
@@ -313,17 +312,17 @@ def _next(commands: Sequence[str], first: str, indent: str = "") -> Iterator[Lin
     yield from ((indent, Painted("next: ", Style.HELP), each) for each in (first, *commands) if each)
 
 
-def _difference_lines(row: Row, environment: str, writer_of: WriterOf) -> Iterator[Line]:
+def _difference_lines(row: Row, environment: str) -> Iterator[Line]:
     """The keys with another value in the other store, which one is later, and a command for each case."""
     values = row.values
     if values.likeness is not Likeness.DIFFERENT or row.other is None:
         return
-    times = describe_writes(*values.versions, writer_of) if values.versions is not None else ""
+    times = when_written(*values.versions) if values.versions is not None else ""
     what = f'"{row.other.id}" holds other values of {list_names(values.different)}'
     yield f"{row.secret.id}: ", what, *(("; ", times) if times else ())
     if values.versions is not None:
         incomplete = row.store.id if values.only_there else None
-        ways = remedies(environment, row.secret.id, *values.versions, writer_of, incomplete)
+        ways = copy_commands(environment, row.secret.id, *values.versions, incomplete)
         yield from (("  ", _HELP, way) for way in ways)
 
 

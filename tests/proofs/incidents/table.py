@@ -157,19 +157,6 @@ def _end_with_newline(scene: Scene) -> None:
     scene.pass_second()
 
 
-def _lose_journal(scene: Scene) -> None:
-    scene.wanted["jira"]["JIRA_TOKEN"] = NEW
-    (scene.root / "value").write_text(NEW, "utf-8")
-    (scene.root / "value").chmod(0o600)
-    words = ("rotate", "prod", "jira", "JIRA_TOKEN", "--from-file", "value", "--without-cluster", "--apply")
-    done = scene.run(*words)
-    assert done.code in (0, 4), done
-    for each in (scene.root / ".platform-secrets").rglob("*.jsonl"):
-        each.unlink()
-    scene.operator.work(refreshes=True)
-    scene.restart("jira")
-
-
 def _add_application(scene: Scene) -> None:
     text = (scene.root / "chart/values-prod.yaml").read_text("utf-8")
     head, jira, rest = text.partition("  jira:")
@@ -372,15 +359,6 @@ INCIDENTS = (
         ("white space",),
         exit_code=0,
         before="help(?=: `)",
-    ),
-    Incident(
-        15,
-        "rotation without its journal",
-        _lose_journal,
-        None,
-        ("rotating since", "journal is not here"),
-        exit_code=0,
-        before="to take it over",
     ),
     Incident(
         16, "two Applications", _add_application, "other-owner", ("legacy",), others={"legacy": _remove_application}

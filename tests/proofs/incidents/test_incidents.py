@@ -78,7 +78,7 @@ EVERY = pytest.mark.parametrize("incident", INCIDENTS, ids=[each.id for each in 
 
 
 def test_every_incident_is_played() -> None:
-    assert {each.number for each in INCIDENTS} == set(range(1, 26))
+    assert {each.number for each in INCIDENTS} == set(range(1, 26)) - {15}
 
 
 def test_a_platform_that_is_well_is_said_to_be(scene: Scene) -> None:

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 
 from compiler.change.journal import Run, RunEntry, RunHistory, apply_line, history_of
 from compiler.change.plan import Kind, RotationPhase
-from compiler.live.observation import PastRun, StoredVersion
+from compiler.live.observation import PastRun
 from compiler.stores.interface import Attributes, RemoteSecret
 
 A = ("azure", "a")
@@ -320,22 +320,6 @@ def test_each_version_has_its_run_and_that_of_an_undo_the_version_it_is_again() 
             (OTHER, "a", "v8"): PastRun("elsewhere", "migrate", "prod"),
         },
     )
-
-
-def test_a_version_is_of_the_run_that_wrote_it_and_of_no_other_with_its_number() -> None:
-    entry = wrote("1", "2")
-    entry.made = "2026-11-28T07:12:31.123456+00:00"
-    history = history_of([run("one", a=entry, b=wrote("1", "2"))])
-    made = datetime.fromisoformat(entry.made)
-
-    def writer(name: str, version: str, created: datetime | None = made, address: str = V) -> PastRun | None:
-        return history.writer_of(StoredVersion("azure", address, name, version, created))
-
-    one = PastRun("one", "migrate", "prod")
-    assert [writer("a", "2"), writer("a", "2", None), writer("b", "2")] == [one, one, one]
-    # Another server, or the same after its metadata was deleted.
-    assert writer("a", "2", made + timedelta(seconds=1)) is None
-    assert [writer("a", "1"), writer("a", "2", address=OTHER)] == [None, None]
 
 
 def test_the_newest_run_has_a_number_that_a_vault_gave_out_again() -> None:

@@ -1,5 +1,4 @@
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -7,24 +6,22 @@ import pytest
 
 from compiler.live.observation import (
     Likeness,
-    PastRun,
     StoredVersion,
     ask_many,
     compare_held,
     compare_value,
-    describe_writes,
+    copy_commands,
     end_before,
     is_later,
     is_of_store,
     is_silence,
     keep_command,
     lasting_command,
-    no_writer,
     read_all,
     read_many,
-    remedies,
     version_of,
     version_states,
+    when_written,
 )
 from compiler.model.provider import Provider
 from compiler.model.store import StoreAddress
@@ -281,7 +278,6 @@ def test_what_two_stores_hold_is_equal_or_different_or_in_one_of_them_alone() ->
 
 
 MOMENT = datetime(2026, 11, 28, 7, 12, 31, tzinfo=UTC)
-PUT = PastRun("20261128-071231-4fa1c2", "put", "prod")
 
 
 def version(store: str, created: datetime | None = MOMENT) -> StoredVersion:
@@ -305,41 +301,29 @@ def test_without_a_date_none_is_later() -> None:
     known, unknown = version("a"), version("b", None)
     assert not is_later(known, unknown)
     assert not is_later(unknown, known)
-    assert describe_writes(unknown, version("c", None), no_writer) == ""
-    assert (
-        describe_writes(unknown, known, no_writer) == '"b" was written at an unknown time, "a" 2026-11-28 07:12:31 UTC'
-    )
+    assert when_written(unknown, version("c", None)) == ""
+    assert when_written(unknown, known) == '"b" was written at an unknown time, "a" 2026-11-28 07:12:31 UTC'
 
 
-def test_the_later_one_is_named_first_with_the_run_that_wrote_it() -> None:
+def test_the_later_one_is_named_first() -> None:
     early, late = version("vault"), version("azure", MOMENT + timedelta(minutes=1))
-    said = (
-        '"azure" was written later, 2026-11-28 07:13:31 UTC by put, run 20261128-071231-4fa1c2, '
-        '"vault" 2026-11-28 07:12:31 UTC'
-    )
-    assert describe_writes(early, late, {late: PUT}.get) == describe_writes(late, early, {late: PUT}.get) == said
-    assert describe_writes(early, version("azure"), no_writer).startswith(
-        '"vault" was written 2026-11-28 07:12:31 UTC, "azure" '
-    )
+    said = '"azure" was written later, 2026-11-28 07:13:31 UTC, "vault" 2026-11-28 07:12:31 UTC'
+    assert when_written(early, late) == when_written(late, early) == said
+    assert when_written(early, version("azure")).startswith('"vault" was written 2026-11-28 07:12:31 UTC, "azure" ')
 
 
-def test_each_case_has_one_command_and_a_run_that_wrote_the_later_one_is_undone() -> None:
+def test_each_direction_has_one_command() -> None:
     early, late = version("vault"), version("azure", MOMENT + timedelta(minutes=1))
     to_vault = "platform-secrets migrate prod --to vault --from azure --only jira --on-conflict overwrite"
     to_azure = "platform-secrets migrate prod --to azure --from vault --only jira --on-conflict overwrite"
-    assert remedies("prod", "jira", early, late, {late: PUT, early: PUT}.get) == (
+    runs = "to see which runs wrote: platform-secrets runs prod"
+    assert copy_commands("prod", "jira", early, late) == (
         f'if that of "azure" is right: {to_vault}',
-        f'if that of "vault" is right: {PUT.undo}',
+        f'if that of "vault" is right: {to_azure}',
+        runs,
     )
-    closed = replace(PUT, can_undo=False)
-    assert remedies("prod", "jira", early, late, {late: closed}.get)[1] == f'if that of "vault" is right: {to_azure}'
-    # Undoing what wrote the earlier one mends nothing, nor what may be that one.
-    same = version("azure")
     # Another key of the secret is blank in that store, so that a copy from it would be refused.
-    assert remedies("prod", "jira", early, late, no_writer, "vault") == (f'if that of "azure" is right: {to_vault}',)
-    assert len(remedies("prod", "jira", early, late, {late: PUT}.get, "vault")) == 2
-    assert "--undo" not in "".join(remedies("prod", "jira", early, same, {early: PUT, same: PUT}.get))
-    assert remedies("prod", "jira", early, late, {early: PUT}.get)[1] == f'if that of "vault" is right: {to_azure}'
+    assert copy_commands("prod", "jira", early, late, "vault") == (f'if that of "azure" is right: {to_vault}', runs)
 
 
 def test_a_version_is_named_by_the_place_that_is_the_same_for_everyone() -> None:
