@@ -9,7 +9,6 @@ import copy
 import json
 import re
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -91,8 +90,6 @@ class ApiDouble:
     unserved: set[str] = field(default_factory=set)
     page: int = 500
     asked: list[Asked] = field(default_factory=list)
-    # By how many seconds its clock is ahead, as the dates of its answers say.
-    ahead: float = 0.0
 
     def __post_init__(self) -> None:
         self._objects: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
@@ -104,9 +101,6 @@ class ApiDouble:
 
         class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
-
-            def date_time_string(self, timestamp: float | None = None) -> str:
-                return super().date_time_string(time.time() + double.ahead if timestamp is None else timestamp)
 
             def do_GET(self) -> None:
                 double._answer(self)

@@ -11,7 +11,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
 from functools import partial
 from gc import get_referents
 from itertools import chain
@@ -52,7 +51,7 @@ from compiler.model.facts import has_more_values
 from compiler.model.files import IN_POD, NamedFileError, as_file, kubeconfigs, show_file
 from compiler.model.store import show_url
 from compiler.model.values import child
-from compiler.stores.http import ReplyTooLargeError, StrictResponse, clock_drift, silence
+from compiler.stores.http import ReplyTooLargeError, StrictResponse, silence
 from compiler.stores.pacing import within
 from compiler.text.wording import PROGRAM, kubectl_line, quote, shell_line, suggest
 
@@ -128,7 +127,6 @@ class KubernetesCluster:
         # Setting it keeps its choice: otherwise the client chooses a proxy anew before each request.
         settings.proxy = settings.proxy
         self._patience = _PATIENCE
-        self.clock_ahead = timedelta()
         self.renew()
         self._api: Any = client.ApiClient(settings)
         self._api.user_agent = f"{PROGRAM}/{__version__}"
@@ -280,7 +278,6 @@ class KubernetesCluster:
             method, path, query_params=list(query), header_params=headers, body=body, auth_settings=["BearerToken"]
         )
         reply = self._api.call_api(*request, _request_timeout=timeout).response
-        self.clock_ahead = clock_drift(reply.headers.get("Date"))
         if reply.status != _FINE:
             content = reply.read(_LARGEST, decode_content=False)
             if failure := webhook_failure(content[:_LARGEST_REFUSAL].decode(errors="replace")):

@@ -98,7 +98,6 @@ _WRITTEN = _by_manager(
     {
         "f:spec": dict,
         "f:metadata": {"f:annotations": {f"f:{FORCE_SYNC}": {}}},
-        "f:status": {"f:refreshTime": {}},
     }
 )
 # Only the names of keys of its data, by who wrote them. In another annotation kubectl notes the whole Secret.

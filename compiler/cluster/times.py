@@ -14,7 +14,6 @@ from compiler.cluster.view import (
     clock,
     moment_of,
     refresh_time,
-    refresh_times,
     sign_of,
     sync_request_time,
     writers,
@@ -44,49 +43,19 @@ def operator_pods() -> str:
 
 
 def last_read_before(
-    external_secret: LiveObject, written: datetime | None, now: datetime, *, in_same_second: bool = True
+    external_secret: LiveObject, written: datetime | None, *, in_same_second: bool = True
 ) -> datetime | None:
-    """When the operator last read a value, if that was or may have been before it was `written`; else None.
+    """When the operator last read a value, if that was before it was `written`; else None.
 
-    A time after `now` is from a wrong clock and proves nothing. The operator's times are whole seconds:
-    `in_same_second` says whether a value written in the same second counts as read.
+    The operator's times are whole seconds: `in_same_second` says whether a value written in the same second counts as
+    read.
     """
     refreshed = refresh_time(external_secret)
     if refreshed is None or written is None:
         return None
     second = written.replace(microsecond=0)
     is_read = second < refreshed or (second == refreshed and in_same_second)
-    return None if is_read and not _is_to_come(refreshed, now) else refreshed
-
-
-def _is_to_come(moment: datetime, now: datetime) -> bool:
-    return moment - now > CLOCKS
-
-
-def clock_ahead(external_secret: LiveObject, now: datetime) -> str:
-    """How far the operator's clock is ahead of `now`, the API server's time, in words; empty if it is not."""
-    refreshed, noted = refresh_times(external_secret)
-    if refreshed is None:
-        return ""
-    if noted is not None and refreshed - noted > CLOCKS:
-        return f"the operator's clock is {_minutes(refreshed - noted)} ahead of the API server's"
-    if _is_to_come(refreshed, now):
-        return f"the operator's clock is at least {_minutes(refreshed - now)} ahead of the API server's"
-    return ""
-
-
-def clock_notes(store: str, ahead: timedelta, live: Live, now: datetime, cluster: timedelta) -> Iterator[str]:
-    """Notes on wrong clocks: the operator's, the `store`'s (`ahead`) and the cluster's."""
-    if operators := clock_ahead(live.external_secret or {}, now):
-        yield operators
-    for what, drift in ((f"the store {quote(store)}", ahead), ("the cluster", cluster)):
-        if drift:
-            side = "ahead of" if drift > timedelta() else "behind"
-            yield f"the clock of {what} is {_minutes(abs(drift))} {side} this machine's; its times are corrected"
-
-
-def _minutes(ahead: timedelta) -> str:
-    return short_duration(round(ahead / timedelta(minutes=1)) * 60)
+    return None if is_read else refreshed
 
 
 def turns_of_spec(external_secret: LiveObject, now: datetime) -> str:
@@ -122,14 +91,8 @@ def older_value(
     external_secret: LiveObject, written: datetime | None, title: str, now: datetime, *, in_same_second: bool = True
 ) -> Iterator[ClusterProblem]:
     """The problem that the Secret `title` may hold an earlier value than the one that was `written`."""
-    read = last_read_before(external_secret, written, now, in_same_second=in_same_second)
+    read = last_read_before(external_secret, written, in_same_second=in_same_second)
     if read is None or written is None:
-        return
-    if _is_to_come(read, now):
-        why = clock_ahead(external_secret, now)
-        message = f"whether the Secret {quote(title)} holds the newest value is not known: {why}"
-        common = "whether the Secrets hold the newest values is not known: the operator's clock is ahead"
-        yield ClusterProblem(ClusterState.OLDER_VALUE, message, evidence=common)
         return
     times = f"written {clock(written, now)}, the operator last read it {clock(read, now)}"
     message = f"the Secret {quote(title)} may hold an earlier value: {times}"

@@ -35,7 +35,6 @@ from compiler.cluster.view import (
 )
 from compiler.model.document import Diagnostic, Severity
 from compiler.model.environment import Store
-from compiler.model.facts import shift
 from compiler.model.values import Manifest, child
 from compiler.rules.api import Finding
 from compiler.rules.listed_rules import BY_ID
@@ -121,12 +120,11 @@ def verify_cluster(
         if (question := wrong_cluster(view, expected)) is not None:
             return (_finding("not-in-cluster", expected[0], question),)
         operator = read_operator(view)
-        now = (now or datetime.now(UTC)) + view.clock_ahead
+        now = now or datetime.now(UTC)
         for each in expected:
             live = view.live(each)
             found += _check_owners(each, view.external_secrets(each.namespace).values(), live)
-            dates = written.get((each.secret, each.store.id), {})
-            values = {key: shift(date, view.clock_ahead) for key, date in dates.items()}
+            values = written.get((each.secret, each.store.id), {})
             pods = pods_in(each.namespace).get(each.target, ())
             starts = judge_starts(pods, live.secret, values, now, external_secret=live.external_secret)
             # An older value is no finding, as the operator may still be about to read it; nor are pods that are not

@@ -38,7 +38,7 @@ APPLIED = ("argocd.argoproj.io/hook", "argocd.argoproj.io/sync-wave", "helm.sh/h
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 # Every cluster has it from its first start, and its UID is taken for the cluster's.
 _SYSTEM = "kube-system"
-# The clocks of this machine, the stores and the cluster may differ by so much.
+# The clocks of the stores and the cluster may differ by so much.
 CLOCKS = timedelta(minutes=5)
 _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
@@ -130,12 +130,6 @@ class ClusterView:
     def name(self) -> ClusterName:
         """The name of the cluster in the kubeconfig."""
         return self._reader.name
-
-    @property
-    def clock_ahead(self) -> timedelta:
-        """How far the API server's clock is ahead of this machine's; zero for a small difference."""
-        ahead = self._reader.clock_ahead
-        return ahead if abs(ahead) > CLOCKS else timedelta()
 
     def cluster_id(self) -> str | None:
         """The UID of the namespace kube-system; None if there is no valid one."""
@@ -536,20 +530,8 @@ def clock(when: datetime, now: datetime) -> str:
 
 
 def refresh_time(external_secret: LiveObject) -> datetime | None:
-    """When the operator began its last success; if its clock is wrong, when the API server recorded it."""
-    refreshed, noted = refresh_times(external_secret)
-    if refreshed is None or noted is None or abs(refreshed - noted) <= CLOCKS:
-        return refreshed
-    # A time that was recorded for a later failure says nothing of the success.
-    return noted if refreshed > noted or ready_of(external_secret).get("status") == "True" else refreshed
-
-
-def refresh_times(external_secret: LiveObject) -> tuple[datetime | None, datetime | None]:
-    """When the operator began its last success by its own clock, and when the API server recorded it."""
-    every = writers(external_secret, "f:status")
-    noted = (moment_of(time) for time, _, fields in every if "f:refreshTime" in fields)
-    refreshed = moment_of(child(external_secret, "status").get("refreshTime"))
-    return refreshed, max(filter(None, noted), default=None)
+    """When the operator began its last success."""
+    return moment_of(child(external_secret, "status").get("refreshTime"))
 
 
 def sync_request_time(external_secret: LiveObject) -> datetime | None:

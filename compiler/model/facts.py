@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -254,11 +254,3 @@ STORES = ("clusterSecretStores", "secretStores")
 PART_OF_VALUE = "partOf"
 # The key by which the chart prints nothing without an error.
 ALLOW_EMPTY = "allowEmpty"
-
-
-def shift(moment: datetime, by: timedelta) -> datetime:
-    """A moment by a clock that is so far ahead; as it is where no such moment can be said."""
-    try:
-        return moment + by
-    except OverflowError:
-        return moment

@@ -34,7 +34,6 @@ from compiler.cluster.view import (
 )
 from compiler.consumers.readers import readers_in
 from compiler.model.environment import Environment
-from compiler.model.facts import shift
 from compiler.model.values import Manifest, child, manifests_of
 from compiler.operations.cutover_gate import About, Check, CutoverRequest, Switch, Verdict
 from compiler.text.wording import command_line, list_names, pluralize, quote, repeat_option
@@ -153,11 +152,9 @@ class ClusterGate:
             for each, date in written.items():
                 live = self._view.external_secrets(each.namespace).get(each.before.entry.external_secret, {})
                 serves = child(live, "spec", "secretStoreRef").get("name") == each.source.name
-                ahead = self._view.clock_ahead
-                put = shift(date, ahead)
-                if serves and (read := last_read_before(live, put, self._now + ahead)) is not None:
+                if serves and (read := last_read_before(live, date)) is not None:
                     # A small difference may come from the clocks.
-                    found[each] = "takes" if put - read > CLOCKS else "may take"
+                    found[each] = "takes" if date - read > CLOCKS else "may take"
         return found
 
     def _gravest_problems(
@@ -171,9 +168,7 @@ class ClusterGate:
             external_secret = self._view.external_secrets(manifest.namespace).get(manifest.name)
             other_type = self._view.other_type(manifest)
             live = Live(external_secret, None, None, has_secrets=False, has_store=False, other_type=other_type)
-            date = written.get(each)
-            put = shift(date, self._view.clock_ahead) if date is not None else None
-            every = problems(manifest, live, replace(evidence, written=put))
+            every = problems(manifest, live, replace(evidence, written=written.get(each)))
             in_order = (problem for state in states for problem in every if problem.state is state)
             if (gravest := next(in_order, None)) is not None:
                 yield each, gravest
@@ -181,9 +176,7 @@ class ClusterGate:
     def _evidence(self, manifests: Iterable[Manifest]) -> Evidence:
         """What manifests are judged by: without pods and the dates of values."""
         operator, spaces = read_operator(self._view), dict.fromkeys(each.namespace for each in manifests)
-        return Evidence(
-            self._now + self._view.clock_ahead, newest_sign=self._view.newest_sign(spaces), operator=operator
-        )
+        return Evidence(self._now, newest_sign=self._view.newest_sign(spaces), operator=operator)
 
     def _check_stores(self, switch: Switch, *, is_back: bool) -> Iterator[Check]:
         namespace, (store, present) = switch.namespace, (switch.destination, switch.source)

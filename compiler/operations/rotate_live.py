@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from compiler.change.apply import Listener, expect_servers
@@ -29,7 +29,7 @@ from compiler.cluster.view import (
 from compiler.live.readers import readers_of
 from compiler.live.stores import LiveStores
 from compiler.model.environment import UNLIMITED, Environment, Lifetime
-from compiler.model.facts import shift, short_duration
+from compiler.model.facts import short_duration
 from compiler.model.inventory import reads_of
 from compiler.model.values import child, manifests_of
 from compiler.operations.put import Target
@@ -190,7 +190,7 @@ def old_pods(view: ClusterView, readings: Readings, since: datetime | None, unkn
         if made is None:
             not_seen += [f"there is no ExternalSecret {space}/{called} in the cluster"] if is_own else []
             continue
-        if not is_own and since is not None and not _has_read(made, shift(since, view.clock_ahead), view):
+        if not is_own and since is not None and not _has_read(made, since):
             unread.append(f"{space}/{called}")
         name = str(child(made, "spec", "target").get("name") or called)
         if (secret := secrets.get(name)) is None:
@@ -205,10 +205,9 @@ def old_pods(view: ClusterView, readings: Readings, since: datetime | None, unkn
     return OldPods(tuple(unread), tuple(found.values()), tuple(dict.fromkeys(not_seen)))
 
 
-def _has_read(external_secret: LiveObject, written: datetime, view: ClusterView) -> bool:
+def _has_read(external_secret: LiveObject, written: datetime) -> bool:
     """Whether the operator has read a value since it was written; a read in the same second does not count."""
-    now = datetime.now(UTC) + view.clock_ahead
-    is_older = last_read_before(external_secret, written, now, in_same_second=False) is not None
+    is_older = last_read_before(external_secret, written, in_same_second=False) is not None
     return refresh_time(external_secret) is not None and not is_older
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from compiler.cluster.view import ClusterError, ClusterName
 from compiler.live.observation import Likeness, StoredVersion
 from compiler.live.stores import secret_named
 from compiler.model.environment import Environment, MoveProgress, Secret, Store, other_store, progress_of
-from compiler.model.facts import shift
 from compiler.model.inventory import Inventory
 from compiler.model.values import Manifest, manifests_of
 from compiler.operations.verify import KeyState
@@ -46,20 +45,13 @@ class StoreFindings:
     # The first different key, in the store in use and in the other one.
     versions: tuple[StoredVersion, StoredVersion] | None = None
     states: Mapping[str, Mapping[str, KeyState]] = field(default_factory=dict)  # by key, and by the stores' ids
-    # The dates of values by key; these and `newest` are by this machine's clock.
-    dates: Mapping[str, datetime] = field(default_factory=dict)
-    ahead: timedelta = timedelta()  # by how much the store's clock is ahead of this machine's, where that matters
+    dates: Mapping[str, datetime] = field(default_factory=dict)  # of values, by key
     data_hash: str | None = None  # what the operator notes beside a Secret of these values; None where one is not known
     side: FailureSide = FailureSide.UNCLEAR  # whose failure it is that the store did not say
     fault_by: str = "missing-secret"  # the rule of the first of `faults`
     fault_helps: tuple[str, ...] = ()  # what to do about these
     closed_by: str = "no-answer"  # the rule of the first of `closed`
     warnings: tuple[tuple[str, str], ...] = ()  # what is odd about the form of values that can be read, and a way out
-
-    def shift_dates(self, by: timedelta) -> StoreFindings:
-        """The findings with dates by a clock that is ahead by this much."""
-        dates = {key: shift(date, by) for key, date in self.dates.items()}
-        return replace(self, newest=shift(self.newest, by) if self.newest is not None else None, dates=dates)
 
     @property
     def is_sound(self) -> bool:

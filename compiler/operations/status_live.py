@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,9 +33,8 @@ from compiler.cluster.pods import (
     unlisted_keys,
 )
 from compiler.cluster.problem import FAILING, OF_PODS, OF_STORE, UNDEPLOYED, ClusterProblem, ClusterState
-from compiler.cluster.times import clock_notes, next_try, note_turns
+from compiler.cluster.times import next_try, note_turns
 from compiler.cluster.view import (
-    CLOCKS,
     DATA_HASH,
     EVENTS,
     EXTERNAL_SECRETS,
@@ -61,7 +59,6 @@ from compiler.cluster.view import (
 from compiler.live.observation import Likeness
 from compiler.live.stores import AddressError, LiveStores
 from compiler.model.document import Severity
-from compiler.model.environment import Store
 from compiler.model.inventory import Cell
 from compiler.model.values import Manifest, child, manifests_of
 from compiler.operations.references import VALUE_RULES, cells_to_read, with_own_count
@@ -135,7 +132,7 @@ def with_values(status: Status, stores: LiveStores, *, compares: bool = True) ->
             {each.cell.key: each for each in statuses.get((row.secret.id, store.id), ())} if store is not None else None
             for store in sides
         )
-        values = _in_local_time(_find_values(here or {}, there, comparer, stores), row.store, stores)
+        values = _find_values(here or {}, there, comparer, stores)
         return replace(values, side=_failure_side(failure, is_replaced=stores.is_replaced(row.store)))
 
     silent = {each.cell.store.id for each in found.keys if each.is_silent}
@@ -149,15 +146,6 @@ def with_values(status: Status, stores: LiveStores, *, compares: bool = True) ->
         helps={each.message: each.help for each in found.diagnostics if each.rule in CLOSED and each.help is not None},
     )
     return asked, found
-
-
-def _in_local_time(values: StoreFindings, store: Store, stores: LiveStores) -> StoreFindings:
-    """The findings with dates by this machine's clock, if the store's is wrong: rounded, and never too late."""
-    ahead = stores.open(store).now() - datetime.now(UTC) if values.newest is not None else timedelta()
-    if values.newest is None or abs(ahead) <= CLOCKS:
-        return values
-    drift = timedelta(seconds=ceil(ahead.total_seconds()) + 1)
-    return replace(values.shift_dates(-drift), ahead=ahead)
 
 
 def _failure_side(failure: StoreError | AddressError | None, *, is_replaced: bool) -> FailureSide:
@@ -382,8 +370,7 @@ class StatusJudge:
     """Judges the secrets of one run.
 
     `context` are the options by which command lines name the cluster. With `follows_write`, a read in the second of a
-    write may be from before it; `root` is the project's folder, if the source of what is deployed is to be found. The
-    cluster's clock is `ahead` of this machine's: all times are compared by the cluster's.
+    write may be from before it; `root` is the project's folder, if the source of what is deployed is to be found.
     """
 
     def __init__(
@@ -394,17 +381,15 @@ class StatusJudge:
         *,
         follows_write: bool = False,
         root: Path | None = None,
-        ahead: timedelta = timedelta(),
     ) -> None:
-        self.rows = {row.secret.id: replace(row, values=row.values.shift_dates(ahead)) for row in status.rows}
+        self.rows = {row.secret.id: row for row in status.rows}
         self._status = status
         self._follows_write = follows_write
         self._root = root
         self._deployed: Deployment | None = None
         self._beside: tuple[Snapshot, tuple[str, ...]] | None = None
         self._context = context
-        self.now: Callable[[], datetime] = lambda: now() + ahead
-        self._ahead = ahead
+        self.now = now
         # Why the API server refused a write of this run; empty if it did not.
         self.refused_write = ""
         # By secret, the mark of the operator's success before it was asked for another one.
@@ -478,8 +463,6 @@ class StatusJudge:
             yield f"the operator is not asked to synchronise{self.held[secret]}"
         if not states & UNDEPLOYED:
             yield from note_turns(live, self.now())
-        row = self.rows[secret]
-        yield from clock_notes(row.store.id, row.values.ahead, live, self.now(), self._ahead)
 
     def _wrong_cluster(self, snapshot: Snapshot) -> ClusterProblem | None:
         question = snapshot.wrong_cluster

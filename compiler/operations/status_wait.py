@@ -189,7 +189,6 @@ class StatusReading:
                 self.options.context,
                 follows_write=self.options.on_denied is not None,
                 root=self.options.root,
-                ahead=view.clock_ahead,
             )
             return self._read_cluster(judge, found)
         except ClusterError as error:

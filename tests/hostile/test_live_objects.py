@@ -5,7 +5,7 @@ import json
 import marshal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,6 @@ class Held(KubernetesCluster):
     def __init__(self, objects: dict[str, dict[str, Any]]) -> None:
         self.objects = objects
         self.asked: set[str] = set()
-        self.clock_ahead = timedelta()
         self.renew()
 
     def _get(self, _permission: str, path: str, *_: object) -> Any:  # noqa: ANN401 - as the API has it

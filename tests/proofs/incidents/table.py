@@ -401,7 +401,16 @@ INCIDENTS = (
     ),
     Incident(21, "values of staging", _deploy_staging, "other-environment", ("staging",)),
     Incident(22, "throttled", _throttle, "not-ready", ("429",), others={"--force-sync": _end_throttle}),
-    Incident(23, "clock of a store an hour ahead", _put_with_fast_clock, None, ("ahead",), exit_code=0),
+    Incident(
+        23,
+        "clock of a store an hour ahead",
+        _put_with_fast_clock,
+        None,
+        ("in effect",),
+        exit_code=0,
+        # Without the hash of the Secret's data only the dates are left.
+        coarser=frozenset({"older-value"}),
+    ),
     Incident(
         24,
         "newest version disabled",

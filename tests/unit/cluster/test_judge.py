@@ -18,7 +18,7 @@ from compiler.cluster.judge import (
     waits_for_a_change,
 )
 from compiler.cluster.problem import ClusterProblem, ClusterState
-from compiler.cluster.times import clock_ahead, last_read_before, older_value, operator_inactivity
+from compiler.cluster.times import last_read_before, older_value, operator_inactivity
 from compiler.cluster.view import (
     Live,
     clock,
@@ -504,45 +504,11 @@ def test_a_value_that_was_written_after_the_refresh_is_older_in_the_secret() -> 
     assert not list(older_value(made(), ago(minutes=10), TITLE, NOW))
 
 
-def wrote(found: dict[str, Any], when: datetime) -> dict[str, Any]:
-    """`found`, whose times the API server got then."""
-    entry = {"manager": "external-secrets", "time": text(when), "fieldsV1": {"f:status": {"f:refreshTime": {}}}}
-    found["metadata"].setdefault("managedFields", []).append(entry)
-    return found
-
-
-def test_where_the_operators_clock_is_ahead_the_time_counts_by_which_the_api_server_got_its_status() -> None:
-    found = wrote(made(ago(minutes=-50)), ago(minutes=10))
-    assert clock_ahead(found, NOW) == "the operator's clock is 1h ahead of the API server's"
-    assert refresh_time(found) == ago(minutes=10)
-    assert [each.state for each in older_value(found, ago(minutes=9), TITLE, NOW)] == [ClusterState.OLDER_VALUE]
-    assert not list(older_value(found, ago(minutes=11), TITLE, NOW))
-    # One that is behind: what it noted counts, but not of a failure.
-    late = wrote(made(ago(minutes=70)), ago(minutes=10))
-    late["status"]["conditions"] = [{"type": "Ready", "status": "True", "reason": "SecretSynced"}]
-    assert refresh_time(late) == ago(minutes=10)
-    late["status"]["conditions"] = [{"type": "Ready", "status": "False", "reason": "SecretSyncedError"}]
-    assert refresh_time(late) == ago(minutes=70)
-    # A second or a minute is nobody's wrong clock.
-    fine = wrote(made(ago(minutes=10)), ago(minutes=12))
-    assert (clock_ahead(fine, NOW), refresh_time(fine)) == ("", ago(minutes=10))
-
-
-def test_a_read_that_is_still_to_come_is_no_sign_that_a_value_was_read() -> None:
-    why = "the operator's clock is at least 50m ahead of the API server's"
-    for found in (made(ago(minutes=-50)), wrote(made(ago(minutes=-50)), ago(minutes=-51))):
-        assert clock_ahead(found, NOW) == why
-        (problem,) = older_value(found, ago(minutes=9), TITLE, NOW)
-        assert problem.state is ClusterState.OLDER_VALUE
-        assert problem.message == f'whether the Secret "{TITLE}" holds the newest value is not known: {why}'
-        assert not list(older_value(found, None, TITLE, NOW))
-
-
 def test_a_value_of_the_same_second_counts_as_read() -> None:
-    assert last_read_before(made(ago(seconds=5)), ago(seconds=4.5), NOW) is None
-    assert last_read_before(made(ago(seconds=5)), ago(seconds=4.5), NOW, in_same_second=False) is not None
-    assert last_read_before(made(ago(seconds=5)), ago(seconds=5.5), NOW, in_same_second=False) is None
-    assert last_read_before(made(ago(seconds=5)), ago(seconds=4), NOW) == ago(seconds=5)
+    assert last_read_before(made(ago(seconds=5)), ago(seconds=4.5)) is None
+    assert last_read_before(made(ago(seconds=5)), ago(seconds=4.5), in_same_second=False) is not None
+    assert last_read_before(made(ago(seconds=5)), ago(seconds=5.5), in_same_second=False) is None
+    assert last_read_before(made(ago(seconds=5)), ago(seconds=4)) == ago(seconds=5)
 
 
 def test_the_api_servers_time_of_a_request_counts_and_not_the_one_in_its_mark() -> None:

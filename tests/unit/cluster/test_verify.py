@@ -92,7 +92,6 @@ class Fake:
     events: dict[str, Any] = field(default_factory=lambda: {f"uid-{NAME}": event()})
     errors: dict[str, ClusterError] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
-    clock_ahead: timedelta = timedelta()
 
     def operator_deployments(self) -> tuple[dict[str, Any], ...]:
         return ()
@@ -516,9 +515,6 @@ def test_pods_that_keep_an_earlier_value_are_found() -> None:
     assert restarted(fake, later, NOW) == []
     ((severity, doubt, _),) = restarted(fake, later)
     assert (severity, doubt.startswith("pods may hold an earlier value")) == ("note", True)
-    # By the cluster's clock the value was put after the pod started.
-    ahead = Fake(pods=(pod_from(start),), clock_ahead=timedelta(hours=2))
-    assert [severity for severity, _, _ in restarted(ahead, later, later - timedelta(hours=2))] == ["error"]
     # Of what is not in effect, something else has to be mended first.
     fake.found[0]["status"].update(condition("False", "SecretSyncedError"))
     assert restarted(fake, later) == []

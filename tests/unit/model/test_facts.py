@@ -1,7 +1,7 @@
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,6 @@ from compiler.model.facts import (
     parse_minor,
     seconds_in_words,
     secret_key_problem,
-    shift,
     short_age,
     short_duration,
 )
@@ -358,8 +357,3 @@ def test_the_shipped_environments_hold_nothing_that_helm_reads_otherwise() -> No
     assert len(values) == 3
     assert all(EXTERNAL_SECRETS in data for data in values)
     assert set().union(*map(kinds, values)) <= {str, bool}
-
-
-def test_a_moment_that_no_clock_can_say_stays_as_it_is() -> None:
-    day, last = timedelta(days=1), datetime.max.replace(tzinfo=UTC)
-    assert (shift(last, day), shift(last, -day)) == (last, last - day)

@@ -1,6 +1,5 @@
 import shlex
 from contextvars import copy_context
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -331,7 +330,6 @@ def test_a_cluster_that_does_not_answer_is_no_way_on(bench: Bench, mode: Mode) -
 class Standing:
     """A cluster in which nothing is deployed but a store object of the Key Vault that leads to `provider`."""
 
-    clock_ahead = timedelta()
     name = ClusterName("here", "https://cluster.example.com")
 
     def __init__(self, provider: dict[str, Any]) -> None:

@@ -30,8 +30,6 @@ NOW = READ + timedelta(minutes=10)
 class RecordedCluster:
     """The cluster as it was recorded, to be changed; what is in `refused` raises, and `asked` counts."""
 
-    clock_ahead = timedelta()
-
     def __init__(self) -> None:
         self.stores: dict[str, dict[str, Any]] = copy.deepcopy(by_name("clustersecretstores-list"))
         self.external_secrets = copy.deepcopy(by_name("externalsecrets-list"))
@@ -406,9 +404,6 @@ def test_a_value_that_the_operator_has_not_read_stops_a_move_and_no_way_back(
     assert (found.verdict, found.message) == (verdict, f"the Secret {TITLE} may hold an earlier value: {times}")
     assert found.mend == "platform-secrets status dev --only slack --wait --force-sync --context test"
     assert told(to_vault(cluster, on_azure, is_back=is_back, written=READ))[1][0] == "passed"
-    # By the cluster's clock it was written after the read.
-    cluster.clock_ahead = timedelta(minutes=8)
-    assert told(to_vault(cluster, on_azure, is_back=is_back, written=READ - timedelta(minutes=6)))[1][0] == verdict
 
 
 def test_a_step_before_that_the_operator_leaves_alone_is_not_in_effect(
@@ -429,15 +424,6 @@ def test_a_switch_may_bring_a_value_that_the_operator_has_not_read(
     read_at(cluster, READ, SLACK)
     switch = Switch(dev, "slack", dev.stores["azure"], dev.stores["vault"])
     assert cluster_gate(cluster).unread_values({switch: READ + after}) == {switch: word}
-    # By the cluster's clock.
-    cluster.clock_ahead = timedelta(hours=-1)
-    assert cluster_gate(cluster, READ + timedelta(hours=1)).unread_values({switch: READ + after}) == {}
-
-
-def test_an_operator_whose_clock_is_ahead_proves_no_value_read(cluster: RecordedCluster, dev: Environment) -> None:
-    switch, made = Switch(dev, "slack", dev.stores["azure"], dev.stores["vault"]), cluster_gate(cluster)
-    read_at(cluster, made._now + timedelta(hours=1), SLACK)
-    assert made.unread_values({switch: READ}) == {switch: "may take"}
 
 
 def test_a_value_that_was_read_or_that_another_store_serves_comes_with_no_switch(

@@ -100,11 +100,6 @@ def test_readers_beside_the_environment_are_found_and_have_to_read_the_new_value
     refreshed = refresh_time(own) or later
     assert old_pods(world.view(), found, refreshed).unread == ("other/copy",)
     assert old_pods(world.view(), found, refreshed - timedelta(seconds=1)).unread == ()
-    # A time that has not come yet says nothing of when the operator read it.
-    ahead = {**own["status"], "refreshTime": f"{later + timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"}
-    world.double.put("externalsecrets", {**other, "status": ahead})
-    assert old_pods(world.view(), found, refreshed - timedelta(seconds=1)).unread == ("other/copy",)
-    world.double.put("externalsecrets", other)
     world.double.refused["list externalsecrets"] = 403
     found, unknown = readings_of(a_run(), environment, ("jira",), stores, strict)
     assert (found, unknown.startswith("only the secrets of prod are looked at: ")) == (OWN, True)

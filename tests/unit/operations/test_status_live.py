@@ -10,7 +10,6 @@ from compiler.cluster.times import next_try
 from compiler.cluster.view import ClusterError, ClusterView
 from compiler.live.observation import Likeness
 from compiler.model.environment import other_store, progress_of
-from compiler.model.facts import short_duration
 from compiler.operations.causes import find_causes
 from compiler.operations.status import LiveState, Status, StoreFindings, from_files, manifests_for
 from compiler.operations.status_live import (
@@ -397,21 +396,6 @@ def wrote(world: World, when: datetime) -> None:
     world.double.put("secrets", found)
 
 
-@pytest.mark.parametrize(("hours", "word"), [(1, "1h ahead of"), (-2, "2h behind")])
-def test_a_store_whose_clock_is_wrong_is_named_and_its_dates_read_by_ours(
-    world: World, hours: int, word: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drift, now = timedelta(hours=hours), datetime.now(UTC)
-    monkeypatch.setattr(world.bench.vault, "now", lambda: datetime.now(UTC) + drift)
-    world.written(now - timedelta(minutes=10) + drift)
-    world.refreshed(now - timedelta(minutes=20))
-    assert [each.state for each in world.live_state().problems] == [ClusterState.OLDER_VALUE]
-    world.refreshed(now - timedelta(minutes=5))
-    live = world.live_state()
-    assert (live.problems, len(live.notes)) == ((), 1)
-    assert live.notes[0].startswith(f'the clock of the store "vault" is {word} this machine')
-
-
 def test_a_secret_with_the_data_of_the_store_is_in_effect_whatever_dates_say(world: World) -> None:
     now = datetime.now(UTC)
     world.written(now - timedelta(minutes=5))
@@ -425,25 +409,6 @@ def test_a_secret_with_the_data_of_the_store_is_in_effect_whatever_dates_say(wor
     world.platform.sync(SPACE, JIRA, "0" * len(held))
     world.refreshed(now - timedelta(minutes=20))
     assert [each.state for each in world.live_state().problems] == [ClusterState.OLDER_VALUE]
-
-
-def test_an_operator_whose_clock_is_ahead_gives_no_all_clear(world: World) -> None:
-    now = datetime.now(UTC)
-    world.written(now - timedelta(minutes=5))
-    world.refreshed(now + timedelta(minutes=40))
-    (problem,) = world.live_state().problems
-    assert (problem.state, "is not known" in problem.message) == (ClusterState.OLDER_VALUE, True)
-    # When the API server got its status.
-    found = world.double.get("externalsecrets", SPACE, JIRA)
-    for minutes, states in ((20, [ClusterState.OLDER_VALUE]), (3, [])):
-        when = f"{now - timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}"
-        entry = {"manager": "external-secrets", "time": when, "fieldsV1": {"f:status": {"f:refreshTime": {}}}}
-        world.double.put("externalsecrets", {**found, "metadata": {**found["metadata"], "managedFields": [entry]}})
-        live = world.live_state()
-        assert [each.state for each in live.problems] == states
-        assert live.notes == (
-            f"the operator's clock is {short_duration((minutes + 40) * 60)} ahead of the API server's",
-        )
 
 
 def test_pods_from_before_a_value_need_a_restart_without_an_earlier_look(world: World) -> None:
