@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import random
 import re
 import socket
@@ -25,8 +27,6 @@ from compiler.demo.key_vault_state import (
     StoredSecret,
     absent,
     absent_among_deleted,
-    check_name,
-    check_version,
     parse_body,
     version_of,
 )
@@ -36,16 +36,13 @@ from compiler.demo.local_key_vault import (
     SERVER_NAMES,
     CertificateAuthority,
     LocalKeyVault,
-    RequestKind,
-    Throttle,
     TokenIssuer,
     VaultReply,
     VaultRequest,
-    claims_of,
-    kind_of,
     path_of,
     tls_context,
 )
+from tests.strict_key_vault import THROTTLED, RequestKind, Throttle, check_request, kind_of
 
 
 class FaultKind(Enum):
@@ -276,7 +273,7 @@ class BusyState(KeyVaultState):
         if self._purge_protection:
             message = "Operation purge is not allowed because purge protection is enabled for this vault."
             raise RefusedRequestError(403, "Forbidden", message, "ForbiddenByPolicy")
-        super().purge(name)
+        del self._secrets[name.lower()]
         self.busy[name.lower()] = _DELETING, self._clock() + self._delays.purge
 
     def names(self) -> list[str]:
@@ -317,8 +314,15 @@ def _busy(name: str, doing: str) -> RefusedRequestError:
     return RefusedRequestError(409, "Conflict", f"Secret {name} is currently being {word}.", doing)
 
 
+def claims_of(token: str) -> dict[str, Any]:
+    """What a token of this vault says."""
+    part = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return claims
+
+
 class RevocableIssuer(TokenIssuer):
-    """Issues tokens that can be revoked."""
+    """Issues tokens that can be revoked, and that are for one audience and a time."""
 
     _generation = 0
 
@@ -330,10 +334,17 @@ class RevocableIssuer(TokenIssuer):
         self._generation += 1
 
     def fault_of(self, authorization: str | None) -> str | None:
-        fault = super().fault_of(authorization)
-        if fault is None and claims_of(authorization or "")["gen"] != str(self._generation):
-            return "AKV10002: The token was revoked."
-        return fault
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return "AKV10000: Request is missing a Bearer or PoP token."
+        if (fault := super().fault_of(authorization)) is not None:
+            return fault
+        claims = claims_of(token)
+        if claims["aud"] != self.audience:
+            return f"AKV10022: Invalid audience. Expected {self.audience}."
+        if claims["exp"] <= self._clock():
+            return "AKV10001: The token is expired."
+        return None if claims["gen"] == str(self._generation) else "AKV10002: The token was revoked."
 
 
 class LocalCredential:
@@ -530,15 +541,25 @@ class FaultyKeyVault(LocalKeyVault):
         return replace(reply, headers=(("Retry-After", wait),))
 
     def answer(self, request: VaultRequest) -> VaultReply:
+        if not self.throttle.admits(kind_of(request), self._clock()):
+            raise RefusedRequestError(429, "Throttled", THROTTLED)
+        check_request(request)
         self._require_permission(permission_of(request))
         if self.state.policy != Policy():
             self._require_policy(request)
-        reply, fault = super().answer(request), self._due
+        reply, fault = self._purge(request) or super().answer(request), self._due
         if fault is not None and fault.kind is FaultKind.LIE and request.method == "PUT":
             stored = self.state.find_secret(request.path[1])
             if stored is not None:
                 stored.versions[-1].value = fault.value
         return _fault_reply(fault) if fault is not None and fault.kind is FaultKind.STATUS_AFTER else reply
+
+    def _purge(self, request: VaultRequest) -> VaultReply | None:
+        match request.method, path_of(request):
+            case "DELETE", ("deletedsecrets", name):
+                self.state.purge(name)
+                return VaultReply(204)
+        return None
 
     def _require_permission(self, permission: str) -> None:
         denied = self.denied.get(permission)
@@ -547,10 +568,8 @@ class FaultyKeyVault(LocalKeyVault):
 
     def _require_policy(self, request: VaultRequest) -> None:
         match request.method, path_of(request):
-            case "PUT" | "PATCH" as method, ("secrets", name, *rest):
-                version = check_version(rest[0]) if rest else None
-                body = parse_body(request.body, with_value=method == "PUT")
-                self.state.require_allowed(check_name(name), version, body)
+            case "PUT" | "PATCH", ("secrets", name, *rest):
+                self.state.require_allowed(name, rest[0] if rest else None, parse_body(request.body))
 
 
 def permission_of(request: VaultRequest) -> str:

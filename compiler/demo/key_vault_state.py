@@ -1,11 +1,10 @@
 """Keeps one vault's secrets in memory and answers as Key Vault does, by an injected clock and without I/O."""
 
 import json
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 Phase = Literal["active", "deleted"]
 RECOVERY_LEVEL = "Recoverable+Purgeable"
@@ -84,21 +83,6 @@ def deleted_bundle(base: str, secret: StoredSecret) -> dict[str, Any]:
     return shown
 
 
-# https://learn.microsoft.com/azure/key-vault/secrets/about-secrets and .../general/about-keys-secrets-certificates
-MAX_VALUE_BYTES: Final = 25_600
-MAX_TAGS: Final = 15
-MAX_TAG_NAME: Final = 512
-MAX_TAG_VALUE: Final = 256
-MAX_CONTENT_TYPE: Final = 255
-API_VERSIONS: Final = frozenset(
-    {"2016-10-01", "7.0", "7.1", "7.2", "7.3", "7.4", "7.5", "7.6", "2025-07-01", "2026-04-01"},
-)
-
-_NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}")
-_VERSION: Final = re.compile(r"[0-9a-f]{32}")
-_LAST_SECOND: Final = 2**31 * 4
-
-
 class RefusedRequestError(Exception):
     """An answer other than success; `inner` is the innererror code that tells one 403 or 409 from another."""
 
@@ -118,7 +102,7 @@ class RefusedRequestError(Exception):
 
 @dataclass(frozen=True, repr=False)
 class SecretBody:
-    """The checked body of a PUT or PATCH; None means the member was not sent."""
+    """The body of a PUT or PATCH; None means the member was not sent."""
 
     value: str | None
     content_type: str | None
@@ -128,96 +112,18 @@ class SecretBody:
     not_before: int | None
 
 
-def check_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise _bad("The request URI contains an invalid name")
-    return name
-
-
-def check_version(version: str) -> str:
-    if not _VERSION.fullmatch(version):
-        raise _bad("The request URI contains an invalid secret version")
-    return version
-
-
-def parse_body(raw: bytes, *, with_value: bool) -> SecretBody:
-    """The body of a request that sets (`with_value`) or updates a secret."""
-    body = _object_of(raw)
-    known = {"contentType", "tags", "attributes"} | ({"value"} if with_value else set())
-    if set(body) - known:
-        raise _bad("The request body has members this API does not know")
-    attributes = body.get("attributes")
-    if attributes is None:
-        attributes = {}
-    if not isinstance(attributes, dict) or set(attributes) - {"enabled", "exp", "nbf"}:
-        raise _bad("Property attributes has invalid value")
-    enabled = attributes.get("enabled")
-    if enabled is not None and not isinstance(enabled, bool):
-        raise _bad("Property attributes.enabled has invalid value")
-    parsed = SecretBody(
-        value=_check_value(body.get("value")) if with_value else None,
-        content_type=_check_content_type(body.get("contentType")),
-        tags=_check_tags(body.get("tags")),
-        enabled=enabled,
-        expires=_check_second(attributes.get("exp"), "exp"),
-        not_before=_check_second(attributes.get("nbf"), "nbf"),
+def parse_body(raw: bytes) -> SecretBody:
+    """The members of the body of a request that sets or updates a secret, as they are."""
+    body = json.loads(raw)
+    attributes = body.get("attributes") or {}
+    return SecretBody(
+        value=body.get("value"),
+        content_type=body.get("contentType"),
+        tags=body.get("tags"),
+        enabled=attributes.get("enabled"),
+        expires=attributes.get("exp"),
+        not_before=attributes.get("nbf"),
     )
-    if parsed.expires is not None and parsed.not_before is not None and parsed.expires <= parsed.not_before:
-        raise _bad("Property attributes.exp must be later than attributes.nbf")
-    return parsed
-
-
-def _object_of(raw: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(raw.decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise _bad("The request body is not valid JSON") from None
-    if not isinstance(body, dict):
-        raise _bad("The request body is not a JSON object")
-    return body
-
-
-def _check_value(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise _bad("Property value has invalid value")
-    try:
-        size = len(value.encode("utf-8"))
-    except UnicodeEncodeError:
-        raise _bad("Property value is not valid Unicode") from None
-    if size > MAX_VALUE_BYTES:
-        raise _bad(f"Secret value exceeds the maximum of {MAX_VALUE_BYTES} bytes")
-    return value
-
-
-def _check_content_type(content_type: object) -> str | None:
-    if content_type is None:
-        return None
-    if not isinstance(content_type, str) or len(content_type) > MAX_CONTENT_TYPE:
-        raise _bad(f"Property contentType exceeds the maximum of {MAX_CONTENT_TYPE} characters")
-    return content_type
-
-
-def _check_tags(tags: object) -> dict[str, str] | None:
-    if tags is None:
-        return None
-    if not isinstance(tags, dict) or len(tags) > MAX_TAGS:
-        raise _bad(f"A secret may have at most {MAX_TAGS} tags")
-    for name, value in tags.items():
-        if not isinstance(value, str) or not name or len(name) > MAX_TAG_NAME or len(value) > MAX_TAG_VALUE:
-            raise _bad("A tag's name or value is empty, too long or not a string")
-    return tags
-
-
-def _check_second(second: object, name: str) -> int | None:
-    if second is None:
-        return None
-    if isinstance(second, bool) or not isinstance(second, int) or not 0 <= second <= _LAST_SECOND:
-        raise _bad(f"Property attributes.{name} has invalid value")
-    return second
-
-
-def _bad(message: str) -> RefusedRequestError:
-    return RefusedRequestError(400, "BadParameter", message)
 
 
 class KeyVaultState:
@@ -282,10 +188,6 @@ class KeyVaultState:
         secret = self.require_deleted(name)
         secret.deleted_at = None
         return bundle(base, secret, secret.versions[-1], with_value=False)
-
-    def purge(self, name: str) -> None:
-        self.require_deleted(name)
-        del self._secrets[name.lower()]
 
     def find_secret(self, name: str) -> StoredSecret | None:
         return self._secrets.get(name.lower())

@@ -1,7 +1,7 @@
 """A throttle that closes on order, and what a throttled store's log is judged by: writes and times in and out."""
 
-from compiler.demo.local_key_vault import RequestKind
 from tests.faulty_key_vault import ClosableThrottle
+from tests.strict_key_vault import RequestKind
 
 # What a Retry-After may say, and the seconds of it that are obeyed.
 ASKED = {None: 0, "1": 1, "0": 0, "garbage": 0, "86400": 30}
