@@ -104,7 +104,7 @@ def _external_secret(environment: PlainMap, secret: PlainMap, entry: PlainMap, c
     of_secret = {**environment.get("secretLabels", {}), **secret.get("secretLabels", {})}
     notes = {**environment.get("secretAnnotations", {}), **secret.get("secretAnnotations", {})}
     annotations = {
-        "argocd.argoproj.io/sync-wave": str(entry["syncWave"]),
+        "argocd.argoproj.io/sync-wave": str(entry.get("syncWave", -49)),
         **environment.get("annotations", {}),
         **secret.get("annotations", {}),
     }

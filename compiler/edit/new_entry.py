@@ -19,7 +19,6 @@ from compiler.edit.new_project import (
 from compiler.edit.yaml_edit import add_members, in_braces, listing, listing_value
 from compiler.model.document import Diagnostic, Document, Node, Span
 from compiler.model.environment import OWN_ID, TARGET, fill_pattern, placeholders
-from compiler.model.facts import NEW_SECRET_WAVE
 from compiler.model.provider import OPERATOR, LogIn, Provider
 from compiler.model.store import DEFAULT_MOUNT
 from compiler.pipeline import Result, compile_project
@@ -195,7 +194,6 @@ def _entry_lines(request: SecretRequest, names: Names) -> list[str]:
         *([f"description: {quote_yaml(request.description)}"] if request.description is not None else ()),
         f"target: {scalar(names[TARGET][0])}",
         *(["remote:", *places] if places else ()),
-        f"syncWave: {NEW_SECRET_WAVE}",
         *(_form_lines(request.form) if request.form is not None else ()),
         "keys:",
         *(f"  {scalar(key)}: {_of_key(request, key)}" for key in request.keys),

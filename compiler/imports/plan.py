@@ -17,7 +17,7 @@ from compiler.imports.sources import ImportTarget, store_kind
 from compiler.model import group_pairs
 from compiler.model.document import Node, Severity, Span
 from compiler.model.environment import Entry
-from compiler.model.facts import NEW_SECRET_WAVE, as_label, parse_duration
+from compiler.model.facts import SECRET_WAVE, as_label, parse_duration
 from compiler.model.store import DEFAULT_MOUNT, place_of
 from compiler.model.values import CHART_LABELS
 from compiler.pipeline import Result
@@ -488,7 +488,8 @@ def _entry_lines(each: PlannedSecret) -> Iterator[str]:
     yield from (f"  {word}: {scalar(text)}" for word, text in each.found.said.items())
     if remote is not None:
         yield f"  remote: {in_braces({provider: remote})}"
-    yield f"  syncWave: {NEW_SECRET_WAVE if each.found.wave is None else each.found.wave}"
+    if each.found.wave not in (None, SECRET_WAVE):
+        yield f"  syncWave: {each.found.wave}"
     if each.found.extract:
         yield "  extract: true"
     if each.found.names_keys:

@@ -62,7 +62,8 @@ PART_OF = "ai-platform-engineering"
 
 ANNOTATION: Final = "argocd.argoproj.io/sync-wave"
 STORE_WAVE: Final = -60
-NEW_SECRET_WAVE: Final = -49
+# Of a secret whose entry names none: behind the stores.
+SECRET_WAVE: Final = -49
 
 
 SYNC_OPTIONS: Final = "argocd.argoproj.io/sync-options"

@@ -2,8 +2,7 @@
 
 A single layer may leave out anything; what counts is the environment after its layers are merged. It needs
 `namespace`, `store`, `refreshInterval`, `externalSecretsOperator` and `secrets`, and for each store `provider` and
-`name`. A catalogue entry needs `target`, `syncWave`, `keys` or `extract: true`, and `remote` unless each of its keys
-has its own.
+`name`. A catalogue entry needs `target`, `keys` or `extract: true`, and `remote` unless each of its keys has its own.
 
     # environments/prod.yaml, with `extends: []`
     namespace: ai-platform-engineering
@@ -37,7 +36,6 @@ _STORE = {"provider": "provider: vault", "name": "name: vault-secret-store"}
 _ENTRY = {
     "target": "target: my-platform-%(name)s",
     "remote": "remote: {vault: my-platform/%(name)s, azurekv: my-platform-%(name)s}",
-    "syncWave": "syncWave: -49",
     "keys": "keys: {%(variable)s_PASSWORD: {description: Password}}",
 }
 

@@ -30,7 +30,15 @@ from compiler.model.environment import (
     Store,
     lacks_base,
 )
-from compiler.model.facts import MAX_BYTES, MAX_RESOLVED, ORDINARY_VALUES, PART_OF, most_values, parse_duration
+from compiler.model.facts import (
+    MAX_BYTES,
+    MAX_RESOLVED,
+    ORDINARY_VALUES,
+    PART_OF,
+    SECRET_WAVE,
+    most_values,
+    parse_duration,
+)
 from compiler.model.store import DEFAULT_MOUNT, place_in, remote_of
 from compiler.stores.registry import PROVIDERS, provider_of, suggest_store
 from compiler.text.credential import looks_like_credential
@@ -178,7 +186,7 @@ def _entry(name: str, node: Node) -> Entry:
         description=node.text("description") or "",
         target=node.text("target") or "",
         remote={provider: str(child.value) for provider, child in node.members_at("remote").items()},
-        sync_wave=wave if isinstance(wave, int) else 0,
+        sync_wave=wave if isinstance(wave, int) else SECRET_WAVE,
         default_variants=node.texts_at("use") if "use" in node.children else None,
         mounted_by=node.texts_at("mountedBy"),
         keys=keys,

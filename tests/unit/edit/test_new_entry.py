@@ -65,7 +65,7 @@ def test_an_entry_is_added_with_the_names_of_the_patterns(root: Path) -> None:
     added = output.text.replace(old.removesuffix(NAMING), "", 1).removesuffix(NAMING)
     assert added.split() == [
         *["db:", "target:", "agents-db", "remote:", "vault:", "agents/db", "azurekv:", "agents-db"],
-        *["syncWave:", "-49", "keys:", "DB_PASSWORD:", "{}"],
+        *["keys:", "DB_PASSWORD:", "{}"],
     ]
     assert (result.diagnostics, listed_by(result, "db"), unchanged) == ((), [], [])
 
@@ -209,8 +209,6 @@ def test_a_key_may_have_the_value_of_another_and_needs_no_place_then(root: Path)
         "ui:",
         "target:",
         "agents-ui",
-        "syncWave:",
-        "-49",
         "keys:",
         "TOKEN:",
         "{from:",
@@ -419,7 +417,6 @@ def test_an_entry_says_what_is_known_and_no_more() -> None:
         "    target: t-b",
         "    remote:",
         "      vault: v/b",
-        "    syncWave: -49",
         "    keys:",
         "      K: {}",
     ]

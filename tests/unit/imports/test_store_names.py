@@ -81,7 +81,7 @@ def test_a_text_of_a_key_vault_is_one_key_and_its_json_every_property(bench: Ben
     assert (shop.reasons, secret.extract, secret.names_keys, secret.keys[0].remote_key) == ((), True, False, "shop")
     plan = plan_import(open_target(bench.root, "prod"), found.objects)
     (catalogue,) = [each.text for each in plan.outputs if each.shown.endswith("catalogue.yaml")]
-    assert "  shop:\n    target: shop\n    remote: {azurekv: shop}\n    syncWave: -49\n    extract: true\n" in catalogue
+    assert "  shop:\n    target: shop\n    remote: {azurekv: shop}\n    extract: true\n" in catalogue
     assert found.managed == 1
     assert "  1 of certificates: passed over" in [*contents_lines(found)]
     assert SENTINEL not in repr(found)

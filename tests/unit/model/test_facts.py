@@ -23,11 +23,11 @@ from compiler.model.facts import (
     MAX_NODES,
     MAX_RESOLVED,
     MAX_WRITTEN,
-    NEW_SECRET_WAVE,
     NEWEST,
     OLDEST,
     ORDINARY_VALUES,
     PART_OF,
+    SECRET_WAVE,
     STORE_WAVE,
     ValuesData,
     asks_before_pruning,
@@ -313,7 +313,7 @@ def test_stores_come_before_every_secret_of_the_platform() -> None:
     project = compile_project(ROOT).project
     assert project is not None
     waves = {entry.sync_wave for entry in project.catalogue.entries.values()}
-    assert STORE_WAVE < min(waves) <= NEW_SECRET_WAVE
+    assert STORE_WAVE < min(waves) <= SECRET_WAVE
 
 
 def test_the_chart_writes_the_same_annotation() -> None:

@@ -70,9 +70,9 @@ def test_concludes_nothing_from_a_damaged_environment(judge: Judge) -> None:
 
 def test_finds_what_an_entry_lacks(judge: Judge) -> None:
     found = judge(check, catalogue="secrets: {github: {description: x}}")
-    names = ["target", "remote", "syncWave", "keys"]
+    names = ["target", "remote", "keys"]
     assert found.messages == [f'the entry "github" has no "{name}"' for name in names]
-    assert found.marked == ["github"] * 4
+    assert found.marked == ["github"] * 3
 
 
 def test_shows_what_an_entry_lacks_by_its_own_name(judge: Judge) -> None:
@@ -82,7 +82,6 @@ def test_shows_what_an_entry_lacks_by_its_own_name(judge: Judge) -> None:
         for line in (
             "target: my-platform-argocd-name",
             "remote: {vault: my-platform/argocd-name, azurekv: my-platform-argocd-name}",
-            "syncWave: -49",
             "keys: {ARGOCD_NAME_PASSWORD: {description: Password}}",
         )
     ]
@@ -90,7 +89,7 @@ def test_shows_what_an_entry_lacks_by_its_own_name(judge: Judge) -> None:
 
 def test_needs_no_remote_where_each_key_has_its_own(judge: Judge) -> None:
     keys = "keys: {A: {remote: {vault: a}}, B: {remote: {vault: b}}}"
-    assert not judge(check, catalogue=f"secrets: {{github: {{target: a, syncWave: 1, {keys}}}}}")
+    assert not judge(check, catalogue=f"secrets: {{github: {{target: a, {keys}}}}}")
 
 
 def test_a_complete_environment_has_all(judge: Judge) -> None:

@@ -339,7 +339,7 @@ secrets:
 
 def test_what_is_missing_is_empty() -> None:
     entry = catalogue_of(load(TEXT)).entries["bare"]
-    assert (entry.description, entry.target, entry.sync_wave, entry.default_variants) == ("", "", 0, None)
+    assert (entry.description, entry.target, entry.sync_wave, entry.default_variants) == ("", "", -49, None)
     assert (entry.remote, entry.keys, entry.variants, entry.mounted_by) == ({}, {}, (), ())
     assert catalogue_of(load("")).entries == {}
 
