@@ -51,12 +51,12 @@ NOT_FAST := demo scripts cluster stores/azure_key_vault test___main__.py test_he
 	generate/test_access_rbac.py stores/test_http.py stores/test_stores.py
 
 test-fast: .venv/.dev ## Run unit tests and golden inputs in half a minute: no Helm, server, proof, docs or coverage
-	@$(TESTS) tests/unit tests/golden $(WORKERS) -q -m "not heavy" \
+	@$(TESTS) tests/unit tests/golden tests/scenarios $(WORKERS) -q -m "not heavy" \
 		$(NOT_FAST:%=--ignore tests/unit/%) \
 		--deselect tests/golden/test_golden.py::test_what_passes_renders_alike_and_as_it_is_meant
 
 coverage: .venv/.dev .tools/.helm ## Fail where unit tests cover too few branches of the program
-	@$(TESTS) tests/unit $(WORKERS) -q -m measured --ignore tests/unit/scripts --cov --cov-report=term
+	@$(TESTS) tests/unit tests/scenarios $(WORKERS) -q -m measured --ignore tests/unit/scripts --cov --cov-report=term
 
 lint: .venv/.dev ## Check style and format
 	@$(BIN)/ruff check .

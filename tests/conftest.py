@@ -61,6 +61,7 @@ READ_ONCE = (
     "tests/proofs",
     "tests/output",
     "tests/sentinel",
+    "tests/scenarios",
 )
 
 leave_home()
@@ -111,12 +112,13 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what --cov measures, in `make coverage` and beside the whole suite: unit tests of the program.
+    """Mark what --cov measures, in `make coverage` and beside the whole suite: unit tests and scenarios of the program.
 
     Not what a chance or a measurement is in: a branch that chance alone reaches is not covered in every run.
     """
     file = item.nodeid.partition("::")[0]
-    is_of_program = _is_below(file, "tests/unit") and not _is_below(file, "tests/unit/scripts")
+    is_unit_test = _is_below(file, "tests/unit") and not _is_below(file, "tests/unit/scripts")
+    is_of_program = is_unit_test or _is_below(file, "tests/scenarios")
     if is_of_program and not item.get_closest_marker("heavy") and not is_hypothesis_test(getattr(item, "obj", None)):
         item.add_marker("measured")
 

@@ -1,0 +1,72 @@
+"""The two stores of a scenario, in memory: versions are numbered, and a Key Vault keeps each secret as a JSON text."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from compiler.model.store import StoreAddress
+from compiler.stores.interface import Identity, RemoteSecret
+from compiler.stores.secret_value import SecretValue, write_object
+from tests.memory_store import MemoryStore, secrets
+from tests.providers import KEY_VAULT, VAULT
+
+# Where the stores of tests/scenarios/project are.
+STORES = {
+    "vault": StoreAddress(VAULT, "https://vault.example.com:8200"),
+    "azure": StoreAddress(KEY_VAULT, "https://shop.vault.azure.net"),
+}
+
+
+class ScenarioStore(MemoryStore):
+    """A store that a scenario calls `name`; another one than those of the project has the first label of its host."""
+
+    has_texts = True
+
+    def __init__(self, name: str, address: StoreAddress) -> None:
+        super().__init__(address)
+        self.name = name
+        self.days = 0.0  # the age of what is written from now on
+        self.is_silent = False
+        self.clock = lambda: datetime.now(UTC) - timedelta(days=self.days)
+
+    def put(self, secret: str, values: Mapping[str, str]) -> None:
+        """Another writer's version."""
+        if self.is_vault:
+            self.hold(secret, secrets(**values))
+        else:
+            self.hold(secret, {}, write_object({key: SecretValue(value) for key, value in values.items()}))
+
+    def remove(self, secret: str) -> None:
+        """Another writer's soft deletion of the newest version."""
+        self._delete(secret, [self.versions[secret][-1].version])
+
+    def whoami(self) -> Identity:
+        if self.is_silent:
+            raise self.unavailable("whoami")
+        return super().whoami()
+
+    def _called(self, method: str, name: str) -> None:
+        super()._called(method, name)
+        if self.is_silent:
+            raise self.unavailable(name)
+
+    def contents(self) -> dict[str, str]:
+        """A line for each remote secret: its newest version and properties, or that it is deleted."""
+        return {f"{self.name} {secret}": self._show(secret, found[-1]) for secret, found in self.versions.items()}
+
+    def _show(self, secret: str, newest: RemoteSecret) -> str:
+        if secret in self.deleted:
+            return f"deleted, {len(self._readable(secret))} versions readable" if self.is_vault else "deleted"
+        tags = "".join(f" {name}={value}" for name, value in sorted(newest.attributes.tags.items()))
+        values = " ".join(f"{key}={value.reveal()}" for key, value in sorted(newest.properties.items()))
+        if not newest.properties and newest.whole is not None:
+            values = newest.whole.reveal()
+        return f"{newest.version}: {values}" + (f" [{tags[1:]}]" if tags else "")
+
+    def _next_version(self, name: str) -> str:
+        number = len(self.versions[name]) + 1
+        return str(number) if self.is_vault else f"v{number}"
+
+
+def new_stores() -> dict[str, ScenarioStore]:
+    """The empty stores of the project, by the names that scenarios give them."""
+    return {name: ScenarioStore(name, address) for name, address in STORES.items()}
