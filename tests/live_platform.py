@@ -73,9 +73,7 @@ class LivePlatform:
             labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/instance": "external-secrets"}
             wanted, why = (count, crash) if each == part else (1, "")
             well = 0 if why or not wanted else wanted if ready is None or each != part else ready
-            containers = [{"name": "main", "args": ["--concurrent=1", "--metrics-addr=:8080"]}]
-            selector, template = {"matchLabels": labels}, {"spec": {"containers": containers}}
-            spec = {"replicas": wanted, "selector": selector, "template": template}
+            spec = {"replicas": wanted, "selector": {"matchLabels": labels}}
             metadata = {"name": name, "namespace": namespace, "labels": labels}
             self.double.put("deployments", {"metadata": metadata, "spec": spec, "status": {"readyReplicas": well}})
             if why:

@@ -4,7 +4,7 @@ A pod's variables, an operator's arguments and a Secret's other annotations may 
 them gets any further.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Union
 
 from compiler.cluster.view import (
@@ -21,7 +21,6 @@ from compiler.cluster.view import (
     STORES,
     LiveObject,
 )
-from compiler.model.values import child
 from compiler.stores.registry import PROVIDERS
 
 # The fields that are used of an object, with their types: `_ANY` is each key of a map, `dict` a map of any, and a list
@@ -45,10 +44,9 @@ _OWNED: dict[str, _Shape] = {
 }
 _METADATA: dict[str, _Shape] = {**_OWNED, "generation": int, "labels": _TEXTS}
 _CONDITIONS: _Shape = [dict.fromkeys(("type", "status", "reason", "message", "lastTransitionTime"), str)]
-_SELECTOR: _Shape = {"matchLabels": _TEXTS, "matchExpressions": [{"key": str, "operator": str, "values": [str]}]}
 _STORE: _Shape = {
     "controller": str,
-    "conditions": [{"namespaces": [str], "namespaceRegexes": [str], "namespaceSelector": _SELECTOR}],
+    "conditions": [{"namespaces": [str], "namespaceRegexes": [str], "namespaceSelector": {}}],
     "provider": {**{each.id: each.live_fields for each in PROVIDERS.values()}, _ANY: {}},
 }
 _REFERENCE: _Shape = {"name": str, "kind": str}
@@ -151,13 +149,11 @@ _WORKLOAD: Mapping[str, _Shape] = {
     "metadata": {**_METADATA, "annotations": dict.fromkeys(APPLIED, str)},
     "spec": {**_TEMPLATE, "jobTemplate": {"spec": _TEMPLATE}},
 }
-_FLAGS = ("--controller-class", "--namespace")
 _OPERATOR: Mapping[str, _Shape] = {
     "metadata": _METADATA,
     "spec": {
         "replicas": int,
         "selector": {"matchLabels": _TEXTS},
-        "template": {"spec": {"containers": [{"args": [str]}]}},
     },
     "status": {"readyReplicas": int},
 }
@@ -200,17 +196,7 @@ def keep_used_fields(plural: str, found: Any) -> LiveObject:  # noqa: ANN401 - a
     used: dict[str, Any] = _pick_fields(found, _SHAPES[plural])
     if plural in _SPECS:
         return {**used, "spec": found.get("spec")}
-    if plural == OPERATOR:
-        for container in child(used, "spec", "template", "spec").get("containers") or ():
-            container["args"] = [*_operator_flags(container.get("args") or ())]
     return used
-
-
-def _operator_flags(arguments: Sequence[str]) -> Iterator[str]:
-    """The arguments that say what an operator serves, with their values; any other may be a credential."""
-    for number, each in enumerate(arguments):
-        if each.startswith(_FLAGS) or (number and arguments[number - 1] in _FLAGS):
-            yield each
 
 
 def _pick_fields(found: Any, shape: _Shape) -> Any:  # noqa: ANN401 - any JSON

@@ -141,7 +141,7 @@ def problems(manifest: Manifest, live: Live, evidence: Evidence | None = None) -
     if live.external_secret is not None and live.has_secrets:
         objects += tuple(_secret_problems(manifest, live))
     if live.external_secret is not None and live.has_store:
-        store = store_problems(manifest.store, live.store, manifest.namespace, live.namespace, live.store_warning)
+        store = store_problems(manifest.store, live.store, manifest.namespace, live.store_warning)
         objects += tuple(store)
     if evidence is None:
         return objects
@@ -149,7 +149,7 @@ def problems(manifest: Manifest, live: Live, evidence: Evidence | None = None) -
     log_in = tuple(_log_in_problems(manifest, live, states, evidence))
     objects = tuple(_add_cause(each, manifest, live, evidence) for each in objects)
     states = frozenset(each.state for each in objects)
-    down = evidence.operator.problem(live.store, manifest.namespace) if evidence.operator is not None else None
+    down = evidence.operator.problem() if evidence.operator is not None else None
     times = tuple(_time_problems(manifest, live, states, evidence))
     times = times or tuple(_refresh_problems(manifest, live, evidence))
     if down is not None:
@@ -260,7 +260,7 @@ def _refuse_operator(problem: ClusterProblem, manifest: Manifest) -> ClusterProb
 
 def unknowns(manifest: Manifest, live: Live) -> tuple[str, ...]:
     """What is unclear about the live store of a manifest, with remedies, and who else owns keys of its Secret."""
-    found = store_unknowns(manifest.store, live.store, manifest.namespace, live.namespace) if live.has_store else ()
+    found = store_unknowns(manifest.store, live.store, manifest.namespace) if live.has_store else ()
     return (
         *(f"{unknown.message}; {unknown.mend}" for unknown in found),
         *(

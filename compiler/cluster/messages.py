@@ -174,11 +174,6 @@ def is_denied_read(said: str) -> bool:
     return bool(is_refused) and not words.intersection((*_NO_ANSWERS, "SecretDisabled")) and not is_log_in_failure(said)
 
 
-def is_denied_log_in(said: str) -> bool:
-    """Whether a Vault refused a log-in or a token without saying what is wrong with it."""
-    return "permission denied" in _specific(said[:_LONGEST])
-
-
 def describe_failure(
     external_secret: LiveObject,
     warning: LiveObject | None,

@@ -4,12 +4,11 @@ A store object is ready, leads to the written store, and lets a namespace use it
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from compiler.cluster.messages import find_words, is_denied_log_in, is_log_in_failure
+from compiler.cluster.messages import find_words, is_log_in_failure
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import (
     CERTIFICATES,
@@ -29,28 +28,18 @@ from compiler.model.provider import UNKNOWN
 from compiler.model.store import Sameness, compare_stores, parse_address
 from compiler.model.values import child
 from compiler.stores.registry import live_identity
-from compiler.text.wording import BLANK, kubectl_line, quote, shell_line
+from compiler.text.wording import BLANK, kubectl_line, quote
 
-# The class of an operator without the argument, and of a store that names none. Any operator serves such a store.
+# The class of a store that names none. Any operator serves such a store.
 _DEFAULT_CLASS = "default"
-# Patterns with the same meaning in Python and Go, the operator's language. No repeated groups: with these, Python can
-# take forever, and Go does not.
-_GO_PATTERN = re.compile(
-    r"\^?(?:[a-z0-9.-]|\\[.d-]|\[\^?[a-z0-9-]+\]|[*+?](?![*+?]))*\$?|\^?\([a-z0-9|-]+\)\$?", re.ASCII
-)
+# The conditions of a store by patterns and labels are left to the operator, which names what it denies.
+_UNCHECKED = ("namespaceRegexes", "namespaceSelector")
 
 
 def store_problems(
-    store: Store,
-    live: LiveObject | None,
-    namespace: str,
-    labelled: LiveObject | None = None,
-    warning: LiveObject | None = None,
+    store: Store, live: LiveObject | None, namespace: str, warning: LiveObject | None = None
 ) -> Iterator[ClusterProblem]:
-    """The problems with the live object of `store`.
-
-    `labelled` is the namespace's object, and `warning` the newest one about the store object, if they were read.
-    """
+    """The problems with the live object of `store`; `warning` is the newest one about it, if that was read."""
     subject, describe = _subject(store), store_object_line("describe", store, namespace)
     if live is None:
         # If the chart does not render it, a person applies it from a file outside the project.
@@ -71,14 +60,9 @@ def store_problems(
             yield ClusterProblem(ClusterState.STORE_NOT_READY, f"{subject} is not ready: {why}", describe)
     if (found := identity_problem(store, live, namespace)) is not None and not found.is_unproven:
         yield found
-    if allows_namespace(live, namespace, labelled) is False:
+    if allows_namespace(live, namespace) is False:
         message = f"{subject} does not allow the namespace {quote(namespace)}"
         yield ClusterProblem(ClusterState.STORE_CLOSED, message, "add it to the store's `conditions`")
-
-
-# Vault locks these log-ins after several that fail. https://developer.hashicorp.com/vault/docs/concepts/user-lockout
-_LOCKED_LOG_INS = frozenset({"appRole", "userPass", "ldap"})
-_LOCKED = ", ".join(f"`{shell_line(each, 'read', 'sys/locked-users')}`" for each in ("bao", "vault"))
 
 
 def log_in_problem(store: Store, live: LiveObject, namespace: str, said: str) -> ClusterProblem:
@@ -91,24 +75,18 @@ def log_in_problem(store: Store, live: LiveObject, namespace: str, said: str) ->
     else:
         shown = f"{store_object_line('get', store, namespace)} -o yaml"
         mend = f"correct the role or identity that it logs in by, which {shown} shows"
-    log_ins = child(live, "spec", "provider", store.provider.id, "auth")
-    if is_denied_log_in(said) and not _LOCKED_LOG_INS.isdisjoint(log_ins):
-        message += "; after several refused log-ins a role may be locked for 15 min"
-        mend += f"; where it is valid and the role locked, wait, or have an administrator unlock it: {_LOCKED}"
     return ClusterProblem(ClusterState.STORE_LOG_IN, message, mend)
 
 
-def store_unknowns(
-    store: Store, live: LiveObject | None, namespace: str, labelled: LiveObject | None = None
-) -> Iterator[ClusterProblem]:
+def store_unknowns(store: Store, live: LiveObject | None, namespace: str) -> Iterator[ClusterProblem]:
     """What cannot be determined about the live object of `store`, in the form of problems."""
     if live is None:
         return
     if (found := identity_problem(store, live, namespace)) is not None and found.is_unproven:
         yield found
-    if allows_namespace(live, namespace, labelled) is None:
+    if allows_namespace(live, namespace) is None:
         allows = f"{_subject(store)} allows the namespace {quote(namespace)}"
-        message = f"whether {allows} depends on what cannot be read here"
+        message = f"not checked: whether {allows}, which it decides by a pattern or labels"
         yield ClusterProblem(ClusterState.STORE_CLOSED, message, store_object_line("get", store, namespace))
 
 
@@ -206,56 +184,24 @@ def controller_of(store: LiveObject) -> str:
     return str((store.get("spec") or {}).get("controller") or _DEFAULT_CLASS)
 
 
-def allows_namespace(store: LiveObject, namespace: str, labelled: LiveObject | None = None) -> bool | None:
-    """Whether ExternalSecrets of `namespace` may use `store`; `labelled` is the namespace's object, if it was read.
+def allows_namespace(store: LiveObject, namespace: str) -> bool | None:
+    """Whether ExternalSecrets of `namespace` may use `store`; None if a pattern or labels decide that.
 
-    None if that depends on labels or a pattern that cannot be judged here. A SecretStore serves its own namespace. A
-    ClusterSecretStore serves every namespace that meets one of its conditions, or all without conditions.
+    A SecretStore serves its own namespace. A ClusterSecretStore serves every namespace that meets one of its
+    conditions, or all without conditions.
     """
     conditions = (store.get("spec") or {}).get("conditions") or ()
     if store.get("kind") == "SecretStore" or not conditions:
         return True
-    found = {verdict for each in conditions for verdict in _judge_condition(each, namespace, labelled)}
-    if True in found:
+    if any(namespace in (each.get("namespaces") or ()) for each in conditions):
         return True
-    return None if None in found else False
-
-
-def _judge_condition(condition: LiveObject, namespace: str, labelled: LiveObject | None) -> Iterator[bool | None]:
-    yield namespace in (condition.get("namespaces") or ())
-    for pattern in condition.get("namespaceRegexes") or ():
-        try:
-            # Unanchored, as the operator matches.
-            yield re.search(pattern, namespace) is not None if _GO_PATTERN.fullmatch(pattern) else None
-        except re.error:
-            yield None
-    selector = condition.get("namespaceSelector")
-    if selector is not None:
-        yield _is_selected(selector, labelled) if labelled is not None else None
-
-
-def _is_selected(selector: LiveObject, labelled: LiveObject) -> bool:
-    labels = (labelled.get("metadata") or {}).get("labels") or {}
-    wanted = selector.get("matchLabels") or {}
-    met = all(labels.get(key) == value for key, value in wanted.items())
-    return met and all(_meets_expression(each, labels) for each in selector.get("matchExpressions") or ())
-
-
-def _meets_expression(expression: LiveObject, labels: LiveObject) -> bool:
-    key, values = str(expression.get("key")), expression.get("values") or ()
-    return {
-        "In": key in labels and labels.get(key) in values,
-        "NotIn": labels.get(key) not in values,
-        "Exists": key in labels,
-        "DoesNotExist": key not in labels,
-    }.get(str(expression.get("operator")), False)
+    return None if any(name in each for each in conditions for name in _UNCHECKED) else False
 
 
 # The kubelet's reasons for a container that does not run which are shown.
 _CRASHES = ("CrashLoopBackOff", "Error", "OOMKilled")
 _UNSTARTED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "RunContainerError")
 _PARTS = {WEBHOOK: "webhook", CERTIFICATES: "controller of certificates"}
-_FILLED_IN = "$("
 # One operator has three Deployments. Many more failing ones are not all looked at.
 _MOST_FAILING = 9
 
@@ -276,29 +222,24 @@ class Operator:
         every = self.deployments or ()
         return group_pairs((str(child(each, "metadata", "labels").get(NAME_LABEL)), each) for each in every)
 
-    def controllers(self, store: LiveObject | None, namespace: str) -> tuple[LiveObject, ...]:
-        """The Deployments that would handle an ExternalSecret of this namespace and store."""
-        return tuple(each for each in self.parts(CONTROLLER) if _serves(each, store, namespace))
+    def problem(self) -> ClusterProblem | None:
+        """The problem that every operator is down; None if one runs, or if that is not known."""
+        return next(self._down(self.parts(CONTROLLER), ClusterState.OPERATOR_DOWN, "the operator"), None)
 
-    def problem(self, store: LiveObject | None, namespace: str) -> ClusterProblem | None:
-        """The problem that every operator for the store is down; None if one runs, or if that is not known."""
-        return next(self._down(self.controllers(store, namespace), ClusterState.OPERATOR_DOWN, "the operator"), None)
-
-    def runs(self, store: LiveObject | None, namespace: str) -> bool | None:
-        """Whether an operator for the store runs; None if its Deployments may not be listed, or are not found."""
-        return self.problem(store, namespace) is None if self.controllers(store, namespace) else None
+    def runs(self) -> bool | None:
+        """Whether an operator runs; None if its Deployments may not be listed, or are not found."""
+        return self.problem() is None if self.parts(CONTROLLER) else None
 
     def webhook_problem(self) -> ClusterProblem | None:
         """The problem that no webhook of the operator runs, so that writes are refused."""
         return next(self._down(self.parts(WEBHOOK), ClusterState.WEBHOOK_DOWN, "the operator's webhook"), None)
 
-    def notes(self, store: LiveObject | None, namespace: str) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """Problems of the operator that have no effect now, with the command that fixes them, and what is not known."""
         found = [*self.webhook_notes(), *self._notes(CERTIFICATES, "the webhook's certificate is not renewed")]
-        if self.deployments is not None and not self.controllers(store, namespace):
-            label = f"has the label {NAME_LABEL}={CONTROLLER}"
-            why = "of the class of the store, and for this namespace, " if self.parts(CONTROLLER) else ""
-            found.append(f"whether the operator runs is judged by its work alone: no Deployment {why}{label}")
+        if self.deployments is not None and not self.parts(CONTROLLER):
+            label = f"{NAME_LABEL}={CONTROLLER}"
+            found.append(f"no operator Deployment found (label {label}); judged by its last sync")
         return tuple(found)
 
     def webhook_notes(self) -> tuple[str, ...]:
@@ -364,22 +305,3 @@ def _container_failures(pod: LiveObject) -> Iterator[tuple[str, str]]:
             child(each, "state", "terminated").get("reason"),
         )
         yield from ((str(each.get("name")), str(reason)) for reason in said if reason in (*_CRASHES, *_UNSTARTED))
-
-
-def _serves(deployment: LiveObject, store: LiveObject | None, namespace: str) -> bool:
-    flags = _flags(deployment)
-    wanted = str(child(store or {}, "spec").get("controller") or "")
-    own, scope = flags.get("--controller-class", _DEFAULT_CLASS), flags.get("--namespace", "")
-    # A value that the kubelet fills in is not known here.
-    return (wanted in ("", own) or _FILLED_IN in own) and (scope in ("", namespace) or _FILLED_IN in scope)
-
-
-def _flags(deployment: LiveObject) -> dict[str, str]:
-    """The flags of the operator's containers, given as `--name=value` or as two arguments."""
-    containers = child(deployment, "spec", "template", "spec").get("containers") or ()
-    words = [word for each in containers for word in each.get("args") or ()]
-    found: dict[str, str] = {}
-    for word, behind in zip(words, [*words[1:], ""], strict=False):
-        name, is_given, value = word.partition("=")
-        found[name] = value if is_given else behind
-    return found

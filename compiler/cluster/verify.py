@@ -19,7 +19,6 @@ from compiler.cluster.operator import read_operator, store_problems, store_unkno
 from compiler.cluster.pods import judge_starts, pods_by_secret
 from compiler.cluster.problem import FAILING, ClusterProblem, ClusterState
 from compiler.cluster.view import (
-    NAMESPACES,
     OPERATOR,
     OPERATOR_PODS,
     PODS,
@@ -46,7 +45,7 @@ Check = Callable[[Written], tuple[Diagnostic, ...]]
 
 
 # What `verify --cluster` and the gate of a switch go on without.
-OPTIONAL = frozenset({SECRETS, NAMESPACES, PODS, OPERATOR, OPERATOR_PODS, STORE_EVENTS})
+OPTIONAL = frozenset({SECRETS, PODS, OPERATOR, OPERATOR_PODS, STORE_EVENTS})
 
 
 _RESTART = "restart-needed"
@@ -163,10 +162,9 @@ def _check_stores(expected: Sequence[Manifest], other: Store | None, view: Clust
 
 def _check_store(store: Store, namespace: str, view: ClusterView) -> Iterator[Diagnostic]:
     live = view.store(store.kind, store.name, namespace)
-    labelled = view.labels_for(live, namespace)
-    for problem in store_problems(store, live, namespace, labelled, view.store_warning(live)):
+    for problem in store_problems(store, live, namespace, view.store_warning(live)):
         yield BY_ID["store-not-ready"].diagnostic(Finding(problem.message, store.node.key_span, help=problem.mend))
-    for unknown in store_unknowns(store, live, namespace, labelled):
+    for unknown in store_unknowns(store, live, namespace):
         mend, severity = unknown.mend, Severity.NOTE
         if unknown.is_unproven:
             mend, severity = f"{mend}; to accept it: {ACCEPT_STORE} {store.id}", Severity.WARNING

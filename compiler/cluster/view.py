@@ -90,7 +90,6 @@ class Live:
     external_secret: LiveObject | None
     secret: LiveObject | None  # its metadata
     store: LiveObject | None
-    namespace: LiveObject | None = None  # for stores that select by its labels
     has_secrets: bool = True  # False if Secrets were not read
     has_store: bool = True  # False if the store object may not be read
     other_type: str | None = None  # see `ClusterView.other_type`
@@ -251,13 +250,6 @@ class ClusterView:
         what = f"read {plural} in {namespace}"
         return self._read_once(what, lambda: self._reader.store_object(kind, name, namespace), plural, scope, name)
 
-    def labels_for(self, store: LiveObject | None, namespace: str) -> LiveObject | None:
-        """The namespace's object, if `store` selects by labels and it may be read; else None."""
-        if not selects_by_labels(store):
-            return None
-        what = f"read namespaces in {namespace}"
-        return self._read_once(what, lambda: self._reader.namespace_object(namespace), NAMESPACES, namespace)
-
     def warning(self, external_secret: LiveObject) -> LiveObject | None:
         """The newest warning about an ExternalSecret; None without one, or if events may not be read."""
         metadata = child(external_secret, "metadata")
@@ -320,7 +312,6 @@ class ClusterView:
             external_secret,
             (secrets or {}).get(manifest.target),
             store,
-            self.labels_for(store, namespace),
             secrets is not None,
             store is not None or not self.has_refused(STORES[kind], namespace if kind == "SecretStore" else ""),
             self.other_type(manifest),
@@ -500,11 +491,6 @@ def writers(found: LiveObject | None, *path: str) -> Iterator[tuple[str, str, Li
     for each in child(found or {}, "metadata").get("managedFields") or ():
         if fields := child(each, "fieldsV1", *path):
             yield str(each.get("time") or ""), str(each.get("manager") or ""), fields
-
-
-def selects_by_labels(store: LiveObject | None) -> bool:
-    """Whether the store's access depends on labels of the namespace."""
-    return any("namespaceSelector" in each for each in child(store or {}, "spec").get("conditions") or ())
 
 
 # With room on both sides for the intervals that are added and subtracted.

@@ -22,7 +22,6 @@ from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.times import last_read_before
 from compiler.cluster.view import (
     CLOCKS,
-    NAMESPACES,
     OPERATOR,
     OPERATOR_PODS,
     SECRETS,
@@ -39,7 +38,7 @@ from compiler.operations.cutover_gate import About, Check, CutoverRequest, Switc
 from compiler.text.wording import command_line, list_names, pluralize, quote, repeat_option
 
 # What the gate goes on without. Not every cluster has Rollouts.
-OPTIONAL = frozenset({SECRETS, NAMESPACES, OPERATOR, OPERATOR_PODS, STORE_EVENTS, "rollouts"})
+OPTIONAL = frozenset({SECRETS, OPERATOR, OPERATOR_PODS, STORE_EVENTS, "rollouts"})
 # With one of these an ExternalSecret is never switched.
 _GONE = (ClusterState.ABSENT, ClusterState.DELETED, ClusterState.FOREIGN)
 # These do not stop a switch back: a failing operator may be the reason for it.
@@ -181,19 +180,17 @@ class ClusterGate:
     def _check_stores(self, switch: Switch, *, is_back: bool) -> Iterator[Check]:
         namespace, (store, present) = switch.namespace, (switch.destination, switch.source)
         live, present_live = (self._view.store(each.kind, each.name, namespace) for each in (store, present))
-        labelled = self._view.labels_for(live, namespace)
-        unknown = list(store_unknowns(store, live, namespace, labelled))
+        unknown = list(store_unknowns(store, live, namespace))
         # If the store is unproven, values may be compared in one store and read from another.
         unproven = [each for each in unknown if each.is_unproven and not is_back]
         controller = self._other_controller(switch, live, present_live)
         warning = self._view.store_warning(live)
-        refused = [*store_problems(store, live, namespace, labelled, warning), *controller, *unproven]
+        refused = [*store_problems(store, live, namespace, warning), *controller, *unproven]
         yield from (Check(About.CLUSTER_STORE, Verdict.REFUSED, each.message, each.mend) for each in refused)
         noted = (each for each in unknown if each not in unproven)
         yield from (Check(About.CLUSTER_STORE, Verdict.NOTED, each.message, each.mend) for each in noted)
         if not refused:
-            # Left out if its labels or patterns could not be judged.
-            is_known = live is not None and allows_namespace(live, namespace, labelled)
+            is_known = live is not None and allows_namespace(live, namespace)
             allows = f" and allows the namespace {quote(namespace)}" if is_known else ""
             yield Check(About.CLUSTER_STORE, Verdict.PASSED, f"the {store.kind} {quote(store.name)} is ready{allows}")
         # If the present store is another one, pods do not have the values that were compared.

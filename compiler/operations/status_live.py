@@ -38,7 +38,6 @@ from compiler.cluster.view import (
     DATA_HASH,
     EVENTS,
     EXTERNAL_SECRETS,
-    NAMESPACES,
     OPERATOR,
     OPERATOR_PODS,
     PODS,
@@ -83,16 +82,13 @@ if TYPE_CHECKING:
     from compiler.operations.deployment import Deployment
 
 # What `status` can do without, and reports. Without ExternalSecrets it ends, after collecting all missing permissions.
-OPTIONAL = frozenset(
-    {EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, NAMESPACES, OPERATOR, OPERATOR_PODS, STORE_EVENTS, *STORES.values()}
-)
+OPTIONAL = frozenset({EXTERNAL_SECRETS, SECRETS, PODS, EVENTS, OPERATOR, OPERATOR_PODS, STORE_EVENTS, *STORES.values()})
 # Needed to prove that a secret is in effect; pods, events and labels only add details.
 NEEDED = frozenset({SECRETS, *STORES.values()})
 _ABOUT = {
     SECRETS: "keys of the Secret",
     PODS: "pods",
     EVENTS: "the operator's warnings",
-    NAMESPACES: "the namespace's labels",
     EXTERNAL_SECRETS: "ExternalSecrets of other namespaces",
     OPERATOR: "whether the operator runs",
     OPERATOR_PODS: "why the operator's pods are not ready",
@@ -335,11 +331,11 @@ class Snapshot:
                     failing.setdefault(_store_of(each, space), f"{space}/{name}")
         return failing
 
-    def notes(self, manifest: Manifest, live: Live, *, is_fine: bool) -> tuple[str, ...]:
+    def notes(self, manifest: Manifest, *, is_fine: bool) -> tuple[str, ...]:
         """Notes for a secret: another ExternalSecret fails on its store, and problems of the operator."""
         failing = self.failing_on(manifest) if is_fine else None
         others = (f"another ExternalSecret on this store fails: {failing}",) if failing is not None else ()
-        return (*others, *self.operator.notes(live.store, manifest.namespace))
+        return (*others, *self.operator.notes())
 
     def failing_on(self, manifest: Manifest) -> str | None:
         """A failing ExternalSecret on the same store that is not of this run, as namespace/name; None without one."""
@@ -436,7 +432,7 @@ class StatusJudge:
         helps = (_deletion_lines(manifest, live, states) if values.is_sound else ()) or helps
         notes = starts.notes if all(each.state in OF_PODS for each in every) else ()
         beside = self._fails_beside(snapshot) if not every else ()
-        notes += (*snapshot.notes(manifest, live, is_fine=not every and not beside), *self._note_beside(beside))
+        notes += (*snapshot.notes(manifest, is_fine=not every and not beside), *self._note_beside(beside))
         return LiveState(
             every,
             said,
@@ -454,7 +450,7 @@ class StatusJudge:
             self._is_other_ready(view, secret, namespace) if every else None,
             beside,
             self._deploy_lines(snapshot, states),
-            operator_runs=snapshot.operator.runs(live.store, namespace),
+            operator_runs=snapshot.operator.runs(),
             store_ready=not states & OF_STORE if live.has_store else None,
         )
 
@@ -514,10 +510,10 @@ class StatusJudge:
         found = view.store(other.kind, other.name, namespace)
         if found is None and view.has_refused(STORES[other.kind], namespace if other.kind == "SecretStore" else ""):
             return None
-        return not any(store_problems(other, found, namespace, view.labels_for(found, namespace)))
+        return not any(store_problems(other, found, namespace))
 
     def _unproven_store(self, manifest: Manifest, live: Live) -> str:
-        store, found = manifest.store, store_unknowns(manifest.store, live.store, manifest.namespace, live.namespace)
+        store, found = manifest.store, store_unknowns(manifest.store, live.store, manifest.namespace)
         is_accepted = store.id in self._status.accepted
         return store.id if not is_accepted and any(each.is_unproven for each in found) else ""
 

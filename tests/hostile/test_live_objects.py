@@ -241,7 +241,7 @@ def test_objects_as_a_server_has_them_are_read_by_all(readers: Commands) -> None
 LIKE_ANOTHER = {"secretstores", "statefulsets", "daemonsets", "jobs", "rollouts"}
 
 
-@pytest.mark.parametrize("plural", sorted({*TYPES, "namespaces"} - LIKE_ANOTHER))
+@pytest.mark.parametrize("plural", sorted({*TYPES} - LIKE_ANOTHER))
 def test_a_field_of_another_type_breaks_nothing(readers: Commands, plural: str) -> None:
     usual = objects(readers.environment)
     asking = [read for read in readers.all() if plural in asked_by(read, usual)]

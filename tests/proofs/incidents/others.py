@@ -44,10 +44,6 @@ def _delete_secret(scene: Scene, name: str) -> None:
     scene.cluster.delete("secrets", SPACE, name)
 
 
-def _unlock(scene: Scene, path: str) -> None:
-    scene.bao.call("PUT", f"sys/locked-users/{path}", {})
-
-
 def _look(scene: Scene, *_: str) -> None:
     """It shows something, and changes nothing."""
     del scene
@@ -62,7 +58,6 @@ LINES: tuple[tuple[str, Callable[..., None]], ...] = (
     (rf"kubectl -n {SPACE} delete secret ({'|'.join(WORKLOADS.values())})", _delete_secret),
     (rf"argocd app sync {_NAME}", _sync),
     (rf"argocd app set {_NAME} --values {_NAME}", _set_values),
-    (r"(?:bao|vault) write -f sys/locked-users/([\w./-]+/unlock/[\w-]+)", _unlock),
     (_LOOK, _look),
 )
 

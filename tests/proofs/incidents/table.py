@@ -319,8 +319,8 @@ INCIDENTS = (
         "role locked",
         _lock_role,
         "store-log-in-failed",
-        ("permission denied", "may be locked"),
-        others={"locked": _unlock_role},
+        ("permission denied",),
+        others={"valid credential": _unlock_role},
     ),
     Incident(
         10,

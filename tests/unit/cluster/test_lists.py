@@ -398,7 +398,7 @@ MALFORMED: list[tuple[Callable[[KubernetesCluster], object], dict[str, object]]]
     ),
     (
         lambda cluster: cluster.store_object("SecretStore", "a", "team"),
-        {"spec": {"conditions": [{"namespaceSelector": {"matchExpressions": ["x"]}}]}},
+        {"spec": {"conditions": [{"namespaces": "x"}]}},
     ),
     (
         lambda cluster: cluster.collection("pods", "team"),

@@ -10,7 +10,6 @@ from compiler.cluster import messages
 from compiler.cluster.messages import (
     describe_failure,
     find_words,
-    is_denied_log_in,
     is_denied_read,
     is_log_in_failure,
     webhook_failure,
@@ -138,7 +137,6 @@ def test_a_text_of_any_length_costs_little(text: str) -> None:
 )
 def test_the_check_of_a_store_is_a_log_in(said: str, *, is_of_store: bool) -> None:
     assert is_log_in_failure(said, is_of_store=True) is is_of_store
-    assert is_denied_log_in(said) is ("permission denied" in said)
 
 
 def failing(message: str = "no", changed: str | None = None) -> dict[str, Any]:

@@ -1,14 +1,11 @@
-from typing import Any
-
 import pytest
 
 from compiler.cluster.client import KubernetesCluster
-from compiler.cluster.fields import keep_used_fields
 from compiler.cluster.operator import Operator, read_operator
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.verify import OPTIONAL
 from compiler.cluster.view import OPERATOR, ClusterError, ClusterView
-from tests.unit.operations.status_world import SPACE, World
+from tests.unit.operations.status_world import World
 
 CONTROLLER = "external-secrets/external-secrets"
 SCALE = "kubectl -n external-secrets scale deployment/external-secrets --replicas=1"
@@ -18,18 +15,18 @@ def look(world: World) -> Operator:
     return read_operator(world.view())
 
 
-def problem(world: World, **spec: Any) -> ClusterProblem | None:  # noqa: ANN401 - fields of a store object
-    return look(world).problem({"spec": spec}, SPACE)
+def problem(world: World) -> ClusterProblem | None:
+    return look(world).problem()
 
 
-def notes(world: World, **spec: Any) -> tuple[str, ...]:  # noqa: ANN401 - fields of a store object
-    return look(world).notes({"spec": spec}, SPACE)
+def notes(world: World) -> tuple[str, ...]:
+    return look(world).notes()
 
 
-def deploy(world: World, namespace: str, *args: str, ready: int = 1, name: str = "external-secrets") -> None:
+def deploy(world: World, namespace: str, ready: int = 1, name: str = "external-secrets") -> None:
     """Another operator in that namespace."""
     labels = {"app.kubernetes.io/name": name}
-    spec = {"replicas": 1, "template": {"spec": {"containers": [{"args": [*args]}]}}}
+    spec = {"replicas": 1}
     metadata = {"name": "second", "namespace": namespace, "labels": labels}
     world.double.put("deployments", {"metadata": metadata, "spec": spec, "status": {"readyReplicas": ready}})
 
@@ -112,58 +109,17 @@ def test_under_another_label_the_operator_is_not_found_and_never_down(world: Wor
         world.double.delete("deployments", "external-secrets", f"external-secrets{each}")
     assert (problem(world), look(world).webhook_problem()) == (None, None)
     (note,) = notes(world)
-    assert note.endswith("no Deployment has the label app.kubernetes.io/name=external-secrets")
+    assert note.startswith("no operator Deployment found (label app.kubernetes.io/name=external-secrets)")
 
 
 def test_without_the_right_nothing_is_known_and_only_what_is_optional_may_be_refused(world: World) -> None:
     world.double.refused["list deployments"] = 403
     view = world.view()
     found = read_operator(view)
-    assert (found.problem(None, SPACE), found.webhook_problem(), found.notes(None, SPACE)) == (None, None, ())
+    assert (found.problem(), found.webhook_problem(), found.notes()) == (None, None, ())
     assert view.has_refused(OPERATOR, "")
     with pytest.raises(ClusterError, match="list deployments"):
         read_operator(ClusterView(world.cluster, OPTIONAL - {OPERATOR}))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "store", "is_down"),
-    [
-        # A store without a controller is every operator's.
-        ((), {}, False),
-        (("--controller-class=dev",), {}, False),
-        (("--controller-class=dev",), {"controller": "dev"}, False),
-        (("--controller-class", "dev"), {"controller": "dev"}, False),
-        # The first one has the default class, and is down.
-        (("--controller-class=dev",), {"controller": "default"}, True),
-        ((), {"controller": "default"}, False),
-        (("--namespace=agents",), {}, False),
-        (("--namespace=elsewhere",), {}, True),
-        # What the kubelet fills in is not known.
-        (("--controller-class=$(CLASS)", "--namespace=$(WHERE)"), {"controller": "default"}, False),
-    ],
-)
-def test_of_several_operators_those_count_that_serve_the_store(
-    world: World, arguments: tuple[str, ...], store: dict[str, Any], *, is_down: bool
-) -> None:
-    world.platform.run_operator("", 0)
-    deploy(world, "elsewhere", *arguments)
-    found = problem(world, **store)
-    assert (found is not None) is is_down
-
-
-def test_of_a_class_that_no_operator_has_it_is_said_that_nobody_knows(world: World) -> None:
-    world.platform.run_operator("", 0)
-    assert problem(world, controller="another") is None
-    (note,) = notes(world, controller="another")
-    assert "no Deployment of the class of the store, and for this namespace, has the label" in note
-
-
-def test_of_an_operator_s_arguments_only_those_are_kept_that_say_what_it_serves() -> None:
-    words = ["--token=s3ntinel", "--namespace", "a", "s3ntinel", "--controller-class=dev"]
-    containers = [{"args": words, "env": [{"name": "A", "value": "s3ntinel"}]}]
-    found = {"metadata": {"name": "a"}, "spec": {"template": {"spec": {"containers": containers}}}}
-    kept = keep_used_fields(OPERATOR, found)
-    assert kept["spec"]["template"]["spec"]["containers"] == [{"args": ["--namespace", "a", "--controller-class=dev"]}]
 
 
 @pytest.mark.parametrize(

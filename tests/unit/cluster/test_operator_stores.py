@@ -10,7 +10,7 @@ from compiler.cluster.operator import (
     store_unknowns,
 )
 from compiler.cluster.problem import ClusterState
-from compiler.cluster.view import credential_of, selects_by_labels
+from compiler.cluster.view import credential_of
 from compiler.model.document import Node, Source, extent
 from compiler.model.environment import Store
 from compiler.stores.registry import PROVIDERS
@@ -20,7 +20,6 @@ AZURE_OBJECT = by_name("clustersecretstores-list")["azure-keyvault-store"]
 NODE = Node({}, Source("environments/prod.yaml", "stores\n"), extent(0, 0, 0, 6))
 SERVER, VAULT_URL = "http://vault.vault.svc.cluster.local:8200", "https://myvault.vault.azure.net"
 WAY_OUT = "in the environment, as the cluster has it, and `reachableAt` for the address from here"
-LABELLED = {"metadata": {"labels": {"team": "ai"}}}
 
 
 def written(provider: str = "vault", address: str | None = SERVER, **more: Any) -> Store:  # noqa: ANN401 - its fields
@@ -63,41 +62,14 @@ def test_a_recorded_store_is_ready_and_open_to_all() -> None:
         ([{"namespaces": ["agents"]}], True),
         ([{"namespaces": ["other"]}], False),
         ([{"namespaces": ["other"]}, {"namespaces": ["agents"]}], True),
-        ([{"namespaceRegexes": ["gen"]}], True),
-        ([{"namespaceRegexes": ["^gen"]}], False),
-        ([{"namespaceRegexes": ["^[a-z]+s$"]}], True),
-        ([{"namespaceRegexes": ["^(agents|team)$"]}], True),
-        ([{"namespaceRegexes": [r"^age\d"]}], False),
-        ([{"namespaceRegexes": ["[[:alpha:]]"]}], None),
-        ([{"namespaceRegexes": ["(a+)+$"]}], None),
-        ([{"namespaceRegexes": ["*a"]}], None),
-        ([{"namespaceRegexes": ["[z-a]"]}], None),
+        ([{"namespaceRegexes": ["gen"]}], None),
+        ([{"namespaceSelector": {}}, {"namespaces": ["other"]}], None),
         ([{"namespaceRegexes": ["("]}, {"namespaces": ["agents"]}], True),
         ([{}], False),
     ],
 )
 def test_conditions_are_joined_by_or(conditions: list[dict[str, Any]], expected: object) -> None:
     assert allows_namespace(store(*conditions), "agents") is expected
-
-
-@pytest.mark.parametrize(
-    ("selector", "expected"),
-    [
-        ({"matchLabels": {"team": "ai"}}, True),
-        ({"matchLabels": {"team": "other"}}, False),
-        ({}, True),
-        ({"matchExpressions": [{"key": "team", "operator": "In", "values": ["ai"]}]}, True),
-        ({"matchExpressions": [{"key": "x", "operator": "In", "values": ["ai"]}]}, False),
-        ({"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["ai"]}]}, False),
-        ({"matchExpressions": [{"key": "x", "operator": "NotIn", "values": ["ai"]}]}, True),
-        ({"matchExpressions": [{"key": "team", "operator": "Exists"}]}, True),
-        ({"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}, False),
-        ({"matchExpressions": [{"key": "team", "operator": "Gt"}]}, False),
-    ],
-)
-def test_a_selector_is_met_by_the_labels_of_the_namespace(selector: dict[str, Any], expected: object) -> None:
-    assert allows_namespace(store({"namespaceSelector": selector}), "agents", LABELLED) is expected
-    assert allows_namespace(store({"namespaceSelector": selector}), "agents") is None
 
 
 def test_a_secret_store_serves_its_own_namespace() -> None:
@@ -243,12 +215,11 @@ def test_a_store_that_is_closed_to_the_namespace_is_a_lack_and_one_that_cannot_b
     closed["spec"]["conditions"] = [{"namespaces": ["other"]}]
     (lack,) = store_problems(written(), closed, "agents")
     assert lack.message == 'the ClusterSecretStore "a-store" does not allow the namespace "agents"'
-    assert not selects_by_labels(closed)
     closed["spec"]["conditions"] = [{"namespaceSelector": {"matchLabels": {"team": "ai"}}}]
-    assert selects_by_labels(closed)
     (doubt,) = store_unknowns(written(), closed, "agents")
-    assert "depends on what cannot be read here" in doubt.message
-    assert list(store_unknowns(written(), closed, "agents", LABELLED)) == []
+    assert doubt.message.startswith(
+        'not checked: whether the ClusterSecretStore "a-store" allows the namespace "agents"'
+    )
 
 
 SECRET_KEY = {"name": "azure-sp", "namespace": "eso", "key": "k"}

@@ -87,22 +87,11 @@ def test_a_store_of_the_cluster_is_one_and_one_of_a_namespace_another_in_each(
     assert cluster.asked == ["ClusterSecretStore x/s", "SecretStore x/s", "SecretStore y/s"]
 
 
-def test_labels_are_asked_for_where_a_store_selects_by_them(cluster: Counted, view: ClusterView) -> None:
-    assert view.live(MANIFEST).namespace is None
-    assert view.labels_for(None, SPACE) is None
-    assert "namespace team" not in cluster.asked
-    selecting: dict[str, Any] = {"spec": {"conditions": [{"namespaceSelector": {}}]}}
-    for _ in range(2):
-        assert view.labels_for(selecting, SPACE) == {"metadata": {"name": SPACE}}
-    assert cluster.asked.count("namespace team") == 1
-
-
 def test_what_may_not_be_asked_is_kept_and_the_rest_goes_on(cluster: Counted, view: ClusterView) -> None:
-    cluster.errors = {"secrets": DENIED, "namespace": DENIED}
-    cluster.selector = {"namespaceSelector": {}}
+    cluster.errors = {"secrets": DENIED}
     live = view.live(MANIFEST)
-    assert (live.secret, live.has_secrets, live.namespace) == (None, False, None)
-    assert view.refused == {("secrets", SPACE): DENIED, ("namespaces", SPACE): DENIED}
+    assert (live.secret, live.has_secrets) == (None, False)
+    assert view.refused == {("secrets", SPACE): DENIED}
     assert view.by_name("secrets", SPACE) is None
     assert cluster.asked.count("secrets team") == 1
 

@@ -251,26 +251,16 @@ def test_the_controller_of_the_present_store_may_be_the_new_ones_too(
     assert gate(cluster, dev)[0].verdict == "passed"
 
 
-def test_a_store_that_selects_by_labels_is_judged_by_those_of_the_namespace(
+def test_whether_a_store_that_selects_by_labels_allows_the_namespace_is_not_checked(
     cluster: RecordedCluster, dev: Environment
 ) -> None:
     spec = cluster.stores["azure-keyvault-store"]["spec"]
     spec["conditions"] = [{"namespaceSelector": {"matchLabels": {"team": "ai"}}}]
-    assert gate(cluster, dev)[0].verdict == "passed"
-    cluster.namespaces[NAMESPACE]["metadata"]["labels"] = {}
-    refused, *others = gate(cluster, dev)
-    assert (refused.verdict, "does not allow" in refused.message) == ("refused", True)
-    # What is known to be denied is no doubt beside.
-    assert {each.about for each in others} == {"cluster-secrets"}
-    cluster.refused["namespace"] = ClusterError("you are not allowed to get namespaces", "get a role", "get namespaces")
     noted, passed, *_ = gate(cluster, dev)
-    assert (noted.verdict, "depends on what cannot be read here" in noted.message) == ("noted", True)
+    assert (noted.verdict, noted.message.startswith("not checked: whether ")) == ("noted", True)
     assert noted.mend is not None
-    # Of what nobody could read the gate does not say that it is so.
+    # The gate does not say that it is so.
     assert (passed.verdict, passed.message) == ("passed", 'the ClusterSecretStore "azure-keyvault-store" is ready')
-    cluster.refused["namespace"] = ClusterError("it answered with status 500", "check it")
-    with pytest.raises(ClusterError):
-        gate(cluster, dev)
 
 
 @pytest.mark.parametrize(

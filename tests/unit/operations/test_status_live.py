@@ -380,15 +380,6 @@ def test_a_server_that_fails_is_no_missing_permission(world: World) -> None:
         states(world.snapshot())
 
 
-def test_the_labels_of_a_namespace_are_asked_for_where_a_store_selects_by_them(world: World) -> None:
-    world.platform.store("vault-store", conditions=[{"namespaceSelector": {"matchLabels": {"a": "b"}}}])
-    world.double.put("namespaces", {"metadata": {"name": SPACE, "labels": {"a": "c"}}})
-    made = world.snapshot()
-    assert states(made) == {"github": ["store-closed"], "jira": ["store-closed"]}
-    world.double.put("namespaces", {"metadata": {"name": SPACE, "labels": {"a": "b"}}})
-    assert states(world.snapshot()) == {"github": [], "jira": []}
-
-
 def wrote(world: World, when: datetime) -> None:
     """The operator wrote jira's Secret then."""
     found = world.double.get("secrets", SPACE, JIRA)
@@ -797,19 +788,6 @@ def test_a_refused_log_in_to_a_store_is_said_once_with_its_credential(world: Wor
     assert [
         each.query["fieldSelector"] for each in world.double.asked if each.path == "/api/v1/namespaces/default/events"
     ] == ["involvedObject.kind=ClusterSecretStore,type=Warning"]
-
-
-@pytest.mark.parametrize(
-    ("log_in", "is_locked"),
-    [({"appRole": {"roleId": "r", "secretRef": ROLE}}, True), ({"kubernetes": {"role": "r"}}, False)],
-)
-def test_after_a_denied_log_in_a_role_may_be_locked(world: World, log_in: dict[str, Any], *, is_locked: bool) -> None:
-    fail_store(world, "auth/approle/login Code: 403. Errors: * permission denied", **log_in)
-    problem = next(each for each in world.live_state().problems if each.state is ClusterState.STORE_LOG_IN)
-    assert ("may be locked for 15 min" in problem.message) is is_locked
-    assert ("`vault read sys/locked-users`" in problem.mend) is is_locked
-    shown = "kubectl get clustersecretstore vault-store -o yaml"
-    assert (shown in problem.mend) is not is_locked
 
 
 def test_a_log_in_that_a_store_object_is_not_checked_for_is_said_of_the_store_too(world: World) -> None:
