@@ -1,8 +1,8 @@
 """A text of a template that External Secrets Operator would refuse.
 
-The operator executes each text of `template.data` (template engine v2) with the fetched keys. An action that does not
-parse, a function that its version does not have and a key that is not fetched fail the whole ExternalSecret, late, with
-a message that names neither file nor line.
+The operator executes each text of `template.data` (template engine v2) with the fetched keys. An action that is not
+closed, a function that its version does not have and a key that is not fetched fail the whole ExternalSecret, late,
+with a message that names neither file nor line.
 
     ghcr:
       template:

@@ -1,8 +1,8 @@
 """A text of a template that this program does not read to its end.
 
-Names of keys are checked where an action says them: `.KEY`, `index . "tls.crt"`, variables, `if`, `with` and `range`. A
-definition, or a function that is given all keys at once, may read any key, so a name that is misspelt there, and a key
-that nothing uses, are not found.
+Names of keys are checked where an action says them: `.KEY`, `$.KEY` and `index . "tls.crt"`. A definition, or an action
+that takes all keys at once, may read any key, so a name that is misspelt there, and a key that nothing uses, are not
+found.
 
     template:
       data:

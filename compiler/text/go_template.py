@@ -1,6 +1,6 @@
 """Reads a Go template of External Secrets Operator's engine v2: the keys and functions it names, and its plain text.
 
-It executes nothing. What it does not understand, such as a definition, makes the names unknown, and never a guess. The
+It executes nothing and parses no expression. What may read any key, such as a definition, is said, never guessed. The
 functions that each version of the operator has are listed as its sources have them.
 """
 
@@ -11,37 +11,30 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 
 # A text with an action, or what may be one.
 OPENING = "{{"
 # So many texts of a catalogue are read once for all environments of a run.
 _KNOWN = 1024
-_DEEPEST = 50
 # As Go's lexer: `{{-` and `-}}` need a space on their inner side, and nothing stands beside a comment but these.
 _COMMENT, _COMMENT_END = re.compile(r"\{\{(?:-\s)?/\*"), re.compile(r"\*/(?:\s-)?\}\}")
-# Others, such as that which does not break a line, are no space to Go.
-_SPACES = r"[ \t\r\n]*"
 _TEXT = r"""(?:"(?:[^"\\\n]|\\.)*+"|`[^`]*+`)"""
 _CHAR = r"'(?:[^'\\\n]|\\.)*+'"
 _ACTION = re.compile(
     rf"\{{\{{(?:-(?=\s))?(?P<body>(?:{_TEXT}|{_CHAR}|(?!\}}\}}|(?<=\s)-\}}\}})[^\"`'])*+)-?\}}\}}", re.DOTALL
 )
+# A key that begins with a digit is no field: it is read as a dot and a number.
 _TOKEN = re.compile(
-    rf"{_SPACES}(?:(?P<text>{_TEXT})|(?P<char>{_CHAR})|(?P<variable>\$\w*)|(?P<field>\.(?=[^\W\d])\w+)"
-    r"|(?P<number>[+-]?\.?[0-9][\w.+-]*)|(?P<word>[^\W\d]\w*)|(?P<sign>:=|[|(),=.]))"
+    rf"(?P<text>{_TEXT})|(?P<char>{_CHAR})|(?P<variable>\$\w*(?:\.[^\W\d]\w*)*)|(?P<field>(?:\.[^\W\d]\w*)+)"
+    r"|(?P<number>[+-]?(?:\.[0-9]+|[0-9][\w.]*)(?![\w.]))|(?P<word>[^\W\d]\w*)|(?P<sign>[|(]|\)(?:\.[^\W\d]\w*)*)"
+    r"|(?P<assignment>:?=|,)|(?P<dot>\.)|(?P<other>[^ \t\r\n])"
 )
-_SPACE = re.compile(rf"{_SPACES}\Z")
-# Those of base 16 with an exponent, and complex ones, are left to Go.
-_NUMBER = re.compile(
-    r"[+-]?(?:0[xXbBoO][0-9a-fA-F_]+|\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9]+)?)|[+-]?0[xX].*[pP].*|.*i"
-)
-_OTHER_NAME = re.compile(r"[\w.-]+")
-# Words of the language that are not functions; those below `_UNREAD` have names or a dot of their own.
-_OPENS, _CONSTANTS = frozenset({"if", "range", "with"}), frozenset({"true", "false", "nil"})
-_LEAVES = re.compile("break|continue")
-_UNREAD = frozenset({"define", "template", "block"})
+# Words of the language that are not functions.
+_CONSTANTS = frozenset({"true", "false", "nil"})
+_BLOCKS, _DEFINITIONS = frozenset({"if", "range", "with"}), frozenset({"define", "block", "template"})
+_KEYWORD = re.compile("if|range|with|define|block|template|end|break|continue")
 
 
 class TemplateNames(NamedTuple):
@@ -50,8 +43,8 @@ class TemplateNames(NamedTuple):
     keys: Mapping[str, int]  # each key of the fetched data that it reads, and the first offset in the text
     functions: Mapping[str, int]  # each function that it calls, likewise
     texts: tuple[str, ...]  # what is printed as it is written: the text between the actions, and that in quotes
-    mistake: tuple[str, int] | None = None  # what the operator would refuse, and where
-    unread: str = ""  # what was not understood, so that it may read other keys too; empty where all was
+    mistake: tuple[str, int] | None = None  # an action, a comment or a block that is not closed, and where
+    unread: str = ""  # what may read other keys too, in words; empty where all was understood
     reads_all: bool = False  # it goes through all keys, whatever they are
 
     @property
@@ -60,18 +53,10 @@ class TemplateNames(NamedTuple):
         return self.reads_all or bool(self.unread or self.mistake)
 
 
-class _UnreadError(Exception):
-    """Ends the reading of what is not understood; never leaves this module."""
-
-
-class _MistakeError(Exception):
-    """Ends the reading of what Go does not parse: what and the offset; never leaves this module."""
-
-
 @lru_cache(_KNOWN)
 def read_template(text: str) -> TemplateNames:
-    """What `text` names; with a mistake or an unread part, what was found before it."""
-    reader, texts, at = _NameReader(), list[str](), 0
+    """What `text` names; with a mistake, what was found before it."""
+    scan, texts, at = _Scan(), list[str](), 0
     mistake: tuple[str, int] | None = None
     unread = ""
     while (start := text.find(OPENING, at)) >= 0:
@@ -79,31 +64,23 @@ def read_template(text: str) -> TemplateNames:
         if comment := _COMMENT.match(text, start):
             end = _COMMENT_END.match(text, text.find("*/", comment.end()))
             if end is None:
-                mistake, at = mistake or ("a comment is not closed", start), start
+                mistake, at = ("a comment is not closed", start), start
                 break
             at = end.end()
             continue
         found = _ACTION.match(text, start)
         if found is None:
-            mistake, at = mistake or ("an action is not closed", start), start
+            mistake, at = ("an action is not closed", start), start
             break
         at = found.end()
-        if mistake is not None or unread:
-            continue
-        try:
-            reader.action(found["body"], found.start("body"))
-        except _MistakeError as error:
-            mistake = error.args[0], error.args[1]
-        except _UnreadError as error:
-            unread = error.args[0]
+        if not scan.read(found["body"], found.start("body")):
+            unread = "an action that may read any key"
             # Whatever it prints, it may print as it is written.
             texts.append(found["body"])
     texts.append(text[at:])
-    if mistake is None and not unread and reader.depth:
+    if mistake is None and len(scan.dots) > 1:
         mistake = "an `end` is missing", len(text)
-    return TemplateNames(
-        reader.keys, reader.functions, (*texts, *reader.texts), mistake, unread, reads_all=reader.reads_all
-    )
+    return TemplateNames(scan.keys, scan.functions, (*texts, *scan.texts), mistake, unread, reads_all=scan.reads_all)
 
 
 class _Token(NamedTuple):
@@ -112,230 +89,62 @@ class _Token(NamedTuple):
     at: int
 
 
-def _tokens(body: str, offset: int) -> list[_Token]:
-    tokens: list[_Token] = []
-    at = 0
-    while not _SPACE.match(body, at):
-        found = _TOKEN.match(body, at)
-        if found is None:
-            raise _explain_character(body, at, offset)
-        kind = str(found.lastgroup)
-        if kind == "number" and not _NUMBER.fullmatch(found[kind]):
-            raise _explain_character(body, found.start(kind), offset)
-        tokens.append(_Token(kind, found[kind], offset + found.start(kind)))
-        at = found.end()
-    return tokens
-
-
-def _explain_character(body: str, at: int, offset: int) -> _MistakeError:
-    """What is wrong with a character that begins nothing; most often it is of a key's name."""
-    at += body[at] == "."
-    name = _OTHER_NAME.search(body, max(body.rfind(each, 0, at) for each in ". (|") + 1)
-    if name is not None and name.start() <= at < name.end() and body[name.start() - 1 : name.start()] == ".":
-        return _MistakeError(f'the key {name[0]} is read by `index . "{name[0]}"`', offset + name.start())
-    shown = body[at:].lstrip(" \t\r\n")[:1]
-    at = body.index(shown, at)
-    shown = f"`{shown}`" if shown.isprintable() else f"the character U+{ord(shown):04X}"
-    return _MistakeError(f"{shown} is not expected there", offset + at)
-
-
-class _Block(NamedTuple):
-    kind: str  # empty behind its `else`
-    is_data: bool  # whether the dot outside is the data
-    outside: dict[str, bool]  # the variables in sight there, and whether each is the data
-    within: dict[str, bool]  # with those that it begins with
-
-
-class _NameReader:
-    """Collects names of one template; the dot is the fetched data, but within `range` and `with`."""
+class _Scan:
+    """Collects the names of one template; the dot is the fetched data, except within `range` and `with`."""
 
     def __init__(self) -> None:
         self.keys: dict[str, int] = {}
         self.functions: dict[str, int] = {}
         self.texts: list[str] = []
         self.reads_all = False
-        self._blocks: list[_Block] = []
-        self._is_data = True
-        self._variables = {"$": True}
+        self.dots = [True]  # whether the dot is the data: outside of blocks, and in each that is open
 
-    @property
-    def depth(self) -> int:
-        return len(self._blocks)
-
-    def action(self, body: str, offset: int) -> None:
-        tokens = _tokens(body, offset)
-        if not tokens:
-            raise _MistakeError("an action is empty", offset)
-        first, rest = tokens[0], tokens[1:]
-        if first.kind != "word":
-            self._pipeline(tokens)
-        elif first.text in _UNREAD:
-            raise _UnreadError(f"`{first.text}`")
-        elif first.text in _OPENS:
-            self._open(first, rest)
-        elif first.text == "else":
-            self._else(first, rest)
-        elif first.text == "end":
-            if not self._blocks or rest:
-                raise _MistakeError("an `end` ends nothing", first.at)
-            _, self._is_data, self._variables, _ = self._blocks.pop()
-        elif _LEAVES.fullmatch(first.text):
-            if rest or not any(each.kind == "range" for each in self._blocks):
-                raise _MistakeError(f"`{first.text}` is outside of a `range`", first.at)
-        else:
-            self._pipeline(tokens)
-
-    def _open(self, first: _Token, rest: list[_Token]) -> None:
-        if not rest:
-            raise _MistakeError(f"`{first.text}` has no value", first.at)
-        outside, was_data = self._variables, self._is_data
-        self._variables = dict(outside)
-        is_data = self._pipeline(rest, first.text)
-        self._blocks.append(_Block(first.text, was_data, outside, dict(self._variables)))
-        if first.text != "if":
-            # The whole data is no list: its values are what a range over it gives.
-            self._is_data = is_data and first.text == "with"
-
-    def _else(self, first: _Token, rest: list[_Token]) -> None:
-        if not self._blocks or not self._blocks[-1].kind:
-            raise _MistakeError("an `else` belongs to nothing", first.at)
-        block = self._blocks[-1]
-        self._is_data, self._variables = block.is_data, dict(block.within)
-        if not rest:
-            self._blocks[-1] = block._replace(kind="")
-        elif rest[0].kind == "word" and rest[0].text == block.kind != "range":
-            is_data = self._pipeline(rest[1:], block.kind)
-            self._blocks[-1] = block._replace(within=dict(self._variables))
-            self._is_data = is_data if block.kind == "with" else self._is_data
-        else:
-            raise _MistakeError(f"an `else` of this `{block.kind}` has no value", first.at)
-
-    def _pipeline(self, tokens: list[_Token], opens: str = "") -> bool:
-        """Notes the names of a pipeline, and its variables; whether its value is the whole data.
-
-        `opens` is the block that begins with its value, empty where it is printed.
-        """
-        is_range = opens == "range"
-        names, tokens = _split_declaration(tokens, is_range=is_range)
-        if not tokens:
-            raise _UnreadError("an action")
-        is_data = self._value(tokens)
-        # A list of all keys, or what prints them.
-        self.reads_all |= is_data and (is_range or not (opens or names))
-        for name, is_new in names:
-            if not is_new and name not in self._variables:
-                raise _MistakeError(f"the variable {name} is not defined", tokens[0].at)
-            if not is_new and is_data != self._variables[name]:
-                raise _UnreadError(f"an assignment to {name}")
-            self._variables[name] = is_data and not is_range
-        return is_data
-
-    def _value(self, tokens: list[_Token], level: int = 0) -> bool:
-        if level > _DEEPEST:
-            raise _UnreadError("so many parentheses")
-        depth, commands = 0, [list[_Token]()]
-        for token in tokens:
-            depth += {"(": 1, ")": -1}.get(token.text, 0) if token.kind == "sign" else 0
-            if depth < 0:
-                raise _MistakeError("a parenthesis is not opened", token.at)
-            if token.kind == "sign" and token.text == "|" and depth == 0:
-                commands.append([])
+    def read(self, body: str, offset: int) -> bool:
+        """Notes the names of an action; whether it was understood."""
+        tokens = [_Token(str(each.lastgroup), each[0], offset + each.start()) for each in _TOKEN.finditer(body)]
+        is_else = bool(tokens) and tokens[0].text == "else"
+        if is_else:
+            del tokens[0]
+            self.dots[-1] = self.dots[-2:][0]
+        keyword = tokens.pop(0).text if tokens and _KEYWORD.fullmatch(tokens[0].text) else ""
+        if keyword == "end" and len(self.dots) > 1:
+            self.dots.pop()
+        is_assignment = False
+        while len(tokens) > 1 and tokens[0].kind == "variable" and tokens[1].kind == "assignment":
+            del tokens[:2]
+            is_assignment = True
+        # Alone, the whole data is printed or looped over.
+        is_understood = self._note_names(tokens, is_list=keyword == "range" or not (keyword or is_assignment))
+        if keyword in _BLOCKS | {"define", "block"}:
+            dot = keyword == "if" and self.dots[-1]
+            if is_else:
+                self.dots[-1] = dot
             else:
-                commands[-1].append(token)
-        if depth:
-            raise _MistakeError("a parenthesis is not closed", tokens[0].at)
-        if len(commands) > 1 and not commands[-1]:
-            # Go takes a pipe at the end for nothing.
-            commands.pop()
-        found = [self._command(each, tokens[0].at, level) for each in commands]
-        if found[0] and len(found) > 1:
-            raise _UnreadError("what is done with all keys at once")
-        return found[0]
+                self.dots.append(dot)
+        return is_understood and keyword not in _DEFINITIONS
 
-    def _command(self, tokens: list[_Token], at: int, level: int) -> bool:
-        """Notes the names of one command; whether its value is the whole data."""
-        operands = list(self._operands(tokens, level))
-        if not operands:
-            raise _MistakeError("a command is missing", at)
-        first, *arguments = operands
-        if first.kind == "word" and first.text not in _CONSTANTS:
-            if first.text == "index" and arguments and arguments[0].kind == "data":
-                self._index(arguments[1:])
-            elif any(each.kind == "data" for each in arguments):
-                raise _UnreadError("what is done with all keys at once")
-        elif any(each.kind == "data" for each in arguments):
-            raise _UnreadError("what is done with all keys at once")
-        return first.kind == "data"
-
-    def _index(self, names: list[_Token]) -> None:
-        if not names:
-            raise _UnreadError("what is done with all keys at once")
-        if names[0].kind != "text" or "\\" in names[0].text:
-            raise _UnreadError("an `index` whose name is not written there")
-        self.keys.setdefault(names[0].text[1:-1], names[0].at)
-
-    def _operands(self, tokens: list[_Token], level: int) -> Iterator[_Token]:
-        """The operands of a command: a parenthesis, with what it names noted, is one value."""
-        at = 0
-        while at < len(tokens):
-            token, is_data, fields = tokens[at], False, list[_Token]()
-            if at and _touch(tokens[at - 1], token):
-                raise _MistakeError("a space is missing", token.at)
-            at += 1
-            if token.text == "(" and token.kind == "sign":
-                end = _closing(tokens, at)
-                if end == at:
-                    raise _MistakeError("a parenthesis is empty", token.at)
-                is_data, at = self._value(tokens[at:end], level + 1), end + 1
-            elif token.kind == "field":
-                is_data, fields = self._is_data, [token]
-            else:
-                is_data = self._is_data_of(token)
-            while at < len(tokens) and tokens[at].kind == "field" and _touch(tokens[at - 1], tokens[at]):
-                if token.kind in ("text", "char", "number") or token.text in (".", *_CONSTANTS):
-                    raise _MistakeError("a space is missing", tokens[at].at)
-                fields.append(tokens[at])
-                at += 1
-            if fields and is_data:
-                self.keys.setdefault(fields[0].text[1:], fields[0].at)
-            yield _Token("data" if is_data and not fields else token.kind, token.text, token.at)
-
-    def _is_data_of(self, token: _Token) -> bool:
-        """Whether a token alone is the whole data; notes the text of one in quotes."""
-        if token.kind == "variable":
-            if token.text not in self._variables:
-                raise _MistakeError(f"the variable {token.text} is not defined", token.at)
-            return self._variables[token.text]
-        if token.kind == "text":
-            self.texts.append(token.text[1:-1])
-        elif token.kind == "word" and token.text not in _CONSTANTS:
-            self.functions.setdefault(token.text, token.at)
-        elif token.kind == "sign" and token.text != ".":
-            raise _MistakeError(f"`{token.text}` is not expected there", token.at)
-        return token.kind == "sign" and self._is_data
-
-
-def _split_declaration(tokens: list[_Token], *, is_range: bool) -> tuple[list[tuple[str, bool]], list[_Token]]:
-    """The variables that a pipeline sets, each with whether it is new, and the rest of it."""
-    signs = [each.text for each in tokens[:4]]
-    if len(tokens) > 1 and tokens[0].kind == "variable" and signs[1] in (":=", "="):
-        return [(tokens[0].text, signs[1] == ":=")], tokens[2:]
-    if is_range and signs[1:2] == [","] and signs[3:4] == [":="] and tokens[2].kind == "variable":
-        return [(tokens[0].text, True), (tokens[2].text, True)], tokens[4:]
-    return [], tokens
-
-
-def _closing(tokens: list[_Token], at: int) -> int:
-    depth = 1
-    for end in range(at, len(tokens)):
-        depth += {"(": 1, ")": -1}.get(tokens[end].text, 0) if tokens[end].kind == "sign" else 0
-        if depth == 0:
-            return end
-    raise _MistakeError("a parenthesis is not closed", tokens[at - 1].at)
-
-
-def _touch(one: _Token, other: _Token) -> bool:
-    return one.at + len(one.text) == other.at
+    def _note_names(self, tokens: list[_Token], *, is_list: bool) -> bool:
+        is_understood = True
+        for position, (kind, text, at) in enumerate(tokens):
+            if text == "$" or (kind == "dot" and self.dots[-1]):
+                before, *behind = tokens[max(position - 1, 0)].text, *tokens[position + 1 : position + 2]
+                if before == "index" and behind and behind[0].kind == "text" and "\\" not in behind[0].text:
+                    self.keys.setdefault(behind[0].text[1:-1], behind[0].at)
+                elif len(tokens) == 1 and is_list:
+                    self.reads_all = True
+                else:
+                    is_understood = False
+            elif kind == "field" and self.dots[-1]:
+                self.keys.setdefault(text.split(".")[1], at)
+            elif kind == "variable" and text.startswith("$."):
+                self.keys.setdefault(text.split(".")[1], at + 1)
+            elif kind == "text":
+                self.texts.append(text[1:-1])
+            elif kind == "word" and text not in _CONSTANTS:
+                self.functions.setdefault(text, at)
+            elif kind in ("assignment", "other"):
+                is_understood = False
+        return is_understood
 
 
 # A version's minor, as its major and minor number.

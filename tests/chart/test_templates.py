@@ -29,27 +29,12 @@ TEXTS = (
     '{{ "}}" }}{{ `a "raw" }} text` }}{{ \'x\' }}',
     "{{ (fromJson .user).host }}{{ index (fromJson .user) `port` }}",
     '{{ .user | default "x" | quote }}{{ true }}{{ 1.5 }}{{ -3 }}',
-    "{{ $x := . }}{{ $x.user }}{{ $.pass }}",
+    "{{ $x := .user }}{{ $x }}{{ $.pass }}",
     "{{ range $k, $v := . }}{{ $k }}={{ $v }}\n{{ end }}",
     "{{ range splitList `,` .user }}{{ break }}{{ end }}",
     "{{ $n := 1 }}{{ if .user }}{{ $n = 2 }}{{ end }}{{ $n }}",
     "{{\n  .user\n}}",
     "{{ .user | }}",
-)
-# Go refuses to parse each of these.
-MISTAKES = (
-    "{{ .user",
-    "{{ if .user }}",
-    "{{ end }}",
-    "{{ else }}",
-    "{{}}",
-    "{{ $nobody }}",
-    "{{ (.user }}",
-    "{{ .user ) }}",
-    "{{ break }}",
-    "{{ if .user }}{{ else .pass }}{{ end }}",
-    "{{ range }}{{ end }}",
-    "{{ | .user }}",
 )
 PRINTED_ONLY = (
     "quotes \" and ' and ` and \\ and \\n",
@@ -71,7 +56,7 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "storeRef": {"kind": "ClusterSecretStore", "name": "vault"},
         "refreshInterval": "1h0m0s",
         "syncWave": "0",
-        "templateData": {f"K{at}": text for at, text in enumerate((*TEXTS, *MISTAKES, *PRINTED_ONLY))},
+        "templateData": {f"K{at}": text for at, text in enumerate((*TEXTS, *PRINTED_ONLY))},
         "fetch": "perKey",
         "remoteKey": "team/one",
         "keys": ["user"],
@@ -84,7 +69,7 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_text_is_printed_byte_for_byte(helm: Helm, values: Path) -> None:
     manifest = yaml.load(helm.template(values), yaml.CSafeLoader)
     printed = manifest["spec"]["target"]["template"]["data"]
-    assert printed == {f"K{at}": text for at, text in enumerate((*TEXTS, *MISTAKES, *PRINTED_ONLY))}
+    assert printed == {f"K{at}": text for at, text in enumerate((*TEXTS, *PRINTED_ONLY))}
 
 
 def mistake_of(helm: Helm, folder: Path, text: str) -> str:
@@ -106,13 +91,6 @@ def test_what_is_read_is_what_go_parses(helms: tuple[Helm, ...], tmp_path: Path)
     helm = helms[-1]
     assert [text for text in TEXTS if not parses(helm, tmp_path, text)] == []
     assert [text for text in TEXTS if read_template(text).mistake or read_template(text).unread] == []
-
-
-@pytest.mark.parametrize("text", MISTAKES)
-def test_what_go_refuses_is_a_mistake(text: str, helms: tuple[Helm, ...], tmp_path: Path) -> None:
-    # The name of a definition's end would hide that one is missing.
-    assert not parses(helms[-1], tmp_path, text + "{{ end }}" * (text == "{{ end }}"))
-    assert read_template(text).mistake is not None
 
 
 def test_the_functions_are_those_of_sprig_and_the_operators_own(helms: tuple[Helm, ...], tmp_path: Path) -> None:
