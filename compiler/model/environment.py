@@ -29,8 +29,23 @@ _KUBERNETES_TYPES = ("tls", "basic-auth", "ssh-auth", "service-account-token")
 SECRET_TYPES = ("Opaque", *PULL_TYPES, *(f"kubernetes.io/{name}" for name in _KUBERNETES_TYPES))
 ORPHAN, DELETE = "Orphan", "Delete"
 
+
+class _EveryKey(str):
+    """A name that is printed as `*` and equals itself alone: a property of a remote secret may be called `*`."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
+
+    __hash__ = object.__hash__
+
+
 # The name of what stands for all keys of an entry with `extract: true` that lists none; no key can have it.
-ALL_KEYS = "*"
+ALL_KEYS: Final = _EveryKey("*")
 
 # The issuer of a value that is ours to choose.
 SELF = "self"

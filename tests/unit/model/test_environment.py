@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.model.environment import Project, fill_pattern, placeholders
+from compiler.model.environment import ALL_KEYS, Project, fill_pattern, placeholders
 from compiler.stages.load import load_text
 from compiler.stages.resolve import Resolver, catalogue_of, merge
 
@@ -38,6 +38,11 @@ def test_keys_that_have_a_value_in_common_are_told_with_their_secrets(listed: st
     catalogue, base = (document for document in documents if document is not None)
     environment = Resolver(catalogue_of(catalogue)).environment("prod", base.root, [base])
     assert [f"{name}/{key.name}" for name, key in environment.shared_keys()] == taken
+
+
+def test_a_property_may_have_the_name_that_every_key_is_printed_as() -> None:
+    assert (str(ALL_KEYS), ALL_KEYS == "*", ALL_KEYS != "*") == ("*", False, True)
+    assert {"*": "a property", ALL_KEYS: "every key"} == {ALL_KEYS: "every key", "*": "a property"}
 
 
 def test_placeholders_are_replaced_once() -> None:

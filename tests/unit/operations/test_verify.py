@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from compiler.live.observation import Likeness
 from compiler.live.stores import LiveStores
 from compiler.model.document import Diagnostic, Node, Severity, Source, Span, extent
-from compiler.model.environment import Store
+from compiler.model.environment import ALL_KEYS, Store
 from compiler.model.inventory import Cell
 from compiler.model.provider import InvalidReferenceError, Provider, UnprovenReferenceError
 from compiler.model.store import Place, StoreAddress
@@ -726,7 +726,7 @@ def test_what_is_extracted_is_a_json_object() -> None:
     )
 
 
-EVERY = replace(asked("*", wanted=None), fetch="extract", takes_all=True, uses_all=True)
+EVERY = replace(asked(ALL_KEYS, wanted=None), fetch="extract", takes_all=True, uses_all=True)
 
 
 def test_what_lists_no_key_needs_a_property_and_names_that_a_secret_can_have() -> None:
