@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
-from compiler.change.journal import Run, Stage, find_unfinished, new_id, new_run
+from compiler.change.journal import Run, find_unfinished, new_id, new_run
 from compiler.change.operations import Operation
 from compiler.change.plan import End, Options, Outcome, Plan, State, Target, WriteResult
 from compiler.change.run_files import run_lock
-from compiler.change.run_log import AuditLog, RunLog, explain_failure
+from compiler.change.run_log import AuditError, AuditLog, RunLog, explain_failure
 from compiler.live.observation import WORKERS
 from compiler.live.stores import LiveStores
 from compiler.refusal import follows_interrupt
@@ -147,23 +147,24 @@ def open_log(
     """
     with ExitStack() as stack:
         audit = stack.enter_context(AuditLog(options.audit)) if options.audit is not None else None
-        run_log = begin(audit, _callers_of(plan, run) if audit is not None else {})
+        run_log = begin(audit, _callers_of(plan) if audit is not None else {})
         stack.callback(run_log.close)
         if run is not None:
             run_log.record_servers(plan)
         yield run_log
 
 
-def _callers_of(plan: Plan, run: Run | None) -> dict[str, str]:
+def _callers_of(plan: Plan) -> dict[str, str]:
     """The caller's name in each store for which the audit file gets a line."""
-    owed = [each.target for each in run.owed] if run is not None else []
-    targets = (*(write.target for write in plan.writes), *plan.stored, *owed)
-    stores = dict.fromkeys(store for store, _ in targets)
+    stores = dict.fromkeys(store for store, _ in (*(write.target for write in plan.writes), *plan.stored))
     return {store: plan.who.get(store) or plan.stores[store].whoami().subject for store in stores}
 
 
 def write_remote(write: Operation, store: SecretWriter, log: RunLog) -> WriteResult:
-    """Make one write and read it back. Raises OSError, and StoreError where nothing is known to be stored."""
+    """Make one write and read it back.
+
+    Raises OSError, AuditError, and StoreError where nothing is known to be stored.
+    """
     write = write.prepare(store, partial(log.record_recovery, write.target))
     doubt = None
     try:
@@ -241,16 +242,13 @@ def _record_found(plan: Plan, run_log: RunLog) -> str:
     try:
         for target, version in plan.stored.items():
             run_log.record_found(target, version)
-    except OSError as error:
+    except (OSError, AuditError) as error:
         return explain_failure(error)
     return ""
 
 
 def _end(outcome: Outcome, run_log: RunLog) -> Outcome:
-    """End the run in its journal, complete the audit file, and add to the outcome what could not be recorded."""
-    reason = run_log.write_audit(outcome.plan)
-    owed = tuple(each for each in run_log.run.owed if each.state is Stage.WRITTEN)
-    outcome = replace(outcome, unrecorded=outcome.unrecorded or reason, unaudited=owed)
+    """End the run in its journal, and add to the outcome what could not be recorded."""
     state = "conflict" if outcome.has_differences or outcome.end is End.BLOCKED else "complete"
     if outcome.is_incomplete:
         state = "interrupted" if outcome.interrupted else "incomplete"
@@ -315,7 +313,7 @@ class _Work:
             except StoreError as error:
                 result, maybe_stored = write.report_refusal(error), error.maybe_done
             self._log.record_result(result, maybe_stored=maybe_stored)
-        except OSError as error:
+        except (OSError, AuditError) as error:
             # What cannot be recorded must not go on; the next run finds out by comparing how far this one came.
             self.failed.set()
             reason = explain_failure(error)

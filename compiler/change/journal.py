@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from compiler.change.plan import Kind, Plan, RotationPhase, Target
 from compiler.change.run_files import FOLDER, RUNS, caller, caller_of, read_lines
@@ -33,31 +33,10 @@ RecordedKey = tuple[str, str, str | None]
 class Stage(StrEnum):
     """How far a write is, in the audit file."""
 
-    WRITING = "writing"  # about to be sent: earlier releases said so before each write
+    WRITING = "writing"  # about to be sent
     WRITTEN = "written"  # stored as `version`
     FAILED = "failed"  # not stored
     UNKNOWN = "unknown"  # sent, and its outcome cannot be told: the reply was lost, or nobody waited for it
-
-
-class AuditLine(NamedTuple):
-    """How one request to a store ended, as the audit file is to say it."""
-
-    store: str  # its id
-    name: str
-    time: str  # that of the journal
-    state: Stage
-    action: str
-    before: str | None
-    version: str | None
-    properties: tuple[str, ...]
-
-    @property
-    def target(self) -> Target:
-        return self.store, self.name
-
-
-# What a line of the journal says of how a request ended: the stage, the action, and the versions before and after.
-_Ending = tuple[Stage, str, str | None, str | None]
 
 
 @dataclass(slots=True)
@@ -79,8 +58,6 @@ class RunEntry:
     undone_as: str | None = None  # the version that an undo wrote, with the value before
     made: str | None = None  # when the store made the version `after`, if its number may be reused
     slipped: tuple[str, ...] = ()
-    is_undoing: bool = False  # an undo has announced its request
-    is_undo_audited: bool = False  # an undo had an audit file
     undo_before: str | None = None  # the version that the undo replaced or deleted
     versions: tuple[str, ...] = ()  # those that a retirement deletes, oldest first
     versions_made: Mapping[str, str] = field(default_factory=dict)  # when the store made them
@@ -155,9 +132,7 @@ class Run:
     entries: dict[Target, RunEntry] = field(default_factory=dict)
     # Who the servers of its stores, sources too, said that they are; a run of an older release has none.
     clusters: dict[str, str] = field(default_factory=dict)
-    owed: list[AuditLine] = field(default_factory=list)  # what the audit file lacks
     is_planned: bool = False
-    is_audited: bool = False  # it was begun with an audit file, or went on with one
     ended: str | None = None
     who: str = ""  # who began it, as user@host; a run of an older release does not say
     no_way_back: tuple[str, ...] = ()  # why a rotation cannot be undone, in words
@@ -206,38 +181,18 @@ def apply_line(run: Run, line: Mapping[str, Any]) -> None:
     elif what == "phase":
         run.phase = RotationPhase(line["phase"])
         run.followed = run.phase if run.phase is not RotationPhase.CLOSED else run.followed
-    elif what == "audited":
-        added = {tuple(each) for each in line["targets"]}
-        if not added <= run.entries.keys():
-            raise LookupError
-        run.owed = [each for each in run.owed if each.target not in added]
     elif what == "plan":
         run.entries[_target(line)] = _parse_plan(line)
-    elif what in {"undo", "step"}:
-        _take_request(run, _target(line), line)
+    elif what == "step":
+        # A resumed run goes on after its end.
+        run.ended = None
+        _take_step(run.entries[_target(line)], line)
+    elif what == "undo":
+        _take_undo(run.entries[_target(line)], line)
 
 
 def _target(line: Mapping[str, Any]) -> Target:
     return str(line["store"]), str(line["name"])
-
-
-def _take_request(run: Run, target: Target, line: Mapping[str, Any]) -> None:
-    entry, is_step = run.entries[target], line["type"] == "step"
-    # An earlier release did not say it of a recovery, and added the line of what it had written itself.
-    owes = line.get("owes", run.is_audited and line["state"] == "recovered") is True
-    if is_step:
-        # A resumed run goes on after its end.
-        run.ended = None
-        run.is_audited |= owes
-        if line.get("owes") is False and line["state"] == "written":
-            run.owed = [each for each in run.owed if each.target != target]
-    else:
-        entry.is_undo_audited |= owes
-    ending = (_take_step if is_step else _take_undo)(entry, line)
-    if ending is not None and owes:
-        stage, action, before, version = ending
-        time, properties = str(line.get("time", "")), entry.properties
-        run.owed.append(AuditLine(*target, time, stage, action, before, version, properties))
 
 
 def _parse_plan(line: Mapping[str, Any]) -> RunEntry:
@@ -250,27 +205,22 @@ def _parse_plan(line: Mapping[str, Any]) -> RunEntry:
     return RunEntry(kind, before, recover, keys, deleted=deleted, versions=versions, versions_made=made, since=since)
 
 
-def _take_undo(entry: RunEntry, line: Mapping[str, Any]) -> _Ending | None:
+def _take_undo(entry: RunEntry, line: Mapping[str, Any]) -> None:
     state = _text(line["state"])
-    # What could not be read back is begun again, without a version that it is based on.
-    entry.is_undoing = state == "started" and line.get("before") is not None
     if state == "failed":
         # It stays begun: the next undo compares.
-        return _failure(line), entry.undo_action, entry.undo_before, None
+        return
     entry.undo = state
     entry.undone_as = _text(line.get("version")) or entry.undone_as
     entry.undo_before = _text(line.get("before")) or entry.undo_before
-    if state != "done":
-        return None
-    return Stage.WRITTEN, entry.undo_action, entry.undo_before, _text(line.get("version")) or entry.undo_before
 
 
-def _take_step(entry: RunEntry, line: Mapping[str, Any]) -> _Ending | None:
-    state, was_open, after = str(line["state"]), entry.state == "started", entry.after
+def _take_step(entry: RunEntry, line: Mapping[str, Any]) -> None:
+    state = str(line["state"])
     if state == "recovered":
         # The write that was announced with it is still to come.
         entry.recovered, entry.recovered_made = True, _text(line.get("made"))
-        return Stage.WRITTEN, str(Kind.RECOVER), entry.before, _text(line.get("version"))
+        return
     entry.state = state
     if state == "started" and (deleted := _text(line.get("deleted"))) is not None:
         entry.recover, entry.recovered, entry.deleted = True, False, deleted
@@ -280,16 +230,6 @@ def _take_step(entry: RunEntry, line: Mapping[str, Any]) -> _Ending | None:
     entry.after = _text(line.get("after", entry.after))
     entry.made = _text(line.get("made", entry.made))
     entry.slipped = tuple(map(str, line.get("slipped", entry.slipped)))
-    before = _text(line.get("before")) or entry.before or entry.planned_before
-    if state == "written":
-        # What was recovered and is as it should be has the line of its recovery.
-        is_new = entry.kind is Kind.DELETE or entry.after not in {before, entry.deleted}
-        return (Stage.WRITTEN, entry.action, before, entry.after) if is_new and entry.after != after else None
-    return (_failure(line), entry.action, before, None) if was_open and state != "started" else None
-
-
-def _failure(line: Mapping[str, Any]) -> Stage:
-    return Stage.UNKNOWN if line.get("maybe_stored") is True else Stage.FAILED
 
 
 def _word(found: object, form: re.Pattern[str]) -> str:

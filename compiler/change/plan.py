@@ -17,7 +17,6 @@ from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import command_line, repeat_option
 
 if TYPE_CHECKING:
-    from compiler.change.journal import AuditLine
     from compiler.change.operations import Operation
 
 
@@ -297,7 +296,6 @@ class Outcome:
     interrupted: bool = False
     defect: Exception | None = None  # an error of this program that ended the run before its end
     unrecorded: str = ""  # why the journal lacks a stored write or the end, or the audit file lacks lines
-    unaudited: tuple[AuditLine, ...] = ()  # stored writes that the audit file still lacks
 
     def count(self, *states: State) -> int:
         return sum(result.state in states for result in self.results)
@@ -305,7 +303,7 @@ class Outcome:
     @property
     def is_incomplete(self) -> bool:
         """Whether running the same command again can do more."""
-        is_cut_short = self.interrupted or self.defect is not None or bool(self.unrecorded or self.unaudited)
+        is_cut_short = self.interrupted or self.defect is not None or bool(self.unrecorded)
         return is_cut_short or self.count(State.FAILED, State.PENDING) > 0
 
     @property

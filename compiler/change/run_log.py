@@ -1,26 +1,20 @@
-"""Records each write in the run's journal, before and after it, and derives the audit file from that; never a value.
-
-A write is announced in the journal before it is sent. At the end of a run its outcomes are added to the audit file; a
-later part of the run, or its undo, adds those of a run that was killed. A journal is a plain file: that a version was
-written is said in the audit file only where the store knows it.
-"""
+"""Records each write in the run's journal, and with `--audit` in that file, before and after it; never a value."""
 
 import json
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from compiler.change.journal import FORMAT, AuditLine, Run, RunEntry, Stage, apply_line
+from compiler.change.journal import FORMAT, Run, Stage, apply_line
 from compiler.change.operations import Operation
 from compiler.change.plan import Kind, Plan, RotationPhase, State, Target, WriteResult
 from compiler.change.run_files import LineFile
 from compiler.refusal import Refusal, system_reason
-from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
-from compiler.stores.interface import RemoteSecret, SecretReader, SecretWriter, Written
+from compiler.stores.interface import RemoteSecret, Written
 
 
 class AuditError(Refusal):
@@ -42,21 +36,21 @@ class AuditLog(LineFile):
             self.close()
             raise AuditError("the audit file is not a regular file")
 
-    def record(self, lines: Iterable[Mapping[str, object]]) -> None:
-        """Add all lines or none, and wait until they are on the disk. Raises AuditError."""
+    def record(self, line: Mapping[str, object]) -> None:
+        """Add a line, and wait until it is on the disk. Raises AuditError."""
         try:
-            self._add("\n".join(map(json.dumps, lines)))
+            self._add(json.dumps(line))
         except OSError as error:
             raise AuditError(f"the audit file cannot be written: {system_reason(error)}") from None
 
 
 class RunLog:
-    """Records a run in its journal and, at its end, in the audit file if there is one.
+    """Records a run in its journal, and in the audit file if there is one.
 
     `run` is the state of the run, kept up to date with the journal. `who` has the caller's name by store; without an
     audit file it is empty. A run that `begins` gets a journal of its own with the whole plan in it.
     An announcement is on the disk when the call returns. The outcome of a write gets there with the next line that is
-    waited for: if a crash loses it, the resumed run finds the version by comparing. Raises OSError.
+    waited for: if a crash loses it, the resumed run finds the version by comparing. Raises OSError and AuditError.
     """
 
     def __init__(
@@ -70,10 +64,6 @@ class RunLog:
         self.run = run
         self.audit = audit
         self.who = who
-        # From earlier parts of the run: how many audit lines are owed, and the writes without a recorded outcome.
-        self._owed_before = len(run.owed)
-        self._unsettled = [target for target, entry in run.entries.items() if self._is_open(entry)]
-        self._is_audited = audit is not None or self._was_audited
         self._file = LineFile(run.path, new=begins is not None)
         if begins is not None:
             try:
@@ -82,40 +72,41 @@ class RunLog:
                 self.close()
                 raise
 
-    @property
-    def _was_audited(self) -> bool:
-        """Whether an earlier part of the run had an audit file: then this part's writes belong there too."""
-        return self.run.is_audited
-
-    def _is_open(self, entry: RunEntry) -> bool:
-        """Whether a request was announced and its outcome was not recorded."""
-        return entry.state == "started"
-
     def start(self, write: Operation) -> None:
         """Record that a write is about to be sent, or first the recovery that it needs."""
         self._record("step", write.target, state="started", **write.announcement())
+        self._audit(Stage.WRITING, write.target)
 
     def record_recovery(self, target: Target, found: RemoteSecret) -> None:
         """Record that the store recovered a deleted secret as `found`."""
         made = found.attributes.created
-        time = made.isoformat() if made is not None else None
+        time, action = made.isoformat() if made is not None else None, self._action(target)
         self._record("step", target, state="recovered", version=found.version, made=time)
+        self._audit(Stage.WRITTEN, target, found.version, action)
 
     def record_version(self, write: Operation, stored: Written) -> None:
         """Record the version that was written or deleted, and others that were deleted with it."""
         told: dict[str, Any] = {"before": write.before, "after": stored.version, "slipped": list(stored.slipped)}
         if stored.made is not None:
             told["made"] = stored.made.isoformat()
+        is_first = self.run.entries[write.target].state != "written"
         self._record("step", write.target, wait=False, state="written", **told)
+        # What was recovered and is as it should be has the line of its recovery.
+        if is_first and (write.kind is Kind.DELETE or stored.version != write.before):
+            self._audit(Stage.WRITTEN, write.target, stored.version)
 
     def record_found(self, target: Target, version: str | None) -> None:
         """Record a version that an earlier part of the run stored, and that the journal lacks."""
         self._record("step", target, state="written", after=version or "", adopted=True)
+        self._audit(Stage.WRITTEN, target, version)
 
     def record_result(self, result: WriteResult, *, maybe_stored: bool = False) -> None:
         """Record the result for a remote secret."""
         target, state = (result.store, result.name), str(result.state)
+        is_open = self.run.entries[target].state == "started"
         self._record("step", target, wait=False, state=state, code=result.code or None, maybe_stored=maybe_stored)
+        if is_open:
+            self._audit(Stage.UNKNOWN if maybe_stored else Stage.FAILED, target)
 
     def record_phase(self, phase: RotationPhase) -> None:
         """Record how far the rotation has come."""
@@ -130,55 +121,34 @@ class RunLog:
         if any(served.is_accepted for served in plan.served.values()):
             self._append("servers", servers=_servers(plan))
 
-    def write_audit(self, plan: Plan) -> str:
-        """Add the missing lines to the audit file, if there is one; returns why that failed, or an empty string.
+    def _action(self, target: Target) -> str:
+        """What is done to the remote secret, in the words of the audit file."""
+        return self.run.entries[target].action
 
-        A write counts as unknown if its store does not have the version. It is left for the next command if the store
-        does not answer.
-        """
-        try:
-            for target in self._unsettled:
-                # An earlier part began it, and it was neither found in the store nor written again.
-                if self._is_audited and self._is_open(self.run.entries[target]):
-                    self.record_result(WriteResult(*target, State.FAILED), maybe_stored=True)
-            if self.audit is not None and self.run.owed:
-                self._audit(self.audit, plan)
-        except (AuditError, OSError) as error:
-            return explain_failure(error)
-        return ""
+    def _before(self, target: Target) -> str | None:
+        """The version that the write is based on."""
+        entry = self.run.entries[target]
+        return entry.before or entry.planned_before
 
-    def _audit(self, audit: AuditLog, plan: Plan) -> None:
-        lines = dict[Target, list[dict[str, object]]]()
-        unproven = set[Target]()
-        for number, each in enumerate(self.run.owed):
-            # A write of this part is proven; one that was found is, if the store showed its version.
-            is_proven = number >= self._owed_before and plan.stored.get(each.target, each.version) == each.version
-            try:
-                line = self._audit_line(each, plan.stores[each.store], is_proven=is_proven)
-            except StoreError:
-                unproven.add(each.target)
-            else:
-                lines.setdefault(each.target, []).append(line)
-        added = {target: own for target, own in lines.items() if target not in unproven}
-        if added:
-            audit.record(line for own in added.values() for line in own)
-            self._append("audited", targets=list(added))
-
-    def _audit_line(self, each: AuditLine, store: SecretWriter, *, is_proven: bool) -> dict[str, object]:
-        is_unknown = each.state is Stage.WRITTEN and not is_proven and not _is_known(each, store)
-        return {
-            "time": each.time,
-            "run": self.run.id,
-            "state": str(Stage.UNKNOWN if is_unknown else each.state),
-            "who": self.who.get(each.store, ""),
-            "action": each.action,
-            "environment": self.run.environment,
-            "store": store.address.absolute,
-            "name": each.name,
-            "properties": each.properties,
-            "before": each.before,
-            "version": None if is_unknown else each.version,
-        }
+    def _audit(self, stage: Stage, target: Target, version: str | None = None, action: str | None = None) -> None:
+        if self.audit is None:
+            return
+        store, name = target
+        self.audit.record(
+            {
+                "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "run": self.run.id,
+                "state": str(stage),
+                "who": self.who.get(store, ""),
+                "action": action or self._action(target),
+                "environment": self.run.environment,
+                "store": self.run.destinations[store],
+                "name": name,
+                "properties": self.run.entries[target].properties,
+                "before": self._before(target),
+                "version": version,
+            }
+        )
 
     def end(self, state: str) -> None:
         """Record how the run ended: `complete`, `conflict` (cannot be resumed), `incomplete` or `interrupted`."""
@@ -206,8 +176,7 @@ class RunLog:
         self._append("planned", writes=len(plan.writes), servers=_servers(plan))
 
     def _record(self, what: str, target: Target, *, wait: bool = True, **rest: Any) -> None:  # noqa: ANN401 - any JSON
-        audited = {"owes": True} if self._is_audited else {}
-        self._append(what, wait=wait, store=target[0], name=target[1], **rest, **audited)
+        self._append(what, wait=wait, store=target[0], name=target[1], **rest)
 
     def _append(self, what: str, *, wait: bool = True, **rest: Any) -> None:  # noqa: ANN401 - any JSON
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -228,30 +197,34 @@ def _servers(plan: Plan) -> list[dict[str, object]]:
 class UndoLog(RunLog):
     """Records an undo, in the journal of the run that it undoes."""
 
-    @property
-    def _was_audited(self) -> bool:
-        return any(entry.is_undo_audited for entry in self.run.entries.values())
+    def _action(self, target: Target) -> str:
+        return self.run.entries[target].undo_action
 
-    def _is_open(self, entry: RunEntry) -> bool:
-        return entry.is_undoing
+    def _before(self, target: Target) -> str | None:
+        return self.run.entries[target].undo_before
 
     def start(self, write: Operation) -> None:
         self._record_undo(write.target, "started", before=write.before)
+        self._audit(Stage.WRITING, write.target)
 
     def record_version(self, write: Operation, stored: Written) -> None:
         self._record_undo(write.target, "done", stored.version if write.kind is Kind.UPDATE else None)
+        self._audit(Stage.WRITTEN, write.target, stored.version)
 
     def record_found(self, target: Target, version: str | None) -> None:
         entry = self.run.entries[target]
         before = entry.undo_before or entry.after or (entry.versions[-1] if entry.versions else None)
         self._record_undo(target, "done", version, before=before)
+        self._audit(Stage.WRITTEN, target, version or before)
 
     def record_result(self, result: WriteResult, *, maybe_stored: bool = False) -> None:
         """A result that is not as before, or could not be read back, is left for the next undo to compare."""
+        target = result.store, result.name
         if result.version is None:
-            self._record_undo((result.store, result.name), "failed", maybe_stored=maybe_stored)
+            self._record_undo(target, "failed", maybe_stored=maybe_stored)
+            self._audit(Stage.UNKNOWN if maybe_stored else Stage.FAILED, target)
         elif result.state in {State.UNVERIFIED, State.FAILED}:
-            self._record_undo((result.store, result.name), "started")
+            self._record_undo(target, "started")
 
     def _record_undo(
         self, target: Target, state: str, version: str | None = None, *, before: str | None = None, **rest: bool
@@ -267,15 +240,3 @@ def explain_failure(error: AuditError | OSError) -> str:
     if isinstance(error, OSError):
         return f"the journal cannot be written: {error.strerror or 'is the disk full?'}"
     return str(error)
-
-
-def _is_known(each: AuditLine, store: SecretReader) -> bool:
-    """Whether the store has this version, or has deleted it. Raises StoreError if it does not say."""
-    version = each.version or ""
-    try:
-        store.read_version(each.name, version)
-    except DisabledError:
-        return True
-    except (VersionGoneError, SoftDeletedError, NotFoundError):
-        return version in store.version_states(each.name)
-    return True

@@ -232,7 +232,7 @@ def _judge(entry: RunEntry, store: SecretWriter, name: str, history: RunHistory,
     if entry.undo == "done":
         return Reversal(Kind.KEEP, "it is already undone")
     if entry.undo_deletes and isinstance(reading, SoftDeletedError | NotFoundError):
-        return Reversal(Kind.KEEP, "it is already deleted", is_done=entry.undo == "started" and entry.is_undo_audited)
+        return Reversal(Kind.KEEP, "it is already deleted")
     address = store.address.absolute
     if isinstance(reading, StoreError):
         retired = history.retired.get((address, name)) if isinstance(reading, SoftDeletedError) else None
@@ -343,15 +343,15 @@ def undo_run(command: str, run_id: str, environment: Environment, options: Optio
     expect_servers(run, options.stores)
     writers = open_run(run, environment, options.stores)
     if not options.applies:
-        plan, _ = _plan_own(run, writers, environment, options)
+        plan = _plan_own(run, writers, environment, options)
         listener.shows(plan)
         return Outcome(plan, End.SHOWN if plan.writes else _end_without_writes(plan))
     with run_lock(options.root, f"{command}, undo of run {run.id}", listener.waits):
         # Read again under the lock: until here, another command could have resumed it.
         run = own_run(find_run(options.root, run.id), command, environment.name)
-        plan, run = _plan_own(run, writers, environment, options)
+        plan = _plan_own(run, writers, environment, options)
         listener.shows(plan)
-        if not (plan.writes or plan.stored or run.owed):
+        if not (plan.writes or plan.stored):
             return Outcome(plan, _end_without_writes(plan))
         begin = partial(UndoLog, run)
         with listener.applying(plan) as (stop, report), open_log(plan, options, run, begin) as run_log:
@@ -360,10 +360,8 @@ def undo_run(command: str, run_id: str, environment: Environment, options: Optio
             return apply_plan(plan, run_log, continue_on_error=True, stop=stop, report=report)
 
 
-def _plan_own(
-    run: Run, writers: Mapping[str, SecretWriter], environment: Environment, options: Options
-) -> tuple[Plan, Run]:
-    """The plan, and the part of the run that is about the catalogue's secrets: only that part gets audit lines."""
+def _plan_own(run: Run, writers: Mapping[str, SecretWriter], environment: Environment, options: Options) -> Plan:
+    """The plan of the part of the run that is about the catalogue's secrets."""
     stores = {store_id: store_named(environment, store_id) for store_id in run.destinations}
     foreign = foreign_targets(run, environment, stores)
     inventory = Inventory(environment)
@@ -380,10 +378,7 @@ def _plan_own(
     plan = plan_undo(run, writers, history_of(runs(options.root)))
     for step in in_order:
         plan = step(plan)
-    own = {target: entry for target, entry in run.entries.items() if target not in foreign}
-    # What it has only recovered is for the run itself to tell, which goes on.
-    told = {target for target, entry in own.items() if entry.after is not None or entry.undo is not None}
-    return plan, replace(run, entries=own, owed=[each for each in run.owed if each.target in told])
+    return plan
 
 
 def _end_without_writes(plan: Plan) -> End:

@@ -37,7 +37,6 @@ from compiler.render.reports.plan import (
     plan_content,
     plan_lines,
     result_pieces,
-    unaudited_lines,
     undo_lines,
 )
 from compiler.text.wording import pluralize
@@ -181,14 +180,12 @@ class RunOutput:
 
     def _tell(self, outcome: Outcome) -> None:
         outlet = standard_error()
-        if outcome.defect is not None or outcome.unrecorded or outcome.unaudited:
+        if outcome.defect is not None or outcome.unrecorded:
             standard_output().flush()
         if outcome.defect is not None:
             outlet.write(describe_defect(outcome.defect, is_debug=self._invocation.is_debug))
         if outcome.unrecorded:
             outlet.error(f"the end of the run could not be recorded: {outcome.unrecorded}")
-        if outcome.unaudited:
-            outlet.show(unaudited_lines(outcome.unaudited))
         self._lines(outcome_lines(outcome))
         if outcome.is_incomplete:
             word = "interrupted" if outcome.interrupted else "incomplete"

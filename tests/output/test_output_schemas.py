@@ -110,7 +110,6 @@ CHANGE: dict[str, Any] = {
             "remedy": None,
         }
     ],
-    "unaudited": [{**_REMOTE, "version": "1"}],
     "exitCode": 0,
 }
 

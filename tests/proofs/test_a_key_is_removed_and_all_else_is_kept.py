@@ -44,7 +44,7 @@ def undone(world: World, done: Done) -> Done:
 def test_a_key_vault_keeps_every_other_byte_and_its_attributes(extracting: World) -> None:
     done = removed(extracting, "azure", "--audit", str(extracting.root / "audit.jsonl"))
     assert done.code == 0, done
-    (line,) = [json.loads(each) for each in (extracting.root / "audit.jsonl").read_text("utf-8").splitlines()]
+    _, line = [json.loads(each) for each in (extracting.root / "audit.jsonl").read_text("utf-8").splitlines()]
     assert (line["action"], line["properties"]) == ("remove", ["OLD"])
     before, after = extracting.azure.versions(IN_AZURE)
     assert (before.value, after.value) == (TEXT, LEFT)

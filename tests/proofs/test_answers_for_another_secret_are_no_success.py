@@ -59,7 +59,7 @@ def test_a_write_that_was_answered_for_another_is_told_with_what_is_stored(world
     (stored,) = world.azure.versions("agents-jira")
     if new.startswith("/"):
         assert (found["state"], found["version"], report["exitCode"]) == ("unverified", stored.id, 1)
-        (line,) = map(json.loads, audit.read_text("utf-8").splitlines())
+        _, line = map(json.loads, audit.read_text("utf-8").splitlines())
         assert (line["state"], line["version"]) == ("written", stored.id)
     else:
         # That version is looked for and is not the newest one.

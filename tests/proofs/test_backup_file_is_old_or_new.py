@@ -159,7 +159,10 @@ def test_a_closed_output_is_not_taken_for_the_audit_file(world: World, tmp_path:
     assert world.process(program, "put", "prod", "jira", "JIRA_TOKEN", *options).returncode == 0
     assert world.get("agents/jira") == {"JIRA_TOKEN": "token-1"}
     lines = [json.loads(line) for line in audit.read_text("utf-8").splitlines()]
-    assert [(line["name"], line["state"]) for line in lines] == [("agents/jira", "written")]
+    assert [(line["name"], line["state"]) for line in lines] == [
+        ("agents/jira", "writing"),
+        ("agents/jira", "written"),
+    ]
 
 
 def test_a_reader_that_goes_away_changes_nothing(world: World, tmp_path: Path) -> None:

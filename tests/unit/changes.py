@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler.change.compare import plan_change
-from compiler.change.journal import AuditLine, Run, RunEntry, Stage, new_run
+from compiler.change.journal import Run, RunEntry, new_run
 from compiler.change.operations import Operation, Put
 from compiler.change.plan import End, Kind, Location, Note, NoteKind, Outcome, Plan, Step, Target, WriteResult
 from compiler.change.run_log import RunLog
@@ -67,11 +67,6 @@ def keys_of(write: Operation) -> list[str]:
     """The properties that a write sets; none for a whole value."""
     assert isinstance(write, Put)
     return [] if isinstance(write.content, SecretValue) else list(write.content)
-
-
-def unaudited_line(store: str, name: str, version: str) -> AuditLine:
-    """A stored write that the audit file lacks."""
-    return AuditLine(store, name, "", Stage.WRITTEN, "update", None, version, ())
 
 
 def write_over(target: Target, before: str | None = None) -> Put:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from compiler.change.journal import AuditLine
 from compiler.change.operations import DeleteVersions, NewVersion
 from compiler.change.plan import (
     WRITING,
@@ -189,13 +188,6 @@ def undo_lines(outcome: Outcome) -> Iterator[Line]:
         yield "to undo it: ", command_line(*words)
 
 
-def unaudited_lines(unaudited: Sequence[AuditLine]) -> Iterator[Line]:
-    """The writes that the audit file lacks, and how to add them."""
-    for each in unaudited:
-        yield "error: the audit file has no entry for ", f"{each.store}:{each.name}", f", version {each.version}"
-    yield "help: run the same command again with --audit FILE to add the missing entries"
-
-
 def _store_lines(plan: Plan) -> Iterator[Line]:
     source, destination = ("served by", "in       ") if plan.command == _RETIRE else ("from", "to  ")
     for name, address in plan.sources.items():
@@ -359,7 +351,6 @@ def plan_content(outcome: Outcome, extra: Mapping[str, Any] | None = None) -> di
             }
             for result in outcome.results
         ],
-        "unaudited": [members(each, "store", "name", "version") for each in outcome.unaudited],
     }
 
 

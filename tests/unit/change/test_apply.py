@@ -1,10 +1,8 @@
 import errno
-import json
 import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -303,30 +301,25 @@ def test_a_write_that_was_stored_and_could_not_be_noted_stays_open(
     assert (entry.after, entry.maybe_stored) == (None, True)
 
 
-def test_an_audit_file_that_is_full_leaves_the_run_open_until_it_has_its_lines(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("room", "stored"), [(0, None), (1, "v1")])
+def test_an_audit_file_that_is_full_stops_the_run_at_that_write(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, room: int, stored: str | None
 ) -> None:
-    scene.store.seed("b", A="old")
-    scene.store.deleted.add("b")
-    plan = plan_of(scene.write("a", A="1"), scene.write("b", A="old"))
+    lines, write = list[bytes](), AuditLog._write
+
+    def fill(log: AuditLog, data: bytes) -> None:
+        if len(lines) == room:
+            full()
+        lines.append(data)
+        write(log, data)
+
     with AuditLog(scene.root / "audit") as audit, monkeypatch.context() as patched:
-        patched.setattr(AuditLog, "_write", full)
-        outcome = scene.apply(plan, audit, workers=1)
-    assert [result.state for result in outcome.results] == [State.DONE, State.KEPT]
-    assert outcome.unrecorded == "the audit file cannot be written: no space left on device"
-    stored = [(line.target, line.action, line.version) for line in outcome.unaudited]
-    assert stored == [(("azure", "a"), "create", "v1"), (("azure", "b"), "recover", "v1")]
-    run = scene.run
-    assert (run.ended, run.is_resumable, run.is_audited) == ("incomplete", True, True)
-    with AuditLog(scene.root / "audit") as audit, closing(RunLog(run, audit, {"azure": "grace"})) as log:
-        ended = apply_plan(plan_of(stores={"azure": scene.store}), log)
-    assert (ended.unaudited, ended.is_incomplete) == ((), False)
-    assert scene.run.ended == "complete"
-    lines = [json.loads(line) for line in (scene.root / "audit").read_text("utf-8").splitlines()]
-    assert [(line["state"], line["name"], line["version"]) for line in lines] == [
-        ("written", "a", "v1"),
-        ("written", "b", "v1"),
-    ]
+        patched.setattr(AuditLog, "_write", fill)
+        outcome = scene.apply(plan_of(scene.write("a", A="1"), scene.write("b", A="1")), audit, workers=1)
+    assert [result.state for result in outcome.results] == [State.FAILED, State.PENDING]
+    assert outcome.results[0].reason == "the audit file cannot be written: no space left on device"
+    assert (entries_of(scene.run)["a"].after, list(scene.store.versions)) == (stored, ["a"] if stored else [])
+    assert scene.run.ended == "incomplete"
 
 
 def test_what_can_neither_be_announced_nor_noted_is_a_failure_and_no_defect(
@@ -348,22 +341,15 @@ def test_every_result_is_reported_however_long_it_takes(scene: Scene) -> None:
     assert not outcome.interrupted
 
 
-@pytest.mark.parametrize("is_audited", [False, True])
-def test_a_run_that_is_blocked_ends_with_what_it_had_stored_recorded(
-    tmp_path: Path, opened: list[RunLog], *, is_audited: bool
-) -> None:
+def test_a_run_that_is_blocked_ends_with_what_it_had_stored_recorded(tmp_path: Path, opened: list[RunLog]) -> None:
     store = MemoryStore()
     plan = plan_of(write_of(store, "a", A="1"), stored={("azure", "a"): "v1"})
     opened.append(begin_journal(tmp_path, RUN, plan, {}))
     plan = replace(plan, stores={"azure": store})
-    opened[0].run.is_audited = is_audited
     outcome = end_blocked(plan, RunLog(opened[0].run))
-    # Without the file that an earlier part had, the line is still owed, and the run can go on to write it.
-    assert (outcome.end, outcome.run) == (End.BLOCKED, RUN if is_audited else "")
-    owed = [(each.target, each.action, each.version, each.properties) for each in outcome.unaudited]
-    assert owed == ([(("azure", "a"), "create", "v1", ("A",))] if is_audited else [])
+    assert (outcome.end, outcome.run) == (End.BLOCKED, "")
     run = read_run(journal_path(tmp_path))
-    assert (run.ended, entries_of(run)["a"].after) == ("incomplete" if is_audited else "conflict", "v1")
+    assert (run.ended, entries_of(run)["a"].after) == ("conflict", "v1")
     assert store.calls == []
 
 

@@ -1,4 +1,3 @@
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -160,31 +159,6 @@ def test_a_run_that_is_stopped_by_its_own_plan_has_ended(scene: Scene) -> None:
     assert find_unfinished(scene.root, IDENTITY) is None
     # What it had stored without knowing it is known now, for its undo.
     assert [run.entries["azure", "a"].after for run in runs(scene.root)] == ["7"]
-
-
-def test_a_run_that_recovered_a_secret_is_not_over_before_the_audit_file_says_so(scene: Scene) -> None:
-    scene.run_unanswered(scene.root / "audit")
-    scene.store.seed("a", A="old")
-    # It was killed between the recovery and the line of it.
-    (journal,) = scene.root.glob(".platform-secrets/runs/*.jsonl")
-    line = {"type": "step", "store": "azure", "name": "a"}
-    begun = {**line, "state": "started", "before": None, "owes": True, "deleted": "v1"}
-    with journal.open("a") as file:
-        file.writelines(
-            f"{json.dumps(each)}\n" for each in (begun, {**line, "state": "recovered", "version": "v1", "owes": True})
-        )
-    plan = plan_of(steps=(REFUSED,), stores={"azure": scene.store})
-    ended = scene.run(plan, applies=True)
-    assert [(each.action, each.version) for each in ended.unaudited] == [("recover", "v1")]
-    assert find_unfinished(scene.root, IDENTITY) is not None
-    ended = scene.run(plan, applies=True, audit=scene.root / "audit")
-    assert (ended.run, find_unfinished(scene.root, IDENTITY)) == ("", None)
-    lines = [json.loads(line) for line in (scene.root / "audit").read_text("utf-8").splitlines()]
-    # Whether the write that was to follow was sent, nobody knows.
-    assert [(line["state"], line["action"], line["version"]) for line in lines[-2:]] == [
-        ("written", "recover", "v1"),
-        ("unknown", "update", None),
-    ]
 
 
 @pytest.mark.parametrize("is_resumed", [False, True])

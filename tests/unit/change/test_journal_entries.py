@@ -42,85 +42,6 @@ def test_a_plan_names_keys_and_properties() -> None:
     assert (entry.kind, entry.properties, entry.planned_before) == (Kind.UPDATE, ("token",), "v1")
 
 
-@pytest.mark.parametrize(
-    ("lines", "owes"),
-    [
-        ([], False),
-        ([step("started", owes=True)], False),
-        # An earlier release added the line itself.
-        ([step("started", owes=True), step("written", after="v2", owes=False)], False),
-        ([step("started", owes=True), step("written", after="v2", owes=True), step("done")], True),
-        ([step("started", owes=True), step("failed", maybe_stored=False, owes=True)], True),
-        ([step("started", owes=True), step("failed", maybe_stored=True, owes=True)], True),
-        ([step("written", after="v2", owes=True), {"type": "audited", "targets": [["azure", "a"]]}], False),
-        # A journal of an earlier release says nothing of it.
-        ([step("started"), step("written", after="v2")], False),
-    ],
-)
-def test_what_is_stored_is_owed_to_the_audit_file_until_it_is_there(lines: list[dict[str, Any]], owes: bool) -> None:  # noqa: FBT001
-    assert [each.target for each in run_of(*lines).owed] == ([A] if owes else [])
-
-
-def test_a_run_is_audited_once_it_had_an_audit_file() -> None:
-    assert not run_of(step("started", owes=False)).is_audited
-    assert run_of(step("started", owes=True), step("written", after="v2", owes=False)).is_audited
-
-
-def test_each_request_that_ended_is_a_line_of_the_audit_file() -> None:
-    recovers = {**PLAN, "kind": "recover", "before": None, "recover": True, "deleted": "v1", "keys": KEYS}
-    create, delete = {**PLAN, "kind": "create", "before": None, "keys": KEYS}, {**PLAN, "kind": "delete", "keys": KEYS}
-    start, failed = step("started", before=None, deleted="v1"), step("failed", maybe_stored=False)
-    back = step("recovered", version="v1", made=None)
-    stopped = step("failed", maybe_stored=True)
-    wrote, done = step("written", before="v1", after="v2"), undo("done", version="v3")
-    cases: tuple[tuple[list[dict[str, Any]], list[tuple[str, str, str | None, str | None]]], ...] = (
-        ([step("started", before="v1"), wrote, step("done")], [("written", "update", "v1", "v2")]),
-        ([create, step("written", before=None, after="v1")], [("written", "create", None, "v1")]),
-        ([step("started", before="v1"), failed], [("failed", "update", "v1", None)]),
-        ([step("started", before="v1"), stopped], [("unknown", "update", "v1", None)]),
-        # What was stored and could not be read back is stored.
-        ([step("started", before="v1"), wrote, stopped], [("written", "update", "v1", "v2")]),
-        ([recovers, start, failed], [("failed", "recover", None, None)]),
-        ([recovers, start, back, failed], [("written", "recover", None, "v1"), ("failed", "update", None, None)]),
-        ([recovers, start, back, wrote], [("written", "recover", None, "v1"), ("written", "update", "v1", "v2")]),
-        # What came back as it should be is not written.
-        (
-            [recovers, start, back, step("written", before="v1", after="v1"), step("kept")],
-            [("written", "recover", None, "v1")],
-        ),
-        ([recovers, start, back, step("written", after="v1", adopted=True)], [("written", "recover", None, "v1")]),
-        ([delete, step("written", before="v1", after="v1")], [("written", "delete", "v1", "v1")]),
-        # What else was deleted with it is no second deletion.
-        (
-            [
-                delete,
-                step("written", before="v1", after="v1"),
-                step("written", before="v1", after="v1", slipped=["v2"]),
-            ],
-            [("written", "delete", "v1", "v1")],
-        ),
-        ([undo("started", before="v2"), done], [("written", "restore", "v2", "v3")]),
-        ([undo("started", before="v2"), undo("failed")], [("failed", "restore", "v2", None)]),
-        ([undo("started", before="v2"), undo("failed", maybe_stored=True)], [("unknown", "restore", "v2", None)]),
-        ([create, undo("started", before="v2"), undo("done")], [("written", "delete", "v2", "v2")]),
-        ([recovers, undo("started", before="v2"), undo("done")], [("written", "delete", "v2", "v2")]),
-        ([delete, undo("started", before="v2"), undo("done")], [("written", "recover", "v2", "v2")]),
-    )
-    for lines, told in cases:
-        run = run_of(*({**line, "time": "then", "owes": True} for line in lines))
-        assert [(each.state, each.action, each.before, each.version) for each in run.owed] == told
-        assert {(each.target, each.time, each.properties) for each in run.owed} == {(A, "then", ("token",))}
-
-
-def test_an_undo_is_owed_on_its_own() -> None:
-    run = run_of(step("written", after="v2"), undo("started", before="v2", owes=True))
-    entry = run.entries[A]
-    assert (run.is_audited, entry.is_undo_audited, entry.undo_before, entry.is_undoing) == (False, True, "v2", True)
-    failed = run_of(undo("started", before="v2"), undo("failed")).entries[A]
-    # It stays begun: the next undo compares.
-    assert (failed.undo, failed.is_undoing) == ("started", False)
-
-
 def test_what_was_to_be_recovered_and_is_not_written_is_known_by_store_and_name() -> None:
     recovered = {**PLAN, "kind": "recover", "before": None, "recover": True, "deleted": "v1", "keys": KEYS}
     found = Run("id", Path("run"), "restore", "prod", {"azure": "https://a"}, {})
@@ -201,8 +122,8 @@ def test_versions_in_between_are_remembered() -> None:
 
 
 def test_an_undo_tells_what_it_wrote_over_what_until_another_line_says_otherwise() -> None:
-    begun = undo("started", before="v2", owes=True)
-    done = undo("done", version="v3", owes=False)
+    begun = undo("started", before="v2")
+    done = undo("done", version="v3")
     found = {}
     for name, lines in {"begun": [begun], "done": [begun, done], "again": [begun, done, undo("started")]}.items():
         entry = run_of(*lines).entries[A]
@@ -212,12 +133,6 @@ def test_an_undo_tells_what_it_wrote_over_what_until_another_line_says_otherwise
         "done": ("done", "v3", "v2"),
         "again": ("started", "v3", "v2"),
     }
-
-
-@pytest.mark.parametrize("owes", ["true", 1, None, []])
-def test_only_true_is_owed(owes: object) -> None:
-    run = run_of(step("written", after="v2", owes=owes), undo("done", owes=owes))
-    assert (run.is_audited, run.owed, run.entries[A].is_undo_audited) == (False, [], False)
 
 
 @pytest.mark.parametrize(("recover", "is_recovered"), [(True, True), (False, False), ("true", False), (1, False)])
@@ -271,9 +186,9 @@ def test_a_run_goes_on_whose_plan_is_whole_that_is_not_through_and_of_which_noth
 
 def test_before_any_line_nothing_is_known() -> None:
     found = Run("id", Path("run"), "put", "prod", {}, {})
-    assert (found.entries, found.owed, found.is_planned, found.is_audited, found.ended) == ({}, [], False, False, None)
+    assert (found.entries, found.is_planned, found.ended) == ({}, False, None)
     entry = RunEntry(Kind.CREATE, None, recover=True, recovered=True)
-    assert (entry.keys, entry.is_undoing, entry.is_undo_audited, entry.maybe_stored) == ((), False, False, False)
+    assert (entry.keys, entry.maybe_stored) == ((), False)
     # A deleted version that the store did not tell.
     assert not entry.has_recovered(RemoteSecret("a", "v1", {}, Attributes()))
 

@@ -26,7 +26,7 @@ from compiler.stores.secret_value import SecretValue
 from tests import providers
 from tests.memory_store import MemoryStore
 from tests.refusals import is_refused
-from tests.unit.changes import loss_of, outcome_of, plan_of, unaudited_line
+from tests.unit.changes import loss_of, outcome_of, plan_of
 
 
 def plan(*kinds: Kind, on_conflict: OnConflict = OnConflict.FAIL) -> Plan:
@@ -150,7 +150,6 @@ def test_what_a_write_does_follows_from_what_is_there_and_what_it_sets(
         outcome_of(interrupted=True),
         outcome_of(defect=KeyError()),
         outcome_of(unrecorded="full"),
-        outcome_of(unaudited=(unaudited_line("azure", "a", "1"),)),
     ],
 )
 def test_a_run_that_was_cut_short_is_incomplete(outcome: Outcome) -> None:

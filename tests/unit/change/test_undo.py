@@ -439,7 +439,7 @@ def test_a_version_that_was_deleted_along_comes_back_too() -> None:
 
 
 def test_an_undo_that_was_done_is_not_repeated() -> None:
-    past = deleted("1", "2").then(undone(owes=True))
+    past = deleted("1", "2").then(undone())
     found = recovery_of(past, VersionStates({"1": READABLE, "2": READABLE}))
     assert (found.kind, found.is_done) == (Kind.KEEP, False)
 

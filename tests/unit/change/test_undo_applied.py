@@ -12,10 +12,9 @@ import pytest
 
 from compiler.change.apply import apply_plan, carry_out
 from compiler.change.journal import Run, find_run, runs
-from compiler.change.operations import Operation
 from compiler.change.plan import End, Kind, OnConflict, Options, Outcome, State
 from compiler.change.run_files import run_lock
-from compiler.change.run_log import AuditError, AuditLog, RunLog, UndoLog
+from compiler.change.run_log import AuditError, AuditLog, UndoLog
 from compiler.change.undo import undo_run
 from compiler.model.environment import Environment
 from compiler.model.store import Place
@@ -27,19 +26,14 @@ from tests.memory_store import MemoryStore
 from tests.unit.change.undoing import (
     ID,
     PLACE,
-    Call,
     Past,
     created,
     kinds,
     only,
     plan_for,
     run_of,
-    setting,
     two_versions,
-    undo_begun,
-    undone,
     updated,
-    wrote,
 )
 from tests.unit.changes import Listening
 from tests.unit.conftest import Stores
@@ -83,8 +77,11 @@ def test_an_update_is_restored_and_a_create_or_recovery_deleted(tmp_path: Path) 
         ("c", "done", None),
     ]
     assert audited(tmp_path) == [
+        ("a", "restore", "writing", "v2", None),
         ("a", "restore", "written", "v2", "v3"),
+        ("b", "delete", "writing", "v1", None),
         ("b", "delete", "written", "v1", "v1"),
+        ("c", "delete", "writing", "v1", None),
         ("c", "delete", "written", "v1", "v1"),
     ]
 
@@ -124,11 +121,11 @@ def test_what_was_not_put_back_has_no_line_that_says_so(
     with AuditLog(tmp_path / "audit") as audit:
         undo(run_of(tmp_path, a=updated(), b=created()), store, audit)
     name = "a" if method == "restore" else "b"
-    assert [stage for of, _, stage, *_ in audited(tmp_path) if of == name] == [state]
-    assert [stage for of, _, stage, *_ in audited(tmp_path) if of != name] == ["written"]
+    assert [stage for of, _, stage, *_ in audited(tmp_path) if of == name] == ["writing", state]
+    assert [stage for of, _, stage, *_ in audited(tmp_path) if of != name] == ["writing", "written"]
 
 
-def test_an_undo_that_the_audit_file_lacks_is_done_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_undo_whose_audit_file_is_full_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise AuditError("the audit file cannot be written: full")
 
@@ -136,9 +133,8 @@ def test_an_undo_that_the_audit_file_lacks_is_done_and_told(tmp_path: Path, monk
     with AuditLog(tmp_path / "audit") as audit:
         monkeypatch.setattr(audit, "record", full)
         outcome = undo(run_of(tmp_path, a=updated()), store, audit)
-    assert ([result.state for result in outcome.results], len(store.versions["a"])) == ([State.DONE], 3)
-    assert (outcome.unrecorded, outcome.is_incomplete) == ("the audit file cannot be written: full", True)
-    assert [(each.action, each.version) for each in outcome.unaudited] == [("restore", "v3")]
+    assert ([result.code for result in outcome.results], len(store.versions["a"])) == (["unrecorded"], 2)
+    assert (outcome.results[0].reason, outcome.is_incomplete) == ("the audit file cannot be written: full", True)
 
 
 @pytest.mark.parametrize(("past", "method"), [(updated(), "read"), (created(), "describe")])
@@ -156,41 +152,6 @@ def test_what_was_put_back_and_cannot_be_looked_at_is_compared_by_the_next_undo(
     assert [result.state for result in outcome.results] == [State.FAILED]
     # An undo that is noted as done would be taken for that unseen.
     assert find_run(tmp_path, ID).entries["azure", "a"].undo == "started"
-
-
-def test_what_a_run_owes_the_audit_file_is_told_before_a_part_of_it_is_undone(tmp_path: Path) -> None:
-    def unaudited(log: RunLog, write: Operation) -> None:
-        log.run.is_audited = True
-        with closing(RunLog(log.run)) as part:
-            wrote("v2")(part, write)
-
-    run = run_of(tmp_path, a=Past(setting("v1"), (unaudited,)))
-    with AuditLog(tmp_path / "audit") as audit:
-        undo(run, two_versions(), audit)
-    assert audited(tmp_path) == [
-        ("a", "update", "written", "v1", "v2"),
-        ("a", "restore", "written", "v2", "v3"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("earlier", "is_stored"),
-    [
-        (undone("v3", owes=True), True),
-        (partial(undo_begun, owes=True), True),
-        (partial(undo_begun, owes=True), False),
-    ],
-)
-def test_what_an_earlier_undo_owes_the_audit_file_is_told_once_there_is_one(
-    tmp_path: Path, earlier: Call, *, is_stored: bool
-) -> None:
-    store = two_versions()
-    if is_stored:
-        store.seed("a", A="old")
-    with AuditLog(tmp_path / "audit") as audit:
-        undo(run_of(tmp_path, a=updated().then(earlier)), store, audit)
-    assert audited(tmp_path) == [("a", "restore", "written", "v2", "v3")]
-    assert len(store.versions["a"]) == 3
 
 
 @pytest.fixture
@@ -238,6 +199,7 @@ def test_it_is_shown_and_then_done_and_noted_in_the_runs_own_journal(
     assert run.ended == "complete"
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
     assert [(line["action"], line["state"], line["who"], line["environment"]) for line in lines] == [
+        ("delete", "writing", "tester", "prod"),
         ("delete", "written", "tester", "prod"),
     ]
     written = (tmp_path / "audit").read_text("utf-8")
@@ -277,7 +239,7 @@ def test_an_undo_that_can_take_nothing_back_of_a_run_stopped_after_a_recovery_sa
 ) -> None:
     (path,) = tmp_path.glob(".platform-secrets/runs/*.jsonl")
     line = {"type": "step", "store": "azure", "name": "agents-jira"}
-    begun = {**line, "state": "started", "before": None, "after": None, "owes": True, "deleted": "v1"}
+    begun = {**line, "state": "started", "before": None, "after": None, "deleted": "v1"}
     with path.open("a") as file:
         file.writelines(f"{json.dumps(each)}\n" for each in (begun, {**line, "state": "recovered", "version": "v1"}))
     ended = undo_by_id()

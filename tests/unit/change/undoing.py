@@ -1,7 +1,7 @@
 """Runs by the journals that the engine's own log wrote of them, to plan the undo of, and stores with what they did."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -87,28 +87,19 @@ def wrote(version: str, *slipped: str, made: datetime | None = None, before: str
     return call
 
 
-@contextmanager
-def undo_log(run: Run, *, owes: bool = False) -> Iterator[UndoLog]:
-    """The log of an undo without an audit file; one that `owes` goes on with an undo that had one."""
-    for entry in run.entries.values():
-        entry.is_undo_audited |= owes
-    with closing(UndoLog(run)) as log:
-        yield log
-
-
-def undo_begun(log: RunLog, write: Operation, *, owes: bool = False) -> None:
-    """The undo announced its write; it `owes` the outcome to an audit file that it does not have now."""
-    with undo_log(log.run, owes=owes) as undo:
+def undo_begun(log: RunLog, write: Operation) -> None:
+    """The undo announced its write."""
+    with closing(UndoLog(log.run)) as undo:
         undo.start(write_over(write.target, log.run.entries[write.target].after))
 
 
-def undone(version: str | None = None, *, owes: bool = False) -> Call:
+def undone(version: str | None = None) -> Call:
     """The undo has ended, with this version where it wrote one."""
 
     def call(log: RunLog, write: Operation) -> None:
-        undo_begun(log, write, owes=owes)
+        undo_begun(log, write)
         restored = Restore(*write.target, base=EARLIER, earlier=EARLIER)
-        with undo_log(log.run, owes=owes) as undo:
+        with closing(UndoLog(log.run)) as undo:
             undo.record_version(restored if version is not None else Delete(*write.target), Written(version or ""))
 
     return call

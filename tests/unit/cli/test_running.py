@@ -16,7 +16,7 @@ from compiler.cli.running import Progress, RunOutput, code_of_run
 from compiler.live.stores import ServerFacts
 from tests.commands import Done, RunCommand, invocation_of
 from tests.memory_store import MemoryStore
-from tests.unit.changes import outcome_of, plan_of, unaudited_line, write_of
+from tests.unit.changes import outcome_of, plan_of, write_of
 from tests.unit.cli.two_ends import AZURE, KEY, WRITING, Ends, Writing, journal, journals, lines
 
 # What the writing commands have in common, each of them tried.
@@ -95,7 +95,8 @@ def test_the_audit_file_is_written_or_the_run_is_not_begun(writing: Writing, tmp
     assert writing.ends.azure.versions == {}
     assert not (writing.project / ".platform-secrets/runs").exists()
     assert writing("--apply", "--audit", str(tmp_path / "audit")).code == 0
-    (line,) = lines(tmp_path / "audit")
+    announced, line = lines(tmp_path / "audit")
+    assert (announced["state"], line["state"]) == ("writing", "written")
     assert (line["who"], line["action"], line["name"], line["properties"]) == ("tester", "create", AZURE, [KEY])
     assert line["run"] == journal(writing.project).stem
 
@@ -139,7 +140,7 @@ class TestADeletedSecret:
         assert writing.ends.azure.shown(AZURE) == {KEY: "token", "OTHER": "theirs"}
         assert writing.ends.azure.deleted == set()
         audit = lines(writing.project / "an audit file")
-        assert [line["action"] for line in audit] == ["recover", "update"]
+        assert [line["action"] for line in audit if line["state"] == "written"] == ["recover", "update"]
 
     def test_the_command_is_for_the_same_project(
         self, writing: Writing, run: RunCommand, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -414,7 +415,6 @@ def test_the_question_names_the_server_that_a_variable_leads_to(
         (outcome(State.PENDING), True, 4),
         (outcome(State.DONE, defect=KeyError()), True, 4),
         (outcome(State.DONE, unrecorded="the disk is full"), True, 4),
-        (outcome(State.DONE, unaudited=(unaudited_line("azure", "a", "v1"),)), True, 4),
         (outcome(State.DONE, State.PENDING, interrupted=True), True, 130),
     ],
 )

@@ -51,7 +51,7 @@ def test_the_plan_is_shown_then_written_recorded_and_undone(extracting: Ends, pr
     lines = [json.loads(line) for line in journal(project).read_text("utf-8").splitlines()]
     (plan,) = [each for each in lines if each["type"] == "plan"]
     assert (plan["kind"], [(key["key"], key["kind"]) for key in plan["keys"]]) == ("remove", [("OLD_TOKEN", "remove")])
-    (audit,) = [json.loads(line) for line in (project / "audit.jsonl").read_text("utf-8").splitlines()]
+    _, audit = [json.loads(line) for line in (project / "audit.jsonl").read_text("utf-8").splitlines()]
     assert (audit["action"], audit["name"], audit["properties"]) == ("remove", NAME, ["OLD_TOKEN"])
     (undo,) = re.findall("to undo it: platform-secrets (.*)", done.out)
     assert run(*shlex.split(undo), "--quiet").code == 0

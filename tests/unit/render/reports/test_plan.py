@@ -33,11 +33,10 @@ from compiler.render.reports.plan import (
     plan_lines,
     result_pieces,
     summary,
-    unaudited_lines,
     undo_lines,
 )
 from compiler.stores.interface import Cluster
-from tests.unit.changes import loss_of, outcome_of, plan_of, unaudited_line
+from tests.unit.changes import loss_of, outcome_of, plan_of
 
 PAST = datetime(2025, 1, 31, tzinfo=UTC)
 
@@ -318,20 +317,8 @@ def test_every_count_of_a_plan_has_its_unit() -> None:
     assert summary(replace(plan, steps=(step("A", Kind.KEEP),))) == "plan: 1 remote secret to write; 1 key unchanged"
 
 
-def test_stored_writes_that_the_audit_file_lacks_are_named_with_the_way_to_add_them() -> None:
-    token = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
-    first, second, help_line = told(
-        unaudited_lines([unaudited_line("azure", "jira", "v2"), unaudited_line("vault", token, "v1")])
-    )
-    assert first == "error: the audit file has no entry for azure:jira, version v2"
-    assert token not in second
-    assert help_line.startswith("help: ")
-    assert "--audit FILE" in help_line
-
-
 def test_a_run_that_had_nothing_left_says_so_and_counts_nothing() -> None:
     assert told(outcome_lines(outcome_of())) == ["run run-1: nothing was left to write"]
-    assert told(outcome_lines(outcome_of(unaudited=(unaudited_line("azure", "a", "v1"),)))) == []
 
 
 def test_a_retirement_says_where_it_deletes_and_what_serves_the_values_now() -> None:
@@ -464,7 +451,6 @@ def test_a_plan_is_one_object_with_everything_in_it() -> None:
         "run": None,
         "interrupted": False,
         "results": [],
-        "unaudited": [],
     }
 
 
@@ -473,8 +459,7 @@ def test_what_became_of_a_run_stands_beside_its_plan() -> None:
         WriteResult("azure", "a", State.DONE, "v1"),
         WriteResult("azure", "b", State.CONFLICT, "v2", ("v1",), "conflict", "why", "how"),
     )
-    unaudited = (unaudited_line("azure", "a", "v1"),)
-    outcome = outcome_of(*results, interrupted=True, unaudited=unaudited)
+    outcome = outcome_of(*results, interrupted=True)
     report = envelope("put", "prod", 130, plan_content(outcome))
     assert (report["applied"], report["run"], report["interrupted"], report["exitCode"]) == (True, "run-1", True, 130)
     assert report["results"] == [
@@ -499,7 +484,6 @@ def test_what_became_of_a_run_stands_beside_its_plan() -> None:
             "remedy": "how",
         },
     ]
-    assert report["unaudited"] == [{"store": "azure", "name": "a", "version": "v1"}]
 
 
 def test_a_note_has_the_command_that_changes_what_is_kept_and_no_credential() -> None:
