@@ -246,14 +246,14 @@ def _external_secret(document: Node, namespace: str, stores: Stores, key_names: 
     template, keys = document.get(*_TEMPLATE, "data"), [*data.values()]
     template = template if template is not None and template.children else None  # an empty one leaves what is fetched
     is_v1, texts = _is_of_engine_v1(document), dict[str, str]()
-    if template is not None and all(_read_name(each, is_v1=is_v1) for each in template.children.values()):
+    if len(extracts) > 1:
+        reasons.append(Finding("`dataFrom` has several sources", extracts[1].at, _LEAVE))
+    elif template is not None and all(_read_name(each, is_v1=is_v1) for each in template.children.values()):
         keys, found = _rename_keys(template, data, extracts)
         reasons += found
     elif template is not None:
         keys, texts, found = _keep_texts(document, template, data, extracts)
         reasons += found
-    elif len(extracts) > 1:
-        reasons.append(Finding("`dataFrom` has several sources", extracts[1].at, _LEAVE))
     elif extracts:
         names, extract = key_names(namespace, target, bare.at), extracts[0]
         if not isinstance(names, Finding):
@@ -328,8 +328,6 @@ def _keep_texts(
             reasons.append(Finding(message, node.key_span, "name each key under `data`"))
         elif extracts:
             keys |= {key: _assume_property(extracts[0], key, key) for key in wanted}
-    if len(extracts) > 1:
-        reasons.append(Finding("`dataFrom` has several sources", extracts[1].at, _LEAVE))
     return [*keys.values()], texts, reasons
 
 

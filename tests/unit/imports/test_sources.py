@@ -520,9 +520,12 @@ def test_an_extract_of_something_else_is_refused(bring: Bring, extract: str, mes
     assert "0 objects" not in done.out
 
 
-def test_two_extracts_are_refused(bring: Bring) -> None:
-    done = bring(STORE + external_secret("app", "dataFrom: [{extract: {key: a}}, {extract: {key: b}}]"))
-    assert "`dataFrom` has several sources" in done.err
+@pytest.mark.parametrize("target", ["", "target: {template: {data: {X: 'a{{ .x }}{{ range . }}{{ end }}'}}}\n"])
+def test_two_extracts_are_refused_for_one_reason(bring: Bring, target: str) -> None:
+    done = bring(
+        STORE + external_secret("app", f"{target}dataFrom: [{{extract: {{key: a}}}}, {{extract: {{key: b}}}}]")
+    )
+    assert done.err.count("`dataFrom` has several sources") == done.err.count("not-imported") == 1
 
 
 @pytest.mark.parametrize(
