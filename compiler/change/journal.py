@@ -12,12 +12,14 @@ from typing import Any
 
 from compiler.change.plan import Kind, Plan, RotationPhase, Target
 from compiler.change.run_files import FOLDER, RUNS, caller, caller_of, read_lines
-from compiler.live.observation import RUN_ID, SECOND, PastRun, start_time_if_valid
+from compiler.live.observation import SECOND, PastRun, start_time_if_valid
 from compiler.model.facts import short_age
 from compiler.refusal import Refusal
 from compiler.stores.interface import RemoteSecret
 from compiler.text.wording import list_names, shell_line
 
+# A run's id: the moment at which it was begun, in UTC, and a part by chance.
+RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 _CLUSTER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _RESUMABLE = frozenset({None, "incomplete", "interrupted"})
 

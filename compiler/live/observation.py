@@ -3,7 +3,6 @@
 Of stored versions it says when they were written, which is the later one, and how one is kept or copied.
 """
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -272,8 +271,6 @@ class Observation:
         return compare_value(value, self.held[at], property_, self.comparer, or_its_text=True)
 
 
-# A run's id: the moment at which it was begun, in UTC, and a part by chance.
-RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 SECOND = len("20250131-120000")
 
 

@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from compiler.change.journal import Run, Stage, journals, read_run
+from compiler.change.journal import RUN_ID, Run, Stage, journals, read_run
 from compiler.change.plan import RotationPhase
 from compiler.change.run_files import FOLDER, RUNS, read_each_line
-from compiler.live.observation import RUN_ID, start_time_if_valid
+from compiler.live.observation import start_time_if_valid
 from compiler.refusal import Refusal, system_reason
 from compiler.text.wording import pluralize
 

@@ -29,7 +29,7 @@ _ACTION = re.compile(
 _TOKEN = re.compile(
     rf"(?P<text>{_TEXT})|(?P<char>{_CHAR})|(?P<variable>\$\w*(?:\.[^\W\d]\w*)*)|(?P<field>(?:\.[^\W\d]\w*)+)"
     r"|(?P<number>[+-]?(?:\.[0-9]+|[0-9][\w.]*)(?![\w.]))|(?P<word>[^\W\d]\w*)|(?P<sign>[|(]|\)(?:\.[^\W\d]\w*)*)"
-    r"|(?P<assignment>:?=|,)|(?P<dot>\.)|(?P<other>[^ \t\r\n])"
+    r"|(?P<assignment>:?=|,)|(?P<dot>\.)|(?P<other>[\"'`][\s\S]*|[^ \t\r\n])"
 )
 # Words of the language that are not functions.
 _CONSTANTS = frozenset({"true", "false", "nil"})

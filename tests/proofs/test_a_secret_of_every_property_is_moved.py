@@ -81,7 +81,7 @@ def test_all_of_it_is_moved_and_the_old_goes(moving: World) -> None:
     done = moving.run("retire", "prod", "--store", "vault", "--without-cluster", "--apply")
     assert (done.code, "app: NEW, TOKEN, tls.crt" in done.out) == (0, True), done.out
     back = moving.run("cutover", "prod", "app", "--back", "--to", "vault")
-    assert (back.code, "retire prod --undo" in back.out) == (1, True)
+    assert (back.code, "migrate prod --to vault --only app --recover --apply" in back.out) == (1, True), back.out
 
 
 def test_a_surplus_key_is_taken_out(moving: World) -> None:

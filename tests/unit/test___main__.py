@@ -45,6 +45,7 @@ WITHOUT_VALUES = {
     # It reads manifests, which name values and hold none.
     "scripts/import_coverage.py",
     "scripts/mutants.py",
+    "scripts/plant_mistakes.py",
     # Each command that it forks begins as the program does.
     "scripts/ready_commands.py",
     "scripts/release.py",
