@@ -4,9 +4,11 @@ A file begins with `#` lines, which say what it shows. Then come, line by line:
 
     $ migrate dev --to azure --apply      a command of the program, run in this process; `RUN1` is the first run's id
     < yes                                 below it: what a person types; with `<<`, what comes through a pipe
-    % vault shop/db DB_USER=ada           somebody writes a new version of a remote secret
+    % vault shop/db DB_USER=ada           somebody writes a version of a remote secret; stores are `vault` and `azure`,
+                                          another name is a Vault at https://NAME.example.com
     % azure shop-db TEXT                  the same, of a Key Vault's text that is no object
     % azure shop-db deleted               somebody deletes it
+    % vault shop/db ends                  its newest version will delete itself
     % azure silent                        from now on the store does not answer
     % azure silent write shop-db          the same, for that call of that name
     % azure answers                       it does again
@@ -26,6 +28,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,11 +36,12 @@ import pytest
 
 from compiler.cli.main import main
 from compiler.model.store import StoreAddress
+from tests.providers import VAULT
 from tests.scenarios.stores import STORES, ScenarioStore, new_stores
 
 GIVEN = ("#", "$", "<", "%", "|")
 RUN_ID = re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{6}\b")
-MOMENT = re.compile(r"\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:\+00:00|Z| UTC)?)?")
+MOMENT = re.compile(r"\b\d{4}-\d{2}-\d{2}(?:(?:T|\s+)\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:\+00:00|Z|\s+UTC)?)?")
 PROGRESS = re.compile(r"(?:^\d+/\d+ .*\n)+", re.MULTILINE)
 SHORTEST_SECRET = 6
 TYPED = "pa55"
@@ -77,7 +81,7 @@ class Scenario:
         host = urlsplit(address.url).hostname or ""
         own = (name for name, at in STORES.items() if urlsplit(at.url).hostname == host)
         name = next(own, host.partition(".")[0])
-        store = self.stores.setdefault(name, ScenarioStore(name, address))
+        store = self.stores.setdefault(name, ScenarioStore(name, address, count()))
         store.address = address
         return store
 
@@ -133,6 +137,9 @@ class Scenario:
         if name.partition(" ")[0] in self.stores:
             yield f"= {name} {after or 'is gone'}"
             return
+        if not before or not after:
+            yield f"= {name}: {'is gone' if before else f'new, {len(after.splitlines())} lines'}"
+            return
         for line in difflib.ndiff(before.splitlines(), after.splitlines()):
             if line[0] in "+-":
                 yield f"= {name}: {line}"
@@ -167,8 +174,9 @@ class Scenario:
             case ["write", path]:
                 (self.root / path).write_text("".join(f"{each}\n" for each in texts), "utf-8")
                 (self.root / path).chmod(0o600)
-            case [name, *what] if name in self.stores:
-                self._happen_in_store(self.stores[name], what)
+            case [name, *what] if what:
+                other = ScenarioStore(name, StoreAddress(VAULT, f"https://{name}.example.com"), count())
+                self._happen_in_store(self.stores.setdefault(name, other), what)
             case _:
                 pytest.fail(f"% {shlex.join(words)}: nothing of that form can happen")
 
@@ -180,6 +188,8 @@ class Scenario:
                 store.is_silent = True
             case ["silent", method, secret]:
                 store.silence(method, secret)
+            case [secret, "ends"]:
+                store.end(secret)
             case ["answers"]:
                 store.is_silent = False
                 store.failures.clear()

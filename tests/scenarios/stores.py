@@ -1,10 +1,12 @@
 """The two stores of a scenario, in memory: versions are numbered, and a Key Vault keeps each secret as a JSON text."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 from compiler.model.store import StoreAddress
-from compiler.stores.interface import Identity, RemoteSecret
+from compiler.stores.interface import Dropped, Identity, Limit, RemoteSecret
 from compiler.stores.secret_value import SecretValue, write_object
 from tests.memory_store import MemoryStore, secrets
 from tests.providers import KEY_VAULT, VAULT
@@ -21,12 +23,14 @@ class ScenarioStore(MemoryStore):
 
     has_texts = True
 
-    def __init__(self, name: str, address: StoreAddress) -> None:
+    def __init__(self, name: str, address: StoreAddress, order: Iterator[int]) -> None:
         super().__init__(address)
         self.name = name
         self.days = 0.0  # the age of what is written from now on
         self.is_silent = False
-        self.clock = lambda: datetime.now(UTC) - timedelta(days=self.days)
+        # Each version of a scenario is a second later than the one before, in whichever store.
+        start = datetime.now(UTC) - timedelta(hours=1)
+        self.clock = lambda: start - timedelta(days=self.days) + timedelta(seconds=next(order))
 
     def put(self, secret: str, values: Mapping[str, str]) -> None:
         """Another writer's version."""
@@ -38,6 +42,13 @@ class ScenarioStore(MemoryStore):
     def remove(self, secret: str) -> None:
         """Another writer's soft deletion of the newest version."""
         self._delete(secret, [self.versions[secret][-1].version])
+
+    def end(self, secret: str) -> None:
+        """The newest version has a `delete_version_after`."""
+        newest = self.versions[secret][-1]
+        attributes = replace(newest.attributes, expires=datetime.now(UTC) + timedelta(days=90))
+        self.versions[secret][-1] = replace(newest, attributes=attributes)
+        self.drops[secret] = Dropped((), 10, 60, (Limit.NAME,))
 
     def whoami(self) -> Identity:
         if self.is_silent:
@@ -69,4 +80,5 @@ class ScenarioStore(MemoryStore):
 
 def new_stores() -> dict[str, ScenarioStore]:
     """The empty stores of the project, by the names that scenarios give them."""
-    return {name: ScenarioStore(name, address) for name, address in STORES.items()}
+    order = count()
+    return {name: ScenarioStore(name, address, order) for name, address in STORES.items()}

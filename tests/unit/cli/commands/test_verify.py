@@ -1,4 +1,3 @@
-import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,27 +66,6 @@ def test_sound_keys_are_counted_and_who_looked_is_said(run: RunCommand, vault: C
     assert run("verify", "dev", "github", "--quiet").out == ""
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
-def test_every_format_names_the_line_and_none_the_value(run: RunCommand, vault: Callable[..., None], form: str) -> None:
-    vault({KEY: f"{SENTINEL}\n"})
-    done = run("verify", "dev", "github", "--format", form)
-    assert done.code == 0
-    shown = done.err if form == "text" else done.out
-    assert "surrounding-white-space" in shown
-    assert "environments/catalogue.yaml" in shown
-    assert "50" in shown
-    assert SENTINEL not in done.out + done.err
-    if form == "json":
-        json.loads(done.out)
-        assert "keys OK" in done.err
-
-
-def test_a_warning_fails_only_strictly(run: RunCommand, vault: Callable[..., None]) -> None:
-    vault({KEY: f"{SENTINEL}\n"})
-    assert run("verify", "dev", "github").code == 0
-    assert run("verify", "dev", "github", "--strict").code == 1
-
-
 def test_the_days_before_an_end_are_those_that_are_given(
     run: RunCommand, vault: Callable[..., None], openbao: LocalOpenBao
 ) -> None:
@@ -96,78 +74,6 @@ def test_the_days_before_an_end_are_those_that_are_given(
     openbao.call("POST", f"secret/metadata/{NAME}", {"delete_version_after": "0s"})
     found = [run("verify", "dev", "github", "--strict", "--expires-within", each).code for each in ("30d", "5d")]
     assert found == [1, 0]
-
-
-def test_an_error_is_exit_1_at_the_line_that_asks(run: RunCommand, vault: Callable[..., None]) -> None:
-    vault({"OTHER": SENTINEL})
-    done = run("verify", "dev", "github")
-    assert done.code == 1
-    assert f'{KEY_LINE}: error[missing-property]: "{KEY}" of "github" is not in "{NAME}"' in done.err
-    assert "dev: 0 of 1 keys OK" in done.out
-
-
-def test_values_of_two_environments_are_compared_with_each_other(
-    run: RunCommand, vault: Callable[..., None], edit: EditFile, openbao: LocalOpenBao
-) -> None:
-    own = "\n  github: {remote: {vault: ai-platform-engineering/own}}"
-    edit("environments/staging.yaml", "    use: [openai]", f"    use: [openai]{own}")
-    vault({KEY: SENTINEL})
-    openbao.call("POST", "secret/data/ai-platform-engineering/own", {"data": {KEY: SENTINEL}})
-    done = run("verify", "dev", "github", "--shared-with", "staging", "--strict")
-    # The rest of staging cannot be read, which is told too.
-    assert done.code in {1, 3}
-    assert f'warning[shared-value]: "{KEY}" of "github" has the same value in dev and staging' in done.err
-    assert "are one store: a place that both read" in done.err
-    assert SENTINEL not in done.out + done.err
-    assert run("verify", "dev", "github", "--shared-with").code == 0
-    assert run("verify", "dev", "--shared-with", "stagign").code == 2
-
-
-def test_another_store_is_named_by_id_or_kubernetes_name(run: RunCommand, vault: Callable[..., None]) -> None:
-    vault({KEY: SENTINEL})
-    for name in ("vault", "vault-secret-store"):
-        assert run("verify", "prod", "github", "--store", name).code == 0
-    done = run("verify", "dev", "--store", "vualt")
-    assert (done.code, "did you mean" in done.err) == (2, True)
-
-
-def test_a_values_file_alone_is_enough(
-    run: RunCommand, vault: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    vault({KEY: SENTINEL})
-    assert run("compile", "dev", "--out", tmp_path / "out", "--quiet").code == 0
-    monkeypatch.chdir(tmp_path / "out")
-    done = run("verify", "--values", "values-dev.yaml", "github")
-    assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines()[-1] == "values-dev.yaml: 1 of 1 keys OK, 1 remote secret read"
-    vault({"OTHER": SENTINEL})
-    done = run("verify", "--values", "values-dev.yaml", "github")
-    assert done.code == 1
-    assert "values-dev.yaml:" in done.err
-    assert "error[missing-property]" in done.err
-
-
-def test_a_file_that_cannot_be_read_is_named_as_it_was_given(run: RunCommand, project: Path) -> None:
-    done = run("verify", "--values", "chart/none.yaml")
-    assert (done.code, done.err.startswith("chart/none.yaml:1:1: error[unreadable-file]")) == (1, True)
-
-
-@pytest.mark.usefixtures("project")
-@pytest.mark.parametrize(
-    ("argv", "words"),
-    [
-        ((), "no environment given"),
-        (("dve",), 'there is no environment "dve"'),
-        (("dev", "gihub"), 'the environment "dev" has no secret "gihub"'),
-        (("--values", "x.yaml", "--store", "vault"), "cannot be combined with"),
-        (("dev", "--expires-within", "soon"), "--expires-within"),
-        (("dev", "--expires-within", "-1"), "--expires-within"),
-    ],
-)
-def test_a_wrong_command_line_is_exit_2(run: RunCommand, argv: tuple[str, ...], words: str) -> None:
-    done = run("verify", *argv)
-    assert done.code == 2
-    assert words in done.err
 
 
 def test_an_environment_that_does_not_compile_asks_nobody(
@@ -179,27 +85,6 @@ def test_an_environment_that_does_not_compile_asks_nobody(
         done = run("verify", "dev")
         assert gateway.seen == []
     assert (done.code, "unknown-variant" in done.err) == (1, True)
-
-
-def test_no_answer_at_all_is_exit_3(
-    run: RunCommand, vault: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("VAULT_TOKEN", "wrong-token")
-    done = run("verify", "dev", "github")
-    assert done.code == 3
-    assert "environments/base.yaml:9:3: error[unauthenticated]" in done.err
-    assert "wrong-token" not in done.err
-
-
-def test_the_variable_that_chooses_a_store_is_ignored_and_that_is_said(
-    run: RunCommand, vault: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    vault({KEY: SENTINEL})
-    monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "azure")
-    done = run("verify", "dev", "github")
-    assert done.code == 0
-    assert done.err.startswith("note: AI_PLATFORM_SECRET_STORE is ignored; name another store with --store\n")
-    assert done.out.startswith("vault: ")
 
 
 def test_nothing_but_reading_is_sent_and_one_read_a_remote_secret(
