@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from compiler.cli.commands import COMMANDS  # noqa: E402
-from compiler.cli.invocation import parser_of  # noqa: E402
+from compiler.cli.invocation import kinds_of  # noqa: E402
 from compiler.project_files import Library  # noqa: E402
 from compiler.refusal import MEANINGS  # noqa: E402 - found only with the path above
 from compiler.rules import ALL_RULES  # noqa: E402
@@ -86,7 +86,7 @@ _ALSO = (
 def commands_page(shell: PageShell) -> str:
     """The help of the program and of each command, as it prints it at 100 columns."""
     lines = ["# Commands", "", GENERATED, "", *_ALSO, ""]
-    kinds = {name: parser_of(name, module).kinds for name, (module, _) in COMMANDS.items()}
+    kinds = {name: kinds_of(module) for name, (module, _) in COMMANDS.items()}
     for name in ("", *(f"{name} {kind}".strip() for name, own in kinds.items() for kind in ("", *own))):
         title = f"platform-secrets {name}".strip()
         lines += [f"## {title}", "", "```text", shell.run(f"{title} --help", ROOT).rstrip(), "```", ""]

@@ -25,7 +25,7 @@ import pytest
 
 from compiler.cli import main as program
 from compiler.cli.commands import COMMANDS
-from compiler.cli.invocation import parser_of
+from compiler.cli.invocation import kinds_of, parser_of
 from compiler.project_files import BASE, Library, ProjectNames
 from compiler.refusal import USAGE, Refusal
 from compiler.rules import ALL_RULES
@@ -120,7 +120,7 @@ class Proposal:
         command, *arguments = self.command or [BLANK]
         if command not in COMMANDS or {command, *arguments} & {"--help", *BLANKS, *NEVER_RUN, *self.new}:
             return None
-        kind = arguments[:1] if parser_of(command, COMMANDS[command][0]).kinds else []
+        kind = arguments[:1] if kinds_of(COMMANDS[command][0]) else []
         return (command, *kind, *sorted(word for word in arguments if word.startswith("--")))
 
     @property
@@ -173,12 +173,12 @@ def problem_of(proposal: Proposal) -> str | None:
     except ValueError as error:
         return f"no shell takes it: {error}"
     command, *arguments = proposal.command or [BLANK]
-    is_help = command in ("--help", "--version", BLANK) or (command in COMMANDS and arguments == ["--help"])
+    is_help = command in ("--help", "--version", BLANK) or (command in COMMANDS and arguments[-1:] == ["--help"])
     if proposal.is_allowed or not is_own or is_help:
         return None
     if command not in COMMANDS:
         return f'there is no command "{command}"'
-    parser = parser_of(command, COMMANDS[command][0])
+    parser = parser_of(command, COMMANDS[command][0], arguments)
     try:
         parsed = parser.parse(arguments)
     except Refusal as refusal:

@@ -7,7 +7,7 @@ parser is made once as well, and a Helm says its version once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,8 +94,8 @@ def read_as_other_tools_do(text: str) -> object:
     return _second_reading(text)
 
 
-def _parser_once(name: str, module: str) -> Parser:
-    parser = _parser_of(name, module)
+def _parser_once(name: str, module: str, words: Sequence[str] = ()) -> Parser:
+    parser = _parser_of(name, module, tuple(word for word in words if word in invocation.kinds_of(module))[:1])
     # Parsing leaves it without one, which a help shows.
     parser.usage = None
     return parser

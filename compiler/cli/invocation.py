@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import threading
+from argparse import SUPPRESS
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from importlib import import_module
@@ -57,8 +58,8 @@ class Invocation(NamedTuple):
 
     @property
     def form(self) -> str:
-        """The format of the output; where the option has no default, it is text."""
-        return self.arguments.format or "text"
+        """The format of the output; where the option has no default, or is not there, it is text."""
+        return getattr(self.arguments, "format", None) or "text"
 
     @property
     def is_json(self) -> bool:
@@ -174,24 +175,51 @@ def _new_project(*folder: str) -> str:
 
 
 def command(module: str) -> ModuleType:
-    """Imports the sub-command's module, which has DESCRIPTION, EXAMPLES, `configure` and `run`."""
+    """Imports the sub-command's module, which has DESCRIPTION, EXAMPLES, `configure` and `run`, and may have KINDS."""
     return import_module(f"compiler.cli.commands.{module}")
 
 
-def parser_of(name: str, module: str) -> Parser:
-    """The parser of the sub-command `name`."""
-    chosen = command(module)
-    parser = Parser(name, chosen.DESCRIPTION, chosen.EXAMPLES)
+def kinds_of(module: str) -> Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]]:
+    """What the sub-command makes, by its first word: what each is, and its arguments with their settings."""
+    kinds: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = getattr(command(module), "KINDS", {})
+    return kinds
+
+
+def parser_of(name: str, module: str, words: Sequence[str] = ()) -> Parser:
+    """The parser of the sub-command `name`: where it has kinds, that of the first which is among `words`."""
+    chosen, kinds = command(module), kinds_of(module)
+    kind = next((word for word in words if word in kinds), None)
+    if kind is not None:
+        what, arguments = kinds[kind]
+        begin = f"{PROGRAM} {name} {kind} "
+        examples = [each for each in chosen.EXAMPLES if f"{each} ".startswith(begin)]
+        does = chosen.DESCRIPTION.partition(" ")[0]
+        parser = Parser(f"{name} {kind}", f"{does} {what}.", examples)
+        parser.add_argument("kind", choices=(kind,), help=SUPPRESS)
+        for argument, settings in arguments.items():
+            parser.add_argument(argument, **settings)
+    elif kinds:
+        listed = "\n".join(f"  {each}: {what}" for each, (what, _) in kinds.items())
+        way = f"`{PROGRAM} {name} KIND --help` shows its options."
+        parser = Parser(name, f"{chosen.DESCRIPTION}\n{listed}\n\n{way}", chosen.EXAMPLES)
+        parser.add_argument("kind", choices=tuple(kinds), help="one of the above")
+    else:
+        parser = Parser(name, chosen.DESCRIPTION, chosen.EXAMPLES)
     chosen.configure(parser)
     return parser
 
 
+def parsers_of(name: str, module: str) -> tuple[Parser, ...]:
+    """The parsers of each kind of a sub-command, or its only one."""
+    return tuple(parser_of(name, module, [kind]) for kind in kinds_of(module)) or (parser_of(name, module),)
+
+
 def invoke(name: str, module: str, arguments: Sequence[str], root: str | None = None, *, is_debug: bool = False) -> int:
     """Parses `arguments`, runs the sub-command `name` and returns its exit code."""
-    parser = parser_of(name, module)
+    parser = parser_of(name, module, arguments)
     if _asks_for_help(arguments):
         # Before parsing: a help that first wants the command line to be right helps nobody.
-        standard_output().write_raw(parser.help_for(arguments))
+        standard_output().write_raw(parser.format_help())
         return OK
     name_project(root)
     refuse_exposed_values(parser, arguments)

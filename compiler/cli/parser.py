@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import timedelta
 
-    # What one kind does, as its help says after the verb, and its arguments with their settings.
-    Kind = tuple[str, Mapping[str, dict[str, Any]]]
-
 # For diagnostics, as compiler/render/formats.py has them; for a command's own report; for a comparison.
 FORMATS = ("text", "json", "github", "sarif")
 REPORT_FORMATS = ("text", "json")
@@ -132,10 +129,6 @@ class Parser(argparse.ArgumentParser):
         self._written: list[argparse.Action] = []
         self._exclusive: list[tuple[str, tuple[str, ...], str]] = []
         self._needing: list[tuple[str, tuple[str, ...]]] = []
-        # Where a command's first argument is a kind: what each does, and its own arguments with their settings.
-        self.kinds: Mapping[str, Kind] = {}
-        self._kind_argument = ""
-        self._does = ""
         # Whether the command logs in to the stores that the project names.
         self.logs_in = False
 
@@ -170,22 +163,6 @@ class Parser(argparse.ArgumentParser):
         # A caller who names a context expects that it is looked at.
         self.require("--context", "--cluster", *implied_by)
 
-    def add_kinds(self, argument: str, kinds: Mapping[str, Kind], *, does: str, help_text: str) -> None:
-        """Adds the first argument, one of `kinds`, and the arguments of each, which the others refuse.
-
-        `does` begins each kind's description, such as "Creates".
-        """
-        self.kinds, self._kind_argument, self._does = kinds, argument, does
-        what_each_does = (f"  {kind}: {what}" for kind, (what, _) in kinds.items())
-        self.description = "\n".join((self.description or "", *what_each_does))
-        self.add_argument(argument, choices=tuple(kinds), help=help_text)
-        merged: dict[str, dict[str, Any]] = {}
-        for name, settings in (each for _, own in kinds.values() for each in own.items()):
-            choices = (*merged.get(name, {}).get("choices", ()), *settings.get("choices", ()))
-            merged[name] = {**settings, **({"choices": choices} if choices else {})}
-        for name, settings in merged.items():
-            self.add_argument(name, **settings)
-
     def exclude(self, argument: str, *others: str, way_out: str = "leave one of them out") -> None:
         """Refuses `argument`, or an option with one of its choices, together with any of the `others`."""
         self._exclusive.append((argument, others, way_out))
@@ -219,24 +196,10 @@ class Parser(argparse.ArgumentParser):
         given |= {
             f"{_argument_name(each)} {getattr(parsed, each.dest)}" for each in actions if each.choices is not None
         }
-        if self.kinds:
-            self._refuse_foreign(getattr(parsed, self._kind_argument), parsed)
         self._refuse_contradictions(given)
         if "only" in parsed and "secrets" in parsed:
             parsed.only, parsed.secrets = [*dict.fromkeys((*parsed.secrets, *parsed.only))], []
         return parsed
-
-    def _refuse_foreign(self, kind: str, parsed: Namespace) -> None:
-        _, own = self.kinds[kind]
-        for action in self._actions:
-            name = action.option_strings[0] if action.option_strings else action.dest
-            of = [f"`{self.command} {each}`" for each, (_, others) in self.kinds.items() if name in others]
-            if not of or name in own or not _is_given(action, parsed):
-                continue
-            shown = _argument_name(action)
-            if not action.option_strings:
-                raise Refusal("usage", f"`{self.command} {kind}` takes no {shown}", f"leave {shown} out")
-            raise Refusal("usage", f"{shown} is an option of {' and '.join(of)}", f"leave {shown} out")
 
     def _refuse_empty(self, parsed: Namespace) -> None:
         # An unset variable of a script: taken as a path it would be the working folder, as a name it matches nothing.
@@ -256,25 +219,6 @@ class Parser(argparse.ArgumentParser):
                 needed = f"{', '.join(before)} or {last}" if before else last
                 add = "add one of them" if before else f"add {last}"
                 raise Refusal("usage", f"{argument} needs {needed}", f"{add}, or leave {argument} out")
-
-    def help_for(self, arguments: Sequence[str]) -> str:
-        """The help for a command line: that of the kind that it names, else the list of kinds."""
-        if not self.kinds:
-            return self.format_help()
-        kind = next((word for word in arguments if word in self.kinds), None)
-        if kind is None:
-            way = f"\n\n`{self.prog} {self._kind_argument.upper()} --help` shows its options."
-            general = Parser(self.command, f"{self.description}{way}", self._examples)
-            (first,) = (action for action in self._actions if action.dest == self._kind_argument)
-            general.add_argument(self._kind_argument, choices=first.choices, help=first.help)
-            return general.format_help()
-        description, own = self.kinds[kind]
-        begin = f"{self.prog} {kind}"
-        examples = [each for each in self._examples if each == begin or each.startswith(f"{begin} ")]
-        narrow = Parser(f"{self.command} {kind}", f"{self._does} {description}.", examples)
-        for name, settings in own.items():
-            narrow.add_argument(name, **settings)
-        return narrow.format_help()
 
     def format_help(self) -> str:
         import shutil  # noqa: PLC0415 - for the help alone
@@ -324,10 +268,9 @@ class Parser(argparse.ArgumentParser):
                 awaited = options[word]
         if awaited is not None:
             return [awaited]
-        kind = self.kinds.get(names[0]) if names and self.kinds else None
         left, found = len(names), list[argparse.Action]()
         for action in self._actions:
-            if action.option_strings or (kind is not None and action.dest not in (self._kind_argument, *kind[1])):
+            if action.option_strings:
                 continue
             if action.nargs == "*":
                 found.append(action)
@@ -335,12 +278,6 @@ class Parser(argparse.ArgumentParser):
                 return [action]
             left -= left > 0
         return found
-
-    def choices_of(self, action: argparse.Action, words: Sequence[str]) -> Sequence[str]:
-        """What may be given to an argument, of a kind that is in `words` where the command has kinds."""
-        kind = next((own for name, (_, own) in self.kinds.items() if name in words), {})
-        settings = next((kind[option] for option in action.option_strings if option in kind), {})
-        return tuple(settings.get("choices") or action.choices or ())
 
     def pairs(self) -> set[str]:
         """The options whose value has an equals sign, and those that say themselves what is wrong with one."""

@@ -21,7 +21,7 @@ def test_every_command_is_named() -> None:
 
 
 def test_everything_that_generate_and_new_make_is_named() -> None:
-    made = [*(f"generate {target}" for target in generate._TARGETS), *(f"new {kind}" for kind in new._KINDS)]
+    made = [*(f"generate {target}" for target in generate.KINDS), *(f"new {kind}" for kind in new.KINDS)]
     assert [words for words in made if not re.search(rf"`(?:platform-secrets )?{words}\b", TEXT)] == []
 
 

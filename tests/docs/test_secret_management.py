@@ -107,7 +107,7 @@ def test_commands_of_a_page_are_commands_that_the_program_takes(page: Path) -> N
         if match is None:
             continue
         name, *words = shlex.split(match["words"], comments=True)
-        parser_of(name, COMMANDS[name][0]).parse(words)
+        parser_of(name, COMMANDS[name][0], words).parse(words)
 
 
 @pytest.mark.parametrize("page", by_hand(), ids=names(by_hand()))

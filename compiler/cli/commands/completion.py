@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cli.commands import COMMANDS
-from compiler.cli.invocation import Invocation, known_project, parser_of
+from compiler.cli.invocation import Invocation, known_project, parser_of, parsers_of
 from compiler.cli.parser import Parser
 from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import OK, Refusal
@@ -50,8 +50,10 @@ def run(invocation: Invocation) -> int:
         return OK
     if arguments.shell is None:
         raise Refusal("usage", "no shell given", "name bash, zsh or fish")
-    parsers = {name: parser_of(name, module) for name, (module, _) in COMMANDS.items()}
-    options = {name: parser.options() for name, parser in parsers.items()}
+    parsers = {name: parsers_of(name, module) for name, (module, _) in COMMANDS.items()}
+    options = {
+        name: tuple(dict.fromkeys(each for own in its for each in own.options())) for name, its in parsers.items()
+    }
     script = {"bash": _bash, "zsh": _zsh, "fish": _fish}[arguments.shell]
     standard_output().write_raw(script(options))
     return OK
@@ -72,11 +74,10 @@ def _print_names() -> None:
     command, *given = words or [""]
     if command not in COMMANDS:
         return
-    parser = parser_of(command, COMMANDS[command][0])
     names = [
         name
-        for action in parser.next_arguments(given)
-        for name in parser.choices_of(action, given) or _names_for(action, command, given, project)
+        for action in parser_of(command, COMMANDS[command][0], given).next_arguments(given)
+        for name in action.choices or _names_for(action, command, given, project)
     ]
     standard_output().show(name for name in dict.fromkeys(names) if name not in given and _NAME.fullmatch(name))
 
@@ -147,7 +148,11 @@ def _fish(options: dict[str, tuple[str, ...]]) -> str:
     for name, given in options.items():
         about = COMMANDS[name][1].replace("'", "\\'")
         lines.append(f"{begin} -n 'not __platform_secrets_command' -a {name} -d '{about}'")
-        values = parser_of(name, COMMANDS[name][0]).values_of_options()
+        values = {
+            option: value
+            for parser in parsers_of(name, COMMANDS[name][0])
+            for option, value in parser.values_of_options().items()
+        }
         for option in given:
             value = values.get(option)
             takes = "" if value is None else " -r -F" if value in _FILES else " -x -a '(__platform_secrets_names)'"

@@ -77,7 +77,7 @@ _NAMES = {
     for each in PROVIDERS.values()
 }
 # Each kind with what its help says, and its arguments.
-_KINDS: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = {
+KINDS: Mapping[str, tuple[str, Mapping[str, dict[str, Any]]]] = {
     "project": (
         "environments, schemas, the chart and editor settings in a folder without any",
         {
@@ -145,7 +145,6 @@ _SOURCE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/[A-Za-z0-9._-]{1,253
 
 
 def configure(parser: Parser) -> None:
-    parser.add_kinds("kind", _KINDS, does="Creates", help_text="what to create")
     parser.require("--apply", "--upgrade")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from compiler.cli import main
 from compiler.cli.commands import COMMANDS
-from compiler.cli.invocation import parser_of
+from compiler.cli.invocation import kinds_of, parser_of, parsers_of
 from compiler.cli.parser import Parser, add_format
 from compiler.refusal import Refusal
 from tests.commands import RunCommand
@@ -56,9 +56,8 @@ def test_every_commands_help_is_no_wider_than_the_terminal(width: int, monkeypat
     monkeypatch.setenv("COLUMNS", str(width))
     too_long = []
     for name, (module, _) in COMMANDS.items():
-        parser = parser_of(name, module)
-        for words in ([], *([kind] for kind in parser.kinds)):
-            usage, _, rest = parser.help_for(words).partition("\n\n")
+        for parser in (parser_of(name, module), *parsers_of(name, module)):
+            usage, _, rest = parser.format_help().partition("\n\n")
             rest, _, examples = rest.partition("\nexamples:\n")
             # A part of the usage is broken nowhere; it stands alone where it is too long. Commands are copied whole.
             too_long += [line for line in usage.split("\n") if len(line) > width and "] [" in line]
@@ -97,7 +96,7 @@ def test_the_programs_own_help_fits_in_80_columns() -> None:
     [
         (
             ("generate",),
-            ("{argocd,argocd-health,platform,access}", "generate TARGET --help"),
+            ("{argocd,argocd-health,platform,access}", "generate KIND --help"),
             ("--repo URL", "--revision"),
         ),
         (
@@ -126,7 +125,7 @@ def test_the_help_of_a_kind_has_its_own_options_and_examples_alone(
 def test_no_options_help_repeats_its_choices() -> None:
     repeated = []
     for name, (module, _) in COMMANDS.items():
-        for action in parser_of(name, module)._actions:
+        for action in (action for parser in parsers_of(name, module) for action in parser._actions):
             words = set(re.findall(r"[\w-]+", action.help or ""))
             # The default is worth a word; where another word stands for the choices, the help alone has them.
             if action.metavar is None and len({str(choice) for choice in action.choices or ()} & words) > 1:
@@ -172,7 +171,7 @@ def test_the_next_argument_of_an_unfinished_line_is_known(parser: Parser) -> Non
     several.add_argument("environments", metavar="ENV", nargs="*")
     several.add_secrets("secrets")
     assert [action.metavar for action in several.next_arguments(["prod"])] == ["ENV", "SECRET"]
-    assert parser.choices_of(parser.next_arguments(["--format"])[0], []) == ("text", "json")
+    assert parser.next_arguments(["--format"])[0].choices == ("text", "json")
 
 
 @pytest.mark.parametrize(
@@ -244,9 +243,11 @@ def _valued(parser: Parser) -> list[argparse.Action]:
     return [action for action in parser._actions if action.nargs != 0]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_no_argument_of_any_command_may_be_empty(name: str) -> None:
-    parser = parser_of(name, COMMANDS[name][0])
+@pytest.mark.parametrize(
+    ("name", "kind"), [(name, kind) for name, (module, _) in COMMANDS.items() for kind in kinds_of(module) or [""]]
+)
+def test_no_argument_of_any_command_may_be_empty(name: str, kind: str) -> None:
+    parser = parser_of(name, COMMANDS[name][0], [kind])
     positional = [action for action in _valued(parser) if not action.option_strings]
     sound = [str(next(iter(action.choices or ["x"]))) for action in positional]
     for action in _valued(parser):
@@ -290,7 +291,7 @@ def test_what_looks_like_a_credential_is_not_repeated(run: RunCommand, arguments
         ("report --env dev", "`platform-secrets report --help` lists the arguments"),
         ("verify --env=dev", "write the environment's name without --env"),
         ("generate access -e dev", "write the environment's name without -e"),
-        ("new secret pay -e dev", "`platform-secrets new --help` lists the arguments"),
+        ("new secret pay -e dev", "`platform-secrets new secret --help` lists the arguments"),
         ("migrate dev --dry-run", "leave it out: without --apply `migrate` shows its plan first"),
         ("put dev a --dry-run", "leave it out: without --apply `put` shows its plan first"),
         ("put dev a --yes", 'did you mean "--apply"?'),
@@ -322,6 +323,6 @@ def test_a_habit_or_a_slip_is_answered_by_the_right_word(
 
 def test_no_option_with_one_value_takes_two() -> None:
     for name, (module, _) in COMMANDS.items():
-        for action in parser_of(name, module)._actions:
+        for action in (action for parser in parsers_of(name, module) for action in parser._actions):
             if action.option_strings and action.nargs not in (0, "+") and "append" not in type(action).__name__.lower():
                 assert type(action).__name__ == "_StoreOnce", (name, action.option_strings)

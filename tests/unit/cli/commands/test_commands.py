@@ -31,7 +31,7 @@ def test_the_first_steps_are_seven_lines_that_their_commands_take() -> None:
     assert len(FIRST_STEPS) == 7
     for step, what in {**FIRST_STEPS, **INCIDENT}.items():
         name, *words = step.split()
-        parser_of(name, COMMANDS[name][0]).parse(words)
+        parser_of(name, COMMANDS[name][0], words).parse(words)
         assert f"  {PROGRAM} {step} " in help_text()
         assert f" {what}\n" in help_text()
 

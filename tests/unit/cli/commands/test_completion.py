@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from compiler.cli.commands import COMMANDS
-from compiler.cli.invocation import parser_of
+from compiler.cli.invocation import parsers_of
 from compiler.imports.forms import FORMS
 from compiler.rules import ALL_RULES
 from compiler.stores.registry import PROVIDERS
@@ -134,11 +134,26 @@ def test_what_every_argument_takes_is_known() -> None:
     takes = {
         (str(action.metavar), bool(action.option_strings))
         for name, (module, _) in COMMANDS.items()
-        for action in parser_of(name, module)._actions
+        for parser in parsers_of(name, module)
+        for action in parser._actions
         if action.nargs != 0 and not action.choices
     }
     files = {"FILE", "DIR", "PATH", "CHART", "OLD"}
-    words = {"URL", "TEXT", "REV", "VERSION", "DAYS", "DURATION", "PARTS", "NAME", "LAYER", "STORE", "PATTERN", "TYPE"}
+    words = {
+        "URL",
+        "TEXT",
+        "REV",
+        "VERSION",
+        "DAYS",
+        "DURATION",
+        "PARTS",
+        "NAME",
+        "LAYER",
+        "STORE",
+        "PATTERN",
+        "TYPE",
+        "HOST",
+    }
     completed = {"ENV", "OTHER", "SECRET", "KEY", "ID", "METHOD", "RUN"}
     assert {each for each, _ in takes if "=" not in each} == files | words | completed
 
