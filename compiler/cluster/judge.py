@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from compiler.cluster.messages import failure_text, is_denied_read, is_log_in_failure
+from compiler.cluster.messages import failure_text, is_denied_read, is_log_in_failure, webhook_that_denies
 from compiler.cluster.operator import Operator, log_in_problem, place_of, store_problems, store_unknowns
 from compiler.cluster.problem import (
+    ALLOW_WRITE,
     FAILING,
     OF_PODS,
     OF_STORE,
@@ -46,6 +47,7 @@ from compiler.cluster.view import (
 )
 from compiler.model.environment import ORPHAN, PULL_TYPES, RETAIN
 from compiler.model.values import Manifest, child
+from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import asking_cluster, command_line, kubectl_line, list_names, quote, shell_line
 
 # By this label the chart knows its own; its first value is what an object has that was deployed before another was set.
@@ -105,6 +107,8 @@ class Evidence:
     now: datetime
     # When the store in use got the newest value of the secret; None where that is not known.
     written: datetime | None = None
+    # The values that were read for it, which no message may show.
+    values: Collection[SecretValue] = ()
     # What the operator notes beside a Secret with the values of the store in use; None where that is not known.
     data_hash: str | None = None
     # Whether a value of the second in which the operator read it counts as read.
@@ -141,7 +145,8 @@ def problems(manifest: Manifest, live: Live, evidence: Evidence | None = None) -
     if live.external_secret is not None and live.has_secrets:
         objects += tuple(_secret_problems(manifest, live))
     if live.external_secret is not None and live.has_store:
-        store = store_problems(manifest.store, live.store, manifest.namespace, live.store_warning)
+        values = evidence.values if evidence is not None else ()
+        store = store_problems(manifest.store, live.store, manifest.namespace, live.store_warning, values)
         objects += tuple(store)
     if evidence is None:
         return objects
@@ -191,6 +196,7 @@ def _log_in_problems(
         return
     said, _ = failure_text(found, view.warning(found), live.store)
     if is_log_in_failure(said):
+        # What it says stands beside each secret.
         yield log_in_problem(manifest.store, live.store, manifest.namespace, said)
 
 
@@ -219,8 +225,10 @@ def _add_cause(problem: ClusterProblem, manifest: Manifest, live: Live, evidence
     """The problem with its exact cause, if the files or the operator's warning show it."""
     found, view = live.external_secret, evidence.view
     if problem.state is ClusterState.NOT_READY and not problem.mend and found is not None and view is not None:
-        is_denied = is_denied_read(failure_text(found, view.warning(found), live.store)[0])
-        return _refuse_operator(problem, manifest) if is_denied else problem
+        said, _ = failure_text(found, view.warning(found), live.store)
+        if webhook_that_denies(said):
+            return replace(problem, mend=ALLOW_WRITE)
+        return _refuse_operator(problem, manifest) if is_denied_read(said) else problem
     is_undeployed = problem.state in (ClusterState.ABSENT, ClusterState.OTHER_SPEC)
     origin = evidence.origin(manifest) if is_undeployed else None
     may_alternate = found is not None and problem.state is ClusterState.OTHER_SPEC and problem.mend.startswith(_DEPLOY)

@@ -4,11 +4,11 @@ A store object is ready, leads to the written store, and lets a namespace use it
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from compiler.cluster.messages import find_words, is_log_in_failure
+from compiler.cluster.messages import is_log_in_failure, show_message
 from compiler.cluster.problem import ClusterProblem, ClusterState
 from compiler.cluster.view import (
     CERTIFICATES,
@@ -28,6 +28,7 @@ from compiler.model.provider import UNKNOWN
 from compiler.model.store import Sameness, compare_stores, parse_address
 from compiler.model.values import child
 from compiler.stores.registry import live_identity
+from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import BLANK, kubectl_line, quote
 
 # The class of a store that names none. Any operator serves such a store.
@@ -37,9 +38,16 @@ _UNCHECKED = ("namespaceRegexes", "namespaceSelector")
 
 
 def store_problems(
-    store: Store, live: LiveObject | None, namespace: str, warning: LiveObject | None = None
+    store: Store,
+    live: LiveObject | None,
+    namespace: str,
+    warning: LiveObject | None = None,
+    values: Collection[SecretValue] = (),
 ) -> Iterator[ClusterProblem]:
-    """The problems with the live object of `store`; `warning` is the newest one about it, if that was read."""
+    """The problems with the live object of `store`.
+
+    `warning` is the newest one about it, if that was read, and `values` are left out of what it says.
+    """
     subject, describe = _subject(store), store_object_line("describe", store, namespace)
     if live is None:
         # If the chart does not render it, a person applies it from a file outside the project.
@@ -52,11 +60,15 @@ def store_problems(
         message = f"{subject} has not been checked by the operator yet"
         yield ClusterProblem(ClusterState.STORE_NOT_READY, message, describe)
     elif condition.get("status") != "True":
-        said = f"{(warning or {}).get('message', '')}\n{condition.get('message') or ''}"
-        if is_log_in_failure(said, is_of_store=True):
-            yield log_in_problem(store, live, namespace, said)
+        texts = [str((found or {}).get("message") or "").strip() for found in (warning, condition)]
+        said = next(filter(None, texts), "")
+        shown = show_message(said, values, hides_quotes=True)
+        if is_log_in_failure("\n".join(texts), is_of_store=True):
+            yield log_in_problem(store, live, namespace, said, shown)
         else:
-            why = ": ".join(filter(None, (str(condition.get("reason") or "Unknown"), find_words(said))))
+            why = ": ".join(
+                filter(None, (str(condition.get("reason") or "Unknown"), show_message(said, values, hides_quotes=True)))
+            )
             yield ClusterProblem(ClusterState.STORE_NOT_READY, f"{subject} is not ready: {why}", describe)
     if (found := identity_problem(store, live, namespace)) is not None and not found.is_unproven:
         yield found
@@ -65,10 +77,13 @@ def store_problems(
         yield ClusterProblem(ClusterState.STORE_CLOSED, message, "add it to the store's `conditions`")
 
 
-def log_in_problem(store: Store, live: LiveObject, namespace: str, said: str) -> ClusterProblem:
-    """The problem that the operator cannot log in to `store`, with the credential; `said` is its message."""
+def log_in_problem(store: Store, live: LiveObject, namespace: str, said: str, shown: str = "") -> ClusterProblem:
+    """The problem that the operator cannot log in to `store`.
+
+    Its message `said` tells which credential it uses, and is never shown; `shown` is what is.
+    """
     credential = credential_of(live, said)
-    message = f"the operator cannot log in to the store {quote(store.id)}: {find_words(said)}"
+    message = f"the operator cannot log in to the store {quote(store.id)}{f': {shown}' if shown else ''}"
     if credential is not None:
         message += f"; its credential is the {credential}"
         mend = f"put a valid credential into the {credential}"

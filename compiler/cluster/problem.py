@@ -67,13 +67,15 @@ UNDEPLOYED = frozenset(
 OF_PODS = frozenset({ClusterState.PODS, ClusterState.RESTART})
 
 
+# What a person does first where a write of the operator is denied.
+ALLOW_WRITE = "have the owner of the admission webhook allow what the operator writes"
 # What a person does first where two may apply an object in turn: each deploys, and the other one undoes it.
 ONE_OWNER = "let only one apply them: two undo each other's changes"
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterProblem:
-    """What keeps a secret from being in effect; `message` quotes nothing from the operator or a store."""
+    """What keeps a secret from being in effect; of what the operator or a store says, `message` has no value."""
 
     state: ClusterState
     message: str

@@ -1,6 +1,6 @@
 """Checks an environment's live objects for `verify --cluster`."""
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -30,18 +30,20 @@ from compiler.cluster.view import (
     Live,
     LiveObject,
     target_of,
-    wanted_names,
 )
 from compiler.model.document import Diagnostic, Severity
 from compiler.model.environment import Store
 from compiler.model.values import Manifest, child
 from compiler.rules.api import Finding
 from compiler.rules.listed_rules import BY_ID
+from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import ACCEPT_STORE, quote
 
 # By secret and store, by id: when each of its values was written, by key, as far as that is known.
 Written = Mapping[tuple[str, str], Mapping[str, datetime]]
-Check = Callable[[Written], tuple[Diagnostic, ...]]
+# By secret and store, by id: its values, where all were read.
+Values = Mapping[tuple[str, str], Collection[SecretValue]]
+Check = Callable[[Written, Values], tuple[Diagnostic, ...]]
 
 
 # What `verify --cluster` and the gate of a switch go on without.
@@ -81,15 +83,15 @@ def cluster_checker(
     ClusterError becomes a finding, so that the findings in the stores are shown all the same.
     """
     if not expected:
-        return (lambda _written: ()), None
+        return (lambda _written, _values: ()), None
     try:
         view = connect()
     except ClusterError as error:
         silent = unreachable(expected, error)
-        return (lambda _written: (silent,)), None
+        return (lambda _written, _values: (silent,)), None
 
-    def check(written: Written) -> tuple[Diagnostic, ...]:
-        found = verify_cluster(expected, view, written, other=other)
+    def check(written: Written, values: Values) -> tuple[Diagnostic, ...]:
+        found = verify_cluster(expected, view, written, values, other=other)
         return tuple(each._replace(severity=Severity.NOTE) if is_accepted(each) else each for each in found)
 
     def is_accepted(found: Diagnostic) -> bool:
@@ -102,6 +104,7 @@ def verify_cluster(
     expected: Sequence[Manifest],
     view: ClusterView,
     written: Written = MappingProxyType({}),
+    values: Values = MappingProxyType({}),
     *,
     other: Store | None = None,
     now: datetime | None = None,
@@ -115,7 +118,7 @@ def verify_cluster(
     names = frozenset(each.target for each in expected)
     pods_in = cache(lambda namespace: pods_by_secret(view.objects(PODS, namespace) or (), names))
     try:
-        found += _check_stores(expected, other, view)
+        found += _check_stores(expected, other, view, values)
         if (question := wrong_cluster(view, expected)) is not None:
             return (_finding("not-in-cluster", expected[0], question),)
         operator = read_operator(view)
@@ -123,15 +126,16 @@ def verify_cluster(
         for each in expected:
             live = view.live(each)
             found += _check_owners(each, view.external_secrets(each.namespace).values(), live)
-            values = written.get((each.secret, each.store.id), {})
+            at = each.secret, each.store.id
+            dates = written.get(at, {})
             pods = pods_in(each.namespace).get(each.target, ())
-            starts = judge_starts(pods, live.secret, values, now, external_secret=live.external_secret)
+            starts = judge_starts(pods, live.secret, dates, now, external_secret=live.external_secret)
             # An older value is no finding, as the operator may still be about to read it; nor are pods that are not
             # ready, and whether one that fails is still tried: the finding says how old the failure is.
-            newest = max(values.values(), default=None)
+            newest = max(dates.values(), default=None)
             sign = sign_in(each.namespace)
             evidence = Evidence(now, newest, newest_sign=sign, operator=operator, restarts=starts.problems)
-            found += _check_external_secret(each, live, view, evidence, starts.notes)
+            found += _check_external_secret(each, live, view, evidence, starts.notes, values.get(at, ()))
         found += _unknown_pods(expected, view)
         refused = [error for (plural, _), error in view.refused.items() if plural == SECRETS]
     except ClusterError as error:
@@ -147,22 +151,27 @@ def unreachable(expected: Sequence[Manifest], error: ClusterError, what: str = "
     return BY_ID[rule].diagnostic(Finding(message, expected[0].span, help=error.way_out(expected[0].environment)))
 
 
-def _check_stores(expected: Sequence[Manifest], other: Store | None, view: ClusterView) -> Iterator[Diagnostic]:
+def _check_stores(
+    expected: Sequence[Manifest], other: Store | None, view: ClusterView, values: Values
+) -> Iterator[Diagnostic]:
     # Each namespace is let in or not by itself.
     wanted = dict.fromkeys((each.store, each.namespace) for each in expected)
     if other is not None:
         wanted |= dict.fromkeys((other, each.namespace) for each in expected)
     told: set[str] = set()
     for store, namespace in wanted:
-        for diagnostic in _check_store(store, namespace, view):
+        of_store = [value for (_, at), every in values.items() if at == store.id for value in every]
+        for diagnostic in _check_store(store, namespace, view, of_store):
             if diagnostic.message not in told:
                 told.add(diagnostic.message)
                 yield diagnostic
 
 
-def _check_store(store: Store, namespace: str, view: ClusterView) -> Iterator[Diagnostic]:
+def _check_store(
+    store: Store, namespace: str, view: ClusterView, values: Collection[SecretValue]
+) -> Iterator[Diagnostic]:
     live = view.store(store.kind, store.name, namespace)
-    for problem in store_problems(store, live, namespace, view.store_warning(live)):
+    for problem in store_problems(store, live, namespace, view.store_warning(live), values):
         yield BY_ID["store-not-ready"].diagnostic(Finding(problem.message, store.node.key_span, help=problem.mend))
     for unknown in store_unknowns(store, live, namespace):
         mend, severity = unknown.mend, Severity.NOTE
@@ -173,7 +182,12 @@ def _check_store(store: Store, namespace: str, view: ClusterView) -> Iterator[Di
 
 
 def _check_external_secret(
-    each: Manifest, live: Live, view: ClusterView, evidence: Evidence, may: Iterable[str]
+    each: Manifest,
+    live: Live,
+    view: ClusterView,
+    evidence: Evidence,
+    may: Iterable[str],
+    values: Collection[SecretValue],
 ) -> Iterator[Diagnostic]:
     every = problems(each, live, evidence)
     for doubt in may if not every else ():
@@ -186,7 +200,7 @@ def _check_external_secret(
     if problem is None:
         return
     if problem.state in FAILING and (found := live.external_secret) is not None:
-        said = describe_failure(found, view.warning(found), evidence.now, wanted_names(each.object), live.store)
+        said = describe_failure(found, view.warning(found), evidence.now, live.store, values)
         problem = replace(problem, message=f"{problem.message}: {said}" if said else problem.message)
     yield _finding(_RULES[problem.state], each, problem)
 

@@ -393,15 +393,6 @@ def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
     return made or tuple(str(item.get("secretKey")) for item in spec.get("data") or ())
 
 
-def wanted_names(compiled: LiveObject) -> frozenset[str]:
-    """The names of remote secrets and properties in a manifest, and of the keys that its template makes."""
-    spec = child(compiled, "spec")
-    references = [child(item, "remoteRef") for item in spec.get("data") or ()]
-    references += [child(item, "extract") for item in spec.get("dataFrom") or ()]
-    read = {str(each[name]) for each in references for name in ("key", "property") if each.get(name)}
-    return frozenset(read | child(spec, "target", "template", "data").keys())
-
-
 def controllers_of(found: LiveObject) -> list[tuple[object, object]]:
     """Kind and name of the owner that controls an object; empty if there is none."""
     owners = child(found, "metadata").get("ownerReferences") or ()

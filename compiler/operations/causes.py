@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from compiler.cluster.messages import without_age
-from compiler.cluster.problem import FAILING, OF_PODS, OF_STORE, ONE_OWNER, ClusterProblem, ClusterState
+from compiler.cluster.problem import ALLOW_WRITE, FAILING, OF_PODS, OF_STORE, ONE_OWNER, ClusterProblem, ClusterState
 from compiler.cluster.times import operator_pods
 from compiler.live.observation import Likeness
 from compiler.model import group_pairs
@@ -372,6 +372,8 @@ def _own_lines(problem: ClusterProblem, rows: Sequence[Row], status: Status, ask
 
 
 def _force(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked: StepContext) -> NextStep:
+    if problem.mend == ALLOW_WRITE:
+        return NextStep((_wait_line(rows, status, asked),), ALLOW_WRITE)
     if asked.has_forced:
         is_operators = problem.state in _OPERATORS
         return NextStep((operator_pods(),)) if is_operators else _verify(problem, rows, status, asked)

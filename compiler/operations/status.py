@@ -17,6 +17,7 @@ from compiler.model.inventory import Inventory
 from compiler.model.values import Manifest, manifests_of
 from compiler.operations.verify import KeyState
 from compiler.stores.errors import FailureSide
+from compiler.stores.secret_value import SecretValue
 from compiler.text.wording import command_line, repeat_option
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class StoreFindings:
     versions: tuple[StoredVersion, StoredVersion] | None = None
     states: Mapping[str, Mapping[str, KeyState]] = field(default_factory=dict)  # by key, and by the stores' ids
     dates: Mapping[str, datetime] = field(default_factory=dict)  # of values, by key
+    # All values that were read for it, to leave them out of messages; empty if one could not be read.
+    values: tuple[SecretValue, ...] = field(default=(), repr=False, compare=False)
     data_hash: str | None = None  # what the operator notes beside a Secret of these values; None where one is not known
     side: FailureSide = FailureSide.UNCLEAR  # whose failure it is that the store did not say
     fault_by: str = "missing-secret"  # the rule of the first of `faults`

@@ -53,7 +53,6 @@ from compiler.cluster.view import (
     ready_reason,
     refresh_time,
     wanted_keys,
-    wanted_names,
 )
 from compiler.live.observation import Likeness
 from compiler.live.stores import AddressError, LiveStores
@@ -71,6 +70,7 @@ from compiler.operations.verify import (
     compare_unlisted,
     dates_by_key,
     extract,
+    values_of_keys,
     verify,
     versions_of,
 )
@@ -189,6 +189,7 @@ def _find_values(
             for key, status in here.items()
         },
         dates=dates,
+        values=values_of_keys((*here.values(), *(there or {}).values())),
         data_hash=_data_hash(here),
         fault_by=fault_by,
         fault_helps=tuple(dict.fromkeys(each.help for each in faults if each.rule == fault_by and each.help)),
@@ -413,6 +414,7 @@ class StatusJudge:
         evidence = Evidence(
             self.now(),
             values.newest,
+            values.values,
             values.data_hash,
             in_same_second=not self._follows_write,
             asked=self.asked.get(secret),
@@ -525,8 +527,7 @@ class StatusJudge:
             return (), None
         values, external_secret = self.rows[secret].values, live.external_secret or {}
         warning = snapshot.view.warning(external_secret)
-        names = wanted_names(snapshot.manifests[secret].object)
-        said = describe_failure(external_secret, warning, self.now(), names, live.store)
+        said = describe_failure(external_secret, warning, self.now(), live.store, values.values)
         # What this machine could not check is not the operator's cause: the report shows it separately.
         evidence = tuple(each for each in (said, *values.faults) if each)
         # While the store object is not ready, the operator retries that, and no ExternalSecret.

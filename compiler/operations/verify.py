@@ -6,7 +6,7 @@ do in the stores.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -353,6 +353,20 @@ def dates_by_key(statuses: Iterable[KeyStatus]) -> dict[str, datetime]:
 def values_written(found: Verification) -> dict[tuple[str, str], dict[str, datetime]]:
     """When each value was written: by secret and store, both by id, then by key."""
     return {each: dates_by_key(keys) for each, keys in found.by_secret_and_store.items()}
+
+
+def values_of_keys(statuses: Collection[KeyStatus]) -> tuple[SecretValue, ...]:
+    """All values of the remote secrets of these keys; empty if one could not be read."""
+    if any(each.why_closed for each in statuses):
+        return ()
+    remotes = {id(each.remote): each.remote for each in statuses if each.remote is not None}
+    wholes = (each.whole for each in remotes.values() if each.whole is not None)
+    return (*(value for each in remotes.values() for value in each.properties.values()), *wholes)
+
+
+def values_read(found: Verification) -> dict[tuple[str, str], tuple[SecretValue, ...]]:
+    """The values of each secret whose keys could be read: by secret and store, both by id."""
+    return {each: values_of_keys(keys) for each, keys in found.by_secret_and_store.items()}
 
 
 def _open(cells: Iterable[Cell], stores: LiveStores, failures: Failures) -> dict[Store, SecretReader]:

@@ -4,21 +4,25 @@ Two values are compared by a keyed hash, and the JSON object of a remote secret 
 every other byte kept.
 """
 
+import base64
 import hashlib
 import hmac
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final, Never, Self
+from urllib.parse import quote
 
 HIDDEN: Final = "…"
 _KEY_BYTES: Final = 32
-# Forms are looked up by so many of their first characters: many values begin alike, but not for so long.
-_START: Final = 8
-# What may stand behind a text that was cut off in the middle of a value.
-_CUT: Final = ".…\ufffd \"'`)]}"
+# A shorter value is only hidden where it is a whole word: otherwise each digit of a message might go.
+_SHORT: Final = 4
+# A line of a longer value counts by itself from this length on: messages quote single lines, such as of a PEM text.
+_LONG_LINE: Final = 8
+# The API server cuts the message of an event at this length, perhaps in the middle of a value.
+_CUT_AT: Final = 1024
 
 
 class JsonKind(StrEnum):
@@ -152,6 +156,25 @@ def operator_hash(values: Mapping[str, SecretValue]) -> str | None:
     data = {key: values[key].reveal().encode("utf-8", "surrogatepass") for key in sorted(values)}
     text = " ".join(f"{key}:[{' '.join(map(str, value))}]" for key, value in data.items())
     return hashlib.sha3_224(f"map[{text}]".encode()).hexdigest()
+
+
+def hide_values(text: str, secrets: Iterable[SecretValue]) -> str:
+    """The text with each of the secrets as `…`, also in Base64, JSON or a URL, and also where the text ends within."""
+    forms = sorted({form for each in secrets for form in _forms_of(each.reveal())}, key=len, reverse=True)
+    for form in forms:
+        word = re.escape(form) if len(form) >= _SHORT else rf"(?<!\w){re.escape(form)}(?!\w)"
+        text = re.sub(word, HIDDEN, text)
+    ends = (size for form in forms for size in range(_SHORT, min(len(form), _CUT_AT)) if text.endswith(form[:size]))
+    cut = max(ends, default=0)
+    return f"{text[:-cut]}{HIDDEN}" if cut else text
+
+
+def _forms_of(value: str) -> Iterator[str]:
+    lines = (each for line in value.splitlines() if len(each := line.strip()) >= _LONG_LINE)
+    for part in filter(None, (value.strip(), *lines)):
+        data = part.encode("utf-8", "surrogatepass")
+        yield from (part, quote(data), quote(data, safe=""), base64.b64encode(data).decode())
+        yield from (json.dumps(part)[1:-1], json.dumps(part, ensure_ascii=False)[1:-1])
 
 
 class Trait(StrEnum):

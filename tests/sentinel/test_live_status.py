@@ -68,6 +68,12 @@ def test_nothing_planted_in_a_cluster_is_shown(
             done = run_command(capsys, "--root", str(ROOT), *words)
             said.append(f"{done.out}\n{done.err}")
             assert JIRA in said[-1]
+        # As functions of a template quote what they are given; offline no value is known.
+        platform.fail(SPACE, JIRA, f"could not execute template: strconv.Atoi: parsing {json.dumps(secret)}: invalid")
+        for options in (("--cluster",), ("--offline", "--cluster")):
+            done = run_command(capsys, "--root", str(ROOT), "status", "dev", *options)
+            said.append(f"{done.out}\n{done.err}")
+            assert "strconv.Atoi: parsing" in said[-1]
         assert json.loads(said[1].rpartition("}")[0] + "}")["exitCode"] == 1
     assert not any(leaks(text, PARTS[shape]) for text in said)
     assert not any(each.path.startswith("/api/v1") and each.method != "GET" for each in double.asked)

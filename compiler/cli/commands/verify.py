@@ -22,6 +22,7 @@ from compiler.operations.verify import (
     KeyStatus,
     ReadStore,
     Verification,
+    values_read,
     values_written,
     verify,
     verify_access,
@@ -118,7 +119,7 @@ def run(invocation: Invocation) -> int:
         shared, answered = _shared_values(invocation, environment, others, found, stores)
     told = {each.help for each in found.diagnostics}
     access = [each for each in access if each.help is None or each.help not in told]
-    in_cluster = check(values_written(found))
+    in_cluster = check(values_written(found), values_read(found))
     every = (*diagnostics, *found.diagnostics, *access, *in_cluster, *shared)
     code = _tell_findings(invocation, found, every, cluster, is_answered=found.answered and answered)
     invocation.summary(_summary(subject, found, environment, cluster))
@@ -171,7 +172,7 @@ def _tell_findings(
 def _cluster_check(arguments: Namespace, environment: Environment | None) -> tuple[Check, ClusterName | None]:
     """Connects to the cluster before the stores are read; what it returns checks it afterwards."""
     if environment is None or not arguments.cluster:
-        return (lambda _written: ()), None
+        return (lambda _written, _values: ()), None
     from compiler.cluster.verify import OPTIONAL, cluster_checker  # noqa: PLC0415 - only --cluster asks it
     from compiler.cluster.view import open_view  # noqa: PLC0415
     from compiler.model.values import manifests_of  # noqa: PLC0415

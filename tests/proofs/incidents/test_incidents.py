@@ -102,6 +102,8 @@ def test_the_first_command_names_the_cause_and_its_lines_mend_it(scene: Scene, i
     codes = _codes(scene, incident.command)
     assert codes[:1] == ([incident.code] if incident.code is not None else []), text
     assert set(codes) <= {incident.code, *incident.beside}, text
+    offline = scene.run("status", "prod", "--offline", "--cluster")
+    assert "s3ntinel" not in offline.out + offline.err
     pasted = _paste(scene, incident, done)
     assert len(pasted) <= MOST, "\n".join(pasted)
     assert scene.defects() == [], "\n".join(pasted)

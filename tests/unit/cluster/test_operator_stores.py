@@ -14,6 +14,7 @@ from compiler.cluster.view import credential_of
 from compiler.model.document import Node, Source, extent
 from compiler.model.environment import Store
 from compiler.stores.registry import PROVIDERS
+from compiler.stores.secret_value import SecretValue
 from tests.recorded_cluster import by_name
 
 AZURE_OBJECT = by_name("clustersecretstores-list")["azure-keyvault-store"]
@@ -195,8 +196,10 @@ def test_a_store_that_is_missing_or_not_ready_says_its_reason() -> None:
     (unchecked,) = store_problems(written(), {**vault(), "status": {}}, "agents")
     assert unchecked.message.endswith("has not been checked by the operator yet")
     broken = {"type": "Ready", "status": "False", "reason": "InvalidProviderConfig", "message": "s3ntinel"}
-    (failing,) = store_problems(written(), {**vault(), "status": {"conditions": [broken]}}, "agents")
-    assert failing.message == 'the ClusterSecretStore "a-store" is not ready: InvalidProviderConfig'
+    (failing,) = store_problems(
+        written(), {**vault(), "status": {"conditions": [broken]}}, "agents", None, [SecretValue("s3ntinel")]
+    )
+    assert failing.message == 'the ClusterSecretStore "a-store" is not ready: InvalidProviderConfig: …'
     assert (failing.state, failing.mend) == (
         ClusterState.STORE_NOT_READY,
         "kubectl describe clustersecretstore a-store",

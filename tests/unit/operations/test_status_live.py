@@ -11,7 +11,7 @@ from compiler.cluster.view import ClusterError, ClusterView
 from compiler.live.observation import Likeness
 from compiler.model.environment import other_store, progress_of
 from compiler.operations.causes import find_causes
-from compiler.operations.status import LiveState, Status, StoreFindings, from_files, manifests_for
+from compiler.operations.status import LiveState, Status, StoreFindings, from_files, manifests_for, with_live_state
 from compiler.operations.status_live import (
     Snapshot,
     StatusJudge,
@@ -44,14 +44,15 @@ def test_a_ready_of_the_spec_before_is_not_in_effect(world: World) -> None:
     assert world.live_state().state is ClusterState.IN_EFFECT
 
 
-def test_a_failure_is_told_by_the_listed_words_of_the_newest_warning_and_when_it_is_tried_again(world: World) -> None:
-    world.platform.fail(SPACE, JIRA, f"property {VALUE} does not exist in key agents/jira", count=3)
+def test_a_failure_is_told_by_the_newest_warning_and_when_it_is_tried_again(world: World) -> None:
+    world.bench.vault.hold("agents/jira", secrets(JIRA_TOKEN=VALUE, JIRA_URL="https://jira"))
+    world.platform.fail(SPACE, JIRA, f"cannot use {VALUE} of key agents/jira", count=3)
     judge = world.judge()
     judge.now = lambda: datetime(2026, 11, 26, 0, 54, 26, tzinfo=UTC)
     seen = judge.live_state(world.snapshot(), "jira")
     assert seen.state is ClusterState.NOT_READY
     assert VALUE not in repr(seen)
-    assert seen.evidence == ('just now: property does not exist: "agents/jira"',)
+    assert seen.evidence == ("just now: cannot use … of key agents/jira",)
     # After the third failure it waits for 4 s, and one of them is over.
     assert (seen.next_try, seen.helps) == (3, ())
 
@@ -86,7 +87,7 @@ def test_where_another_controller_has_the_secret_nothing_is_tried_again(world: W
     world.platform.double.put("secrets", secret)
     seen = world.live_state()
     assert (seen.state, seen.next_try, seen.helps) == (ClusterState.NOT_READY, None, ())
-    assert seen.evidence == ("secret is owned by another ExternalSecret",)
+    assert seen.evidence == (said,)
 
 
 @pytest.mark.parametrize(("reason", "is_tried"), [("SecretSyncedError", True), ("SecretImmutable", False)])
@@ -211,12 +212,19 @@ def test_an_event_says_how_old_it_is(world: World) -> None:
     assert judge.live_state(world.snapshot(), "jira").evidence == ("1h ago: no such host",)
 
 
-def test_a_message_without_a_listed_word_is_not_shown_and_the_line_that_shows_it_is(world: World) -> None:
-    world.platform.fail(SPACE, JIRA, f"cannot use {VALUE}")
-    seen = world.live_state()
+def test_where_no_value_was_read_no_text_in_quotes_is_shown(world: World) -> None:
+    world.platform.fail(SPACE, JIRA, f'strconv.Atoi: parsing "{VALUE}": invalid syntax')
+    seen = StatusJudge(from_files(world.bench.environment())).live_state(world.snapshot(), "jira")
     assert VALUE not in repr(seen)
-    (cause,) = seen.evidence
-    assert cause.endswith(f"d ago: its message is not shown here: kubectl -n {SPACE} describe externalsecret {JIRA}")
+    assert seen.evidence[0].endswith('d ago: strconv.Atoi: parsing "…": invalid syntax')
+
+
+def test_a_write_that_a_webhook_denies_is_allowed_first_and_no_sync_is_forced(world: World) -> None:
+    world.platform.fail(SPACE, JIRA, 'admission webhook "validate.kyverno.svc" denied the request: no label')
+    (cause,) = find_causes(with_live_state(world.status(), {"jira": world.live_state()}))
+    assert 'the admission webhook "validate.kyverno.svc" denied the operator\'s write' in cause.evidence[1]
+    assert cause.first == "have the owner of the admission webhook allow what the operator writes"
+    assert not [line for line in cause.next if "--force-sync" in line]
 
 
 def test_what_this_machine_may_not_read_says_nothing_of_the_operator(world: World) -> None:
@@ -229,7 +237,7 @@ def test_what_this_machine_may_not_read_says_nothing_of_the_operator(world: Worl
     )
     world.platform.fail(SPACE, JIRA, "Code: 403. Errors: * permission denied")
     (cause,) = world.live_state().evidence
-    assert cause.endswith("d ago: permission denied (HTTP 403)")
+    assert cause.endswith("d ago: Code: 403. Errors: * permission denied")
     (why,) = with_values(world.status(), world.bench.live())[0].closed
     assert "you are not allowed to" in why
 
@@ -780,7 +788,7 @@ def test_a_refused_log_in_to_a_store_is_said_once_with_its_credential(world: Wor
     seen = world.live_state()
     problem = next(each for each in seen.problems if each.state is ClusterState.STORE_LOG_IN)
     credential = 'the key "secretid" of the Secret "external-secrets/vault-approle"'
-    words = 'the operator cannot log in to the store "vault": invalid role or secret ID (HTTP 400)'
+    words = f'the operator cannot log in to the store "vault": {said}'
     assert problem.message == f"{words}; its credential is {credential}"
     assert problem.mend == f"put a valid credential into {credential}"
     # By the 60 failures of the store object, not by the first one of the secret.
@@ -792,10 +800,10 @@ def test_a_refused_log_in_to_a_store_is_said_once_with_its_credential(world: Wor
 
 def test_a_log_in_that_a_store_object_is_not_checked_for_is_said_of_the_store_too(world: World) -> None:
     fail_store(world, "", is_ready=True, appRole={"roleId": "r", "secretRef": ROLE})
-    world.platform.fail(SPACE, JIRA, f"AADSTS7000222: {VALUE}")
+    world.platform.fail(SPACE, JIRA, f'{{"error":"AADSTS7000222: the secret has expired","key":"{VALUE}"}}')
     seen = world.live_state()
     assert [each.state for each in seen.problems] == [ClusterState.STORE_LOG_IN, ClusterState.NOT_READY]
-    assert "AADSTS7000222 (the client secret has expired)" in seen.problems[0].message
+    assert "AADSTS7000222: the secret has expired" in seen.evidence[0]
     assert VALUE not in repr(seen)
 
 

@@ -700,7 +700,7 @@ def test_a_write_that_a_webhook_refuses_is_a_problem_with_its_mend(world: World)
     name = '"validate.externalsecret.external-secrets.io"'
     assert problem.message == (
         f"the API server refused the write: the operator's webhook {name} cannot be called: "
-        "x509: certificate signed by unknown authority"
+        'failed to call webhook: Post "…": tls: x509: certificate signed by unknown authority'
     )
     restart = "kubectl -n external-secrets rollout restart deployment/external-secrets-cert-controller"
     assert problem.mend == restart

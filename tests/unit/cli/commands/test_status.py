@@ -126,7 +126,7 @@ def test_a_live_problem_is_1_and_told_without_values(status: Callable[..., Done]
     assert jira["state"] == "operator-forbidden"
     (cause,) = environment["causes"]
     assert (cause["code"], cause["secrets"], cause["store"]) == ("operator-forbidden", ["jira"], "vault")
-    assert cause["evidence"][1].endswith("d ago: permission denied")
+    assert cause["evidence"][1].endswith("d ago: key …: permission denied")
     # Nothing says that jira was ever read from the other store, although that one holds the same.
     force = "platform-secrets status dev --only jira --wait --force-sync"
     grant = "platform-secrets generate access dev --for operator --form hcl --store vault"
