@@ -94,9 +94,8 @@ class DeployedSource:
 
     file: str  # the committed values file of the environment
     is_stale: bool = False  # it is not what the environment compiles to
-    environment: str = ""  # the environment whose values file has the live spec
     namespace: str = ""  # the other namespace where it is live
-    owner: str = ""  # the Application, or the values file, that applies its own spec
+    owner: str = ""  # the Application that applies its own spec
     application: str = ""  # the environment's own Application, if known, beside such an owner
 
 
@@ -233,7 +232,7 @@ def _add_cause(problem: ClusterProblem, manifest: Manifest, live: Live, evidence
     origin = evidence.origin(manifest) if is_undeployed else None
     may_alternate = found is not None and problem.state is ClusterState.OTHER_SPEC and problem.mend.startswith(_DEPLOY)
     turns = turns_of_spec(found, evidence.now) if found is not None and may_alternate else ""
-    if turns and (origin is None or not (origin.environment or origin.owner or origin.is_stale)):
+    if turns and (origin is None or not (origin.owner or origin.is_stale)):
         message, common = (f"{each}; {turns}" for each in (problem.message, problem.evidence))
         return replace(problem, message=message, mend=ONE_OWNER, evidence=common)
     return _add_origin(problem, origin) if origin is not None else problem
@@ -241,10 +240,7 @@ def _add_cause(problem: ClusterProblem, manifest: Manifest, live: Live, evidence
 
 def _add_origin(problem: ClusterProblem, origin: DeployedSource) -> ClusterProblem:
     """The problem that what is live was not compiled from these files, with where it comes from instead."""
-    if origin.environment:
-        what, state = f"the environment {quote(origin.environment)}", ClusterState.OTHER_ENVIRONMENT
-        said, common = f"it is that of {what}", f"the live ExternalSecrets are those of {what}"
-    elif origin.owner:
+    if origin.owner:
         than = f" than {quote(origin.application)}" if origin.application else ""
         said, state = f"{quote(origin.owner)} applies another one{than}", ClusterState.OTHER_OWNER
         common = f"{quote(origin.owner)} applies other ExternalSecrets of these names{than}"

@@ -15,7 +15,6 @@ class ClusterState(StrEnum):
     FOREIGN = "foreign"  # it, or the Secret, is not this chart's
     OTHER_SPEC = "other-spec"  # the cluster has not been given the compiled one
     NOT_COMPILED = "values-not-compiled"  # nor can it be: the committed values file is not what compiles
-    OTHER_ENVIRONMENT = "other-environment"  # it is the one of another environment's values file
     OTHER_NAMESPACE = "other-namespace"  # it is in another namespace
     OTHER_OWNER = "other-owner"  # another Application applies its own
     NOT_SYNCED = "not-synced"  # the operator has not synchronised this generation
@@ -59,7 +58,7 @@ FAILING = frozenset({ClusterState.NOT_READY, ClusterState.FORBIDDEN, ClusterStat
 # What is live is not what was compiled.
 UNDEPLOYED = frozenset(
     {
-        *(ClusterState.OTHER_SPEC, ClusterState.NOT_COMPILED, ClusterState.OTHER_ENVIRONMENT),
+        *(ClusterState.OTHER_SPEC, ClusterState.NOT_COMPILED),
         *(ClusterState.OTHER_NAMESPACE, ClusterState.OTHER_OWNER),
     }
 )

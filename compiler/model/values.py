@@ -428,17 +428,6 @@ def manifests_of(environment: Environment, only: Collection[str] = ()) -> dict[s
     }
 
 
-def specs_of_values(values: _PlainMap) -> Iterator[tuple[str, _PlainMap]]:
-    """Name and spec of each ExternalSecret that the chart makes of values; of those of another release maybe none."""
-    part_of, defaults = values.get(PART_OF_VALUE, PART_OF), values.get("remoteRefDefaults")
-    for each in dict(values.get(EXTERNAL_SECRETS) or {}).values():
-        try:
-            made = _render_external_secret(each, part_of, defaults or {})
-        except (KeyError, TypeError, AttributeError, ValueError):
-            continue
-        yield str(made["metadata"]["name"]), made["spec"]
-
-
 def _render_external_secret(values: _PlainMap, part_of: str, defaults: _PlainMap) -> _PlainMap:
     """As chart/templates/external-secret.yaml renders one entry of `externalSecrets`."""
     name, own_labels = values["name"], values.get("secretLabels", {})

@@ -62,7 +62,7 @@ LINKS = {
         Link.OPERATOR,
     ),
     **dict.fromkeys(OF_STORE, Link.STORE),
-    **dict.fromkeys((ClusterState.NOT_COMPILED, ClusterState.OTHER_ENVIRONMENT), Link.FILE),
+    ClusterState.NOT_COMPILED: Link.FILE,
     **dict.fromkeys((ClusterState.FOREIGN, ClusterState.OTHER_OWNER), Link.OWNER),
     **dict.fromkeys(
         (ClusterState.ABSENT, ClusterState.DELETED, ClusterState.OTHER_SPEC, ClusterState.OTHER_NAMESPACE),
@@ -319,7 +319,9 @@ def _deploy(problem: ClusterProblem, rows: Sequence[Row], status: Status, asked:
     # Compile first: otherwise the old file is deployed again.
     compiles = (command_line("compile", name),) if problem.state is ClusterState.NOT_COMPILED else ()
     if lines:
-        return NextStep((*compiles, *lines, waits))
+        # It was deployed in vain.
+        first = f"check that the Application or release has chart/values-{name}.yaml" if asked.has_waited else ""
+        return NextStep((*compiles, *lines, waits), first)
     if compiles:
         return NextStep(compiles)
     sync = shell_line("argocd", "app", "sync", BLANK)
@@ -400,7 +402,7 @@ _MENDS: dict[ClusterState, Mend] = {
     **dict.fromkeys(
         (
             *(ClusterState.ABSENT, ClusterState.DELETED, ClusterState.OTHER_NAMESPACE),
-            *(ClusterState.NOT_COMPILED, ClusterState.OTHER_ENVIRONMENT),
+            ClusterState.NOT_COMPILED,
         ),
         _deploy,
     ),

@@ -1,28 +1,21 @@
 """Finds what is deployed in place of an environment's values file, and the lines that deploy that file.
 
-It compares the committed values files with what compiles and with what is live, and reads who applied the live objects.
+It compares the committed values file with what compiles, and reads who applied the live objects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from compiler.cluster.judge import DeployedSource
 from compiler.cluster.view import EXTERNAL_SECRETS, ClusterView, LiveObject, application_of, release_of
 from compiler.model.environment import Environment
-from compiler.model.values import Manifest, child, find_values, nest, specs_of_values, values_of
+from compiler.model.values import Manifest, child, nest, values_of
 from compiler.pipeline import VALUES_FOLDER, read_values_file
 from compiler.stages.emit import values_text
 from compiler.text.wording import helm_line, project_to_name, shell_line
-
-# The most files that are compared.
-_MOST_FILES = 100
-# Fields that differ for another store in any environment.
-_OF_STORE = frozenset({"secretStoreRef", "data", "dataFrom"})
-_PREFIX, _SUFFIX = "values-", ".yaml"
 
 
 class Deployment:
@@ -41,30 +34,23 @@ class Deployment:
         """Where the live object of a secret comes from, if it is not the compiled one."""
         found = self.view.external_secrets(manifest.namespace).get(manifest.name)
         if found is None:
-            return DeployedSource(self._file, self._is_stale, namespace=self._other_namespace(manifest))
-        named, owner = self._find_environment(manifest, found), application_of(found)
-        is_others = bool(owner and self._own_applications and owner not in self._own_applications)
-        if named is not None and not (self._root / "environments" / f"{named}{_SUFFIX}").is_file():
-            is_others, named = True, None
-        if not is_others:
-            return DeployedSource(self._file, self._is_stale, named or "")
+            moved = child(self.elsewhere.get(manifest.title, {}), "metadata").get("namespace")
+            return DeployedSource(self._file, self._is_stale, namespace=str(moved or ""))
+        owner = application_of(found)
+        if not owner or not self._own_applications or owner in self._own_applications:
+            return DeployedSource(self._file, self._is_stale)
         self._rivals.add(owner)
         own = "".join(self._own_applications - {owner})
-        return DeployedSource(self._file, self._is_stale, owner=owner or "another one", application=own)
+        return DeployedSource(self._file, self._is_stale, owner=owner, application=own)
 
-    def lines(self, *, replaces_file: bool = False) -> tuple[str, ...]:
-        """The commands that deploy the values file, if exactly one Application or release is known; else none.
-
-        With `replaces_file`, the Application has another values file until now.
-        """
+    def lines(self) -> tuple[str, ...]:
+        """The command that deploys the values file, if exactly one Application or release is known; else none."""
         live = [*(found for _, found in self._live()), *self.elsewhere.values()]
         applications = dict.fromkeys(name for name in map(application_of, live) if name and name not in self._rivals)
         releases = dict.fromkeys(filter(None, map(release_of, live)))
         if len(applications) == 1:
             (name,) = applications
-            file = self._file.rpartition("/")[2]
-            sets = [shell_line("argocd", "app", "set", name, "--values", file)] if replaces_file else []
-            return (*sets, shell_line("argocd", "app", "sync", name))
+            return (shell_line("argocd", "app", "sync", name),)
         if len(releases) != 1 or applications or self._environment.subchart is not None:
             return ()
         ((space, name),) = releases
@@ -74,11 +60,7 @@ class Deployment:
 
     @property
     def _file(self) -> str:
-        return self._values_file(self._environment.name)
-
-    @staticmethod
-    def _values_file(environment: str) -> str:
-        return f"{VALUES_FOLDER}/{_PREFIX}{environment}{_SUFFIX}"
+        return f"{VALUES_FOLDER}/values-{self._environment.name}.yaml"
 
     @cached_property
     def _is_stale(self) -> bool:
@@ -105,33 +87,6 @@ class Deployment:
         """The one Application that applied the live objects that are as compiled; empty if none or several did."""
         sound = {application_of(found) for each, found in self._live() if found.get("spec") == each.object.get("spec")}
         return frozenset(name for name in sound if name) if len(sound) == 1 else frozenset()
-
-    def _find_environment(self, manifest: Manifest, found: LiveObject) -> str | None:
-        """The environment whose values file has the live spec; None if only the store differs, or no file has it."""
-        spec, wanted = child(found, "spec"), manifest.object["spec"]
-        stores = {store.name for store in self._environment.stores.values()}
-        is_told = child(spec, "secretStoreRef").get("name") not in stores or any(
-            spec.get(name) != wanted.get(name) for name in {*spec, *wanted} - _OF_STORE
-        )
-        if not is_told:
-            return None
-        return next((name for name, specs in self._others if specs.get(manifest.name) == spec), None)
-
-    @cached_property
-    def _others(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
-        """The specs in the values files of the other environments, by the names of the environments."""
-        paths = sorted((self._root / VALUES_FOLDER).glob(f"{_PREFIX}*{_SUFFIX}"))[:_MOST_FILES]
-        names = [path.name.removeprefix(_PREFIX).removesuffix(_SUFFIX) for path in paths]
-        return tuple((name, dict(self._specs_in(name))) for name in names if name != self._environment.name)
-
-    def _specs_in(self, name: str) -> Iterable[tuple[str, Any]]:
-        _, data, _ = read_values_file(self._root / self._values_file(name), self._values_file(name))
-        values = find_values(data)
-        return specs_of_values(values[1]) if values is not None else ()
-
-    def _other_namespace(self, manifest: Manifest) -> str:
-        found = self.elsewhere.get(manifest.title)
-        return str(child(found, "metadata").get("namespace")) if found is not None else ""
 
     @cached_property
     def elsewhere(self) -> Mapping[str, LiveObject]:

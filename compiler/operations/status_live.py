@@ -501,8 +501,7 @@ class StatusJudge:
     def _deploy_lines(self, snapshot: Snapshot, states: Container[ClusterState]) -> tuple[str, ...]:
         if self._root is None or not any(state in states for state in (ClusterState.ABSENT, *UNDEPLOYED)):
             return ()
-        replaces = ClusterState.OTHER_ENVIRONMENT in states
-        return self._deployment(snapshot, self._root).lines(replaces_file=replaces)
+        return self._deployment(snapshot, self._root).lines()
 
     def _is_other_ready(self, view: ClusterView, secret: str, namespace: str) -> bool | None:
         """Whether the live object of the secret's other store is ready for it; None if it may not be read."""

@@ -42,7 +42,6 @@ _WORDS = {
     ClusterState.FOREIGN: "not ours",
     ClusterState.OTHER_SPEC: "old spec",
     ClusterState.NOT_COMPILED: "not compiled",
-    ClusterState.OTHER_ENVIRONMENT: "other env",
     ClusterState.OTHER_NAMESPACE: "elsewhere",
     ClusterState.FORBIDDEN: "forbidden",
     ClusterState.RETAINED: "kept old",

@@ -34,12 +34,6 @@ def _sync(scene: Scene, name: str) -> None:
     scene.sync_application(name)
 
 
-def _set_values(scene: Scene, name: str, file: str) -> None:
-    if not (scene.root / "chart" / file).is_file():
-        raise UnknownLineError(f"the chart has no {file}")
-    scene.applications[name] = file
-
-
 def _delete_secret(scene: Scene, name: str) -> None:
     scene.cluster.delete("secrets", SPACE, name)
 
@@ -57,7 +51,6 @@ LINES: tuple[tuple[str, Callable[..., None]], ...] = (
     (rf"kubectl -n {SPACE} rollout restart deployment/(mcp-[a-z]+)", _restart_agent),
     (rf"kubectl -n {SPACE} delete secret ({'|'.join(WORKLOADS.values())})", _delete_secret),
     (rf"argocd app sync {_NAME}", _sync),
-    (rf"argocd app set {_NAME} --values {_NAME}", _set_values),
     (_LOOK, _look),
 )
 

@@ -159,8 +159,10 @@ def _end_with_newline(scene: Scene) -> None:
 
 def _add_application(scene: Scene) -> None:
     text = (scene.root / "chart/values-prod.yaml").read_text("utf-8")
-    head, jira, rest = text.partition("  jira:")
-    (scene.root / "chart/values-legacy.yaml").write_text(head + jira + rest.replace("1h0m0s", "15m0s"), "utf-8")
+    head, secrets, rest = text.partition("externalSecrets:\n")
+    _, jira, rest = rest.partition("  jira:")
+    legacy = head + secrets + jira + rest.replace("1h0m0s", "15m0s")
+    (scene.root / "chart/values-legacy.yaml").write_text(legacy, "utf-8")
     scene.applications["legacy"] = "values-legacy.yaml"
     scene.rival = "legacy"
     scene.sync_application("legacy")
@@ -197,6 +199,12 @@ def _revert_values_file(scene: Scene) -> None:
 
 def _deploy_staging(scene: Scene) -> None:
     scene.applications[APPLICATION] = "values-staging.yaml"
+    scene.sync_application(APPLICATION)
+    scene.operator.work()
+
+
+def _deploy_prod(scene: Scene) -> None:
+    scene.applications[APPLICATION] = "values-prod.yaml"
     scene.sync_application(APPLICATION)
     scene.operator.work()
 
@@ -399,7 +407,14 @@ INCIDENTS = (
         ("webhook", "x509|certificate"),
         command=("status", "prod", "--only", "jira", "--force-sync"),
     ),
-    Incident(21, "values of staging", _deploy_staging, "other-environment", ("staging",)),
+    Incident(
+        21,
+        "values of staging",
+        _deploy_staging,
+        "other-spec",
+        ("not what was compiled",),
+        others={"argocd app sync": _deploy_prod},
+    ),
     Incident(22, "throttled", _throttle, "not-ready", ("429",), others={"--force-sync": _end_throttle}),
     Incident(
         23,

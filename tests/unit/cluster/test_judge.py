@@ -97,7 +97,6 @@ def test_ready_of_the_spec_before_is_not_in_effect() -> None:
 @pytest.mark.parametrize(
     ("origin", "state", "said"),
     [
-        (DeployedSource("f", environment="staging"), ClusterState.OTHER_ENVIRONMENT, 'the environment "staging"'),
         (DeployedSource("f", owner="legacy"), ClusterState.OTHER_OWNER, '"legacy" applies'),
         (DeployedSource("f", namespace="there"), ClusterState.OTHER_NAMESPACE, 'the namespace "there"'),
         (DeployedSource("f", is_stale=True), ClusterState.NOT_COMPILED, "f is not what the environment compiles to"),

@@ -18,7 +18,6 @@ from compiler.model.values import (
     outlines_of_manifests,
     outlines_of_values,
     place_text,
-    specs_of_values,
     subchart_of,
     values_of,
 )
@@ -172,17 +171,6 @@ SAID = [
 
 def of_names(made: Environment) -> dict[str, Any]:
     return {each.name: each.object for each in manifests_of(made).values()}
-
-
-@pytest.mark.parametrize("said", SAID)
-def test_the_specs_of_a_values_file_are_those_of_its_environment(said: str) -> None:
-    made = environment(said, MIXED)
-    values: dict[str, Any] = dict(values_of(made))
-    wanted = {name: each["spec"] for name, each in of_names(made).items()}
-    assert dict(specs_of_values(values)) == wanted
-    # What another release wrote differently has none.
-    values["externalSecrets"] = {**values["externalSecrets"], "other": {"name": "other"}, "more": None}
-    assert dict(specs_of_values(values)) == wanted
 
 
 @pytest.mark.parametrize("said", SAID)

@@ -404,6 +404,8 @@ def test_what_is_deployed_in_place_of_the_values_file_is_replaced_by_known_lines
     deploys, compiles = ("argocd app sync platform",), "platform-secrets compile prod"
     for state in (ClusterState.ABSENT, ClusterState.OTHER_SPEC, ClusterState.OTHER_NAMESPACE):
         assert trouble(world, state, deploys=deploys) == Advice((*deploys, WAIT))
+        words = "check that the Application or release has chart/values-prod.yaml"
+        assert trouble(world, state, deploys=deploys, asked=WAITED).first == words
     # Never the old file once more.
     assert trouble(world, ClusterState.NOT_COMPILED, deploys=deploys) == Advice((compiles, *deploys, WAIT))
     assert trouble(world, ClusterState.NOT_COMPILED) == Advice((compiles,))

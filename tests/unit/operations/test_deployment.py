@@ -19,8 +19,7 @@ TRACKED = "argocd.argoproj.io/tracking-id"
 
 @pytest.fixture
 def deployed(world: World) -> World:
-    """prod and staging are compiled, and what is live of prod is as it was compiled."""
-    world.bench.write("staging", "refreshInterval: 5m\n")
+    """prod is compiled, and what is live of it is as it was compiled."""
     write(world)
     return world
 
@@ -69,21 +68,6 @@ def test_a_file_that_says_the_same_in_other_words_is_not_stale(deployed: World) 
     assert not origin(deployed).is_stale
 
 
-def test_the_live_spec_of_another_environment_is_told(deployed: World) -> None:
-    change(deployed, JIRA, **manifests_for(deployed.status("staging"))["jira"].object["spec"])
-    assert origin(deployed) == DeployedSource(FILE, environment="staging")
-    change(deployed, JIRA, refreshInterval="7m0s")
-    assert origin(deployed) == DeployedSource(FILE)
-
-
-def test_a_store_alone_makes_no_other_environment(deployed: World) -> None:
-    deployed.bench.write("staging", "labels: {team: platform}\nsecrets: {jira: {store: azure}}\n")
-    write(deployed)
-    manifest = manifests_for(deployed.status("staging"))["jira"]
-    change(deployed, JIRA, **manifest.object["spec"])
-    assert origin(deployed).environment == ""
-
-
 def test_another_application_than_that_of_the_others_is_the_owner(deployed: World) -> None:
     track(deployed, GITHUB, "platform")
     track(deployed, JIRA, "legacy")
@@ -95,15 +79,6 @@ def test_another_application_than_that_of_the_others_is_the_owner(deployed: Worl
     assert found.lines() == ("argocd app sync platform",)
     track(deployed, JIRA, "platform")
     assert origin(deployed).owner == ""
-
-
-def test_a_values_file_of_no_environment_is_somebody_else_s(deployed: World) -> None:
-    spec = manifests_for(deployed.status("staging"))["jira"].object["spec"]
-    staging = deployed.bench.root / "chart/values-staging.yaml"
-    staging.rename(deployed.bench.root / "chart/values-legacy.yaml")
-    track(deployed, JIRA, "legacy")
-    change(deployed, JIRA, **spec)
-    assert origin(deployed) == DeployedSource(FILE, owner="legacy")
 
 
 def test_what_is_in_another_namespace_is_told(deployed: World) -> None:
@@ -124,8 +99,6 @@ def test_the_line_that_deploys_is_printed_where_one_is_known(deployed: World) ->
     track(deployed, GITHUB, "platform")
     track(deployed, JIRA, "platform")
     assert look(deployed).lines() == ("argocd app sync platform",)
-    sets = "argocd app set platform --values values-prod.yaml"
-    assert look(deployed).lines(replaces_file=True) == (sets, "argocd app sync platform")
     track(deployed, JIRA, "another")
     assert look(deployed).lines() == ()
     # One that was copied has the tracking id of the other object.
