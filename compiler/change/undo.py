@@ -27,7 +27,7 @@ from compiler.change.plan import (
 )
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import UndoLog
-from compiler.live.observation import PastRun, Reading, States, is_of_store, read_many, version_states
+from compiler.live.observation import PastRun, Reading, States, is_of_store, read_many, version_states, versions_line
 from compiler.live.readers import read_by, readers_of, way_out
 from compiler.live.stores import LiveStores, store_named
 from compiler.model.environment import Environment, Store
@@ -112,23 +112,18 @@ class Reversal:
 _BY_HAND = "compare the versions and keep the right one by hand"
 
 
-def judge_deletion(run: Run, entry: RunEntry, states: States) -> Reversal | None:
+def judge_deletion(entry: RunEntry, states: States) -> Reversal | None:
     """How to undo the deletion of `entry`, by the states that the store's versions have now.
 
-    None if the deletion was begun, and the store shows that it did not happen. If the run can no longer be resumed to
-    find out, its versions are recovered: that loses nothing.
+    None if the deletion was begun, and the store shows that it did not happen. Otherwise its versions are recovered,
+    whoever deleted them: that loses nothing.
     """
-    if entry.after is None and not isinstance(states, StoreError):
-        if any(states.get(version) is StoreState.PRESENT for version in entry.versions):
-            return None
-        if run.is_resumable:
-            deleted = name_versions(entry.versions)
-            reason = f"the run was stopped while it deleted {deleted}: it may have been done by another"
-            return Reversal(Kind.REFUSE, reason, _settle(run))
     if entry.undo == "done":
         return Reversal(Kind.KEEP, "it is already undone")
     if isinstance(states, StoreError):
         return Reversal(Kind.REFUSE, states.reason, states.remedy)
+    if entry.after is None and any(states.get(version) is StoreState.PRESENT for version in entry.versions):
+        return None
     if others := entry.find_reused_versions(states.made):
         reason = f"{name_versions(others)} is not what the run deleted: it was made at another time"
         return Reversal(Kind.REFUSE, reason, "check which server answers at that address, then compare by hand")
@@ -156,8 +151,8 @@ def plan_undo(run: Run, stores: Mapping[str, SecretWriter], history: RunHistory 
     """The plan that undoes `run`. Reads stores; raises the StoreError of a store that cannot be used at all.
 
     `stores` are open, by their ids in the run. `history` knows the versions that other runs and their undos wrote:
-    several runs that wrote one secret are undone newest first. While it is unknown whether a write of the run was
-    stored, nothing is undone: resuming the run settles that, and a partly undone run cannot be resumed.
+    several runs that wrote one secret are undone newest first. A write that was announced and not confirmed is left
+    where another version than the one before it is there; the rest of the run is undone.
     """
     touched = {target: entry for target, entry in run.entries.items() if entry.after is not None or entry.maybe_stored}
     deleted = {target for target, entry in touched.items() if entry.kind is Kind.DELETE}
@@ -170,16 +165,13 @@ def plan_undo(run: Run, stores: Mapping[str, SecretWriter], history: RunHistory 
     for target, entry in touched.items():
         at = stores[target[0]], target[1]
         if target in deleted:
-            verdict = judge_deletion(run, entry, states[at])
+            verdict = judge_deletion(entry, states[at])
         elif entry.after is None:
-            verdict = _judge_unrecorded_write(run, entry, *at, past, readings[at])
+            verdict = _judge_unrecorded_write(entry, *at, past, readings[at])
         else:
             verdict = _judge(entry, *at, past, readings[at])
         if verdict is not None:
             verdicts[target] = verdict
-    if run.is_resumable and any(touched[target].after is None for target in verdicts):
-        waiting = Reversal(Kind.REFUSE, "the outcome of another of its writes is unknown", _settle(run))
-        verdicts = {target: waiting if each.kind in WRITING else each for target, each in verdicts.items()}
     return _plan(run, verdicts, stores)
 
 
@@ -259,7 +251,7 @@ def _judge(entry: RunEntry, store: SecretWriter, name: str, history: RunHistory,
 
 
 def _judge_unrecorded_write(
-    run: Run, entry: RunEntry, store: SecretWriter, name: str, history: RunHistory, reading: Reading
+    entry: RunEntry, store: SecretWriter, name: str, history: RunHistory, reading: Reading
 ) -> Reversal | None:
     """Judges a write whose outcome was never recorded; None if the store shows that nothing was stored."""
     if isinstance(reading, SoftDeletedError | NotFoundError):
@@ -268,8 +260,8 @@ def _judge_unrecorded_write(
         return _refuse_unread(reading)
     if history.original(store.address.absolute, name, reading.version) in {entry.before, entry.planned_before}:
         return None
-    reason = f"the run was stopped while it wrote this: version {reading.version} may be the run's or another writer's"
-    return Reversal(Kind.REFUSE, reason, _settle(run) if run.is_resumable else "compare the versions by hand")
+    reason = f"the run was stopped while it wrote this: it is not known who wrote version {reading.version}"
+    return Reversal(Kind.REFUSE, reason, f"compare its versions: {versions_line(store.address, name)}")
 
 
 def _judge_foreign_version(
@@ -325,10 +317,6 @@ def _refuse_changed(entry: RunEntry, current: RemoteSecret, other: PastRun | Non
 
 def _undo_first(run: PastRun) -> str:
     return f"undo that run first: {run.undo}" if run.can_undo else _BY_HAND
-
-
-def _settle(run: Run) -> str:
-    return f"run the same {run.command} again to settle that, then undo it"
 
 
 def undo_run(command: str, run_id: str, environment: Environment, options: Options, listener: Listener) -> Outcome:

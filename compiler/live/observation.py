@@ -271,6 +271,7 @@ class Observation:
         return compare_value(value, self.held[at], property_, self.comparer, or_its_text=True)
 
 
+# The part of a run's id that is the moment at which it was begun, in UTC.
 SECOND = len("20250131-120000")
 
 
@@ -425,6 +426,13 @@ def kv_line(store: StoreAddress | Store, verb: Sequence[str], option: str, name:
     """The `bao kv` command for one remote secret of a Vault."""
     mount = f"-mount={store.mount.strip('/')}"
     return shell_line("bao", "kv", *verb, *_namespace(store), mount, option, name)
+
+
+def versions_line(store: StoreAddress, name: str) -> str:
+    """The command that lists the versions of a remote secret."""
+    if not store.provider.deletes_by_version:
+        return shell_line("az", "keyvault", "secret", "list-versions", "--id", f"{store.absolute}/secrets/{name}")
+    return shell_line("bao", "kv", "metadata", "get", *_namespace(store), f"-mount={store.mount.strip('/')}", name)
 
 
 def _namespace(store: StoreAddress | Store) -> list[str]:

@@ -172,11 +172,10 @@ def test_killed_after_a_write_and_before_any_note_of_it_neither_undo_nor_audit_f
     assert world.process(STORED, *writing.over, "--apply", *audit).returncode == KILLED
     assert any(versions for versions in world.azure_versions().values())
     (journal,) = world.journals()
-    undone = writing.undo("--apply")
-    assert undone.code == 1
-    said = " ".join(undone.out.split())
+    shown = writing.undo()
+    said = " ".join(shown.out.split())
     assert "the run was stopped while it wrote this" in said
-    assert f"run the same {name} again" in said
+    assert "compare its versions: " in said
 
     assert writing("--apply", *audit).code == 0
     lines = [json.loads(line) for line in (world.root / "audit.jsonl").read_text("utf-8").splitlines()]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.proofs.machine.platform import Content, Moved, Platform, Target
 
 _STUCK = "what is left of the run cannot be undone"
-_TO_SETTLE = "again to settle that"
+_UNCONFIRMED = "the run was stopped while it wrote this"
 
 
 @dataclass
@@ -163,7 +163,7 @@ class History:
                 ran.given_back.add(target)
         # A rotation whose old value is nowhere any more ends with its new one. One that may have written goes on.
         is_stuck = ran.command == "rotate" and _STUCK in moved.done.out
-        is_stuck = is_stuck and _TO_SETTLE not in " ".join(moved.done.out.split())
+        is_stuck = is_stuck and _UNCONFIRMED not in " ".join(moved.done.out.split())
         # One that wrote nothing has nothing to undo, and the same command goes on with it.
         ran.is_undone = ran.is_undone or (moved.done.code == 0 and bool(ran.before)) or is_stuck
 
@@ -171,7 +171,7 @@ class History:
         """Right after a run, by nobody disturbed, all of it comes back. Raises BrokenError."""
         contents = self.platform.contents()
         # A recovery without an answer may be another writer's, whose need for the secret goes first.
-        doubtful = "the run was stopped while it wrote this" in " ".join(moved.done.out.split())
+        doubtful = _UNCONFIRMED in " ".join(moved.done.out.split())
         for target, before in ran.before.items():
             if contents.get(target) == before or self.is_kept(ran, target):
                 continue

@@ -162,7 +162,6 @@ def test_a_version_that_has_only_the_number_of_the_runs_is_another_writers() -> 
 
 
 Told = tuple[str, str, str, str, str]
-SETTLE = "run the same migrate again to settle that, then undo it"
 
 
 def told(run: Run, store: MemoryStore, history: RunHistory | None = None) -> list[Told]:
@@ -217,19 +216,25 @@ def test_a_plan_says_what_is_written_and_why_not() -> None:
     ]
 
 
-def test_a_plan_that_waits_says_for_what_and_holds_nothing_to_write() -> None:
+def test_a_write_that_nobody_confirmed_is_left_and_the_rest_is_undone() -> None:
     store = two_versions()
     for name in ("b", "made"):
         store.seed(name, A="x")
     run = run_of(a=updated(), b=begun(None), made=created())
-    waiting = "the outcome of another of its writes is unknown"
-    stopped = "the run was stopped while it wrote this: version v1 may be the run's or another writer's"
-    assert told(run, store) == [
-        ("a", "KEY", "refuse", waiting, SETTLE),
-        ("b", "KEY", "refuse", stopped, SETTLE),
-        ("made", "KEY", "refuse", waiting, SETTLE),
+    stopped = "the run was stopped while it wrote this: it is not known who wrote version v1"
+    line = "az keyvault secret list-versions --id https://memory/secrets/b"
+    assert told(run, store)[1] == ("b", "KEY", "refuse", stopped, f"compare its versions: {line}")
+    assert [(write.name, write.kind) for write in plan_for(run, store).writes] == [
+        ("a", Kind.UPDATE),
+        ("made", Kind.DELETE),
     ]
-    assert plan_for(run, store).writes == ()
+
+
+def test_the_versions_of_such_a_write_in_a_vault_are_listed_there() -> None:
+    store = MemoryStore(StoreAddress(providers.VAULT, MEMORY))
+    store.seed("b", A="x")
+    ((*_, remedy),) = told(run_of(b=begun(None)), store)
+    assert remedy == "compare its versions: bao kv metadata get -mount=secret b"
 
 
 @pytest.mark.parametrize(
@@ -393,7 +398,7 @@ MEMORY_PLACE = StoreLocation("https://memory", "a")
 
 def recovery_of(past: Past, states: VersionStates | StoreError) -> Reversal:
     run = deleting_run(past)
-    found = judge_deletion(run, run.entries[TARGET], states)
+    found = judge_deletion(run.entries[TARGET], states)
     assert found is not None
     return found
 
@@ -457,22 +462,10 @@ def test_a_store_that_does_not_tell_is_refused_with_its_reason() -> None:
         assert (found.kind, found.reason, found.remedy) == (Kind.REFUSE, "no answer", "wait")
 
 
-def test_while_a_deletion_is_in_doubt_the_run_says_how_to_settle_it() -> None:
+def test_a_deletion_that_nobody_confirmed_is_undone() -> None:
     store = three(providers.VAULT)
     store.delete_versions("a", ("v1", "v2", "v3"))
     run = deleting_run(deleting("v1", "v2", "v3").then(started))
-    plan = plan_undo(run, {"azure": store})
-    (step,) = plan.steps
-    assert (step.kind, step.remedy) == (Kind.REFUSE, "run the same retire again to settle that, then undo it")
-    assert "the run was stopped while it deleted versions v1, v2, v3" in step.reason
-    store.recover_versions("a", ("v1", "v2", "v3"))
-    assert plan_undo(run, {"azure": store}).steps == ()
-
-
-def test_a_doubt_that_no_run_can_settle_any_more_is_undone() -> None:
-    store = three(providers.VAULT)
-    store.delete_versions("a", ("v1", "v2", "v3"))
-    run = deleting_run(deleting("v1", "v2", "v3").then(started), "complete")
     (write,) = plan_undo(run, {"azure": store}).writes
     assert isinstance(write, RecoverVersions)
     assert (write.kind, write.versions) == (Kind.RECOVER, ("v1", "v2", "v3"))
