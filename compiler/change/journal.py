@@ -252,8 +252,6 @@ FORMAT = 2
 _UNREADABLE = (OSError, LookupError, StopIteration, TypeError, ValueError)
 _MOST_NAMED = 5
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
-# A run's id: the moment at which it was begun, and a part by chance.
-RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 
 
 def new_id() -> str:
