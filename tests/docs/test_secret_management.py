@@ -19,8 +19,7 @@ from tests.proofs.incidents.table import INCIDENTS
 ROOT = Path(__file__).resolve().parents[2]
 OVERVIEW = ROOT / "docs/secret-management.md"
 TASKS = [
-    ROOT / f"docs/how-to/{name}.md"
-    for name in ("set-up-stores", "daily-work", "recovery", "troubleshooting", "switching", "status", "ci")
+    ROOT / f"docs/how-to/{name}.md" for name in ("set-up-stores", "daily-work", "recovery", "troubleshooting", "ci")
 ]
 OLD_ANCHORS = (ROOT / "tests/docs/old_anchors.txt").read_text("utf-8").split()
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
