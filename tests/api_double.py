@@ -27,7 +27,6 @@ _MERGE = "application/merge-patch+json"
 _SELECTABLE = {
     "events": {"involvedObject.kind", "involvedObject.name", "type", "reason"},
     "externalsecrets": {"spec.secretStoreRef.name", "spec.secretStoreRef.kind", "spec.target.name"},
-    "secrets": {"type"},
 }
 # What a kind is called where it is more than its plural with a capital.
 _KINDS = {

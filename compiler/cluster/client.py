@@ -37,7 +37,6 @@ from compiler.cluster.view import (
     NAMESPACES,
     OPERATOR,
     PODS,
-    SECRETS,
     STORES,
     WEBHOOK,
     ClusterError,
@@ -165,11 +164,6 @@ class KubernetesCluster:
             map(_warning, self._read_collection(EVENTS, namespace, wanted)), key=lambda each: str(each["moment"])
         )
         return {str(each["uid"]): each for each in found}
-
-    def secrets_of_type(self, namespace: str, kind: str) -> frozenset[str]:
-        """The names of the Secrets of one type in a namespace: their metadata does not have the type."""
-        found = self._read_collection(SECRETS, namespace, [("fieldSelector", f"type={kind}")])
-        return frozenset(str(each["metadata"]["name"]) for each in found)
 
     def operator_deployments(self) -> Objects:
         """The Deployments of the operator in every namespace, by the labels of its chart."""

@@ -385,8 +385,8 @@ def _condition_problems(manifest: Manifest, live: Live, found: LiveObject) -> It
             _DELETE,
             evidence="the Secrets are immutable: the operator cannot update them",
         )
-    elif live.other_type is not None:
-        yield _type_problem(manifest, live.other_type)
+    elif live.is_other_type:
+        yield _type_problem(manifest)
     elif why == _OTHER_OWNER:
         message = f"the ExternalSecret {title} is not ready: {why}: another owner has its Secret"
         common = f"the ExternalSecrets are not ready: {why}: other owners have their Secrets"
@@ -407,13 +407,9 @@ def _condition_problems(manifest: Manifest, live: Live, found: LiveObject) -> It
         yield ClusterProblem(ClusterState.NOT_READY, message, evidence=common)
 
 
-def _type_problem(manifest: Manifest, other: str) -> ClusterProblem:
-    """The problem that the Secret has another type than the compiled one, and the effect of deleting it.
-
-    `other` is empty if it is only known that the type differs.
-    """
+def _type_problem(manifest: Manifest) -> ClusterProblem:
+    """The problem that the Secret has another type than the compiled one, and the effect of deleting it."""
     wanted = str(child(manifest.object, "spec", "target", "template").get("type"))
-    has = f"of the type {quote(other)}, not {quote(wanted)}" if other else f"not of the type {quote(wanted)}"
     moment = "at its next refresh" if is_orphan(manifest) else "at once"
     waiting = "cannot pull their images until then" if wanted in PULL_TYPES else "wait for it"
     effect = (
@@ -425,7 +421,8 @@ def _type_problem(manifest: Manifest, other: str) -> ClusterProblem:
         status = command_line("status", manifest.environment, "--only", manifest.secret, *asking_cluster())
         mend = f"once the type is deployed, this prints the line that deletes it: {status}"
     message, common = (
-        f"{who} {has}, and {effect}" for who in (f"the Secret {quote(manifest.target_title)} is", "the Secrets are")
+        f"{who} not of the type {quote(wanted)}, and {effect}"
+        for who in (f"the Secret {quote(manifest.target_title)} is", "the Secrets are")
     )
     return ClusterProblem(ClusterState.OTHER_TYPE, message, mend, evidence=common)
 

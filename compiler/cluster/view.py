@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from compiler.model.environment import SECRET_TYPES
 from compiler.model.values import Manifest, child
 from compiler.refusal import Refusal
 from compiler.text.wording import command_line, install_line, quote
@@ -36,6 +35,8 @@ TRACKING_ID, INSTANCE = "argocd.argoproj.io/tracking-id", "app.kubernetes.io/ins
 # The annotations that say when an object is applied.
 APPLIED = ("argocd.argoproj.io/hook", "argocd.argoproj.io/sync-wave", "helm.sh/hook", "helm.sh/hook-weight")
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+# What the API server answers to a write that would change the type of a Secret.
+_OTHER_TYPE = "type: Invalid value"
 # Every cluster has it from its first start, and its UID is taken for the cluster's.
 _SYSTEM = "kube-system"
 # The clocks of the stores and the cluster may differ by so much.
@@ -92,7 +93,7 @@ class Live:
     store: LiveObject | None
     has_secrets: bool = True  # False if Secrets were not read
     has_store: bool = True  # False if the store object may not be read
-    other_type: str | None = None  # see `ClusterView.other_type`
+    is_other_type: bool = False  # whether the operator fails because the Secret has another type
     store_warning: LiveObject | None = None  # the newest one about a store object that is not ready
 
 
@@ -261,23 +262,13 @@ class ClusterView:
         what = f"read events in {namespace}"
         return self._read_once(what, lambda: self._reader.warnings(namespace), EVENTS, namespace) or {}
 
-    def other_type(self, manifest: Manifest) -> str | None:
-        """The type of a manifest's Secret, if it is not the manifest's; empty if not one of `SECRET_TYPES`.
-
-        None if it is the manifest's, or not known. Only read for manifests with a type.
-        """
-        kind, namespace = child(manifest.object, "spec", "target", "template").get("type"), manifest.namespace
-        if kind is None or manifest.target not in (self.by_name(SECRETS, namespace) or {}):
-            return None
-        of_type = self._names_of_type(namespace, kind)
-        if of_type is None or manifest.target in of_type:
-            return None
-        others = (each for each in SECRET_TYPES if each != kind)
-        return next((each for each in others if manifest.target in (self._names_of_type(namespace, each) or ())), "")
-
-    def _names_of_type(self, namespace: str, kind: str) -> frozenset[str] | None:
-        what = f"list secrets in {namespace}"
-        return self._read_once(what, lambda: self._reader.secrets_of_type(namespace, kind), SECRETS, namespace, kind)
+    def _lacks_type(self, manifest: Manifest, external_secret: LiveObject | None) -> bool:
+        """Whether the operator says that it cannot give the Secret its type, as it has another one."""
+        is_typed = "type" in child(manifest.object, "spec", "target", "template")
+        if external_secret is None or not is_typed or ready_of(external_secret).get("status") != "False":
+            return False
+        said = (ready_of(external_secret), self.warning(external_secret) or {})
+        return any(_OTHER_TYPE in str(each.get("message") or "") for each in said)
 
     def store_warning(self, store: LiveObject | None) -> LiveObject | None:
         """The newest warning about a store object that is not ready; None if events may not be read."""
@@ -314,7 +305,7 @@ class ClusterView:
             store,
             secrets is not None,
             store is not None or not self.has_refused(STORES[kind], namespace if kind == "SecretStore" else ""),
-            self.other_type(manifest),
+            self._lacks_type(manifest, external_secret),
             self.store_warning(store),
         )
 

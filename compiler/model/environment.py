@@ -23,10 +23,8 @@ URL_SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # What is printed where the catalogue says nothing: the Secret goes with its ExternalSecret, and stays as it is when a
 # remote secret is no longer in the store.
 OWNER, RETAIN = "Owner", "Retain"
-# The types of Kubernetes itself; pods pull images with those of the former.
+# Pods pull images with Secrets of these types.
 PULL_TYPES = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
-_KUBERNETES_TYPES = ("tls", "basic-auth", "ssh-auth", "service-account-token")
-SECRET_TYPES = ("Opaque", *PULL_TYPES, *(f"kubernetes.io/{name}" for name in _KUBERNETES_TYPES))
 ORPHAN, DELETE = "Orphan", "Delete"
 
 

@@ -42,7 +42,7 @@ OPTIONAL = frozenset({SECRETS, OPERATOR, OPERATOR_PODS, STORE_EVENTS, "rollouts"
 # With one of these an ExternalSecret is never switched.
 _GONE = (ClusterState.ABSENT, ClusterState.DELETED, ClusterState.FOREIGN)
 # These do not stop a switch back: a failing operator may be the reason for it.
-_FAILING = (ClusterState.IMMUTABLE, ClusterState.OTHER_TYPE, ClusterState.NOT_READY, ClusterState.NOT_SYNCED)
+_FAILING = (ClusterState.IMMUTABLE, ClusterState.NOT_READY, ClusterState.NOT_SYNCED)
 _BEHIND = (ClusterState.OPERATOR_DOWN, ClusterState.SILENT, ClusterState.NOT_REFRESHED, ClusterState.OLDER_VALUE)
 
 
@@ -127,11 +127,6 @@ class ClusterGate:
             what = pluralize(len(switches), "ExternalSecret")
             state = "managed by this chart" if request.is_back else "managed by this chart and not failing"
             yield Check(About.CLUSTER_SECRETS, Verdict.PASSED, f"{what} in the cluster, {state}")
-        typed = [each for each in switches if each.before.entry.type is not None and not request.is_back]
-        for (plural, space), error in self._view.refused.items():
-            if plural == SECRETS and (names := [each.secret for each in typed if each.namespace == space]):
-                message = f"not asked: whether a Secret of {list_names(names)} has another type: {error}"
-                yield Check(About.CLUSTER_SECRETS, Verdict.NOTED, message)
 
     def readers_of(self, switches: Sequence[Switch]) -> dict[Switch, tuple[str, ...] | None]:
         """The live workloads that read the Secret of each switch, None if they may not be read."""
@@ -165,8 +160,7 @@ class ClusterGate:
         evidence = self._evidence(going)
         for each, manifest in zip(switches, going, strict=True):
             external_secret = self._view.external_secrets(manifest.namespace).get(manifest.name)
-            other_type = self._view.other_type(manifest)
-            live = Live(external_secret, None, None, has_secrets=False, has_store=False, other_type=other_type)
+            live = Live(external_secret, None, None, has_secrets=False, has_store=False)
             every = problems(manifest, live, replace(evidence, written=written.get(each)))
             in_order = (problem for state in states for problem in every if problem.state is state)
             if (gravest := next(in_order, None)) is not None:

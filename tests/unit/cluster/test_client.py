@@ -24,7 +24,6 @@ from compiler.cluster.client import (
 )
 from compiler.cluster.lists import ListError
 from compiler.cluster.view import ClusterError, ClusterName, keys_of
-from tests.api_double import ApiDouble
 from tests.fake_cluster import ESO, FakeCluster
 from tests.recorded_cluster import by_name, recorded
 from tests.trickling_gateway import TricklingGateway
@@ -487,22 +486,6 @@ def questions(kind: type) -> dict[str, list[str]]:
     }
 
 
-def test_secrets_of_a_type_are_asked_for_by_name_alone(tmp_path: Path) -> None:
-    with ApiDouble() as double:
-        for name, kind in (
-            ("pull", "kubernetes.io/dockerconfigjson"),
-            ("tls", "kubernetes.io/tls"),
-            ("other", "Opaque"),
-        ):
-            double.put("secrets", {"metadata": {"name": name, "namespace": "team"}, "type": kind})
-        cluster = KubernetesCluster({"KUBECONFIG": str(double.kubeconfig(tmp_path))})
-        assert cluster.secrets_of_type("team", "kubernetes.io/tls") == {"tls"}
-        assert cluster.secrets_of_type("team", "kubernetes.io/ssh-auth") == frozenset()
-        (asked, _) = double.asked
-        assert asked.query["fieldSelector"] == "type=kubernetes.io/tls"
-        assert "as=PartialObjectMetadata" in asked.accepted
-
-
 def test_the_client_is_asked_by_few_questions_of_which_one_changes_something() -> None:
     # That one sets an annotation, and no other name of a member says it writes.
     assert set(questions(KubernetesCluster)) == {
@@ -513,7 +496,6 @@ def test_the_client_is_asked_by_few_questions_of_which_one_changes_something() -
         "operator_deployments",
         "namespace_object",
         "renew",
-        "secrets_of_type",
         "store_object",
         "warnings",
     }

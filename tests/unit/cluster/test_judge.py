@@ -594,27 +594,25 @@ def as_deployed(manifest: Manifest, **changed: Any) -> Live:  # noqa: ANN401 - a
 
 
 @pytest.mark.parametrize(
-    ("fields", "other", "said"),
+    ("fields", "said"),
     [
-        (
-            {"type": "kubernetes.io/tls"},
-            "Opaque",
-            ('is of the type "Opaque", not "kubernetes.io/tls"', "at once", "wait for it"),
-        ),
-        ({"type": "kubernetes.io/tls"}, "", ('is not of the type "kubernetes.io/tls"', "at once", "wait for it")),
+        ({"type": "kubernetes.io/tls"}, ('is not of the type "kubernetes.io/tls"', "at once", "wait for it")),
         (
             {"type": "kubernetes.io/dockerconfigjson", "creationPolicy": "Orphan"},
-            "Opaque",
-            ('not "kubernetes.io/dockerconfigjson"', "at its next refresh", "cannot pull their images until then"),
+            (
+                'of the type "kubernetes.io/dockerconfigjson"',
+                "at its next refresh",
+                "cannot pull their images until then",
+            ),
         ),
     ],
 )
 def test_a_secret_of_another_type_is_named_with_what_its_deletion_means(
-    fields: dict[str, str], other: str, said: tuple[str, str, str]
+    fields: dict[str, str], said: tuple[str, str, str]
 ) -> None:
     typed = with_target(AZURE[SLACK], **fields)
     assert states(typed, as_deployed(typed)) == []
-    (found,) = problems(typed, as_deployed(typed, other_type=other))
+    (found,) = problems(typed, as_deployed(typed, is_other_type=True))
     what, moment, waiting = said
     assert found.state is ClusterState.OTHER_TYPE
     effect = f"A deleted Secret is created again with that type {moment}: running pods keep what they have read"
@@ -625,7 +623,7 @@ def test_a_secret_of_another_type_is_named_with_what_its_deletion_means(
         "once the type is deployed, this prints the line that deletes it: "
         "platform-secrets status dev --only slack --cluster"
     )
-    assert problems(replace(typed, environment=""), as_deployed(typed, other_type=other))[0].mend == (
+    assert problems(replace(typed, environment=""), as_deployed(typed, is_other_type=True))[0].mend == (
         "deploy the newest values, then delete the Secret"
     )
 
@@ -635,10 +633,10 @@ def test_another_type_is_said_before_what_it_causes() -> None:
     failing = copy.deepcopy(as_deployed(typed).external_secret)
     assert failing is not None
     failing["status"]["conditions"] = [{"type": "Ready", "status": "False", "reason": "SecretSyncedError"}]
-    assert states(typed, as_deployed(typed, external_secret=failing, other_type="Opaque")) == [ClusterState.OTHER_TYPE]
+    assert states(typed, as_deployed(typed, external_secret=failing, is_other_type=True)) == [ClusterState.OTHER_TYPE]
     # The operator notes no success with a spec of another type.
     failing["metadata"]["generation"] += 1
-    assert states(typed, as_deployed(typed, external_secret=failing, other_type="Opaque")) == [
+    assert states(typed, as_deployed(typed, external_secret=failing, is_other_type=True)) == [
         ClusterState.OTHER_TYPE,
         ClusterState.NOT_SYNCED,
     ]

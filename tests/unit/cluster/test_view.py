@@ -1,7 +1,7 @@
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -35,10 +35,6 @@ class Counted:
     def collection(self, plural: str, namespace: str) -> tuple[dict[str, Any], ...]:
         self._ask(f"{plural} {namespace}")
         return ({"metadata": {"name": "a", "namespace": namespace, "uid": "1"}},)
-
-    def secrets_of_type(self, namespace: str, kind: str) -> frozenset[str]:
-        self._ask(f"{kind} {namespace}")
-        return frozenset({"a"} if kind == "kubernetes.io/tls" else ())
 
     def renew(self) -> None:
         self.asked.append("renew")
@@ -179,41 +175,6 @@ def test_what_a_cluster_would_need_is_known_without_asking_one(tmp_path: Path, m
     assert missing_for_cluster({"KUBECONFIG": f"{tmp_path}/none:{tmp_path}/.kube/config"}) is None
     monkeypatch.setitem(sys.modules, "kubernetes", None)
     assert "platform-secrets[cluster]" in str(missing_for_cluster(home))
-
-
-def typed(kind: str, target: str = "a") -> Any:  # noqa: ANN401 - a manifest's stand-in
-    template = {"template": {"type": kind}} if kind else {}
-    return SimpleNamespace(namespace=SPACE, name="a", target=target, object={"spec": {"target": template}})
-
-
-def test_the_type_of_a_secret_is_asked_for_once_and_only_where_one_is_written() -> None:
-    reader = Counted()
-    view: Any = ClusterView(cast("Any", reader))
-    assert view.other_type(typed("")) is None
-    assert reader.asked == []
-    assert view.other_type(typed("kubernetes.io/tls")) is None
-    assert view.other_type(typed("kubernetes.io/tls")) is None
-    assert reader.asked == [f"secrets {SPACE}", f"kubernetes.io/tls {SPACE}"]
-    # Which one it has is asked type by type, in each namespace once.
-    assert view.other_type(typed("kubernetes.io/ssh-auth")) == "kubernetes.io/tls"
-    assert view.other_type(typed("kubernetes.io/basic-auth")) == "kubernetes.io/tls"
-    assert sorted(reader.asked) == sorted({*reader.asked})
-    # One that is not there has none.
-    assert view.other_type(typed("kubernetes.io/ssh-auth", "b")) is None
-
-
-def test_a_type_that_may_not_be_asked_for_is_not_another_one() -> None:
-    reader = Counted()
-    reader.errors["kubernetes.io/tls"] = ClusterError("no", "x", "list secrets in agents")
-    view: Any = ClusterView(cast("Any", reader), optional=("secrets",))
-    assert view.other_type(typed("kubernetes.io/tls")) is None
-
-
-def test_a_type_of_somebodys_own_is_another_one_without_a_name() -> None:
-    reader: Any = Counted()
-    reader.secrets_of_type = lambda *_: frozenset()
-    view: Any = ClusterView(reader)
-    assert view.other_type(typed("kubernetes.io/tls")) == ""
 
 
 def test_the_keys_of_a_secret_are_those_of_its_template_if_it_has_any() -> None:

@@ -15,7 +15,6 @@ from tests.live_platform import compiled_objects, provider_of
 from tests.platforms import environment_of
 from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, watched
 from tests.unit.cli.conftest import ROOT
-from tests.unit.operations.status_world import World
 
 SLACK = "agent-slack-secrets"
 APPLIED = ' but by "argocd-controller", which wrote it at 2026-11-26T00:50:05Z'
@@ -426,34 +425,3 @@ def test_a_value_that_was_read_or_that_another_store_serves_comes_with_no_switch
     assert made.unread_values({forward: READ + timedelta(days=1)}) == {}
     cluster.refused["external secrets"] = ClusterError("it gave no usable answer", "check the network")
     assert cluster_gate(cluster).unread_values({switch: READ + timedelta(days=1)}) == {}
-
-
-def test_a_secret_that_cannot_get_its_type_is_not_switched(
-    cluster: RecordedCluster, dev: Environment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ClusterView, "other_type", lambda *_: "Opaque")
-    refused = [each for each in gate(cluster, dev, "slack") if str(each.verdict) == "refused"]
-    assert len(refused) == 1
-    assert 'is of the type "Opaque", not "None", and no type can be changed' in refused[0].message
-    line = "platform-secrets status dev --only slack --cluster"
-    assert refused[0].mend == f"once the type is deployed, this prints the line that deletes it: {line}"
-    assert not [each for each in gate(cluster, dev, "slack", is_back=True) if str(each.verdict) == "refused"]
-
-
-@pytest.mark.parametrize(
-    ("right", "is_typed", "is_noted"), [(True, True, False), (False, True, True), (False, False, False)]
-)
-def test_who_may_not_list_secrets_is_told_that_their_types_were_not_asked(
-    world: World, *, right: bool, is_typed: bool, is_noted: bool
-) -> None:
-    if is_typed:
-        world.bench.change("catalogue", "  jira:\n", "  jira:\n    type: Opaque\n")
-        world.platform.run(world.bench.environment())
-    if not right:
-        world.double.refused["list secrets"] = 403
-    dev = world.bench.environment()
-    switch = Switch(dev, "jira", dev.stores["vault"], dev.stores["azure"])
-    found = ClusterGate(world.view()).check_switches([switch], request(), {})
-    said = [each.message for each in found if "not asked: whether a Secret of" in each.message]
-    assert bool(said) is is_noted
-    assert all('"jira" has another type: you are not allowed to list secrets in agents' in each for each in said)

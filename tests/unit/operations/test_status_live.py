@@ -7,7 +7,7 @@ import pytest
 from compiler.cluster.judge import problems
 from compiler.cluster.problem import ClusterState
 from compiler.cluster.times import next_try
-from compiler.cluster.view import ClusterError, ClusterView
+from compiler.cluster.view import ClusterError
 from compiler.live.observation import Likeness
 from compiler.model.environment import other_store, progress_of
 from compiler.operations.causes import find_causes
@@ -99,10 +99,15 @@ def test_by_its_reason_the_operator_has_given_up(world: World, reason: str, *, i
     assert (world.live_state().next_try is not None) is is_tried
 
 
-def test_a_secret_of_another_type_is_deleted_once_its_type_is_deployed(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ClusterView, "other_type", lambda *_: "Opaque")
+def fail_for_type(world: World, said: str = 'type: Invalid value: "Opaque": field is immutable') -> None:
+    """jira gets a type, and the API server lets the operator write none."""
+    world.bench.change("catalogue", "  jira:\n", "  jira:\n    type: Opaque\n")
+    world.platform.run(world.bench.environment())
+    world.platform.fail(SPACE, JIRA, f'Secret "{JIRA}" is invalid: {said}')
+
+
+def test_a_secret_of_another_type_is_deleted_once_its_type_is_deployed(world: World) -> None:
+    fail_for_type(world)
     seen = world.live_state()
     assert (seen.state, seen.is_final) == (ClusterState.OTHER_TYPE, True)
     assert seen.helps == (f"kubectl -n {SPACE} delete secret {JIRA}",)
@@ -116,12 +121,10 @@ def test_a_secret_of_another_type_is_deleted_once_its_type_is_deployed(
 
 
 @pytest.mark.parametrize("is_typed", [False, True])
-def test_what_a_deployed_type_waits_for_is_a_deletion(
-    world: World, monkeypatch: pytest.MonkeyPatch, *, is_typed: bool
-) -> None:
+def test_what_a_deployed_type_waits_for_is_a_deletion(world: World, *, is_typed: bool) -> None:
     """The operator notes no success with the new spec, which alone would say: wait."""
     if is_typed:
-        monkeypatch.setattr(ClusterView, "other_type", lambda *_: "Opaque")
+        fail_for_type(world)
     found = world.platform.double.get("externalsecrets", SPACE, JIRA)
     found["status"]["syncedResourceVersion"] = "0-a"
     world.platform.double.put("externalsecrets", found)
@@ -132,6 +135,11 @@ def test_what_a_deployed_type_waits_for_is_a_deletion(
     assert [each for each in cause.next if each.startswith("kubectl")] == (
         [f"kubectl -n {SPACE} delete secret {JIRA}"] if is_typed else []
     )
+
+
+def test_another_failure_of_a_typed_secret_is_no_other_type(world: World) -> None:
+    fail_for_type(world, "data: Required value")
+    assert world.live_state().state is ClusterState.NOT_READY
 
 
 @pytest.mark.parametrize("frozen", ["reason", "message", "field"])
