@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from compiler.__main__ import leave_no_core  # noqa: E402
 from compiler.change.apply import apply_plan  # noqa: E402
-from compiler.change.journal import identity_of, new_id, new_run  # noqa: E402
+from compiler.change.journal import new_id, new_run  # noqa: E402
 from compiler.change.plan import Options, Outcome, State  # noqa: E402
 from compiler.change.run_log import RunLog  # noqa: E402
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
@@ -259,8 +259,7 @@ def count_requests() -> Iterator[Callable[[], int]]:
 
 
 def apply(plan: Plan, root: Path) -> Outcome:
-    identity = identity_of(plan.command, plan.environment, plan.destinations, {})
-    run_log = RunLog(new_run(root, new_id(), plan, identity), begins=plan)
+    run_log = RunLog(new_run(root, new_id(), plan, {}), begins=plan)
     try:
         return apply_plan(plan, run_log)
     finally:

@@ -1,5 +1,6 @@
-"""Carries out a change: plans it, begins or resumes its run under the lock, and makes, verifies and records each write.
+"""Carries out a change: plans it, begins its run under the lock, and makes, verifies and records each write.
 
+A run is one invocation: the same command again plans anew on what it finds.
 Reading back compares the other properties too: a store, or this program, that turned `1.10` into `1.1` has changed a
 secret that nobody asked to change.
 """
@@ -9,11 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
-from compiler.change.journal import Run, find_unfinished, new_id, new_run
+from compiler.change.journal import Run, new_id, new_run
 from compiler.change.operations import Operation
 from compiler.change.plan import End, Options, Outcome, Plan, State, Target, WriteResult
 from compiler.change.run_files import run_lock
@@ -29,14 +30,11 @@ from compiler.stores.interface import SecretWriter, Written
 class Change:
     """A change that a command asks for."""
 
-    identity: Mapping[str, Any]  # finds the run that the same command resumes
-    plan: Callable[[Run | None], Plan]  # reads and compares, narrowed to the unfinished run that it gets, if any
+    command: str
+    plan: Callable[[], Plan]  # reads and compares
     options: Options
-    no_way_back: tuple[str, ...] = ()  # why a new run cannot be undone, in words
-
-    @property
-    def command(self) -> str:
-        return str(self.identity["command"])
+    asked: Mapping[str, Any] = field(default_factory=dict)  # what its journal says of it beside the plan
+    no_way_back: tuple[str, ...] = ()  # why the run cannot be undone, in words
 
 
 class Listener(Protocol):
@@ -44,8 +42,6 @@ class Listener(Protocol):
 
     def waits(self, holder: str) -> None:
         """Called when the run has to wait for another run of the project."""
-
-    def resumes(self, run: str) -> None: ...
 
     def shows(self, plan: Plan) -> None:
         """Called once with each plan, before anything is written."""
@@ -62,25 +58,20 @@ def carry_out(change: Change, listener: Listener) -> Outcome:
     Raises what planning raises, and Refusal and OSError, before the first write.
     """
     if not change.options.applies and not change.options.asks:
-        return _show(change, _plan(change, None), listener)
+        return _show(change, _plan(change), listener)
     seen: Plan | None = None
     if change.options.asks:
-        unfinished = find_unfinished(change.options.root, change.identity)
-        seen = _plan(change, unfinished)
+        seen = _plan(change)
         outcome = _show(change, seen, listener)
-        # An unfinished run that is blocked or has nothing left to write is only ended, which needs no consent.
-        if outcome.end is not End.SHOWN and unfinished is None:
+        if outcome.end is not End.SHOWN:
             return outcome
-        if outcome.end is End.SHOWN and not listener.agrees(seen):
+        if not listener.agrees(seen):
             return Outcome(seen, End.DECLINED)
     return _apply_locked(change, listener, seen)
 
 
-def _plan(change: Change, unfinished: Run | None) -> Plan:
-    """The plan and the servers of its stores; an unfinished run must meet the servers that it began on."""
-    if unfinished is not None:
-        expect_servers(unfinished, change.options.stores)
-    plan = change.plan(unfinished)
+def _plan(change: Change) -> Plan:
+    plan = change.plan()
     served = change.options.stores.servers(plan.environment)
     return replace(plan, served=served) if served else plan
 
@@ -103,33 +94,31 @@ def _is_blocked(change: Change, plan: Plan) -> bool:
 
 def _apply_locked(change: Change, listener: Listener, seen: Plan | None) -> Outcome:
     options, run_id = change.options, new_id()
-    with run_lock(options.root, f"{change.command}, run {run_id}", listener.waits) as rename:
-        unfinished = find_unfinished(options.root, change.identity)
-        if unfinished is not None:
-            rename(f"{change.command}, run {unfinished.id}")
-            listener.resumes(unfinished.id)
-        plan = _plan(change, unfinished)
+    with run_lock(options.root, f"{change.command}, run {run_id}", listener.waits):
+        plan = _plan(change)
         if seen is None:
             listener.shows(plan)
         elif _shape(seen) != _shape(plan):
             listener.shows(plan)
             return Outcome(plan, End.CHANGED)
+        if _is_blocked(change, plan):
+            return Outcome(plan, End.BLOCKED)
+        if not plan.writes:
+            return Outcome(plan, End.NOTHING)
 
         def begin(audit: AuditLog | None, who: Mapping[str, str]) -> RunLog:
-            if unfinished is not None:
-                return RunLog(unfinished, audit, who)
-            run = new_run(options.root, run_id, plan, change.identity, change.no_way_back)
+            run = new_run(options.root, run_id, plan, change.asked, change.no_way_back)
             return RunLog(run, audit, who, begins=plan)
 
-        if _is_blocked(change, plan):
-            if unfinished is None:
-                return Outcome(plan, End.BLOCKED)
-            with open_log(plan, options, unfinished, begin) as run_log:
-                return end_blocked(plan, run_log)
-        if not plan.writes and unfinished is None:
-            return Outcome(plan, End.NOTHING)
-        with listener.applying(plan) as (stop, report), open_log(plan, options, unfinished, begin) as run_log:
-            return apply_plan(plan, run_log, continue_on_error=options.continue_on_error, stop=stop, report=report)
+        with listener.applying(plan) as (stop, report), open_log(plan, options, begin) as run_log:
+            return apply_plan(
+                plan,
+                run_log,
+                continue_on_error=options.continue_on_error,
+                workers=1 if plan.in_order else WORKERS,
+                stop=stop,
+                report=report,
+            )
 
 
 def _shape(plan: Plan) -> tuple[object, ...]:
@@ -139,18 +128,16 @@ def _shape(plan: Plan) -> tuple[object, ...]:
 
 @contextmanager
 def open_log(
-    plan: Plan, options: Options, run: Run | None, begin: Callable[[AuditLog | None, Mapping[str, str]], RunLog]
+    plan: Plan, options: Options, begin: Callable[[AuditLog | None, Mapping[str, str]], RunLog]
 ) -> Iterator[RunLog]:
     """Opens the audit file before the log: a run that cannot be audited must not start.
 
-    `run` is the run to resume or undo, if any. `begin` gets the audit file and the caller's name by store.
+    `begin` gets the audit file and the caller's name by store.
     """
     with ExitStack() as stack:
         audit = stack.enter_context(AuditLog(options.audit)) if options.audit is not None else None
         run_log = begin(audit, _callers_of(plan) if audit is not None else {})
         stack.callback(run_log.close)
-        if run is not None:
-            run_log.record_servers(plan)
         yield run_log
 
 
@@ -183,7 +170,7 @@ def write_remote(write: Operation, store: SecretWriter, log: RunLog) -> WriteRes
         return WriteResult(*write.target, State.FAILED, written.version, (), error.code, reason, error.remedy)
 
 
-_AGAIN = "run the same command again to resume the run"
+_AGAIN = "run the same command again: what is equal is kept"
 # Seconds between two reports: a thread that wakes for each result takes the processor from those that make them.
 _PACE = 0.05
 
@@ -228,15 +215,6 @@ def apply_plan(
     return _end(Outcome(plan, End.APPLIED, run_log.run.id, results, interrupted, work.defect, reason), run_log)
 
 
-def end_blocked(plan: Plan, run_log: RunLog) -> Outcome:
-    """End a run that cannot be resumed because another writer changed a secret; its writes are recorded first.
-
-    The outcome names the run only if something of it could not be recorded.
-    """
-    outcome = _end(Outcome(plan, End.BLOCKED, run_log.run.id, unrecorded=_record_found(plan, run_log)), run_log)
-    return outcome if outcome.is_incomplete else Outcome(plan, End.BLOCKED)
-
-
 def _record_found(plan: Plan, run_log: RunLog) -> str:
     """Record what `plan` found of earlier parts of the run; returns why that failed, or an empty string."""
     try:
@@ -249,13 +227,13 @@ def _record_found(plan: Plan, run_log: RunLog) -> str:
 
 def _end(outcome: Outcome, run_log: RunLog) -> Outcome:
     """End the run in its journal, and add to the outcome what could not be recorded."""
-    state = "conflict" if outcome.has_differences or outcome.end is End.BLOCKED else "complete"
+    state = "conflict" if outcome.has_differences else "complete"
     if outcome.is_incomplete:
         state = "interrupted" if outcome.interrupted else "incomplete"
     try:
         run_log.end(state)
     except OSError as error:
-        # A run whose end is not recorded can be resumed. Report what was written all the same.
+        # Report what was written all the same.
         return replace(outcome, unrecorded=explain_failure(error))
     return outcome
 

@@ -225,16 +225,14 @@ def stores_with_dates(stores: Mapping[str, Store], asked: AskedExpiry | None = N
     return {name: store for name, store in stores.items() if store.requires_expiry or asked is not None}
 
 
-def rewrite_missing_expiry(draft: Plan, stores: Mapping[str, Store], readings: Readings, run: Run | None) -> Plan:
+def rewrite_missing_expiry(draft: Plan, stores: Mapping[str, Store], readings: Readings) -> Plan:
     """The draft, which also rewrites the values in `stores` that are there already without their expiry date."""
     asked = draft.options.expires
 
     def lacks_date(step: Step) -> bool:
         store = draft.stores[step.place.store]
         reading = readings[store, step.place.name]
-        entry = run.entries.get((step.place.store, step.place.name)) if run is not None else None
-        # What the run wrote already has its date.
-        if not isinstance(reading, RemoteSecret) or (entry is not None and entry.after is not None):
+        if not isinstance(reading, RemoteSecret):
             return False
         # Without an asked date, any date is left alone: otherwise each run would move it.
         expires = reading.attributes.expires
@@ -252,11 +250,10 @@ def rewrite_missing_expiry(draft: Plan, stores: Mapping[str, Store], readings: R
     return replace(draft, steps=steps)
 
 
-def date_writes(plan: Plan, stores: Mapping[str, Store], *, resumes: bool = False) -> Plan:
+def date_writes(plan: Plan, stores: Mapping[str, Store]) -> Plan:
     """`plan` with the expiry date of each write to one of `stores`: the asked date, or one that the store allows.
 
-    A write for which there is no date is refused. For a run that it `resumes` it raises Refusal instead, as a refused
-    write would end that run.
+    A write for which there is no date is refused.
     """
     asked = plan.options.expires
     writes, notes, refused = list[Operation](), list[Note](), dict[Target, tuple[str, str]]()
@@ -272,9 +269,6 @@ def date_writes(plan: Plan, stores: Mapping[str, Store], *, resumes: bool = Fals
             notes += _overdue(dated, plan) if asked is None else ()
         else:
             refused[write.target] = dated
-    if refused and resumes:
-        reason, remedy = next(iter(refused.values()))
-        raise Refusal("found", reason, remedy)
     return refuse_targets(replace(plan, writes=tuple(writes), notes=(*plan.notes, *notes)), refused)
 
 
@@ -325,12 +319,6 @@ def _date_text(moment: datetime) -> str:
 
 
 COMMAND = "rotate"
-
-
-def to_arguments(run: Run) -> tuple[str, ...]:
-    """The arguments that name a run's secret, and its keys where the run is resumed only with the same keys."""
-    keys = run.identity.get("keys") if run.is_resumable else None
-    return (*run.secrets, *(map(str, keys) if isinstance(keys, list) else ()))
 
 
 def places_of_rotation(

@@ -1,6 +1,6 @@
 """Compares the values that are to be in stores with what the stores hold, and plans the writes.
 
-A plan is narrowed to what may be written: not what is denied, and only what the run that it resumes has planned.
+What the caller may not write is refused in the plan.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,6 @@ from compiler.change.attributes import (
     stores_with_dates,
     tags_to_copy,
 )
-from compiler.change.journal import Run, RunEntry
 from compiler.change.operations import Put, losses_of, refuse_targets
 from compiler.change.plan import (
     WRITING,
@@ -217,7 +216,7 @@ def _refuse(problems: Sequence[Problem], writing: Sequence[int], steps: list[Ste
 
 
 def plan_entered_values(
-    draft: Plan, used: Mapping[str, Store], limits: Limits, run: Run | None, since_of: SinceOf | None = None
+    draft: Plan, used: Mapping[str, Store], limits: Limits, since_of: SinceOf | None = None
 ) -> Plan:
     """The plan of `draft`, whose values a person or a file gave; `used` are the stores of its steps by id.
 
@@ -231,7 +230,7 @@ def plan_entered_values(
         store.expect({name: uses_before_reading(recovers=draft.options.recover)})
     readings = read_many(names)
     draft = replace(draft, stores=stores)
-    plan = plan_change(draft, readings, run, used=used, limits=limits, since_of=since_of)
+    plan = plan_change(draft, readings, used=used, limits=limits, since_of=since_of)
     # If a name was refused before anything was sent, its store is not contacted.
     asked = {
         reader
@@ -245,7 +244,6 @@ def plan_entered_values(
 def plan_change(
     draft: Plan,
     readings: Readings,
-    run: Run | None = None,
     *,
     used: Mapping[str, Store],
     limits: Limits,
@@ -253,22 +251,18 @@ def plan_change(
 ) -> Plan:
     """The plan that writes the value of each step of `draft` to its destination. It changes no store.
 
-    Steps without a value were decided before: refused or missing. `run` is the unfinished run that it resumes. `used`
-    are the stores by id, `limits` the limits of the keys there, and `since_of` finds how old the values are, if they
-    are not new.
+    Steps without a value were decided before: refused or missing. `used` are the stores by id, `limits` the limits of
+    the keys there, and `since_of` finds how old the values are, if they are not new.
     """
     dated = stores_with_dates(used, draft.options.expires)
-    # A resumed run does not check again what the caller may do: a refusal would end it.
-    fits = refuse_denied if run is None else partial(narrow_to_run, run=run, versions=_versions(run, draft, readings))
     in_order: tuple[Callable[[Plan], Plan], ...] = (
-        partial(_judge_destinations, readings=readings, run=run),
-        partial(rewrite_missing_expiry, stores=dated, readings=readings, run=run),
+        partial(_judge_destinations, readings=readings),
+        partial(rewrite_missing_expiry, stores=dated, readings=readings),
         partial(_group_writes, readings=readings),
-        *((fits,) if run is not None else ()),
         partial(carry_ages, limits=limits, since_of=since_of, used=used),
-        partial(date_writes, stores=dated, resumes=run is not None),
-        *((fits,) if run is None else ()),
-        partial(_add_notes, readings=readings, run=run),
+        partial(date_writes, stores=dated),
+        refuse_denied,
+        _add_notes,
         lambda plan: replace(plan, losses=losses_of(plan.writes, plan.stores)),
         _drop_values,
     )
@@ -289,25 +283,14 @@ def _drop_values(plan: Plan) -> Plan:
     return replace(plan, steps=without(plan.steps), writes=writes)
 
 
-def _versions(run: Run, plan: Plan, readings: Readings) -> dict[Target, str]:
-    """The current version of each remote secret of the run; without those that have none."""
-    own = (target for target in run.entries if target[0] in plan.stores)
-    found = {target: readings.get((plan.stores[target[0]], target[1])) for target in own}
-    return {target: reading.version for target, reading in found.items() if isinstance(reading, RemoteSecret)}
-
-
-def _judge_destinations(draft: Plan, readings: Readings, run: Run | None) -> Plan:
+def _judge_destinations(draft: Plan, readings: Readings) -> Plan:
     comparer = Comparer()
 
     def judge(step: Step) -> Step:
         if (value := step.value) is None:
             return step
-        reading, options = readings[draft.stores[step.place.store], step.place.name], draft.options
-        entry = run.entries.get((step.place.store, step.place.name)) if run is not None else None
-        if options.recover and isinstance(reading, RemoteSecret) and entry is not None and entry.has_recovered(reading):
-            # The run was stopped between recovering the secret and writing it: what it deleted is no conflict.
-            options = replace(options, on_conflict=OnConflict.OVERWRITE)
-        judged = judge_destination(step, value, reading, options, comparer)
+        reading = readings[draft.stores[step.place.store], step.place.name]
+        judged = judge_destination(step, value, reading, draft.options, comparer)
         if judged.kind is Kind.CONFLICT and isinstance(reading, RemoteSecret):
             return _explain(judged, draft, reading)
         return judged
@@ -340,11 +323,8 @@ def _explain(step: Step, draft: Plan, reading: RemoteSecret) -> Step:
 _IMPLIED = "application/json"
 
 
-def _add_notes(plan: Plan, readings: Readings, run: Run | None) -> Plan:
+def _add_notes(plan: Plan) -> Plan:
     """The plan with notes on what it writes, in the order of the writes; secrets that it leaves alone get none."""
-    entries = run.entries if run is not None else {}
-    # Secrets that an earlier part of the run created without recording it.
-    created = {each for each in plan.stored if entries[each].kind is Kind.CREATE and not entries[each].recover}
 
     def notes() -> Iterator[Note]:
         moment = datetime.now(UTC)
@@ -357,9 +337,6 @@ def _add_notes(plan: Plan, readings: Readings, run: Run | None) -> Plan:
             # A new version takes over the dates of the one before.
             if write.base is not None and address.provider.keeps_dates:
                 yield from _notes_of_base(write, write.base, address, moment)
-        for step in plan.steps:
-            if step.target in created:
-                yield from _notes_of_created(step, readings[plan.stores[step.place.store], step.place.name])
 
     return replace(plan, notes=(*dict.fromkeys(notes()), *plan.notes))
 
@@ -398,14 +375,6 @@ def _notes_of_base(write: Put, base: RemoteSecret, address: StoreAddress, now: d
             yield Note(NoteKind.KEEPS_NOT_BEFORE, step.secret, place, has.not_before, remedy)
 
 
-def _notes_of_created(step: Step, there: Reading) -> Iterator[Note]:
-    """A note where a write was cut off between value and tags: comparing the keys shows it as complete."""
-    if not isinstance(there, RemoteSecret) or step.origin is None or step.source is None:
-        return
-    if tags_to_copy(step.origin.attributes.tags).items() - there.attributes.tags.items():
-        yield Note(NoteKind.TAGS, step.secret, replace(step.source, property=None))
-
-
 def refuse_denied(plan: Plan) -> Plan:
     """`plan` without the writes that their store would deny the caller; their steps are refused with the remedy.
 
@@ -431,80 +400,3 @@ def refuse_denied(plan: Plan) -> Plan:
 def uses_before_reading(*, recovers: bool) -> frozenset[Use]:
     """The access that a command may need for a remote secret that it sets, before it has read it."""
     return frozenset({Use.CREATE, Use.UPDATE, *((Use.RECOVER,) if recovers else ())})
-
-
-# Commands whose values come from a person or a file: the journal has none of the values.
-_GIVEN = frozenset({"put", "restore", "rotate"})
-
-
-def narrow_to_run(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
-    """The part of `plan` that the run planned.
-
-    It is a conflict, whatever `--on-conflict` says, if the version is neither the one that the run read nor the one
-    that it wrote: another writer was there. It is also a conflict if a person or a file gives a key another value than
-    the run has written. `versions` are those that the destinations have now; for a deleted secret, the deleted version.
-    """
-    own = [write for write in plan.writes if write.target in run.entries]
-    changed = dict[Target, str]()
-    for write in own:
-        entry = run.entries[write.target]
-        change = write.change_since(entry)
-        if change is None and plan.command in _GIVEN and entry.after is not None and write.kind is not Kind.RECOVER:
-            change = f"the run already wrote a different value for it, version {entry.after}"
-        if change is not None:
-            changed[write.target] = change
-    unconfirmed = _unconfirmed_recoveries(run, versions)
-
-    def narrow(step: Step) -> Step:
-        if step.target in unconfirmed and step.kind is not Kind.KEEP:
-            reason, remedy = _why_unconfirmed(unconfirmed[step.target], plan.options)
-        elif step.target in changed and step.kind in WRITING:
-            reason, remedy = changed[step.target], "run the command again for a new plan; this run ends here"
-        else:
-            return step
-        return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy, more=())
-
-    steps = tuple(narrow(step) for step in plan.steps if step.target in run.entries)
-    still_to_do = {step.target for step in steps if step.kind is not Kind.KEEP}
-    # Versions that the run stored and its journal lacks.
-    stored = {
-        target: version
-        for target, entry in run.entries.items()
-        if (version := versions.get(target)) is not None and target not in still_to_do
-        if _was_stored(entry, version)
-    }
-    return replace(
-        plan,
-        steps=steps,
-        writes=tuple(write for write in own if write.target not in changed and write.target not in unconfirmed),
-        left_out=tuple(write.target for write in plan.writes if write.target not in run.entries),
-        unsettled=tuple(target for target in unconfirmed if target in still_to_do),
-        stored=stored,
-    )
-
-
-def _unconfirmed_recoveries(run: Run, versions: Mapping[Target, str]) -> dict[Target, str]:
-    """The version of each secret that was to be recovered and is back, but not known to be recovered by the run."""
-    return {
-        target: entry.deleted
-        for target, entry in run.entries.items()
-        if entry.recover and not entry.recovered and entry.after is None and entry.deleted is not None
-        if versions.get(target) == entry.deleted
-    }
-
-
-def _why_unconfirmed(version: str, options: Options) -> tuple[str, str]:
-    reason = f"version {version} was deleted and is there again: it is not known whether the run recovered it"
-    overwrite = () if options.on_conflict is OnConflict.OVERWRITE else ("--on-conflict", "overwrite")
-    again = replace(options, applies=True).again(*overwrite)
-    return reason, f"compare it; to write over it: {again}" if options.words else "compare it by hand"
-
-
-def _was_stored(entry: RunEntry, version: str) -> bool:
-    if entry.after is not None or not entry.maybe_stored:
-        return False
-    if entry.kind is Kind.DELETE:
-        return version == entry.planned_before
-    if entry.recover and version == entry.deleted and not entry.recovered:
-        return False
-    return version not in {entry.before, entry.planned_before}

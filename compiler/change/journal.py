@@ -15,13 +15,11 @@ from compiler.change.run_files import FOLDER, RUNS, caller, caller_of, read_line
 from compiler.live.observation import SECOND, PastRun, start_time_if_valid
 from compiler.model.facts import short_age
 from compiler.refusal import Refusal
-from compiler.stores.interface import RemoteSecret
 from compiler.text.wording import list_names, shell_line
 
 # A run's id: the moment at which it was begun, in UTC, and a part by chance.
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 _CLUSTER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
-_RESUMABLE = frozenset({None, "incomplete", "interrupted"})
 
 
 # What an undo does that writes an earlier version once more, in the words of the audit file.
@@ -102,15 +100,6 @@ class RunEntry:
         made = self.made or (self.recovered_made if self.recover and self.after == self.deleted else None)
         return version == self.after and _was_made(made, created)
 
-    def has_recovered(self, found: RemoteSecret) -> bool:
-        """Whether `found` is the version that the run recovered and has not written to yet.
-
-        If its recovery was only announced, somebody else, who needs the secret, may have recovered it.
-        """
-        made = found.attributes.created
-        is_own = (self.deleted, self.recovered_made) == (found.version, made.isoformat() if made is not None else None)
-        return self.recover and self.recovered and self.after is None and is_own
-
 
 def _was_made(made: str | None, created: datetime | None) -> bool:
     """Whether the store made the version at the time in the journal; True if one of the times is not known.
@@ -152,12 +141,6 @@ class Run:
     def secrets(self) -> tuple[str, ...]:
         """The secrets of the catalogue whose keys it writes."""
         return tuple(dict.fromkeys(secret for entry in self.entries.values() for secret, _, _ in entry.keys))
-
-    @property
-    def is_resumable(self) -> bool:
-        """Whether the plan was recorded whole, the run is not over, and no undo has begun."""
-        is_over = self.phase is RotationPhase.CLOSED or self.is_undo_begun
-        return self.is_planned and self.ended in _RESUMABLE and not is_over
 
     @property
     def is_undo_begun(self) -> bool:
@@ -259,13 +242,6 @@ def new_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def identity_of(
-    command: str, environment: str, addresses: Mapping[str, str], asked: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The identity by which a later command resumes the run: command, environment, addresses and what was `asked`."""
-    return {"command": command, "environment": environment, "addresses": dict(addresses), **asked}
-
-
 def new_run(root: Path, run_id: str, plan: Plan, identity: Mapping[str, Any], no_way_back: tuple[str, ...] = ()) -> Run:
     """The run that writes `plan`, before its journal."""
     folder = runs_folder(root)
@@ -302,19 +278,6 @@ def _describe_run(path: Path) -> str:
     except Refusal:
         return f"{path.stem}, {age}, cannot be read"
     return f"{path.stem}, {run.command} {run.environment} of {list_names(run.secrets, 3)}, {age}"
-
-
-def find_unfinished(root: Path, identity: Mapping[str, Any]) -> Run | None:
-    """The newest run of this identity; None if there is none, or if it cannot be resumed."""
-    for path in journals(root):
-        try:
-            # Most runs are of another command, or asked for something else: their first line says so.
-            if next(read_lines(path))["identity"] == identity:
-                run = read_run(path)
-                return run if run.is_resumable else None
-        except (Refusal, *_UNREADABLE):
-            continue
-    return None
 
 
 def runs(root: Path) -> Iterator[Run]:

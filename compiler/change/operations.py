@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from compiler.change.journal import RunEntry
 from compiler.change.plan import WRITING, Aged, Kind, Location, Note, NoteKind, Plan, State, Step, Target, WriteResult
 from compiler.live.observation import WORKERS, ask_many, is_of_store, kv_line, lasting_command
 from compiler.stores.errors import Action, Code, ConflictError, StoreError, StoreLocation, UnverifiedError
@@ -108,18 +107,6 @@ class Operation(ABC):
                 for step in self.steps
             ],
         }
-
-    def change_since(self, entry: RunEntry) -> str | None:
-        """How the remote secret differs from what an unfinished run expects; None if it does not."""
-        expected = entry.after or entry.before or entry.planned_before
-        is_own = self.base is not None and entry.is_own(self.base.version, self.base.attributes.created)
-        has_number = self.before == expected
-        if is_own if entry.after else has_number:
-            return None
-        meant = f"version {expected}" if expected is not None else "no version"
-        current = f"the current version is {self.before}" if self.before is not None else "it does not exist now"
-        when = ", made at another time" if has_number else ""
-        return f"another writer changed it: {current}{when}, the run expected {meant}"
 
     def report_done(self, version: str) -> WriteResult:
         return WriteResult(*self.target, State.DONE, version)
@@ -278,15 +265,6 @@ class Put(NewVersion):
     def journal_fields(self) -> dict[str, Any]:
         return {**NewVersion.journal_fields(self), "recover": self.recover, "deleted": self.deleted}
 
-    def change_since(self, entry: RunEntry) -> str | None:
-        if self.recover:
-            return None
-        is_planned_over = entry.before is not None or entry.planned_before is not None
-        if self.base is not None and entry.has_recovered(self.base) and not is_planned_over:
-            # The run was stopped right after recovering the secret: the recovered version is the current one.
-            return None
-        return NewVersion.change_since(self, entry)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Restore(NewVersion):
@@ -398,15 +376,6 @@ class DeleteVersions(OfVersions):
         made = {version: time.isoformat() for version, time in self.made.items()}
         versions = {"versions": list(self.versions), **({"made": made} if made else {})}
         return {**Operation.journal_fields(self), **versions}
-
-    def change_since(self, entry: RunEntry) -> str | None:
-        if entry.after is not None:
-            return f"another writer recovered it: the run already deleted version {entry.after}"
-        if others := entry.find_reused_versions(self.made):
-            return f"{name_versions(others)} is not what the run planned to delete: it was made at another time"
-        if self.versions != entry.versions:
-            return "another writer changed it: other versions can be read than the run expected"
-        return Operation.change_since(self, entry)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -203,8 +203,6 @@ class Plan:
     writes: tuple[Operation, ...] = ()
     extras: tuple[Location, ...] = ()  # properties of the source that no key of the catalogue names
     skipped: tuple[tuple[str, str], ...] = ()  # secrets with nothing to move, and the reason
-    left_out: tuple[Target, ...] = ()  # remote secrets that a resumed run does not cover
-    unsettled: tuple[Target, ...] = ()  # those that the run may or may not have recovered
     unread: tuple[Target, ...] = ()  # those that an undo refuses only because they could not be read
     # Versions that the run, or its undo, wrote and that its journal does not list; None where it deleted.
     stored: Mapping[Target, str | None] = field(default_factory=dict)
@@ -212,6 +210,7 @@ class Plan:
     losses: tuple[Note, ...] = ()  # what the writes cost earlier versions of the destinations
     who: Mapping[str, str] = field(default_factory=dict)  # the caller as each destination knows it
     served: Mapping[str, ServerFacts] = field(default_factory=dict)  # which server stands for each store
+    in_order: bool = False  # its writes are made one after another
     unserved: tuple[str, ...] = ()  # sentences on values that the environment reads from another store
 
     @property

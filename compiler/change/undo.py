@@ -342,7 +342,8 @@ def undo_run(command: str, run_id: str, environment: Environment, options: Optio
         if not (plan.writes or plan.stored):
             return Outcome(plan, _end_without_writes(plan))
         begin = partial(UndoLog, run)
-        with listener.applying(plan) as (stop, report), open_log(plan, options, run, begin) as run_log:
+        with listener.applying(plan) as (stop, report), open_log(plan, options, begin) as run_log:
+            run_log.record_servers(plan)
             if options.not_the_same:
                 run_log.record_exclusions(options.not_the_same)
             return apply_plan(plan, run_log, continue_on_error=True, stop=stop, report=report)

@@ -108,9 +108,6 @@ class RunOutput:
     def waits(self, holder: str) -> None:
         tell_waiting(holder)
 
-    def resumes(self, run: str) -> None:
-        standard_error().note(f"resuming run {run}")
-
     def shows(self, plan: Plan) -> None:
         self._lines(plan_lines(plan, verbose=self._arguments.verbose))
 
@@ -285,8 +282,7 @@ def code_of_run(outcome: Outcome) -> int:
     """The exit code of a writing command or an undo; never 0 where something is left out or stops its plan."""
     if outcome.interrupted:
         return INTERRUPTED
-    is_partial = (outcome.end is End.APPLIED and bool(outcome.plan.left_out)) or bool(outcome.plan.unsettled)
-    if is_partial or outcome.is_incomplete:
+    if outcome.is_incomplete:
         return INCOMPLETE
     is_found = outcome.end in {End.BLOCKED, End.CHANGED} or not outcome.plan.is_clean
     return FOUND if is_found or outcome.has_differences else OK

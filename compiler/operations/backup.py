@@ -11,7 +11,6 @@ from typing import Any
 
 from compiler.change.apply import Change
 from compiler.change.compare import plan_entered_values
-from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Options, Plan, Step, location_of
 from compiler.live.ages import values_since
 from compiler.live.observation import Observation, ask_many, value_at
@@ -315,20 +314,15 @@ def require_only(backup: Backup, environment: Environment, only: Sequence[str]) 
 def restoration(backup: Backup, environment: Environment, to: Store | None, options: Options) -> Change:
     """The change that restores the secrets `options.only`, or all, to the store `to`, or to the stores that they read.
 
-    The same backup with the same options is the same run. Raises AddressError.
+    Raises AddressError.
     """
     named = tuple(_plan_steps(backup, environment, to, options.only))
     # If the backup has no dates, the age of its values is not known.
     dates = {(step.secret, step.key): backup.since.get(name) for name, step in named}
     steps = tuple(_drop_superseded(named, environment, options.only))
     used = {step.place.store: environment.stores[step.place.store] for step in steps if step.value is not None}
-    addresses = {name: options.stores.address(store).absolute for name, store in sorted(used.items())}
-    asked = {
-        "backup": {"environment": backup.environment, "time": backup.time},
-        "only": sorted(options.only),
-        "onConflict": str(options.on_conflict),
-        "recover": options.recover,
-    }
+    for store in used.values():
+        options.stores.address(store)
 
     def since_of(aged: Sequence[tuple[Step, int]]) -> list[datetime | None]:
         return [dates.get((step.secret, step.key)) for step, _ in aged]
@@ -337,7 +331,7 @@ def restoration(backup: Backup, environment: Environment, to: Store | None, opti
     inventory = Inventory(environment)
     limits = {name: inventory.limits(store) for name, store in used.items()}
     plan = partial(plan_entered_values, draft, used, limits, since_of=since_of)
-    return Change(identity_of(COMMAND, environment.name, addresses, asked), plan, options)
+    return Change(COMMAND, plan, options)
 
 
 def _drop_superseded(

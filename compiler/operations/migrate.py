@@ -6,7 +6,6 @@ from dataclasses import replace
 from compiler.change.apply import Change
 from compiler.change.attributes import since_in_sources
 from compiler.change.compare import judge_source, plan_change, uses_before_reading
-from compiler.change.journal import Run, identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step, location_of
 from compiler.live.observation import Observation
 from compiler.live.stores import secret_named, store_named
@@ -29,16 +28,7 @@ def migration(environment: Environment, to_id: str, source_id: str | None, optio
     source = store_named(environment, source_id) if source_id is not None else None
     if source is to:
         raise Refusal("usage", f'--from and --to both name the store "{to.id}"', "name another one with --from")
-    asked = {
-        "from": source.id if source is not None else None,
-        "only": sorted(options.only),
-        "allProperties": options.all_properties,
-        "onConflict": str(options.on_conflict),
-        "recover": options.recover,
-        "stringify": options.stringify,
-    }
-    identity = identity_of(COMMAND, environment.name, {to.id: options.stores.address(to).absolute}, asked)
-    return Change(identity, Migration(environment, to, source, options).plan, options)
+    return Change(COMMAND, Migration(environment, to, source, options).plan, options)
 
 
 class Migration:
@@ -73,8 +63,8 @@ class Migration:
         self._sources_by_place = _origins(inventory, stores, to) if is_wide else {}
         self._limits = {to.id: inventory.limits(to)}
 
-    def plan(self, run: Run | None = None) -> Plan:
-        """Read both sides once and compare them; with `run`, narrow the plan to that unfinished run.
+    def plan(self) -> Plan:
+        """Read both sides once and compare them.
 
         Raises AddressError, and the StoreError of a store that cannot be used at all.
         """
@@ -108,7 +98,7 @@ class Migration:
             skipped=self._skipped,
         )
         since_of = since_in_sources(origins)
-        return plan_change(draft, seen.readings, run, used={to.id: to}, limits=self._limits, since_of=since_of)
+        return plan_change(draft, seen.readings, used={to.id: to}, limits=self._limits, since_of=since_of)
 
     def _way_to_add(self, step: Step) -> str:
         """How to give the step's source its value; empty for a value that no secret uses.

@@ -17,7 +17,6 @@ from typing import Any
 
 from compiler.change.apply import Change
 from compiler.change.compare import plan_entered_values
-from compiler.change.journal import identity_of
 from compiler.change.plan import Kind, Location, OnConflict, Options, Plan, Step, location_of
 from compiler.live.stores import secret_named, store_named
 from compiler.model import group_pairs
@@ -534,26 +533,21 @@ def target_of(environment: Environment, secret_id: str, keys: Sequence[str] | No
 def put(given: Sequence[tuple[Target, Mapping[str, SecretValue]]], options: Options) -> Change:
     """The change that sets the values of each target, by keys of the catalogue, in one run.
 
-    All targets are of one environment, and nothing else in the remote secrets changes. The run's identity has no
-    values. Raises AddressError, and Refusal for a value that must not be written, or two for one place.
+    All targets are of one environment, and nothing else in the remote secrets changes. Raises AddressError, and Refusal
+    for a value that must not be written, or two for one place.
     """
     steps = tuple(step for target, values in given for step in _steps(target, values))
     _require_one_value(steps)
     first, used = given[0][0], {target.store.id: target.store for target, _ in given}
-    addresses = {store.id: options.stores.address(store).absolute for store in used.values()}
-    keys = {target.secret.id: sorted(values) for target, values in given}
-    named = {"secret": first.secret.id, "keys": keys[first.secret.id]} if len(keys) == 1 else {"secrets": keys}
-    # The identity of runs of older releases has no date.
-    expires = {"expires": str(options.expires)} if options.expires is not None else {}
-    asked = {**named, "recover": options.recover, **expires}
-    identity = identity_of(COMMAND, first.environment.name, addresses, asked)
+    for store in used.values():
+        options.stores.address(store)
     # A given value replaces the current one: that is the intention.
     chosen = replace(options, on_conflict=OnConflict.OVERWRITE)
     told = tuple(explain_unserved([target for target, _ in given]))
     draft = Plan(COMMAND, first.environment.name, options=chosen, steps=steps, unserved=told)
     inventory = Inventory(first.environment)
     limits = {store.id: inventory.limits(store) for store in used.values()}
-    return Change(identity, partial(plan_entered_values, draft, used, limits), options)
+    return Change(COMMAND, partial(plan_entered_values, draft, used, limits), options)
 
 
 def _require_one_value(steps: Sequence[Step]) -> None:

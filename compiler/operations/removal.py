@@ -5,13 +5,12 @@ store that a secret is to move to would reach pods. A key that the catalogue lis
 taken away.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
 from compiler.change.apply import Change
 from compiler.change.compare import plan_change
-from compiler.change.journal import Run, identity_of
 from compiler.change.plan import Kind, Location, Options, Plan, Step
 from compiler.live.observation import Reading, read_many
 from compiler.live.readers import Reader, readers_in_project, readers_of_key, way_out
@@ -22,7 +21,7 @@ from compiler.operations.put import COMMAND, Target, explain_unserved
 from compiler.refusal import Refusal
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError
 from compiler.stores.interface import RemoteSecret, Use
-from compiler.text.wording import command_line, list_names, quote, shell_line, suggest
+from compiler.text.wording import closest, command_line, list_names, quote, shell_line
 
 
 def removal(target: Target, names: Sequence[str], options: Options) -> Change:
@@ -39,14 +38,13 @@ def removal(target: Target, names: Sequence[str], options: Options) -> Change:
         message = f"{quote(secret.id)} has no place in {quote(store.id)}"
         raise Refusal("found", message, f"{way_to_place(secret.id, store.provider)}; nothing was written")
     _refuse_listed(target, remote, names)
-    addresses = {store.id: options.stores.address(store).absolute}
-    identity = identity_of(COMMAND, target.environment.name, addresses, {"secret": secret.id, "remove": sorted(names)})
+    options.stores.address(store)
     steps = tuple(Step(secret.id, name, Kind.REMOVE, None, Location(store.id, remote, name)) for name in names)
     line = command_line("status", target.environment.name, secret.id, "--cluster")
     unasked = f"who reads it is judged by the files, and not by the cluster; to see what is in effect there: {line}"
     told = (*explain_unserved([target]), unasked)
     draft = Plan(COMMAND, target.environment.name, options=options, steps=steps, unserved=told)
-    return Change(identity, partial(_plan, draft, target), options)
+    return Change(COMMAND, partial(_plan, draft, target), options)
 
 
 def _refuse_listed(target: Target, remote: str, names: Collection[str]) -> None:
@@ -65,8 +63,8 @@ def _refuse_listed(target: Target, remote: str, names: Collection[str]) -> None:
             raise Refusal("usage", message, way)
 
 
-def _plan(draft: Plan, target: Target, run: Run | None) -> Plan:
-    """The plan of `draft`; changes no store. `run` is the unfinished run that it resumes.
+def _plan(draft: Plan, target: Target) -> Plan:
+    """The plan of `draft`; changes no store.
 
     Raises AddressError, the StoreError of a store that cannot be used at all, and Refusal if it is not known what the
     environments read.
@@ -78,18 +76,17 @@ def _plan(draft: Plan, target: Target, run: Run | None) -> Plan:
     # Who has a property of it as a key of a Secret, in all environments of the project.
     every = (target.environment, *options.environments())
     readers = readers_in_project(store, remote, every, options.stores, options.not_the_same)
-    is_planned = run is not None and (store.id, remote) in run.entries
-    steps = tuple(
-        _judge(step, readings[opened, remote], target, readers, is_planned=is_planned) for step in draft.steps
-    )
-    draft = replace(draft, stores={store.id: opened}, steps=_keep_one(steps, readings[opened, remote], target))
+    steps = tuple(_judge(step, readings[opened, remote], target, readers) for step in draft.steps)
+    told = (*draft.unserved, *_missing(steps, readings[opened, remote], target))
+    steps = _keep_one(steps, readings[opened, remote], target)
+    draft = replace(draft, stores={store.id: opened}, steps=steps, unserved=told)
     limits = {store.id: Inventory(target.environment).limits(store)}
-    plan = plan_change(draft, readings, run, used={store.id: store}, limits=limits)
+    plan = plan_change(draft, readings, used={store.id: store}, limits=limits)
     return replace(plan, who={store.id: opened.whoami().subject}) if plan.writes else plan
 
 
-def _judge(step: Step, reading: Reading, target: Target, readers: Collection[Reader], *, is_planned: bool) -> Step:
-    """What to do with a property; it counts as done if the resumed run has removed it."""
+def _judge(step: Step, reading: Reading, target: Target, readers: Collection[Reader]) -> Step:
+    """What to do with a property; one that is not there counts as removed."""
     store, name = quote(target.store.id), step.key
     found, reason = readers_of_key(readers, name)
     if found:
@@ -103,10 +100,18 @@ def _judge(step: Step, reading: Reading, target: Target, readers: Collection[Rea
         return step.refuse(f"it cannot be read: {reading.reason}", reading.remedy)
     if name in reading.properties:
         return step
-    if is_planned:
-        return replace(step, kind=Kind.KEEP)
-    unlisted = [each for each in reading.properties if each not in target.secret.entry.keys]
-    return step.refuse(f"{store} has no such key", suggest(name, unlisted, "keys that are not listed") or "")
+    return replace(step, kind=Kind.KEEP)
+
+
+def _missing(steps: Sequence[Step], reading: Reading, target: Target) -> Iterator[str]:
+    """A sentence on each key that is not there: the name may be a slip for another one."""
+    held = reading.properties if isinstance(reading, RemoteSecret) else {}
+    unlisted = [each for each in held if each not in target.secret.entry.keys]
+    for step in steps:
+        if step.kind is Kind.KEEP:
+            near = closest(step.key, unlisted)
+            meant = f"; did you mean {quote(near)}?" if near is not None else ""
+            yield f"{quote(target.store.id)} has no key {quote(step.key)} of {quote(target.secret.id)}{meant}"
 
 
 _SWITCH_FIRST = "let another store serve it first (`cutover`)"

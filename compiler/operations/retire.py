@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from compiler.change.apply import Change
-from compiler.change.compare import narrow_to_run, refuse_denied
-from compiler.change.journal import Run, identity_of
+from compiler.change.compare import refuse_denied
 from compiler.change.operations import DeleteVersions, Operation
-from compiler.change.plan import Kind, Location, Options, Plan, Step, Target, location_of
+from compiler.change.plan import Kind, Location, Options, Plan, Step, location_of
 from compiler.live.observation import (
     NOT_HELD,
     Likeness,
@@ -115,16 +114,15 @@ class Retirement:
                 tuple(dict.fromkeys(cell.secret for cell, _ in held)),
             )
 
-    def plan(self, stores: LiveStores, run: Run | None = None) -> Plan:
+    def plan(self, stores: LiveStores) -> Plan:
         """Reads the free candidates and the stores that serve their values now; the plan changes no store yet.
 
-        `run` narrows the plan to that run. Raises AddressError, and the StoreError of a store that cannot be used.
+        Raises AddressError, and the StoreError of a store that cannot be used.
         """
         self._observe(stores)
         # Secrets with readers are refused if they were named, and otherwise left out.
         steps = [step for remote in self.read if self.only for step in _still_read(remote)]
         writes: list[Operation] = []
-        deleted_already: dict[Target, str] = {}
         for remote in self.free:
             target, reading, states = (self.store.id, remote.name), self._reading(remote), self._states_of(remote)
             known = VersionStates() if isinstance(states, StoreError) else states
@@ -135,8 +133,6 @@ class Retirement:
             if any(step.kind is Kind.DELETE for step in own) and isinstance(reading, RemoteSecret):
                 made = {version: known.made[version] for version in readable if version in known.made}
                 writes.append(DeleteVersions(*target, own, base=reading, versions=readable, others=deleted, made=made))
-            elif not readable and deleted:
-                deleted_already[target] = deleted[-1]
         plan = Plan(
             command=COMMAND,
             environment=self._environment.name,
@@ -147,8 +143,7 @@ class Retirement:
             writes=tuple(writes),
             skipped=self.skipped,
         )
-        # A resumed run does not check again what the caller may do: a refusal would end it.
-        plan = narrow_to_run(plan, run, deleted_already) if run is not None else refuse_denied(plan)
+        plan = refuse_denied(plan)
         if plan.writes:
             plan = replace(plan, who={self.store.id: self._writer.whoami().subject})
         return plan
@@ -322,11 +317,8 @@ def retire(
     address = options.stores.address(store).absolute
     for secret in only:
         secret_named(environment, secret)
-    more = {"notTheSame": sorted(options.not_the_same)} if options.not_the_same else {}
-    what = {"only": sorted(only), "cluster": cluster is not None, **more}
-    identity = identity_of(COMMAND, environment.name, {store.id: address}, what)
 
-    def make_plan(run: Run | None) -> Plan:
+    def make_plan() -> Plan:
         # Read all files and the cluster again.
         now = one_environment(options.root, environment.name, outside)
         every = {each.name: each for each in (*every_environment(options.root, outside), now)}
@@ -337,6 +329,7 @@ def retire(
         readers.check_excluded()
         found = Retirement(now, store, only, readers)
         tell(found)
-        return found.plan(options.stores, run)
+        return found.plan(options.stores)
 
-    return Change(identity, make_plan, options)
+    asked = {"notTheSame": sorted(options.not_the_same)} if options.not_the_same else {}
+    return Change(COMMAND, make_plan, options, asked)

@@ -9,10 +9,10 @@ from compiler.change.apply import Change, Listener, carry_out, expect_servers
 from compiler.change.attributes import (
     COMMAND,
     places_of_rotation,
-    to_arguments,
 )
 from compiler.change.compare import plan_change
-from compiler.change.journal import Run, RunEntry, find_run, find_unfinished, identity_of, runs
+from compiler.change.journal import Run, find_run, runs
+from compiler.change.operations import Operation
 from compiler.change.plan import (
     End,
     Kind,
@@ -50,16 +50,14 @@ from compiler.operations.rotate_live import (
 from compiler.operations.status_live import NEEDED, OPTIONAL
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
-from compiler.stores.interface import RemoteSecret, Use
+from compiler.stores.interface import RemoteSecret, SecretReader, StoreState, Use
 from compiler.stores.secret_value import Comparer, SecretValue
 from compiler.text.wording import command_line, list_names
 
 _OLD_VALUE_IS_DEAD = "the old value stopped working when the new one was created"
 
 
-def begin_rotation(
-    rotation: Rotation, secret_id: str, keys: Sequence[str], *, gives_values: bool, generates: bool
-) -> None:
+def begin_rotation(rotation: Rotation, secret_id: str, keys: Sequence[str], *, gives_values: bool) -> None:
     """Give keys of a secret new values, or find their open rotation; without `keys`, those with a limit are meant.
 
     An open rotation needs no value: a caller that `gives_values` is refused. Raises Refusal, StoreError and OSError.
@@ -82,26 +80,18 @@ def begin_rotation(
     rotation.secret, rotation.keys = secret.id, target.keys
     rotation.elsewhere = _other_environments(rotation, target)
     _require_cluster(rotation, target)
-    values: Mapping[str, SecretValue] = {} if gives_values else _stored_values(target, options)
-    if is_stored := bool(values):
-        listener.note("the new value is the one that the rotation has written already")
-    else:
-        values = listener.enter_values(target)
+    values = listener.enter_values(target)
     if not values:
         rotation.outcome = Outcome(Plan(COMMAND, environment.name), End.NOTHING)
         return
     require_together(target, values)
-    new = NewValues(target, values, options, is_generated=generates or is_stored)
+    new = NewValues(target, values, options)
     change = new.change()
-    if is_stored and not options.applies:
-        # Without --apply nothing is resumed, but the plan shows what the run has left to write.
-        plan, unfinished = change.plan, find_unfinished(options.root, change.identity)
-        change = replace(change, plan=lambda run: plan(run or unfinished))
     listener.note(*(f"{key}: {what}" for key, what in odd_forms(values)))
     rotation.outcome = outcome = carry_out(change, listener)
     rotation.kept = new.kept
     listener.note(*new.kept)
-    if outcome.run and (run := find_run(options.root, outcome.run)).ended == "complete" and not outcome.plan.left_out:
+    if outcome.run and (run := find_run(options.root, outcome.run)).ended == "complete":
         rotation.set_run(run)
 
 
@@ -180,30 +170,11 @@ def open_rotation(options: Options, environment: Environment, secret: str, keys:
         asked = run.identity
         is_own = (run.command, run.environment, asked.get("secret")) == (COMMAND, environment.name, secret)
         is_same = keys is None or asked.get("keys") == sorted(keys)
-        is_open = run.ended == "complete" and run.phase is not RotationPhase.CLOSED
+        is_written = run.is_planned and all(entry.after is not None for entry in run.entries.values())
+        is_open = is_written and run.ended != "conflict" and run.phase is not RotationPhase.CLOSED
         if is_own and is_same and is_open and not run.is_undo_begun:
             return run
     return None
-
-
-def _stored_values(target: Target, options: Options) -> dict[str, SecretValue]:
-    """The new values of an unfinished rotation of these keys, read from the places that it has written.
-
-    Empty if there is none, or if one of the values is in no place any more. Raises StoreError.
-    """
-    environment, keys = target.environment, sorted(target.keys)
-    for run in runs(options.root):
-        asked = (run.command, run.environment, run.identity.get("secret"), run.identity.get("keys"))
-        if asked != (COMMAND, environment.name, target.secret.id, keys) or not run.is_resumable:
-            continue
-        expect_servers(run, options.stores)
-        values = dict[str, SecretValue]()
-        for at, remote, why in places_of_rotation(run, open_run(run, environment, options.stores)):
-            if remote is not None and not why:
-                there = {key: value_at(remote, each) for _, key, each in run.entries[at].keys if key in keys}
-                values |= {key: value for key, value in there.items() if value is not None}
-        return values if len(values) == len(keys) else {}
-    return {}
 
 
 def generated_values(target: Target) -> dict[str, SecretValue]:
@@ -245,20 +216,13 @@ class _StoredKey:
     at: Location
     previous_at: Location | None  # the place for the old value; None if it is not kept
     found: Reading
-    entry: RunEntry | None  # of the run that goes on; None where it does not write there
 
     @property
     def value(self) -> SecretValue | None:
         return value_at(self.found, self.at.property) if isinstance(self.found, RemoteSecret) else None
 
-    def why_kept(self, old: SecretValue | None) -> str | None:
-        """Why the place does not get the new value; empty if it gets it, None if it holds no value."""
-        likeness = compare_value(old, self.found, self.at.property, Comparer()) if old is not None else Likeness.MISSING
-        if likeness is Likeness.MISSING:
-            return None
-        if isinstance(self.found, StoreError):
-            return f"{self.found.reason}, so that it may hold the old value"
-        return "" if likeness is Likeness.EQUAL else "it holds another value"
+    def compare(self, value: SecretValue) -> Likeness:
+        return compare_value(value, self.found, self.at.property, Comparer())
 
 
 @dataclass(slots=True)
@@ -268,7 +232,6 @@ class NewValues:
     target: Target
     values: Mapping[str, SecretValue]
     options: Options
-    is_generated: bool = False
     kept: tuple[str, ...] = ()
 
     def change(self) -> Change:
@@ -277,14 +240,13 @@ class NewValues:
         cells = Inventory(target.environment).of(target.secret, target.store)
         for key, value in self.values.items():
             require_fit(target, key, value, cells[key].place)
-        addresses = {target.store.id: options.stores.address(target.store).absolute}
+        options.stores.address(target.store)
         asked = {"secret": target.secret.id, "keys": sorted(self.values)}
-        identity = identity_of(COMMAND, target.environment.name, addresses, asked)
         lives = [target.secret.entry.keys[key].lifetime for key in self.values]
         no_way_back = () if all(life.has_overlap for life in lives) else (_OLD_VALUE_IS_DEAD,)
-        return Change(identity, self._plan, options, no_way_back)
+        return Change(COMMAND, self._plan, options, asked, no_way_back)
 
-    def _plan(self, run: Run | None) -> Plan:
+    def _plan(self) -> Plan:
         """Raises AddressError, and the StoreError of the secret's own store if that cannot be used at all."""
         environment, options = self.target.environment, self.options
         inventory, kept, steps = Inventory(environment), list[str](), list[Step]()
@@ -295,26 +257,21 @@ class NewValues:
         for at in every:
             stores[at.store].expect({at.name: {Use.UPDATE}})
         readings = read_all((stores[at.store], at.name) for at in every)
-        found = {at: readings[stores[at.store], at.name] for at in every}
-        entries = run.entries if run is not None else {}
-        for at, reading in found.items():
-            is_planned = at.store == self.target.store.id or (at.store, at.name) in entries
-            if isinstance(reading, StoreError) and is_of_store(reading) and is_planned:
-                # Without this store there is no plan, and no reason to end a run.
+        for at in every:
+            reading = readings[stores[at.store], at.name]
+            if isinstance(reading, StoreError) and is_of_store(reading) and at.store == self.target.store.id:
                 raise reading
         for key, own in places.items():
-            rows = [
-                _StoredKey(key, at, previous_at, found[at], entries.get((at.store, at.name))) for at, previous_at in own
-            ]
-            value = self._new_value(rows, run)
-            for row in rows:
-                # By key: the same remote secret may be planned for the old value of another key.
-                is_planned = row.entry is not None and any(name == key for _, name, _ in row.entry.keys)
-                why = row.why_kept(rows[0].value) if row is not rows[0] and run is None else ""
-                if why:
+            first, *others = (
+                _StoredKey(key, at, previous_at, readings[stores[at.store], at.name]) for at, previous_at in own
+            )
+            old, own_steps = self._judge_first(first, others, stores[first.at.store])
+            steps += own_steps
+            for row in others:
+                if why := self._why_kept(row, old):
                     kept.append(f"{row.at} keeps what it has: {why}")
-                elif why is not None and (run is None or is_planned):
-                    steps += self._steps(row, value, is_begun=run is not None)
+                elif why is not None:
+                    steps += self._steps(row, old)
         self.kept = tuple(kept)
         written = dict.fromkeys(step.place.store for step in steps)
         draft = Plan(
@@ -326,8 +283,15 @@ class NewValues:
         )
         dated = {store_id: used[store_id] for store_id in written}
         limits = {store_id: inventory.limits(store) for store_id, store in dated.items()}
-        plan = plan_change(draft, readings, run, used=dated, limits=limits)
-        return replace(plan, who={store_id: store.whoami().subject for store_id, store in draft.stores.items()})
+        plan = plan_change(draft, readings, used=dated, limits=limits)
+        who = {store_id: store.whoami().subject for store_id, store in draft.stores.items()}
+        return replace(plan, writes=tuple(sorted(plan.writes, key=self._rank)), in_order=True, who=who)
+
+    def _rank(self, write: Operation) -> int:
+        """Places for old values come first, and the store in use last: the cluster gets a value that all have."""
+        if not any(step.key in self.values for step in write.steps):
+            return 0
+        return 2 if write.store == self.target.store.id else 1
 
     def _locate_values(self, inventory: Inventory, key: str) -> Iterator[tuple[Location, Location | None]]:
         """Each place where the value of `key` may be, with the place for the old value, None if it is not kept."""
@@ -338,74 +302,71 @@ class NewValues:
             if at is not None:
                 yield at, previous_at
 
-    def _new_value(self, rows: Sequence[_StoredKey], run: Run | None) -> SecretValue:
-        """The new value; a continued run keeps the random value that it has already written."""
-        for row in rows:
-            if run is not None and self.is_generated and row.value is not None and self._is_from_run(row):
-                return row.value
-        return self.values[rows[0].key]
-
-    def _is_from_run(self, row: _StoredKey) -> bool:
-        """Whether the run that goes on wrote this value."""
-        found, held, entry = row.found, row.value, row.entry
-        if held is None or isinstance(found, StoreError):
-            return False
-        if entry is not None and (entry.after is not None or not entry.maybe_stored):
-            return entry.is_own(found.version, found.attributes.created)
-        # Another writer may have put the former value there again.
-        former = self._former_value(row)
-        return isinstance(former, SecretValue) and not Comparer().same(former, held)
-
-    def _former_value(self, row: _StoredKey) -> SecretValue | StoreError | None:
-        """The value that the run has replaced there, None if it has not."""
-        found, before = row.found, row.entry.before if row.entry is not None else None
-        if isinstance(found, StoreError) or before is None or before == found.version:
-            return None
-        try:
-            store = self.options.stores.open(self.target.environment.stores[row.at.store])
-            return replace(row, found=store.read_version(row.at.name, before)).value
-        except StoreError as error:
-            return error
-
-    def _steps(self, row: _StoredKey, value: SecretValue, *, is_begun: bool) -> Iterator[Step]:
-        """The step that sets the new value in a place, and the step that puts the old one where it is kept."""
-        step, old = Step(self.target.secret.id, row.key, Kind.UPDATE, None, row.at, value=value), row.value
+    def _judge_first(
+        self, row: _StoredKey, others: Sequence[_StoredKey], store: SecretReader
+    ) -> tuple[SecretValue | None, Sequence[Step]]:
+        """The old value, None if it is not known, and the steps of the place in use."""
+        step, held = self._step(row), row.value
         if isinstance(row.found, StoreError):
-            yield step.refuse(f"it cannot be read: {row.found.reason}", row.found.remedy)
-            return
-        if old is None:
+            return None, [step.refuse(f"it cannot be read: {row.found.reason}", row.found.remedy)]
+        if held is None:
             line = command_line("put", self.target.environment.name, step.secret, row.key)
-            yield step.refuse("it has no value to replace", f"set its first one: {line}")
-            return
-        is_set = Comparer().same(old, value)
-        if is_set and not is_begun:
-            yield step.refuse("the new value is the one that is there already", "make a new one at its issuer")
-            return
-        yield step
-        if row.previous_at is not None:
-            name = self.target.secret.entry.keys[row.key].lifetime.previous_key or ""
-            keeping = replace(step, key=name, destination=row.previous_at)
-            # The run may have been stopped before it wrote the place for the old value.
-            former = self._former_value(row) if is_set else old
-            if isinstance(former, StoreError):
-                yield keeping.refuse(f"the former value cannot be read: {former.reason}", former.remedy)
-            elif former is not None:
-                yield replace(keeping, value=former)
+            return None, [step.refuse("it has no value to replace", f"set its first one: {line}")]
+        if not Comparer().same(held, self.values[row.key]):
+            return held, self._steps(row, held)
+        # An earlier command was stopped after it had written this place.
+        try:
+            old = _value_before(row.at, held, row.found.version, store)
+        except StoreError as error:
+            return None, [step.refuse(f"the version before cannot be read: {error.reason}", error.remedy)]
+        if old is None and not any(each.compare(self.values[row.key]) is Likeness.EQUAL for each in others):
+            return None, [step.refuse("the new value is the one that is there already", "make a new one at its issuer")]
+        return old, [step]
+
+    def _why_kept(self, row: _StoredKey, old: SecretValue | None) -> str | None:
+        """Why another place does not get the new value; empty if it gets it or has it, None if it holds no value."""
+        likeness = row.compare(self.values[row.key])
+        if likeness is Likeness.MISSING:
+            return None
+        if isinstance(row.found, StoreError):
+            return f"{row.found.reason}, so that it may hold the old value"
+        if likeness is Likeness.EQUAL or (old is not None and row.compare(old) is Likeness.EQUAL):
+            return ""
+        return "it holds another value"
+
+    def _step(self, row: _StoredKey) -> Step:
+        return Step(self.target.secret.id, row.key, Kind.UPDATE, None, row.at, value=self.values[row.key])
+
+    def _steps(self, row: _StoredKey, old: SecretValue | None) -> Sequence[Step]:
+        """The step that sets the new value in a place, and the step that puts the old one where it is kept."""
+        step = self._step(row)
+        is_set = row.compare(self.values[row.key]) is Likeness.EQUAL
+        if row.previous_at is None or old is None or is_set:
+            return [step]
+        name = self.target.secret.entry.keys[row.key].lifetime.previous_key or ""
+        return [step, replace(step, key=name, destination=row.previous_at, value=old)]
+
+
+def _value_before(at: Location, held: SecretValue, version: str, store: SecretReader) -> SecretValue | None:
+    """The newest value in versions before `version` that is not `held`; None if none can be read. Raises StoreError."""
+    states = store.version_states(at.name)
+    readable = [each for each, state in states.items() if state is StoreState.PRESENT and each != version]
+    for each in reversed(readable):
+        value = value_at(store.read_version(at.name, each), at.property)
+        if value is not None and not Comparer().same(value, held):
+            return value
+    return None
 
 
 def close_rotation(rotation: Rotation, run_id: str) -> None:
     """Record that the old value is revoked, and find out which pods have the old value.
 
     A rotation that another writer has ended can be closed too. For a run that was closed before, `foreign` stays None:
-    others may have written its places since. Raises Refusal for a run of
-    another command, and for one that can go on or is undone, and StoreError.
+    others may have written its places since. Raises Refusal for a run of another command, and for one that is undone,
+    and StoreError.
     """
     environment, options, access = rotation.environment, rotation.options, rotation.access
     run = own_run(find_run(options.root, run_id), COMMAND, environment.name)
-    if is_continued(run, environment):
-        line = command_line(COMMAND, environment.name, *to_arguments(run))
-        message = f"the rotation {run.id} is not complete: the new value is not in every place"
-        raise Refusal("found", message, f"run the same command again: {line}")
     if run.is_undo_begun:
         message = f"the rotation {run.id} is undone, or its undo was started: the old value is in use"
         line = command_line(COMMAND, environment.name, "--undo", run.id, "--apply")
@@ -435,21 +396,6 @@ def _put_line(run: Run, target: tuple[str, str]) -> str:
     return command_line("put", run.environment, *run.secrets, *keys, "--store", target[0])
 
 
-def is_continued(run: Run, environment: Environment) -> bool:
-    """Whether the command that began the run is to continue it before it is closed.
-
-    It cannot once the secret reads another store.
-    """
-    secret = environment.secrets.get(str(run.identity.get("secret")))
-    store = secret.store if secret is not None else None
-    return run.is_resumable and store is not None and store.id in run.identity.get("addresses", {})
-
-
-def _way_to_end(run: Run, environment: Environment) -> str:
-    words = to_arguments(run) if is_continued(run, environment) else ("--confirm-revoked", run.id)
-    return f"bring it to its end: {command_line(COMMAND, environment.name, *words)}"
-
-
 def undo_rotation(run_id: str, environment: Environment, options: Options, listener: Listener) -> Outcome:
     """Restore the old value, as every undo does.
 
@@ -461,6 +407,6 @@ def undo_rotation(run_id: str, environment: Environment, options: Options, liste
         raise Refusal("found", message, "rotate once more instead")
     if not (run.is_undo_begun or all(life.has_overlap for life in lifetimes_of(run, environment).values())):
         message = f"the rotation {run.id} cannot be undone: {_OLD_VALUE_IS_DEAD}"
-        way = f"{_way_to_end(run, environment)}; then rotate once more, to a value that works"
-        raise Refusal("found", message, way)
+        line = command_line(COMMAND, environment.name, "--confirm-revoked", run.id)
+        raise Refusal("found", message, f"end it: {line}; then rotate once more, to a value that works")
     return undo_run(COMMAND, run_id, environment, options, listener)

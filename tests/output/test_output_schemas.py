@@ -82,7 +82,6 @@ CHANGE: dict[str, Any] = {
     "counts": {"create": 1},
     "extras": [_PLACE],
     "skipped": [{"secret": "slack", "reason": "it is there already"}],
-    "leftOut": [_REMOTE],
     "notes": [
         {
             "kind": "expired",

@@ -102,9 +102,8 @@ class Move:
         return done
 
     def is_whole(self) -> None:
-        """The result is that of a run which nothing disturbed, and it is one run."""
+        """The result is that of a run which nothing disturbed."""
         assert self.standing() == {name: (2 if "OTHER" in one else 1, one) for name, one in self.meant.items()}
-        assert len(self.world.journals()) == 1
         again = self.run()
         said = [line for line in again.err.splitlines() if not line.startswith("note: VAULT_ADDR replaces ")]
         assert (again.code, said) == (0, []), again
@@ -159,5 +158,4 @@ def incomplete(done: Done, word: str) -> None:
 def resumed(move: Move) -> None:
     done = move.run()
     assert done.code == 0, done
-    assert "resuming run" in done.err
     move.is_whole()

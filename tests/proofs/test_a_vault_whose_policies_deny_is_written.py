@@ -44,7 +44,9 @@ def said(done: Done) -> str:
     return " ".join(done.out.split())
 
 
-def test_refused_it_can_be_resumed_and_with_the_setting_it_passes_and_is_undone(world: World, writing: Writing) -> None:
+def test_refused_it_can_be_run_again_and_with_the_setting_it_passes_and_is_undone(
+    world: World, writing: Writing
+) -> None:
     world.azure.seed(TOKEN, OLD, tags=TAGS)
     world.azure.set_policy(DENY)
     before = writing("--apply", "--continue-on-error") if writing.name == "migrate" else writing("--apply")
@@ -57,8 +59,7 @@ def test_refused_it_can_be_resumed_and_with_the_setting_it_passes_and_is_undone(
 
     settle(world)
     after = writing("--apply")
-    (journal,) = world.journals()
-    assert (after.code, f"resuming run {journal.stem}" in after.err) == (0, True), after
+    assert after.code == 0, after
     assert writing.standing() == {**VALUES, "N": 1.5}
     assert all(364.9 < days_left(world, name) < 365 - 1 / 48 for name in NAMES)
     assert world.azure.versions(TOKEN)[-1].tags == {**TAGS, "ValidityPeriodDays": "365"}
@@ -132,16 +133,15 @@ def test_without_a_limit_and_without_maxvalidity_the_write_is_refused(world: Wor
     assert not world.azure.versions(TOKEN)
 
 
-def test_a_refused_run_stays_open_while_the_setting_is_half_done(world: World, writing: Writing) -> None:
+def test_a_setting_that_is_half_done_refuses_the_plan_and_the_whole_one_passes(world: World, writing: Writing) -> None:
     world.azure.set_policy(DENY)
     assert writing("--apply").code == 4
     settle(world, "requireExpiry: true")
     stuck = writing("--apply")
-    assert (stuck.code, "add maxValidity to the store" in " ".join(stuck.err.split())) == (1, True), stuck
+    assert (stuck.code, "add maxValidity to the store" in " ".join(stuck.out.split())) == (1, True), stuck
     base = world.root / "environments/base.yaml"
     base.write_text(base.read_text("utf-8").replace("requireExpiry: true", LIMITS), "utf-8")
     assert writing("--apply").code == 0
-    assert len(world.journals()) == 1
 
 
 def test_put_takes_a_date_that_counts_before_all_others(world: World, tmp_path: Path) -> None:
@@ -206,8 +206,8 @@ def test_what_was_recovered_before_a_refusal_is_dated_when_the_run_goes_on(world
     assert writing("--recover", "--apply").code == 4
     settle(world)
     done = writing("--recover", "--apply")
-    assert (done.code, "resuming run" in done.err) == (0, True), done
-    assert (writing.standing(), len(world.journals())) == ({**VALUES, "N": 1.5}, 1)
+    assert done.code == 0, done
+    assert writing.standing() == {**VALUES, "N": 1.5}
     assert all(364.9 < days_left(world, name) < 365 for name in NAMES)
 
 

@@ -190,7 +190,7 @@ def test_an_accepted_id_goes_through_once_and_stands_in_the_journal(
     assert world.bao.token not in relay.heard
 
 
-def test_resume_and_undo_refuse_another_server_at_the_same_address(
+def test_an_undo_refuses_another_server_at_the_same_address(
     world: World, other: LocalOpenBao, relay: Relay, tmp_path: Path
 ) -> None:
     (ours, _), (theirs, _) = cluster(world.bao), cluster(other)
@@ -200,18 +200,13 @@ def test_resume_and_undo_refuse_another_server_at_the_same_address(
     (servers,) = [found["servers"] for line in lines if "servers" in (found := json.loads(line))]
     assert servers == [{"store": "vault", "cluster": ours, "accepted": False}]
     undo = ("put", "prod", "--undo", journal.stem, "--apply")
-    begun = "".join(line for line in lines if json.loads(line)["type"] not in ("end", "step"))
-    for text, words in (("".join(lines), undo), (begun, (*values(tmp_path), "--apply"))):
-        journal.write_text(text, "utf-8")
-        relay.lead_to(other)
-        done = world.run(*words)
-        assert (done.code, world.bao.token in relay.heard) == (3, False), done
-        assert f"the expected id is {ours}" in done.err
-        assert f"--accept-cluster {theirs}" in done.err
-        assert journal.read_text("utf-8") == text
-    # One of an earlier release names no server, and can be gone on with.
-    journal.write_text(of_earlier_release(begun), "utf-8")
-    assert world.run(*values(tmp_path), "--apply").code in (0, 1)
+    relay.lead_to(other)
+    done = world.run(*undo)
+    assert (done.code, world.bao.token in relay.heard) == (3, False), done
+    assert f"the expected id is {ours}" in done.err
+    assert f"--accept-cluster {theirs}" in done.err
+    assert journal.read_text("utf-8") == "".join(lines)
+    # A journal of an earlier release names no server.
     relay.lead_to(world.bao)
     journal.write_text(of_earlier_release("".join(lines)), "utf-8")
     assert world.run(*undo).code == 0

@@ -211,4 +211,3 @@ def test_a_permission_that_is_gone_in_the_middle_is_resumable_and_leaves_no_half
     assert world.migrate("--apply").code == 0
     assert len(world.azure_versions()) == 14
     assert all(len(versions) == 1 for versions in world.azure_versions().values())
-    assert len(world.journals()) == 1

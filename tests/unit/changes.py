@@ -94,7 +94,6 @@ def step_of(
 def planned(
     store: MemoryStore | dict[str, MemoryStore],
     *steps: Step,
-    run: Run | None = None,
     **rest: Any,  # noqa: ANN401
 ) -> Plan:
     """The plan of `steps` for one store, `azure`, or for several by their ids; `rest` is the rest of the draft."""
@@ -102,7 +101,7 @@ def planned(
     readings = read_all((stores[step.place.store], step.place.name) for step in steps if step.destination is not None)
     ages = {name: rest.pop(name, default) for name, default in (("used", {}), ("limits", {}), ("since_of", None))}
     draft = Plan(rest.pop("command", "migrate"), "prod", stores, steps=steps, **rest)
-    return plan_change(draft, readings, run, **ages)
+    return plan_change(draft, readings, **ages)
 
 
 def write_of(store: MemoryStore, name: str, at: str = "azure", /, **values: str) -> Put:
@@ -127,7 +126,6 @@ class Listening:
 
     answer: bool = True
     waited: list[str] = field(default_factory=list)
-    resumed: list[str] = field(default_factory=list)
     shown: list[Plan] = field(default_factory=list)
     asked: list[Plan] = field(default_factory=list)
     results: list[WriteResult] = field(default_factory=list)
@@ -135,9 +133,6 @@ class Listening:
 
     def waits(self, holder: str) -> None:
         self.waited.append(holder)
-
-    def resumes(self, run: str) -> None:
-        self.resumed.append(run)
 
     def shows(self, plan: Plan) -> None:
         self.shown.append(plan)

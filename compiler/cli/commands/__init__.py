@@ -16,7 +16,7 @@ GROUPS = {
         "rotate": ("rotate", "replace a credential, and follow it until the old one is revoked"),
     },
     "move": {
-        "migrate": ("migrate", "copy secrets to another store, verified and resumable"),
+        "migrate": ("migrate", "copy secrets to another store, verified"),
         "cutover": ("cutover", "switch secrets to another store after checks, and back"),
         "retire": ("retire", "delete from a store what nobody reads there any longer"),
     },

@@ -143,7 +143,7 @@ def _rotate(found: Rotation, output: _RotationOutput, invocation: Invocation) ->
         message = "give a secret, or a run with --confirm-revoked or --undo"
         raise Refusal("usage", message, suggest("", found.environment.secrets, "secrets"))
     gives_values = given.stdin or given.from_file is not None or given.generate
-    begin_rotation(found, given.secret, given.keys, gives_values=gives_values, generates=given.generate)
+    begin_rotation(found, given.secret, given.keys, gives_values=gives_values)
     if found.outcome is not None:
         # The way back stands at the end, where there is one: without an overlap there is none.
         code = output.tell(found.outcome, has_way_back=False)

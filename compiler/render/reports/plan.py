@@ -117,9 +117,6 @@ def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[Line]:
     yield from _note_lines(plan)
     yield from _unknown_access_lines(plan)
     yield from loss_lines(plan.losses)
-    if plan.left_out:
-        yield "not part of the resumed run, left for the next one:"
-        yield from (("  ", f"{store}:{name}") for store, name in plan.left_out)
     yield summary(plan)
 
 
@@ -337,7 +334,6 @@ def plan_content(outcome: Outcome, extra: Mapping[str, Any] | None = None) -> di
         "counts": {kind: found[kind] for kind in Kind},
         "extras": plan.extras,
         "skipped": [{"secret": secret, "reason": why} for secret, why in plan.skipped],
-        "leftOut": [{"store": store, "name": name} for store, name in plan.left_out],
         "notes": [_note(note) for note in (*plan.notes, *plan.losses)],
         "blocked": plan.is_blocked,
         "applied": outcome.end is End.APPLIED,

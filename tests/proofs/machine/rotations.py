@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from tests.proofs.machine.platform import Content, Platform, Target
 
 
-UNSETTLED = "it is not known whether the run recovered it"
-
-
 def can_rotate(platform: Platform, asked: Asked) -> bool:
     """Whether each key has a value, and no place that is written is deleted."""
     secret, store = asked.words[2], platform.serving(asked.environment, asked.words[2])

@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 from pyrage import x25519  # type: ignore[import-untyped]
 
-from compiler.refusal import INCOMPLETE
 from tests.proofs.machine.commands import COMMANDS, Asked, Hand, by_hand, closing, going_on
 from tests.proofs.machine.faults import OF_LINES, OF_WRITES, STOPS, Fault
 from tests.proofs.machine.history import History, Ran
 from tests.proofs.machine.platform import KILLED, BrokenError, Moved, Platform
 from tests.proofs.machine.project import KEYS
-from tests.proofs.machine.rotations import UNSETTLED, check_rotated, has_way_back
+from tests.proofs.machine.rotations import check_rotated, has_way_back
 
 LENGTH = 25
 _LATEST = 6
@@ -22,9 +21,9 @@ _LATEST = 6
 _LONGEST = 3
 _HAS_VALUE = "is under way, and has its new value"
 _GOES_ON = "to continue: "
-# With those, or in an undo, what another writer changed stays, and the command says so.
-_LEFT = "not part of the resumed run, left for the next one:"
-_MAY_LEAVE = {"skip", "--continue-on-error"}
+# With those, or in an undo, what another writer changed stays, and the command says so. What was only recovered has
+# another value.
+_MAY_LEAVE = {"skip", "--continue-on-error", "--recover"}
 
 
 class Step(NamedTuple):
@@ -108,7 +107,8 @@ class Walk:
         moved, ran = self._run(step.command, asked, fault, at)
         if fault is not None and not moved.fired:
             self._owed.append(fault)
-        if moved.fired and fault in STOPS and dice.random() < 0.7:
+        is_again = moved.fired and fault in STOPS and dice.random() < 0.7
+        if is_again:
             moved, ran = self._again(step, asked, moved, ran)
         if step.command == "cutover":
             self._complete(asked, moved)
@@ -116,13 +116,19 @@ class Walk:
                 self._back(asked, moved)
             return
         moved, _ = self._gone_on(asked, moved, ran)
-        if asked.keys and ran is not None and ran in self._history.runs[known:] and ran.is_complete:
-            check_rotated(self._platform, ran, asked)
-        elif asked.keys and not moved.fired and is_free:
-            raise BrokenError(f"nothing hinders this rotation, and it is refused: {moved.done.out}{moved.done.err}")
+        if not is_again:
+            # Otherwise the second run kept what the first one had written.
+            self._check_rotation(asked, moved, ran if ran in self._history.runs[known:] else None, is_free=is_free)
         is_whole = asked.run is None and fault is not Fault.STRANGER
         if ran is not None and is_whole and dice.random() < 0.35:
             self._undone(ran)
+
+    def _check_rotation(self, asked: Asked, moved: Moved, new: Ran | None, *, is_free: bool) -> None:
+        """A new rotation sets its values wherever the old ones were; one that `is_free` is not refused."""
+        if asked.keys and new is not None and new.is_complete:
+            check_rotated(self._platform, new, asked)
+        elif asked.keys and not moved.fired and is_free:
+            raise BrokenError(f"nothing hinders this rotation, and it is refused: {moved.done.out}{moved.done.err}")
 
     def _fault(self, step: Step) -> Fault | None:
         """That of the step; where it has none, one that did not come about in an earlier step."""
@@ -173,19 +179,8 @@ class Walk:
         if step.command == "cutover" and stopped.done.code == KILLED:
             return stopped, ran
         moved, now = self._run(step.command, asked, None, 0)
-        if asked.keys and stopped.changed and moved.run not in {None, stopped.run}:
-            raise BrokenError(f"the rotation {stopped.run} was stopped, and {moved.run} begins anew over its values")
         moved, now = self._gone_on(asked, moved, now or ran)
-        if moved.done.code == INCOMPLETE and _LEFT in moved.done.out:
-            # The stopped command was no new run: it resumed one, which had not planned all of it.
-            moved, now = self._run(step.command, asked, None, 0)
         fine = {0, 1} if asked.run is not None or _MAY_LEAVE & set(asked.words) else {0}
-        if UNSETTLED in " ".join(moved.done.out.split()):
-            # A recovery without an answer: that run ends, and the command is asked for a new plan.
-            if moved.changed & stopped.changed or moved.done.code != INCOMPLETE:
-                raise BrokenError(f"it goes on with what it may not have recovered: {moved.done.out}")
-            moved, now = self._run(step.command, asked, None, 0)
-            fine.add(1)
         if stopped.changed and moved.done.code not in fine:
             raise BrokenError(f"what was stopped does not come to its end: {moved.done.out}{moved.done.err}")
         return moved, now or ran

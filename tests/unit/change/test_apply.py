@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from compiler.change.apply import apply_plan, end_blocked
+from compiler.change.apply import apply_plan
 from compiler.change.journal import Run, read_run
 from compiler.change.operations import Put
-from compiler.change.plan import End, Outcome, Plan, State, WriteResult
+from compiler.change.plan import Outcome, Plan, State, WriteResult
 from compiler.change.run_log import AuditLog, RunLog
 from tests.memory_store import MemoryStore
 from tests.unit.changes import begin_journal, entries_of, plan_of, write_of
@@ -82,7 +82,7 @@ def test_writes_are_made_read_back_and_noted(scene: Scene) -> None:
         "a": ("done", None, "v1", "create"),
         "b": ("done", "v1", "v2", "update"),
     }
-    assert (run.ended, run.is_resumable, outcome.is_incomplete) == ("complete", False, False)
+    assert (run.ended, outcome.is_incomplete) == ("complete", False)
 
 
 @pytest.mark.parametrize(("go_on", "state"), [(False, State.PENDING), (True, State.DONE)])
@@ -110,7 +110,7 @@ def test_a_failure_stops_what_has_not_begun_unless_asked_to_go_on(scene: Scene, 
     assert states["c"] is state
     assert outcome.is_incomplete
     run = scene.run
-    assert (run.ended, run.is_resumable, entries_of(run)["a"].maybe_stored) == ("incomplete", True, True)
+    assert (run.ended, entries_of(run)["a"].maybe_stored) == ("incomplete", True)
 
 
 def test_a_conflict_ends_one_and_the_rest_goes_on(scene: Scene) -> None:
@@ -144,7 +144,7 @@ def test_a_run_whose_end_cannot_be_noted_tells_what_it_did_and_can_go_on(
     outcome = scene.apply(plan_of(scene.write("a", A="1")))
     assert (outcome.results[0].state, outcome.is_incomplete) == (State.DONE, True)
     assert outcome.unrecorded == "the journal cannot be written: No space left on device"
-    assert scene.run.is_resumable
+    assert scene.run.ended is None
 
 
 class TestADefect:
@@ -166,7 +166,7 @@ class TestADefect:
         assert outcome.results[1].code == "defect"
         assert outcome.is_incomplete
         run = scene.run
-        assert (run.ended, run.is_resumable) == ("incomplete", True)
+        assert run.ended == "incomplete"
         # It may have come after the request: then an undo waits, and going on finds out.
         assert entries_of(run)["n1"].maybe_stored
         assert ("n1" in scene.store.versions) is stored
@@ -277,7 +277,7 @@ def test_of_two_defects_the_first_is_told(scene: Scene) -> None:
     assert isinstance(outcome.defect, KeyError)
     assert outcome.defect.args == ("a",)
     assert {(result.state, result.remedy) for result in outcome.results} == {
-        (State.FAILED, "run the same command again to resume the run")
+        (State.FAILED, "run the same command again: what is equal is kept")
     }
 
 
@@ -339,35 +339,6 @@ def test_every_result_is_reported_however_long_it_takes(scene: Scene) -> None:
     assert (outcome.run, tuple(seen)) == (RUN, outcome.results)
     # A stop that could come and did not is none.
     assert not outcome.interrupted
-
-
-def test_a_run_that_is_blocked_ends_with_what_it_had_stored_recorded(tmp_path: Path, opened: list[RunLog]) -> None:
-    store = MemoryStore()
-    plan = plan_of(write_of(store, "a", A="1"), stored={("azure", "a"): "v1"})
-    opened.append(begin_journal(tmp_path, RUN, plan, {}))
-    plan = replace(plan, stores={"azure": store})
-    outcome = end_blocked(plan, RunLog(opened[0].run))
-    assert (outcome.end, outcome.run) == (End.BLOCKED, "")
-    run = read_run(journal_path(tmp_path))
-    assert (run.ended, entries_of(run)["a"].after) == ("conflict", "v1")
-    assert store.calls == []
-
-
-def test_a_run_that_is_blocked_and_cannot_be_noted_says_so(
-    tmp_path: Path, opened: list[RunLog], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = MemoryStore()
-    plan = plan_of(write_of(store, "a", A="1"), stored={("azure", "a"): "v1"})
-    opened.append(begin_journal(tmp_path, RUN, plan, {}))
-    reason = f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
-    with monkeypatch.context() as patched:
-        patched.setattr(RunLog, "record_found", full)
-        outcome = end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0].run))
-        assert (outcome.unrecorded, outcome.is_incomplete) == (reason, True)
-        assert read_run(journal_path(tmp_path)).ended == "incomplete"
-    monkeypatch.setattr(RunLog, "end", full)
-    outcome = end_blocked(replace(plan, stores={"azure": store}), RunLog(opened[0].run))
-    assert (outcome.end, outcome.run, outcome.results, outcome.unrecorded) == (End.BLOCKED, RUN, (), reason)
 
 
 def test_a_write_of_an_earlier_part_that_cannot_be_noted_is_told_with_the_rest(

@@ -11,23 +11,22 @@ import pytest
 
 from compiler.change import apply, undo
 from compiler.change.apply import Change, carry_out
-from compiler.change.journal import Run, find_unfinished, runs
+from compiler.change.journal import runs
 from compiler.change.plan import End, Kind, Options, Outcome, Plan, State, Step
 from compiler.change.run_files import run_lock
 from compiler.change.run_log import AuditError
 from compiler.change.undo import undo_run
 from compiler.live.observation import Observation
-from compiler.live.stores import LiveStores, ServerFacts
+from compiler.live.stores import LiveStores
 from compiler.operations.migrate import migration
 from compiler.refusal import Refusal
-from compiler.stores.interface import Cluster
 from tests.memory_store import MemoryStore
-from tests.unit.changes import Listening, begin_journal, plan_of, write_of
+from tests.unit.changes import Listening, plan_of, write_of
 from tests.unit.operations.retire_bench import Bench, bench
 
 __all__ = ["bench"]
 
-IDENTITY = {"command": "put"}
+IDENTITY = {"secret": "jira"}
 REFUSED = Step("jira", "TOKEN", Kind.REFUSE, None, None, "why", "how")
 
 
@@ -38,8 +37,6 @@ class Scene:
     root: Path
     listening: Listening
     store: MemoryStore = field(default_factory=MemoryStore)
-    # The runs that its planning was narrowed to.
-    given: list[Run | None] = field(default_factory=list)
 
     def run(
         self,
@@ -50,18 +47,12 @@ class Scene:
         asks: bool = False,
         goes_on: bool = False,
     ) -> Outcome:
-        def planned(run: Run | None) -> Plan:
-            self.given.append(run)
+        def planned() -> Plan:
             found = plan if plan is not None else plan_of(write_of(self.store, "a", A="1"), command="put")
             return replace(found, stores={"azure": self.store}) if found.writes or found.stored else found
 
         setting = Options(root=self.root, applies=applies, asks=asks, continue_on_error=goes_on, audit=audit)
-        return carry_out(Change(IDENTITY, planned, setting), self.listening)
-
-    def run_unanswered(self, audit: Path | None = None) -> Outcome:
-        """A run whose write gets no answer, so that it is not finished."""
-        self.store.silence("write", "a")
-        return self.run(applies=True, audit=audit)
+        return carry_out(Change("put", planned, setting, IDENTITY), self.listening)
 
 
 @pytest.fixture
@@ -129,43 +120,7 @@ def test_what_can_be_written_in_spite_of_errors_is_where_that_was_asked(scene: S
     assert scene.store.writes == ["a"]
 
 
-def test_an_unfinished_run_is_gone_on_with_under_its_own_id(scene: Scene) -> None:
-    first = scene.run_unanswered()
-    assert first.is_incomplete
-    scene.store.failures.clear()
-    scene.given.clear()
-    again = scene.run(applies=True)
-    assert (again.run, scene.listening.resumed) == (first.run, [first.run])
-    assert [run and run.id for run in scene.given] == [first.run]
-    assert find_unfinished(scene.root, IDENTITY) is None
-
-
-def test_another_server_that_was_accepted_for_an_unfinished_run_is_noted_before_it_continues(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scene.run_unanswered()
-    accepted = {"azure": ServerFacts(Cluster("c2", ""), is_accepted=True)}
-    monkeypatch.setattr(LiveStores, "servers", lambda *_given: accepted)
-    scene.run(applies=True)
-    assert [run.clusters for run in runs(scene.root)] == [{"azure": "c2"}]
-
-
-def test_a_run_that_is_stopped_by_its_own_plan_has_ended(scene: Scene) -> None:
-    scene.run_unanswered()
-    assert find_unfinished(scene.root, IDENTITY) is not None
-    plan = plan_of(steps=(REFUSED,), stored={("azure", "a"): "7"})
-    ended = scene.run(plan, applies=True)
-    assert (ended.end, ended.run) == (End.BLOCKED, "")
-    assert find_unfinished(scene.root, IDENTITY) is None
-    # What it had stored without knowing it is known now, for its undo.
-    assert [run.entries["azure", "a"].after for run in runs(scene.root)] == ["7"]
-
-
-@pytest.mark.parametrize("is_resumed", [False, True])
-def test_others_see_which_command_and_run_is_writing(scene: Scene, *, is_resumed: bool) -> None:
-    if is_resumed:
-        scene.run_unanswered()
-        scene.store.failures.clear()
+def test_others_see_which_command_and_run_is_writing(scene: Scene) -> None:
     holders: list[str] = []
     scene.store.before = lambda _method, _name: holders.append(
         (scene.root / ".platform-secrets/lock").read_text("ascii")
@@ -173,23 +128,6 @@ def test_others_see_which_command_and_run_is_writing(scene: Scene, *, is_resumed
     scene.run(applies=True)
     (run,) = runs(scene.root)
     assert set(holders) == {f"put, run {run.id} (process {os.getpid()})\n"}
-
-
-@pytest.mark.parametrize(
-    ("plan", "end", "state"),
-    [(plan_of(steps=(REFUSED,)), End.BLOCKED, "conflict"), (plan_of(), End.APPLIED, "complete")],
-)
-def test_a_run_of_which_nothing_is_left_to_write_ends_without_a_question(
-    scene: Scene, plan: Plan, end: End, state: str
-) -> None:
-    scene.run_unanswered()
-    scene.listening.shown.clear()
-    # Otherwise whoever is asked would be shown the end of that run for ever.
-    scene.given.clear()
-    assert scene.run(plan, asks=True).end is end
-    assert (scene.listening.asked, scene.listening.shown) == ([], [plan])
-    assert None not in scene.given
-    assert [run.ended for run in runs(scene.root)] == [state]
 
 
 def test_an_audit_file_that_cannot_be_opened_ends_it_before_a_journal_is_begun(scene: Scene) -> None:
@@ -277,22 +215,15 @@ def retired(bench: Bench, *, applies: bool = False, asks: bool = False) -> Chang
 
 
 @pytest.mark.parametrize("command", [moved, retired])
-@pytest.mark.parametrize("goes_on", [False, True])
 def test_what_was_read_before_the_lock_is_read_anew_under_it(
-    bench: Bench, watch: Watch, listening: Listening, command: Callable[..., Change], *, goes_on: bool
+    bench: Bench, watch: Watch, listening: Listening, command: Callable[..., Change]
 ) -> None:
     if command is moved:
         bench.vault.versions.clear()
-    if goes_on:
-        first = command(bench).plan(None)
-        journal = begin_journal(bench.root, "20250131-120000-4fa1c2", first, command(bench).identity)
-        journal.start(first.writes[0])
-        journal.close()
     watch.asked()
     change = command(bench, asks=True)
     ended = carry_out(change, listening)
     assert (ended.end, [result.state for result in ended.results]) == (End.APPLIED, [State.DONE])
-    assert len(listening.resumed) == goes_on
     assert (watch.times, len(watch.before) > 0, watch.before - watch.asked()) == (1, True, set())
 
 

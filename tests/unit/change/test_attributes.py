@@ -494,17 +494,6 @@ def test_the_limits_themselves_are_possible() -> None:
         require_possible(days * DAY, AZURE, NOVEMBER)
 
 
-def test_what_a_run_has_written_is_not_dated_again_when_it_goes_on() -> None:
-    store = Clocked(StoreAddress(providers.KEY_VAULT, "https://memory"))
-    version = store.seed("remote", A="1")
-    (step,) = planned(store, step_of("A", "1"), used={"azure": AZURE}).steps
-    assert (step.kind, step.reason) == (Kind.UPDATE, "its expiry date is set")
-    entry = RunEntry(Kind.CREATE, None, recover=False, keys=(("secret", "A", "A"),), after=version)
-    run = Run("20250131-120000-4fa1c2", Path(), "migrate", "prod", {}, {}, {("azure", "remote"): entry})
-    (step,) = planned(store, step_of("A", "1"), used={"azure": AZURE}, run=run).steps
-    assert step.kind is Kind.KEEP
-
-
 @pytest.mark.parametrize(("given", "ends"), [("1", NOVEMBER + 60 * DAY), ("2", NOVEMBER + 90 * DAY)])
 def test_a_value_that_is_given_once_more_is_as_old_as_before(given: str, ends: datetime) -> None:
     store = MemoryStore(StoreAddress(providers.KEY_VAULT, "https://memory"))

@@ -190,7 +190,7 @@ def test_the_destination_is_asked_about_the_very_write_that_is_planned(*, exists
     assert (write.base is not None, write.attributes is not None) == (exists, not exists)
 
 
-def test_a_write_that_its_store_would_deny_is_refused_and_a_run_that_goes_on_is_not_ended() -> None:
+def test_a_write_that_its_store_would_deny_is_refused() -> None:
     store = memory()
     store.denied = (Problem("forbidden", "remote", "no policy grants it", "add one"),)
     steps = (step_of("A"), step_of("B", place="azure:new"))
@@ -200,10 +200,6 @@ def test_a_write_that_its_store_would_deny_is_refused_and_a_run_that_goes_on_is_
         (Kind.CREATE, ""),
     ]
     assert [write.name for write in plan.writes] == ["new"]
-    store.access_asked.clear()
-    entries = {("azure", name): RunEntry(Kind.CREATE, None, recover=False) for name in ("remote", "new")}
-    plan = planned(store, *steps, run=Run("r", Path("r"), "put", "prod", {}, {}, entries))
-    assert (len(plan.writes), plan.is_blocked, store.access_asked) == (2, False, [])
 
 
 def test_a_name_whose_versions_are_destroyed_is_asked_for_as_an_update() -> None:
@@ -346,47 +342,7 @@ def unfinished(kind: Kind, name: str = "remote", **entry: Any) -> Run:  # noqa: 
     return Run("r", Path("r"), "migrate", "prod", {"azure": "https://memory"}, {}, entries, is_planned=True)
 
 
-@pytest.mark.parametrize(
-    ("tags", "run", "expected"),
-    [
-        ({}, unfinished(Kind.CREATE, maybe_stored=True), [T]),
-        ({"owner": "them"}, unfinished(Kind.CREATE, maybe_stored=True), [T]),
-        ({"owner": "us", "x": "y"}, unfinished(Kind.CREATE, maybe_stored=True), []),
-        ({}, unfinished(Kind.UPDATE, maybe_stored=True), []),
-        # It is recorded, so that it was written whole.
-        ({}, unfinished(Kind.CREATE, after="v1"), []),
-    ],
-)
-def test_a_write_that_was_cut_off_before_its_tags_is_noted_when_the_run_goes_on(
-    tags: dict[str, str], run: Run, expected: list[NoteKind]
-) -> None:
-    step = step_of("A", "x", origin=RemoteSecret("source", "1", {}, ALL))
-    store = with_attributes(memory(VAULT, A="x"), Attributes(tags=tags))
-    plan = planned(store, step, run=run)
-    assert (len(plan.stored), plan.writes) == (int(run.entries["azure", "remote"].after is None), ())
-    assert list(plan.notes) == [Note(kind, "secret", Location("from", "source", None)) for kind in expected]
-
-
 # Conflicts, recoveries, losses
-
-
-def test_what_a_stopped_run_had_recovered_is_no_conflict_but_a_later_version_is() -> None:
-    store, step = memory(A="deleted"), step_of("A", "new")
-    entry = RunEntry(Kind.RECOVER, None, recover=True, deleted="v1", recovered=True)
-    run = Run("one", Path("one"), "restore", "prod", {}, {}, {("azure", "remote"): entry})
-
-    def found() -> list[Kind]:
-        return kinds(planned(store, step, run=run, options=Options(recover=True)))
-
-    assert found() == [Kind.UPDATE]
-    # Made at another time, it is none of the run's, and neither is one that was only announced.
-    entry.recovered_made = "2025-01-31T12:00:00+00:00"
-    assert found() == [Kind.CONFLICT]
-    entry.recovered_made, entry.recovered = None, False
-    assert found() == [Kind.CONFLICT]
-    entry.recovered = True
-    store.hold("remote", {"A": SecretValue("theirs")})
-    assert found() == [Kind.CONFLICT]
 
 
 def test_a_conflict_has_both_times_and_the_whole_command_for_each_case() -> None:

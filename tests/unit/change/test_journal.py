@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from compiler.change.journal import Run, find_run, find_unfinished, identity_of, new_id, read_run, runs, runs_folder
+from compiler.change.journal import find_run, new_id, read_run, runs, runs_folder
 from compiler.change.operations import Delete, Put, Restore
 from compiler.change.plan import Kind, Location, Plan, State, Step, Target, WriteResult
 from compiler.change.run_log import RunLog, UndoLog
@@ -100,17 +100,6 @@ def test_a_deleted_version_that_nobody_told_is_none_to_write_over(tmp_path: Path
     assert (run.entries[A].recover, run.entries[A].deleted, run.entries[A].recovered) == (True, None, False)
 
 
-def test_the_newest_of_the_same_identity_counts(tmp_path: Path) -> None:
-    for run, identity in ((FIRST, {"environment": "prod"}), (SECOND, {"environment": "dev"})):
-        begin(tmp_path, run, identity).close()
-    (runs_folder(tmp_path) / "20990101-000000-000000.jsonl").write_text("broken\n")
-    (runs_folder(tmp_path) / "notes.jsonl").write_text("not a run\n")
-    found = find_unfinished(tmp_path, {"environment": "prod"})
-    assert found is not None
-    assert found.id == FIRST
-    assert find_unfinished(tmp_path, {"environment": "qa"}) is None
-
-
 def test_of_runs_that_began_in_the_same_second_the_later_one_is_newer(tmp_path: Path) -> None:
     ids = [f"20250131-120000-{end}" for end in ("ffffff", "000000", "888888")]
     for run in ids:
@@ -118,22 +107,6 @@ def test_of_runs_that_began_in_the_same_second_the_later_one_is_newer(tmp_path: 
         time.sleep(0.002)
     (runs_folder(tmp_path) / "20250131-120000-aaaaaa.jsonl").write_text("[]\n", "utf-8")
     assert [run.id for run in runs(tmp_path)] == ids[::-1]
-
-
-def test_of_a_run_of_another_identity_only_the_first_line_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read: list[str] = []
-
-    def watched(path: Path) -> Run:
-        read.append(path.stem)
-        return read_run(path)
-
-    for run, identity in ((FIRST, {"environment": "prod"}), (SECOND, {"environment": "dev"})):
-        begin(tmp_path, run, identity).close()
-    monkeypatch.setattr("compiler.change.journal.read_run", watched)
-    assert find_unfinished(tmp_path, {"environment": "prod"}) is not None
-    assert read == [FIRST]
 
 
 @pytest.mark.parametrize("name", ["nobody", "../../etc/passwd", SECOND, FIRST + "\n"])
@@ -215,17 +188,6 @@ def test_a_journal_that_cannot_be_begun_is_closed(tmp_path: Path, monkeypatch: p
     assert not [path for path in open_files() if path.startswith(str(tmp_path))]
 
 
-def test_an_identity_tells_which_where_what_and_how() -> None:
-    here, there = {"azure": "https://a"}, {"azure": "https://b"}
-    one = identity_of("put", "prod", here, {"keys": []})
-    assert one == identity_of("put", "prod", here, {"keys": []})
-    assert one != identity_of("restore", "prod", here, {"keys": []})
-    assert one != identity_of("put", "staging", here, {"keys": []})
-    assert one != identity_of("put", "prod", there, {"keys": []})
-    assert one != identity_of("put", "prod", {**here, "vault": "https://v"}, {"keys": []})
-    assert one != identity_of("put", "prod", here, {"keys": ["TOKEN"]})
-
-
 def test_all_runs_are_read_newest_first_but_for_those_that_cannot_be(tmp_path: Path) -> None:
     assert list(runs(tmp_path)) == []
     for name in (FIRST, SECOND):
@@ -250,12 +212,10 @@ def test_a_plan_with_a_damaged_line_in_its_middle_is_nothing_to_resume(
     tmp_path: Path, damaged: int, damage: str
 ) -> None:
     begin(tmp_path).close()
-    assert find_unfinished(tmp_path, {"environment": "prod"}) is not None
     rewritten(tmp_path, lambda lines: [*lines[:damaged], damage, *lines[damaged + 1 :]])
     # What is left of it is known, so that it can be undone; going on would leave the lost secret out.
     run = find_run(tmp_path, FIRST)
-    assert (list(run.entries), run.is_planned, run.is_resumable) == ([B if damaged == 1 else A], False, False)
-    assert find_unfinished(tmp_path, {"environment": "prod"}) is None
+    assert (list(run.entries), run.is_planned) == ([B if damaged == 1 else A], False)
 
 
 def test_a_plan_in_which_a_line_stands_twice_in_the_place_of_another_is_not_whole(tmp_path: Path) -> None:

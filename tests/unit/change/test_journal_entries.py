@@ -1,5 +1,3 @@
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +6,6 @@ import pytest
 from compiler.change.journal import Run, RunEntry, RunHistory, apply_line, history_of
 from compiler.change.plan import Kind, RotationPhase
 from compiler.live.observation import PastRun
-from compiler.stores.interface import Attributes, RemoteSecret
 
 A = ("azure", "a")
 PLAN: dict[str, Any] = {
@@ -40,31 +37,6 @@ def test_a_plan_names_keys_and_properties() -> None:
     entry = run_of().entries[A]
     assert entry.keys == (("jira", "TOKEN", "token"), ("gitlab", "WHOLE", None))
     assert (entry.kind, entry.properties, entry.planned_before) == (Kind.UPDATE, ("token",), "v1")
-
-
-def test_what_was_to_be_recovered_and_is_not_written_is_known_by_store_and_name() -> None:
-    recovered = {**PLAN, "kind": "recover", "before": None, "recover": True, "deleted": "v1", "keys": KEYS}
-    found = Run("id", Path("run"), "restore", "prod", {"azure": "https://a"}, {})
-    apply_line(found, recovered)
-    entry = found.entries[A]
-    made = datetime(2025, 1, 31, 12, tzinfo=UTC)
-    back = RemoteSecret("a", "v1", {}, Attributes(created=made))
-    apply_line(found, step("started"))
-    assert (entry.kind, entry.has_recovered(back)) == (Kind.RECOVER, False)
-    # A store that does not tell when it made a version proves nothing either.
-    assert not entry.has_recovered(replace(back, attributes=Attributes()))
-    apply_line(found, step("recovered", version="v1", made=made.isoformat()))
-    assert (entry.has_recovered(back), entry.state, entry.maybe_stored) == (True, "started", True)
-    assert not entry.has_recovered(replace(back, version="v2"))
-    assert not entry.has_recovered(replace(back, attributes=Attributes()))
-    # Deleted once more and recovered again, it is another version.
-    apply_line(found, step("started", deleted="v3"))
-    assert (entry.deleted, entry.has_recovered(back)) == ("v3", False)
-    assert not entry.has_recovered(replace(back, version="v3"))
-    apply_line(found, step("recovered", version="v3", made=made.isoformat()))
-    assert entry.has_recovered(replace(back, version="v3"))
-    apply_line(found, step("written", after="v4"))
-    assert not entry.has_recovered(replace(back, version="v3"))
 
 
 def test_what_was_planned_to_be_created_and_was_deleted_meanwhile_is_recovered() -> None:
@@ -140,8 +112,6 @@ def test_only_true_recovers(recover: object, *, is_recovered: bool) -> None:
     found = Run("id", Path("run"), "put", "prod", {"azure": "https://a"}, {})
     apply_line(found, {**PLAN, "recover": recover, "deleted": "v1", "keys": KEYS})
     assert (found.entries[A].recover, found.entries[A].deleted) == (is_recovered, "v1")
-    apply_line(found, step("recovered", version="v1", made=None))
-    assert found.entries[A].has_recovered(RemoteSecret("a", "v1", {}, Attributes())) is is_recovered
 
 
 @pytest.mark.parametrize(
@@ -166,31 +136,11 @@ def test_a_line_of_what_was_not_planned_is_refused(what: str) -> None:
         run_of({"type": what, "store": "azure", "name": "other", "state": "done"})
 
 
-@pytest.mark.parametrize(
-    ("lines", "is_resumable"),
-    [
-        ([], True),
-        ([{"type": "end", "state": "incomplete"}], True),
-        ([{"type": "end", "state": "interrupted"}], True),
-        ([{"type": "end", "state": "complete"}], False),
-        ([{"type": "end", "state": "conflict"}], False),
-        ([undo("started")], False),
-        ([{"type": "planned", "writes": 2}], False),
-    ],
-)
-def test_a_run_goes_on_whose_plan_is_whole_that_is_not_through_and_of_which_nothing_was_undone(
-    lines: list[dict[str, Any]], *, is_resumable: bool
-) -> None:
-    assert run_of(*lines).is_resumable is is_resumable
-
-
 def test_before_any_line_nothing_is_known() -> None:
     found = Run("id", Path("run"), "put", "prod", {}, {})
     assert (found.entries, found.is_planned, found.ended) == ({}, False, None)
     entry = RunEntry(Kind.CREATE, None, recover=True, recovered=True)
     assert (entry.keys, entry.maybe_stored) == ((), False)
-    # A deleted version that the store did not tell.
-    assert not entry.has_recovered(RemoteSecret("a", "v1", {}, Attributes()))
 
 
 def test_the_servers_of_a_run_are_those_that_it_was_on_last() -> None:

@@ -118,7 +118,7 @@ def test_what_nobody_says_is_the_careful_choice() -> None:
     place = Location("azure", "a", None)
     assert Note(NoteKind.TAGS, "jira", place) == Note(NoteKind.TAGS, "jira", place, None, "")
     found = Plan("put", "prod")
-    assert (found.extras, found.skipped, found.left_out, found.stored) == ((), (), (), {})
+    assert (found.extras, found.skipped, found.stored) == ((), (), {})
     assert (found.notes, found.losses, found.who) == ((), (), {})
 
 

@@ -50,7 +50,7 @@ def test_what_stays_as_it_is_is_a_count_unless_it_is_asked_for(writing: Writing)
     assert f"keep      azure:{AZURE}" in writing("--verbose").out
 
 
-def test_a_failure_is_incomplete_and_resumed_by_the_same_command(writing: Writing) -> None:
+def test_a_failure_is_incomplete_and_the_same_command_completes_it(writing: Writing) -> None:
     writing.ends.azure.silence("write", AZURE)
     found = writing("--apply")
     assert found.code == 4
@@ -59,10 +59,8 @@ def test_a_failure_is_incomplete_and_resumed_by_the_same_command(writing: Writin
     assert found.err.endswith(f"\n1/1 azure:{AZURE} failed\n")
     assert found.out.endswith("incomplete; run the same command again to continue\n")
     writing.ends.azure.failures.clear()
-    run = journal(writing.project).stem
-    again = writing("--apply", "--format", "json")
-    assert (again.code, again.report["run"]) == (0, run)
-    assert f"note: resuming run {run}" in again.err
+    assert writing("--apply").code == 0
+    assert writing.ends.azure.shown(AZURE) == {KEY: "token"}
 
 
 def test_only_what_deletes_is_told_of_other_stores(writing: Writing) -> None:
@@ -191,8 +189,7 @@ class TestADefect:
         assert lines(journal(writing.project))[-1]["state"] == "incomplete"
 
         writing.ends.azure.failures.clear()
-        again = writing("--apply")
-        assert (again.code, "resuming run" in again.err) == (0, True)
+        assert writing("--apply").code == 0
 
     @pytest.mark.parametrize("first", [True, False])
     def test_debug_shows_the_way_there_and_no_text(self, writing: Writing, run: RunCommand, *, first: bool) -> None:
@@ -344,11 +341,9 @@ def test_people_get_lines_and_programs_one_object(capsys: pytest.CaptureFixture[
 def test_what_happens_on_the_way_is_a_note_beside_the_output(capsys: pytest.CaptureFixture[str]) -> None:
     shown = output("json")
     shown.waits("migrate, run 20250131-120000-4fa1c2 (process 7)\x1b[2J")
-    shown.resumes("20250131-120000-4fa1c2")
     found = capsys.readouterr()
     assert found.out == ""
     assert found.err.startswith("note: waiting for another run: migrate, run 20250131-120000-4fa1c2 (process 7)")
-    assert found.err.endswith("\nnote: resuming run 20250131-120000-4fa1c2\n")
     assert "\x1b" not in found.err
 
 
@@ -420,12 +415,6 @@ def test_the_question_names_the_server_that_a_variable_leads_to(
 )
 def test_the_exit_code_says_how_a_run_ended(found: Outcome, is_clean: bool, code: int) -> None:  # noqa: FBT001
     assert code_of_run(found if is_clean else replace(found, plan=plan_of(steps=(REFUSED,)))) == code
-
-
-@pytest.mark.parametrize(("end", "code"), [(End.APPLIED, 4), (End.SHOWN, 0), (End.NOTHING, 0)])
-def test_a_run_that_leaves_something_to_the_next_one_is_incomplete(end: End, code: int) -> None:
-    left = replace(plan("a"), left_out=(("azure", "b"),))
-    assert code_of_run(Outcome(left, end)) == code
 
 
 @pytest.mark.parametrize(

@@ -60,18 +60,6 @@ def test_a_complete_run_is_undone(recorded: Callable[[str], Recorded], migrate: 
     assert found.audit[2:] == [("writing", "delete", None), ("written", "delete", "v1")]
 
 
-def test_a_write_that_was_stored_before_the_run_was_killed_is_the_runs(
-    recorded: Callable[[str], Recorded], migrate: Writing
-) -> None:
-    found = recorded("stored-unrecorded")
-    migrate.ends.azure.seed(AZURE, **{KEY: "token"})
-    assert migrate("--apply", "--audit", "audit").code == 0
-    assert (migrate.ends.azure.writes, found.ended) == ([], "complete")
-    assert found.audit == [("writing", "create", None), ("written", "create", "v1")]
-    assert migrate.undo(found.run, "--apply").code == 0
-    assert migrate.ends.azure.held == {}
-
-
 @pytest.mark.parametrize("writing", ["put"], indirect=True)
 @pytest.mark.parametrize("name", ["undone", "undo-unrecorded"])
 def test_an_undo_is_complete_or_is_completed(recorded: Callable[[str], Recorded], writing: Writing, name: str) -> None:
@@ -84,29 +72,12 @@ def test_an_undo_is_complete_or_is_completed(recorded: Callable[[str], Recorded]
     assert writing.undo(found.run, "--apply").out.endswith("there is nothing to undo\n")
 
 
-@pytest.mark.parametrize("writing", ["restore"], indirect=True)
-def test_a_run_that_had_recovered_a_secret_writes_it(recorded: Callable[[str], Recorded], writing: Writing) -> None:
-    found = recorded("recovered")
-    writing.ends.azure.seed(AZURE, **{KEY: "before"})
-    done = writing.over("--recover", "--apply", "--audit", "audit")
-    assert (done.code, writing.ends.azure.shown(AZURE)) == (0, {KEY: "token"})
-    assert found.audit[-1] == ("written", "update", "v2")
-    assert writing.undo(found.run, "--apply").code == 0
-    assert writing.ends.azure.deleted == {AZURE}
-
-
 @pytest.mark.usefixtures("retiring")
-@pytest.mark.parametrize("name", ["retired", "retired-unrecorded"])
-def test_a_retirement_is_completed_and_undone(
-    recorded: Callable[[str], Recorded], run: RunCommand, ends: Ends, name: str
-) -> None:
-    found = recorded(name)
+def test_a_retirement_is_undone(recorded: Callable[[str], Recorded], run: RunCommand, ends: Ends) -> None:
+    found = recorded("retired")
     ends.azure.seed(AZURE, **{KEY: "token"})
     ends.vault.deleted.add(VAULT)
     ends.vault.gone[VAULT] = {"v1"}
-    if name == "retired-unrecorded":
-        words = ("--store", "vault", "github", "--without-cluster", "--apply", "--audit", "audit")
-        assert run("retire", "dev", *words).code == 0
     assert (found.ended, found.audit) == ("complete", [("writing", "delete", None), ("written", "delete", "v1")])
     assert run("retire", "dev", "--undo", found.run, "--apply").code == 0
     assert set(ends.vault.held) == {VAULT}

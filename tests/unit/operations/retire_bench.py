@@ -65,11 +65,11 @@ class Bench:
         return retire(self.environment(), store, only, cluster, setting, self.outside, self.candidates.append)
 
     def found(self, *only: str, **more: Any) -> Retirement:  # noqa: ANN401 - as above
-        self.change(*only, **more).plan(None)
+        self.change(*only, **more).plan()
         return self.candidates[-1]
 
     def plan(self, *only: str, **more: Any) -> Plan:  # noqa: ANN401 - as above
-        return self.change(*only, **more).plan(None)
+        return self.change(*only, **more).plan()
 
     def steps(self, *only: str, **more: Any) -> dict[str, Step]:  # noqa: ANN401 - as above
         return {step.key: step for step in self.plan(*only, **more).steps}

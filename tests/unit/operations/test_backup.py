@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.change.apply import Change, carry_out
-from compiler.change.journal import runs
-from compiler.change.plan import End, Kind, OnConflict, Options, Plan
+from compiler.change.apply import Change
+from compiler.change.plan import Kind, OnConflict, Options, Plan
 from compiler.model.environment import Environment, Store
 from compiler.operations.backup import (
     Backup,
@@ -29,7 +28,7 @@ from compiler.refusal import Refusal
 from compiler.stores.errors import Code, DisabledError, SoftDeletedError, StoreError
 from compiler.stores.secret_value import JsonKind, SecretValue
 from tests.refusals import is_refused
-from tests.unit.changes import Listening, keys_of, puts
+from tests.unit.changes import keys_of, puts
 from tests.unit.conftest import Stores, taking
 
 
@@ -300,7 +299,7 @@ def planned(
     only: tuple[str, ...] = (),
     backup: Backup = RESTORED_BACKUP,
 ) -> Plan:
-    return changing(environment, stores, Options(only, on_conflict=on_conflict), to, backup).plan(None)
+    return changing(environment, stores, Options(only, on_conflict=on_conflict), to, backup).plan()
 
 
 def changing(
@@ -359,21 +358,6 @@ def test_a_restoration_keeps_no_environment_which_may_be_large(environment: Envi
 
 def kinds(plan: Plan) -> dict[str, Kind]:
     return {step.key: step.kind for step in plan.steps}
-
-
-def test_the_same_backup_with_the_same_options_is_the_same_run(environment: Environment, stores: Stores) -> None:
-    first = changing(environment, stores, Options()).identity
-    assert first == changing(environment, stores, Options()).identity
-    later = replace(RESTORED_BACKUP, time="2026-02-02T03:04:05+00:00")
-    others = (
-        changing(environment, stores, Options(("jira",))),
-        changing(environment, stores, Options(recover=True)),
-        changing(environment, stores, Options(on_conflict=OnConflict.SKIP)),
-        changing(environment, stores, Options(), environment.stores["azure"]),
-        changing(environment, stores, Options(), backup=later),
-    )
-    assert all(other.identity != first for other in others)
-    assert "pem" not in repr(first)
 
 
 def test_only_the_named_secrets_are_restored(environment: Environment, stores: Stores) -> None:
@@ -437,36 +421,6 @@ def test_only_what_the_backup_holds_can_be_asked_for(environment: Environment) -
     with pytest.raises(Refusal, match='no secret "slack"') as refused:
         require_only(RESTORED_BACKUP, environment, ("jira", "slack"))
     assert refused.value.help == 'the backup has "github", "jira"'
-
-
-@pytest.fixture
-def cut_off(environment: Environment, stores: Stores, tmp_path: Path, listening: Listening) -> Change:
-    """A restoring of two remote secrets into the Key Vault, of which the first was written and the other was not."""
-    stores.azure.failures["write", "agents-jira"] = stores.failure(Code.UNAVAILABLE, "agents-jira")
-    change = changing(environment, stores, Options(), environment.stores["azure"], root=tmp_path)
-    ended = carry_out(change, listening)
-    assert ended.is_incomplete
-    stores.azure.failures.clear()
-    stores.azure.writes.clear()
-    return change
-
-
-def test_another_value_than_the_run_restored_is_a_conflict_by_its_key(
-    cut_off: Change, environment: Environment, stores: Stores, tmp_path: Path, listening: Listening
-) -> None:
-    # A backup of the same moment with another value: the run may not cover what it wrote itself.
-    backup = replace(
-        RESTORED_BACKUP, values={**RESTORED_BACKUP.values, ("github", "GITHUB_APP_KEY"): SecretValue("other")}
-    )
-    run, to = next(runs(tmp_path)), environment.stores["azure"]
-    for on_conflict in OnConflict:
-        plan = changing(environment, stores, Options(on_conflict=on_conflict), to, backup).plan(run)
-        assert kinds(plan)["GITHUB_APP_KEY"] is Kind.CONFLICT
-        assert "github-app-key" not in [write.name for write in plan.writes]
-    change = changing(environment, stores, Options(), to, backup, tmp_path)
-    assert change.identity == cut_off.identity
-    assert (carry_out(change, listening).end, stores.azure.writes) == (End.BLOCKED, [])
-    assert [run.ended for run in runs(tmp_path)] == ["conflict"]
 
 
 def test_a_value_that_several_secrets_have_is_restored_once_and_for_each_of_them(

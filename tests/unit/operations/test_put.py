@@ -2,7 +2,6 @@ import base64
 import json
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.change.apply import Change, carry_out
-from compiler.change.journal import runs
-from compiler.change.plan import End, Kind, Options, Outcome, State
+from compiler.change.apply import Change
+from compiler.change.plan import Options
 from compiler.model.environment import Environment
 from compiler.model.facts import MAX_INPUT_BYTES
 from compiler.operations.put import (
@@ -28,11 +26,8 @@ from compiler.operations.put import (
     target_of,
 )
 from compiler.refusal import Refusal
-from compiler.stores.errors import Code
 from compiler.stores.secret_value import JsonKind, SecretValue
-from tests.memory_store import MemoryStore
 from tests.pace import allowed
-from tests.unit.changes import Listening
 from tests.unit.conftest import Stores, taking
 
 
@@ -66,20 +61,6 @@ def test_what_there_is_not_is_answered_with_what_there_is(environment: Environme
     with pytest.raises(Refusal, match='"jira" has no key "JIRA_TOKEM"') as unknown_key:
         target_of(environment, "jira", ("JIRA_TOKEM",), None)
     assert unknown_key.value.help == 'did you mean "JIRA_TOKEN"?'
-
-
-def test_the_same_run_is_told_by_the_keys_and_never_by_a_value(environment: Environment, stores: Stores) -> None:
-    target = target_of(environment, "jira", (), None)
-    one, two = SecretValue("s3ntinel"), SecretValue("another")
-    first = putting(target, {"JIRA_TOKEN": one, "JIRA_URL": two}, stores).identity
-    assert first == putting(target, {"JIRA_URL": one, "JIRA_TOKEN": two}, stores).identity
-    assert "s3ntinel" not in repr(first)
-    others = (
-        putting(target, {"JIRA_TOKEN": one}, stores),
-        putting(target, {"JIRA_TOKEN": one, "JIRA_URL": two}, stores, recover=True),
-        putting(target_of(environment, "jira", (), "azure"), {"JIRA_TOKEN": one, "JIRA_URL": two}, stores),
-    )
-    assert all(other.identity != first for other in others)
 
 
 @pytest.mark.parametrize(
@@ -128,72 +109,16 @@ def test_space_at_an_end_is_told() -> None:
     assert [what.split()[2] for _, what in both] == ["begins", "has"]
 
 
-class TestGivenAgain:
-    """A run that was cut off is given its values again: the journal holds none."""
-
-    @pytest.fixture
-    def azure(self, stores: Stores) -> MemoryStore:
-        return stores.azure
-
-    @pytest.fixture
-    def again(
-        self, environment: Environment, stores: Stores, azure: MemoryStore, tmp_path: Path, listening: Listening
-    ) -> Callable[..., Outcome]:
-        """The same `put` of two remote secrets once more, of which the first was written and the other was not."""
-        target = target_of(environment, "github", ("GITHUB_APP_KEY", "GITHUB_TOKEN"), "azure")
-
-        def put_again(app_key: str = "pem", token: str = "t") -> Outcome:  # noqa: S107 - what a test writes
-            values = {"GITHUB_APP_KEY": SecretValue(app_key), "GITHUB_TOKEN": SecretValue(token)}
-            return carry_out(putting(target, values, stores, root=tmp_path), listening)
-
-        azure.failures["write", "agents-github"] = stores.failure(Code.UNAVAILABLE, "agents-github")
-        first = put_again()
-        assert {result.state for result in first.results} == {State.DONE, State.FAILED}
-        azure.failures.clear()
-        azure.writes.clear()
-        return put_again
-
-    def test_another_value_for_what_it_wrote_is_a_conflict_by_its_key_and_the_next_run_writes_it(
-        self, again: Callable[..., Outcome], azure: MemoryStore, tmp_path: Path
-    ) -> None:
-        ended = again(app_key="another pem")
-        assert {step.key: step.kind for step in ended.plan.steps} == {
-            "GITHUB_APP_KEY": Kind.CONFLICT,
-            "GITHUB_TOKEN": Kind.CREATE,
-        }
-        assert "wrote a different value" in ended.plan.steps[0].reason
-        assert (ended.end, azure.writes) == (End.BLOCKED, [])
-        assert [run.ended for run in runs(tmp_path)] == ["conflict"]
-        assert again(app_key="another pem").end is End.APPLIED
-        assert azure.writes == ["github-app-key", "agents-github"]
-
-    def test_what_was_stored_and_not_noted_is_the_runs_where_the_value_is_the_same(
-        self, again: Callable[..., Outcome], azure: MemoryStore, tmp_path: Path
-    ) -> None:
-        run = next(runs(tmp_path))
-        kept = [line for line in run.path.read_text("utf-8").splitlines() if '"written"' not in line]
-        lines = [line for line in kept if '"done"' not in line]
-        run.path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-        ended = again()
-        assert ended.plan.stored == {("azure", "github-app-key"): "v1"}
-        assert azure.writes == ["agents-github"]
-        assert [entry.after for entry in next(runs(tmp_path)).entries.values()] == ["v1", "v1"]
-
-
 def test_several_secrets_are_one_run_on_all_their_stores(environment: Environment, stores: Stores) -> None:
     jira, github = target_of(environment, "jira", (), None), target_of(environment, "github", (), "azure")
     given = [(jira, {"JIRA_TOKEN": SecretValue("a")}), (github, {"GITHUB_TOKEN": SecretValue("b")})]
     change = put(given, Options(stores=stores.live))
-    plan = change.plan(None)
+    plan = change.plan()
     assert [(step.secret, step.key, step.place.store) for step in plan.steps] == [
         ("jira", "JIRA_TOKEN", "vault"),
         ("github", "GITHUB_TOKEN", "azure"),
     ]
     assert set(plan.destinations) == {"vault", "azure"}
-    assert change.identity["secrets"] == {"jira": ["JIRA_TOKEN"], "github": ["GITHUB_TOKEN"]}
-    # A run of one secret is found again whether it was put alone or from an input of several.
-    alone = put(given[:1], Options(stores=stores.live)).identity
-    assert (alone["secret"], alone["keys"], "secrets" in alone) == ("jira", ["JIRA_TOKEN"], False)
 
 
 def test_one_unfit_value_stops_all_secrets_before_any_store_is_asked(environment: Environment, stores: Stores) -> None:
@@ -215,7 +140,7 @@ def test_two_values_for_one_place_are_refused(sharing: Environment, stores: Stor
         put(given, Options(stores=stores.live))
     assert "s3ntinel" not in str(raised.value)
     same = [(jira, {"JIRA_TOKEN": SecretValue("one")}), (jira, {"JIRA_TOKEN": SecretValue("one")})]
-    assert len(put(same, Options(stores=stores.live)).plan(None).writes) == 1
+    assert len(put(same, Options(stores=stores.live)).plan().writes) == 1
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def options_of(bench: Bench, **more: Any) -> Options:  # noqa: ANN401 - fields o
 
 def planned(bench: Bench, *names: str, of: str = "jira", store: str | None = "azure", **more: Any) -> Plan:  # noqa: ANN401
     target = target_of(bench.environment(), of, None, store)
-    return removal(target, names, options_of(bench, **more)).plan(None)
+    return removal(target, names, options_of(bench, **more)).plan()
 
 
 def applied(bench: Bench, *names: str, **more: Any) -> Outcome:  # noqa: ANN401 - fields of Options
@@ -81,10 +81,7 @@ def test_a_new_version_lacks_the_property_and_keeps_all_else(extracting: Bench) 
     assert (newest.tags, newest.content_type) == ({"owner": "them"}, "x")
 
 
-def test_the_journal_and_what_resumes_it_name_the_keys(extracting: Bench) -> None:
-    target = target_of(extracting.environment(), "jira", (), "azure")
-    change = removal(target, ["B", "A"], options_of(extracting))
-    assert (change.identity["secret"], change.identity["remove"]) == ("jira", ["A", "B"])
+def test_the_journal_names_the_keys(extracting: Bench) -> None:
     (write,) = planned(extracting, "SURPLUS").writes
     fields = write.journal_fields()
     assert (fields["kind"], [key["kind"] for key in fields["keys"]]) == ("remove", ["remove"])
@@ -159,10 +156,12 @@ def test_a_property_that_goes_into_a_text_of_a_bundle_is_removed_where_no_pod_re
         planned(extracting, "SURPLUS")
 
 
-def test_a_key_that_is_not_there_is_answered_with_the_near_one(extracting: Bench) -> None:
-    assert refused(extracting, "SURPLU") == ('"azure" has no such key', 'did you mean "SURPLUS"?')
+def test_a_key_that_is_not_there_counts_as_removed_and_the_near_one_is_named(extracting: Bench) -> None:
+    plan = planned(extracting, "SURPLU")
+    assert ([step.kind for step in plan.steps], plan.writes) == ([Kind.KEEP], ())
+    assert plan.unserved[-1] == '"azure" has no key "SURPLU" of "jira"; did you mean "SURPLUS"?'
     # What the catalogue lists is not offered.
-    assert refused(extracting, "JIRA_TOKE") == ('"azure" has no such key', 'the only one is "SURPLUS"')
+    assert planned(extracting, "JIRA_TOKE").unserved[-1] == '"azure" has no key "JIRA_TOKE" of "jira"'
     del extracting.azure.versions[NAME]
     assert refused(extracting, "SURPLUS")[0] == '"azure" has no such secret'
 
@@ -205,11 +204,8 @@ def test_a_run_that_was_stopped_after_its_write_finds_it_done(
     assert extracting.azure.shown(NAME) == LISTED
     monkeypatch.undo()
     resumed = applied(extracting, "SURPLUS")
-    assert (resumed.run, resumed.count(State.PENDING, State.FAILED)) == (stopped.run, 0)
-    assert [step.kind for step in resumed.plan.steps] == [Kind.KEEP]
+    assert (resumed.end, [step.kind for step in resumed.plan.steps]) == (End.NOTHING, [Kind.KEEP])
     assert len(extracting.azure.versions[NAME]) == 3
-    # It is over: the same again is no repetition of it.
-    assert applied(extracting, "SURPLUS").end is End.BLOCKED
 
 
 def test_an_entry_that_lists_no_key_keeps_one_property(extracting: Bench) -> None:
@@ -217,7 +213,7 @@ def test_an_entry_that_lists_no_key_keeps_one_property(extracting: Bench) -> Non
     extracting.change("catalogue", keys, "")
     (write,) = planned(extracting, "SURPLUS", "JIRA_URL").writes
     assert [step.kind for step in write.steps] == [Kind.REMOVE, Kind.REMOVE]
-    assert refused(extracting, "SURPLU")[1] == 'did you mean "SURPLUS"?'
+    assert planned(extracting, "SURPLU").unserved[-1].endswith('; did you mean "SURPLUS"?')
     assert refused(extracting, "SURPLUS", store="vault")[0].startswith("pods may read it")
     reason, remedy = refused(extracting, *LISTED, *SURPLUS)
     assert reason.endswith(" is all that it has")

@@ -1,12 +1,10 @@
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from compiler.change.apply import apply_plan
-from compiler.change.journal import read_run
 from compiler.change.operations import DeleteVersions
 from compiler.change.plan import Kind, Options, Plan, State
 from compiler.change.run_log import RunLog
@@ -31,16 +29,6 @@ from tests.unit.live.test_readers import external_secret
 from tests.unit.operations.retire_bench import Bench, bench
 
 __all__ = ["bench"]
-
-
-def test_the_same_run_is_told_by_where_and_what(bench: Bench) -> None:
-    first = bench.change().identity
-    assert first == bench.change().identity
-    assert (first["command"], first["environment"]) == ("retire", "prod")
-    others = [bench.change("jira"), bench.change(store="azure"), bench.change(cluster=ClusterView(LiveCluster()))]
-    others.append(bench.change(not_the_same=("lab/vault",)))
-    assert first not in [each.identity for each in others]
-    assert bench.change("jira", "github").identity == bench.change("github", "jira").identity
 
 
 def test_names_that_the_environment_does_not_have_are_refused(bench: Bench) -> None:
@@ -74,7 +62,7 @@ def test_who_reads_is_found_out_when_it_is_planned(bench: Bench) -> None:
     change = bench.change("jira")
     # A switch of another terminal, between the command's start and its turn at the lock.
     bench.write("prod", "store: azure\nsecrets: {jira: {store: vault}}\n")
-    plan = change.plan(None)
+    plan = change.plan()
     assert (plan.writes, {step.kind for step in plan.steps}) == ((), {Kind.REFUSE})
     assert plan.steps[0].reason == 'still read by "prod/jira"'
 
@@ -87,7 +75,7 @@ def test_a_store_that_nothing_uses_any_more_has_its_address_from_outside(bench: 
     change = bench.change(store="azure")
     bench.write("prod", "store: nowhere\n")
     with pytest.raises(Refusal, match="cannot tell which secrets are in use"):
-        change.plan(None)
+        change.plan()
 
 
 def test_a_written_cluster_id_hides_no_reader_at_the_same_address(bench: Bench) -> None:
@@ -115,7 +103,7 @@ def test_the_vault_of_each_cluster_by_one_name_is_asked_or_named_by_a_person(ben
 
     def plan(*not_the_same: str) -> Plan:
         setting = Options(root=bench.root, stores=LiveStores({}, opened), not_the_same=not_the_same)
-        return retire(bench.environment(), "vault", ("jira",), None, setting, bench.outside).plan(None)
+        return retire(bench.environment(), "vault", ("jira",), None, setting, bench.outside).plan()
 
     step = plan().steps[0]
     assert step.reason == 'it may be read by "qa/jira", in what may be the same store'
@@ -148,7 +136,7 @@ def test_an_accepted_server_is_read_by_whoever_names_it_by_its_former_id(
     stores = bench.live()
     stores.accept("rebuilt")
     setting = Options(root=bench.root, stores=stores)
-    plan = retire(bench.environment(), "vault", ("jira",), None, setting, bench.outside).plan(None)
+    plan = retire(bench.environment(), "vault", ("jira",), None, setting, bench.outside).plan()
     assert (plan.writes, plan.steps[0].reason) == ((), 'still read by "staging/jira"')
 
 
@@ -156,7 +144,7 @@ def test_a_store_that_moved_meanwhile_ends_the_command(bench: Bench) -> None:
     change = bench.change()
     bench.base("https://vault.example.com:8200", "https://vault-2.example.com:8200")
     with pytest.raises(Refusal, match="the address of vault changed meanwhile"):
-        change.plan(None)
+        change.plan()
 
 
 def test_a_store_that_may_be_the_same_keeps_what_it_reads_until_a_person_says_that_it_is_not(bench: Bench) -> None:
@@ -257,30 +245,13 @@ def test_a_named_secret_that_is_read_is_refused_and_an_unnamed_one_left_out(benc
     assert ("read", "agents/jira") not in bench.vault.calls
 
 
-def test_a_deletion_that_was_sent_and_not_recorded_is_adopted_when_the_run_goes_on(bench: Bench) -> None:
-    change = bench.change("jira")
-    first = change.plan(None)
-    journal = begin_journal(bench.root, ID, first, change.identity)
-    journal.start(first.writes[0])
-    journal.close()
-    bench.vault.delete_versions("agents/jira", ("v1",))
-    run = read_run(bench.root / ".platform-secrets/runs" / f"{ID}.jsonl")
-    planned = bench.candidates[-1].plan(bench.live(), run)
-    assert planned.stored == {("vault", "agents/jira"): "v1"}
-    with closing(RunLog(run)) as again:
-        outcome = apply_plan(planned, again)
-    assert (outcome.results, outcome.is_incomplete) == ((), False)
-    entry = read_run(run.path).entries["vault", "agents/jira"]
-    assert (entry.after, entry.undo) == ("v1", None)
-
-
 @pytest.mark.parametrize("provider", [providers.VAULT, providers.KEY_VAULT])
 def test_what_is_planned_is_deleted_and_nothing_in_the_serving_store_is_touched(
     bench: Bench, provider: Provider
 ) -> None:
     left, serving = ("vault", "azure") if provider is providers.VAULT else ("azure", "vault")
     bench.write("prod", f"store: {serving}\n")
-    planned = bench.change(store=left).plan(None)
+    planned = bench.change(store=left).plan()
     journal = begin_journal(bench.root, ID, planned, {})
     outcome = apply_plan(planned, RunLog(journal.run))
     journal.close()

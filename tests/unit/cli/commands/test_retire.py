@@ -129,7 +129,7 @@ def test_a_store_that_is_said_to_be_another_stands_in_the_journal(
     assert found.code == 0, found
     assert "note: taken for other stores: staging/vault" in found.out
     head = json.loads(journal(project).read_text("utf-8").splitlines()[0])
-    assert head["identity"]["notTheSame"] == ["staging/vault"]
+    assert head["identity"] == {"notTheSame": ["staging/vault"]}
 
 
 @pytest.mark.parametrize(("pages", "said"), PARTS, ids=[said for _, said in PARTS])

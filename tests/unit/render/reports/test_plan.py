@@ -204,7 +204,6 @@ def test_notes_and_what_is_left_out_are_told() -> None:
         ),
         extras=(Location("vault", "v", "OWNER"),),
         skipped=(("slack", "it reads it already"),),
-        left_out=(("azure", "slack"),),
     )
     text = "\n".join(told(plan_lines(plan)))
     joined = " ".join(text.split())
@@ -219,7 +218,6 @@ def test_notes_and_what_is_left_out_are_told() -> None:
         "  vault:v#OWNER",
         "  skipped   slack: it reads it already",
         "help: name the store to copy from with --from",
-        "  azure:slack",
     ):
         assert text.count(expected) == 1
     taken = replace(plan, options=Options(all_properties=True))
@@ -361,7 +359,6 @@ def test_a_plan_is_one_object_with_everything_in_it() -> None:
         },
         extras=(Location("vault", "v", "OWNER"),),
         skipped=(("slack", "it reads it"),),
-        left_out=(("azure", "slack"),),
         notes=(Note(NoteKind.EXPIRED, "jira", Location("vault", "v", None), WHEN),),
         losses=(
             loss_of(
@@ -423,7 +420,6 @@ def test_a_plan_is_one_object_with_everything_in_it() -> None:
         },
         "extras": [{"store": "vault", "name": "v", "property": "OWNER"}],
         "skipped": [{"secret": "slack", "reason": "it reads it"}],
-        "leftOut": [{"store": "azure", "name": "slack"}],
         "notes": [
             {
                 "kind": "expired",
