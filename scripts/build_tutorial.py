@@ -42,11 +42,10 @@ README = ROOT / "README.md"
 PAGES = (
     ROOT / "docs/tutorial.md",
     ROOT / "docs/how-to/start-from-nothing.md",
-    ROOT / "docs/how-to/adopt-a-running-platform.md",
     ROOT / "docs/how-to/recovery.md",
     ROOT / "docs/how-to/backup.md",
     ROOT / "docs/how-to/rotation.md",
-    ROOT / "docs/how-to/bring-your-own-platform.md",
+    ROOT / "docs/how-to/start-from-a-running-platform.md",
 )
 HELM = ROOT / ".tools/helm4"
 BLOCK = re.compile(
