@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-(LISTED,) = re.findall(r"<!-- demo -->\n```bash\n(.*?)```", README, re.DOTALL)
+(LISTED,) = re.findall(r"## The commands\n[^#]*?```bash\n(.*?)```", README, re.DOTALL)
 # What a person's terminal, or a cluster, is needed for.
 WITHOUT_TERMINAL = dict.fromkeys(("put", "rotate", "backup"), "error: no terminal to ask for ")
 WITHOUT_CLUSTER = "no usable kubeconfig (there is no file "
