@@ -435,7 +435,7 @@ LEFT_BEHIND: Final[ContextVar[str]] = ContextVar("what an interrupt leaves behin
 
 @contextmanager
 def stoppable() -> Iterator[threading.Event]:
-    """Sets the event at the first signal; the second one raises, the third one ends the process.
+    """Sets the event at the first signal; the second one ends the process at once.
 
     Only the main thread gets signals: in another one the event is never set.
     """
@@ -447,12 +447,8 @@ def stoppable() -> Iterator[threading.Event]:
 
     def first(_number: int, _frame: object) -> None:
         stop.set()
-        _handle(second)
+        _handle(_end)
         _say("\nstopping: requests in progress are finished first\n")
-
-    def second(_number: int, _frame: object) -> NoReturn:
-        _handle(_third)
-        raise KeyboardInterrupt
 
     _handle(first)
     try:
@@ -462,7 +458,7 @@ def stoppable() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _third(_number: int, _frame: object) -> NoReturn:
+def _end(_number: int, _frame: object) -> NoReturn:
     _say(f"interrupted; {GOES_ON}\n")
     os._exit(INTERRUPTED)
 

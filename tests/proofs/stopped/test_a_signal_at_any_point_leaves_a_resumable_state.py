@@ -27,8 +27,8 @@ LEFT = {
     "backup": ("no file was written", "the file is either unchanged or complete"),
 }
 # Around every request of one command that writes and of its undo, and of those that read. The others write by the same
-# engine, and of two signals each comes before some request: every third or second one will do.
-STRIDES = {("put", 1): 3, ("restore", 1): 3, ("migrate", 2): 2, ("backup", 2): 2}
+# engine: every third or second request will do.
+STRIDES = {("put", 1): 3, ("restore", 1): 3, ("backup", 2): 2}
 
 
 class Signals:
@@ -84,8 +84,8 @@ def versions(world: World) -> dict[str, int]:
 
 @pytest.mark.parametrize(
     ("command", "count", "when"),
-    # What a second one does is no command's own: one that writes to stores and one that writes a file will do.
-    [*((command, 1, "after") for command in LEFT), ("migrate", 2, "before"), ("backup", 2, "before")],
+    # While a command writes to stores, a second one is a kill, which has a proof of its own.
+    [*((command, 1, "after") for command in LEFT), ("backup", 2, "before")],
 )
 def test_a_signal_around_any_request_ends_it_with_130_and_the_command_once_more_completes_it(
     world: World,
