@@ -9,6 +9,9 @@ A file begins with `#` lines, which say what it shows. Then come, line by line:
     % azure shop-db TEXT                  the same, of a Key Vault's text that is no object
     % azure shop-db deleted               somebody deletes it
     % vault shop/db ends                  its newest version will delete itself
+    % azure shop-db tagged owner=them     its newest version has this tag
+    % azure shop-db disabled              it cannot be read any more
+    % azure shop-db denied                whoever runs the commands may not write it
     % azure silent                        from now on the store does not answer
     % azure silent write shop-db          the same, for that call of that name
     % azure answers                       it does again
@@ -182,14 +185,15 @@ class Scenario:
 
     def _happen_in_store(self, store: ScenarioStore, words: list[str]) -> None:
         match words:
-            case [secret, "deleted"]:
-                store.remove(secret)
+            case [secret, ("deleted" | "denied" | "disabled" | "ends") as word]:
+                acts = {"deleted": store.remove, "denied": store.deny, "disabled": store.disable, "ends": store.end}
+                acts[word](secret)
             case ["silent"]:
                 store.is_silent = True
             case ["silent", method, secret]:
                 store.silence(method, secret)
-            case [secret, "ends"]:
-                store.end(secret)
+            case [secret, "tagged", tag]:
+                store.tag(secret, tag)
             case ["answers"]:
                 store.is_silent = False
                 store.failures.clear()

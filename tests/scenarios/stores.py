@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from compiler.model.store import StoreAddress
-from compiler.stores.interface import Dropped, Identity, Limit, RemoteSecret
+from compiler.stores.errors import Action, DisabledError
+from compiler.stores.interface import Dropped, Identity, Limit, Problem, RemoteSecret
 from compiler.stores.secret_value import SecretValue, write_object
 from tests.memory_store import MemoryStore, secrets
 from tests.providers import KEY_VAULT, VAULT
@@ -49,6 +50,20 @@ class ScenarioStore(MemoryStore):
         attributes = replace(newest.attributes, expires=datetime.now(UTC) + timedelta(days=90))
         self.versions[secret][-1] = replace(newest, attributes=attributes)
         self.drops[secret] = Dropped((), 10, 60, (Limit.NAME,))
+
+    def tag(self, secret: str, tag: str) -> None:
+        """The newest version has the tag NAME=VALUE."""
+        name, _, value = tag.partition("=")
+        newest = self.versions[secret][-1]
+        self.versions[secret][-1] = replace(newest, attributes=replace(newest.attributes, tags={name: value}))
+
+    def disable(self, secret: str) -> None:
+        """Its newest version cannot be read."""
+        self.failures["read", secret] = DisabledError(self.place(secret), Action.READ, "it is disabled", "enable it")
+
+    def deny(self, secret: str) -> None:
+        """The caller may not write it."""
+        self.denied = (Problem("forbidden", secret, "you may not write it", "get a role"),)
 
     def whoami(self) -> Identity:
         if self.is_silent:
