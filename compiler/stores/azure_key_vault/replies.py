@@ -14,7 +14,6 @@ from azure.core.exceptions import HttpResponseError
 from azure.keyvault.secrets import DeletedSecret, KeyVaultSecret, SecretProperties
 
 from compiler.stores.azure_key_vault.log_in import TOKEN_VARIABLE
-from compiler.stores.azure_key_vault.provider import SECRET_NAME
 from compiler.stores.errors import (
     Action,
     Code,
@@ -98,9 +97,9 @@ class Answer:
     denial: str | None = None  # what the beginning of its message tells that its code does not
 
 
-def unexpected_reply(reason: str, place: StoreLocation, action: Action, remedy: str = _CHECK) -> StoreError:
+def unexpected_reply(reason: str, place: StoreLocation, action: Action) -> StoreError:
     """Return the error for a reply that is not from this vault."""
-    return StoreError(place, action, reason, remedy, Code.UNEXPECTED_REPLY)
+    return StoreError(place, action, reason, _CHECK, Code.UNEXPECTED_REPLY)
 
 
 def error_of(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
@@ -296,27 +295,10 @@ def is_version(version: str) -> bool:
     return _VERSION.fullmatch(version) is not None
 
 
-_REMEDY: Final = f"{_CHECK}, and do not trust this address"
-
-
-def require_name(bundle: Bundle, place: StoreLocation, action: Action) -> Bundle:
-    """The bundle, if it is of the place's secret, in any case. Raises a StoreError, unexpected-reply."""
-    if bundle.name.lower() != (place.name or "").lower():
-        other = f', "{bundle.name}"' if SECRET_NAME.fullmatch(bundle.name) else ""
-        raise unexpected_reply(f"the reply is for another secret{other}", place, action, _REMEDY)
-    if bundle.version is not None and not is_version(bundle.version):
-        raise unexpected_reply("the reply has an invalid version id", place, action, _REMEDY)
-    return bundle
-
-
-def require_version(bundle: Bundle, version: str | None, place: StoreLocation, action: Action) -> Bundle:
-    """The same for one version: `version`, or any where that is None. Raises a StoreError, unexpected-reply."""
-    require_name(bundle, place, action)
-    if bundle.version is None:
-        raise unexpected_reply("the reply has no version", place, action, _REMEDY)
-    if version is not None and bundle.version != version:
-        reason = f"the reply has version {bundle.version}, version {version} was requested"
-        raise unexpected_reply(reason, place, action, _REMEDY)
+def require_version(bundle: Bundle, place: StoreLocation, action: Action) -> Bundle:
+    """The bundle, if it has the id of a version. Raises a StoreError, unexpected-reply."""
+    if bundle.version is None or not is_version(bundle.version):
+        raise unexpected_reply("the reply has no valid version id", place, action)
     return bundle
 
 

@@ -23,7 +23,6 @@ from compiler.stores.azure_key_vault.replies import (
     Bundle,
     is_version,
     remote_secret,
-    require_name,
     require_version,
     soft_deleted,
     unexpected_reply,
@@ -142,7 +141,9 @@ class AzureKeyVaultStore:
             return self._find_own_version(name, value, attributes, expected, is_new)
 
         made = self._retrier.write(lambda: self._client.set(name, value, attributes), settle)
-        self._require_own(made, name, expected, settle)
+        if made.version in (None, expected):
+            reason, remedy = "the reply does not say which version was stored", "check the newest version by hand"
+            raise UnverifiedError(self._place(name), Action.WRITE, reason, remedy, version="")
         if made.value is not None and made.value.reveal() != value.reveal():
             reason = f"version {made.version} was stored, with another value than the one sent"
             remedy = "check that version by hand, and do not trust this address"
@@ -170,22 +171,6 @@ class AzureKeyVaultStore:
         # Not that error: it would deny a version that was stored.
         reason = f"version {own} is stored, but another writer's may have come in between: {failure.reason}"
         raise StoreError(self._place(name), Action.WRITE, reason, failure.remedy, Code.UNFINISHED_WRITE, version=own)
-
-    def _require_own(self, made: Bundle, name: str, expected: str | None, settle: Callable[[], Bundle | None]) -> None:
-        """Raise where the reply to a write is about another secret, or about the version that was there before."""
-        place = self._place(name)
-        try:
-            require_version(made, None, place, Action.WRITE)
-            if made.version != expected:
-                return
-            reason = f"the reply has version {expected}, which existed before"
-            mismatch = unexpected_reply(reason, place, Action.WRITE, "do not trust this address")
-        except StoreError as error:
-            mismatch = error
-        if (stored := settle()) is None:
-            raise mismatch
-        reason = f"{mismatch.reason}, but version {stored.version} has the value that was sent"
-        raise UnverifiedError(place, Action.WRITE, reason, mismatch.remedy, version=stored.version or "")
 
     def _find_own_version(
         self,
@@ -341,7 +326,7 @@ class AzureKeyVaultStore:
 
     def _get(self, name: str, version: str | None, action: Action) -> Bundle:
         found = self._retrier.read(lambda: self._client.get(name, version, action))
-        return require_version(found, version, self._place(name), action)
+        return require_version(found, self._place(name), action)
 
     def _versions(self, name: str, action: Action) -> list[Bundle]:
         found: list[Bundle] = []
@@ -351,7 +336,7 @@ class AzureKeyVaultStore:
             page, token = self._retrier.read(
                 lambda after=token: self._client.page_of_versions(name, after, action)  # type: ignore[misc]
             )
-            found += (require_version(item, None, self._place(name), action) for item in page)
+            found += (require_version(item, self._place(name), action) for item in page)
             if token is None:
                 return found
             if token in followed or len(followed) == _MOST_PAGES:
@@ -367,10 +352,9 @@ class AzureKeyVaultStore:
 
     def _get_deleted(self, name: str, action: Action) -> Bundle | None:
         try:
-            found = self._retrier.read(lambda: self._client.get_deleted(name, action))
+            return self._retrier.read(lambda: self._client.get_deleted(name, action))
         except NotFoundError:
             return None
-        return require_name(found, self._place(name), action)
 
     def _get_deleted_if_allowed(self, name: str, action: Action) -> Bundle | None:
         """The same, and None for a caller who may read or delete, which brings no right to look at what is deleted."""
@@ -460,9 +444,7 @@ class AzureKeyVaultStore:
         def reply() -> Bundle | bool:
             return send(name)
 
-        found = self._retrier.write(reply, lambda: True if is_done() else None, RequestClass.OTHER)
-        if isinstance(found, Bundle):
-            require_name(found, self._place(name), action)
+        self._retrier.write(reply, lambda: True if is_done() else None, RequestClass.OTHER)
 
     def _newest(self, name: str, action: Action) -> Bundle | None:
         try:

@@ -17,7 +17,6 @@ from compiler.stores.errors import (
     SoftDeletedError,
     StoreError,
     StoreLocation,
-    UnverifiedError,
     VersionGoneError,
 )
 from compiler.stores.interface import (
@@ -235,19 +234,11 @@ class VaultStore:
         except ConflictError as error:
             conflict = error
         else:
-            return self._require_next(name, written, version)
+            return written
         # An earlier attempt may have been stored after its reading back.
         if attempts > 1 and (stored := settle()) is not None:
             return stored
         raise conflict
-
-    def _require_next(self, name: str, written: Written, version: int) -> Written:
-        # A compare-and-set over one version makes the next, and no other.
-        if written.version != str(version + 1):
-            reason = f"version {written.version} was stored, and {version + 1} was expected after {version}"
-            remedy = "check that version by hand, and do not trust this address"
-            raise UnverifiedError(self._place(name), Action.WRITE, reason, remedy, version=written.version)
-        return written
 
     def _find_own_version(self, name: str, properties: Mapping[str, SecretValue], version: int) -> Written | None:
         newest: RemoteSecret | None = None
@@ -307,8 +298,7 @@ class VaultStore:
         number = int(version) if _NUMBER.fullmatch(version) else 0
         try:
             if number:
-                found = self._connection.read(request, lambda: remote_secret(name, self._body_of(name, number)))
-                return self._require_version(number, found)
+                return self._connection.read(request, lambda: remote_secret(name, self._body_of(name, number)))
             reason = f'"{version}" is not a version number'
         except NotFoundError:
             reason = f"version {version} was evicted or never existed"
@@ -419,13 +409,6 @@ class VaultStore:
 
     def _metadata_of(self, name: str) -> Any:  # noqa: ANN401 - hvac has no types
         return self._kv.read_secret_metadata(name, mount_point=self.address.mount)
-
-    def _require_version(self, number: int, found: RemoteSecret) -> RemoteSecret:
-        if found.version != str(number):
-            reason = f"the reply has version {found.version}, version {number} was requested"
-            remedy = "check for a proxy or a cache in between, and do not trust this address"
-            raise StoreError(self._place(found.name), Action.READ, reason, remedy, Code.UNEXPECTED_REPLY)
-        return found
 
     def _request(self, action: Action, name: str | None, route: str, capability: str) -> Request:
         if name is not None and (problem := name_problem(name)):

@@ -7,13 +7,10 @@ from compiler.stores.azure_key_vault.replies import (
     Bundle,
     denial_of,
     error_of,
-    require_name,
-    require_version,
     soft_deleted,
 )
-from compiler.stores.errors import Action, Code, ForbiddenError, StoreError, StoreLocation
+from compiler.stores.errors import Action, Code, ForbiddenError, StoreLocation
 from compiler.stores.interface import Attributes
-from tests.refusals import is_refused
 
 POLICY = "set requireExpiry, maxValidity and minValidity as the policy has them and run again"
 PLACE = StoreLocation("https://v.vault.azure.net", "github")
@@ -201,44 +198,6 @@ VERSION = "1f" * 16
 
 def bundle(name: str = "github", version: str | None = VERSION) -> Bundle:
     return Bundle(name, version, None, Attributes())
-
-
-@pytest.mark.parametrize("found", [bundle(), bundle("GitHub"), bundle(version=None)])
-def test_a_bundle_of_the_secret_that_was_asked_for_passes(found: Bundle) -> None:
-    assert require_name(found, VAULT_PLACE, Action.READ) is found
-
-
-@pytest.mark.parametrize(
-    ("found", "reason"),
-    [
-        (bundle("other"), 'the reply is for another secret, "other"'),
-        (bundle("git"), 'the reply is for another secret, "git"'),
-        (bundle(""), "the reply is for another secret"),
-        (bundle("a\nb"), "the reply is for another secret"),
-        (bundle(version="latest"), "the reply has an invalid version id"),
-    ],
-)
-def test_one_of_another_is_refused_and_its_name_shown_where_it_is_one(found: Bundle, reason: str) -> None:
-    with pytest.raises(StoreError, check=is_refused(Code.UNEXPECTED_REPLY)) as caught:
-        require_name(found, VAULT_PLACE, Action.READ)
-    assert (caught.value.reason, caught.value.place, caught.value.action) == (reason, VAULT_PLACE, Action.READ)
-    assert "do not trust this address" in caught.value.remedy
-
-
-@pytest.mark.parametrize("version", [None, VERSION])
-def test_the_version_must_be_the_one_that_was_asked_for(version: str | None) -> None:
-    found = bundle()
-    assert require_version(found, version, VAULT_PLACE, Action.READ) is found
-    with pytest.raises(StoreError, match=r"has (no )?version", check=is_refused(Code.UNEXPECTED_REPLY)):
-        require_version(bundle(version=None), version, VAULT_PLACE, Action.READ)
-    with pytest.raises(StoreError, match="another secret", check=is_refused(Code.UNEXPECTED_REPLY)):
-        require_version(bundle("other"), version, VAULT_PLACE, Action.READ)
-    with pytest.raises(
-        StoreError,
-        match=f"version {VERSION}, version {'0' * 32} was requested",
-        check=is_refused(Code.UNEXPECTED_REPLY),
-    ):
-        require_version(found, "0" * 32, VAULT_PLACE, Action.READ)
 
 
 @pytest.mark.parametrize(

@@ -559,30 +559,6 @@ ASKS: dict[str, Callable[[AzureKeyVaultStore, str], object]] = {
 }
 
 
-@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
-def test_a_reply_about_another_secret_is_an_error_of_the_store(
-    vault: FaultyKeyVault, store: AzureKeyVaultStore, ask: Callable[[AzureKeyVaultStore, str], object]
-) -> None:
-    version = vault.seed("github", "x")
-    vault.seed_deleted("gone", "y")
-    vault.add_fault(Fault(FaultKind.ALTER, old="/secrets/(github|gone)", value="/secrets/other", times=None))
-    with pytest.raises(
-        StoreError, match='the reply is for another secret, "other"', check=is_refused(Code.UNEXPECTED_REPLY)
-    ) as caught:
-        ask(store, version)
-    assert is_of_store(caught.value)
-
-
-@pytest.mark.parametrize("other", ["0" * 32, "latest", ""])
-def test_so_is_one_about_another_version(vault: FaultyKeyVault, store: AzureKeyVaultStore, other: str) -> None:
-    version = vault.seed("github", "x")
-    vault.add_fault(Fault(FaultKind.ALTER, old=version, value=other, times=None))
-    with pytest.raises(
-        StoreError, match=r"the reply has (no |an invalid )?version", check=is_refused(Code.UNEXPECTED_REPLY)
-    ):
-        store.read_version("github", version)
-
-
 def test_a_name_in_other_letters_is_the_same_name(vault: FaultyKeyVault, store: AzureKeyVaultStore) -> None:
     version = vault.seed("GitHub", "x")
     assert store.read("github").version == version

@@ -335,18 +335,6 @@ def test_metadata_that_may_not_be_read_is_refused_with_the_permission(vault: Scr
         store.losses_of_write("../sys")
 
 
-@pytest.mark.parametrize("answered", [2, 4])
-def test_another_version_than_the_one_that_was_asked_for_is_an_error_of_the_store(
-    scripted_vault: ScriptedVault, answered: int
-) -> None:
-    scripted_vault.on("GET", "secret/data/github", version(answered, A="other"))
-    with pytest.raises(
-        StoreError, match=f"version {answered}, version 3 was requested", check=is_refused(Code.UNEXPECTED_REPLY)
-    ) as caught:
-        scripted_vault.open().read_version("github", "3")
-    assert is_of_store(caught.value)
-
-
 FOREIGN_404 = [
     Answer(404, b"<html><body>404 Not Found</body></html>"),
     Answer(404, b""),

@@ -11,7 +11,6 @@ from compiler.stores.errors import (
     SoftDeletedError,
     StoreError,
     StoreLocation,
-    UnverifiedError,
     VersionGoneError,
 )
 from compiler.stores.interface import Attributes, RemoteSecret, StoreState
@@ -473,16 +472,6 @@ def test_a_restore_leaves_equal_tags_alone_and_others_versions_too(vault: Script
     store.restore(base(4, {"a": "1"}), base(9, {"a": "1"}))
     assert vault.bodies(METADATA) == []
     assert conflict(lambda: store.restore(base(4), base(9))).found == "11"
-
-
-@pytest.mark.parametrize(("read", "answered"), [(None, 2), (base(3), 3), (base(3), 5)])
-def test_a_version_that_does_not_follow_the_one_that_was_read_is_no_success(
-    vault: ScriptedVault, store: VaultStore, read: RemoteSecret | None, answered: int
-) -> None:
-    vault.on("POST", DATA, stored(answered))
-    with pytest.raises(UnverifiedError, match=f"version {answered} was stored, and ") as caught:
-        store.write("github", NEW, read)
-    assert caught.value.version == str(answered)
 
 
 LATER = "2999-01-01T00:00:00Z"
