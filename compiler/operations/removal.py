@@ -119,8 +119,8 @@ _SWITCH_FIRST = "let another store serve it first (`cutover`)"
 
 def _keep_one(steps: tuple[Step, ...], reading: Reading, target: Target) -> tuple[Step, ...]:
     """The steps, refused if no property would be left: a remote secret without properties makes no Secret."""
-    removed = {step.key for step in steps if step.kind is Kind.REMOVE}
-    if not removed or not isinstance(reading, RemoteSecret) or reading.properties.keys() - removed:
+    removed = dict.fromkeys(step.key for step in steps if step.kind is Kind.REMOVE)
+    if not removed or not isinstance(reading, RemoteSecret) or reading.properties.keys() - removed.keys():
         return steps
     line = command_line("retire", target.environment.name, target.secret.id, "--store", target.store.id)
     reason = f"{list_names(removed)} is all that it has"
